@@ -1,0 +1,5 @@
+"""`python -m consumer` is `leadart`."""
+
+from consumer.cli import main
+
+main()

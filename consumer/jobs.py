@@ -1,0 +1,140 @@
+"""The language between the stages: Record → Job → Recipe → Picture → Rendition → StoredPicture.
+
+Every value is frozen; a stage takes one and returns the next. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas import ImageRequested
+    from schemas.cloudevents import Event
+
+RENDERER = "1"
+"""Version of everything between a recipe and its pixels that no other field names; raising it makes every picture anew."""
+
+
+class Lane(StrEnum):
+    """Who waits for the picture, most urgent first: declaration order is the order of service."""
+
+    INTERACTIVE = "interactive"
+    LIVE = "live"
+    RETRY = "retry"
+    BACKFILL = "backfill"
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent lane."""
+        return list(Lane).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record exactly as the bus gave it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    timestamp_ms: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over key, headers and value: tells a redelivered record from another at the same coordinates."""
+        parts = [self.key, self.value, *(part for name, value in self.headers for part in (name.encode(), value))]
+        framed = b"".join(b"-" if part is None else b"%d:" % len(part) + part for part in parts)
+        return hashlib.sha256(framed).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A validated request and where it came from."""
+
+    event: Event
+    request: ImageRequested
+    record: Record
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which weights paint: a name for people and the SHA-256 (hex) of the weights for recipes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the pixels of one picture; its digest names the manifest.
+
+    `width` and `height` in pixels (multiples of 16), `guidance_scale` in Z-Image's sense (0 switches guidance off),
+    `seed` for a CPU noise generator.
+    """
+
+    prompt: str
+    negative_prompt: str
+    model: ModelIdentity
+    adapters: tuple[str, ...]
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    seed: int
+    style: str
+    style_version: int
+    renderer: str = RENDERER
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the canonical JSON of all fields."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel."""
+
+    recipe: Recipe
+    width: int
+    height: int
+    rgb: bytes
+    engine_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A picture as the bytes that are stored."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the bytes: the object's name."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture on the object store, as its manifest tells it. `bytes_` is the object's size."""
+
+    key: str
+    sha256: str
+    bytes_: int
+    media_type: str
+    width: int
+    height: int
+    seed: int
+    recipe: str

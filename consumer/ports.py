@@ -1,0 +1,55 @@
+"""What the worker asks of the outer world. Each port has a real adapter and an in-memory twin in `consumer.testing`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Rendition, StoredPicture
+
+
+class Engine(Protocol):
+    """Makes pixels. An async context manager: ready on entry, its child process gone on exit."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The weights in use; stable while the context is open."""
+
+    @property
+    def ready(self) -> bool:
+        """True while the model is loaded and its child process answers."""
+
+    async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
+        """Paint one picture; `on_step(done, of)` is called on the event loop after each denoising step.
+
+        Pictures in hand may be painted together, the more urgent lane first. Cancelling drops the picture if it has not
+        begun. Raises `Transient` (worth another try) or `Rejected` (this recipe will never paint).
+        """
+
+    async def __aenter__(self) -> Engine:
+        """Load the model. Raises `Fatal` when it cannot be had."""
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """End the child process, killing it if it does not go; bounded in time."""
+
+
+class Store(Protocol):
+    """Keeps pictures by their bytes and manifests by their recipe."""
+
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return what the recipe's manifest says, or None when there is no manifest or its object is gone.
+
+        Raises `Overloaded` when the store cannot be reached.
+        """
+
+    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
+        """Store the bytes, then the manifest: the commit point. When another manifest won, return what it says.
+
+        Raises `Overloaded` when the store cannot be reached.
+        """
+
+    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+        """Return where a subscriber fetches the picture, and when a presigned address expires (None: never)."""
