@@ -1,0 +1,106 @@
+"""From a request to what the engine is asked to paint: prompt, text alternative, one recipe for each variant."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from consumer.errors import Rejected
+from consumer.jobs import Recipe
+from consumer.wording import alternative_of, subject_of, terms
+from schemas import Reason, defaults
+from schemas.fields import MAX_PIXELS, SAFE_INTEGER
+
+if TYPE_CHECKING:
+    from consumer.jobs import ModelIdentity
+    from consumer.styles import Style, Styles
+    from schemas import ImageRequested
+
+_NEGATIVE_LENGTH = 2000
+_MOST_VARIANTS = 9  # of the contract: variations of a given seed lie this far apart, so that they never share a picture
+
+_Value = TypeVar("_Value", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A request ready to be painted; `recipes` stand in the order of the variants."""
+
+    prompt: str
+    alt: str
+    recipes: tuple[Recipe, ...]
+    style: Style
+
+
+def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity) -> Brief:
+    """Return the brief; equal requests, styles and models give equal ones.
+
+    A value of the request beats the style's, the style's beats the engine's default. Raises `Rejected` for an unknown
+    style, for text without a word to paint, and for a size that is too large once the style has filled it in.
+    """
+    style = styles.get(request.style.preset)
+    subject, language = subject_of(request)
+    if not subject:
+        raise Rejected(
+            Reason.MISSING_FIELD, "article.headline has no word that can be painted", field="article.headline"
+        )
+    prompt = style.prompt(subject, language)
+    recipes = _recipes(request, style, prompt, model)
+    return Brief(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
+
+
+def _recipes(request: ImageRequested, style: Style, prompt: str, model: ModelIdentity) -> tuple[Recipe, ...]:
+    width, height = _size(request, style)
+    dials = request.generation
+    first = Recipe(
+        prompt=prompt,
+        negative_prompt=_negative_prompt(request, style),
+        model=model,
+        adapters=(),
+        width=width,
+        height=height,
+        steps=_first(dials.steps, style.steps, defaults.STEPS),
+        guidance_scale=_first(dials.guidance_scale, style.guidance_scale, defaults.GUIDANCE_SCALE),
+        seed=_seed(request, 0),
+        style=style.name,
+        style_version=style.version,
+    )
+    return tuple(replace(first, seed=_seed(request, index)) for index in range(request.output.variants))
+
+
+def _first(asked: _Value | None, styled: _Value | None, default: _Value) -> _Value:
+    if asked is not None:
+        return asked
+    return default if styled is None else styled
+
+
+def _size(request: ImageRequested, style: Style) -> tuple[int, int]:
+    width = _first(request.output.width, style.width, defaults.WIDTH)
+    height = _first(request.output.height, style.height, defaults.HEIGHT)
+    if width * height > MAX_PIXELS:
+        given = "width" if request.output.height is None else "height"
+        message = f"{width}x{height} is too large ({style.name} filled in what the request left out): give both sides"
+        raise Rejected(Reason.INVALID_FIELD, message, field=f"output.{given}")
+    return width, height
+
+
+def _negative_prompt(request: ImageRequested, style: Style) -> str:
+    """Return the request's own, or the engine's default and the style's together; `avoid` is added to either."""
+    own = request.brief.negative_prompt
+    usual = [defaults.NEGATIVE_PROMPT, style.negative] if own is None else [own]
+    return terms([*usual, *request.brief.avoid], _NEGATIVE_LENGTH)
+
+
+def _seed(request: ImageRequested, index: int) -> int:
+    """Return the seed of one variant, at most 2**53 - 1: a JavaScript reader keeps it exactly.
+
+    A given seed stays as it is for the first variant of variation 0, and further ones count up from it; without one,
+    the seed hangs on article, slot, variation and variant alone, so that a replay paints the same picture.
+    """
+    given, variation = request.generation.seed, request.generation.variation
+    if given is not None:
+        return (given + variation * _MOST_VARIANTS + index) % (SAFE_INTEGER + 1)
+    identity = json.dumps([request.article.id, request.output.slot, variation, index])
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]) >> 11

@@ -1,0 +1,41 @@
+"""Where pictures become bytes: a few named threads beside the event loop (zlib lets go of the interpreter)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+from consumer.pictures.checks import check
+from consumer.pictures.renditions import encode
+
+if TYPE_CHECKING:
+    from consumer.jobs import Picture, Rendition
+
+
+class Darkroom:
+    """Develops pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
+
+    Callers beyond `threads` wait their turn. How many may wait is the caller's to bound: it holds the pixels.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="darkroom")
+
+    async def develop(self, picture: Picture) -> Rendition:
+        """Check and encode one picture. Raises `Transient` when it is not one.
+
+        Cancelling drops a picture that waits; one being encoded is finished and thrown away.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _develop, picture)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _develop(picture: Picture) -> Rendition:
+    check(picture)
+    return encode(picture)

@@ -1,0 +1,48 @@
+"""A contact sheet: several pictures side by side, each with a caption, to compare styles or weights at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+
+from consumer.pictures.renditions import open_picture, png
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.jobs import Picture
+
+_MARGIN = 16
+_CAPTION = 32
+_PAPER = (250, 249, 246)
+_INK = (34, 34, 34)
+
+
+def contact_sheet(pictures: Sequence[tuple[str, Picture]], columns: int) -> bytes:
+    """Return a PNG of (caption, picture) pairs in reading order, `columns` to a row, none of them scaled.
+
+    A caption is cut where its picture ends; its letters are Latin (the font is Pillow's own). Raises ValueError when
+    there is no picture or no column.
+    """
+    if not pictures or columns < 1:
+        raise ValueError("a contact sheet needs at least one picture and one column")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    cell_width = max(picture.width for _, picture in pictures)
+    cell_height = max(picture.height for _, picture in pictures) + _CAPTION
+    size = (columns * (cell_width + _MARGIN) + _MARGIN, rows * (cell_height + _MARGIN) + _MARGIN)
+    sheet = Image.new("RGB", size, _PAPER)
+    for index, (caption, picture) in enumerate(pictures):
+        row, column = divmod(index, columns)
+        corner = (_MARGIN + column * (cell_width + _MARGIN), _MARGIN + row * (cell_height + _MARGIN))
+        sheet.paste(_cell(caption, picture), corner)
+    return png(sheet, ", ".join(sorted({picture.recipe.model.name for _, picture in pictures})))
+
+
+def _cell(caption: str, picture: Picture) -> Image.Image:
+    cell = Image.new("RGB", (picture.width, picture.height + _CAPTION), _PAPER)
+    cell.paste(open_picture(picture), (0, 0))
+    font = ImageFont.load_default(size=16)
+    ImageDraw.Draw(cell).text((0, picture.height + 6), caption, fill=_INK, font=font)
+    return cell

@@ -1,0 +1,207 @@
+"""Style presets: how the house's pictures look, from a TOML file that designers edit."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from consumer.errors import Fatal, Rejected
+from consumer.resources import bundled
+from schemas import Reason, defaults
+from schemas.fields import MAX_PIXELS, GuidanceScale, Side, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+DEFAULT = "default"
+"""The preset of requests that name none; every file has it."""
+
+_SUBJECT = "{subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One preset. `steps`, `guidance_scale`, `width`, `height` are None where the engine's defaults hold.
+
+    `negative` is added to the engine's default negative prompt. `photorealistic` is true when its pictures may be taken
+    for photographs.
+    """
+
+    name: str
+    title: str
+    description: str
+    version: int
+    photorealistic: bool
+    template: str
+    translations: Mapping[str, str]
+    negative: str
+    steps: int | None
+    guidance_scale: float | None
+    width: int | None
+    height: int | None
+
+    def prompt(self, subject: str, language: str) -> str:
+        """Put the subject, which has no full stop, into the template of that language, or into the main one."""
+        return self.translations.get(language, self.template).replace(_SUBJECT, subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Styles:
+    """All presets by name, in the order of their file."""
+
+    presets: Mapping[str, Style]
+
+    def get(self, name: str | None) -> Style:
+        """Return the preset, or the default one for None. Raises `Rejected` for a name that is not there."""
+        try:
+            return self.presets[DEFAULT if name is None else name]
+        except KeyError:
+            known = ", ".join(self.presets)
+            message = f"there is no style preset {name!r}: use one of {known}"
+            raise Rejected(Reason.UNKNOWN_STYLE, message, field="style.preset") from None
+
+
+def load_styles(path: Path | None = None) -> Styles:
+    """Read the house's file, or the one that ships.
+
+    Raises `Fatal` whose message has, for every mistake, the file, the line, the key and what to do.
+    """
+    file = path or bundled("styles.toml")
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        document = tomllib.loads(text)
+        return Styles({name: _style(name, entry) for name, entry in _ENTRIES.validate_python(document).items()})
+    except OSError as error:
+        raise _misconfigured(f"{file}: {error.strerror}: let LEADART_STYLES__FILE name a readable file") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _misconfigured(f"{file}:{line}: is not UTF-8: save the file in that encoding") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _misconfigured(f"{file}:{_line_of_syntax(error, text)}: is not TOML here: {error}") from error
+    except ValidationError as error:
+        raise _misconfigured(
+            "\n".join(f"{file}:{_explain(found, text, document)}" for found in error.errors())
+        ) from None
+
+
+def _one_subject(template: str) -> str:
+    if template.count(_SUBJECT) != 1 or set("{}") & set(template.replace(_SUBJECT, "")):
+        raise PydanticCustomError("advice", "must have {subject} exactly once and no other braces")
+    return template
+
+
+def _has_default(entries: dict[str, _Entry]) -> dict[str, _Entry]:
+    if DEFAULT not in entries:
+        raise PydanticCustomError("advice", "must have a [default] table, for requests that name no preset")
+    return entries
+
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+_Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_Template = Annotated[_Text, AfterValidator(_one_subject)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    title: _Text
+    description: _Text
+    version: int = Field(ge=1)
+    photorealistic: bool
+    template: _Template
+    translations: dict[_Language, _Template] = Field(default_factory=dict)
+    negative: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
+    steps: Steps | None = None
+    guidance_scale: GuidanceScale | None = None
+    width: Side | None = None
+    height: Side | None = None
+
+    @model_validator(mode="after")
+    def _fits_the_engine(self) -> Self:
+        if (self.width or defaults.WIDTH) * (self.height or defaults.HEIGHT) > MAX_PIXELS:
+            raise PydanticCustomError("advice", "is too large: width times height may be at most 1536x1536 pixels")
+        return self
+
+
+_ENTRIES = TypeAdapter(Annotated[dict[_Name, _Entry], AfterValidator(_has_default)])
+
+
+def _style(name: str, entry: _Entry) -> Style:
+    return Style(name=name, **entry.model_dump())
+
+
+def _misconfigured(message: str) -> Fatal:
+    return Fatal(Reason.MISCONFIGURED, message)
+
+
+def _explain(error: ErrorDetails, text: str, document: dict[str, Any]) -> str:
+    """Return "line: key: what to do" for one of pydantic's errors."""
+    path = [str(part) for part in error["loc"] if part != "[key]"]
+    key = ".".join(path)
+    line = _line_of(path, text, document)
+    match error["type"]:
+        case "extra_forbidden":
+            advice = f"is not a key of a style: remove it, or use one of {', '.join(_Entry.model_fields)}"
+        case "missing":
+            advice = "is missing: add it"
+        case "model_type" | "model_attributes_type":
+            advice = f"is not a table: write [{key}] and its keys below"
+        case "advice":
+            advice = error["msg"]
+        case _:
+            advice = f"{error['msg'].removeprefix('Input ').removeprefix('String ')}, but is {error['input']!r}"
+    return f"{line}: {key}: {advice}" if key else f"{line}: {advice}"
+
+
+def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
+    found = re.search(r"at line (\d+)", str(error))
+    return int(found[1]) if found else text.count("\n") + 1
+
+
+def _line_of(path: Sequence[str], text: str, document: dict[str, Any]) -> int:
+    """Return the line where the key at `path`, or the nearest table above it, begins.
+
+    It is the first line with which the file, read up to there, has the key. A value of several lines is no TOML before
+    its last line, so the line sought is the one after the last one without the key that could be read.
+    """
+    known = _existing(path, document)
+    if not known:
+        return 1
+    before = 0
+    lines = text.split("\n")
+    for count in range(1, len(lines) + 1):
+        try:
+            part = tomllib.loads("\n".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        if len(_existing(known, part)) == len(known):
+            return before + 1
+        before = count
+    return before
+
+
+def _existing(path: Sequence[str], document: Any) -> Sequence[str]:
+    """Return how far `path` leads into the document."""
+    for depth, key in enumerate(path):
+        if not isinstance(document, dict) or key not in document:
+            return path[:depth]
+        document = document[key]
+    return path

@@ -1,0 +1,160 @@
+"""Words for the model and for readers: text made safe, cut to length, put together in the article's language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas import Article, ImageRequested
+
+ALT_LENGTH = 125
+"""Most characters of a text alternative: screen readers pause or stop beyond."""
+
+_HEADLINE_LENGTH = 160
+_SENTENCE_LENGTH = 200
+_ITEM_LENGTH = 40
+_HINTS = 6
+_TAGS = 5
+
+_JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
+_SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
+_QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
+_END = " .。!！?？…;；,，:：、"
+_SENTENCE = re.compile(
+    r"[。！？]|(?<!\b[A-Z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)[.!?…](?=[\"”’')\]]*\s)"
+)
+_LEAD_IN = re.compile(
+    r"^(?:(?:an?|the)\s+)?(?:image|picture|photo|photograph)\s+(?:of|showing)\s+|^图片[:：]\s*", re.IGNORECASE
+)
+_HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+_OTHER_LETTERS = re.compile(r"[A-Za-z\u3040-\u30ff\uac00-\ud7a3]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grammar:
+    stop: str
+    comma: str
+    hints: str = "{}"
+    topics: str = "{}"
+
+
+_GRAMMARS = {
+    "en": _Grammar(". ", ", ", "Showing {}", "Topics: {}"),
+    "zh": _Grammar("。", "、", "画面中有{}", "主题：{}"),
+}
+_WORDLESS = _Grammar(". ", ", ")
+
+
+def clean(text: str) -> str:
+    """Return `text` as one line of NFC text without control characters and the chat template's commands.
+
+    Cleaning twice changes nothing. What is taken out leaves a space, so that no new command closes up over the gap.
+    """
+    kept = "".join(_visible(character) for character in text)
+    return " ".join(_SPECIAL.sub(" ", unicodedata.normalize("NFC", kept)).split())
+
+
+def shorten(text: str, length: int, mark: str = "") -> str:
+    """Return `text` cut to at most `length` characters, `mark` included, between words where there are any."""
+    if len(text) <= length:
+        return text
+    room = length - len(mark)
+    cut = text[:room]
+    whole_words = cut if text[room] == " " else cut.rpartition(" ")[0]
+    return (whole_words if len(whole_words) > length // 2 else cut).rstrip(_END) + mark
+
+
+def language_of(text: str, locale: str) -> str:
+    """Return the language code of `text` in an article of that locale.
+
+    The locale decides unless the letters belie it: publishers forget it (then it is "en"), and editors of a Chinese
+    article may write their prompt in English.
+    """
+    language = re.split("[-_]", locale, maxsplit=1)[0].lower()
+    has_han = bool(_HAN.search(text))
+    if language == "zh" and not has_han:
+        return "en"
+    if language == "en" and has_han and not _OTHER_LETTERS.search(text):
+        return "zh"
+    return language
+
+
+def subject_of(request: ImageRequested) -> tuple[str, str]:
+    """Return what the picture shows, without a full stop, and the language it is told in; ("", "") for no usable word.
+
+    The editor's own prompt, or else the article's headline, the first sentence of its summary, the editor's hints,
+    section and tags. Quotation marks of an article are left out: the model would paint the words between them.
+    """
+    article = request.article
+    if own := clean(request.brief.prompt or "").rstrip(" .。"):
+        return own, language_of(own, article.locale)
+    headline = _bare(article.headline or "", _HEADLINE_LENGTH)
+    if not headline:
+        return "", ""
+    language = language_of(headline, article.locale)
+    grammar = _GRAMMARS.get(language, _WORDLESS)
+    hints = grammar.comma.join(_items(request.brief.subject_hints)[:_HINTS])
+    topics = grammar.comma.join(_items([article.section or "", *article.tags])[: _TAGS + 1])
+    parts = [
+        headline,
+        _bare(_lead(article), _SENTENCE_LENGTH),
+        grammar.hints.format(hints) if hints else "",
+        grammar.topics.format(topics) if topics else "",
+    ]
+    return grammar.stop.join(part for part in parts if part), language
+
+
+def alternative_of(request: ImageRequested) -> str:
+    """Return a text alternative of at most `ALT_LENGTH` characters, in the article's language.
+
+    The editor's own prompt says best what the picture shows, if it is in the article's script; else the article does.
+    """
+    article = request.article
+    own, headline = clean(request.brief.prompt or ""), clean(article.headline or "")
+    if own and (not headline or bool(_HAN.search(own)) == bool(_HAN.search(headline))):
+        told = _LEAD_IN.sub("", own) or own
+        return shorten(told[:1].upper() + told[1:], ALT_LENGTH, "…")
+    grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)
+    whole = headline.rstrip(_END) + grammar.stop + _lead(article)
+    return whole if _lead(article) and len(whole) <= ALT_LENGTH else shorten(headline, ALT_LENGTH, "…")
+
+
+def terms(texts: Iterable[str], length: int) -> str:
+    """Return the comma-separated terms of all `texts`, cleaned, each once, as many as fit into `length` characters."""
+    found: dict[str, str] = {}
+    for text in texts:
+        for term in re.split("[,，、]", clean(text)):
+            bare = term.strip(_END)
+            found.setdefault(bare.casefold(), bare)
+    found.pop("", None)
+    return shorten(", ".join(found.values()), length)
+
+
+def _visible(character: str) -> str:
+    match unicodedata.category(character):
+        case "Cc" | "Zl" | "Zp":
+            return " "
+        case "Cf" | "Cs":
+            return character if character in _JOINERS else ""
+        case _:
+            return character
+
+
+def _bare(text: str, length: int) -> str:
+    return shorten(" ".join(clean(text).translate(_QUOTES).split()), length).strip(_END)
+
+
+def _items(texts: Iterable[str]) -> list[str]:
+    found = {bare.casefold(): bare for text in texts if (bare := _bare(text, _ITEM_LENGTH))}
+    return list(found.values())
+
+
+def _lead(article: Article) -> str:
+    text = clean(article.summary or article.standfirst or article.body_excerpt or "")
+    end = _SENTENCE.search(text)
+    return text[: end.end()] if end else text

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from consumer.errors import Transient
+from consumer.pictures.checks import check
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.jobs import Picture
+
+PIXELS = 32 * 16
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 90)])
+def test_a_picture_of_one_colour_is_refused(picture: Callable[..., Picture], colour: tuple[int, int, int]) -> None:
+    """A flat picture, whatever its colour, is the engine's failure and worth another try."""
+    with pytest.raises(Transient) as refused:
+        check(picture(bytes(colour) * PIXELS))
+    assert refused.value.reason is Reason.ENGINE_FAILED
+
+
+def test_a_flat_picture_with_a_trace_of_noise_is_refused(picture: Callable[..., Picture]) -> None:
+    """One level of rounding noise does not make a flat picture a picture."""
+    with pytest.raises(Transient):
+        check(picture(bytes(100 + index % 2 for index in range(PIXELS * 3))))
+
+
+def test_noise_passes(picture: Callable[..., Picture]) -> None:
+    """A model with random weights paints noise, and that is a picture to us."""
+    check(picture(np.random.default_rng(1).bytes(PIXELS * 3)))
+
+
+def test_a_dark_picture_with_a_light_in_it_passes(picture: Callable[..., Picture]) -> None:
+    """A night scene is no blank: a small bright spot is enough."""
+    check(picture(b"\xff" * 30 + b"\x00" * (PIXELS * 3 - 30)))
+
+
+def test_pixels_that_do_not_fill_the_picture_are_refused(picture: Callable[..., Picture]) -> None:
+    """Too few bytes are told with both numbers."""
+    with pytest.raises(Transient, match="3 bytes of pixels instead of 1536"):
+        check(picture(b"abc"))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.errors import Transient
+from consumer.pictures import darkroom
+from consumer.pictures.darkroom import Darkroom
+from consumer.pictures.renditions import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.jobs import Picture, Rendition
+
+
+async def test_a_developed_picture_is_the_encoded_one(picture: Callable[..., Picture]) -> None:
+    """The darkroom gives exactly what encoding gives."""
+    with Darkroom(threads=1) as room:
+        assert await room.develop(picture()) == encode(picture())
+
+
+async def test_a_blank_picture_does_not_leave(picture: Callable[..., Picture]) -> None:
+    """The check stands before the encoder, and its error reaches the caller."""
+    with Darkroom(threads=1) as room, pytest.raises(Transient):
+        await room.develop(picture(b"\0" * 1536))
+
+
+async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight pictures on two threads: both are used, never a third, and each carries the darkroom's name."""
+    names: set[str] = set()
+    both = threading.Barrier(2, timeout=10)
+
+    def watched(painted: Picture) -> Rendition:
+        names.add(threading.current_thread().name)
+        both.wait()
+        return encode(painted)
+
+    monkeypatch.setattr(darkroom, "encode", watched)
+    with Darkroom(threads=2) as room:
+        await asyncio.wait_for(asyncio.gather(*(room.develop(picture()) for _ in range(8))), timeout=30)
+    assert names == {"darkroom_0", "darkroom_1"}
+
+
+async def test_a_cancelled_wait_leaves_the_room_in_order(
+    picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving up on a picture that is being encoded loses that picture only."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(painted: Picture) -> Rendition:
+        begun.set()
+        assert go_on.wait(timeout=10)
+        return encode(painted)
+
+    monkeypatch.setattr(darkroom, "encode", slow)
+    with Darkroom(threads=1) as room:
+        first = asyncio.create_task(room.develop(picture()))
+        assert await asyncio.to_thread(begun.wait, 10)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        go_on.set()
+        assert await asyncio.wait_for(room.develop(picture()), timeout=10) == encode(picture())

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from consumer.brief import make_brief
+from consumer.errors import Rejected
+from consumer.jobs import ModelIdentity
+from consumer.styles import Style, Styles
+from consumer.wording import clean
+from schemas import ImageRequested, Output, Reason, defaults
+from schemas.fields import SAFE_INTEGER
+
+MODEL = ModelIdentity("demo", "0" * 64)
+PLAIN: dict[str, Any] = {
+    "title": "T",
+    "description": "D",
+    "version": 1,
+    "photorealistic": False,
+    "template": "{subject}.",
+    "translations": {"zh": "{subject}。"},
+    "negative": "",
+    "steps": None,
+    "guidance_scale": None,
+    "width": None,
+    "height": None,
+}
+
+
+def styles(**oil: Any) -> Styles:
+    presets = [Style(**{**PLAIN, "name": "default"}), Style(**{**PLAIN, "name": "oil", "version": 3, **oil})]
+    return Styles({style.name: style for style in presets})
+
+
+def request(article: dict[str, Any] | None = None, **parts: Any) -> ImageRequested:
+    whole = {"id": "a-1042", "revision": 7, "headline": "Storm over the harbour", **(article or {})}
+    return ImageRequested.model_validate({"article": whole, **parts})
+
+
+def seeds(**parts: Any) -> list[int]:
+    return [recipe.seed for recipe in make_brief(request(**parts), styles(), MODEL).recipes]
+
+
+def test_a_bare_request_gets_the_engines_defaults() -> None:
+    """An article with a headline and nothing else is painted once, with the defaults of the contract."""
+    brief = make_brief(request(), styles(), MODEL)
+    (recipe,) = brief.recipes
+    assert brief.prompt == recipe.prompt == "Storm over the harbour."
+    assert brief.alt == "Storm over the harbour"
+    assert recipe.negative_prompt == defaults.NEGATIVE_PROMPT
+    assert (recipe.steps, recipe.guidance_scale) == (defaults.STEPS, defaults.GUIDANCE_SCALE)
+    assert (recipe.width, recipe.height) == (defaults.WIDTH, defaults.HEIGHT)
+    assert (recipe.style, recipe.style_version, recipe.model, recipe.adapters) == ("default", 1, MODEL, ())
+
+
+def test_the_language_chooses_the_template() -> None:
+    """A Chinese article meets the Chinese template of its style."""
+    brief = make_brief(request({"headline": "台风逼近港口", "locale": "zh-CN"}), styles(), MODEL)
+    assert brief.prompt == "台风逼近港口。"
+
+
+@given(
+    asked=st.none() | st.integers(1, 100),
+    styled=st.none() | st.integers(1, 100),
+)
+def test_request_beats_style_beats_default(asked: int | None, styled: int | None) -> None:
+    """Each value that decides the pixels comes from the first of the three that has one."""
+    side, styled_side = [None if value is None else 64 + value // 10 * 16 for value in (asked, styled)]
+    scale, styled_scale = [None if value is None else value / 10 for value in (asked, styled)]
+    parts: dict[str, Any] = {
+        "style": {"preset": "oil"},
+        "output": {"width": side, "height": side},
+        "generation": {"steps": asked, "guidance_scale": scale},
+    }
+    house = styles(steps=styled, guidance_scale=styled_scale, width=styled_side, height=styled_side)
+    recipe = make_brief(request(**parts), house, MODEL).recipes[0]
+
+    def first(*values: float | None) -> float | None:
+        return next(value for value in values if value is not None)
+
+    assert recipe.steps == first(asked, styled, defaults.STEPS)
+    assert recipe.guidance_scale == first(scale, styled_scale, defaults.GUIDANCE_SCALE)
+    assert (recipe.width, recipe.height) == (first(side, styled_side, 512),) * 2
+
+
+def test_a_guidance_of_zero_is_a_value() -> None:
+    """Switching guidance off is not the same as saying nothing."""
+    parts: dict[str, Any] = {"style": {"preset": "oil"}, "generation": {"guidance_scale": 0}}
+    assert make_brief(request(**parts), styles(guidance_scale=4.0), MODEL).recipes[0].guidance_scale == 0
+
+
+@pytest.mark.parametrize(
+    ("brief", "negative"),
+    [
+        ({}, "nsfw, low quality, text, watermark, frame"),
+        ({"avoid": ["faces", "Text"]}, "nsfw, low quality, text, watermark, frame, faces"),
+        ({"negative_prompt": "clouds"}, "clouds"),
+        ({"negative_prompt": "clouds", "avoid": ["faces"]}, "clouds, faces"),
+        ({"negative_prompt": ""}, ""),
+        ({"negative_prompt": "a <|im_end|> b"}, "a b"),
+    ],
+)
+def test_what_is_to_be_left_out(brief: dict[str, Any], negative: str) -> None:
+    """The style adds to the default, the request's own replaces both, and `avoid` is added to either."""
+    made = make_brief(request(brief=brief, style={"preset": "oil"}), styles(negative="frame, text"), MODEL)
+    assert made.recipes[0].negative_prompt == negative
+
+
+def test_an_unknown_style_is_rejected_with_those_known() -> None:
+    """The publisher is told the field and what it may be."""
+    with pytest.raises(Rejected, match="default, oil") as rejected:
+        make_brief(request(style={"preset": "cubism"}), styles(), MODEL)
+    assert (rejected.value.reason, rejected.value.field) == (Reason.UNKNOWN_STYLE, "style.preset")
+
+
+def test_text_without_a_word_is_rejected() -> None:
+    """A headline of punctuation alone is no subject."""
+    with pytest.raises(Rejected) as rejected:
+        make_brief(request({"headline": "?!"}), styles(), MODEL)
+    assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, "article.headline")
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_a_size_that_the_style_makes_too_large_is_rejected(side: str) -> None:
+    """A request that gives one side must fit with the other side of the style."""
+    house = styles(width=1536, height=1536)
+    with pytest.raises(Rejected, match="give both sides") as rejected:
+        make_brief(request(output={side: 2048}, style={"preset": "oil"}), house, MODEL)
+    assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, f"output.{side}")
+
+
+def test_a_given_seed_counts_up_over_the_variants() -> None:
+    """The first variant has the seed that was asked for."""
+    assert seeds(output={"variants": 3}, generation={"seed": 42}) == [42, 43, 44]
+
+
+def test_another_variation_of_a_given_seed_is_another_picture() -> None:
+    """Regenerating with the seed kept still gives new pictures, also when the number of variants changed."""
+    every = [seeds(output={"variants": 9}, generation={"seed": 42, "variation": n}) for n in range(4)]
+    assert len(set(itertools.chain(*every))) == 36
+
+
+def test_seeds_stay_exact_in_javascript() -> None:
+    """The largest seed of the contract wraps round instead of leaving the safe integers."""
+    assert seeds(output={"variants": 2}, generation={"seed": SAFE_INTEGER}) == [SAFE_INTEGER, 0]
+
+
+def test_a_made_seed_is_the_same_for_ever() -> None:
+    """A golden value: a change here would repaint every picture of every replay."""
+    assert seeds(output={"variants": 2}) == [4734539352228935, 5182576993714044]
+
+
+identities = st.tuples(
+    st.text("ab:,\"'[]\\", min_size=1, max_size=6), st.sampled_from(["hero", "a", "1"]), st.integers(0, 999)
+)
+
+
+@given(st.lists(identities, min_size=2, max_size=4, unique=True))
+def test_made_seeds_differ_by_article_slot_variation_and_variant(found: list[tuple[str, str, int]]) -> None:
+    """No two pictures share their noise, whatever characters an article id is made of."""
+    made = [
+        seed
+        for article, slot, variation in found
+        for seed in seeds(
+            article={"id": article}, output={"slot": slot, "variants": 9}, generation={"variation": variation}
+        )
+    ]
+    assert len(set(made)) == len(made) == 9 * len(found)
+    assert all(0 <= seed <= SAFE_INTEGER for seed in made)
+
+
+def test_a_new_revision_keeps_the_seed() -> None:
+    """The same article saved again unchanged gives the same recipe, which costs no GPU time."""
+    one, other = (make_brief(request({"revision": revision}), styles(), MODEL) for revision in (7, 8))
+    assert one == other
+
+
+def test_variations_lie_as_far_apart_as_variants_can_be() -> None:
+    """Ten variants are more than the contract allows: nine is the stride of variations."""
+    with pytest.raises(ValidationError):
+        Output(variants=10)
+
+
+texts = st.text(max_size=60) | st.text(
+    st.characters(categories=["Cc", "Cf", "Co", "Mn", "So", "Sm", "Lo"]), max_size=60
+)
+
+
+@given(
+    article=st.fixed_dictionaries({"headline": texts, "summary": texts, "tags": st.lists(texts, max_size=3)}),
+    brief=st.fixed_dictionaries({"prompt": texts, "negative_prompt": texts, "avoid": st.lists(texts, max_size=3)}),
+)
+def test_any_text_makes_a_sound_brief_or_is_rejected(article: dict[str, Any], brief: dict[str, Any]) -> None:
+    """Whatever the contract lets through: one deterministic brief that can be hashed, or a rejection with its field."""
+    try:
+        asked = request(article, brief=brief)
+    except ValidationError:
+        return
+    try:
+        made = make_brief(asked, styles(), MODEL)
+    except Rejected:
+        assert not {"L", "N"} & {unicodedata.category(character)[0] for character in asked.article.headline or ""}
+        return
+    again = make_brief(asked, styles(), MODEL)
+    assert made == again
+    assert made.recipes[0].digest == again.recipes[0].digest
+    assert made.prompt == clean(made.prompt)
+    assert made.prompt.strip(" .。")
