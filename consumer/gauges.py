@@ -1,0 +1,72 @@
+"""Figures that are read, not counted: how much is in hand, which shards are open, how far behind the group is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from consumer.kafka.bus import BusError
+
+if TYPE_CHECKING:
+    from consumer.kafka.intake import Intake
+    from consumer.kafka.lag import LagReader
+    from consumer.ports import Engine
+    from consumer.scheduler import Scheduler
+    from consumer.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+READ_SECONDS = 1.0
+LAG_EVERY = 10
+"""Reads between two looks at the lag, which cost three round trips."""
+
+
+class Gauges:
+    """Sets the gauges from what the stages say of themselves. `run` belongs in the worker's task group."""
+
+    def __init__(
+        self, metrics: Metrics, engine: Engine, scheduler: Scheduler, intake: Intake, lag_reader: LagReader
+    ) -> None:
+        self._metrics = metrics
+        self._engine = engine
+        self._scheduler = scheduler
+        self._intake = intake
+        self._lag_reader = lag_reader
+        self._told: set[tuple[str, int]] = set()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            for turn in range(LAG_EVERY):
+                self._read()
+                if turn == 0:
+                    await self._read_lag()
+                await asyncio.sleep(READ_SECONDS)
+
+    def _read(self) -> None:
+        metrics, intake = self._metrics, self._intake
+        metrics.engine_ready.set(self._engine.ready)
+        metrics.pictures_unstored.set(self._scheduler.in_memory)
+        metrics.shards_open.set(intake.open_shards)
+        metrics.assigned_partitions.set(len(intake.assigned) * len(intake.lanes))
+        for lane in intake.lanes:
+            metrics.jobs_in_hand.labels(lane).set(intake.in_hand(lane))
+
+    async def _read_lag(self) -> None:
+        """Tell the lag of this worker's shards. What cannot be read is taken off the page: unknown is never 0."""
+        try:
+            lags = [lag for lag in await self._lag_reader.read() if lag.partition in self._intake.assigned]
+        except BusError as error:
+            log.warning("lag_unknown", error=str(error))
+            lags = []
+        known = {(lag.topic, lag.partition): lag for lag in lags if lag.records is not None}
+        for topic, partition in self._told - known.keys():
+            with suppress(KeyError):
+                self._metrics.forget_partition(topic, partition)
+        for (topic, partition), lag in known.items():
+            self._metrics.consumer_lag.labels(topic, partition).set(lag.records or 0)
+            self._metrics.committed_offset.labels(topic, partition).set(lag.committed or 0)
+        self._told = set(known)

@@ -1,0 +1,107 @@
+"""Log lines: JSON on stdout, console on a terminal, and no word of an unpublished story above debug level."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper
+from structlog.tracebacks import ExceptionDictTransformer
+
+from consumer.settings import LogFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from consumer.settings import LogSettings
+
+CONFIDENTIAL = frozenset(
+    {
+        "alt",
+        "avoid",
+        "body_excerpt",
+        "headline",
+        "negative_prompt",
+        "prompt",
+        "standfirst",
+        "subject_hints",
+        "summary",
+        "tags",
+    }
+)
+"""Keys, at any depth, that are dropped from every line above debug level: what a story says before it is published."""
+
+_PLAIN = (str, int, float, type(None), date, Enum, PurePath, BaseException)
+
+
+def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging to write to `stream` (stdout unless given).
+
+    Libraries are heard from warning upwards. Call once, before the first line: loggers keep what they first saw.
+    """
+    stream = stream or sys.stdout
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    first, last = _processors(), _rendering(settings.format, stream)
+    structlog.configure(
+        processors=[*first, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*first, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+def keep_confidential(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Drop, above debug level, `CONFIDENTIAL` keys and anything whose text is not in our hands.
+
+    An object that is not plain data is named by its type: its `repr` might carry a prompt.
+    """
+    if method == "debug":
+        return event
+    exception = {key: event.pop(key) for key in ("exc_info", "_record", "_from_structlog") if key in event}
+    return {**_without(event), **exception}
+
+
+def _without(fields: Mapping[Any, Any]) -> MutableMapping[str, Any]:
+    return {str(key): _plain(value) for key, value in fields.items() if key not in CONFIDENTIAL}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _without(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, _PLAIN) else f"<{type(value).__name__}>"
+
+
+def _processors() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        TimeStamper(fmt="iso", utc=True),
+        keep_confidential,
+    ]
+
+
+def _rendering(form: LogFormat, stream: TextIO) -> list[Processor]:
+    if form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty()):
+        plain = structlog.dev.plain_traceback  # the rich one shows local variables, and prompts are among them
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+    return [ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), JSONRenderer(default=str)]

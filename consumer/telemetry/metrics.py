@@ -1,0 +1,164 @@
+"""The worker's metrics, on a registry of their own so that two workers in one process stay apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.process_collector import ProcessCollector
+
+from consumer import __version__
+from consumer.jobs import Lane
+from consumer.telemetry.names import MetricName
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from consumer.jobs import ModelIdentity
+
+_AGE = (1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900, 3600, 21_600, 86_400)
+_STAGE = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
+_TRANSACTION = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+OUTCOME_KINDS = ("ready", "failed", "superseded", "expired")
+"""What the CMS can be told at the end, as the `kind` label says it."""
+
+
+class Stage(StrEnum):
+    """The stages a job's time is told by."""
+
+    QUEUED = "queued"
+    BRIEF = "brief"
+    ENGINE = "engine"
+    DEVELOP = "develop"
+    STORE = "store"
+    ANNOUNCE = "announce"
+
+
+class TransactionResult(StrEnum):
+    """How a transaction ended; `failed` covers the ambiguous ones."""
+
+    COMMITTED = "committed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Every metric as an object; `consumer.telemetry.names` says what each one means.
+
+    Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `dead_letters` (reason),
+    `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"), `jobs_in_hand` (topic),
+    `transactions` (result), `consumer_lag`, `committed_offset` (topic, partition). The others have none.
+    """
+
+    registry: CollectorRegistry
+    events_consumed: Counter
+    outcomes: Counter
+    rejected: Counter
+    failures: Counter
+    dead_letters: Counter
+    event_age: Histogram
+    last_success: Gauge
+    stage_duration: Histogram
+    pictures: Counter
+    jobs_in_hand: Gauge
+    pictures_unstored: Gauge
+    progress_dropped: Counter
+    engine_restarts: Counter
+    engine_ready: Gauge
+    transactions: Counter
+    transaction_duration: Histogram
+    shards_open: Gauge
+    shard_reopens: Counter
+    assigned_partitions: Gauge
+    rebalances: Counter
+    consumer_lag: Gauge
+    committed_offset: Gauge
+    build: Info
+    model: Info
+
+    def forget_partition(self, topic: str, partition: int) -> None:
+        """Take the partition's lag and offset off the page: it is not this worker's any more."""
+        self.consumer_lag.remove(topic, partition)
+        self.committed_offset.remove(topic, partition)
+
+    def tell_model(self, model: ModelIdentity) -> None:
+        """Say which weights are loaded."""
+        self.model.info({"model": model.name, "sha256": model.sha256})
+
+
+def make_metrics() -> Metrics:
+    """Return fresh metrics, all at zero, with the figures of the process beside them (memory, open files, CPU)."""
+    # The text format would show a stray gauge beside each counter.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    metrics = _built(_Page(registry))
+    metrics.build.info({"version": __version__})
+    metrics.last_success.set_to_current_time()
+    _start_at_zero(metrics)
+    return metrics
+
+
+def _built(page: _Page) -> Metrics:
+    return Metrics(
+        registry=page.registry,
+        events_consumed=page.counter(MetricName.EVENTS_CONSUMED, "topic"),
+        outcomes=page.counter(MetricName.OUTCOMES, "kind"),
+        rejected=page.counter(MetricName.REJECTED, "reason"),
+        failures=page.counter(MetricName.FAILURES, "reason"),
+        dead_letters=page.counter(MetricName.DEAD_LETTERS, "reason"),
+        event_age=page.histogram(MetricName.EVENT_AGE, _AGE, "lane"),
+        last_success=page.gauge(MetricName.LAST_SUCCESS),
+        stage_duration=page.histogram(MetricName.STAGE_DURATION, _STAGE, "stage"),
+        pictures=page.counter(MetricName.PICTURES, "style", "reused"),
+        jobs_in_hand=page.gauge(MetricName.JOBS_IN_HAND, "topic"),
+        pictures_unstored=page.gauge(MetricName.PICTURES_UNSTORED),
+        progress_dropped=page.counter(MetricName.PROGRESS_DROPPED),
+        engine_restarts=page.counter(MetricName.ENGINE_RESTARTS),
+        engine_ready=page.gauge(MetricName.ENGINE_READY),
+        transactions=page.counter(MetricName.TRANSACTIONS, "result"),
+        transaction_duration=page.histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION),
+        shards_open=page.gauge(MetricName.SHARDS_OPEN),
+        shard_reopens=page.counter(MetricName.SHARD_REOPENS),
+        assigned_partitions=page.gauge(MetricName.ASSIGNED_PARTITIONS),
+        rebalances=page.counter(MetricName.REBALANCES),
+        consumer_lag=page.gauge(MetricName.CONSUMER_LAG, "topic", "partition"),
+        committed_offset=page.gauge(MetricName.COMMITTED_OFFSET, "topic", "partition"),
+        build=page.info(MetricName.BUILD_INFO),
+        model=page.info(MetricName.MODEL_INFO),
+    )
+
+
+def _start_at_zero(metrics: Metrics) -> None:
+    """Show every known label from the start: `increase()` never sees the first step of a series that was absent."""
+    for kind in OUTCOME_KINDS:
+        metrics.outcomes.labels(kind)
+    for reason in Reason:
+        for counter in (metrics.rejected, metrics.failures, metrics.dead_letters):
+            counter.labels(reason)
+    for stage in Stage:
+        metrics.stage_duration.labels(stage)
+    for result in TransactionResult:
+        metrics.transactions.labels(result)
+    for lane in Lane:
+        metrics.event_age.labels(lane)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    registry: CollectorRegistry
+
+    def counter(self, name: MetricName, *labels: str) -> Counter:
+        return Counter(name, name.help, labels, registry=self.registry)
+
+    def gauge(self, name: MetricName, *labels: str) -> Gauge:
+        return Gauge(name, name.help, labels, registry=self.registry)
+
+    def histogram(self, name: MetricName, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, name.help, labels, registry=self.registry, buckets=buckets)
+
+    def info(self, name: MetricName) -> Info:
+        return Info(name.removesuffix("_info"), name.help, registry=self.registry)

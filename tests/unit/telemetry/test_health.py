@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from consumer.errors import Fatal
+from consumer.settings import HttpSettings
+from consumer.telemetry.health import Health, Heartbeat, pulse, serve
+from consumer.telemetry.metrics import make_metrics
+
+if TYPE_CHECKING:
+    from consumer.telemetry.health import Served
+
+ANY_PORT = HttpSettings(host="127.0.0.1", port=0)
+
+
+class Clock:
+    """Seconds that pass only when told; tells when it was read."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.read = asyncio.Event()
+
+    def __call__(self) -> float:
+        """Return the time."""
+        self.read.set()
+        return self.now
+
+
+async def fetch(served: Served, path: str, **headers: str) -> tuple[int, str, str]:
+    url = f"http://127.0.0.1:{served.port}{path}"
+    timeout = aiohttp.ClientTimeout(total=10)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers) as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+async def ask(health: Health, path: str) -> tuple[int, dict[str, Any]]:
+    async with serve(ANY_PORT, make_metrics(), health) as served:
+        status, _, body = await fetch(served, path)
+        return status, json.loads(body)
+
+
+def test_a_heartbeat_is_well_until_its_bound() -> None:
+    """Within the bound there is nothing to say; past it, the sentence has the sign, the age and the bound."""
+    clock = Clock()
+    heartbeat = Heartbeat("poll of the bus", bound_seconds=60, clock=clock)
+    clock.now += 60
+    assert heartbeat() is None
+    clock.now += 15
+    assert heartbeat() == "the last poll of the bus was 75 s ago, more than 60 s"
+    heartbeat.beat()
+    assert heartbeat() is None
+    assert heartbeat.age == 0
+
+
+async def test_the_pulse_beats_while_the_loop_turns() -> None:
+    """The pulse renews the heartbeat without being asked, and ends when cancelled."""
+    clock = Clock()
+    heartbeat = Heartbeat("turn of the event loop", bound_seconds=1, clock=clock)
+    beating = asyncio.create_task(pulse(heartbeat, interval_seconds=0))
+    for _ in range(3):
+        clock.now += 100
+        assert heartbeat.age == 100
+        clock.read.clear()
+        await asyncio.wait_for(clock.read.wait(), timeout=10)
+        assert heartbeat.age == 0
+    beating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await beating
+
+
+async def test_a_worker_that_gets_on_is_alive_and_ready() -> None:
+    """All checks passing is 200 on both pages, each check by its name."""
+    health = Health(live={"poll": lambda: None}, ready={"model": lambda: None})
+    assert await ask(health, "/healthz") == (200, {"status": "ok", "checks": {"poll": "ok"}})
+    assert await ask(health, "/readyz") == (200, {"status": "ok", "checks": {"poll": "ok", "model": "ok"}})
+
+
+async def test_a_worker_without_a_model_is_alive_but_not_ready() -> None:
+    """A failing readiness check is 503 with its sentence and leaves liveness alone."""
+    health = Health(live={"poll": lambda: None}, ready={"model": lambda: "the model is loading"})
+    assert (await ask(health, "/healthz"))[0] == 200
+    status, body = await ask(health, "/readyz")
+    assert status == 503
+    assert body == {"status": "failing", "checks": {"poll": "ok", "model": "the model is loading"}}
+
+
+async def test_a_worker_that_is_stuck_is_neither_alive_nor_ready() -> None:
+    """A failing liveness check is 503 on both pages: what makes no progress gets no work."""
+    health = Health(live={"poll": lambda: "the last poll was 75 s ago"}, ready={"model": lambda: None})
+    assert (await ask(health, "/healthz"))[0] == 503
+    assert (await ask(health, "/readyz"))[0] == 503
+
+
+async def test_checks_may_come_after_the_pages_are_up() -> None:
+    """A check that a stage adds later counts from then on."""
+    health = Health()
+    async with serve(ANY_PORT, make_metrics(), health) as served:
+        assert (await fetch(served, "/readyz"))[0] == 200
+        health.ready["shards"] = lambda: "2 of 4 shards are open"
+        assert (await fetch(served, "/readyz"))[0] == 503
+
+
+async def test_metrics_are_served_as_prometheus_reads_them() -> None:
+    """The page has the text format by default and OpenMetrics for those who ask for it."""
+    metrics = make_metrics()
+    metrics.rebalances.inc()
+    async with serve(ANY_PORT, metrics, Health()) as served:
+        status, kind, body = await fetch(served, "/metrics")
+        _, newer_kind, newer_body = await fetch(
+            served, "/metrics", Accept="application/openmetrics-text; version=1.0.0"
+        )
+    assert status == 200
+    assert kind.startswith("text/plain")
+    assert "leadart_rebalances_total 1.0" in body
+    assert newer_kind.startswith("application/openmetrics-text")
+    assert newer_body.endswith("# EOF\n")
+
+
+async def test_port_zero_tells_the_port_that_was_bound() -> None:
+    """Two workers on one machine each get a port of their own."""
+    async with serve(ANY_PORT, make_metrics(), Health()) as one, serve(ANY_PORT, make_metrics(), Health()) as other:
+        assert one.port != other.port
+        assert 0 not in {one.port, other.port}
+
+
+async def test_a_port_that_is_taken_names_the_setting() -> None:
+    """The worker does not start without its pages, and says which setting to change."""
+    async with serve(ANY_PORT, make_metrics(), Health()) as served:
+        taken = HttpSettings(host="127.0.0.1", port=served.port)
+        with pytest.raises(Fatal, match="LEADART_HTTP__PORT"):
+            async with serve(taken, make_metrics(), Health()):
+                pass
+
+
+async def test_nothing_listens_after_the_context() -> None:
+    """Leaving the context closes the port."""
+    async with serve(ANY_PORT, make_metrics(), Health()) as served:
+        pass
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await fetch(served, "/healthz")
