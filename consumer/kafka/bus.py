@@ -1,0 +1,111 @@
+"""What the owner of a shard asks of Kafka, at the level of the client: every step that can fail is its own await.
+
+`consumer.kafka.client` is the real thing, `consumer.testing` the in-memory twin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
+UNCOMMITTED = -1
+"""The offset a broker answers for a partition the group never committed."""
+
+
+MAX_LETTER_BYTES = 1_000_000
+"""Largest record the worker writes, in bytes: a dead letter holds a whole original and stays below its topic's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record to be written. `partition` is always the shard's own number."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, with room for the framing of each."""
+        parts = [self.key, self.value, *(part for name, value in self.headers for part in (name.encode(), value))]
+        return 70 + sum(5 + len(part) for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a finished record causes: everything in `letters` becomes visible together with its offset, or nothing.
+
+    `fallback` is written in place of `letters` if the broker will never take them. `facts` go into the log line that
+    tells of it.
+    """
+
+    letters: tuple[Letter, ...]
+    fallback: tuple[Letter, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def fall_back(self) -> Settlement:
+        """The settlement to try once `letters` proved impossible."""
+        return Settlement(self.fallback, facts={**self.facts, "outcome": "failed", "fell_back": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A committed offset and the metadata string committed with it."""
+
+    offset: int
+    metadata: str
+
+
+class BusError(Exception):
+    """The bus did not do, or may not have done, what was asked: ambiguous, so the epoch is over."""
+
+
+class LetterRefused(BusError):
+    """The broker will never take one of the letters of this transaction."""
+
+
+class Epoch(Protocol):
+    """One life of a transactional producer, from InitProducerId to the close. Every method may raise `BusError`."""
+
+    async def begin(self) -> None:
+        """Open a transaction."""
+
+    async def send(self, letter: Letter) -> Future[object]:
+        """Hand over one letter; the returned future fails with `BusError` if the broker does not take it."""
+
+    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
+        """Put the shard's offsets, by topic, into the transaction."""
+
+    async def commit(self) -> None:
+        """End the transaction. When this returns, all of it is visible."""
+
+
+class Bus(Protocol):
+    """Kafka as one shard sees it."""
+
+    def epoch(self, shard: int) -> AbstractAsyncContextManager[Epoch]:
+        """Open the shard's transactional producer: fences every older one and settles what that left pending.
+
+        Raises `BusError`. Closing is bounded in time and leaves no socket and no task behind, whatever state the
+        producer is in.
+        """
+
+    async def progress(self, shard: int) -> Mapping[str, Progress]:
+        """Read the group's committed offsets of the shard, by topic.
+
+        A topic missing from the answer means that the call failed; an offset of `UNCOMMITTED` means that the group
+        never committed. Raises `BusError`.
+        """
+
+    def seek(self, topic: str, shard: int, offset: int) -> None:
+        """Read on from `offset`. Raises `BusError` when the partition is no longer assigned."""
+
+    def position(self, topic: str, shard: int) -> int | None:
+        """Return the offset to be read next (past control markers), None when unknown."""

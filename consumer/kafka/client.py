@@ -1,0 +1,267 @@
+"""The wire: aiokafka behind the `Bus` port, every call bounded in time.
+
+What aiokafka 0.14 does not do is mended here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.helpers import create_ssl_context
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
+from consumer.settings import SecurityProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from consumer.settings import KafkaSettings
+
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
+"""What no retry changes: the broker's verdict on the record or on our rights."""
+
+CLOSE_SECONDS = 3.0
+"""Grace for an orderly close of a client before it is torn down."""
+
+PREFETCH_BYTES = 512 * 1024
+"""Read ahead of each partition: two of the largest requests; more would only be dropped when the lane is paused."""
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the keyword arguments that every aiokafka client of this worker shares."""
+    secure = settings.security_protocol in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
+    password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": settings.client_id,
+        "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
+        "security_protocol": settings.security_protocol.value,
+        "ssl_context": create_ssl_context(cafile=settings.ssl_cafile and str(settings.ssl_cafile)) if secure else None,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": password,
+    }
+
+
+def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """Make the group's consumer, not yet started. Nothing is committed by it, ever: that is the owners' part."""
+    session_ms = int(settings.session_timeout_seconds * 1000)
+    return AIOKafkaConsumer(
+        **connection(settings),
+        group_id=settings.group_id,
+        enable_auto_commit=False,
+        # A missing or lost offset is for an operator to decide; `earliest` or `latest` would repeat or lose a backlog.
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        # Two assignors make aiokafka join twice; range puts partition n of every lane on one worker.
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=min(3000, session_ms // 3),
+        # The default is the session timeout; a rebalance waits for the slowest owner to end its transaction.
+        rebalance_timeout_ms=max(session_ms, 30_000),
+        max_partition_fetch_bytes=PREFETCH_BYTES,
+        fetch_max_wait_ms=200,
+    )
+
+
+@asynccontextmanager
+async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client. Raises `BusError` when no broker answers."""
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        async with answered_within(settings.request_timeout_seconds):
+            await admin.start()
+        yield admin
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await admin.close()
+
+
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, settings: KafkaSettings, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, Progress]:
+    """Read the group's committed offsets with their metadata, which the consumer's own call drops.
+
+    A partition that is missing from the answer means that the call failed: the admin client does not look at the error
+    that stands for the whole group. Raises `BusError`.
+    """
+    async with answered_within(settings.request_timeout_seconds):
+        answer = await admin.list_consumer_group_offsets(settings.group_id, partitions=list(partitions))
+    return {tp: Progress(at.offset, at.metadata or "") for tp, at in answer.items()}
+
+
+@asynccontextmanager
+async def answered_within(seconds: float) -> AsyncIterator[None]:
+    """Turn every way in which a call to Kafka can fail, or not end, into `BusError`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise BusError(f"no answer within {seconds} s") from error
+    # aiokafka asserts where a producer was fenced or a connection closed under it
+    except (KafkaError, OSError, AssertionError) as error:
+        raise _told(error) from error
+
+
+def _told(error: BaseException) -> BusError:
+    kind = LetterRefused if isinstance(error, REFUSALS) else BusError
+    return kind(repr(error))
+
+
+def _relayed(sent: asyncio.Future[object]) -> asyncio.Future[object]:
+    """Return a future with the same answer in the port's words."""
+    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def relay(done: asyncio.Future[object]) -> None:
+        if answer.done():
+            return
+        if done.cancelled():
+            answer.cancel()
+        elif error := done.exception():
+            answer.set_exception(_told(error))
+        else:
+            answer.set_result(done.result())
+
+    sent.add_done_callback(relay)
+    # When another letter of the batch fails first, nobody comes back for this one's error.
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return answer
+
+
+class KafkaEpoch:
+    """One transactional producer, from InitProducerId to its close."""
+
+    def __init__(self, producer: AIOKafkaProducer, group_id: str, shard: int, seconds: float) -> None:
+        self._producer = producer
+        self._group_id = group_id
+        self._shard = shard
+        self._seconds = seconds
+
+    async def begin(self) -> None:
+        """Open a transaction."""
+        async with answered_within(self._seconds):
+            await self._producer.begin_transaction()
+
+    async def send(self, letter: Letter) -> asyncio.Future[object]:
+        """Hand the letter to the producer; the future ends when the broker took it."""
+        async with answered_within(self._seconds):
+            future = await self._producer.send(
+                letter.topic,
+                key=letter.key,
+                value=letter.value,
+                partition=letter.partition,
+                headers=list(letter.headers),
+            )
+        return _relayed(future)
+
+    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
+        """Put the offsets into the transaction, under the group's name."""
+        offsets = {
+            TopicPartition(topic, self._shard): OffsetAndMetadata(at.offset, at.metadata)
+            for topic, at in progress.items()
+        }
+        async with answered_within(self._seconds):
+            await self._producer.send_offsets_to_transaction(offsets, self._group_id)
+
+    async def commit(self) -> None:
+        """End the transaction."""
+        async with answered_within(self._seconds):
+            await self._producer.commit_transaction()
+
+
+class KafkaBus:
+    """The `Bus` of one worker: its consumer's cursor, an admin client, and a producer for each epoch."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        consumer: AIOKafkaConsumer,
+        admin: AIOKafkaAdminClient,
+        topics: Sequence[str],
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._admin = admin
+        self._topics = tuple(topics)
+
+    @asynccontextmanager
+    async def epoch(self, shard: int) -> AsyncIterator[KafkaEpoch]:
+        """Fence older producers of the shard. Its transactional id is frozen: changing the format drops the fence."""
+        settings = self._settings
+        producer = AIOKafkaProducer(
+            **connection(settings),
+            transactional_id=f"leadart.{settings.group_id}.{shard}",
+            transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
+            acks="all",
+            # Since 0.14 a linger is always waited out, full batch or not.
+            linger_ms=0,
+            max_request_size=MAX_LETTER_BYTES + 1024,
+        )
+        try:
+            async with answered_within(settings.request_timeout_seconds):
+                await producer.start()
+            yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
+        finally:
+            await close_producer(producer)
+
+    async def progress(self, shard: int) -> Mapping[str, Progress]:
+        """Read the shard's committed offsets; a lane may be missing from the answer."""
+        partitions = [TopicPartition(topic, shard) for topic in self._topics]
+        answer = await committed_offsets(self._admin, self._settings, partitions)
+        return {tp.topic: progress for tp, progress in answer.items()}
+
+    def seek(self, topic: str, shard: int, offset: int) -> None:
+        """Move the consumer's cursor; what was fetched before is dropped."""
+        try:
+            self._consumer.seek(TopicPartition(topic, shard), offset)
+        except IllegalStateError as error:
+            raise BusError(f"{topic}:{shard} is no longer assigned") from error
+
+    def position(self, topic: str, shard: int) -> int | None:
+        """Return the cursor without the round trip that the public, awaiting call may make."""
+        subscription = self._consumer._subscription.subscription  # noqa: SLF001 - `position()` is a coroutine
+        assignment = subscription.assignment if subscription else None
+        state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
+        return state.position if state is not None and state.has_valid_position else None
+
+
+async def close_producer(producer: AIOKafkaProducer) -> None:
+    """Close a producer in any state, within seconds, leaving neither sockets nor tasks.
+
+    `stop()` flushes, and a flush waits for ever while the broker is away or once the producer is fenced; cancelling it
+    leaves the sender's requests running, and they connect again. So they are ended one by one first.
+    """
+    with suppress(TimeoutError, KafkaError, OSError, AssertionError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await producer.stop()
+            return
+    producer._closed = True  # noqa: SLF001 - told, so that its finalizer does not warn
+    orphans = [task for task in asyncio.all_tasks() if _works_for(task, producer)]
+    for task in orphans:
+        task.cancel()
+    if orphans:
+        await asyncio.wait(orphans, timeout=CLOSE_SECONDS)
+    with suppress(TimeoutError, KafkaError, OSError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await producer.client.close()
+
+
+def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
+    """True for the tasks a producer started: coroutines of its sender and accumulator. aiokafka keeps no list of them."""
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    owner = frame.f_locals.get("self") if frame is not None else None
+    return owner is not None and owner in (producer._sender, producer._message_accumulator)  # noqa: SLF001

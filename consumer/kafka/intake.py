@@ -1,0 +1,219 @@
+"""The poll loop: reads the lanes, hands records to the owners of their shards, steers by pausing. It never awaits a job.
+
+Rebalances arrive here too. aiokafka stops the world at each: every owner ends its transaction, and those of the shards
+that come back begin another epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+
+from consumer.errors import Fatal
+from consumer.jobs import Record
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.structs import ConsumerRecord
+
+    from consumer.kafka.owner import ShardOwner
+
+log = structlog.get_logger(__name__)
+
+POLL_MS = 200
+POLL_RECORDS = 500
+REVOKE_SECONDS = 15.0
+"""How long a rebalance waits for an owner to end its transaction before the epoch is cut off; below the rebalance timeout."""
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base class is untyped
+    """Feeds the owners from the group's consumer. All of it runs on the event loop."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        lanes: Sequence[str],
+        owners: Mapping[int, ShardOwner],
+        *,
+        jobs_in_hand: int,
+        cancel_revoked: bool,
+        polled: Callable[[], None],
+    ) -> None:
+        self._consumer = consumer
+        self.lanes = tuple(lanes)
+        self._owners = owners
+        self._jobs_in_hand = jobs_in_hand
+        self._cancel_revoked = cancel_revoked
+        self._polled = polled
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._failure: Fatal | None = None
+        self._stopping = False
+        self.rebalances = 0
+        self.assigned: frozenset[int] = frozenset()
+
+    @property
+    def joined(self) -> bool:
+        """True once the group gave this worker an assignment, be it an empty one."""
+        return self.rebalances > 0
+
+    @property
+    def all_open(self) -> bool:
+        """True if every shard assigned to this worker takes records."""
+        return all(self._owners[shard].open for shard in self.assigned)
+
+    @property
+    def open_shards(self) -> int:
+        """How many shards take records."""
+        return sum(owner.open for owner in self._owners.values())
+
+    def in_hand(self, topic: str) -> int:
+        """How many of the lane's records are being worked on or wait to be committed."""
+        return sum(owner.in_hand(topic) for owner in self._owners.values())
+
+    def stop(self) -> None:
+        """Admit nothing more. Polling goes on, so that the group keeps this worker while it finishes."""
+        self._stopping = True
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises `Fatal` for what only an operator can mend.
+
+        Owners run in a task group of this loop: when one fails, the loop ends with it, and the other way round.
+        """
+        async with asyncio.TaskGroup() as self._tasks:
+            self._consumer.subscribe(topics=list(self.lanes), listener=self)
+            while True:
+                self._steer()
+                await self._poll()
+                self._polled()
+                if self._failure:
+                    raise self._failure
+
+    async def close_shards(self) -> None:
+        """End all owners after their last commit; bounded in time."""
+        await self._end_owners()
+
+    async def _poll(self) -> None:
+        try:
+            # Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after
+            # which its max_poll_interval is never enforced again. Our own liveness (see `polled`) does not rely on it.
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            self._judge_offset_error(error)
+            return
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            raise Fatal(
+                Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its ACLs: leadart doctor."
+            ) from error
+        except KafkaError as error:
+            log.warning("poll_failed", error=repr(error))
+            await asyncio.sleep(POLL_MS / 1000)
+            return
+        # No await between the poll's return and this: the cursor is already past these records, and an owner that ran
+        # in between would take them for control markers.
+        for tp, records in batches.items():
+            self._deliver(tp, records)
+
+    def _deliver(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
+        owner = self._owners[tp.partition]
+        for record in records:
+            owner.deliver(
+                Record(
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=tuple(record.headers),
+                    timestamp_ms=record.timestamp,
+                )
+            )
+
+    def _judge_offset_error(self, error: KafkaError) -> None:
+        """Before a shard is open aiokafka looks for a position by itself; only an open shard's error means anything."""
+        tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else {}
+        for tp in [tps] if isinstance(tps, TopicPartition) else list(tps):
+            if self._owners[tp.partition].open:
+                raise Fatal(
+                    Reason.NO_STARTING_OFFSET,
+                    f"The group's offset for {tp.topic}:{tp.partition} is not in the log any more ({error!r}): records were "
+                    "deleted before they were worked on. Decide where to go on, with the workers stopped: "
+                    "leadart topics apply --start earliest --force, or --start latest --force.",
+                )
+
+    def _steer(self) -> None:
+        """Pause and resume by what is true now: aiokafka forgets pauses at a rebalance, so they are never a state."""
+        for tp in self._consumer.assignment():
+            owner = self._owners.get(tp.partition)
+            if owner is not None and self._admits(owner, tp.topic):
+                self._consumer.resume(tp)
+            else:
+                self._consumer.pause(tp)
+
+    def _admits(self, owner: ShardOwner, topic: str) -> bool:
+        if self._stopping or not owner.wants(topic):
+            return False
+        return self.in_hand(topic) < self._jobs_in_hand
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""
+        del revoked  # all of them, always: there is no cooperative rebalancing in aiokafka
+        await self._end_owners()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Begin an epoch for each shard of which all lanes are here. Errors must not escape: aiokafka would swallow them."""
+        tps = list(assigned)
+        self.rebalances += 1
+        try:
+            shards = self._complete_shards(tps)
+        except Fatal as error:
+            self._failure = error
+            return
+        for shard, owner in self._owners.items():
+            if shard not in shards:
+                owner.withdraw(running=self._cancel_revoked)
+        self._steer()
+        self.assigned = shards
+        log.info("assigned", shards=sorted(shards))
+        for shard in shards:
+            if self._tasks is not None and not self._stopping:
+                self._running[shard] = self._tasks.create_task(self._owners[shard].run(), name=f"owner-{shard}")
+
+    def _complete_shards(self, tps: Sequence[TopicPartition]) -> frozenset[int]:
+        by_lane = {lane: {tp.partition for tp in tps if tp.topic == lane} for lane in self.lanes}
+        shards = set.intersection(*by_lane.values())
+        if shards != set.union(*by_lane.values()) or not shards <= self._owners.keys():
+            raise Fatal(
+                Reason.TOPICS_MISMATCH,
+                "The lanes no longer have one partition count: "
+                f"{ {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles between shards: "
+                "stop the workers, drain the lanes, then: leadart topics apply --partitions N.",
+            )
+        return frozenset(shards)
+
+    async def _end_owners(self) -> None:
+        running, self._running = list(self._running.items()), {}
+        for shard, _ in running:
+            self._owners[shard].stop()
+        tasks = [task for _, task in running]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=REVOKE_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=REVOKE_SECONDS)

@@ -1,0 +1,150 @@
+"""What the CMS is told, as records: outcome events and dead letters. Pure; the owner writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer import __version__
+from consumer.errors import Rejected
+from consumer.kafka.bus import Letter, Settlement
+from schemas import DeadLetter, FailedArticle, ImageFailed, Reason, names
+from schemas.cloudevents import Event, write
+from schemas.salvage import Salvage, salvage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.errors import LeadartError
+    from consumer.jobs import Job, Record
+    from consumer.settings import Settings
+    from schemas import Announcement, ImageReady
+
+MESSAGE_CHARACTERS = 1000
+CARRIED = ("correlationid", "traceparent", "tracestate")
+"""Extensions of a request that its outcome carries on, so that a flow can be followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who an outcome answers: the identity that a deterministic event id is made from."""
+
+    source: str
+    request_id: str
+    article_id: str
+    extensions: Mapping[str, str]
+
+
+class Outbox:
+    """Builds settlements. Everything goes to the partition number that the request came from."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._outcome = settings.topics.named(names.OUTCOME)
+        self._dead_letter = settings.topics.named(names.DEAD_LETTER)
+        self._source = settings.source
+
+    def ready(self, job: Job, ready: ImageReady) -> Settlement:
+        """Announce the pictures; should the broker never take that, say so in a short failed outcome instead."""
+        recipes = [picture.recipe for picture in ready.pictures]
+        letter = self._letter(job.record.partition, _asker(job), ready, recipes)
+        facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes)}
+        return Settlement((letter,), self._short_failure(job.record), facts)
+
+    def failed(self, record: Record, error: LeadartError, attempts: int) -> Settlement:
+        """Keep the record as a dead letter and, wherever an article id can be read, tell the CMS why."""
+        known = salvage(record.key, record.headers, record.value)
+        facts = {
+            "outcome": "failed",
+            "reason": error.reason.value,
+            "field": error.field,
+            "attempts": attempts,
+            "request_id": known.request_id,
+            "article_id": known.article_id,
+            "revision": known.revision,
+        }
+        kept = self._keep(record, error, attempts)
+        if known.article_id is None:
+            return Settlement((kept,), (), facts)
+        where = DeadLetter(topic=self._dead_letter, partition=record.partition)
+        told = self._failure(record, known, error, attempts, where)
+        return Settlement((told, kept), self._short_failure(record), facts)
+
+    def progress(self, job: Job, data: Announcement) -> tuple[list[tuple[str, bytes]], bytes]:
+        """Build a progress event: headers and value. Its id is its content's, so a repeat is the same event."""
+        return self._event(_asker(job), data, [data.model_dump_json()])
+
+    def _short_failure(self, record: Record) -> tuple[Letter, ...]:
+        known = salvage(record.key, record.headers, record.value)
+        if known.article_id is None:
+            return ()
+        refused = Rejected(
+            Reason.ANNOUNCEMENT_REFUSED,
+            f"The bus refuses what was to be said about this request ({record.topic}:{record.partition} offset "
+            f"{record.offset}); an operator has to compare the topics' limits with the contract.",
+        )
+        return (self._failure(record, known, refused, 1, None),)
+
+    def _failure(
+        self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter | None
+    ) -> Letter:
+        article_id = known.article_id or ""
+        coordinates = f"{record.topic}:{record.partition}:{record.offset}"
+        asker = Asker(known.source or "", known.request_id or coordinates, article_id, {})
+        data = ImageFailed(
+            request_id=known.request_id,
+            article=FailedArticle(id=article_id, revision=known.revision),
+            slot=known.slot,
+            reason=error.reason,
+            message=error.message[:MESSAGE_CHARACTERS],
+            field=error.field,
+            retryable=not isinstance(error, Rejected),
+            attempts=attempts,
+            dead_letter=where,
+        )
+        return self._letter(record.partition, asker, data, [error.reason.value])
+
+    def _letter(self, partition: int, asker: Asker, data: Announcement, facets: list[str]) -> Letter:
+        headers, value = self._event(asker, data, facets)
+        return Letter(self._outcome, partition, asker.article_id.encode(), value, tuple(headers))
+
+    def _event(self, asker: Asker, data: Announcement, facets: list[str]) -> tuple[list[tuple[str, bytes]], bytes]:
+        identity = json.dumps([asker.source, asker.request_id, data.type, facets], ensure_ascii=False)
+        event = Event(
+            id=hashlib.sha256(identity.encode()).hexdigest(),
+            source=self._source,
+            type=data.type,
+            subject=asker.article_id,
+            time=datetime.now(UTC),
+            dataschema=names.dataschema(data.type),
+            extensions={**asker.extensions, "causationid": asker.request_id, "partitionkey": asker.article_id},
+            data=data.model_dump(mode="json"),
+        )
+        return write(event)
+
+    def _keep(self, record: Record, error: LeadartError, attempts: int) -> Letter:
+        """Return the dead letter: original key, value and headers untouched, and beside them where and why."""
+        told = {
+            "leadart-topic": record.topic,
+            "leadart-partition": str(record.partition),
+            "leadart-offset": str(record.offset),
+            "leadart-timestamp": str(record.timestamp_ms),
+            "leadart-reason": error.reason.value,
+            "leadart-message": error.message[:MESSAGE_CHARACTERS],
+            "leadart-field": error.field or "",
+            "leadart-attempts": str(attempts),
+            "leadart-worker-version": __version__,
+        }
+        value = record.value
+        if record.key is None and value is None:
+            # The client refuses to write a record of neither; the header keeps the truth for a redrive.
+            value, told["leadart-null-value"] = b"", "true"
+        headers = (*record.headers, *((name, text.encode()) for name, text in told.items()))
+        return Letter(self._dead_letter, record.partition, record.key, value, headers)
+
+
+def _asker(job: Job) -> Asker:
+    carried = {name: job.event.extensions[name] for name in CARRIED if name in job.event.extensions}
+    return Asker(job.event.source, job.event.id, job.request.article.id, {"correlationid": job.event.id, **carried})

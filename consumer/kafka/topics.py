@@ -1,0 +1,209 @@
+"""Topics and starting offsets: created from `schemas/topics/*.yaml`, compared with what the cluster has."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.errors import Fatal
+from consumer.kafka.bus import UNCOMMITTED, BusError
+from consumer.kafka.client import answered_within, committed_offsets, connection, open_admin
+from schemas import Reason
+from schemas.names import BACKFILL, REQUESTED
+from schemas.topics import TopicSpec, load_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.kafka.bus import Progress
+    from consumer.settings import Settings
+
+LANES = (REQUESTED, BACKFILL)
+"""Base names of the lanes this worker reads; the retry lanes join them with due-time retries."""
+
+
+class Start(StrEnum):
+    """Where a group begins that never committed."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+ASK_AGAIN_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did."""
+
+    created: tuple[str, ...]
+    differing: tuple[str, ...]
+    offsets: Mapping[str, int]
+
+
+def lane_topics(settings: Settings) -> tuple[str, ...]:
+    """Return the full names of the lanes this worker reads."""
+    return tuple(settings.topics.named(base) for base in LANES)
+
+
+async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> dict[str, int]:
+    """Return the partition count of each topic that exists."""
+    async with answered_within(seconds):
+        described = await admin.describe_topics(list(topics))
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) -> int:
+    """Return the one partition count of all topics. Raises `Fatal` when one is missing or they differ."""
+    names = [settings.topics.named(spec.name) for spec in load_topics()]
+    counts = await partition_counts(admin, names, settings.kafka.request_timeout_seconds)
+    missing = [name for name in names if name not in counts]
+    if missing:
+        raise Fatal(
+            Reason.TOPICS_MISMATCH, f"Topics are missing: {', '.join(missing)}. Create them: leadart topics apply."
+        )
+    if len(set(counts.values())) > 1:
+        raise Fatal(
+            Reason.TOPICS_MISMATCH,
+            f"Partition counts differ: {counts}. All topics need one count; growing moves articles between shards, so stop "
+            "the workers and drain the lanes first: leadart topics apply --partitions N.",
+        )
+    return next(iter(counts.values()))
+
+
+async def apply(settings: Settings, start: Start | None, *, force: bool = False) -> Applied:
+    """Create what is missing and commit the group's starting offsets where it has none (`force`: everywhere).
+
+    Existing topics are compared, never changed. Raises `Fatal` when the group is running and offsets are to be written,
+    `BusError` when no broker answers.
+    """
+    async with open_admin(settings.kafka) as admin:
+        created = await _create(admin, settings, load_topics())
+        count = await one_partition_count(admin, settings)
+        differing = await differing_configs(admin, settings)
+        offsets = await _start_offsets(admin, settings, count, start, force=force) if start else {}
+    return Applied(tuple(created), tuple(differing), offsets)
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> list[str]:
+    seconds = settings.kafka.request_timeout_seconds
+    counts = await partition_counts(admin, [settings.topics.named(spec.name) for spec in specs], seconds)
+    wanted = [_new_topic(spec, settings) for spec in specs if settings.topics.named(spec.name) not in counts]
+    if not wanted:
+        return []
+    async with answered_within(seconds):
+        answer = await admin.create_topics(wanted)
+    for name, code, *message in answer.topic_errors:
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
+    return [topic.name for topic in wanted]
+
+
+def _new_topic(spec: TopicSpec, settings: Settings) -> NewTopic:
+    topic = NewTopic(settings.topics.named(spec.name), settings.topics.partitions, 1, topic_configs=dict(spec.config))
+    # The protocol knows -1 for the broker's default; only aiokafka's constructor does not.
+    topic.replication_factor = settings.topics.replication_factor
+    return topic
+
+
+async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
+    """Say, a line each, where a topic's configuration is not what `schemas/topics/` asks for."""
+    specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
+    lines = []
+    for name, actual in (await topic_configs(admin, settings, list(specs))).items():
+        for key, value in specs[name].config.items():
+            if actual.get(key) != value:
+                lines.append(f"{name}: {key} is {actual.get(key)}, the contract says {value}")
+    return lines
+
+
+async def topic_configs(
+    admin: AIOKafkaAdminClient, settings: Settings, topics: Sequence[str]
+) -> dict[str, dict[str, str | None]]:
+    """Return the effective configuration of each topic."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    async with answered_within(settings.kafka.request_timeout_seconds):
+        answers = await admin.describe_configs(resources)
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for answer in answers
+        for _code, _message, _kind, name, entries in answer.resources
+    }
+
+
+async def _start_offsets(
+    admin: AIOKafkaAdminClient, settings: Settings, count: int, start: Start, *, force: bool
+) -> dict[str, int]:
+    lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
+    partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
+    seconds = settings.kafka.request_timeout_seconds
+    committed = await _committed(admin, settings, partitions)
+    unset = [tp for tp in partitions if force or committed[tp].offset == UNCOMMITTED]
+    if not unset:
+        return {}
+    async with _offset_writer(settings) as consumer, answered_within(seconds):
+        find = consumer.beginning_offsets if start is Start.EARLIEST else consumer.end_offsets
+        offsets: dict[TopicPartition, int] = await find(unset)
+        await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+    return {f"{tp.topic}:{tp.partition}": offset for tp, offset in sorted(offsets.items())}
+
+
+async def _committed(
+    admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[TopicPartition]
+) -> Mapping[TopicPartition, Progress]:
+    """Read committed offsets until the answer is whole: a young cluster first makes its coordinator, or still loads it."""
+    async with answered_within(settings.kafka.request_timeout_seconds):
+        while True:
+            with suppress(BusError):
+                answer = await committed_offsets(admin, settings.kafka, partitions)
+                if all(tp in answer for tp in partitions):
+                    return answer
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+
+async def forget_progress(settings: Settings, topic: str, partition: int) -> int:
+    """Commit the partition's offset again without metadata; what was finished above it will be announced once more.
+
+    Returns the offset. Raises `Fatal` when the group is running.
+    """
+    tp = TopicPartition(topic, partition)
+    async with open_admin(settings.kafka) as admin:
+        committed = await _committed(admin, settings, [tp])
+    if committed[tp].offset == UNCOMMITTED:
+        raise Fatal(
+            Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{partition}: leadart topics apply."
+        )
+    offset: int = committed[tp].offset
+    async with _offset_writer(settings) as consumer, answered_within(settings.kafka.request_timeout_seconds):
+        await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "")})
+    return offset
+
+
+def _offset_writer(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer that never joins the group: `assign` and `commit` are the one way to set a stopped group's offsets."""
+    return AIOKafkaConsumer(**connection(settings.kafka), group_id=settings.kafka.group_id, enable_auto_commit=False)
+
+
+async def _commit(
+    consumer: AIOKafkaConsumer, settings: Settings, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+) -> None:
+    consumer.assign(list(offsets))
+    try:
+        async with answered_within(settings.kafka.request_timeout_seconds):
+            await consumer.commit(dict(offsets))
+    except BusError as error:
+        raise Fatal(
+            Reason.MISCONFIGURED,
+            f"Kafka refuses offsets for group {settings.kafka.group_id} ({error}): is a worker running? Stop them first.",
+        ) from error

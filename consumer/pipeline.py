@@ -1,0 +1,213 @@
+"""A job's way through the stages: brief → (store?) → scheduler → engine → darkroom → store → outcome.
+
+Knows neither Kafka nor S3: it takes a validated request and returns what the CMS is to be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+from consumer.brief import Brief, make_brief
+from consumer.errors import Overloaded, Transient
+from consumer.telemetry.metrics import Stage
+from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from consumer.jobs import Job, Picture, Recipe, Rendition, StoredPicture
+    from consumer.pictures.darkroom import Darkroom
+    from consumer.ports import Engine, Store
+    from consumer.scheduler import Scheduler
+    from consumer.styles import Styles
+
+log = structlog.get_logger(__name__)
+
+MOST_OVERLOADED_WAIT = 15.0
+"""Seconds between two looks at a store that is down."""
+
+Result = TypeVar("Result")
+
+
+class Teller:
+    """Hears how far a job is. This one keeps silent; the worker's publishes progress events."""
+
+    def started(self, index: int) -> None:
+        """The picture has its turn at the engine."""
+
+    def step(self, index: int, done: int, of: int) -> None:
+        """A denoising step of the picture is done."""
+
+    def storing(self, index: int) -> None:
+        """The picture is painted and on its way to the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a job is tried: `attempts` in all, waiting `first_wait` seconds and then twice as long each time."""
+
+    attempts: int = 3
+    first_wait: float = 1.0
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds of a job's stages, the longest of its pictures for each."""
+
+    started: float = field(default_factory=time.monotonic)
+    stages: dict[Stage, float] = field(default_factory=dict)
+    attempts: int = 1
+
+    def note(self, stage: Stage, seconds: float) -> None:
+        """Take note of one picture's time in a stage."""
+        self.stages[stage] = max(seconds, self.stages.get(stage, 0.0))
+
+    @property
+    def total(self) -> float:
+        """Seconds since the job began."""
+        return time.monotonic() - self.started
+
+
+class Pipeline:
+    """Turns jobs into outcomes. Safe for many jobs at once; equal recipes are painted once and then found."""
+
+    def __init__(
+        self,
+        *,
+        styles: Styles,
+        scheduler: Scheduler,
+        engine: Engine,
+        darkroom: Darkroom,
+        store: Store,
+        patience: Patience,
+    ) -> None:
+        self._styles = styles
+        self._scheduler = scheduler
+        self._engine = engine
+        self._darkroom = darkroom
+        self._store = store
+        self._patience = patience
+        self._recipes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def produce(self, job: Job, teller: Teller, timings: Timings) -> ImageReady:
+        """Make or find every picture of the job.
+
+        Raises `Rejected` for a request that can never be painted, `Transient` when all attempts failed, `HandedBack`
+        when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
+        """
+        brief = make_brief(job.request, self._styles, self._engine.model)
+        try:
+            async with asyncio.TaskGroup() as pictures:
+                made = [
+                    pictures.create_task(self._picture(job, index, recipe, teller, timings))
+                    for index, recipe in enumerate(brief.recipes)
+                ]
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        results = [task.result() for task in made]
+        reused = all(found for _, found in results)
+        return await self._announce(job, brief, [stored for stored, _ in results], timings, reused=reused)
+
+    async def _picture(
+        self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings
+    ) -> tuple[StoredPicture, bool]:
+        """Return the stored picture and whether it had been made before."""
+        lock = self._recipes.setdefault(recipe.digest, asyncio.Lock())
+        async with lock:
+            found = await self._patiently(lambda: self._store.find(recipe), timings)
+            if found is not None:
+                return found, True
+            made = await self._patiently(lambda: self._make(job, index, recipe, teller, timings), timings)
+            return made, False
+
+    async def _make(self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings) -> StoredPicture:
+        asked = time.monotonic()
+        async with self._scheduler.turn(job.lane) as turn:
+            timings.note(Stage.QUEUED, time.monotonic() - asked)
+            teller.started(index)
+            picture = await self._engine.paint(recipe, job.lane, lambda done, of: teller.step(index, done, of))
+            turn.painted()
+            timings.note(Stage.ENGINE, picture.engine_seconds)
+            teller.storing(index)
+            return await self._keep(recipe, picture, timings)
+
+    async def _keep(self, recipe: Recipe, picture: Picture, timings: Timings) -> StoredPicture:
+        begun = time.monotonic()
+        rendition: Rendition = await self._darkroom.develop(picture)
+        developed = time.monotonic()
+        timings.note(Stage.DEVELOP, developed - begun)
+        # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
+        stored = await self._patiently(lambda: self._store.keep(recipe, rendition), timings)
+        timings.note(Stage.STORE, time.monotonic() - developed)
+        return stored
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[Result]], timings: Timings) -> Result:
+        """Try again after `Transient` a few times, after `Overloaded` until it is over."""
+        wait, failures = self._patience.first_wait, 0
+        while True:
+            try:
+                return await attempt()
+            except Overloaded as error:
+                log.warning("overloaded", reason=error.reason, error=error.message, wait_seconds=wait)
+            except Transient as error:
+                failures += 1
+                timings.attempts = max(timings.attempts, failures + 1)
+                if failures >= self._patience.attempts:
+                    raise
+                log.warning("attempt_failed", reason=error.reason, error=error.message, wait_seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, MOST_OVERLOADED_WAIT)
+
+    async def _announce(
+        self, job: Job, brief: Brief, stored: list[StoredPicture], timings: Timings, *, reused: bool
+    ) -> ImageReady:
+        request, model = job.request, self._engine.model
+        pictures = tuple([await self._ready_picture(index, picture) for index, picture in enumerate(stored)])
+        return ImageReady(
+            request_id=job.event.id,
+            article=ArticleRevision(id=request.article.id, revision=request.article.revision),
+            slot=request.output.slot,
+            variation=request.generation.variation,
+            prompt=brief.prompt,
+            alt=brief.alt,
+            pictures=pictures,
+            style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
+            model=ReadyModel(name=model.name, sha256=model.sha256),
+            reused=reused,
+            seconds=ReadySeconds(
+                queued=timings.stages.get(Stage.QUEUED, 0.0),
+                engine=timings.stages.get(Stage.ENGINE, 0.0),
+                stored=timings.stages.get(Stage.STORE, 0.0),
+                total=timings.total,
+            ),
+        )
+
+    async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
+        url, expires = await self._store.url(picture)
+        return ReadyPicture(
+            index=index,
+            url=url,
+            url_expires=expires,
+            key=picture.key,
+            sha256=picture.sha256,
+            bytes=picture.bytes_,
+            media_type=picture.media_type,
+            width=picture.width,
+            height=picture.height,
+            seed=picture.seed,
+            recipe=picture.recipe,
+        )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of a group of pictures: one outcome has one reason."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

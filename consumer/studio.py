@@ -1,0 +1,86 @@
+"""Pictures without a bus, for designers: the worker's own brief, styles and engine, written to a file."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from consumer.brief import make_brief
+from consumer.engine import open_engine
+from consumer.errors import Rejected
+from consumer.jobs import Lane
+from consumer.pictures.renditions import encode
+from consumer.pictures.sheet import contact_sheet
+from consumer.styles import load_styles
+from schemas import ImageRequested
+from schemas.explain import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.jobs import Picture, Recipe
+    from consumer.ports import Engine
+    from consumer.settings import Settings
+    from consumer.styles import Styles
+
+SHEET_COLUMNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for on the command line; None leaves it to the style, then to the engine's default."""
+
+    prompt: str
+    style: str | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    seed: int | None = None
+
+    def request(self) -> ImageRequested:
+        """Return the request that a CMS would have sent. Raises `Rejected` for values out of their bounds."""
+        fields = {
+            "article": {"id": "studio", "revision": 0},
+            "brief": {"prompt": self.prompt},
+            "style": {"preset": self.style},
+            "output": {"width": self.width, "height": self.height},
+            "generation": {"steps": self.steps, "guidance_scale": self.guidance_scale, "seed": self.seed},
+        }
+        try:
+            return ImageRequested.model_validate(fields)
+        except ValidationError as error:
+            reason = explain(error)
+            raise Rejected(reason.reason, reason.message, field=reason.field) from None
+
+
+async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
+    """Paint one picture into a PNG file and return its recipe. Raises `Rejected` or `Fatal`."""
+    styles = load_styles(settings.styles.file)
+    request = wish.request()
+    styles.get(request.style.preset)  # an unknown style is told before the model is loaded
+    async with open_engine(settings.engine) as engine:
+        (recipe,) = make_brief(request, styles, engine.model).recipes
+        picture = await _paint(engine, recipe)
+    output.write_bytes(encode(picture).data)
+    return recipe
+
+
+async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:
+    """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG)."""
+    async with open_engine(settings.engine) as engine:
+        async with asyncio.TaskGroup() as tasks:
+            wishes = {name: Wish(prompt, style=name, seed=seed) for name in styles.presets}
+            painting = {
+                name: tasks.create_task(_paint(engine, make_brief(wish.request(), styles, engine.model).recipes[0]))
+                for name, wish in wishes.items()
+            }
+        pictures = [(name, task.result()) for name, task in painting.items()]
+    output.write_bytes(contact_sheet(pictures, SHEET_COLUMNS))
+
+
+async def _paint(engine: Engine, recipe: Recipe) -> Picture:
+    return await engine.paint(recipe, Lane.INTERACTIVE, lambda done, of: None)

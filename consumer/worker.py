@@ -1,0 +1,198 @@
+"""The worker: builds the stages, runs them in one task group, stops them in order.
+
+Start: pages, styles, store, engine, bus; only then does it join the group. Stop: admit nothing, let running work finish
+within the grace, commit, leave the group, end the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from consumer.engine import open_engine
+from consumer.gauges import Gauges
+from consumer.kafka.bus import BusError
+from consumer.kafka.client import CLOSE_SECONDS, KafkaBus, answered_within, open_admin, open_consumer
+from consumer.kafka.crew import Crew
+from consumer.kafka.intake import Intake
+from consumer.kafka.lag import LagReader
+from consumer.kafka.outbox import Outbox
+from consumer.kafka.owner import Pace, ShardOwner
+from consumer.kafka.progress import ProgressFeed
+from consumer.kafka.topics import lane_topics, one_partition_count
+from consumer.pictures.darkroom import Darkroom
+from consumer.pipeline import Patience, Pipeline
+from consumer.scheduler import Scheduler
+from consumer.settings import OnRevoke
+from consumer.storage import S3Store
+from consumer.styles import load_styles
+from consumer.telemetry.health import Health, Heartbeat, pulse, serve
+from consumer.telemetry.metrics import make_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.ports import Engine, Store
+    from consumer.settings import Settings
+    from consumer.telemetry.health import Served
+    from consumer.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+Opened = TypeVar("Opened")
+
+CONNECT_AGAIN_SECONDS = 3.0
+POLL_BOUND_SECONDS = 120.0
+"""Oldest poll that still counts as alive: a rebalance may hold one back for its whole timeout."""
+LOOP_BOUND_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What lives as long as the worker does."""
+
+    metrics: Metrics
+    health: Health
+    served: Served
+    store: Store
+    engine: Engine
+    darkroom: Darkroom
+    consumer: AIOKafkaConsumer
+    admin: AIOKafkaAdminClient
+    partitions: int
+
+
+async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
+    """Work until `stopping` is set, then stop in order. Cancelling ends at once; nothing announced is lost by it.
+
+    `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
+    group) with the sentence that mends it.
+    """
+    async with open_stages(settings) as stages:
+        await _Shift(settings, stages).work(stopping, on_ready)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
+    """Open every stage, the bus last. Waits without bound for brokers that do not answer; raises `Fatal` for the rest."""
+    metrics, health = make_metrics(), Health()
+    health.ready["start"] = lambda: "the worker is starting"
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serve(settings.http, metrics, health))
+        store = await stack.enter_async_context(S3Store(settings.storage))
+        darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
+        engine = await stack.enter_async_context(open_engine(settings.engine))
+        metrics.tell_model(engine.model)
+        admin = await _patiently(stack, lambda: open_admin(settings.kafka))
+        partitions = await one_partition_count(admin, settings)
+        consumer = await _patiently(stack, lambda: _started_consumer(settings))
+        yield Stages(metrics, health, served, store, engine, darkroom, consumer, admin, partitions)
+
+
+async def _patiently(stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Opened]]) -> Opened:
+    while True:
+        try:
+            return await stack.enter_async_context(open_())
+        except BusError as error:
+            log.warning("bus_unavailable", error=str(error), wait_seconds=CONNECT_AGAIN_SECONDS)
+            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
+
+
+@asynccontextmanager
+async def _started_consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = open_consumer(settings.kafka)
+    try:
+        async with answered_within(settings.kafka.request_timeout_seconds):
+            await consumer.start()
+        yield consumer
+    finally:
+        # Leaves the group; with the coordinator gone that may hang, and the session timeout says it for us.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await consumer.stop()
+
+
+class _Shift:
+    """One run of the worker over open stages."""
+
+    def __init__(self, settings: Settings, stages: Stages) -> None:
+        self._settings = settings
+        self._stages = stages
+        self._scheduler = Scheduler(window=settings.engine.window, unstored=settings.worker.pictures_unstored)
+        self._outbox = Outbox(settings)
+        self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
+        self._lanes = lane_topics(settings)
+
+    async def work(self, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
+        async with asyncio.TaskGroup() as jobs:
+            crew = self._crew(jobs)
+            intake = self._intake(crew)
+            async with asyncio.TaskGroup() as services:
+                running = [services.create_task(service) for service in self._services(intake)]
+                self._tell_health(intake)
+                on_ready(self._stages.served)
+                await stopping.wait()
+                await self._stop(intake, crew)
+                for task in running:
+                    task.cancel()
+
+    async def _stop(self, intake: Intake, crew: Crew) -> None:
+        log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
+        intake.stop()
+        self._scheduler.close()
+        await crew.finish(self._settings.worker.shutdown_grace_seconds)
+        await intake.close_shards()
+
+    def _services(self, intake: Intake) -> list[Coroutine[None, None, None]]:
+        stages = self._stages
+        beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
+        stages.health.live["loop"] = beat
+        gauges = Gauges(stages.metrics, stages.engine, self._scheduler, intake, self._lag_reader())
+        return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
+
+    def _lag_reader(self) -> LagReader:
+        return LagReader(self._settings, self._stages.admin, self._stages.consumer)
+
+    def _crew(self, jobs: asyncio.TaskGroup) -> Crew:
+        worker = self._settings.worker
+        pipeline = Pipeline(
+            styles=load_styles(self._settings.styles.file),
+            scheduler=self._scheduler,
+            engine=self._stages.engine,
+            darkroom=self._stages.darkroom,
+            store=self._stages.store,
+            patience=Patience(worker.attempts, worker.retry_seconds),
+        )
+        return Crew(jobs, pipeline=pipeline, outbox=self._outbox, progress=self._progress, metrics=self._stages.metrics)
+
+    def _intake(self, crew: Crew) -> Intake:
+        stages, settings = self._stages, self._settings
+        bus = KafkaBus(settings.kafka, stages.consumer, stages.admin, self._lanes)
+        pace = Pace(transaction=settings.kafka.transaction_timeout_seconds)
+        owners = {shard: ShardOwner(shard, self._lanes, bus, crew, pace) for shard in range(stages.partitions)}
+        polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
+        stages.health.live["poll"] = polled
+        return Intake(
+            stages.consumer,
+            self._lanes,
+            owners,
+            jobs_in_hand=settings.worker.jobs_in_hand,
+            cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
+            polled=polled.beat,
+        )
+
+    def _tell_health(self, intake: Intake) -> None:
+        ready, engine = self._stages.health.ready, self._stages.engine
+        ready.pop("start")
+        ready["engine"] = lambda: None if engine.ready else "the engine's process is not ready"
+        ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
+        ready["shards"] = lambda: None if intake.all_open else "some assigned shards are not open"

@@ -1,0 +1,271 @@
+"""What tests against real servers share: a site of their own, real worker processes, and a CMS that publishes and listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from consumer.settings import Settings
+from schemas import names
+from schemas.cloudevents import Event, write
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aiokafka.structs import ConsumerRecord
+
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+BOUND = 60.0
+"""Seconds that any wait in a test may take."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A corner of the shared servers that no other test touches: own topics, group and bucket."""
+
+    env: Mapping[str, str]
+
+    @classmethod
+    def fresh(cls, kafka: KafkaServer, s3: S3Server, **settings: str) -> Site:
+        """Make a site; `settings` are LEADART_* names without the prefix."""
+        name = uuid.uuid4().hex[:8]
+        env = {
+            "KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "KAFKA__GROUP_ID": f"group-{name}",
+            "KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+            "TOPICS__PREFIX": f"t{name}-",
+            "TOPICS__PARTITIONS": "3",
+            "STORAGE__ENDPOINT_URL": s3.endpoint_url,
+            "STORAGE__ACCESS_KEY_ID": s3.access_key_id,
+            "STORAGE__SECRET_ACCESS_KEY": s3.secret_access_key,
+            "STORAGE__BUCKET": f"bucket-{name}",
+            "ENGINE__KIND": "swatch",
+            "HTTP__HOST": "127.0.0.1",
+            "HTTP__PORT": "0",
+            "LOG__FORMAT": "json",
+            **settings,
+        }
+        return cls({f"LEADART_{key}": value for key, value in env.items()})
+
+    @property
+    def settings(self) -> Settings:
+        """The same settings as an object."""
+        tree: dict[str, Any] = {}
+        for key, value in self.env.items():
+            section, name = key.removeprefix("LEADART_").lower().split("__")
+            tree.setdefault(section, {})[name] = value
+        return Settings.model_validate(tree)
+
+    def topic(self, base: str) -> str:
+        """Return the full name of a topic here."""
+        return self.env["LEADART_TOPICS__PREFIX"] + base
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a leadart command here to its end."""
+        return subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "consumer", *arguments],
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+
+    def prepare(self) -> Self:
+        """Create topics, starting offsets and the bucket."""
+        for command in (("topics", "apply", "--start", "earliest"), ("store", "prepare", "--public")):
+            done = self.run(*command)
+            assert done.returncode == 0, done.stderr
+        return self
+
+
+class WorkerProcess:
+    """A real `leadart worker`."""
+
+    def __init__(self, site: Site, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, "-m", "consumer", "worker"],
+                env={**os.environ, **site.env},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def address(self) -> str:
+        """Where its pages are; waits for the log line that tells."""
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline:
+            found = re.search(r'"host": "([^"]+)", "port": (\d+)', self.log.read_text())
+            if found:
+                return f"http://{found[1]}:{found[2]}"
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Fetch one of its pages: status and body."""
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=5) as answer:  # noqa: S310 - loopback
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def wait_ready(self) -> Self:
+        """Wait until it may be given work."""
+        deadline = time.monotonic() + BOUND
+        while (status := self.get("/readyz"))[0] != 200:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; one that is gone already does not mind."""
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        """Ask it to stop and wait for its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(BOUND)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait(BOUND)
+
+
+@contextmanager
+def workers(site: Site, folder: Path, count: int = 1) -> Iterator[list[WorkerProcess]]:
+    """Run so many workers, ready on entry; all ended on exit, whatever happened."""
+    running = [WorkerProcess(site, folder / f"worker-{number}.log") for number in range(count)]
+    try:
+        for worker in running:
+            worker.wait_ready()
+        yield running
+    finally:
+        for worker in running:
+            worker.signal(signal.SIGCONT)
+            worker.kill()
+
+
+def request_data(article_id: str, revision: int = 1, **parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a small valid request; `parts` replace or extend its objects."""
+    data: dict[str, Any] = {
+        "article": {"id": article_id, "revision": revision, "headline": "Storm over the harbour"},
+        "output": {"width": 64, "height": 64},
+        "generation": {"steps": 2},
+    }
+    for name, part in parts.items():
+        data[name] = {**data.get(name, {}), **part} if isinstance(part, dict) else part
+    return data
+
+
+@dataclass
+class Cms:
+    """A publisher and a subscriber, as a CMS has them."""
+
+    site: Site
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+    seen: list[ConsumerRecord[bytes, bytes]] = field(default_factory=list)
+
+    async def ask(self, data: Mapping[str, Any], *, event_id: str | None = None, **extensions: str) -> str:
+        """Publish a request and return its event id."""
+        event = Event(
+            id=event_id or uuid.uuid4().hex,
+            source="/cms/test",
+            type=names.IMAGE_REQUESTED,
+            extensions=extensions,
+            data=data,
+        )
+        headers, value = write(event)
+        await self.publish(data["article"]["id"].encode(), value, headers)
+        return event.id
+
+    async def publish(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]] | None = None,
+        topic: str = names.REQUESTED,
+    ) -> None:
+        """Publish any record at all."""
+        await self.producer.send_and_wait(self.site.topic(topic), value, key=key, headers=headers or [])
+
+    async def until(self, enough: Callable[[], bool], seconds: float = BOUND) -> None:
+        """Listen until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not enough():
+            assert time.monotonic() < deadline, f"{len(self.seen)} records seen: {[r.value for r in self.seen][-5:]}"
+            for records in (await self.consumer.getmany(timeout_ms=100)).values():
+                self.seen.extend(records)
+
+    async def settle(self) -> None:
+        """Listen until the topics are read to their end."""
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in self.consumer.subscription()
+            for number in self.consumer.partitions_for_topic(topic)
+        ]
+        ends = await self.consumer.end_offsets(partitions)
+        deadline = time.monotonic() + BOUND
+        while any([await self.consumer.position(tp) < end for tp, end in ends.items()]):
+            assert time.monotonic() < deadline
+            for records in (await self.consumer.getmany(timeout_ms=100)).values():
+                self.seen.extend(records)
+
+    def records(self, base: str) -> list[ConsumerRecord[bytes, bytes]]:
+        """Return what was seen on one topic."""
+        return [record for record in self.seen if record.topic == self.site.topic(base)]
+
+    def outcomes(self, request_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the outcomes seen, each with its event's `ce_` attributes under `ce`; of one request, if told."""
+        told = []
+        for record in self.records(names.OUTCOME):
+            data = json.loads(record.value or b"")
+            data["ce"] = {name.removeprefix("ce_"): value.decode() for name, value in record.headers}
+            if request_id is None or data["request_id"] == request_id:
+                told.append(data)
+        return told
+
+
+@asynccontextmanager
+async def cms(site: Site, isolation_level: str = "read_committed") -> AsyncIterator[Cms]:
+    """Open a CMS that listens to outcomes and dead letters from their beginning."""
+    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
+    producer = AIOKafkaProducer(bootstrap_servers=servers, linger_ms=0)
+    consumer = AIOKafkaConsumer(
+        site.topic(names.OUTCOME),
+        site.topic(names.DEAD_LETTER),
+        bootstrap_servers=servers,
+        isolation_level=isolation_level,
+        auto_offset_reset="earliest",
+    )
+    async with producer, consumer:
+        yield Cms(site, producer, consumer)
+
+
+async def answer(cms: Cms, request_id: str, seconds: float = BOUND) -> dict[str, Any]:
+    """Wait for the one outcome of a request."""
+    await cms.until(lambda: bool(cms.outcomes(request_id)), seconds)
+    (outcome,) = cms.outcomes(request_id)
+    return outcome
+
+

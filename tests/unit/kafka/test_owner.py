@@ -1,0 +1,386 @@
+"""The delivery promise, on the in-memory twin: each trap of the protocol has a test that fails without its step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.errors import Fatal
+from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
+from consumer.kafka.ledger import encode_metadata
+from consumer.kafka.owner import Pace, ShardOwner
+from consumer.testing_bus import MemoryBroker, MemoryBus
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from consumer.jobs import Record
+
+LANE = "requested"
+SECOND = "backfill"
+OUT = "outcome"
+QUICK = Pace(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+BOUND = 5.0
+
+
+class Hands:
+    """A crew that works when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[int] = Counter()
+        self.open: dict[int, Callable[[Settlement], None]] = {}
+        self.withdrawn: list[int] = []
+        self.told: list[int] = []
+        self.errors: list[BusError] = []
+        self.automatic = True
+
+    def begin(self, record: Record, settle: Callable[[Settlement], None]) -> Callable[[bool], None]:
+        self.begun[record.offset] += 1
+        self.open[record.offset] = settle
+        if self.automatic:
+            asyncio.get_running_loop().call_soon(settle, outcome(record.offset))
+        return lambda running: self.withdrawn.append(record.offset)
+
+    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+        assert settlement.letters
+        assert seconds >= 0
+        self.told.append(record.offset)
+
+    def epoch_ended(self, shard: int, error: BusError) -> None:
+        assert shard == 0
+        self.errors.append(error)
+
+    def committed(self, shard: int, seconds: float, letters: int) -> None:
+        assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
+
+
+def request(value: bytes = b"{}", topic: str = LANE) -> Letter:
+    return Letter(topic, 0, b"a-1", value, ())
+
+
+def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Settlement:
+    short = (Letter(fallback, 0, b"a-1", b"short %d" % offset, ()),) if fallback else ()
+    return Settlement((Letter(topic, 0, b"a-1", b"%d" % offset, ()),), short)
+
+
+class Bench:
+    """One shard, its broker, and a poll loop."""
+
+    def __init__(self, broker: MemoryBroker | None = None) -> None:
+        self.broker = broker or MemoryBroker()
+        for topic in (LANE, SECOND):
+            self.broker.offsets.setdefault((topic, 0), Progress(0, ""))
+        self.hands = Hands()
+        self.bus = MemoryBus(self.broker, (LANE, SECOND))
+        self.owner = ShardOwner(0, (LANE, SECOND), self.bus, self.hands, QUICK)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        async with asyncio.TaskGroup() as tasks:
+            polling = tasks.create_task(self._poll())
+            run = tasks.create_task(self.owner.run())
+            yield run
+            self.owner.stop()
+            await asyncio.wait_for(run, BOUND)
+            polling.cancel()
+
+    async def _poll(self) -> None:
+        while True:
+            self.bus.poll(self.owner)
+            await asyncio.sleep(0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(BOUND):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    def visible(self) -> list[bytes]:
+        return [letter.value or b"" for letter in self.broker.visible(OUT, 0)]
+
+
+def fail_once(broker: MemoryBroker, step: str, error: Exception | None = None) -> None:
+    """Make the broker fail the next time it comes to this step."""
+
+    def faults(name: str) -> None:
+        if name == step:
+            broker.faults = lambda _: None
+            raise error or BusError(f"{step} failed")
+
+    broker.faults = faults
+
+
+async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
+    """Records settled are visible once, and the group's offset is past them."""
+    bench = Bench()
+    for _ in range(20):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.told) == 20)
+
+    assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
+    assert bench.broker.offsets[LANE, 0] == Progress(20, "")
+
+
+@pytest.mark.parametrize("step", ["init", "progress", "begin", "send", "answer", "send_offsets", "commit", "committed"])
+async def test_a_failure_at_any_step_neither_loses_nor_doubles(step: str) -> None:
+    """Whichever step breaks, be it the answer to a commit that went through, each record has one visible outcome."""
+    bench = Bench()
+    for _ in range(5):
+        bench.broker.publish(request())
+    fail_once(bench.broker, step)
+    async with bench.running():
+        await bench.until(lambda: bench.broker.offsets[LANE, 0].offset == 5)
+        await bench.until(lambda: len(bench.visible()) == 5)
+
+    assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(5))
+    assert bench.hands.errors
+    assert set(bench.hands.begun.values()) == {1}, "work was redone instead of adopted"
+
+
+async def test_a_refused_letter_does_not_let_the_offset_pass() -> None:
+    """(!) Every send's answer is awaited before the offsets: a refused record must not be committed away."""
+    bench = Bench()
+    bench.broker.publish(request())
+    fail_once(bench.broker, "answer")
+    async with bench.running():
+        await bench.until(lambda: bool(bench.hands.errors))
+        assert bench.broker.offsets[LANE, 0].offset == 0 or bench.visible() == [b"0"]
+        await bench.until(lambda: bench.visible() == [b"0"])
+
+
+async def test_bits_above_unread_records_survive_a_reopen() -> None:
+    """(!) After a reopen the commit is the next offset not yet delivered, not the one after the highest bit."""
+    bench = Bench()
+    for _ in range(3):
+        bench.broker.publish(request())
+    bench.broker.offsets[LANE, 0] = Progress(0, encode_metadata(0, {2}))
+    bench.hands.automatic = False
+    async with bench.running():
+        await bench.until(lambda: set(bench.hands.open) == {0, 1})
+        bench.hands.open[1](outcome(1))
+        await bench.until(lambda: bench.visible() == [b"1"])
+        assert bench.broker.offsets[LANE, 0] == Progress(0, encode_metadata(0, {1, 2}))
+        bench.hands.open[0](outcome(0))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(3, ""))
+
+    assert bench.visible() == [b"1", b"0"]
+
+
+async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
+    """(!) A lane missing from the offsets' answer means that the call failed; it is asked again."""
+    bench = Bench()
+    bench.broker.publish(request())
+    bench.broker.offsets[LANE, 0] = Progress(1, "")
+    fail_once(bench.broker, "progress_missing")
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+
+    assert bench.hands.begun == Counter()
+
+
+async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
+    """An answer that never comes is an outage of the bus: the owner begins again, and nothing is guessed."""
+    bench = Bench()
+
+    def faults(name: str) -> None:
+        if name == "progress_missing":
+            raise BusError("coordinator is loading")
+
+    bench.broker.faults = faults
+    async with bench.running():
+        await bench.until(lambda: bool(bench.hands.errors))
+        assert not bench.owner.open
+
+
+async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
+    """(!) Only an explicit -1 means no commit, and that is an error that names the command."""
+    bench = Bench()
+    bench.broker.offsets[SECOND, 0] = Progress(UNCOMMITTED, "")
+
+    with pytest.raises(Fatal, match="leadart topics apply --start") as raised:
+        await asyncio.wait_for(bench.owner.run(), BOUND)
+    assert raised.value.reason is Reason.NO_STARTING_OFFSET
+
+
+@pytest.mark.parametrize("progress", [Progress(3, "somebody else's"), Progress(3, encode_metadata(2, {4}))])
+async def test_progress_that_cannot_be_read_is_refused(progress: Progress) -> None:
+    """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the mending command."""
+    bench = Bench()
+    bench.broker.offsets[LANE, 0] = progress
+
+    with pytest.raises(Fatal, match=f"forget-progress {LANE}:0"):
+        await asyncio.wait_for(bench.owner.run(), BOUND)
+
+
+async def test_a_fenced_owner_writes_nothing() -> None:
+    """(!) What an owner wrote after a newer one began is seen by nobody, and it reads the state before it goes on."""
+    broker = MemoryBroker()
+    old, new = Bench(broker), Bench(broker)
+    broker.publish(request())
+    old.hands.automatic = new.hands.automatic = False
+    async with old.running():
+        await old.until(lambda: 0 in old.hands.open)
+        async with new.running():
+            await new.until(lambda: 0 in new.hands.open)
+            old.hands.open[0](outcome(0))
+            await old.until(lambda: bool(old.hands.errors))
+            new.hands.open[0](outcome(0))
+            await new.until(lambda: broker.offsets[LANE, 0].offset == 1)
+
+    assert len(old.visible()) == 1
+
+
+async def test_work_survives_a_reopened_shard() -> None:
+    """A record delivered again meets its own job: it is adopted, even when it was settled in between."""
+    bench = Bench()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.hands.open)
+    bench.hands.open[0](outcome(0))
+    async with bench.running():
+        await bench.until(lambda: bench.visible() == [b"0"])
+
+    assert bench.hands.begun == Counter({0: 1})
+
+
+async def test_work_that_another_owner_finished_is_dropped() -> None:
+    """When the shard comes back with a record finished by another, its job is withdrawn and never announced."""
+    bench = Bench()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.hands.open)
+    bench.broker.offsets[LANE, 0] = Progress(1, "")
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+        bench.hands.open[0](outcome(0))
+
+    assert bench.hands.withdrawn == [0]
+    assert bench.visible() == []
+
+
+async def test_another_record_at_the_same_offset_is_not_adopted() -> None:
+    """After a topic was made anew, an old job must not answer the record that took its offset."""
+    bench = Bench()
+    bench.hands.automatic = False
+    bench.broker.publish(request(b"old"))
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.hands.open)
+    bench.broker.logs[LANE, 0].clear()
+    bench.broker.publish(request(b"new"))
+    async with bench.running():
+        await bench.until(lambda: bench.hands.begun[0] == 2)
+
+    assert bench.hands.withdrawn == [0]
+
+
+async def test_records_before_the_shard_is_open_are_dropped() -> None:
+    """(!) What is delivered before the opening is read again after it, from the committed offset."""
+    bench = Bench()
+    bench.broker.publish(request())
+    bench.bus.seek(LANE, 0, 0)
+    bench.bus.seek(SECOND, 0, 0)
+    assert not bench.owner.wants(LANE)
+    bench.bus.poll(bench.owner)
+    async with bench.running():
+        await bench.until(lambda: bench.visible() == [b"0"])
+
+
+async def test_one_poisonous_outcome_is_found_and_replaced() -> None:
+    """A record whose outcome the broker refuses is singled out and gets its short fallback; the others are unharmed."""
+    bench = Bench()
+    bench.broker.refused_topics.add("too-large")
+    bench.hands.automatic = False
+    for _ in range(10):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.open) == 10)
+        for offset, settle in bench.hands.open.items():
+            settle(outcome(offset, topic="too-large" if offset == 6 else OUT, fallback=OUT))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0].offset == 10)
+
+    assert Counter(bench.visible()) == Counter({b"short 6": 1, **{b"%d" % n: 1 for n in range(10) if n != 6}})
+
+
+async def test_an_outcome_that_cannot_be_told_at_all_is_fatal() -> None:
+    """When even the short outcome is refused the worker stops with a sentence; it does not loop or skip the record."""
+    bench = Bench()
+    bench.broker.refused_topics.add("no")
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    with pytest.raises(ExceptionGroup) as raised:
+        async with bench.running() as run:
+            await bench.until(lambda: 0 in bench.hands.open)
+            bench.hands.open[0](outcome(0, topic="no", fallback="no"))
+            await bench.until(run.done)
+
+    assert raised.group_contains(Fatal, match="refuses even a short outcome")
+    assert bench.broker.offsets[LANE, 0].offset == 0
+
+
+async def test_sizes_are_checked_before_a_transaction_begins() -> None:
+    """An outcome over the limit is replaced by its fallback without costing an epoch."""
+    bench = Bench()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    huge = Settlement((Letter(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), (Letter(OUT, 0, b"a-1", b"short", ()),))
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.hands.open)
+        bench.hands.open[0](huge)
+        await bench.until(lambda: bench.visible() == [b"short"])
+
+    assert bench.hands.errors == []
+
+
+async def test_an_idle_lane_that_ends_in_a_marker_shows_no_lag() -> None:
+    """Control markers at the end of a lane are committed past by the owner's transaction."""
+    bench = Bench()
+    bench.broker.publish(request())
+    bench.broker.leave_gap(LANE, 0, 2)
+    async with bench.running():
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(3, ""))
+
+    assert bench.visible() == [b"0"]
+
+
+async def test_an_idle_shard_commits_nothing() -> None:
+    """Where nothing changed nothing is committed: monitors that count commits see the truth."""
+    bench = Bench()
+    begins = 0
+
+    def faults(name: str) -> None:
+        nonlocal begins
+        begins += name == "begin"
+
+    bench.broker.faults = faults
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+        await asyncio.wait_for(bench.owner._unless_stopping(5 * QUICK.tick), BOUND)
+
+    assert begins == 0
+
+
+async def test_stop_commits_what_is_settled() -> None:
+    """The last thing an owner does before it lets go is to commit what is finished."""
+    bench = Bench()
+    bench.hands.automatic = False
+    for _ in range(3):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.open) == 3)
+        for offset in (0, 2):
+            bench.hands.open[offset](outcome(offset))
+
+    assert sorted(bench.visible()) == [b"0", b"2"]
+    assert bench.broker.offsets[LANE, 0] == Progress(1, encode_metadata(1, {2}))
+
+
+async def test_refusals_are_told_apart_from_outages() -> None:
+    """A refusal is a bus error like any other to whoever does not ask."""
+    assert issubclass(LetterRefused, BusError)
