@@ -1,0 +1,213 @@
+"""The AsyncAPI document: channels, operations and messages of the contract, made from the topics and the examples."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Final
+
+import yaml
+
+from schemas import names
+from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, read, write
+from schemas.fields import ARTICLE_ID_PATTERN
+from schemas.topics import TopicSpec, load_topics
+
+Node = dict[str, Any]
+
+BINDING: Final = {"bindingVersion": "0.5.0"}
+SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
+"""The one JSON Schema dialect that every AsyncAPI tool has to check; ours keep to what it shares with 2020-12."""
+
+PUBLIC: Final = (names.REQUESTED, names.BACKFILL, names.OUTCOME, names.PROGRESS)
+"""The topics of the contract; the others are between workers and operators."""
+TOPIC_SETTINGS: Final = ("cleanup.policy", "retention.ms", "max.message.bytes")
+"""The settings that the Kafka binding knows."""
+
+SUMMARIES: Final = {
+    names.IMAGE_REQUESTED: "An article was saved, or an editor asks for pictures.",
+    names.IMAGE_READY: "The pictures exist and can be fetched.",
+    names.IMAGE_FAILED: "There will be no picture for this request.",
+    names.IMAGE_SUPERSEDED: "A newer revision took the request's place.",
+    names.IMAGE_EXPIRED: "The request's expirytime passed before its turn came.",
+    names.IMAGE_PROGRESS: "How far a request is; may repeat or go missing.",
+}
+
+DESCRIPTION: Final = """\
+A subscriber MUST set isolation.level=read_committed (Java, aiokafka and others default to read_uncommitted).
+
+A CMS publishes a request when an article is saved; leadart answers every request with exactly one outcome: ready,
+failed, superseded or expired. Events are CloudEvents 1.0: published in binary mode, read in binary and structured mode.
+
+- The record key is the article id, and one partitioner serves all producers of a topic: librdkafka's default differs
+  from Java's murmur2.
+- The state of a slot is its outcome with the highest revision.
+- Events with equal `source` and `id` are the same event: handle them once.
+- Unknown fields are to be ignored; new ones may come without notice. What cannot stay compatible gets a type `.v2`.
+- A house may put a prefix before the topic names, such as `staging-`.
+"""
+
+
+def asyncapi() -> str:
+    """Return the document as YAML."""
+    return yaml.dump(_document(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _document() -> Node:
+    topics = [spec for name in PUBLIC for spec in load_topics() if spec.name == name]
+    return {
+        "asyncapi": "3.1.0",
+        "info": {
+            "title": "leadart: pictures for articles",
+            "version": "1.0.0",
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "house": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The house's Kafka cluster.",
+                "variables": {
+                    "bootstrap": {"default": "127.0.0.1:9092", "description": "LEADART_KAFKA__BOOTSTRAP_SERVERS"}
+                },
+                "bindings": {"kafka": BINDING},
+            }
+        },
+        "channels": {_camel(spec.name): _channel(spec) for spec in topics},
+        "operations": {
+            "takeRequests": _take(names.REQUESTED),
+            "takeBackfill": _take(names.BACKFILL),
+            "announceOutcomes": _announce(names.OUTCOME),
+            "announceProgress": _announce(names.PROGRESS),
+        },
+        "components": {
+            "messages": {_message_name(event_type): _message(event_type) for event_type in SUMMARIES},
+            "messageTraits": {"cloudEvent": _trait()},
+        },
+    }
+
+
+def _channel(spec: TopicSpec) -> Node:
+    settings: Node = {name: _setting(name, spec.config[name]) for name in TOPIC_SETTINGS}
+    return {
+        "address": spec.name,
+        "description": spec.description,
+        "servers": [_ref("servers", "house")],
+        "messages": {_message_name(kind): _ref("components", "messages", _message_name(kind)) for kind in spec.types},
+        "bindings": {"kafka": {"topic": spec.name, "topicConfiguration": settings, **BINDING}},
+    }
+
+
+def _setting(name: str, text: str) -> list[str] | int:
+    return text.split(",") if name == "cleanup.policy" else int(text)
+
+
+def _take(topic: str) -> Node:
+    return {
+        "action": "receive",
+        "channel": _ref("channels", _camel(topic)),
+        "summary": "leadart takes requests; each is answered by one outcome.",
+        "bindings": {"kafka": {"groupId": {"type": "string", "default": "leadart"}, **BINDING}},
+        "reply": {"channel": _ref("channels", _camel(names.OUTCOME))},
+    }
+
+
+def _announce(topic: str) -> Node:
+    return {
+        "action": "send",
+        "channel": _ref("channels", _camel(topic)),
+        "summary": "leadart announces; a CMS subscribes with isolation.level=read_committed.",
+    }
+
+
+def _message(event_type: str) -> Node:
+    short = _short(event_type)
+    node: Node = {
+        "name": event_type,
+        "title": short,
+        "summary": SUMMARIES[event_type],
+        "contentType": "application/json",
+        "headers": {"type": "object", "properties": {"ce_type": {"type": "string", "const": event_type}}},
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": {"$ref": f"./events/article.{short}.v1.json"}},
+        "bindings": {"kafka": {"key": {"type": "string", "pattern": ARTICLE_ID_PATTERN}, **BINDING}},
+        "traits": [_ref("components", "messageTraits", "cloudEvent")],
+        "examples": [_example(event_type)],
+    }
+    if event_type != names.IMAGE_REQUESTED:
+        node["correlationId"] = {
+            "description": "The request's CloudEvents id.",
+            "location": "$message.payload#/request_id",
+        }
+    return node
+
+
+def _trait() -> Node:
+    text = {"type": "string", "minLength": 1}
+    return {
+        "headers": {
+            "type": "object",
+            "description": "CloudEvents 1.0 in Kafka's binary mode; header values are UTF-8.",
+            "required": ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_type"],
+            "properties": {
+                "content-type": text | {"examples": ["application/json"]},
+                "ce_specversion": {"type": "string", "const": "1.0"},
+                "ce_id": text | {"description": "With ce_source: which event this is."},
+                "ce_source": text | {"description": "Who says so, a URI reference."},
+                "ce_type": text,
+                "ce_subject": text | {"description": "The article id."},
+                "ce_time": text | {"format": "date-time"},
+                "ce_dataschema": text | {"format": "uri", "description": "The `$id` of the payload's schema."},
+                "ce_partitionkey": text | {"description": "The article id, like the record key."},
+                "ce_correlationid": text | {"description": "Names the whole flow; handed on to the outcome."},
+                "ce_causationid": text | {"description": "On outcomes: the id of the request."},
+                "ce_expirytime": text
+                | {"format": "date-time", "description": "On requests: when the picture is of no use any more."},
+                "ce_traceparent": text | {"description": "W3C trace context; handed on to the outcome."},
+            },
+        }
+    }
+
+
+def _example(event_type: str) -> Node:
+    folder = files("schemas").joinpath("examples", _short(event_type), "v1")
+    golden = {entry.name.removesuffix(".json"): entry.read_bytes() for entry in folder.iterdir()}
+    shortest = min(golden, key=lambda name: (len(golden[name]), name))
+    event = read([("content-type", ENVELOPE_MEDIA_TYPE.encode())], golden[shortest])
+    headers, _ = write(event)
+    return {
+        "name": shortest,
+        "headers": {name: value.decode() for name, value in headers},
+        "payload": event.data,
+    }
+
+
+def _short(event_type: str) -> str:
+    return event_type.removeprefix("org.leadart.article.").removesuffix(".v1")
+
+
+def _message_name(event_type: str) -> str:
+    return _camel(_short(event_type))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("-")
+    return first + "".join(part.title() for part in rest)
+
+
+def _ref(*path: str) -> Node:
+    return {"$ref": "#/" + "/".join(path)}
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        """Write everything out: anchors are hard to read."""
+        del data
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,86 @@
+"""Whether today's schemas still fit the released ones, and who has to be deployed first.
+
+A reader is judged by its open schema, a writer by its closed one: what it can write is only what its models name. So a
+new optional field is no break, although an open schema had allowed any value in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.publish import Schema, closed, opened
+
+Subset = Callable[[Schema, Schema], bool]
+"""Tells whether the second schema allows all that the first one does, such as `jsonsubschema.isSubschema`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a change breaks anybody, and a sentence that says whom and what to do."""
+
+    breaking: bool
+    sentence: str
+
+
+SAME = Verdict(breaking=False, sentence="Nothing changed.")
+WORKERS_FIRST = Verdict(
+    breaking=False,
+    sentence="Deploy the workers first; publishers and subscribers may use what is new once all workers run it.",
+)
+REFUSES_PUBLISHERS = Verdict(
+    breaking=True,
+    sentence="The new workers refuse requests that the released contract allows, so every publisher would have to be "
+    "deployed first: take the restriction back, or add a type `.v2` beside `.v1`.",
+)
+SURPRISES_SUBSCRIBERS = Verdict(
+    breaking=True,
+    sentence="The new workers write events that the released schema refuses, so every subscriber would have to be "
+    "deployed first: keep what was promised, or announce a type `.v2` beside `.v1` for a while.",
+)
+FORGETS_HISTORY = Verdict(
+    breaking=True,
+    sentence="The new schema refuses events that are still in the topics; no order of deployment helps: make what is "
+    "new optional (a default in the model, not in the schema's `required`).",
+)
+
+
+def judge_request(old: Schema, new: Schema, subset: Subset) -> Verdict:
+    """Compare what workers accept: all that a publisher of the old version can write has to be accepted."""
+    if not _can_read(old, new, subset):
+        return REFUSES_PUBLISHERS
+    return SAME if old == new else WORKERS_FIRST
+
+
+def judge_announcement(old: Schema, new: Schema, subset: Subset) -> Verdict:
+    """Compare what workers write: old readers have to take the new events, and new readers the old ones."""
+    if not _can_read(new, old, subset):
+        return SURPRISES_SUBSCRIBERS
+    if not _can_read(old, new, subset):
+        return FORGETS_HISTORY
+    return SAME if old == new else WORKERS_FIRST
+
+
+def _can_read(written: Schema, read: Schema, subset: Subset) -> bool:
+    # No tool decides containment for regular expressions like ours: each has to stay as it is, or go.
+    before = dict(_patterns(written))
+    kept = all(pattern is None or before.get(place, pattern) == pattern for place, pattern in _patterns(read))
+    return kept and subset(closed(_without_patterns(written)), opened(_without_patterns(read)))
+
+
+def _patterns(node: object, place: str = "") -> Iterator[tuple[str, str | None]]:
+    if isinstance(node, dict):
+        if node.get("type") == "string":
+            yield place, node.get("pattern")
+        for key, item in node.items():
+            yield from _patterns(item, f"{place}/{key}")
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _patterns(item, f"{place}/{index}")
+
+
+def _without_patterns(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_patterns(item) for key, item in node.items() if key != "pattern"}
+    return [_without_patterns(item) for item in node] if isinstance(node, list) else node

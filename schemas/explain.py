@@ -1,0 +1,59 @@
+"""Turns pydantic's first complaint about a request into a sentence of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER
+from schemas.reasons import ContractError, Reason
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_SENTENCES: Final = {
+    "missing": "is missing: fill it in",
+    "string_type": "is not text: write it as a JSON string",
+    "string_unicode": "holds half a character: send whole Unicode characters",
+    "string_too_short": "is empty: fill it in",
+    "string_too_long": "is too long: at most {max_length} characters",
+    "int_type": "is not a whole number: write it as a JSON number without a fraction or quotation marks",
+    "float_type": "is not a number: write it as a JSON number without quotation marks",
+    "finite_number": "is not a finite number",
+    "greater_than_equal": "is {input}, which is too small: at least {ge}",
+    "less_than_equal": "is {input}, which is too large: at most {le}",
+    "multiple_of": "is {input}, which is not a multiple of {multiple_of}: try {lower} or {upper}",
+    "enum": "is none of the known values: write {expected}",
+    "tuple_type": "is not a list: write it as a JSON array",
+    "too_long": "has {actual_length} entries: at most {max_length}",
+    "model_type": "is not an object: write it as a JSON object",
+}
+
+
+def explain(error: ValidationError) -> ContractError:
+    """Return a `ContractError` that names the first field in the way and what to do about it."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    path = [*(str(part) for part in first["loc"]), *([context["field"]] if "field" in context else [])]
+    field = ".".join(path) or "data"
+    reason = Reason.MISSING_FIELD if first["type"] in {"missing", "nothing_to_paint"} else Reason.INVALID_FIELD
+    return ContractError(reason, f"`{field}` {_sentence(first, context)}.", field=field)
+
+
+def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
+    if first["type"] == "string_pattern_mismatch":
+        return f"has the wrong form: write {PATTERNS_IN_WORDS[context['pattern']]}"
+    if first["type"] in _SENTENCES:
+        return _SENTENCES[first["type"]].format_map({**context, **_numbers(first["input"], context)})
+    return first["msg"]
+
+
+def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
+    # Only numbers are repeated: texts may be from unpublished stories.
+    if not isinstance(value, int | float):
+        return {}
+    if not abs(value) <= 2 * SAFE_INTEGER:
+        return {"input": "far off"}
+    number = int(value) if value == int(value) else value
+    lower = number - number % context.get("multiple_of", 1)
+    return {"input": number, "lower": lower, "upper": lower + context.get("multiple_of", 1)}

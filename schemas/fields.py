@@ -1,0 +1,71 @@
+"""The kinds of field that requests and outcomes are made of, each with its bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+SAFE_INTEGER: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly."""
+
+MAX_PIXELS: Final = 1536 * 1536
+"""Most pixels of one picture, width times height."""
+
+MAX_VARIANTS: Final = 9
+
+_UNSEEN = (
+    r"\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ufdd0-\ufdef\ufeff\ufff0-\uffff"
+)
+_VISIBLE = rf"[^ {_UNSEEN}]"
+
+ARTICLE_ID_PATTERN: Final = rf"^{_VISIBLE}([^{_UNSEEN}]*{_VISIBLE})?$"
+"""Visible characters and plain spaces, none at the ends; written for every regular expression dialect alike."""
+SLOT_PATTERN: Final = r"^[a-z0-9-]{1,40}$"
+LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
+
+PATTERNS_IN_WORDS: Final = {
+    ARTICLE_ID_PATTERN: "visible characters and plain spaces, no space at either end",
+    SLOT_PATTERN: "1 to 40 characters out of a-z, 0-9 and -",
+    LOCALE_PATTERN: "a language tag such as en, en-GB or zh-Hans",
+}
+"""What a refusal says instead of a regular expression."""
+
+
+def _whole(value: object) -> object:
+    # JSON knows one kind of number: 7.0 is the integer 7 to JSON Schema and to publishers that write all numbers so.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _trimmed(value: object) -> object:
+    # Forms send an empty text for an empty field.
+    return value.strip() or None if isinstance(value, str) else value
+
+
+ArticleId = Annotated[str, Field(min_length=1, max_length=200, pattern=ARTICLE_ID_PATTERN)]
+Revision = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
+Slot = Annotated[str, Field(pattern=SLOT_PATTERN)]
+Locale = Annotated[str, Field(pattern=LOCALE_PATTERN, max_length=35)]
+
+Seed = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
+Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16), BeforeValidator(_whole)]
+Steps = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
+GuidanceScale = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
+Variants = Annotated[int, Field(ge=1, le=MAX_VARIANTS), BeforeValidator(_whole)]
+Variation = Annotated[int, Field(ge=0, le=999), BeforeValidator(_whole)]
+
+Label = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeValidator(_trimmed)]
+Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_trimmed)]
+Headline = Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(_trimmed)]
+Paragraph = Annotated[Annotated[str, Field(max_length=2000)] | None, BeforeValidator(_trimmed)]
+Excerpt = Annotated[Annotated[str, Field(max_length=8000)] | None, BeforeValidator(_trimmed)]
+NegativePrompt = Annotated[str, Field(max_length=1000)]
+
+Tags = Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(strict=False, max_length=50)]
+Hints = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(strict=False, max_length=20)]
+
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in lower-case hex.")]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Moment = AwareDatetime

@@ -1,0 +1,83 @@
+"""`python -m schemas.generate [--check | --release]`: the files that are made from the models.
+
+Without an option they are written; `--check` exits 1 and names each that differs; `--release` writes them and keeps a
+copy as the released version that later changes are compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.asyncapi import asyncapi
+from schemas.names import dataschema
+from schemas.publish import event_schemas
+from schemas.tables import readme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLDER = Path(__file__).parent
+EVENTS = FOLDER / "events"
+RELEASED = FOLDER / "released"
+README = FOLDER / "README.md"
+
+
+def documents() -> dict[Path, str]:
+    """Return what each generated file should hold."""
+    return {
+        **schema_files(EVENTS),
+        FOLDER / "asyncapi.yaml": asyncapi(),
+        README: readme(README.read_text(encoding="utf-8")),
+    }
+
+
+def schema_files(folder: Path) -> dict[Path, str]:
+    """Return the schema files of all events, named like their `$id`."""
+    return {
+        folder / dataschema(event_type).rsplit("/", 1)[1]: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for event_type, schema in event_schemas().items()
+    }
+
+
+def differing() -> list[str]:
+    """Return the names of generated files that are missing or out of date."""
+    return [str(path.relative_to(FOLDER.parent)) for path, text in documents().items() if _text(path) != text]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the files; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=(__doc__ or "").split("\n", 1)[0])
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
+    choice.add_argument("--release", action="store_true", help="also keep the schemas as the released ones")
+    options = parser.parse_args(arguments)
+    if options.check:
+        return _report(differing())
+    _write(documents())
+    if options.release:
+        _write(schema_files(RELEASED))
+    return 0
+
+
+def _report(names: list[str]) -> int:
+    for name in names:
+        sys.stderr.write(f"{name} is out of date: run `make schemas` and commit it.\n")
+    return 1 if names else 0
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _write(files: dict[Path, str]) -> None:
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

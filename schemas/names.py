@@ -1,0 +1,28 @@
+"""The names on the bus: event types, their schemas, topics. Fixed for ever; all else may change."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TYPE_PREFIX: Final = "org.leadart.article.image-"
+IMAGE_REQUESTED: Final = "org.leadart.article.image-requested.v1"
+IMAGE_READY: Final = "org.leadart.article.image-ready.v1"
+IMAGE_FAILED: Final = "org.leadart.article.image-failed.v1"
+IMAGE_SUPERSEDED: Final = "org.leadart.article.image-superseded.v1"
+IMAGE_EXPIRED: Final = "org.leadart.article.image-expired.v1"
+IMAGE_PROGRESS: Final = "org.leadart.article.image-progress.v1"
+
+REQUESTED: Final = "article-image-requested"
+RETRY_1M: Final = "article-image-retry-1m"
+RETRY_10M: Final = "article-image-retry-10m"
+RETRY_1H: Final = "article-image-retry-1h"
+BACKFILL: Final = "article-image-backfill"
+OUTCOME: Final = "article-image-outcome"
+PROGRESS: Final = "article-image-progress"
+DEAD_LETTER: Final = "article-image-dead-letter"
+HEADS: Final = "article-image-heads"
+
+
+def dataschema(event_type: str) -> str:
+    """Return the CloudEvents `dataschema` of an event type: the `$id` of its file in `schemas/events/`."""
+    return f"https://leadart.org/schemas/{event_type.removeprefix('org.leadart.')}.json"

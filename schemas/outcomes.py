@@ -1,0 +1,178 @@
+"""What the worker announces: `image-ready`, `-failed`, `-superseded`, `-expired`, and on the way `image-progress`.
+
+Unknown fields are forbidden here, so that nothing is announced that the contract does not tell. The published schemas
+are open all the same: a later field must break no subscriber.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from schemas import names
+from schemas.fields import ArticleId, Count, Digest, Moment, Revision, Seconds, Seed, Slot, Variation
+from schemas.reasons import Reason
+
+_OPEN_CODE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
+
+Code = Annotated[Reason, WithJsonSchema(_OPEN_CODE)]
+Stage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSchema(_OPEN_CODE)]
+
+
+class Part(BaseModel):
+    """A piece of what we announce: closed, frozen, every field always present."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class ArticleRevision(Part):
+    """Which revision of which article an event is about."""
+
+    id: ArticleId = Field(description="The article's identity in the CMS.")
+    revision: Revision = Field(description="The revision that was asked for.")
+
+
+class FailedArticle(Part):
+    """Which article a request was about, as far as it could be read."""
+
+    id: ArticleId = Field(description="The article's identity in the CMS.")
+    revision: Revision | None = Field(default=None, description="The revision, if it could be read.")
+
+
+class Announcement(Part):
+    """The data of an event that the worker writes; `type` is the event's."""
+
+    type: ClassVar[str]
+
+
+class ReadyPicture(Part):
+    """One picture and where it lies."""
+
+    index: Count = Field(description="Which of the request's variants, from 0.")
+    url: str = Field(description="Where to fetch it.")
+    url_expires: Moment | None = Field(default=None, description="When that address ends; null: never.")
+    key: str = Field(description="The object's key in the bucket.")
+    sha256: Digest = Field(description="SHA-256 of the bytes, in lower-case hex.")
+    bytes: Count = Field(description="Size of the file.")
+    media_type: str = Field(description="Such as image/png.")
+    width: Count = Field(description="Pixels.")
+    height: Count = Field(description="Pixels.")
+    seed: Seed = Field(description="The seed it was painted from.")
+    recipe: Digest = Field(description="SHA-256 of everything that decided its pixels: equal recipes, equal pictures.")
+
+
+class ReadyStyle(Part):
+    """The style that was used."""
+
+    preset: str = Field(description="The preset's name.")
+    version: int = Field(description="Rises when the preset changes.")
+
+
+class ReadyModel(Part):
+    """The model that painted."""
+
+    name: str = Field(description="For people.")
+    sha256: str = Field(description="Identity of the weights.")
+
+
+class ReadySeconds(Part):
+    """Where the time went; of several pictures the longest counts."""
+
+    queued: Seconds = Field(description="Waiting for a turn at the engine.")
+    engine: Seconds = Field(description="Painting.")
+    stored: Seconds = Field(description="Storing.")
+    total: Seconds = Field(description="From taking the request up to this event.")
+
+
+class ImageReady(Announcement):
+    """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
+
+    type: ClassVar[str] = names.IMAGE_READY
+
+    request_id: str = Field(description="CloudEvents id of the request.")
+    article: ArticleRevision = Field(description="What was asked for.")
+    slot: Slot = Field(description="The place in the article.")
+    variation: Variation = Field(description="As requested.")
+    prompt: str = Field(description="The prompt as it was used.")
+    alt: str = Field(description="A text alternative to start from; an editor should check it.")
+    pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, by `index`.")
+    style: ReadyStyle = Field(description="The style that was used.")
+    model: ReadyModel = Field(description="The model that painted.")
+    reused: bool = Field(
+        description="True when every picture was there already, and none was painted for this request."
+    )
+    seconds: ReadySeconds = Field(description="Where the time went.")
+
+
+class DeadLetter(Part):
+    """Where the refused record lies, untouched."""
+
+    topic: str = Field(description="The dead-letter topic.")
+    partition: Count = Field(description="The partition.")
+    offset: Count | None = Field(default=None, description="The offset, where it is known.")
+
+
+class ImageFailed(Announcement):
+    """Data of `org.leadart.article.image-failed.v1`: there will be no picture for this request."""
+
+    type: ClassVar[str] = names.IMAGE_FAILED
+
+    request_id: str | None = Field(description="CloudEvents id of the request; null if it could not be read.")
+    article: FailedArticle = Field(description="What was asked for, as far as it could be read.")
+    slot: Slot | None = Field(description="The place in the article; null if it could not be read.")
+    reason: Code = Field(
+        description="A stable code out of the reasons table; treat one you do not know like `internal`."
+    )
+    message: str = Field(description="A sentence for a person: what is wrong and what to do.")
+    field: str | None = Field(
+        default=None, description="The field to correct, as a dotted path such as `output.width`."
+    )
+    retryable: bool = Field(description="True when sending the same request again may help.")
+    attempts: Count = Field(description="How often it was tried.")
+    dead_letter: DeadLetter | None = Field(default=None, description="Where the original record lies; null: nowhere.")
+
+
+class SupersededBy(Part):
+    """What took the request's place."""
+
+    revision: Revision = Field(description="The newer revision.")
+
+
+class ImageSuperseded(Announcement):
+    """Data of `org.leadart.article.image-superseded.v1`: a newer revision took the request's place."""
+
+    type: ClassVar[str] = names.IMAGE_SUPERSEDED
+
+    request_id: str = Field(description="CloudEvents id of the request.")
+    article: ArticleRevision = Field(description="What was asked for.")
+    slot: Slot = Field(description="The place in the article.")
+    superseded_by: SupersededBy = Field(description="What took the request's place.")
+
+
+class ImageExpired(Announcement):
+    """Data of `org.leadart.article.image-expired.v1`: the request's `expirytime` passed before its turn came."""
+
+    type: ClassVar[str] = names.IMAGE_EXPIRED
+
+    request_id: str = Field(description="CloudEvents id of the request.")
+    article: ArticleRevision = Field(description="What was asked for.")
+    slot: Slot = Field(description="The place in the article.")
+    expired_at: Moment = Field(description="The request's `expirytime`.")
+
+
+class ImageProgress(Announcement):
+    """Data of `org.leadart.article.image-progress.v1`: may repeat, may go missing, never the last word."""
+
+    type: ClassVar[str] = names.IMAGE_PROGRESS
+
+    request_id: str = Field(description="CloudEvents id of the request.")
+    article: ArticleRevision = Field(description="What was asked for.")
+    slot: Slot = Field(description="The place in the article.")
+    stage: Stage = Field(description="`accepted`, `started`, `step` or `storing`; more may come.")
+    step: Count | None = Field(default=None, description="Denoising steps done.")
+    of: Count | None = Field(default=None, description="Denoising steps in all.")
+    index: Count | None = Field(default=None, description="Which of the request's variants, from 0.")
+
+
+ANNOUNCEMENTS: tuple[type[Announcement], ...] = (ImageReady, ImageFailed, ImageSuperseded, ImageExpired, ImageProgress)

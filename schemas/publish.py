@@ -1,0 +1,64 @@
+"""The published schemas: what subscribers and publishers validate with, made from the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from schemas import names
+from schemas.outcomes import ANNOUNCEMENTS
+from schemas.requested import ImageRequested
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+    from pydantic.json_schema import JsonSchemaMode
+    from pydantic_core import CoreSchema
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Plain(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: CoreSchema) -> bool:
+        """Leave out titles that only repeat a field's name."""
+        del schema
+        return False
+
+
+def event_schemas() -> dict[str, Schema]:
+    """Return each event type's published schema: for requests what we accept, for the rest what we write.
+
+    All of them are open, so that a field which comes later breaks nobody's strict validator.
+    """
+    emitted = {model.type: published(model, "serialization", model.type) for model in ANNOUNCEMENTS}
+    return {names.IMAGE_REQUESTED: published(ImageRequested, "validation", names.IMAGE_REQUESTED), **emitted}
+
+
+def published(model: type[BaseModel], mode: JsonSchemaMode, event_type: str) -> Schema:
+    """Return one model's open schema under the `dataschema` of its event type."""
+    schema = model.model_json_schema(mode=mode, schema_generator=_Plain)
+    return {"$schema": DIALECT, "$id": names.dataschema(event_type), **opened(schema)}
+
+
+def opened(schema: Schema) -> Schema:
+    """Return the schema with unknown fields allowed: what a reader must be ready for."""
+    return _each_model(
+        schema, lambda model: {key: item for key, item in model.items() if key != "additionalProperties"}
+    )
+
+
+def closed(schema: Schema) -> Schema:
+    """Return the schema with unknown fields refused: what a writer of that version can write."""
+    return _each_model(
+        schema, lambda model: {**model, "additionalProperties": False} if "properties" in model else model
+    )
+
+
+def _each_model(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    # Models are the root and the definitions; objects elsewhere are parts of rules, which name only some of the fields.
+    definitions = {name: change(model) for name, model in schema.get("$defs", {}).items()}
+    return change({**schema, "$defs": definitions} if definitions else schema)

@@ -1,0 +1,63 @@
+"""From a Kafka record to a valid request, or to a sentence that says why not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from schemas import names
+from schemas.cloudevents import JSON_MEDIA_TYPE, Event, is_json, read
+from schemas.explain import explain
+from schemas.reasons import ContractError, Reason
+from schemas.requested import ImageRequested
+from schemas.salvage import Salvage, salvage
+
+if TYPE_CHECKING:
+    from schemas.cloudevents import Headers
+
+__all__ = ["Salvage", "parse_request", "salvage"]
+
+_NEWER = re.compile(re.escape(names.IMAGE_REQUESTED.removesuffix("1")) + r"([2-9]|[1-9][0-9]+)")
+
+
+def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequested]:
+    """Read one request. Raises `ContractError`, and nothing else, for every record that does not keep the contract."""
+    event = read(headers, value)
+    _check_type(event)
+    _ = event.expirytime  # told now, so that later readers of the property need fear no error
+    if not is_json(event.datacontenttype):
+        raise ContractError(
+            Reason.NOT_JSON,
+            f"`datacontenttype` is {event.datacontenttype[:80]}: send the request as `{JSON_MEDIA_TYPE}`.",
+            field="datacontenttype",
+        )
+    request = _request(event.data)
+    if key != request.article.id.encode():
+        raise ContractError(
+            Reason.WRONG_KEY, "The record key is not `article.id`: set it to that text, as UTF-8.", field="article.id"
+        )
+    return event, request
+
+
+def _check_type(event: Event) -> None:
+    if _NEWER.fullmatch(event.type):
+        raise ContractError(
+            Reason.UNKNOWN_VERSION, "`type` has a newer major version than v1: upgrade the worker first.", field="type"
+        )
+    if event.type != names.IMAGE_REQUESTED:
+        raise ContractError(
+            Reason.WRONG_TYPE, f"`type` is not `{names.IMAGE_REQUESTED}`: publish other events elsewhere.", field="type"
+        )
+
+
+def _request(data: object) -> ImageRequested:
+    if data is None:
+        raise ContractError(
+            Reason.MISSING_FIELD, "`data` is missing: send the request as the event's data.", field="data"
+        )
+    try:
+        return ImageRequested.model_validate(data)
+    except ValidationError as error:
+        raise explain(error) from None

@@ -1,0 +1,194 @@
+"""`image-requested`: an article was saved, or an editor asks for pictures.
+
+Unknown fields are ignored, so that a newer publisher can talk to an older worker. Null means absent, and so does blank
+free text (but for the negative prompt, where an empty text means that nothing is kept out).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.fields import (
+    MAX_PIXELS,
+    ArticleId,
+    Excerpt,
+    GuidanceScale,
+    Headline,
+    Hints,
+    Label,
+    Locale,
+    Name,
+    NegativePrompt,
+    Paragraph,
+    Revision,
+    Seed,
+    Side,
+    Slot,
+    Steps,
+    Tags,
+    Variants,
+    Variation,
+)
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+
+class RequestReason(StrEnum):
+    """What made the publisher ask."""
+
+    SAVE = "save"
+    REGENERATE = "regenerate"
+    REFINE = "refine"
+    BACKFILL = "backfill"
+
+
+class Priority(StrEnum):
+    """Who waits: an editor in front of the screen, or nobody in particular."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+
+
+class Accepted(BaseModel):
+    """What we read: strict about types, silent about unknown fields, null equals absent."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: object) -> object:
+        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Let the published schema say of every optional field what the validator does: null is fine."""
+        reference = handler(schema)
+        resolved = handler.resolve_ref_schema(reference)
+        for name in resolved["properties"].keys() - set(resolved.get("required", ())):
+            resolved["properties"][name] = _or_null(resolved["properties"][name])
+        return reference
+
+
+def _or_null(field: JsonSchemaValue) -> JsonSchemaValue:
+    if {"type": "null"} in field.get("anyOf", ()):
+        return field
+    notes = {"title", "description", "default"}
+    kind = {key: value for key, value in field.items() if key not in notes}
+    return {"anyOf": [kind, {"type": "null"}], **{key: value for key, value in field.items() if key in notes}}
+
+
+class Article(Accepted):
+    """The article as far as its picture needs it."""
+
+    id: ArticleId = Field(description="The article's identity in the CMS; also the record key.")
+    revision: Revision = Field(description="Rises with every save: the highest one wins its slot.")
+    url: Paragraph = Field(default=None, description="Where the article is, for people.")
+    locale: Locale = Field(default="en", description="Language of the text, as a language tag.")
+    section: Label = Field(default=None, description="Desk or section.")
+    headline: Headline = Field(default=None, description="Required unless `brief.prompt` is given.")
+    standfirst: Paragraph = Field(default=None, description="The sentence under the headline.")
+    summary: Paragraph = Field(default=None, description="What happened, in a few sentences.")
+    body_excerpt: Excerpt = Field(default=None, description="The first paragraphs, where there is no summary.")
+    tags: Tags = Field(default=(), description="Keywords, the weightiest first.")
+    status: Label = Field(default=None, description="Workflow state in the CMS.")
+    author: Name = Field(default=None, description="Byline.")
+
+
+class Brief(Accepted):
+    """What an editor says about the picture."""
+
+    prompt: Paragraph = Field(default=None, description="The editor's own prompt, used instead of the article's text.")
+    negative_prompt: NegativePrompt | None = Field(
+        default=None, description="What must not appear, instead of the usual; an empty text: nothing is kept out."
+    )
+    subject_hints: Hints = Field(default=(), description="What to show.")
+    avoid: Hints = Field(default=(), description="What to leave out.")
+
+
+class Style(Accepted):
+    """How the picture looks."""
+
+    preset: Label = Field(
+        default=None, description="A preset that `leadart styles` lists; absent: the house's default."
+    )
+
+
+class Output(Accepted):
+    """Which pictures are wanted."""
+
+    slot: Slot = Field(default="hero", description="The place in the article; each slot has its own latest revision.")
+    variants: Variants = Field(default=1, description="Pictures to choose from.")
+    width: Side | None = Field(default=None, description="Pixels; absent: the style's, else 512.")
+    height: Side | None = Field(default=None, description="Pixels; absent: the style's, else 512.")
+
+    @model_validator(mode="after")
+    def _fits_the_engine(self) -> Output:
+        if self.width and self.height and self.width * self.height > MAX_PIXELS:
+            raise PydanticCustomError(
+                "too_many_pixels",
+                "is {width} at a height of {height}: width times height may be at most {most} pixels (1536x1536)",
+                {"field": "width", "width": self.width, "height": self.height, "most": MAX_PIXELS},
+            )
+        return self
+
+
+class Generation(Accepted):
+    """The engine's dials; what is absent comes from the style, then from the engine's defaults."""
+
+    steps: Steps | None = Field(default=None, description="Denoising steps; absent: the style's, else 12.")
+    guidance_scale: GuidanceScale | None = Field(
+        default=None,
+        description="How strictly the prompt is followed, 0 switches guidance off; absent: the style's, else 2.0.",
+    )
+    seed: Seed | None = Field(
+        default=None, description="Start of the noise; absent: made from article, slot and variation."
+    )
+    variation: Variation = Field(default=0, description="Another number gives other pictures of the same request.")
+
+
+class ImageRequested(Accepted):
+    """Data of `org.leadart.article.image-requested.v1`."""
+
+    article: Article
+    brief: Brief = Field(default_factory=Brief)
+    style: Style = Field(default_factory=Style)
+    output: Output = Field(default_factory=Output)
+    generation: Generation = Field(default_factory=Generation)
+    reason: Annotated[RequestReason, Field(strict=False)] = Field(
+        default=RequestReason.SAVE, description="What made the publisher ask."
+    )
+    priority: Annotated[Priority, Field(strict=False)] = Field(
+        default=Priority.NORMAL, description="`interactive` while an editor waits; those are served first."
+    )
+    requested_by: Name = Field(default=None, description="Who asked, as the CMS knows them.")
+    parent_image_id: Name = Field(default=None, description="The picture that a refinement starts from.")
+    changed_fields: Tags = Field(default=(), description="The article's fields that this save changed.")
+
+    @model_validator(mode="after")
+    def _says_what_to_paint(self) -> ImageRequested:
+        if not (self.article.headline or self.brief.prompt):
+            raise PydanticCustomError(
+                "nothing_to_paint",
+                "is missing, and so is `brief.prompt`: give at least one of them",
+                {"field": "article.headline"},
+            )
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the rule that no single field can tell: a headline or a prompt."""
+        reference = super().__get_pydantic_json_schema__(schema, handler)
+        handler.resolve_ref_schema(reference)["anyOf"] = [_text_at("article", "headline"), _text_at("brief", "prompt")]
+        return reference
+
+
+def _text_at(parent: str, field: str) -> dict[str, Any]:
+    text = {"type": "string", "pattern": r"\S"}
+    inner = {"type": "object", "required": [field], "properties": {field: text}}
+    return {"required": [parent], "properties": {parent: inner}}

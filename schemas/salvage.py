@@ -1,0 +1,108 @@
+"""What can still be told about a record that is no valid request: enough to address its failed outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.cloudevents import attribute_name
+from schemas.event import Event
+from schemas.fields import ArticleId, Revision, Slot
+from schemas.jsontext import parse_json
+from schemas.reasons import ContractError
+from schemas.requested import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schemas.cloudevents import Headers
+
+_T = TypeVar("_T")
+_ARTICLE_ID: Final[TypeAdapter[str]] = TypeAdapter(ArticleId)
+_REVISION: Final[TypeAdapter[int]] = TypeAdapter(Revision)
+_SLOT: Final[TypeAdapter[str]] = TypeAdapter(Slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """Values that keep the contract each on its own; None where the record has none."""
+
+    request_id: str | None
+    source: str | None
+    article_id: str | None
+    revision: int | None
+    slot: str | None
+
+
+def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
+    """Read what can be read of any record, of any size. Never raises.
+
+    Whatever the content type says, a value with a `specversion` is taken for a whole event. The article id is the
+    data's, else the record key; the slot is the default one where there is an article and no slot is named.
+    """
+    document = _object(value)
+    whole = "specversion" in document
+    attributes = document if whole else _told_once(headers)
+    data = _member(document, "data") if whole else document
+    article = _member(data, "article")
+    return Salvage(
+        request_id=_attribute("id", attributes),
+        source=_attribute("source", attributes),
+        article_id=_valid(_ARTICLE_ID, article.get("id")) or _valid(_ARTICLE_ID, _text(key)),
+        revision=_valid(_REVISION, article.get("revision")),
+        slot=_slot(data) if article else None,
+    )
+
+
+def _slot(data: Mapping[str, Any]) -> str | None:
+    output = data.get("output")
+    if output is None:
+        return Output().slot
+    named = output.get("slot") if isinstance(output, dict) else ""
+    return Output().slot if named is None else _valid(_SLOT, named)
+
+
+def _told_once(headers: Headers) -> dict[str, str]:
+    texts: dict[str, list[str]] = {}
+    for header, raw in headers:
+        texts.setdefault(attribute_name(header) or "", []).append(_text(raw) or "")
+    return {name: told[0] for name, told in texts.items() if len(told) == 1}
+
+
+def _object(value: bytes | None) -> Mapping[str, Any]:
+    try:
+        document = parse_json(value or b"")
+    except ContractError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _member(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    member = parent.get(name)
+    return member if isinstance(member, dict) else {}
+
+
+def _attribute(name: str, attributes: Mapping[str, Any]) -> str | None:
+    text = attributes.get(name)
+    if not isinstance(text, str):
+        return None
+    try:
+        return Event(id=text, source=text, type=text).id
+    except ContractError:
+        return None
+
+
+def _valid(adapter: TypeAdapter[_T], value: object) -> _T | None:
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return None
+
+
+def _text(raw: bytes | None) -> str | None:
+    try:
+        return None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        return None

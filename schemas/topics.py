@@ -1,0 +1,44 @@
+"""The topics, as `schemas/topics/*.yaml` tell them: one file each, for `leadart topics apply` and for people."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+TopicName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,200}$")]
+"""No dots or underscores: Kafka's metrics take them for the same character."""
+
+
+class TopicSpec(BaseModel):
+    """One topic. `name` is without the house's prefix."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    name: TopicName
+    kind: Literal["lane", "outcome", "progress", "dead_letter", "state"]
+    description: str
+    producers: tuple[str, ...] = Field(min_length=1)
+    consumers: tuple[str, ...] = Field(min_length=1)
+    key: str
+    types: tuple[str, ...]
+    """CloudEvents types that it carries; none for what is no event."""
+    config: dict[str, str] = Field(min_length=1)
+    """Kafka's topic configuration, right for any cluster."""
+    min_insync_replicas: int = Field(ge=1)
+    """Wanted where there are three replicas; kept apart from `config`, as it stops all writes where there are fewer."""
+
+    def config_for(self, replicas: int) -> dict[str, str]:
+        """Return the configuration for so many replicas: one of them may be away without stopping writes."""
+        return {**self.config, "min.insync.replicas": str(min(self.min_insync_replicas, max(1, replicas - 1)))}
+
+
+@cache
+def load_topics() -> tuple[TopicSpec, ...]:
+    """Return all topics by name. Raises pydantic's ValidationError for a file that breaks the form."""
+    sources = (source for source in files("schemas").joinpath("topics").iterdir() if source.name.endswith(".yaml"))
+    specs = (TopicSpec.model_validate(yaml.safe_load(source.read_text(encoding="utf-8"))) for source in sources)
+    return tuple(sorted(specs, key=lambda spec: spec.name))

@@ -1,0 +1,68 @@
+"""`schemas.jsontext`: JSON, strictly."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import ContractError, Reason
+from schemas.jsontext import dump_json, parse_json
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{",
+        b"{} {}",
+        b"NaN",
+        b"-Infinity",
+        b"[1,]",
+        b'"\x01"',
+        b'"\\ud800"',
+        b"\xef\xbb\xbf{}",
+        b"9" * 5000,
+        b"[" * 5000 + b"]" * 5000,
+        b"<article/>",
+    ],
+)
+def test_what_is_not_json_is_refused(value: bytes) -> None:
+    """NaN, byte order marks, half characters, endless numbers and endless nesting are no JSON to us."""
+    with pytest.raises(ContractError) as caught:
+        parse_json(value)
+    assert caught.value.reason is Reason.NOT_JSON
+
+
+@pytest.mark.parametrize("value", [b"\xff", '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])
+def test_what_is_not_utf8_is_told_apart(value: bytes) -> None:
+    """A wrong encoding has a reason of its own, UTF-16 included, which Python's own parser reads."""
+    with pytest.raises(ContractError) as caught:
+        parse_json(value)
+    assert caught.value.reason is Reason.NOT_UTF8
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(deadline=None)
+def test_no_bytes_raise_anything_else(value: bytes) -> None:
+    """Whatever the bytes are, the parser answers or raises `ContractError`; what it takes, Python's parser takes."""
+    try:
+        parsed = parse_json(value)
+    except ContractError:
+        return
+    assert parsed == json.loads(value)
+
+
+def test_json_is_written_compactly_and_as_utf8() -> None:
+    """Chinese text stays readable and short on the wire."""
+    assert dump_json({"headline": "台风", "tags": [1, 2]}) == '{"headline":"台风","tags":[1,2]}'.encode()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
+def test_numbers_that_json_lacks_are_not_written(value: object) -> None:
+    """NaN and the infinities would be read by nobody else."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dump_json(value)

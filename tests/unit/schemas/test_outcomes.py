@@ -1,0 +1,89 @@
+"""`schemas.outcomes`: what may be announced."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from schemas import (
+    ANNOUNCEMENTS,
+    Announcement,
+    ArticleRevision,
+    FailedArticle,
+    ImageExpired,
+    ImageFailed,
+    ImageProgress,
+    Reason,
+    names,
+)
+
+ARTICLE = ArticleRevision(id="a-1", revision=7)
+
+
+def failed() -> ImageFailed:
+    return ImageFailed(
+        request_id=None,
+        article=FailedArticle(id="a-1"),
+        slot=None,
+        reason=Reason.NOT_JSON,
+        message="No.",
+        retryable=False,
+        attempts=1,
+    )
+
+
+def test_every_announcement_knows_its_type() -> None:
+    """The types are the contract's, one for each model."""
+    assert [model.type for model in ANNOUNCEMENTS] == [
+        names.IMAGE_READY,
+        names.IMAGE_FAILED,
+        names.IMAGE_SUPERSEDED,
+        names.IMAGE_EXPIRED,
+        names.IMAGE_PROGRESS,
+    ]
+
+
+def test_every_field_is_announced() -> None:
+    """A field that is unknown is there and null, so that a subscriber need not ask for its presence."""
+    assert json.loads(failed().model_dump_json()) == {
+        "request_id": None,
+        "article": {"id": "a-1", "revision": None},
+        "slot": None,
+        "reason": "not_json",
+        "message": "No.",
+        "field": None,
+        "retryable": False,
+        "attempts": 1,
+        "dead_letter": None,
+    }
+
+
+@pytest.mark.parametrize("model", ANNOUNCEMENTS)
+def test_nothing_is_announced_that_the_contract_does_not_tell(model: type[Announcement]) -> None:
+    """A field that the model lacks is refused, at the top and below it."""
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        model.model_validate({"mood": "calm", "article": {"id": "a-1", "revision": 1, "mood": "calm"}})
+
+
+def test_announcements_do_not_change() -> None:
+    """What was made is what will be written."""
+    with pytest.raises(ValidationError, match="frozen"):
+        failed().message = "Yes."  # type: ignore[misc]
+
+
+def test_times_are_written_with_their_offset() -> None:
+    """A subscriber needs no guess at the zone, and a time without one is refused."""
+    moment = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+    expired = ImageExpired(request_id="1", article=ARTICLE, slot="hero", expired_at=moment)
+    assert expired.model_dump(mode="json")["expired_at"] == "2026-11-23T08:15:00Z"
+    with pytest.raises(ValidationError, match="timezone"):
+        ImageExpired(request_id="1", article=ARTICLE, slot="hero", expired_at=moment.replace(tzinfo=None))
+
+
+def test_stages_are_the_known_ones() -> None:
+    """We announce no stage that the contract does not list, although subscribers must be ready for more."""
+    with pytest.raises(ValidationError, match="stage"):
+        ImageProgress.model_validate({"request_id": "1", "article": ARTICLE, "slot": "hero", "stage": "dreaming"})

@@ -1,0 +1,131 @@
+"""`schemas.reader`: from a record to a request."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import ContractError, ImageRequested, Reason, names
+from schemas.reader import parse_request, salvage
+
+DATA: dict[str, Any] = {"article": {"id": "文-1", "revision": 7, "headline": "Storm"}}
+KEY = "文-1".encode()
+VALUE = json.dumps(DATA).encode()
+
+
+def headers(**changes: str) -> list[tuple[str, bytes]]:
+    told = {"content-type": "application/json", "ce_specversion": "1.0", "ce_id": "1", "ce_source": "/cms"}
+    told |= {"ce_type": names.IMAGE_REQUESTED, **{f"ce_{name}": value for name, value in changes.items()}}
+    return [(name, value.encode()) for name, value in told.items()]
+
+
+def refusal(key: bytes | None, told: list[tuple[str, bytes]], value: bytes | None) -> ContractError:
+    with pytest.raises(ContractError) as caught:
+        parse_request(key, told, value)
+    return caught.value
+
+
+def test_a_request_is_read() -> None:
+    """Event and request come back together."""
+    event, request = parse_request(KEY, headers(expirytime="2026-11-23T09:00:00Z"), VALUE)
+    assert request == ImageRequested.model_validate(DATA)
+    assert (event.id, event.expirytime) == ("1", datetime(2026, 11, 23, 9, tzinfo=UTC))
+
+
+def test_a_structured_request_is_read() -> None:
+    """A publisher that sends the whole event in the value is answered alike."""
+    value = {"specversion": "1.0", "id": "1", "source": "/cms", "type": names.IMAGE_REQUESTED, "data": DATA}
+    told = [("content-type", b"application/cloudevents+json")]
+    assert parse_request(KEY, told, json.dumps(value).encode())[1].article.revision == 7
+
+
+@pytest.mark.parametrize("key", [None, b"", b"other", "文-1".encode("utf-16"), b"\xff", b"1"])
+def test_the_key_has_to_be_the_article_id(key: bytes | None) -> None:
+    """Any other key, or none, would break the article's order."""
+    error = refusal(key, headers(), VALUE)
+    assert (error.reason, error.field) == (Reason.WRONG_KEY, "article.id")
+
+
+@pytest.mark.parametrize("version", ["2", "3", "10", "99999999999999999999"])
+def test_a_newer_major_version_is_told_apart(version: str) -> None:
+    """It is not guessed at, whatever its data is."""
+    newer = f"{names.TYPE_PREFIX}requested.v{version}"
+    assert refusal(KEY, headers(type=newer), VALUE).reason is Reason.UNKNOWN_VERSION
+    avro = [*headers(type=newer)[1:], ("content-type", b"application/avro")]
+    assert refusal(KEY, avro, b"\x00").reason is Reason.UNKNOWN_VERSION
+
+
+@pytest.mark.parametrize(
+    "other",
+    [names.IMAGE_READY, "com.example.saved", f"{names.TYPE_PREFIX}requested", f"{names.TYPE_PREFIX}requested.v0"],
+)
+def test_another_type_is_refused(other: str) -> None:
+    """The lane carries requests and nothing else."""
+    error = refusal(KEY, headers(type=other), VALUE)
+    assert (error.reason, error.field) == (Reason.WRONG_TYPE, "type")
+
+
+def test_a_broken_expirytime_is_an_invalid_field() -> None:
+    """It is found at once, so that nobody later stumbles over it."""
+    error = refusal(KEY, headers(expirytime="soon"), VALUE)
+    assert (error.reason, error.field) == (Reason.INVALID_FIELD, "expirytime")
+
+
+def test_a_request_is_json() -> None:
+    """A content type that does not promise JSON is refused, even if the bytes were JSON."""
+    told = [*headers()[1:], ("content-type", b"text/plain")]
+    error = refusal(KEY, told, VALUE)
+    assert (error.reason, error.field) == (Reason.NOT_JSON, "datacontenttype")
+
+
+def test_an_event_without_data_misses_it() -> None:
+    """Null, or a structured event without the member."""
+    assert refusal(KEY, headers(), b"null").field == "data"
+    assert refusal(KEY, headers(), b"null").reason is Reason.MISSING_FIELD
+
+
+def test_a_prompt_of_100_kb_is_too_large() -> None:
+    """The size is judged first, and the failed outcome can still be addressed."""
+    value = json.dumps(DATA | {"brief": {"prompt": "x" * 100_000}}).encode()
+    assert refusal(KEY, headers(), value).reason is Reason.TOO_LARGE
+    known = salvage(KEY, headers(), value)
+    assert (known.article_id, known.revision, known.slot) == ("文-1", 7, "hero")
+
+
+def test_a_field_is_named_by_its_path() -> None:
+    """What is wrong inside the data is told by a dotted path."""
+    value = json.dumps(DATA | {"output": {"width": 500}}).encode()
+    assert refusal(KEY, headers(), value).field == "output.width"
+
+
+CHUNKS = st.none() | st.binary(max_size=60) | st.sampled_from([KEY, VALUE, VALUE[:-1], b"{}", b'{"article": 7}'])
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from([name for name, _ in headers()]) | st.text(max_size=8),
+        st.none() | st.binary(max_size=20) | st.sampled_from([value for _, value in headers()]),
+    ),
+    max_size=6,
+)
+
+
+@given(CHUNKS, st.sampled_from([[], headers(), headers()[1:]]), HEADERS, CHUNKS)
+@settings(deadline=None, max_examples=300)
+def test_no_record_raises_anything_else(
+    key: bytes | None,
+    told: list[tuple[str, bytes]],
+    more: list[tuple[str, bytes | None]],
+    value: bytes | None,
+) -> None:
+    """Whatever the record is: a request, or `ContractError`, and salvage always answers."""
+    record = [*told, *more]
+    salvage(key, record, value)
+    try:
+        _, request = parse_request(key, record, value)
+    except ContractError:
+        return
+    assert key == request.article.id.encode()

@@ -1,0 +1,108 @@
+"""`schemas.salvage`: what a broken record still tells."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import Article, names
+from schemas.event import Event
+from schemas.fields import ARTICLE_ID_PATTERN
+from schemas.salvage import Salvage, salvage
+
+HEADERS = [
+    ("content-type", b"application/json"),
+    ("ce_specversion", b"1.0"),
+    ("ce_id", b"1"),
+    ("ce_source", b"/cms"),
+    ("ce_type", names.IMAGE_REQUESTED.encode()),
+]
+NOTHING = Salvage(None, None, None, None, None)
+
+
+def value(**data: Any) -> bytes:
+    return json.dumps(data).encode()
+
+
+def test_a_request_with_one_wrong_field_keeps_the_rest() -> None:
+    """Everything that keeps the contract on its own is told."""
+    found = salvage(
+        b"k", HEADERS, value(article={"id": "a-1", "revision": 7}, output={"slot": "square", "variants": 10})
+    )
+    assert found == Salvage("1", "/cms", "a-1", 7, "square")
+
+
+@pytest.mark.parametrize("broken", [None, b"", b"\xff", b"{", b"[]", b"{}", b'{"article": "a-9"}'])
+def test_the_key_stands_in_for_the_article_id(broken: bytes | None) -> None:
+    """Where the data tells no article, a key that could be an article id is one."""
+    assert salvage(b"a-1", HEADERS, broken) == Salvage("1", "/cms", "a-1", None, None)
+
+
+@pytest.mark.parametrize("key", [None, b"", b" a", b"a\n", b"\xff", b"x" * 201])
+def test_a_key_that_is_no_article_id_is_not_used(key: bytes | None) -> None:
+    """Better no outcome than one for an article that cannot exist."""
+    assert salvage(key, HEADERS, b"").article_id is None
+
+
+@pytest.mark.parametrize("content_type", [b"application/cloudevents+json", b"application/json", b"text/plain"])
+def test_a_whole_event_is_recognised_whatever_the_content_type_says(content_type: bytes) -> None:
+    """A lying content type still gets its answer addressed."""
+    data = {"article": {"id": "a-1", "revision": 7}}
+    whole = value(specversion="1.0", id="2", source="/desk", data=data)
+    assert salvage(None, [("content-type", content_type)], whole) == Salvage("2", "/desk", "a-1", 7, "hero")
+
+
+def test_headers_count_where_the_value_is_no_event() -> None:
+    """A promised envelope that is only the data leaves the copied headers to tell the id."""
+    told = [("content-type", b"application/cloudevents+json"), *HEADERS[1:]]
+    assert salvage(None, told, value(article={"id": "a-1", "revision": 7})) == Salvage("1", "/cms", "a-1", 7, "hero")
+
+
+def test_an_attribute_told_twice_is_not_guessed() -> None:
+    """Of two ids neither is the id; a header of another name is none either."""
+    assert salvage(None, [*HEADERS, ("CE_ID", b"2")], b"").request_id is None
+    assert salvage(None, [("id", b"1"), ("source", b"/cms")], b"") == NOTHING
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"a\nb", b"x" * 3000, None])
+def test_attributes_that_break_cloudevents_are_not_told(raw: bytes | None) -> None:
+    """What could not be written into an outcome is no request id."""
+    assert salvage(None, [("ce_id", raw)], b"").request_id is None
+
+
+@pytest.mark.parametrize("revision", ["7", True, -1, 2**53, 7.5, None, [7]])
+def test_a_wrong_revision_is_not_told(revision: object) -> None:
+    """A revision that the contract refuses says nothing."""
+    assert salvage(None, [], value(article={"id": "a-1", "revision": revision})).revision is None
+
+
+@pytest.mark.parametrize(
+    ("output", "slot"),
+    [
+        (None, "hero"),
+        ({}, "hero"),
+        ({"slot": None}, "hero"),
+        ({"slot": "a-b"}, "a-b"),
+        ({"slot": "A"}, None),
+        (7, None),
+    ],
+)
+def test_the_slot_is_the_default_only_when_none_is_named(output: object, slot: str | None) -> None:
+    """A slot that is named wrongly is unknown; without an article nothing is assumed."""
+    assert salvage(None, [], value(article={"id": "a-1"}, output=output)).slot == slot
+    assert salvage(None, [], value(output=output)).slot is None
+
+
+@given(st.from_regex(ARTICLE_ID_PATTERN).filter(lambda text: len(text) <= 200))
+@settings(deadline=None)
+def test_every_article_id_can_be_announced(article_id: str) -> None:
+    """An id that is accepted can also be the subject of an event, its record key and a key that is salvaged."""
+    if article_id.endswith("\n"):  # Python's `$` alone allows it
+        return
+    Article(id=article_id, revision=1)
+    Event(id="1", source="/cms", type="t", subject=article_id, extensions={"partitionkey": article_id})
+    assert salvage(article_id.encode(), [], None).article_id == article_id

@@ -1,0 +1,71 @@
+"""`schemas.topics`: the topics and their configuration."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+from pydantic import ValidationError
+
+from schemas import ANNOUNCEMENTS, names
+from schemas.cloudevents import EVENT_BYTES
+from schemas.topics import TopicSpec, load_topics
+
+SPECS = {spec.name: spec for spec in load_topics()}
+LANES = [names.REQUESTED, names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.BACKFILL]
+
+
+def limit(spec: TopicSpec) -> int:
+    return int(spec.config["max.message.bytes"])
+
+
+def test_the_topics_are_the_contracts() -> None:
+    """Each name on the bus has its file, named like the topic."""
+    others = [names.OUTCOME, names.PROGRESS, names.DEAD_LETTER, names.HEADS]
+    assert sorted(SPECS) == sorted([*LANES, *others])
+    assert sorted(entry.name for entry in files("schemas").joinpath("topics").iterdir()) == [f"{n}.yaml" for n in SPECS]
+
+
+def test_the_lanes_are_the_lanes() -> None:
+    """What the worker reads is told by the kind, and carries requests."""
+    assert sorted(name for name, spec in SPECS.items() if spec.kind == "lane") == sorted(LANES)
+    assert {spec.types for spec in SPECS.values() if spec.kind == "lane"} == {(names.IMAGE_REQUESTED,)}
+
+
+def test_every_announcement_has_its_topic() -> None:
+    """The types that the worker writes are carried by exactly one topic."""
+    carried = [kind for spec in SPECS.values() if spec.kind != "lane" for kind in spec.types]
+    assert sorted(carried) == sorted(model.type for model in ANNOUNCEMENTS)
+
+
+def test_only_the_state_is_compacted() -> None:
+    """A compacted lane would lose requests of an article that has a newer one."""
+    policies = {name: spec.config["cleanup.policy"] for name, spec in SPECS.items()}
+    assert policies.pop(names.HEADS) == "compact"
+    assert set(policies.values()) == {"delete"}
+
+
+def test_size_limits_leave_room_for_an_answer() -> None:
+    """A request over our limit still gets through to be answered, and whatever a lane took fits the dead letters."""
+    for lane in LANES:
+        assert EVENT_BYTES < limit(SPECS[lane]) < limit(SPECS[names.DEAD_LETTER])
+    assert all(limit(spec) > EVENT_BYTES for spec in SPECS.values())
+
+
+@pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
+def test_writes_go_on_when_one_replica_is_away(replicas: int, in_sync: str) -> None:
+    """The wanted number of replicas in sync is lowered where there are too few to lose one."""
+    assert SPECS[names.OUTCOME].config_for(replicas)["min.insync.replicas"] == in_sync
+
+
+def test_configuration_is_text_as_kafka_wants_it() -> None:
+    """Numbers of the YAML file become text without a fraction."""
+    assert SPECS[names.PROGRESS].config["retention.ms"] == "3600000"
+
+
+@pytest.mark.parametrize("change", [{"name": "a.b"}, {"kind": "queue"}, {"partitions": 12}, {"config": {}}])
+def test_a_broken_file_is_refused(change: dict[str, object]) -> None:
+    """A wrong name, an unknown kind or field, or no configuration is an error when the topics are loaded."""
+    sound = SPECS[names.OUTCOME].model_dump()
+    with pytest.raises(ValidationError):
+        TopicSpec.model_validate(sound | change)
