@@ -1,0 +1,148 @@
+"""One engine process as its parent sees it: started, spoken to, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from consumer.engine.protocol import Frames, frame
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from consumer.engine.protocol import Reply, Request
+
+_GRACE_SECONDS = 1.0
+_TICKS = 10
+_LINE_BYTES = 4096
+_KEPT_LINES = 5
+
+
+class Child(asyncio.SubprocessProtocol):
+    """A running engine process: replies come in, requests go out, its stderr goes to ours."""
+
+    def __init__(self) -> None:
+        self._frames: Frames[Reply] = Frames()
+        self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
+        self._gone = asyncio.Event()
+        self._transport: asyncio.SubprocessTransport
+        self._stderr = bytearray()
+        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._heard = False
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._transport.get_pid()
+
+    def send(self, request: Request) -> None:
+        """Hand a request over. Never waits: requests are few and small, and a dead child's are handed to the next."""
+        stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        if not stdin.is_closing():
+            stdin.write(frame(request))
+
+    async def reply(self) -> Reply | None:
+        """Return the next thing that the child says, None once it has nothing more to say."""
+        return await self._replies.get()
+
+    async def silence(self, seconds: float) -> None:
+        """Return when the child has said nothing for about `seconds`.
+
+        Counted in ticks of our own clock, so that a freeze of this process is not blamed on the child.
+        """
+        quiet = 0
+        while quiet < _TICKS:
+            self._heard = False
+            await asyncio.sleep(seconds / _TICKS)
+            quiet = 0 if self._heard else quiet + 1
+
+    def kill(self) -> None:
+        """End it now, whatever it is doing."""
+        if self._transport.get_returncode() is None:
+            self._transport.kill()
+
+    @property
+    def obituary(self) -> str:
+        """How the process ended, with the last lines of its stderr."""
+        code = self._transport.get_returncode()
+        if code is None:
+            how = "does not end"
+        else:
+            how = f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        return ": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio's protocol, like the four below."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: D102 - see connection_made
+        self._heard = True
+        if fd == 1:
+            try:
+                for reply in self._frames.feed(data):
+                    self._replies.put_nowait(reply)
+            except Exception as error:  # noqa: BLE001 - garbage on the pipe may raise anything
+                self._last_lines.append(f"not our protocol: {error!r}")
+                self.kill()
+        else:
+            self._forward(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002, D102 - asyncio's signature
+        if fd == 1:
+            self._replies.put_nowait(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102 - asyncio's signature
+        self._replies.put_nowait(None)
+        self._gone.set()
+
+    async def end(self) -> None:
+        """End the process: by closing its stdin, after a second by SIGKILL. Takes two seconds at most."""
+        stdin = self._transport.get_pipe_transport(0)
+        if stdin is not None:
+            stdin.close()
+        gone = await self._is_gone()
+        self._transport.close()
+        if not gone:
+            await self._is_gone()
+
+    async def _is_gone(self) -> bool:
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self._gone.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _forward(self, data: bytes) -> None:
+        self._stderr += data
+        *lines, rest = bytes(self._stderr).split(b"\n")
+        if len(rest) > _LINE_BYTES:
+            lines, rest = [*lines, rest], b""
+        self._stderr = bytearray(rest)
+        for line in lines:
+            text = line[:_LINE_BYTES].decode(errors="replace").rstrip()
+            self._last_lines.append(text)
+            print(f"engine: {text}", file=sys.stderr)  # noqa: T201 - the child's stderr goes to ours
+
+
+@asynccontextmanager
+async def started(command: Sequence[str]) -> AsyncIterator[Child]:
+    """Start the command as an engine process and end it on leaving. Raises OSError when it cannot be started."""
+    loop = asyncio.get_running_loop()
+    _, child = await loop.subprocess_exec(Child, *command, env=_environment())
+    try:
+        yield child
+    finally:
+        await child.end()
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without the bus's and the store's secrets, and with what torch must find at its import."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEADART_", "AWS_"))}
+    # Segments that grow keep pictures of many sizes from fragmenting the GPU's memory.
+    return {"PYTORCH_ALLOC_CONF": "expandable_segments:True", **kept, "HF_HUB_OFFLINE": "1"}

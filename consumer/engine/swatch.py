@@ -1,0 +1,147 @@
+"""The swatch engine: labelled colour cards instead of pictures, without torch, at a set pace.
+
+For integrating a CMS on a laptop and for tests: all around the picture is real, and each picture says what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import itertools
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from textwrap import wrap
+from typing import TYPE_CHECKING, Self
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from consumer.jobs import ModelIdentity, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from consumer.jobs import Lane, Recipe
+    from consumer.settings import EngineSettings
+
+MODEL = ModelIdentity(name="swatch", sha256=hashlib.sha256(b"leadart swatch 1").hexdigest())
+"""Who paints; the number rises when the same recipe gives another card."""
+
+_LINES = 6
+
+
+class SwatchEngine:
+    """Makes `settings.batch_size` cards at a time, each in `settings.swatch_seconds`.
+
+    Implements `consumer.ports.Engine`.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._seconds = settings.swatch_seconds
+        self._easels = _Easels(settings.batch_size)
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Always `MODEL`."""
+        return MODEL
+
+    @property
+    def ready(self) -> bool:
+        """True while the context is open."""
+        return self._threads is not None
+
+    async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
+        """Make one card; see the port. Raises neither `Transient` nor `Rejected`."""
+        async with self._easels.turn(lane):
+            started = time.monotonic()
+            for done in range(1, recipe.steps + 1):
+                await asyncio.sleep(self._seconds / recipe.steps)
+                on_step(done, recipe.steps)
+            rgb = await asyncio.get_running_loop().run_in_executor(self._threads, draw_card, recipe)
+            return Picture(recipe, recipe.width, recipe.height, rgb, time.monotonic() - started)
+
+    async def __aenter__(self) -> Self:
+        """Open the engine; there is nothing to load."""
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="swatch")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close the engine; a card being drawn is finished in milliseconds and forgotten."""
+        if self._threads:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads = None
+
+
+class _Easels:
+    """So many cards at a time; the next free easel goes to the most urgent lane, within it to who came first."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._arrivals = itertools.count()
+
+    @asynccontextmanager
+    async def turn(self, lane: Lane) -> AsyncIterator[None]:
+        """Wait for an easel and hold it. Cancelling gives the turn up."""
+        called = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (lane.rank, next(self._arrivals), called))
+        self._call()
+        try:
+            await called
+            yield
+        finally:
+            if called.done() and not called.cancelled():
+                self._free += 1
+                self._call()
+
+    def _call(self) -> None:
+        while self._free and self._queue:
+            *_, called = heapq.heappop(self._queue)
+            if not called.done():
+                called.set_result(None)
+                self._free -= 1
+
+
+def draw_card(recipe: Recipe) -> bytes:
+    """Return the recipe's card as 8-bit sRGB, row-major: the same recipe gives the same card, another gives another."""
+    digest = bytes.fromhex(recipe.digest)
+    size = (recipe.width, recipe.height)
+    hue = digest[0] * 360 // 256
+    slope = Image.linear_gradient("L").rotate(digest[1] * 360 // 256, Image.Resampling.BICUBIC)
+    mask = slope.crop((38, 38, 218, 218)).resize(size)  # of its 256 x 256, what no rotation leaves empty
+    card = Image.composite(_plain(size, hue, 72), _plain(size, (hue + 40) % 360, 38), mask)
+    draw = ImageDraw.Draw(card, "RGBA")
+    for x, y, across in zip(digest[2::3], digest[3::3], digest[4::3], strict=False):
+        _spot(draw, size, (x / 255, y / 255), across / 512)
+    _label(draw, size, recipe)
+    return card.tobytes()
+
+
+def _plain(size: tuple[int, int], hue: int, light: int) -> Image.Image:
+    return Image.new("RGB", size, ImageColor.getrgb(f"hsl({hue}, 55%, {light}%)"))
+
+
+def _spot(draw: ImageDraw.ImageDraw, size: tuple[int, int], at: tuple[float, float], across: float) -> None:
+    x, y, radius = at[0] * size[0], at[1] * size[1], across * min(size) / 2
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 255, 255, 36))
+
+
+def _label(draw: ImageDraw.ImageDraw, size: tuple[int, int], recipe: Recipe) -> None:
+    width, height = size
+    letter = max(8, width // 28)
+    columns = max(1, width * 2 // letter - 4)
+    font = ImageFont.load_default(letter)
+    facts = f"swatch | {recipe.style} {recipe.style_version} | {recipe.width}x{recipe.height} | seed {recipe.seed}"
+    lines = [line for text in (facts, legible(recipe.prompt)) for line in wrap(text, columns)][:_LINES]
+    top = height - (len(lines) + 1) * letter * 5 // 4
+    draw.rectangle((0, top - letter // 2, width, height), fill=(16, 16, 20, 200))
+    draw.multiline_text((letter, top), "\n".join(lines), fill=(255, 255, 255), font=font, spacing=letter // 4)
+
+
+def legible(text: str) -> str:
+    """Return the text in the letters that the built-in font has: accents go, other scripts become code points."""
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return "".join(char if char.isascii() else f"{ord(char):04X} " for char in plain if char.isprintable())

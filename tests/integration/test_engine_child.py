@@ -1,0 +1,149 @@
+"""The real engine process with a tiny model: paints, survives, and dies when it should."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from consumer.engine.process import started
+from consumer.engine.protocol import Open, Paint, Step
+from consumer.engine.supervisor import CHILD, ZImageEngine
+from consumer.errors import Fatal
+from consumer.jobs import Lane, Recipe
+from consumer.settings import EngineSettings
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OWNER = Path(__file__).with_name("engine_owner.py")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    subprocess.run([sys.executable, "-m", "consumer.engine.tiny", folder], check=True, timeout=120)  # noqa: S603 - ours
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(model: Path) -> AsyncIterator[ZImageEngine]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LEADART_STORAGE__SECRET_ACCESS_KEY", "hush")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+        async with ZImageEngine(EngineSettings(model=model, step_timeout_seconds=60)) as engine:
+            yield engine
+
+
+def process() -> psutil.Process:
+    """Return the engine's process."""
+    (child,) = (child for child in psutil.Process().children() if "consumer.engine.child" in child.cmdline())
+    return child
+
+
+def recipe(engine: ZImageEngine, prompt: str = "a storm", seed: int = 1, side: int = 64, steps: int = 2) -> Recipe:
+    return Recipe(prompt, "low quality", engine.model, (), side, side, steps, 2.0, seed, "default", 1)
+
+
+async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
+    """Several at once each come with their own pixels and steps, the same again for the same recipe."""
+    recipes = [recipe(engine), recipe(engine, "港口上空的暴风雨"), recipe(engine, seed=2), recipe(engine, side=96)]
+    steps: list[list[tuple[int, int]]] = [[] for _ in recipes]
+
+    def told(at: int, done: int, of: int) -> None:
+        steps[at].append((done, of))
+
+    async with asyncio.timeout(60):
+        pictures = await asyncio.gather(
+            *(
+                engine.paint(wanted, Lane.LIVE, lambda done, of, at=at: told(at, done, of))  # type: ignore[misc]
+                for at, wanted in enumerate(recipes)
+            )
+        )
+        again = await engine.paint(recipes[2], Lane.BACKFILL, lambda _done, _of: None)
+    assert [(picture.recipe, picture.width, len(picture.rgb)) for picture in pictures] == [
+        (wanted, wanted.width, wanted.width**2 * 3) for wanted in recipes
+    ]
+    assert len({picture.rgb for picture in pictures}) == 4
+    assert max(abs(a - b) for a, b in zip(again.rgb, pictures[2].rgb, strict=True)) <= 1
+    assert steps == [[(1, 2), (2, 2)]] * 4
+
+
+async def test_it_knows_no_secrets(engine: ZImageEngine) -> None:
+    """The store's and the bus's settings stay with the worker; hubs are off."""
+    assert engine.ready
+    environment = process().environ()
+    assert "hush" not in environment.values()
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
+
+
+async def test_signals_to_the_group_do_not_end_it(engine: ZImageEngine) -> None:
+    """Ctrl-C in the terminal and a unit's SIGTERM reach it too: it paints on until its parent lets go."""
+    child = process()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        child.send_signal(number)
+    async with asyncio.timeout(60):
+        await engine.paint(recipe(engine), Lane.LIVE, lambda _done, _of: None)
+    assert process() == child
+
+
+async def test_killed_half_way_the_pictures_still_come(engine: ZImageEngine) -> None:
+    """After kill -9 in the middle of a batch, another process paints everything that was in hand."""
+    child = process()
+
+    def kill(done: int, _of: int) -> None:
+        if done == 2 and child.is_running():
+            child.kill()
+
+    async with asyncio.timeout(120):
+        pictures = await asyncio.gather(
+            *(engine.paint(recipe(engine, seed=seed, side=128, steps=12), Lane.LIVE, kill) for seed in range(6))
+        )
+    assert len({picture.rgb for picture in pictures}) == 6
+    assert process() != child
+
+
+async def test_it_dies_with_its_parent(model: Path) -> None:
+    """When the worker is killed in the middle of a step, its engine is gone at once, with the memory it held."""
+    owner = await asyncio.create_subprocess_exec(sys.executable, OWNER, model, stdout=asyncio.subprocess.PIPE)
+    assert owner.stdout
+    async with asyncio.timeout(60):
+        await owner.stdout.readuntil(b"step 1 of 500\n")
+    (child,) = psutil.Process(owner.pid).children()
+    owner.kill()
+    await owner.communicate()
+    assert await asyncio.to_thread(child.wait, 5) is None
+
+
+async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
+    """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
+    async with asyncio.timeout(60), started(CHILD) as child:
+        child.send(Open(model, "cpu", batch_size=1, threads=1, beat_seconds=5))
+        child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
+        while not isinstance(await child.reply(), Step):
+            pass
+        stdin = child._transport.get_pipe_transport(0)
+        assert stdin
+        stdin.close()
+        while await child.reply() is not None:
+            pass
+    assert child.obituary.startswith("exit status 0")
+
+
+async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
+    """An empty model folder ends the start with a sentence, before seconds of imports."""
+    with pytest.raises(Fatal, match=r"has no model_index\.json") as fatal:
+        async with asyncio.timeout(60), ZImageEngine(EngineSettings(model=tmp_path)):
+            pytest.fail("entered")
+    assert fatal.value.reason is Reason.MODEL_UNAVAILABLE

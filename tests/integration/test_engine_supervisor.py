@@ -1,0 +1,244 @@
+"""The engine's parent side against processes that die, hang and lie; what painting is, these do not know."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from consumer.engine.supervisor import ZImageEngine
+from consumer.errors import Fatal, Rejected, Transient
+from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
+from consumer.settings import EngineSettings
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SCRIPT = Path(__file__).with_name("scripted_child.py")
+
+
+@pytest.fixture(autouse=True)
+async def _bounded() -> AsyncIterator[None]:
+    """Nothing is left running when a test ends."""
+    yield
+    left = psutil.wait_procs(children(), timeout=5)[1]
+    assert not left
+
+
+def children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if SCRIPT.name in " ".join(child.cmdline())]
+
+
+def scripted(mode: str = "serve", company: int = 1, *, silence: float = 30, load: float = 30) -> ZImageEngine:
+    """Return an engine whose process does what `mode` and the prompts say."""
+    settings = EngineSettings(model=Path("model"), step_timeout_seconds=silence, load_timeout_seconds=load)
+    return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(company)))
+
+
+def recipe(prompt: str) -> Recipe:
+    return Recipe(prompt, "", ModelIdentity("scripted", "0" * 64), (), 16, 16, 2, 0.0, 1, "default", 1)
+
+
+async def paint(engine: ZImageEngine, prompt: str) -> Picture:
+    """Paint within ten seconds."""
+    async with asyncio.timeout(10):
+        return await engine.paint(recipe(prompt), Lane.LIVE, lambda _done, _of: None)
+
+
+async def paint_all(engine: ZImageEngine, *prompts: str) -> list[Picture | BaseException]:
+    return await asyncio.gather(*(paint(engine, prompt) for prompt in prompts), return_exceptions=True)
+
+
+async def test_replies_find_their_pictures() -> None:
+    """Each waiter gets its own recipe's picture and its steps; failures come as the errors that say what is next."""
+    steps: list[tuple[int, int]] = []
+    async with scripted() as engine, asyncio.timeout(10):
+        picture = await engine.paint(recipe("mine"), Lane.LIVE, lambda done, of: steps.append((done, of)))
+        results = await paint_all(engine, "a", "fail", "stumble", "b")
+    assert (picture.recipe, picture.width, picture.engine_seconds) == (recipe("mine"), 1, 0.5)
+    assert steps == [(1, 2)]
+    assert [type(result) for result in results] == [Picture, Rejected, Transient, Picture]
+    assert [result.recipe.prompt for result in results if isinstance(result, Picture)] == ["a", "b"]
+
+
+async def test_poison_is_refused_and_its_company_is_painted() -> None:
+    """The picture that ends two processes is refused; those beside it, suspects too, and those behind it come."""
+    async with scripted(company=4) as engine:
+        results = await paint_all(engine, "a", "die", "b", "c", "behind")
+        assert engine.ready
+    poison = results.pop(1)
+    assert isinstance(poison, Rejected)
+    assert poison.reason is Reason.ENGINE_POISON
+    assert [type(result) for result in results] == [Picture] * 4
+
+
+async def test_a_death_is_forgiven_once() -> None:
+    """A picture in hand when a process died is painted by the next one, and so is the next picture."""
+    async with scripted() as engine:
+        first = await paint(engine, "before")
+        second = await paint(engine, "die in company")
+        third = await paint(engine, "after")
+    assert first.rgb != third.rgb
+    assert second.rgb == third.rgb + b" alone"
+
+
+async def test_only_what_was_being_painted_is_suspected() -> None:
+    """When a process had gone on to paint one picture by itself, its death is that picture's alone."""
+    async with scripted(company=3) as engine:
+        results = await paint_all(engine, "die alone in company", "a", "b")
+    pictures = [result.rgb for result in results if isinstance(result, Picture)]
+    assert [picture.endswith(b" alone") for picture in pictures] == [True, False, False]
+
+
+async def test_a_slow_process_is_kept() -> None:
+    """A picture may take longer than `step_timeout_seconds` as long as its steps do not."""
+    async with scripted(silence=1) as engine:
+        slow = await paint(engine, "slow")
+        assert (await paint(engine, "after")).rgb == slow.rgb
+
+
+async def test_a_silent_process_is_replaced() -> None:
+    """A process that says nothing for `step_timeout_seconds` is killed, and its pictures go to the next one."""
+    async with scripted(company=2, silence=1) as engine:
+        results = await paint_all(engine, "hang in company", "a")
+    assert [type(result) for result in results] == [Picture, Picture]
+
+
+async def test_a_picture_that_always_hangs_is_poison() -> None:
+    """Hanging counts like dying: the second time the picture is refused."""
+    async with scripted(silence=0.5) as engine:
+        with pytest.raises(Rejected) as refused:
+            await paint(engine, "hang")
+    assert refused.value.reason is Reason.ENGINE_POISON
+
+
+async def test_a_process_that_garbles_is_replaced() -> None:
+    """Bytes that are no message end the process, not the worker."""
+    async with scripted() as engine:
+        assert await paint(engine, "garble")
+
+
+async def test_a_freeze_of_the_worker_is_not_blamed_on_the_engine() -> None:
+    """When the worker itself stood still for longer than the limit, the process it finds afterwards is kept."""
+    async with scripted(silence=1) as engine:
+        before = await paint(engine, "before")
+        time.sleep(2)  # noqa: ASYNC251 - the freeze
+        await asyncio.sleep(0.5)  # the watch has had its say
+        assert (await paint(engine, "after")).rgb == before.rgb
+
+
+async def test_cancelling_drops_the_picture() -> None:
+    """A cancelled picture is taken back from the process."""
+    async with scripted(company=3) as engine:
+        unwanted, wanted = (asyncio.create_task(paint(engine, prompt)) for prompt in ("unwanted", "wanted"))
+        await asyncio.sleep(0)
+        unwanted.cancel()
+        assert (await wanted).recipe.prompt == "wanted"  # painted because of the drop: two of three never start
+        with pytest.raises(asyncio.CancelledError):
+            await unwanted
+
+
+async def test_a_waiters_own_error_stays_its_own() -> None:
+    """When `on_step` raises, that `paint` raises it and the engine goes on."""
+
+    def stumble(_done: int, _of: int) -> None:
+        raise ZeroDivisionError
+
+    async with scripted() as engine, asyncio.timeout(10):
+        with pytest.raises(ZeroDivisionError):
+            await engine.paint(recipe("a"), Lane.LIVE, stumble)
+        assert await paint(engine, "b")
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "words"),
+    [
+        ("die", Reason.ENGINE_FAILED, "keeps dying; the last one: exit status 3: loading as told: die"),
+        ("refuse", Reason.MISCONFIGURED, "Told to refuse."),
+        ("hang", Reason.MODEL_UNAVAILABLE, "LEADART_ENGINE__LOAD_TIMEOUT_SECONDS"),
+    ],
+)
+async def test_a_model_that_cannot_be_had_is_fatal(mode: str, reason: Reason, words: str) -> None:
+    """Dying three times while loading, refusing, and taking too long each end in a sentence, not in a loop."""
+    async with asyncio.timeout(20):
+        with pytest.raises(Fatal) as fatal:
+            async with scripted(mode, load=1):
+                pytest.fail("entered")
+    assert fatal.value.reason is reason
+    assert words in fatal.value.message
+
+
+async def test_no_model_set_is_fatal() -> None:
+    """Without a folder there is nothing to start."""
+    with pytest.raises(Fatal, match="LEADART_ENGINE__MODEL is not set"):
+        async with ZImageEngine(EngineSettings(), command=(sys.executable, str(SCRIPT), "serve", "1")):
+            pytest.fail("entered")
+
+
+async def test_a_command_that_is_not_there_is_fatal(tmp_path: Path) -> None:
+    """A process that cannot be started is tried three times."""
+    with pytest.raises(Fatal, match="could not be started"):
+        async with ZImageEngine(EngineSettings(model=tmp_path), command=(str(tmp_path / "nothing"),)):
+            pytest.fail("entered")
+
+
+@pytest.mark.parametrize(("mode", "words"), [("die-idle", "keeps dying"), ("change", "folder changed")])
+async def test_giving_up_ends_the_context(mode: str, words: str) -> None:
+    """A process that keeps dying, or a model that is another after a restart, interrupts whatever the context does."""
+    engine = scripted(mode)
+
+    async def own() -> None:
+        async with engine:
+            if mode == "change":
+                await paint(engine, "die in company")
+            await asyncio.Event().wait()
+
+    with pytest.raises(Fatal, match=words):
+        await asyncio.wait_for(own(), 20)
+    with pytest.raises(Fatal, match=words):
+        await paint(engine, "too late")
+
+
+async def test_errors_of_the_context_come_through_bare() -> None:
+    """What the body raises is not wrapped in a group, and keeps its cause."""
+    with pytest.raises(KeyError) as raised:
+        async with scripted():
+            raise KeyError("mine") from ValueError("cause")
+    assert isinstance(raised.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("mode", ["serve", "stubborn"])
+async def test_leaving_ends_the_process_and_the_waiting(mode: str) -> None:
+    """On leaving the process is gone within bounds, even one that will not go, and nobody waits any longer."""
+    async with asyncio.timeout(10):
+        async with scripted(mode, company=9) as engine:
+            waiting = asyncio.create_task(paint(engine, "never begun"))
+            await asyncio.sleep(0)
+            assert len(children()) == 1
+        assert not children()
+        assert not engine.ready
+        with pytest.raises(Transient, match="closed"):
+            await waiting
+
+
+async def test_cancelling_the_owner_ends_the_process() -> None:
+    """Cancelled while the model loads, the engine leaves no process."""
+
+    async def own() -> None:
+        async with scripted("hang"):
+            pytest.fail("entered")
+
+    owner = asyncio.create_task(own())
+    async with asyncio.timeout(10):
+        while not children():
+            await asyncio.sleep(0.01)
+        owner.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await owner
+    assert not children()

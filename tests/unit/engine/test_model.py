@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from consumer.engine.model import load_pipeline
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return shutil.copytree(tiny_model, tmp_path / "model")
+
+
+def refusal(model: Path, device: str = "cpu") -> Fatal:
+    """Return the error with which loading ends."""
+    with pytest.raises(Fatal) as refused:
+        load_pipeline(model, device)
+    return refused.value
+
+
+def test_the_cpu_gets_full_precision(tiny_model: Path) -> None:
+    """On the CPU all three networks are fp32."""
+    pipeline = load_pipeline(tiny_model, "cpu")
+    parts = (pipeline.transformer, pipeline.text_encoder, pipeline.vae)
+    assert {part.dtype for part in parts} == {torch.float32}
+    assert pipeline.device == torch.device("cpu")
+
+
+def test_damaged_weights_are_refused(model: Path) -> None:
+    """A truncated file, such as a download that broke off, names the folder and what is wrong."""
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    error = refusal(model)
+    assert error.reason is Reason.MODEL_UNAVAILABLE
+    assert f"{model} could not be loaded (" in error.message
+
+
+def test_a_tokenizer_without_a_template_is_refused(model: Path) -> None:
+    """Without a chat template no prompt could be encoded: said at the start, not at the first picture."""
+    (model / "tokenizer" / "chat_template.jinja").unlink()
+    assert "without a chat template" in refusal(model).message
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "warp-drive"])
+def test_a_device_that_is_not_there_is_refused(tiny_model: Path, device: str) -> None:
+    """The setting is named when torch has no such device."""
+    error = refusal(tiny_model, device)
+    assert error.reason is Reason.MISCONFIGURED
+    assert f"LEADART_ENGINE__DEVICE={device}" in error.message

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.engine.model import load_pipeline
+from consumer.engine.tiny import build_tiny_model
+from consumer.engine.weights import identify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_same_seed_gives_the_same_model(tiny_model: Path, tmp_path: Path) -> None:
+    """Built twice it is the same model to the byte; another seed gives another; both say that they are random."""
+    build_tiny_model(tmp_path / "again")
+    build_tiny_model(tmp_path / "other", seed=1)
+    assert identify(tmp_path / "again") == identify(tiny_model)
+    assert identify(tmp_path / "other").sha256 != identify(tiny_model).sha256
+    assert identify(tiny_model).name == "tiny-random"
+
+
+def test_it_is_small(tiny_model: Path) -> None:
+    """The whole folder stays under 8 MB."""
+    assert sum(file.stat().st_size for file in tiny_model.rglob("*") if file.is_file()) < 8_000_000
+
+
+@pytest.mark.parametrize("text", ["A storm", "港口上空的暴风雨", "🎉 ünïcödé \x00 \u200d"])
+def test_any_text_has_tokens(tiny_model: Path, text: str) -> None:
+    """No script is lost in the tokenizer: what goes in comes out."""
+    tokenizer = load_pipeline(tiny_model).tokenizer
+    ids = tokenizer(text).input_ids
+    assert tokenizer.decode(ids) == tokenizer.backend_tokenizer.normalizer.normalize_str(text)
+    assert tokenizer.unk_token_id not in ids

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.engine.weights import check_folder, identify
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that looks like a model from outside."""
+    model = tmp_path / "house-model"
+    for part in ("transformer", "text_encoder", "vae"):
+        (model / part).mkdir(parents=True)
+        (model / part / "model.safetensors").write_bytes(part.encode())
+        (model / part / "config.json").write_text("{}")
+    index = {"_class_name": "ZImagePipeline", "transformer": ["diffusers", "ZImageTransformer2DModel"]}
+    (model / "model_index.json").write_text(json.dumps(index))
+    return model
+
+
+def refusal(folder: Path) -> str:
+    """Return the sentence with which the folder is refused."""
+    with pytest.raises(Fatal) as refused:
+        check_folder(folder)
+    assert refused.value.reason is Reason.MODEL_UNAVAILABLE
+    assert str(folder) in refused.value.message
+    assert "LEADART_ENGINE__MODEL" in refused.value.message
+    return refused.value.message
+
+
+def test_a_pipeline_of_safetensors_is_let_in(folder: Path) -> None:
+    """A Z-Image pipeline with safetensors for every part is not refused."""
+    check_folder(folder)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """A folder that is not there is named."""
+    assert "is not a folder" in refusal(tmp_path / "nowhere")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """An empty folder is told from a missing one."""
+    assert "has no model_index.json" in refusal(tmp_path)
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    """Weights that run code when they are read are refused, whatever their suffix."""
+    for suffix in (".bin", ".pt", ".ckpt"):
+        for file in (folder / "transformer").glob("*model.*"):
+            file.rename(folder / "transformer" / f"model{suffix}")
+        assert "pickled weights for its transformer" in refusal(folder)
+
+
+def test_missing_weights_are_refused(folder: Path) -> None:
+    """A part without weights is named."""
+    (folder / "vae" / "model.safetensors").unlink()
+    assert "has no weights for its vae" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("index", "complaint"),
+    [
+        ({"_class_name": "FluxPipeline"}, "holds a FluxPipeline, not a ZImagePipeline"),
+        ({"_class_name": "ZImagePipeline", "vae": ["my_module", "Vae"]}, "wants its vae from my_module"),
+        ([], "holds a None"),
+        (None, "has an unreadable model_index.json"),
+    ],
+)
+def test_another_pipeline_is_refused(folder: Path, index: object, complaint: str) -> None:
+    """Another class, code from the folder, and an index that is none are refused before anything is loaded."""
+    (folder / "model_index.json").write_text("{" if index is None else json.dumps(index))
+    assert complaint in refusal(folder)
+
+
+def test_identity_is_of_the_content(folder: Path, tmp_path: Path) -> None:
+    """The hash stays when the folder moves, is read again or gets a readme; the name is the folder's or the card's."""
+    first = identify(folder)
+    assert first.name == "house-model"
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    (moved / "README.md").write_text("about")
+    (moved / ".cache").mkdir()
+    (moved / ".cache" / "download.json").write_text("{}")
+    assert identify(moved).sha256 == first.sha256
+    (moved / "leadart.json").write_text('{"name": "spring", "trained": true}')
+    assert identify(moved).name == "spring"
+
+
+def test_identity_changes_with_any_deciding_file(folder: Path) -> None:
+    """Other weights, another setting, and a byte that moves from one file to the next all give another hash."""
+    hashes = {identify(folder).sha256}
+    (folder / "vae" / "config.json").write_text('{"scaling_factor": 1}')
+    hashes.add(identify(folder).sha256)
+    (folder / "vae" / "model.safetensors").write_bytes(b"other")
+    hashes.add(identify(folder).sha256)
+    (folder / "vae" / "model.safetensors").rename(folder / "vae" / "model2.safetensors")
+    hashes.add(identify(folder).sha256)
+    assert len(hashes) == 4
