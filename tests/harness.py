@@ -1,8 +1,7 @@
-"""What tests against real servers share: a site of their own, real worker processes, and a CMS that publishes and listens."""
+"""What tests against real servers share: a site of their own, real worker processes, a CMS that publishes and listens."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -37,9 +36,14 @@ BOUND = 60.0
 
 @dataclass(frozen=True)
 class Site:
-    """A corner of the shared servers that no other test touches: own topics, group and bucket."""
+    """A corner of the shared servers that no other test touches: own topics, group and bucket.
+
+    `command` is the leadart that runs there, `folder` where it runs; None: where the tests do.
+    """
 
     env: Mapping[str, str]
+    command: tuple[str, ...] = (sys.executable, "-m", "consumer")
+    folder: Path | None = None
 
     @classmethod
     def fresh(cls, kafka: KafkaServer, s3: S3Server, **settings: str) -> Site:
@@ -79,7 +83,8 @@ class Site:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a leadart command here to its end."""
         return subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "consumer", *arguments],
+            [*self.command, *arguments],
+            cwd=self.folder,
             env={**os.environ, **self.env},
             capture_output=True,
             text=True,
@@ -102,7 +107,8 @@ class WorkerProcess:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "consumer", "worker"],
+                [*site.command, "worker"],
+                cwd=site.folder,
                 env={**os.environ, **site.env},
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -267,5 +273,3 @@ async def answer(cms: Cms, request_id: str, seconds: float = BOUND) -> dict[str,
     await cms.until(lambda: bool(cms.outcomes(request_id)), seconds)
     (outcome,) = cms.outcomes(request_id)
     return outcome
-
-

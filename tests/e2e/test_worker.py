@@ -133,7 +133,7 @@ async def test_an_own_prompt_never_reaches_the_log(site: Site, tmp_path: Path) -
 
 
 async def test_sigterm_finishes_what_runs_and_leaves(site: Site, tmp_path: Path) -> None:
-    """On SIGTERM running work is finished and committed, queued work is left to the next worker, the exit status is 0."""
+    """On SIGTERM running work is finished and committed, queued work left to the next worker, the exit status 0."""
     slow = Site({**site.env, "LEADART_ENGINE__SWATCH_SECONDS": "1", "LEADART_ENGINE__WINDOW": "2"})
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
@@ -188,5 +188,3 @@ async def test_a_worker_without_topics_says_what_to_do(kafka: KafkaServer, s3: S
 
     assert done.returncode == 1
     assert "leadart topics apply" in done.stdout + done.stderr
-
-

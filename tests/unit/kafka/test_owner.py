@@ -44,7 +44,7 @@ class Hands:
         self.open[record.offset] = settle
         if self.automatic:
             asyncio.get_running_loop().call_soon(settle, outcome(record.offset))
-        return lambda running: self.withdrawn.append(record.offset)
+        return lambda _running: self.withdrawn.append(record.offset)
 
     def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
         assert settlement.letters
@@ -314,11 +314,15 @@ async def test_an_outcome_that_cannot_be_told_at_all_is_fatal() -> None:
     bench.broker.refused_topics.add("no")
     bench.hands.automatic = False
     bench.broker.publish(request())
-    with pytest.raises(ExceptionGroup) as raised:
+
+    async def work() -> None:
         async with bench.running() as run:
             await bench.until(lambda: 0 in bench.hands.open)
             bench.hands.open[0](outcome(0, topic="no", fallback="no"))
             await bench.until(run.done)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await work()
 
     assert raised.group_contains(Fatal, match="refuses even a short outcome")
     assert bench.broker.offsets[LANE, 0].offset == 0

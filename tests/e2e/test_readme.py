@@ -1,0 +1,257 @@
+"""The README does what it says: its programs and its commands are run as they stand there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import urllib.request
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+import pytest
+import typer.main
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from consumer.cli import app
+from schemas import names
+from schemas.topics import load_topics
+from tests.harness import BOUND, Site, workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = Path(__file__).parent / "clients"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", README, re.DOTALL))
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line.strip()
+]
+SERVICES = {"leadart demo", "leadart dev", "leadart worker"}
+"""Commands that stay: they have tests of their own."""
+
+ARTICLE_ID = "a-1042"
+"""The article that the README's programs ask for."""
+TAKEN_BACK = "https://taken-back.invalid/"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the README's programs in one language are run, at a site: only their topics' names get its prefix."""
+
+    suffix: str
+    interpreter: str
+    folder: Path
+
+    def command(self, name: str, site: Site) -> tuple[str, str]:
+        """Put a program there, and return the command line that runs it."""
+        file = self.folder / f"{name}.{self.suffix}"
+        text, count = re.subn('"article-image-', f'"{site.topic("article-image-")}', PROGRAMS[file.name])
+        assert count == 1
+        file.write_text(text)
+        return self.interpreter, str(file)
+
+    async def run(self, name: str, site: Site) -> None:
+        """Run a program to its end."""
+        process = await asyncio.create_subprocess_exec(*self.command(name, site), env=environment(site))
+        assert await asyncio.wait_for(process.wait(), BOUND) == 0
+
+    @asynccontextmanager
+    async def listening(self, name: str, site: Site) -> AsyncIterator[asyncio.StreamReader]:
+        """Run a program that never ends, and read what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(name, site), env=environment(site), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+            await process.communicate()
+
+
+def environment(site: Site) -> dict[str, str]:
+    return {**os.environ, "KAFKA": site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]}
+
+
+@pytest.fixture(scope="module")
+def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which node finds kafkajs."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        absent("node and npm are not installed")
+    folder = tmp_path_factory.mktemp("javascript")
+    for file in CLIENTS.iterdir():
+        shutil.copy(file, folder)
+    done = subprocess.run(  # noqa: S603 - our own command
+        [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+        check=False,
+    )
+    if done.returncode:
+        absent(f"npm could not install kafkajs: {done.stderr[-500:]}")
+    return folder
+
+
+def absent(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(params=["py", "mjs"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "py":
+        return Bench("py", sys.executable, tmp_path)
+    return Bench("mjs", "node", request.getfixturevalue("npm_folder"))
+
+
+@pytest.fixture
+def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    return Site.fresh(kafka, s3, TOPICS__PARTITIONS="12").prepare()
+
+
+async def announce_and_take_back(site: Site) -> None:
+    """Leave on the outcome topic what a worker leaves that dies before its commit: a ready event of an aborted transaction."""
+    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
+    false = {"article": {"id": ARTICLE_ID, "revision": 6}, "pictures": [{"url": TAKEN_BACK}]}
+    async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=uuid.uuid4().hex) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(
+            site.topic(names.OUTCOME),
+            json.dumps(false).encode(),
+            key=ARTICLE_ID.encode(),
+            headers=[("ce_type", names.IMAGE_READY.encode())],
+        )
+        await producer.abort_transaction()
+
+
+async def pictures_told(output: asyncio.StreamReader, count: int) -> list[tuple[str, str]]:
+    """Wait until the subscriber printed so many pictures; return revision and address of each."""
+    told: list[tuple[str, str]] = []
+    async with asyncio.timeout(BOUND):
+        while len(told) < count:
+            line = (await output.readline()).decode()
+            assert line, f"the subscriber ended after {told}"
+            if line.startswith(ARTICLE_ID):  # kafkajs logs to stdout as well
+                _, revision, address = line.split()
+                told.append((revision, address))
+    return told
+
+
+async def test_a_cms_publishes_and_subscribes(bench: Bench, site: Site, tmp_path: Path) -> None:
+    """The README's subscriber prints where the pictures of its publisher's article are, and nothing that was taken back."""
+    await announce_and_take_back(site)
+
+    with workers(site, tmp_path):
+        async with bench.listening("subscribe", site) as output:
+            await bench.run("publish", site)
+            told = await pictures_told(output, 2)
+
+    assert [revision for revision, _ in told] == ["7", "7"]
+    for _, address in told:
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
+            assert hashlib.sha256(answer.read()).hexdigest() == Path(urlsplit(address).path).stem
+
+
+def test_both_clients_put_an_article_on_one_partition(npm_folder: Path) -> None:
+    """kafkajs and aiokafka choose the same partition for a key, so publishers of both kinds keep an article's order."""
+    ids = [ARTICLE_ID, "文章-7", "ünïcode", "🌩", "x" * 200, *(f"a-{number}" for number in range(200))]
+    command = ["node", str(npm_folder / "partitions.mjs"), "12", *ids]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND, check=True)  # noqa: S603 - our own
+    partitions, choose = list(range(12)), DefaultPartitioner()
+
+    assert json.loads(done.stdout) == [choose(key.encode(), partitions, partitions) for key in ids]
+
+
+def test_the_operators_commands_run(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
+    """The README's leadart commands, run in their order in an empty place, prepare it for a worker and tell of it."""
+    leadart = str(Path(sys.executable).with_name("leadart"))
+    site = replace(Site.fresh(kafka, s3), command=(leadart,), folder=tmp_path)
+    told = {}
+    for line in [line for line in COMMANDS if line.startswith("leadart ") and line not in SERVICES]:
+        done = site.run(*shlex.split(line)[1:])
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        told[line] = done.stdout
+
+    assert json.loads(told["leadart lag --json"])["lag"] == 0
+    assert "oil_painting" in told["leadart styles"]
+    assert {file.name for file in tmp_path.glob("*.png")} == {"sheet.png", "storm.png"}
+    with workers(site, tmp_path) as (worker,):
+        assert all(worker.get(page)[0] == 200 for page in ("/metrics", "/healthz", "/readyz"))
+
+
+def test_every_other_command_exists() -> None:
+    """What the README tells to type is a target of the Makefile, an extra of the package, or a service that leadart has."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for line in [line for line in COMMANDS if line in SERVICES or not line.startswith("leadart ")]:
+        program, *arguments = shlex.split(line)
+        match program:
+            case "make":
+                assert re.search(rf"^{arguments[0]}:", makefile, re.MULTILINE), line
+            case "pip":
+                assert set(re.findall(r"\.\[(\w+)\]", line)) <= set(extras), line
+            case "leadart":
+                assert arguments[0] in commands(), line
+            case _:
+                assert line == ". .venv/bin/activate"
+
+
+def commands() -> set[str]:
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    return set(root.commands)
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """The README lists the commands that there are, each once."""
+    listed = re.findall(r"^\| `leadart (\S+)` \|", README, re.MULTILINE)
+
+    assert sorted(listed) == sorted(commands())
+
+
+def test_the_table_of_events_is_the_contract() -> None:
+    """The README's table has every event type, on topics that carry it, and no other."""
+    rows = re.findall(r"^\| `(org\.\S+)` \| (.+?) \|", README, re.MULTILINE)
+    told = {event: set(re.findall(r"`(\S+)`", topics)) for event, topics in rows}
+    carried: dict[str, set[str]] = {}
+    for spec in load_topics():
+        for event in spec.types:
+            carried.setdefault(event, set()).add(spec.name)
+
+    assert told.keys() == carried.keys()
+    assert all(topics and topics <= carried[event] for event, topics in told.items())
+
+
+def test_programs_stand_in_the_readme_as_in_their_files() -> None:
+    """A program that is changed in docs/clients is changed in the README too, and the other way round."""
+    files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
+
+    assert files == PROGRAMS
+
+
+def test_the_readme_names_the_tested_kafkajs() -> None:
+    """Whoever follows the README installs the version of kafkajs that the test ran."""
+    pinned = json.loads((CLIENTS / "package.json").read_text())["dependencies"]["kafkajs"]
+
+    assert set(re.findall(r"kafkajs@(\S+?)`?[,\s]", README)) == {pinned}
