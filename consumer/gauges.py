@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -36,6 +35,8 @@ class Gauges:
         self._intake = intake
         self._lag_reader = lag_reader
         self._told: set[tuple[str, int]] = set()
+        self._rebalances_told = 0
+        self._restarts_told = 0
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -50,6 +51,10 @@ class Gauges:
         metrics, intake = self._metrics, self._intake
         metrics.engine_ready.set(self._engine.ready)
         metrics.pictures_unstored.set(self._scheduler.in_memory)
+        metrics.engine_restarts.inc(self._engine.restarts - self._restarts_told)
+        self._restarts_told = self._engine.restarts
+        metrics.rebalances.inc(intake.rebalances - self._rebalances_told)
+        self._rebalances_told = intake.rebalances
         metrics.shards_open.set(intake.open_shards)
         metrics.assigned_partitions.set(len(intake.assigned) * len(intake.lanes))
         for lane in intake.lanes:
@@ -62,11 +67,14 @@ class Gauges:
         except BusError as error:
             log.warning("lag_unknown", error=str(error))
             lags = []
-        known = {(lag.topic, lag.partition): lag for lag in lags if lag.records is not None}
+        known = {
+            (lag.topic, lag.partition): (lag.records, lag.committed)
+            for lag in lags
+            if lag.records is not None and lag.committed is not None
+        }
         for topic, partition in self._told - known.keys():
-            with suppress(KeyError):
-                self._metrics.forget_partition(topic, partition)
-        for (topic, partition), lag in known.items():
-            self._metrics.consumer_lag.labels(topic, partition).set(lag.records or 0)
-            self._metrics.committed_offset.labels(topic, partition).set(lag.committed or 0)
+            self._metrics.forget_partition(topic, partition)
+        for (topic, partition), (records, committed) in known.items():
+            self._metrics.consumer_lag.labels(topic, partition).set(records)
+            self._metrics.committed_offset.labels(topic, partition).set(committed)
         self._told = set(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,10 @@ class Engine(Protocol):
     def ready(self) -> bool:
         """True while the model is loaded and its child process answers."""
 
+    @property
+    def restarts(self) -> int:
+        """How often its process had to be replaced; 0 for an engine without one."""
+
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Paint one picture; `on_step(done, of)` is called on the event loop after each denoising step.
 
@@ -29,7 +33,7 @@ class Engine(Protocol):
         begun. Raises `Transient` (worth another try) or `Rejected` (this recipe will never paint).
         """
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> Self:
         """Load the model. Raises `Fatal` when it cannot be had."""
 
     async def __aexit__(self, *exc_info: object) -> None:

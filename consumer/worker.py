@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from consumer.ports import Engine, Store
     from consumer.settings import Settings
+    from consumer.styles import Styles
     from consumer.telemetry.health import Served
     from consumer.telemetry.metrics import Metrics
 
@@ -62,6 +63,7 @@ class Stages:
     metrics: Metrics
     health: Health
     served: Served
+    styles: Styles
     store: Store
     engine: Engine
     darkroom: Darkroom
@@ -87,6 +89,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
     metrics, health = make_metrics(), Health()
     health.ready["start"] = lambda: "the worker is starting"
     async with AsyncExitStack() as stack:
+        styles = load_styles(settings.styles.file)
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
         store = await stack.enter_async_context(S3Store(settings.storage))
         darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
@@ -95,7 +98,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         admin = await _patiently(stack, lambda: open_admin(settings.kafka))
         partitions = await one_partition_count(admin, settings)
         consumer = await _patiently(stack, lambda: _started_consumer(settings))
-        yield Stages(metrics, health, served, store, engine, darkroom, consumer, admin, partitions)
+        yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, partitions)
 
 
 async def _patiently(stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Opened]]) -> Opened:
@@ -165,7 +168,7 @@ class _Shift:
     def _crew(self, jobs: asyncio.TaskGroup) -> Crew:
         worker = self._settings.worker
         pipeline = Pipeline(
-            styles=load_styles(self._settings.styles.file),
+            styles=self._stages.styles,
             scheduler=self._scheduler,
             engine=self._stages.engine,
             darkroom=self._stages.darkroom,

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from consumer.embedded import KafkaServer, Missing, S3Server
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumer.embedded import Server
+
+
+# On a shared machine a slow example says nothing about the code.
+hypothesis.settings.register_profile("leadart", deadline=None)
+hypothesis.settings.load_profile("leadart")
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,7 @@ class ZImageEngine:
         self._loaded = asyncio.Event()
         self._closed: LeadartError | None = Transient(Reason.ENGINE_FAILED, "The engine is not open.")
         self._deaths_in_a_row = 0
+        self._deaths = 0
         self._session = self._run()
 
     @property
@@ -84,6 +85,11 @@ class ZImageEngine:
     def ready(self) -> bool:
         """True while a child with a loaded model answers; False between a child's death and the next one."""
         return self._child is not None
+
+    @property
+    def restarts(self) -> int:
+        """How often the child died since the context was entered."""
+        return self._deaths
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Paint one picture; see the port. Raises `Fatal` when the engine has given up."""
@@ -144,6 +150,7 @@ class ZImageEngine:
         idle_deaths = 0
         while True:
             how = await self._one_child()
+            self._deaths += 1
             self._deaths_in_a_row += 1
             idle_deaths = 0 if self._blame() else idle_deaths + 1
             _log.warning("engine_died", how=how, pictures=len(self._wishes), in_a_row=self._deaths_in_a_row)

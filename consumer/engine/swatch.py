@@ -53,6 +53,11 @@ class SwatchEngine:
         """True while the context is open."""
         return self._threads is not None
 
+    @property
+    def restarts(self) -> int:
+        """Always 0: there is no process to replace."""
+        return 0
+
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Make one card; see the port. Raises neither `Transient` nor `Rejected`."""
         async with self._easels.turn(lane):

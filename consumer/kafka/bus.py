@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -48,7 +48,7 @@ class Settlement:
 
     letters: tuple[Letter, ...]
     fallback: tuple[Letter, ...] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def fall_back(self) -> Settlement:
         """The settlement to try once `letters` proved impossible."""

@@ -245,6 +245,7 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     `stop()` flushes, and a flush waits for ever while the broker is away or once the producer is fenced; cancelling it
     leaves the sender's requests running, and they connect again. So they are ended one by one first.
     """
+    _hush(producer)
     with suppress(TimeoutError, KafkaError, OSError, AssertionError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await producer.stop()
@@ -258,6 +259,13 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     with suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await producer.client.close()
+
+
+def _hush(producer: AIOKafkaProducer) -> None:
+    """Take note of the error that ended a transaction; the epoch told it, but aiokafka's own future waits to be asked."""
+    waiter = producer._txn_manager and producer._txn_manager._transaction_waiter  # noqa: SLF001
+    if waiter is not None:
+        waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:

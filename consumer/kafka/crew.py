@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.errors import LeadartError, Rejected, Transient
+from consumer.errors import Fatal, LeadartError, Rejected, Transient
 from consumer.jobs import Job, Lane
 from consumer.pipeline import Timings
 from consumer.scheduler import HandedBack
@@ -35,7 +35,8 @@ log = structlog.get_logger(__name__)
 class Crew:
     """Works on records in the given task group and settles each of them, whatever happens to it.
 
-    Only two endings settle nothing, and both leave the record to its next owner: it was withdrawn, or the worker stops.
+    Three endings settle nothing and leave the record to its next owner: it was withdrawn, the worker stops, or an error
+    is fatal and ends the worker.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class Crew:
     async def _settlement(self, record: Record, teller: JobTeller, timings: Timings) -> Settlement:
         try:
             return await self._answer(record, teller, timings)
+        except (Fatal, HandedBack):
+            raise
         except LeadartError as error:
             return self._refusal(record, error, timings)
-        except HandedBack:
-            raise
         except Exception:
             # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
             log.exception("defect", topic=record.topic, partition=record.partition, offset=record.offset)
@@ -110,6 +111,8 @@ class Crew:
 
     @staticmethod
     def _job(record: Record) -> Job:
+        if record.unreadable:
+            raise Rejected(Reason.NOT_UTF8, record.unreadable)
         try:
             event, request = parse_request(record.key, record.headers, record.value)
         except ContractError as error:
@@ -129,7 +132,7 @@ class Crew:
             self._metrics.last_success.set_to_current_time()
         elif facts.get("reason"):
             self._metrics.dead_letters.labels(facts["reason"]).inc()
-        age = max(0.0, time.time() - record.timestamp_ms / 1000)
+        age = max(0.0, time.time() - float(facts.get("asked_at", record.timestamp_ms / 1000)))
         self._metrics.event_age.labels(facts.get("lane", Lane.LIVE)).observe(age)
         log.info(
             "article_image",
@@ -161,6 +164,7 @@ def _about(job: Job) -> dict[str, object]:
         "revision": job.request.article.revision,
         "slot": job.request.output.slot,
         "lane": job.lane.value,
+        "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
     }
 
 

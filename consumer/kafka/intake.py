@@ -121,12 +121,53 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             ) from error
         except KafkaError as error:
             log.warning("poll_failed", error=repr(error))
+            self._rewind()
             await asyncio.sleep(POLL_MS / 1000)
+            return
+        except UnicodeDecodeError:
+            self._rewind()
+            await self._read_carefully()
             return
         # No await between the poll's return and this: the cursor is already past these records, and an owner that ran
         # in between would take them for control markers.
         for tp, records in batches.items():
             self._deliver(tp, records)
+
+    def _rewind(self) -> None:
+        """Undo what a failed poll did to the cursors: it loses the records it had already taken from other partitions."""
+        for shard in self.assigned:
+            self._owners[shard].rewind()
+
+    async def _read_carefully(self) -> None:
+        """Read each partition one record at a time, stepping over what the client cannot parse.
+
+        aiokafka parses headers while it hands records out, and a header name that is not UTF-8 (C clients can write one)
+        fails the poll for ever.
+        """
+        for tp in self._consumer.assignment():
+            for _ in range(POLL_RECORDS):
+                if not self._admits(self._owners[tp.partition], tp.topic):
+                    break
+                try:
+                    batches = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+                except UnicodeDecodeError as error:
+                    await self._step_over(tp, error)
+                    continue
+                if not batches:
+                    break
+                self._deliver(tp, batches[tp])
+
+    async def _step_over(self, tp: TopicPartition, error: UnicodeDecodeError) -> None:
+        # The failed parser's position reaches the cursor with the next poll: past markers, at the record itself.
+        await self._consumer.getmany(tp, timeout_ms=0, max_records=1)
+        offset = await self._consumer.position(tp)
+        log.error("record_unreadable", topic=tp.topic, partition=tp.partition, offset=offset, error=repr(error))
+        self._consumer.seek(tp, offset + 1)
+        why = (
+            f"The record at {tp.topic}:{tp.partition} offset {offset} has a header name that is not UTF-8, so it cannot be "
+            "read; its bytes are still there: correct the publisher."
+        )
+        self._owners[tp.partition].deliver(Record(tp.topic, tp.partition, offset, None, None, (), 0, unreadable=why))
 
     def _deliver(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
         owner = self._owners[tp.partition]

@@ -140,7 +140,7 @@ class Outbox:
         value = record.value
         if record.key is None and value is None:
             # The client refuses to write a record of neither; the header keeps the truth for a redrive.
-            value, told["leadart-null-value"] = b"", "true"
+            value, told["leadart-unreadable" if record.unreadable else "leadart-null-value"] = b"", "true"
         headers = (*record.headers, *((name, text.encode()) for name, text in told.items()))
         return Letter(self._dead_letter, record.partition, record.key, value, headers)
 

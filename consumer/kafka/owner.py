@@ -124,6 +124,11 @@ class ShardOwner:
         elif known.settlement is not None:
             self._wake.set()
 
+    def rewind(self) -> None:
+        """Set the cursor back to what was delivered: a poll that failed half-way may have moved it past more."""
+        for topic, ledger in self._ledgers.items():
+            self._bus.seek(topic, self.shard, ledger.next_offset)
+
     def stop(self) -> None:
         """Take no more, finish the transaction under way, commit what is settled, and let `run` return."""
         self._stopping.set()

@@ -1,0 +1,202 @@
+"""What the owner relies on, asked of the in-memory twin and of Apache Kafka alike, so that the twin cannot flatter us."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from consumer.kafka.bus import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
+from consumer.kafka.client import KafkaBus, open_admin, open_consumer
+from consumer.kafka.ledger import encode_metadata
+from consumer.kafka.topics import apply
+from consumer.testing_bus import MemoryBroker, MemoryBus
+from schemas import names
+from tests.harness import BOUND, Site
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LANES = (names.REQUESTED, names.BACKFILL)
+
+
+class World(Protocol):
+    """A bus and what can be seen of it from outside."""
+
+    bus: Bus
+
+    async def visible(self) -> list[bytes]: ...
+
+
+class MemoryWorld:
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        self.bus: Bus = MemoryBus(self.broker, LANES)
+
+    async def visible(self) -> list[bytes]:
+        return [letter.value or b"" for letter in self.broker.visible(names.OUTCOME, 0)]
+
+
+class KafkaWorld:
+    def __init__(self, bus: Bus, site: Site) -> None:
+        self.bus = bus
+        self._site = site
+
+    async def visible(self) -> list[bytes]:
+        servers = self._site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
+        tp = TopicPartition(names.OUTCOME, 0)
+        async with AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed") as consumer:
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            end, values = (await consumer.end_offsets([tp]))[tp], []
+            async with asyncio.timeout(BOUND):
+                while await consumer.position(tp) < end:
+                    for records in (await consumer.getmany(timeout_ms=100)).values():
+                        values += [record.value or b"" for record in records]
+            return values
+
+
+@pytest.fixture(params=["twin", "kafka"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "twin":
+        yield MemoryWorld()
+        return
+    site = Site.fresh(request.getfixturevalue("kafka"), request.getfixturevalue("s3"), TOPICS__PARTITIONS="1")
+    # The twin knows topics by their base names, so the real ones carry no prefix; each test has its own group instead.
+    site = Site({**site.env, "LEADART_TOPICS__PREFIX": ""})
+    await apply(site.settings, None)
+    await empty(site)
+    async with open_admin(site.settings.kafka) as admin, open_consumer(site.settings.kafka) as consumer:
+        yield KafkaWorld(KafkaBus(site.settings.kafka, consumer, admin, LANES), site)
+
+
+async def empty(site: Site) -> None:
+    """Delete what an earlier test left in the outcome topic."""
+    tp = TopicPartition(names.OUTCOME, 0)
+    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer, open_admin(site.settings.kafka) as admin:
+        consumer.assign([tp])
+        end = (await consumer.end_offsets([tp]))[tp]
+        if end:
+            await admin.delete_records({tp: RecordsToDelete(before_offset=end)})
+
+
+def letter(value: bytes) -> Letter:
+    return Letter(names.OUTCOME, 0, b"a-1", value, (("ce_id", b"1"), ("empty", None)))
+
+
+async def test_a_group_that_never_committed_says_so(world: World) -> None:
+    """No commit is an explicit -1 for every lane, never a missing entry."""
+    async with world.bus.epoch(0):
+        progress = await settled(world)
+
+    assert progress == {lane: Progress(UNCOMMITTED, "") for lane in LANES}
+
+
+async def test_a_commit_makes_letters_and_offsets_true_together(world: World) -> None:
+    """After the commit both the letters and the offsets with their metadata are there."""
+    at = Progress(5, encode_metadata(5, {7, 9}))
+    async with world.bus.epoch(0) as epoch:
+        await epoch.begin()
+        await asyncio.gather(await epoch.send(letter(b"one")), await epoch.send(letter(b"two")))
+        await epoch.send_offsets({LANES[0]: at})
+        assert await world.visible() == []
+        await epoch.commit()
+    async with world.bus.epoch(0):
+        progress = await settled(world)
+
+    assert progress[LANES[0]] == at
+    assert await world.visible() == [b"one", b"two"]
+
+
+async def test_offsets_alone_can_be_committed(world: World) -> None:
+    """An idle lane's position is committed without any letter."""
+    async with world.bus.epoch(0) as epoch:
+        await epoch.begin()
+        await epoch.send_offsets({lane: Progress(3, "") for lane in LANES})
+        await epoch.commit()
+    async with world.bus.epoch(0):
+        assert await settled(world) == {lane: Progress(3, "") for lane in LANES}
+
+
+async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> None:
+    """Letters and offsets of a transaction that was cut off are never seen."""
+    async with abandoned(world.bus) as old:
+        await old.begin()
+        await asyncio.gather(await old.send(letter(b"lost")))
+        await old.send_offsets({LANES[0]: Progress(5, "")})
+        async with world.bus.epoch(0) as epoch:
+            assert (await settled(world))[LANES[0]] == Progress(UNCOMMITTED, "")
+            await epoch.begin()
+            await asyncio.gather(await epoch.send(letter(b"kept")))
+            await epoch.commit()
+
+    assert await world.visible() == [b"kept"]
+
+
+async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
+    """An older epoch fails at the latest when it commits, and changes nothing."""
+    async with abandoned(world.bus) as old:
+        await old.begin()
+        await asyncio.gather(await old.send(letter(b"zombie")))
+        async with world.bus.epoch(0):
+            with pytest.raises(BusError):
+                await commit(old)
+            assert (await settled(world))[LANES[0]] == Progress(UNCOMMITTED, "")
+
+    assert await world.visible() == []
+
+
+async def test_a_letter_too_large_only_fails_its_own_answer(world: World) -> None:
+    """A refused letter is told apart from an outage, and the next epoch starts clean."""
+    with pytest.raises(LetterRefused):
+        async with world.bus.epoch(0) as epoch:
+            await epoch.begin()
+            await asyncio.gather(await epoch.send(letter(b"x" * 2_000_000)))
+    async with world.bus.epoch(0) as epoch:
+        await epoch.begin()
+        await asyncio.gather(await epoch.send(letter(b"fine")))
+        await epoch.commit()
+
+    assert await world.visible() == [b"fine"]
+
+
+async def commit(epoch: Epoch) -> None:
+    await epoch.send_offsets({LANES[0]: Progress(9, "")})
+    await epoch.commit()
+
+
+async def settled(world: World) -> dict[str, Progress]:
+    """Read the offsets until the answer is whole, as the owner does."""
+    async with asyncio.timeout(BOUND):
+        while True:
+            try:
+                progress = dict(await world.bus.progress(0))
+            except BusError:
+                progress = {}
+            if progress.keys() == set(LANES):
+                return progress
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def abandoned(bus: Bus) -> AsyncIterator[Epoch]:
+    """An epoch whose owner is past caring how it ends."""
+    async with bus.epoch(0) as epoch:
+        yield epoch
+
+
+async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
+    """Epochs that end in the middle of a transaction leave no task behind."""
+    before = len(asyncio.all_tasks())
+    for _ in range(5):
+        async with world.bus.epoch(0) as epoch:
+            await epoch.begin()
+            await epoch.send(letter(b"cut off"))
+
+    assert len(asyncio.all_tasks()) <= before
+
