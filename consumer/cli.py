@@ -1,4 +1,4 @@
-"""The command line: `leadart COMMAND`. Each command reads settings, runs one function, prints, and exits with its verdict."""
+"""The command line: each command reads settings, runs one function, prints, and exits with its verdict."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from rich.table import Table
 from consumer import __version__
 from consumer.errors import LeadartError
 from consumer.kafka.bus import BusError
-from consumer.kafka.topics import Start
+from consumer.kafka.topics import Start  # noqa: TC001 - typer reads the annotations
 from consumer.settings import Settings, load_settings
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
-
     from consumer.telemetry.health import Served
 
 app = typer.Typer(
@@ -58,7 +57,7 @@ def main() -> None:
 
 
 def _told(error: BaseException) -> str | None:
-    """Return the first sentence meant for people in an error or a group of them; None if there is a defect among them."""
+    """Return the first sentence meant for people in an error or a group; None if there is a defect among them."""
     if isinstance(error, BaseExceptionGroup):
         told = [_told(inner) for inner in error.exceptions]
         return None if None in told else told[0]
@@ -211,7 +210,7 @@ def styles(
 
 
 @app.command()
-def generate(
+def generate(  # noqa: PLR0913, PLR0917 - its options
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
     env_file: EnvFile = None,
@@ -228,6 +227,22 @@ def generate(
     wish = Wish(prompt, style, width, height, steps, guidance_scale, seed)
     recipe = asyncio.run(paint_one(settings_from(env_file), wish, output))
     console.print(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
+
+
+@app.command()
+def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+    """Examine styles, model, store, topics and group; exit status 1 if a promise could not be kept."""
+    from consumer.doctor import examine  # noqa: PLC0415
+    from consumer.findings import Verdict  # noqa: PLC0415
+
+    findings = asyncio.run(examine(settings_from(env_file)))
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201 - for pipes
+    else:
+        colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+        for finding in findings:
+            console.print(f"{finding.verdict:8} {finding.subject:12} {finding.message}", style=colours[finding.verdict])
+    raise typer.Exit(any(finding.verdict is Verdict.FAILURE for finding in findings))
 
 
 @store.command("prepare")

@@ -7,7 +7,10 @@ The type of an error is the whole decision: `Rejected` is answered and dead-lett
 
 from __future__ import annotations
 
-from schemas import Reason
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas import Reason
 
 
 class LeadartError(Exception):

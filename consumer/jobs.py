@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schemas.cloudevents import Event
 
 RENDERER = "1"
-"""Version of everything between a recipe and its pixels that no other field names; raising it makes every picture anew."""
+"""Version of all that decides pixels and no other field names; raising it makes every picture anew."""
 
 
 class Lane(StrEnum):

@@ -77,7 +77,7 @@ class Timings:
 class Pipeline:
     """Turns jobs into outcomes. Safe for many jobs at once; equal recipes are painted once and then found."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its stages
         self,
         *,
         styles: Styles,

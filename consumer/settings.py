@@ -58,7 +58,7 @@ class KafkaSettings(BaseModel):
     )
     client_id: str = Field(
         default_factory=lambda: f"leadart-{socket.gethostname()}",
-        description="Name shown in broker logs and group listings.",
+        description="Name shown in broker logs and group listings; made of `leadart-` and the host's name.",
     )
     security_protocol: SecurityProtocol = Field(SecurityProtocol.PLAINTEXT, description="Transport security.")
     sasl_mechanism: str = Field("SCRAM-SHA-512", description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
@@ -100,7 +100,7 @@ class StorageSettings(BaseModel):
     bucket: str = Field("leadart", min_length=3, max_length=63, description="Bucket of the pictures.")
     manifest_bucket: str | None = Field(
         None,
-        description="Bucket of the manifests (prompts of unpublished stories, never public); none: the pictures' bucket.",
+        description="Bucket of the manifests, which hold prompts and are never public; none: that of the pictures.",
     )
     access_key_id: str | None = Field(None, description="S3 access key; none: the usual AWS chain.")
     secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
@@ -135,7 +135,9 @@ class EngineSettings(BaseModel):
 class WorkerSettings(BaseModel):
     """The worker's own pace."""
 
-    source: str | None = Field(None, description="CloudEvents source of what the worker says; none: /leadart/<group>.")
+    source: str | None = Field(
+        None, description="CloudEvents source of what the worker says; none: `/leadart/<group>`."
+    )
     jobs_in_hand: int = Field(
         256, ge=1, le=4096, description="Most requests in hand at a time over all lanes; full lanes are paused."
     )

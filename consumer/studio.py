@@ -65,7 +65,7 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
     async with open_engine(settings.engine) as engine:
         (recipe,) = make_brief(request, styles, engine.model).recipes
         picture = await _paint(engine, recipe)
-    output.write_bytes(encode(picture).data)
+    await asyncio.to_thread(output.write_bytes, encode(picture).data)
     return recipe
 
 
@@ -79,8 +79,8 @@ async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int
                 for name, wish in wishes.items()
             }
         pictures = [(name, task.result()) for name, task in painting.items()]
-    output.write_bytes(contact_sheet(pictures, SHEET_COLUMNS))
+    await asyncio.to_thread(output.write_bytes, contact_sheet(pictures, SHEET_COLUMNS))
 
 
 async def _paint(engine: Engine, recipe: Recipe) -> Picture:
-    return await engine.paint(recipe, Lane.INTERACTIVE, lambda done, of: None)
+    return await engine.paint(recipe, Lane.INTERACTIVE, lambda _done, _of: None)

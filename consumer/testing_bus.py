@@ -58,7 +58,7 @@ class MemoryBroker:
         self.epochs: defaultdict[int, int] = defaultdict(int)
         self.open: dict[int, Transaction] = {}
         self.refused_topics: set[str] = set()
-        self.faults: Callable[[str], None] = lambda step: None
+        self.faults: Callable[[str], None] = lambda _step: None
 
     def publish(self, letter: Letter) -> int:
         """Append a record outside of all transactions; returns its offset."""
@@ -159,7 +159,7 @@ class MemoryBus:
         yield MemoryEpoch(self._broker, shard, self._broker.epochs[shard])
 
     async def progress(self, shard: int) -> Mapping[str, Progress]:
-        """Return committed offsets; the fault `progress_missing` loses the answer the way aiokafka's admin client does."""
+        """Return committed offsets; the fault `progress_missing` loses a part, as aiokafka's admin client does."""
         await asyncio.sleep(0)
         self._broker.faults("progress")
         answer = {topic: self._broker.offsets.get((topic, shard), Progress(UNCOMMITTED, "")) for topic in self._topics}

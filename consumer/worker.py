@@ -85,7 +85,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Call
 
 @asynccontextmanager
 async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
-    """Open every stage, the bus last. Waits without bound for brokers that do not answer; raises `Fatal` for the rest."""
+    """Open every stage, the bus last. Waits without bound for brokers that do not answer; else raises `Fatal`."""
     metrics, health = make_metrics(), Health()
     health.ready["start"] = lambda: "the worker is starting"
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What tests against real servers share: a site of their own, real worker processes, a CMS that publishes and listens."""
+"""What tests against real servers share: a site of their own, real worker processes, a CMS on either side."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ UNCOMMITTED = -1
 
 
 MAX_LETTER_BYTES = 1_000_000
-"""Largest record the worker writes, in bytes: a dead letter holds a whole original and stays below its topic's limit."""
+"""Largest record the worker writes: a dead letter holds a whole original and stays below its topic's limit."""
 
 
 @dataclass(frozen=True, slots=True)

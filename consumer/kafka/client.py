@@ -262,14 +262,14 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
 
 
 def _hush(producer: AIOKafkaProducer) -> None:
-    """Take note of the error that ended a transaction; the epoch told it, but aiokafka's own future waits to be asked."""
+    """Take note of the error that ended a transaction: the epoch told it, but aiokafka's future waits to be asked."""
     waiter = producer._txn_manager and producer._txn_manager._transaction_waiter  # noqa: SLF001
     if waiter is not None:
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
-    """True for the tasks a producer started: coroutines of its sender and accumulator. aiokafka keeps no list of them."""
+    """True for the tasks that a producer started: coroutines of its sender and accumulator; it keeps no list itself."""
     frame = getattr(task.get_coro(), "cr_frame", None)
     owner = frame.f_locals.get("self") if frame is not None else None
     return owner is not None and owner in (producer._sender, producer._message_accumulator)  # noqa: SLF001

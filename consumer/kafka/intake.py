@@ -1,4 +1,4 @@
-"""The poll loop: reads the lanes, hands records to the owners of their shards, steers by pausing. It never awaits a job.
+"""The poll loop: reads the lanes, hands records to the owners of their shards, steers by pausing; never awaits a job.
 
 Rebalances arrive here too. aiokafka stops the world at each: every owner ends its transaction, and those of the shards
 that come back begin another epoch.
@@ -37,13 +37,13 @@ log = structlog.get_logger(__name__)
 POLL_MS = 200
 POLL_RECORDS = 500
 REVOKE_SECONDS = 15.0
-"""How long a rebalance waits for an owner to end its transaction before the epoch is cut off; below the rebalance timeout."""
+"""How long a rebalance waits for an owner's transaction before it is cut off; below the rebalance timeout."""
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base class is untyped
     """Feeds the owners from the group's consumer. All of it runs on the event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it feeds, and how much of it
         self,
         consumer: AIOKafkaConsumer,
         lanes: Sequence[str],
@@ -134,15 +134,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             self._deliver(tp, records)
 
     def _rewind(self) -> None:
-        """Undo what a failed poll did to the cursors: it loses the records it had already taken from other partitions."""
+        """Undo what a failed poll did to the cursors: it loses what it had already taken from other partitions."""
         for shard in self.assigned:
             self._owners[shard].rewind()
 
     async def _read_carefully(self) -> None:
         """Read each partition one record at a time, stepping over what the client cannot parse.
 
-        aiokafka parses headers while it hands records out, and a header name that is not UTF-8 (C clients can write one)
-        fails the poll for ever.
+        aiokafka parses headers while it hands records out, and a header name that is not UTF-8 (C clients can write
+        one) fails the poll for ever.
         """
         for tp in self._consumer.assignment():
             for _ in range(POLL_RECORDS):
@@ -164,8 +164,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         log.error("record_unreadable", topic=tp.topic, partition=tp.partition, offset=offset, error=repr(error))
         self._consumer.seek(tp, offset + 1)
         why = (
-            f"The record at {tp.topic}:{tp.partition} offset {offset} has a header name that is not UTF-8, so it cannot be "
-            "read; its bytes are still there: correct the publisher."
+            f"The record at {tp.topic}:{tp.partition} offset {offset} has a header name that is not UTF-8, so it "
+            "cannot be read; its bytes are still there: correct the publisher."
         )
         self._owners[tp.partition].deliver(Record(tp.topic, tp.partition, offset, None, None, (), 0, unreadable=why))
 
@@ -191,8 +191,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             if self._owners[tp.partition].open:
                 raise Fatal(
                     Reason.NO_STARTING_OFFSET,
-                    f"The group's offset for {tp.topic}:{tp.partition} is not in the log any more ({error!r}): records were "
-                    "deleted before they were worked on. Decide where to go on, with the workers stopped: "
+                    f"The group's offset for {tp.topic}:{tp.partition} is not in the log any more ({error!r}): records "
+                    "were deleted before they were worked on. Decide where to go on, with the workers stopped: "
                     "leadart topics apply --start earliest --force, or --start latest --force.",
                 )
 
@@ -216,7 +216,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         await self._end_owners()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Begin an epoch for each shard of which all lanes are here. Errors must not escape: aiokafka would swallow them."""
+        """Begin an epoch for each shard whose lanes are all here. No error may escape: aiokafka would swallow it."""
         tps = list(assigned)
         self.rebalances += 1
         try:

@@ -65,7 +65,7 @@ class LagReader:
             return []
         committed = await committed_offsets(self._admin, self._settings.kafka, tps)
         async with answered_within(seconds):
-            # The log's end under read-committed is the last stable offset. Not `highwater`: it stands still while paused.
+            # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
             ends = await self._consumer.end_offsets(tps)
         return [self._partition(tp, committed.get(tp), ends[tp]) for tp in sorted(tps)]
 

@@ -27,7 +27,7 @@ class ProgressUnreadable(ValueError):
 
 
 def encode_metadata(base: int, finished: frozenset[int] | set[int]) -> str:
-    """Write the finished offsets at or above `base` as `v1:<base>:<base64 bitmap>`; nothing finished is an empty string."""
+    """Write the finished offsets at or above `base` as `v1:<base>:<base64 bitmap>`; none at all is an empty string."""
     if not finished:
         return ""
     bits = 0
@@ -119,7 +119,7 @@ class Ledger:
     def full(self) -> bool:
         """True when no further record may be read until the lowest one is finished.
 
-        With nothing in hand it is never full: bits restored from a commit may span it all, and only reading on frees them.
+        With nothing in hand it is never full: restored bits may span it all, and only reading on frees them.
         """
         crowded = len(self.in_hand) + len(self.finished) >= MAX_RECORDS
         return bool(self.in_hand) and (crowded or self.next_offset - self.lowest >= MAX_SPAN)

@@ -185,8 +185,8 @@ class ShardOwner:
         if progress.offset == UNCOMMITTED:
             raise Fatal(
                 Reason.NO_STARTING_OFFSET,
-                f"The group has no committed offset for {topic}:{self.shard} (never set, or expired while the group was "
-                "empty). Say where to begin: leadart topics apply --start earliest, or --start latest.",
+                f"The group has no committed offset for {topic}:{self.shard} (never set, or expired while the group "
+                "was empty). Say where to begin: leadart topics apply --start earliest, or --start latest.",
             )
         try:
             return Ledger.restore(progress)
@@ -282,7 +282,8 @@ class ShardOwner:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"The broker refuses even a short outcome for {work.record.topic}:{self.shard} offset "
-                f"{work.record.offset}. Check the outcome topic's max.message.bytes and this worker's rights: leadart doctor.",
+                f"{work.record.offset}. Check the outcome topic's max.message.bytes and this worker's rights: "
+                "leadart doctor.",
             )
         log.error("announcement_refused", topic=work.record.topic, shard=self.shard, offset=work.record.offset)
         work.settlement = work.settlement.fall_back()
@@ -301,7 +302,7 @@ class ShardOwner:
             work.settlement, work.settled_at = settlement, time.monotonic()
             self._wake.set()
 
-        work = Work(record, record.digest, withdraw=lambda running: None)
+        work = Work(record, record.digest, withdraw=lambda _running: None)
         self._works[coordinates] = work
         work.withdraw = self._crew.begin(record, settle)
 

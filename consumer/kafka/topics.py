@@ -76,8 +76,8 @@ async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) ->
     if len(set(counts.values())) > 1:
         raise Fatal(
             Reason.TOPICS_MISMATCH,
-            f"Partition counts differ: {counts}. All topics need one count; growing moves articles between shards, so stop "
-            "the workers and drain the lanes first: leadart topics apply --partitions N.",
+            f"Partition counts differ: {counts}. All topics need one count; growing moves articles between shards, so "
+            "stop the workers and drain the lanes first: leadart topics apply --partitions N.",
         )
     return next(iter(counts.values()))
 
@@ -111,9 +111,11 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
 
 
 def _new_topic(spec: TopicSpec, settings: Settings) -> NewTopic:
-    topic = NewTopic(settings.topics.named(spec.name), settings.topics.partitions, 1, topic_configs=dict(spec.config))
+    replicas = settings.topics.replication_factor
+    config = spec.config_for(replicas) if replicas > 0 else dict(spec.config)
+    topic = NewTopic(settings.topics.named(spec.name), settings.topics.partitions, 1, topic_configs=config)
     # The protocol knows -1 for the broker's default; only aiokafka's constructor does not.
-    topic.replication_factor = settings.topics.replication_factor
+    topic.replication_factor = replicas
     return topic
 
 
@@ -162,7 +164,7 @@ async def _start_offsets(
 async def _committed(
     admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[TopicPartition]
 ) -> Mapping[TopicPartition, Progress]:
-    """Read committed offsets until the answer is whole: a young cluster first makes its coordinator, or still loads it."""
+    """Read committed offsets until the answer is whole: a young cluster first has to make its coordinator."""
     async with answered_within(settings.kafka.request_timeout_seconds):
         while True:
             with suppress(BusError):
@@ -191,7 +193,7 @@ async def forget_progress(settings: Settings, topic: str, partition: int) -> int
 
 
 def _offset_writer(settings: Settings) -> AIOKafkaConsumer:
-    """Return a consumer that never joins the group: `assign` and `commit` are the one way to set a stopped group's offsets."""
+    """Return a consumer that never joins: `assign` and `commit` are the one way to set a stopped group's offsets."""
     return AIOKafkaConsumer(**connection(settings.kafka), group_id=settings.kafka.group_id, enable_auto_commit=False)
 
 
@@ -205,5 +207,5 @@ async def _commit(
     except BusError as error:
         raise Fatal(
             Reason.MISCONFIGURED,
-            f"Kafka refuses offsets for group {settings.kafka.group_id} ({error}): is a worker running? Stop them first.",
+            f"Kafka refuses offsets for group {settings.kafka.group_id} ({error}): stop the workers first.",
         ) from error

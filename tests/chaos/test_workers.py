@@ -81,7 +81,8 @@ def assigned(worker: WorkerProcess) -> list[int]:
 
 async def publish(desk: Cms, enough: asyncio.Event) -> dict[str, str]:
     """Publish until told that it is enough; returns what each request must get, by event id."""
-    dice, due = random.Random(SEED), {}
+    dice = random.Random(SEED)
+    due: dict[str, str] = {}
     while len(due) < REQUESTS or not enough.is_set():
         number = len(due)
         invalid = number % 20 == 7
@@ -110,7 +111,7 @@ def copies_aborted(witness: Cms) -> int:
 
 
 async def test_every_request_gets_exactly_one_outcome(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
-    """Whoever dies, and whenever: each request gets one visible outcome of the right kind, and its pictures are there."""
+    """Whoever dies, and whenever: each request gets one visible outcome of the right kind, its pictures are there."""
     session = {"KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS)}
     site = Site.fresh(kafka, s3, ENGINE__SWATCH_SECONDS="0.3", TOPICS__PARTITIONS="6", **session).prepare()
     fleet = Fleet(site, tmp_path)

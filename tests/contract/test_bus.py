@@ -1,4 +1,4 @@
-"""What the owner relies on, asked of the in-memory twin and of Apache Kafka alike, so that the twin cannot flatter us."""
+"""What the owner relies on, asked of the in-memory twin and of Apache Kafka alike: the twin cannot flatter us."""
 
 from __future__ import annotations
 
@@ -154,15 +154,17 @@ async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
 async def test_a_letter_too_large_only_fails_its_own_answer(world: World) -> None:
     """A refused letter is told apart from an outage, and the next epoch starts clean."""
     with pytest.raises(LetterRefused):
-        async with world.bus.epoch(0) as epoch:
-            await epoch.begin()
-            await asyncio.gather(await epoch.send(letter(b"x" * 2_000_000)))
-    async with world.bus.epoch(0) as epoch:
-        await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(b"fine")))
-        await epoch.commit()
+        await write(world.bus, b"x" * 2_000_000)
+    await write(world.bus, b"fine")
 
     assert await world.visible() == [b"fine"]
+
+
+async def write(bus: Bus, value: bytes) -> None:
+    async with bus.epoch(0) as epoch:
+        await epoch.begin()
+        await asyncio.gather(await epoch.send(letter(value)))
+        await epoch.commit()
 
 
 async def commit(epoch: Epoch) -> None:
@@ -199,4 +201,3 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
             await epoch.send(letter(b"cut off"))
 
     assert len(asyncio.all_tasks()) <= before
-

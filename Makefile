@@ -1,0 +1,60 @@
+# leadart's chores, one word each. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test check format schemas docs chaos constraints clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+# Installed once and again whenever what it is made from changes; the broker's jars come last, verified, into a cache.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,embedded,dev]'
+	$(BIN)/python -m consumer.embedded fetch
+	@touch $@
+
+install: $(VENV)/.installed ## make .venv and everything in it
+
+demo: install ## articles in, pictures out, on this machine; see out/demo/index.html
+	$(BIN)/leadart demo --out $(OUT)
+
+dev: install ## Kafka, S3 and a worker until Ctrl-C
+	$(BIN)/leadart dev
+
+test: install ## every test, against real servers
+	$(BIN)/python -m pytest
+
+check: install ## format, lint, types, layers, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m consumer.reference --check
+
+format: install ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schemas: install ## write the generated parts of the contract
+	$(BIN)/python -m schemas.generate
+
+docs: install ## write the generated documents
+	$(BIN)/python -m consumer.reference
+
+chaos: install ## only the tests that kill and freeze
+	$(BIN)/python -m pytest tests/chaos -s
+
+constraints: ## pin what a fresh installation resolves to
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[engine,embedded,dev]'
+	( echo '# Exact versions of everything that is installed; made by: make constraints'; \
+	  $(BIN)/python -m pip list --format=freeze | grep -viE '^(leadart|pip|setuptools)==' ) > constraints.txt
+
+clean: ## remove what was made here
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

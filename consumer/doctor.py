@@ -1,0 +1,59 @@
+"""`leadart doctor`: examines what the worker needs before it is needed, changing nothing but one probe object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.engine.weights import check_folder
+from consumer.errors import LeadartError
+from consumer.findings import Finding, Verdict
+from consumer.kafka.bus import BusError
+from consumer.kafka.preconditions import examine_bus
+from consumer.settings import EngineKind
+from consumer.storage import S3Store
+from consumer.styles import load_styles
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from consumer.settings import Settings
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at styles, engine, store and bus, in this order; one that fails does not hide the others."""
+    findings = []
+    for subject, look in (("styles", _styles), ("engine", _engine), ("store", _store), ("bus", examine_bus)):
+        findings += await _guarded(subject, look, settings)
+    return findings
+
+
+async def _guarded(
+    subject: str, look: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings
+) -> list[Finding]:
+    try:
+        return await look(settings)
+    except LeadartError as error:
+        return [Finding(subject, Verdict.FAILURE, error.message)]
+    except BusError as error:
+        return [Finding(subject, Verdict.FAILURE, f"{settings.kafka.bootstrap_servers} does not answer: {error}")]
+
+
+async def _styles(settings: Settings) -> list[Finding]:
+    presets = load_styles(settings.styles.file).presets
+    return [Finding("styles", Verdict.OK, f"{len(presets)} presets: {', '.join(presets)}")]
+
+
+async def _engine(settings: Settings) -> list[Finding]:
+    engine = settings.engine
+    if engine.kind is EngineKind.SWATCH:
+        return [Finding("engine", Verdict.WARNING, "the swatch engine makes colour cards, not pictures")]
+    if engine.model is None:
+        return [Finding("engine", Verdict.FAILURE, "LEADART_ENGINE__MODEL is not set: it names the model's folder")]
+    check_folder(engine.model)
+    return [Finding("engine", Verdict.OK, f"{engine.model} holds a Z-Image pipeline in safetensors")]
+
+
+async def _store(settings: Settings) -> list[Finding]:
+    async with S3Store(settings.storage) as store:
+        await store.prepare()
+    return [Finding("store", Verdict.OK, f"bucket {settings.storage.bucket} is there and honours conditional writes")]

@@ -1,0 +1,110 @@
+"""What the delivery promise asks of the cluster, looked up: `leadart doctor` prints it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka import TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from consumer.findings import Finding, Verdict
+from consumer.kafka.bus import UNCOMMITTED
+from consumer.kafka.client import answered_within, committed_offsets, open_admin
+from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
+from schemas.topics import load_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.settings import Settings
+
+WANTED_REPLICAS = 3
+WANTED_IN_SYNC = 2
+WANTED_OFFSETS_MINUTES = 7 * 24 * 60
+
+
+async def examine_bus(settings: Settings) -> list[Finding]:
+    """Look at cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` without topics."""
+    async with open_admin(settings.kafka) as admin:
+        count = await one_partition_count(admin, settings)
+        names = [settings.topics.named(spec.name) for spec in load_topics()]
+        configs = await topic_configs(admin, settings, names)
+        return [
+            Finding("topics", Verdict.OK, f"{len(names)} topics of {count} partitions"),
+            *[Finding("topics", Verdict.WARNING, line) for line in await differing_configs(admin, settings)],
+            await _replication(admin, settings, names),
+            *_durability(configs),
+            *_sizes(settings, configs),
+            await _starting_offsets(admin, settings, count),
+            await _offsets_retention(admin, settings),
+        ]
+
+
+async def _replication(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> Finding:
+    async with answered_within(settings.kafka.request_timeout_seconds):
+        described = await admin.describe_topics(names)
+    fewest = min(len(partition["replicas"]) for topic in described for partition in topic["partitions"])
+    if fewest < WANTED_REPLICAS:
+        return Finding(
+            "replication",
+            Verdict.WARNING,
+            f"a topic has {fewest} replica(s): one lost disk loses requests; production wants {WANTED_REPLICAS}",
+        )
+    return Finding("replication", Verdict.OK, f"at least {fewest} replicas everywhere")
+
+
+def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
+    findings = []
+    for name, config in configs.items():
+        if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC:
+            message = f"{name}: min.insync.replicas is below {WANTED_IN_SYNC}: an acknowledged record may still be lost"
+            findings.append(Finding("durability", Verdict.WARNING, message))
+        if config.get("unclean.leader.election.enable") == "true":
+            message = f"{name}: unclean.leader.election.enable is on: a failover may lose committed records"
+            findings.append(Finding("durability", Verdict.FAILURE, message))
+    return findings or [Finding("durability", Verdict.OK, "min.insync.replicas and leader elections are safe")]
+
+
+def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
+    limits = {name: int(config.get("max.message.bytes") or 0) for name, config in configs.items()}
+    specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
+    lanes = max(limits[name] for name, spec in specs.items() if spec.kind == "lane")
+    letters = min(limits[name] for name, spec in specs.items() if spec.kind == "dead_letter")
+    compacted = [
+        name
+        for name, spec in specs.items()
+        if spec.kind == "lane" and "compact" in (configs[name]["cleanup.policy"] or "")
+    ]
+    findings = [
+        Finding("lanes", Verdict.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered")
+        for name in compacted
+    ]
+    if letters <= lanes:
+        message = f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})"
+        findings.append(Finding("sizes", Verdict.FAILURE, message))
+    return findings or [Finding("sizes", Verdict.OK, "dead letters hold whatever a lane takes")]
+
+
+async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> Finding:
+    partitions = [TopicPartition(lane, number) for lane in lane_topics(settings) for number in range(count)]
+    committed = await committed_offsets(admin, settings.kafka, partitions)
+    unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
+    if unset:
+        who = f"group {settings.kafka.group_id}"
+        message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
+        return Finding("group", Verdict.FAILURE, message)
+    return Finding("group", Verdict.OK, f"group {settings.kafka.group_id} knows where to go on in every lane")
+
+
+async def _offsets_retention(admin: AIOKafkaAdminClient, settings: Settings) -> Finding:
+    async with answered_within(settings.kafka.request_timeout_seconds):
+        broker = next(iter((await admin.describe_cluster())["brokers"]))["node_id"]
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker))])
+    settings_of_broker = {entry[0]: entry[1] for *_, entries in answer.resources for entry in entries}
+    minutes = int(settings_of_broker.get("offsets.retention.minutes") or 0)
+    if minutes < WANTED_OFFSETS_MINUTES:
+        message = f"offsets.retention.minutes is {minutes}: a group away for longer forgets where it was"
+        return Finding("offsets", Verdict.WARNING, message)
+    return Finding("offsets", Verdict.OK, f"offsets of a stopped group are kept {minutes // 1440} days")
