@@ -1,0 +1,50 @@
+"""`leadart doctor` on real servers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.harness import Site
+
+if TYPE_CHECKING:
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+
+def verdicts(site: Site) -> tuple[int, dict[str, set[str]]]:
+    done = site.run("doctor", "--json")
+    told: dict[str, set[str]] = {}
+    for finding in json.loads(done.stdout):
+        told.setdefault(finding["subject"], set()).add(finding["verdict"])
+    return done.returncode, told
+
+
+def test_a_prepared_site_passes_with_warnings(kafka: KafkaServer, s3: S3Server) -> None:
+    """One broker and the swatch engine are warnings, not failures; everything else is in order."""
+    status, told = verdicts(Site.fresh(kafka, s3).prepare())
+
+    assert status == 0
+    assert told["replication"] == {"warning"}
+    assert told["engine"] == {"warning"}
+    assert {subject for subject, found in told.items() if found == {"ok"}} >= {"styles", "store", "topics", "group"}
+
+
+def test_what_is_missing_is_named(kafka: KafkaServer, s3: S3Server) -> None:
+    """Without topics and bucket the doctor fails and says of each what mends it."""
+    site = Site.fresh(kafka, s3)
+    done = site.run("doctor")
+
+    assert done.returncode == 1
+    assert "leadart topics apply" in done.stdout
+    assert "LEADART_STORAGE__BUCKET" in done.stdout.replace("\n", "")
+
+
+def test_a_group_without_offsets_is_told_how_to_begin(kafka: KafkaServer, s3: S3Server) -> None:
+    """Topics alone are not enough: the group has to be told where to begin."""
+    site = Site.fresh(kafka, s3)
+    assert site.run("topics", "apply").returncode == 0
+    status, told = verdicts(site)
+
+    assert status == 1
+    assert told["group"] == {"failure"}

@@ -1,0 +1,152 @@
+"""What the CMS is told, as records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
+from cloudevents.core.formats.json import JSONFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.errors import Rejected, Transient
+from consumer.jobs import Job, Lane, Record
+from consumer.kafka.outbox import Outbox
+from consumer.settings import Settings
+from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
+from schemas.cloudevents import Event, write
+
+HEADERS = st.lists(st.tuples(st.text(max_size=10), st.none() | st.binary(max_size=20)), max_size=4)
+RECORDS = st.builds(
+    Record,
+    topic=st.just("article-image-requested"),
+    partition=st.integers(0, 11),
+    offset=st.integers(0, 2**40),
+    key=st.none() | st.binary(max_size=20),
+    value=st.none() | st.binary(max_size=200),
+    headers=HEADERS.map(tuple),
+    timestamp_ms=st.just(1),
+)
+REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
+
+
+def outbox(**settings: Any) -> Outbox:
+    return Outbox(Settings.model_validate(settings))
+
+
+def job(request_id: str = "r-1", partition: int = 3, **extensions: str) -> Job:
+    data = {"article": {"id": "a-1", "revision": 7, "headline": "Storm"}}
+    event = Event(id=request_id, source="/cms", type=names.IMAGE_REQUESTED, extensions=extensions, data=data)
+    headers, value = write(event)
+    record = Record("article-image-requested", partition, 5, b"a-1", value, tuple(headers), 1)
+    return Job(event, ImageRequested.model_validate(data), record, Lane.LIVE)
+
+
+def ready(recipe: str = "1" * 64) -> ImageReady:
+    picture = {
+        "index": 0,
+        "url": "https://pictures.example/x.png",
+        "key": "pictures/00/x.png",
+        "sha256": "0" * 64,
+        "bytes": 10,
+        "media_type": "image/png",
+        "width": 64,
+        "height": 64,
+        "seed": 1,
+        "recipe": recipe,
+    }
+    data = {
+        "request_id": "r-1",
+        "article": {"id": "a-1", "revision": 7},
+        "slot": "hero",
+        "variation": 0,
+        "prompt": "Storm",
+        "alt": "Storm",
+        "pictures": (picture,),
+        "style": {"preset": "default", "version": 1},
+        "model": {"name": "swatch", "sha256": "2" * 64},
+        "reused": False,
+        "seconds": {"queued": 0.0, "engine": 0.0, "stored": 0.0, "total": 0.0},
+    }
+    return ImageReady.model_validate(data)
+
+
+def attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, str]:
+    return {name: (value or b"").decode() for name, value in headers}
+
+
+def test_an_independent_reader_understands_the_outcome() -> None:
+    """The cloudevents SDK reads what is announced: type, subject, cause and data."""
+    (letter,) = outbox().ready(job(correlationid="flow-1"), ready()).letters
+    headers = {name: value or b"" for name, value in letter.headers}
+    event = from_kafka(KafkaMessage(headers=headers, key=letter.key, value=letter.value or b""), JSONFormat())
+
+    assert event.get_type() == names.IMAGE_READY
+    assert event.get_subject() == "a-1"
+    assert event.get_extension("causationid") == "r-1"
+    assert event.get_extension("correlationid") == "flow-1"
+    assert event.get_data()["article"] == {"id": "a-1", "revision": 7}
+
+
+def test_the_same_outcome_is_the_same_event() -> None:
+    """Equal request and recipes give an equal id; another request, recipe or kind gives another."""
+    box = outbox()
+
+    def told(settlement: Any) -> str:
+        return attributes(settlement.letters[0].headers)["ce_id"]
+
+    same = {told(box.ready(job(), ready())) for _ in range(2)}
+    others = {
+        told(box.ready(job("r-2"), ready())),
+        told(box.ready(job(), ready("3" * 64))),
+        told(box.failed(job().record, REFUSED, 1)),
+    }
+
+    assert len(same) == 1
+    assert len(same | others) == 4
+
+
+def test_everything_goes_to_the_partition_it_came_from() -> None:
+    """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
+    box = outbox(topics={"prefix": "staging-"})
+    settlements = [box.ready(job(partition=9), ready()), box.failed(job(partition=9).record, REFUSED, 1)]
+    letters = [letter for settlement in settlements for letter in settlement.letters + settlement.fallback]
+
+    assert {letter.partition for letter in letters} == {9}
+    assert {letter.topic for letter in letters} == {
+        "staging-article-image-outcome",
+        "staging-article-image-dead-letter",
+    }
+
+
+def test_a_failure_names_field_reason_and_dead_letter() -> None:
+    """A failed outcome says what is wrong, where, whether to try again, and where the record is kept."""
+    told, _ = outbox().failed(job().record, REFUSED, 1).letters
+    failed = ImageFailed.model_validate(json.loads(told.value or b""))
+
+    assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
+    assert failed.dead_letter is not None
+    assert (failed.dead_letter.topic, failed.dead_letter.partition) == ("article-image-dead-letter", 3)
+
+
+def test_our_own_failures_are_worth_another_try() -> None:
+    """Only a rejection tells the CMS that sending the same again is useless."""
+    told, _ = outbox().failed(job().record, Transient(Reason.ENGINE_FAILED, "x" * 5000), 3).letters
+    failed = ImageFailed.model_validate(json.loads(told.value or b""))
+
+    assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
+
+
+@given(RECORDS)
+def test_any_record_is_kept_as_it_came(record: Record) -> None:
+    """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
+    settlement = outbox().failed(record, REFUSED, 1)
+    kept = settlement.letters[-1]
+    ours = attributes(kept.headers[len(record.headers) :])
+
+    assert kept.headers[: len(record.headers)] == record.headers
+    assert (kept.key, kept.value) == (record.key, record.value) or ours["leadart-null-value"] == "true"
+    assert kept.key is not None or kept.value is not None, "aiokafka refuses a record of neither"
+    assert (ours["leadart-topic"], ours["leadart-offset"]) == (record.topic, str(record.offset))
+    assert (ours["leadart-reason"], ours["leadart-field"]) == ("invalid_field", "output.width")

@@ -1,0 +1,214 @@
+"""A job's way through the stages, with the swatch engine and the in-memory store."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.engine.swatch import SwatchEngine
+from consumer.errors import Overloaded, Rejected, Transient
+from consumer.jobs import Job, Lane, Record
+from consumer.pictures.darkroom import Darkroom
+from consumer.pipeline import Patience, Pipeline, Teller, Timings
+from consumer.scheduler import HandedBack, Scheduler
+from consumer.settings import EngineSettings
+from consumer.styles import load_styles
+from consumer.testing import MemoryStore
+from schemas import ImageReady, ImageRequested, Reason, names
+from schemas.cloudevents import Event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from consumer.jobs import Picture, Recipe
+
+BOUND = 10.0
+HASTE = Patience(attempts=3, first_wait=0.001)
+
+
+class Easel(SwatchEngine):
+    """A swatch engine that fails as it is told and counts what it paints."""
+
+    def __init__(self, failures: list[Exception] | None = None) -> None:
+        super().__init__(EngineSettings(swatch_seconds=0))
+        self.failures = failures or []
+        self.painted = 0
+        self.wait: asyncio.Event | None = None
+
+    async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
+        if self.wait:
+            await asyncio.wait_for(self.wait.wait(), BOUND)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.painted += 1
+        return await super().paint(recipe, lane, on_step)
+
+
+class Notes(Teller):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def started(self, index: int) -> None:
+        self.told.append(f"started {index}")
+
+    def step(self, index: int, done: int, of: int) -> None:
+        self.told.append(f"step {index} {done}/{of}")
+
+    def storing(self, index: int) -> None:
+        self.told.append(f"storing {index}")
+
+
+def job(**parts: Any) -> Job:
+    data = {
+        "article": {"id": "a-1", "revision": 1, "headline": "Storm over the harbour"},
+        "output": {"width": 64, "height": 64},
+        "generation": {"steps": 2},
+        **parts,
+    }
+    event = Event(id="r-1", source="/cms", type=names.IMAGE_REQUESTED, data=data)
+    record = Record("requested", 0, 0, b"a-1", b"", (), 0)
+    return Job(event, ImageRequested.model_validate(data), record, Lane.LIVE)
+
+
+class Studio:
+    def __init__(self, engine: Easel, store: MemoryStore, scheduler: Scheduler, darkroom: Darkroom) -> None:
+        self.engine, self.store, self.scheduler = engine, store, scheduler
+        self.notes, self.timings = Notes(), Timings()
+        self.pipeline = Pipeline(
+            styles=load_styles(),
+            scheduler=scheduler,
+            engine=engine,
+            darkroom=darkroom,
+            store=store,
+            patience=HASTE,
+        )
+
+    async def produce(self, asked: Job) -> ImageReady:
+        async with asyncio.timeout(BOUND):
+            return await self.pipeline.produce(asked, self.notes, self.timings)
+
+
+@asynccontextmanager
+async def studio(failures: list[Exception] | None = None) -> AsyncIterator[Studio]:
+    with Darkroom(1) as darkroom:
+        async with Easel(failures) as engine:
+            yield Studio(engine, MemoryStore(), Scheduler(window=4, unstored=8), darkroom)
+
+
+async def test_a_job_becomes_its_pictures() -> None:
+    """Every variant is painted, stored and told, in the order of the variants."""
+    async with studio() as bench:
+        ready = await bench.produce(job(output={"width": 64, "height": 64, "variants": 3}))
+
+    assert [picture.index for picture in ready.pictures] == [0, 1, 2]
+    assert len({picture.recipe for picture in ready.pictures}) == 3
+    assert {picture.key for picture in ready.pictures} == bench.store.objects.keys()
+    assert ready.model.name == "swatch"
+    assert not ready.reused
+    assert {"started 0", "storing 2", "step 1 2/2"} <= set(bench.notes.told)
+
+
+async def test_a_made_picture_is_not_painted_again() -> None:
+    """A recipe whose manifest exists is announced again without the engine."""
+    async with studio() as bench:
+        first = await bench.produce(job())
+        second = await bench.produce(job())
+
+    assert bench.engine.painted == 1
+    assert second.reused
+    assert [picture.sha256 for picture in first.pictures] == [picture.sha256 for picture in second.pictures]
+
+
+async def test_equal_jobs_at_once_paint_once() -> None:
+    """Two saves of the same content in flight together cost one picture."""
+    async with studio() as bench, asyncio.TaskGroup() as tasks:
+        made = [tasks.create_task(bench.produce(job())) for _ in range(3)]
+
+    assert bench.engine.painted == 1
+    assert sorted(task.result().reused for task in made) == [False, True, True]
+
+
+async def test_a_transient_failure_is_tried_again() -> None:
+    """The engine may fail fewer times than the attempts allow, and the outcome is a picture."""
+    async with studio([Transient(Reason.ENGINE_FAILED, "x"), Transient(Reason.ENGINE_FAILED, "x")]) as bench:
+        ready = await bench.produce(job())
+
+    assert len(ready.pictures) == 1
+    assert bench.timings.attempts == 3
+
+
+async def test_attempts_are_counted_out() -> None:
+    """When every attempt failed the last error is the outcome, as itself and not in a group."""
+    async with studio([Transient(Reason.ENGINE_FAILED, str(number)) for number in range(3)]) as bench:
+        with pytest.raises(Transient, match="2"):
+            await bench.produce(job())
+
+
+async def test_a_store_that_is_down_costs_waiting_only() -> None:
+    """While the store is down nothing is failed and nothing painted twice; when it is back the job ends well."""
+    async with studio() as bench:
+        refusals = 0
+        keep = bench.store.keep
+
+        async def reluctant(recipe: Recipe, rendition: Any) -> Any:
+            nonlocal refusals
+            refusals += 1
+            if refusals <= 5:
+                raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
+            return await keep(recipe, rendition)
+
+        bench.store.keep = reluctant  # type: ignore[method-assign]
+        ready = await bench.produce(job())
+
+    assert len(ready.pictures) == 1
+    assert (bench.engine.painted, bench.timings.attempts) == (1, 1)
+
+
+async def test_a_recipe_that_never_paints_is_rejected_at_once() -> None:
+    """A verdict of the engine on the recipe is not tried again."""
+    async with studio([Rejected(Reason.NOT_PAINTED, "no")]) as bench:
+        with pytest.raises(Rejected):
+            await bench.produce(job())
+        assert bench.engine.painted == 0
+
+
+async def test_an_unknown_style_names_the_field() -> None:
+    """A request for a style the house does not have is rejected before any work."""
+    async with studio() as bench:
+        with pytest.raises(Rejected) as raised:
+            await bench.produce(job(style={"preset": "cubism"}))
+
+    assert raised.value.field == "style.preset"
+
+
+async def test_a_stopping_worker_hands_the_job_back() -> None:
+    """A job whose picture has not begun when the worker stops is handed back, not failed."""
+    async with studio() as bench:
+        bench.scheduler.close()
+        with pytest.raises(HandedBack):
+            await bench.produce(job())
+
+
+async def test_one_failed_variant_fails_the_job_and_frees_every_place() -> None:
+    """When one of several pictures can never be made, the others are let go and no place at the engine is kept."""
+    async with studio([Rejected(Reason.NOT_PAINTED, "no")]) as bench:
+        with pytest.raises(Rejected):
+            await bench.produce(job(output={"width": 64, "height": 64, "variants": 6}))
+        assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
+
+
+async def test_cancelling_a_job_frees_every_place() -> None:
+    """A withdrawn job leaves nothing behind at the engine or in memory."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 6})))
+        async with asyncio.timeout(BOUND):
+            while bench.scheduler.in_memory < 4:
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=BOUND)
+        assert task.cancelled()
+        assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
