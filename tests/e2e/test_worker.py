@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import signal
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,28 @@ async def test_bad_requests_are_answered_and_kept(site: Site, tmp_path: Path) ->
     assert told["content-type"] == "application/json"
     assert told["leadart-topic"] == site.topic(names.REQUESTED)
     assert told["leadart-reason"] == "not_cloudevent"
+
+
+async def test_rubbish_stops_nobody(site: Site, tmp_path: Path) -> None:
+    """Hundreds of records of random bytes, keys and headers: one dead letter each, and the next request is answered."""
+    dice = random.Random(7)
+
+    def rubbish() -> bytes | None:
+        return dice.randbytes(dice.randrange(60)) if dice.random() < 0.8 else None
+
+    names_of_headers = ("content-type", "ce_id", "ce_type", "ce_source", "ce_specversion", "x")
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            for _ in range(300):
+                headers = [(dice.choice(names_of_headers), rubbish() or b"") for _ in range(dice.randrange(5))]
+                key, value = rubbish(), rubbish()
+                await desk.publish(key, b"" if key is None and value is None else value, headers)
+            good = await answer(desk, await desk.ask(request_data("a-1")))
+            await desk.until(lambda: len(desk.records(names.DEAD_LETTER)) >= 300)
+            await desk.settle()
+
+    assert good["pictures"]
+    assert len(desk.records(names.DEAD_LETTER)) == 300
 
 
 async def test_a_newer_major_version_is_kept_not_guessed(site: Site, tmp_path: Path) -> None:

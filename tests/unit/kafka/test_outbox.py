@@ -86,7 +86,9 @@ def test_an_independent_reader_understands_the_outcome() -> None:
     assert event.get_subject() == "a-1"
     assert event.get_extension("causationid") == "r-1"
     assert event.get_extension("correlationid") == "flow-1"
-    assert event.get_data()["article"] == {"id": "a-1", "revision": 7}
+    data = event.get_data()
+    assert isinstance(data, dict)
+    assert data["article"] == {"id": "a-1", "revision": 7}
 
 
 def test_the_same_outcome_is_the_same_event() -> None:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from consumer.pictures.measuring import Measured, measure
+
+
+def _png(width: int, height: int) -> bytes:
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_tells_its_type_and_size() -> None:
+    """What the decoder finds is what is told."""
+    assert measure(_png(48, 32)) == Measured("image/png", 48, 32)
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>not found</html>", _png(64, 64)[:-40], _png(64, 64)[:20]])
+def test_anything_else_is_refused(data: bytes) -> None:
+    """Bytes that are no picture, or only the beginning of one, are a ValueError."""
+    with pytest.raises(ValueError, match="not a picture"):
+        measure(data)

@@ -1,0 +1,120 @@
+"""What the documents name is there: files, links, commands, settings, events."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from consumer import reference
+from consumer.cli import app
+from schemas.topics import load_topics
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = ROOT / "Makefile"
+
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(r"(?:consumer|schemas|tests|docs|ops)/[\w./-]*")
+BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def typed(text: str) -> set[str]:
+    """Return what a document tells to type: the lines of its shell blocks and its inline code."""
+    blocks = {line.strip() for block in BLOCK.findall(text) for line in block.splitlines() if line.strip()}
+    return blocks | set(CODE.findall(text))
+
+
+def commands() -> set[str]:
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    return set(root.commands)
+
+
+@each_document
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of a document has its file."""
+    dead = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+
+    assert dead == []
+
+
+@each_document
+def test_named_files_exist(document: Path) -> None:
+    """Every file and folder that a document names is in the tree."""
+    named = {code.split("::")[0] for code in CODE.findall(document.read_text())}
+    missing = [name for name in named if PATH.fullmatch(name) and not (ROOT / name).exists()]
+
+    assert missing == []
+
+
+@each_document
+def test_named_settings_exist(document: Path) -> None:
+    """Every setting that a document names is one."""
+    known = {setting.variable for setting in reference.settings()}
+    named = set(re.findall(r"LEADART_[A-Z]+__[A-Z_]+", document.read_text()))
+
+    assert named <= known
+
+
+@each_document
+def test_named_commands_exist(document: Path) -> None:
+    """Every leadart command and every make target that a document names is one."""
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE))
+    known = {"leadart": commands(), "make": targets}
+    words = [shlex.split(line)[:2] for line in typed(document.read_text()) if line.startswith(("leadart ", "make "))]
+    unknown = [" ".join(pair) for pair in words if not pair[1].startswith("-") and pair[1] not in known[pair[0]]]
+
+    assert unknown == []
+
+
+def test_the_extras_that_are_told_to_install_exist() -> None:
+    """Every extra that the README installs is one of the package's."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {extra for line in typed(README) for extra in re.findall(r"\.\[(\w+)\]", line)}
+
+    assert named
+    assert named <= set(extras)
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """The README lists the commands that there are, each once."""
+    listed = re.findall(r"^\| `leadart (\S+)` \|", README, re.MULTILINE)
+
+    assert sorted(listed) == sorted(commands())
+
+
+def test_the_table_of_events_is_the_contract() -> None:
+    """The README's table has every event type, on topics that carry it, and no other."""
+    rows = re.findall(r"^\| `(org\.\S+)` \| (.+?) \|", README, re.MULTILINE)
+    told = {event: set(re.findall(r"`(\S+)`", topics)) for event, topics in rows}
+    carried: dict[str, set[str]] = {}
+    for spec in load_topics():
+        for event in spec.types:
+            carried.setdefault(event, set()).add(spec.name)
+
+    assert told.keys() == carried.keys()
+    assert all(topics and topics <= carried[event] for event, topics in told.items())
+
+
+def test_programs_stand_in_the_readme_as_in_their_files() -> None:
+    """A program that is changed in docs/clients is changed in the README too, and the other way round."""
+    files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
+
+    assert dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", README, re.DOTALL)) == files
+
+
+def test_the_readme_names_the_tested_kafkajs() -> None:
+    """Whoever follows the README installs the version of kafkajs that the test runs."""
+    package = json.loads((ROOT / "tests" / "e2e" / "clients" / "package.json").read_text())
+
+    assert set(re.findall(r"kafkajs@([\d.]*\d)", README)) == {package["dependencies"]["kafkajs"]}
