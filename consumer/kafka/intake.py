@@ -242,7 +242,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
                 Reason.TOPICS_MISMATCH,
                 "The lanes no longer have one partition count: "
                 f"{ {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles between shards: "
-                "stop the workers, drain the lanes, then: leadart topics apply --partitions N.",
+                "stop the workers, drain the lanes, then: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
             )
         return frozenset(shards)
 

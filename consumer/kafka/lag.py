@@ -83,10 +83,10 @@ class LagReader:
 @asynccontextmanager
 async def open_lag_reader(settings: Settings) -> AsyncIterator[LagReader]:
     """Open the two connections. Raises `BusError` when no broker answers."""
-    consumer = AIOKafkaConsumer(
-        **connection(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
-    )
     async with open_admin(settings.kafka) as admin:
+        consumer = AIOKafkaConsumer(
+            **connection(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
+        )
         try:
             async with answered_within(settings.kafka.request_timeout_seconds):
                 await consumer.start()

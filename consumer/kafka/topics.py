@@ -77,7 +77,7 @@ async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) ->
         raise Fatal(
             Reason.TOPICS_MISMATCH,
             f"Partition counts differ: {counts}. All topics need one count; growing moves articles between shards, so "
-            "stop the workers and drain the lanes first: leadart topics apply --partitions N.",
+            "stop the workers and drain the lanes first: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
         )
     return next(iter(counts.values()))
 

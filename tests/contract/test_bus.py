@@ -14,7 +14,7 @@ from consumer.kafka.bus import UNCOMMITTED, Bus, BusError, Epoch, Letter, Letter
 from consumer.kafka.client import KafkaBus, open_admin, open_consumer
 from consumer.kafka.ledger import encode_metadata
 from consumer.kafka.topics import apply
-from consumer.testing_bus import MemoryBroker, MemoryBus
+from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names
 from tests.harness import BOUND, Site
 

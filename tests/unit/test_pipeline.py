@@ -16,7 +16,7 @@ from consumer.pipeline import Patience, Pipeline, Teller, Timings
 from consumer.scheduler import HandedBack, Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
-from consumer.testing import MemoryStore
+from consumer.testing.store import MemoryStore
 from schemas import ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event
 

@@ -14,7 +14,7 @@ from consumer.jobs import Record
 from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
 from consumer.kafka.ledger import encode_metadata
 from consumer.kafka.owner import Pace, ShardOwner
-from consumer.testing_bus import MemoryBroker, MemoryBus
+from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import Reason
 
 if TYPE_CHECKING:

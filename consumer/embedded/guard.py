@@ -1,0 +1,33 @@
+"""Runs a server that must not outlive whoever started it: `python guard.py COMMAND...`.
+
+Standard input is a pipe that the starter holds open and never writes to: it ends when the starter ends, `kill -9`
+included, and then the server is killed. A pipe rather than Linux's parent-death signal, because that one is tied to the
+*thread* that forked and exists on no other system. The first line on standard output is the server's process id.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+
+def main(command: list[str]) -> int:
+    """Run `command` until it ends or standard input does; return its exit status."""
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)  # noqa: S603 - our own starter's words
+    sys.stdout.write(f"{server.pid}\n")
+    sys.stdout.flush()
+    threading.Thread(target=_end_with_starter, args=(server,), daemon=True).start()
+    return server.wait()
+
+
+def _end_with_starter(server: subprocess.Popen[bytes]) -> None:
+    os.read(
+        sys.stdin.fileno(), 1
+    )  # not through sys.stdin, whose lock would hold up the interpreter's exit for a second
+    server.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,227 @@
+"""The `Store` port on S3."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import aioboto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from consumer import __version__
+from consumer.errors import Overloaded
+from consumer.storage.failures import bounded, code, status
+from consumer.storage.manifest import MANIFESTS, PICTURES, Manifest, manifest_key, stored_picture
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from consumer.jobs import Recipe, Rendition, StoredPicture
+    from consumer.settings import StorageSettings
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+_NEVER = "private, no-store"
+_CONNECT_SECONDS = 5.0
+_CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
+_COMMIT_ROUNDS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A manifest as it lies there: its picture if it can be read, its ETag if there is one at all."""
+
+    picture: StoredPicture | None = None
+    etag: str | None = None
+
+
+class S3Store:
+    """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
+
+    Every call ends within `timeout_seconds` and, whatever the store answers, raises nothing but `Overloaded`.
+    Cancelling is safe at any await: at worst an object without a manifest is left, which the next attempt uses.
+    """
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._settings = settings
+        self._seconds = settings.timeout_seconds
+        self._pictures = settings.bucket
+        self._manifests = settings.manifest_bucket or settings.bucket
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        secret = settings.secret_access_key
+        self._client = await self._stack.enter_async_context(
+            aioboto3.Session().client(
+                "s3",
+                endpoint_url=str(settings.endpoint_url) if settings.endpoint_url else None,
+                region_name=settings.region,
+                aws_access_key_id=settings.access_key_id,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                config=_client_config(settings),
+            )
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return what the recipe's manifest says, or None when there is none to rely on or its object is gone."""
+        async with bounded(self._seconds):
+            found = await self._read(manifest_key(recipe.digest))
+            return found.picture if found.picture and await self._exists(found.picture) else None
+
+    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
+        """Store the bytes, then the manifest; return our picture or, if another manifest won, its picture."""
+        picture = stored_picture(recipe, rendition)
+        manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
+        async with bounded(self._seconds):
+            await self._put_if(
+                {"IfNoneMatch": "*"},
+                Bucket=self._pictures,
+                Key=picture.key,
+                Body=rendition.data,
+                ContentType=rendition.media_type,
+                CacheControl=_FOR_EVER,
+                ChecksumSHA256=b64encode(bytes.fromhex(picture.sha256)).decode(),
+            )
+            return await self._commit(manifest)
+
+    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+        """Return the public address, or a presigned one and when it expires."""
+        base = self._settings.public_base_url
+        if base is not None:
+            return f"{str(base).rstrip('/')}/{picture.key}", None
+        expires = datetime.now(UTC) + timedelta(seconds=self._settings.presigned_seconds)
+        async with bounded(self._seconds):
+            presigned: str = await self._client.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": self._pictures, "Key": picture.key},
+                ExpiresIn=self._settings.presigned_seconds,
+            )
+        return presigned, expires
+
+    async def prepare(self, *, create: bool = False, public: bool = False) -> None:
+        """Check that the buckets can be used and that the store honours conditional writes.
+
+        With `create`, buckets that are missing are made; with `public`, the pictures (and nothing else) become readable
+        to everybody. Raises `Overloaded` with what mends it. Doing it again changes nothing.
+        """
+        async with bounded(self._seconds):
+            for bucket in dict.fromkeys((self._pictures, self._manifests)):
+                if create:
+                    await self._create(bucket)
+                await self._client.head_bucket(Bucket=bucket)
+            if public:
+                await self._client.put_bucket_policy(Bucket=self._pictures, Policy=public_policy(self._pictures))
+            await self._check_conditions()
+
+    async def _commit(self, manifest: Manifest) -> StoredPicture:
+        key = manifest_key(manifest.recipe.digest)
+        body = manifest.model_dump_json(indent=1).encode()
+        condition = {"IfNoneMatch": "*"}
+        for _ in range(_COMMIT_ROUNDS):
+            place = {"Bucket": self._manifests, "Key": key, "ContentType": "application/json", "CacheControl": _NEVER}
+            if await self._put_if(condition, **place, Body=body):
+                return manifest.picture
+            winner = await self._read(key)
+            if winner.picture and await self._exists(winner.picture):
+                return winner.picture
+            condition = {"IfMatch": winner.etag} if winner.etag else {"IfNoneMatch": "*"}
+        raise Overloaded(Reason.STORE_UNAVAILABLE, f"the manifest {key} keeps changing")
+
+    async def _read(self, key: str) -> _Found:
+        try:
+            response = await self._client.get_object(Bucket=self._manifests, Key=key)
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return _Found()
+            raise
+        async with response["Body"] as body:
+            text = await body.read()
+        try:
+            picture = Manifest.model_validate_json(text).picture
+        except ValidationError as error:
+            _log.warning("manifest_unreadable", key=key, problems=error.error_count())
+            return _Found(etag=response["ETag"])
+        return _Found(picture, response["ETag"])
+
+    async def _exists(self, picture: StoredPicture) -> bool:
+        try:
+            await self._client.head_object(Bucket=self._pictures, Key=picture.key)
+        except ClientError as error:
+            if status(error) == 404:
+                return False
+            raise
+        return True
+
+    async def _put_if(self, condition: dict[str, str], **request: Any) -> bool:
+        """Return whether it was written; False when the condition did not hold."""
+        pauses = iter(_CONFLICT_PAUSES)
+        while True:
+            try:
+                await self._client.put_object(**request, **condition)
+            except ClientError as error:
+                if status(error) == 412 or code(error) == "NoSuchKey":  # the latter: Amazon's on If-Match of nothing
+                    return False
+                pause = next(pauses, None)
+                if status(error) != 409 or pause is None:
+                    raise
+            else:
+                return True
+            await asyncio.sleep(pause)  # 409: another conditional write to this key is under way
+
+    async def _create(self, bucket: str) -> None:
+        place = {"LocationConstraint": self._settings.region}
+        elsewhere = {} if self._settings.region == "us-east-1" else {"CreateBucketConfiguration": place}
+        try:
+            await self._client.create_bucket(Bucket=bucket, **elsewhere)
+        except ClientError as error:
+            if code(error) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                raise
+
+    async def _check_conditions(self) -> None:
+        probe = {"Bucket": self._manifests, "Key": f"{MANIFESTS}/probe", "Body": b"", "CacheControl": _NEVER}
+        await self._client.put_object(**probe)
+        if await self._put_if({"IfNoneMatch": "*"}, **probe):
+            raise Overloaded(
+                Reason.MISCONFIGURED,
+                "the store ignores `If-None-Match: *`, so two workers could announce different pictures of one recipe; "
+                "use a store that honours conditional writes (Amazon S3, SeaweedFS)",
+            )
+
+
+def public_policy(bucket: str) -> str:
+    """Return the bucket policy (JSON) that lets everybody read the pictures and nothing else."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/{PICTURES}/*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _client_config(settings: StorageSettings) -> Config:
+    return Config(
+        connect_timeout=min(_CONNECT_SECONDS, settings.timeout_seconds),
+        read_timeout=settings.timeout_seconds,
+        max_pool_connections=settings.connections,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+        # We send the checksum that names the object; botocore's own CRC would be a second one over the same bytes.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )

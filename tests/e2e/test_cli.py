@@ -1,0 +1,87 @@
+"""The command line on its own: pictures without a bus, and sentences for mistakes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from consumer.engine.tiny import build_tiny_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    build_tiny_model(folder)
+    return folder
+
+
+def leadart(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "consumer", *arguments],
+        env={**os.environ, **{f"LEADART_{name}": value for name, value in settings.items()}},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_generate_makes_a_picture_without_a_bus(model: Path, tmp_path: Path) -> None:
+    """`leadart generate` writes one picture of the asked size with the real pipeline."""
+    out = tmp_path / "boat.png"
+    size = ("--width", "96", "--height", "64", "--steps", "2")
+    done = leadart("generate", "a red boat", "--style", "oil_painting", "-o", str(out), *size, ENGINE__MODEL=str(model))
+
+    assert done.returncode == 0, done.stderr
+    assert "style oil_painting, 96x64" in done.stdout
+    with Image.open(out) as picture:
+        assert picture.size == (96, 64)
+
+
+def test_a_contact_sheet_shows_every_style(tmp_path: Path) -> None:
+    """`leadart styles --sheet` paints the prompt once in each preset."""
+    out = tmp_path / "sheet.png"
+    done = leadart("styles", "a red boat", "--sheet", str(out), ENGINE__KIND="swatch")
+
+    assert done.returncode == 0, done.stderr
+    with Image.open(out) as picture:
+        assert picture.width > picture.height
+
+
+def test_styles_are_listed() -> None:
+    """`leadart styles` names the five presets."""
+    told = leadart("styles").stdout
+
+    assert all(name in told for name in ("default", "photorealistic", "illustration", "anime", "oil_painting"))
+
+
+MISTAKES = [
+    (("generate", "x", "-o", "x.png", "--style", "cubism"), {"ENGINE__KIND": "swatch"}, 1, "use one of default"),
+    (("generate", "x", "-o", "x.png", "--width", "500"), {"ENGINE__KIND": "swatch"}, 1, "output.width"),
+    (("generate", "x", "-o", "x.png"), {}, 1, "LEADART_ENGINE__MODEL"),
+    (("worker",), {"ENGINE__WINDOW": "0"}, 2, "LEADART_ENGINE__WINDOW"),
+    (("worker", "--env-file", "nowhere.env"), {}, 2, "nowhere.env"),
+    (("lag",), {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 1, "Kafka does not answer"),
+    (("topics", "forget-progress", "no-number"), {}, 2, "TOPIC:PARTITION"),
+    (("worker",), {"STYLES__FILE": "nowhere.toml", "ENGINE__KIND": "swatch"}, 1, "LEADART_STYLES__FILE"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "settings", "status", "sentence"), MISTAKES)
+def test_a_mistake_is_answered_with_a_sentence(
+    arguments: tuple[str, ...], settings: dict[str, str], status: int, sentence: str
+) -> None:
+    """What a person did wrong is told in one sentence that names it; there is no traceback."""
+    done = leadart(*arguments, **settings)
+
+    assert done.returncode == status, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

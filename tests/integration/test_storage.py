@@ -1,0 +1,193 @@
+"""What lies on the object store, read back with a client of the test's own, and what a store that says no means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+import aiohttp
+import pytest
+
+from consumer import __version__
+from consumer.embedded import S3Server
+from consumer.errors import Overloaded
+from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.storage import S3Store, manifest_key
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from consumer.settings import StorageSettings
+
+RECIPE = Recipe(
+    prompt="Ferries in port",
+    negative_prompt="",
+    model=ModelIdentity(name="swatch", sha256="0" * 64),
+    adapters=(),
+    width=512,
+    height=512,
+    steps=12,
+    guidance_scale=2.0,
+    seed=42,
+    style="default",
+    style_version=3,
+)
+PICTURE = Rendition(data=b"\x89PNG not really", media_type="image/png", width=512, height=512)
+
+
+@asynccontextmanager
+async def _client(storage: StorageSettings) -> AsyncIterator[Any]:
+    assert storage.secret_access_key is not None
+    async with aioboto3.Session().client(
+        "s3",
+        endpoint_url=str(storage.endpoint_url),
+        region_name=storage.region,
+        aws_access_key_id=storage.access_key_id,
+        aws_secret_access_key=storage.secret_access_key.get_secret_value(),
+    ) as client:
+        yield client
+
+
+async def _status(address: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        return response.status
+
+
+def _changed(storage: StorageSettings, **changes: object) -> StorageSettings:
+    return type(storage).model_validate(storage.model_dump() | changes)
+
+
+async def _refusal(store: S3Store) -> Overloaded:
+    with pytest.raises(Overloaded) as caught:
+        await store.keep(RECIPE, PICTURE)
+    return caught.value
+
+
+async def test_a_picture_is_stored_for_browsers(storage: StorageSettings) -> None:
+    """The object carries its exact type, is cached for ever, and holds the bytes and their SHA-256."""
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        picture = await store.keep(RECIPE, PICTURE)
+        answer = await client.get_object(Bucket=storage.bucket, Key=picture.key, ChecksumMode="ENABLED")
+        async with answer["Body"] as body:
+            assert await body.read() == PICTURE.data
+
+    assert answer["ContentType"] == "image/png"
+    assert answer["CacheControl"] == "public, max-age=31536000, immutable"
+    assert answer["ChecksumSHA256"]
+
+
+async def test_a_manifest_tells_everything_and_is_never_cached(storage: StorageSettings) -> None:
+    """The manifest holds the whole recipe and the picture as JSON, in the bucket set for manifests."""
+    storage = _changed(storage, manifest_bucket=f"{storage.bucket}-m")
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        picture = await store.keep(RECIPE, PICTURE)
+        answer = await client.get_object(Bucket=storage.manifest_bucket, Key=manifest_key(RECIPE.digest))
+        async with answer["Body"] as body:
+            manifest = json.loads(await body.read())
+        pictures_bucket = await client.list_objects_v2(Bucket=storage.bucket)
+
+    assert answer["ContentType"] == "application/json"
+    assert answer["CacheControl"] == "private, no-store"
+    assert manifest["format"] == 1
+    assert manifest["leadart"] == __version__
+    assert manifest["recipe"] == asdict(RECIPE) | {"adapters": []}
+    assert manifest["picture"] == asdict(picture)
+    assert [entry["Key"] for entry in pictures_bucket["Contents"]] == [picture.key]
+
+
+@pytest.mark.parametrize(
+    "left_by", [b"{", b"\xff\xfe", b'{"format": 2}', b""], ids=["torn", "binary", "newer", "empty"]
+)
+async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left_by: bytes) -> None:
+    """A manifest that cannot be read counts as none, and the next picture takes its place."""
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        await client.put_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), Body=left_by)
+
+        assert await store.find(RECIPE) is None
+        kept = await store.keep(RECIPE, PICTURE)
+        assert await store.find(RECIPE) == kept
+
+
+async def test_presigned_address_opens_without_keys(storage: StorageSettings) -> None:
+    """Without a public base address, anybody may fetch the picture at the announced one until it expires."""
+    async with S3Store(storage) as store:
+        await store.prepare(create=True)
+        picture = await store.keep(RECIPE, PICTURE)
+        address, expires = await store.url(picture)
+
+    assert expires is not None
+    assert await _status(address) == 200
+    assert await _status(address.partition("?")[0]) == 403
+
+
+async def test_only_pictures_are_public(storage: StorageSettings) -> None:
+    """Made public, the bucket shows the pictures to everybody and the manifests to nobody."""
+    base = f"{storage.endpoint_url}{storage.bucket}"
+    async with S3Store(_changed(storage, public_base_url=base)) as store:
+        await store.prepare(create=True, public=True)
+        picture = await store.keep(RECIPE, PICTURE)
+        address, expires = await store.url(picture)
+
+    assert (address, expires) == (f"{base}/{picture.key}", None)
+    assert await _status(address) == 200
+    assert await _status(f"{base}/{manifest_key(RECIPE.digest)}") == 403
+    assert await _status(f"{base}?list-type=2") == 403
+
+
+async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None:
+    """Buckets that are there already are left alone, and a check finds them."""
+    async with S3Store(storage) as store:
+        await store.prepare(create=True)
+        picture = await store.keep(RECIPE, PICTURE)
+        await store.prepare(create=True)
+        await store.prepare()
+        assert await store.find(RECIPE) == picture
+
+
+async def test_a_missing_bucket_names_the_setting(storage: StorageSettings) -> None:
+    """A bucket that is not there is our mistake: nothing is lost, and the message says where to look."""
+    async with S3Store(storage) as store:
+        refusal = await _refusal(store)
+        with pytest.raises(Overloaded, match="LEADART_STORAGE__BUCKET"):
+            await store.prepare()
+
+    assert refusal.reason is Reason.MISCONFIGURED
+    assert "LEADART_STORAGE__BUCKET" in refusal.message
+
+
+async def test_wrong_keys_name_the_setting(storage: StorageSettings) -> None:
+    """Keys that the store refuses are our mistake: nothing is lost, and the message says where to look."""
+    for wrong in ({"access_key_id": "somebody"}, {"secret_access_key": "guessed"}):
+        async with S3Store(_changed(storage, **wrong)) as store:
+            refusal = await _refusal(store)
+        assert refusal.reason is Reason.MISCONFIGURED
+        assert "LEADART_STORAGE__ACCESS_KEY_ID" in refusal.message
+
+
+async def test_a_frozen_store_is_given_up(storage: StorageSettings, tmp_path: Path) -> None:
+    """A store that accepts connections and never answers costs `timeout_seconds`, then is `Overloaded`; it recovers."""
+    with S3Server(tmp_path) as server:
+        keys = {"access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key}
+        own = _changed(storage, endpoint_url=server.endpoint_url, timeout_seconds=1, **keys)
+        async with S3Store(own) as store:
+            await store.prepare(create=True)
+            await asyncio.to_thread(server.freeze)
+            refusal = await asyncio.wait_for(_refusal(store), 5)
+            await asyncio.to_thread(server.thaw)
+            kept = await store.keep(RECIPE, PICTURE)
+            await asyncio.to_thread(server.kill)
+            assert (await asyncio.wait_for(_refusal(store), 5)).reason is Reason.STORE_UNAVAILABLE
+            await asyncio.to_thread(server.start)
+            assert await store.find(RECIPE) == kept
+
+    assert refusal.reason is Reason.STORE_UNAVAILABLE
+    assert "no answer within 1 s" in refusal.message

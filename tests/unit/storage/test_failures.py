@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from consumer.errors import Overloaded, Transient
+from consumer.storage.failures import bounded
+from schemas import Reason
+
+
+def answer(code: str, status: int) -> ClientError:
+    response = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "PutObject")
+
+
+async def _overloaded(error: BaseException) -> Overloaded:
+    with pytest.raises(Overloaded) as caught:
+        async with bounded(1.0):
+            raise error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answer("InternalError", 500),
+        answer("SlowDown", 503),
+        answer("RequestTimeout", 408),
+        answer("TooManyRequests", 429),
+        answer("ConditionalRequestConflict", 409),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
+        ReadTimeoutError(endpoint_url="http://127.0.0.1:9"),
+        aiohttp.ClientPayloadError("cut off"),
+        ConnectionResetError("by peer"),
+    ],
+    ids=repr,
+)
+async def test_a_store_in_trouble_is_unavailable(error: Exception) -> None:
+    """Whatever will pass by itself is `Overloaded` as `store_unavailable`."""
+    assert (await _overloaded(error)).reason is Reason.STORE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (answer("AccessDenied", 403), "LEADART_STORAGE__ACCESS_KEY_ID"),
+        (answer("InvalidAccessKeyId", 403), "LEADART_STORAGE__ACCESS_KEY_ID"),
+        (answer("403", 403), "s3:ListBucket"),
+        (answer("NoSuchBucket", 404), "LEADART_STORAGE__BUCKET"),
+        (answer("404", 404), "LEADART_STORAGE__BUCKET"),
+        (answer("PermanentRedirect", 301), "LEADART_STORAGE__REGION"),
+        (answer("RequestTimeTooSkewed", 403), "clock"),
+        (answer("InvalidArgument", 400), "LEADART_STORAGE__*"),
+        (NoCredentialsError(), "LEADART_STORAGE__*"),
+        (BotoCoreError(), "LEADART_STORAGE__*"),
+    ],
+    ids=repr,
+)
+async def test_a_store_set_up_wrong_names_the_setting(error: Exception, named: str) -> None:
+    """Whatever an operator has to mend is `Overloaded` as `misconfigured`, with a sentence that says where."""
+    overloaded = await _overloaded(error)
+
+    assert overloaded.reason is Reason.MISCONFIGURED
+    assert named in overloaded.message
+
+
+async def test_silence_is_bounded() -> None:
+    """A call that does not end is ended, and the message says after how long."""
+    with pytest.raises(Overloaded, match=r"no answer within 0\.01 s"):
+        async with bounded(0.01):
+            await asyncio.Event().wait()
+
+
+async def test_other_errors_pass() -> None:
+    """What has nothing to do with the store is not dressed up as its fault."""
+    for error in (Transient(Reason.ENGINE_FAILED, "x"), ZeroDivisionError(), asyncio.CancelledError()):
+        with pytest.raises(type(error)):
+            async with bounded(1.0):
+                raise error
