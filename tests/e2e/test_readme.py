@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 import urllib.request
 import uuid
 from contextlib import asynccontextmanager
@@ -21,13 +20,10 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
-import typer.main
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from consumer.cli import app
 from schemas import names
-from schemas.topics import load_topics
 from tests.harness import BOUND, Site, workers
 
 if TYPE_CHECKING:
@@ -131,7 +127,7 @@ def site(kafka: KafkaServer, s3: S3Server) -> Site:
 
 
 async def announce_and_take_back(site: Site) -> None:
-    """Leave on the outcome topic what a worker leaves that dies before its commit: a ready event of an aborted transaction."""
+    """Leave on the outcome topic what a worker leaves that dies before its commit."""
     servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
     false = {"article": {"id": ARTICLE_ID, "revision": 6}, "pictures": [{"url": TAKEN_BACK}]}
     async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=uuid.uuid4().hex) as producer:
@@ -158,8 +154,14 @@ async def pictures_told(output: asyncio.StreamReader, count: int) -> list[tuple[
     return told
 
 
+def digest(address: str) -> str:
+    """Fetch a picture and return the SHA-256 of its bytes, which is also its object's name."""
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
+        return hashlib.sha256(answer.read()).hexdigest()
+
+
 async def test_a_cms_publishes_and_subscribes(bench: Bench, site: Site, tmp_path: Path) -> None:
-    """The README's subscriber prints where the pictures of its publisher's article are, and nothing that was taken back."""
+    """The README's subscriber prints where the pictures are that its publisher asked for, and nothing taken back."""
     await announce_and_take_back(site)
 
     with workers(site, tmp_path):
@@ -169,12 +171,11 @@ async def test_a_cms_publishes_and_subscribes(bench: Bench, site: Site, tmp_path
 
     assert [revision for revision, _ in told] == ["7", "7"]
     for _, address in told:
-        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
-            assert hashlib.sha256(answer.read()).hexdigest() == Path(urlsplit(address).path).stem
+        assert digest(address) == Path(urlsplit(address).path).stem
 
 
 def test_both_clients_put_an_article_on_one_partition(npm_folder: Path) -> None:
-    """kafkajs and aiokafka choose the same partition for a key, so publishers of both kinds keep an article's order."""
+    """Publishers with kafkajs and with aiokafka keep an article's order: both choose the same partition for its id."""
     ids = [ARTICLE_ID, "文章-7", "ünïcode", "🌩", "x" * 200, *(f"a-{number}" for number in range(200))]
     command = ["node", str(npm_folder / "partitions.mjs"), "12", *ids]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND, check=True)  # noqa: S603 - our own
@@ -198,60 +199,3 @@ def test_the_operators_commands_run(kafka: KafkaServer, s3: S3Server, tmp_path: 
     assert {file.name for file in tmp_path.glob("*.png")} == {"sheet.png", "storm.png"}
     with workers(site, tmp_path) as (worker,):
         assert all(worker.get(page)[0] == 200 for page in ("/metrics", "/healthz", "/readyz"))
-
-
-def test_every_other_command_exists() -> None:
-    """What the README tells to type is a target of the Makefile, an extra of the package, or a service that leadart has."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    for line in [line for line in COMMANDS if line in SERVICES or not line.startswith("leadart ")]:
-        program, *arguments = shlex.split(line)
-        match program:
-            case "make":
-                assert re.search(rf"^{arguments[0]}:", makefile, re.MULTILINE), line
-            case "pip":
-                assert set(re.findall(r"\.\[(\w+)\]", line)) <= set(extras), line
-            case "leadart":
-                assert arguments[0] in commands(), line
-            case _:
-                assert line == ". .venv/bin/activate"
-
-
-def commands() -> set[str]:
-    root = typer.main.get_command(app)
-    assert isinstance(root, typer.core.TyperGroup)
-    return set(root.commands)
-
-
-def test_the_table_of_commands_is_complete() -> None:
-    """The README lists the commands that there are, each once."""
-    listed = re.findall(r"^\| `leadart (\S+)` \|", README, re.MULTILINE)
-
-    assert sorted(listed) == sorted(commands())
-
-
-def test_the_table_of_events_is_the_contract() -> None:
-    """The README's table has every event type, on topics that carry it, and no other."""
-    rows = re.findall(r"^\| `(org\.\S+)` \| (.+?) \|", README, re.MULTILINE)
-    told = {event: set(re.findall(r"`(\S+)`", topics)) for event, topics in rows}
-    carried: dict[str, set[str]] = {}
-    for spec in load_topics():
-        for event in spec.types:
-            carried.setdefault(event, set()).add(spec.name)
-
-    assert told.keys() == carried.keys()
-    assert all(topics and topics <= carried[event] for event, topics in told.items())
-
-
-def test_programs_stand_in_the_readme_as_in_their_files() -> None:
-    """A program that is changed in docs/clients is changed in the README too, and the other way round."""
-    files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
-
-    assert files == PROGRAMS
-
-
-def test_the_readme_names_the_tested_kafkajs() -> None:
-    """Whoever follows the README installs the version of kafkajs that the test ran."""
-    pinned = json.loads((CLIENTS / "package.json").read_text())["dependencies"]["kafkajs"]
-
-    assert set(re.findall(r"kafkajs@(\S+?)`?[,\s]", README)) == {pinned}

@@ -1,0 +1,30 @@
+"""Print each article's pictures as soon as they are there (pip install aiokafka)."""
+
+import asyncio
+import json
+import os
+
+from aiokafka import AIOKafkaConsumer
+
+
+async def main() -> None:
+    consumer = AIOKafkaConsumer(
+        "article-image-outcome",
+        bootstrap_servers=os.environ.get("KAFKA", "127.0.0.1:9092"),
+        group_id="cms",
+        isolation_level="read_committed",  # the default also shows events that were taken back
+        auto_offset_reset="earliest",
+    )
+    async with consumer:
+        async for record in consumer:
+            kind = dict(record.headers)["ce_type"].decode()
+            outcome = json.loads(record.value)
+            article = outcome["article"]
+            if kind == "org.leadart.article.image-ready.v1":
+                for picture in outcome["pictures"]:
+                    print(article["id"], article["revision"], picture["url"], flush=True)
+            elif kind == "org.leadart.article.image-failed.v1":
+                print(article["id"], article["revision"], outcome["reason"], outcome["message"], flush=True)
+
+
+asyncio.run(main())
