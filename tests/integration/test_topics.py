@@ -1,0 +1,144 @@
+"""Topics, starting offsets and progress, on Apache Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import NewPartitions
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.errors import Fatal
+from consumer.kafka.client import committed_offsets, open_admin
+from consumer.kafka.lag import open_lag_reader, total
+from consumer.kafka.ledger import encode_metadata
+from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
+from schemas import Reason, names
+from tests.harness import BOUND, Site, answer, cms, request_data, workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+
+@pytest.fixture
+def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    return Site.fresh(kafka, s3)
+
+
+async def commit(site: Site, topic: str, offset: int, metadata: str) -> None:
+    """Commit as a stranger would who has the group's name."""
+    kafka = site.settings.kafka
+    async with AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
+    ) as consumer:
+        tp = TopicPartition(topic, 0)
+        consumer.assign([tp])
+        await consumer.commit({tp: OffsetAndMetadata(offset, metadata)})
+
+
+async def test_apply_makes_everything_once(site: Site) -> None:
+    """The first apply creates all topics and offsets with the contract's settings, the second finds nothing to do."""
+    first = await apply(site.settings, Start.EARLIEST)
+    second = await apply(site.settings, Start.EARLIEST)
+
+    assert len(first.created) == 9
+    assert all(name.startswith(site.env["LEADART_TOPICS__PREFIX"]) for name in first.created)
+    assert set(first.offsets.values()) == {0}
+    assert len(first.offsets) == 5 * 3
+    assert (second.created, second.offsets, second.differing) == ((), {}, ())
+
+
+async def test_a_group_may_begin_at_the_end(site: Site) -> None:
+    """With `--start latest` what was asked before the group existed is left alone."""
+    await apply(site.settings, None)
+    async with cms(site) as desk:
+        await desk.ask(request_data("a-1"))
+    applied = await apply(site.settings, Start.LATEST)
+
+    assert sum(applied.offsets.values()) == 1
+
+
+async def test_topics_of_different_sizes_are_refused(site: Site) -> None:
+    """A partition count that differs between topics is told with the command that mends it."""
+    await apply(site.settings, None)
+    async with open_admin(site.settings.kafka) as admin:
+        topic = site.topic(names.OUTCOME)
+        await admin.create_partitions({topic: NewPartitions(5)})
+        async with asyncio.timeout(BOUND):
+            while await partition_counts(admin, [topic], BOUND) != {topic: 5}:
+                await asyncio.sleep(0.05)
+    with pytest.raises(Fatal, match="leadart topics apply") as raised:
+        await apply(site.settings, None)
+
+    assert raised.value.reason is Reason.TOPICS_MISMATCH
+
+
+async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: Path) -> None:
+    """Setting offsets under a running worker is refused, and the worker goes on."""
+    site.prepare()
+    with workers(site, tmp_path):
+        with pytest.raises(Fatal, match="stop the workers"):
+            await apply(site.settings, Start.EARLIEST, force=True)
+        async with cms(site) as desk:
+            assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
+
+
+async def test_foreign_progress_stops_the_worker_and_forgetting_it_mends(site: Site, tmp_path: Path) -> None:
+    """Metadata that somebody else committed is refused with the command that mends it, and that command mends it."""
+    site.prepare()
+    topic = site.topic(names.REQUESTED)
+    await commit(site, topic, 0, "somebody else's notes")
+    refused = site.run("worker")
+    assert refused.returncode == 1
+    assert f"forget-progress {topic}:0" in refused.stderr
+
+    assert site.run("topics", "forget-progress", f"{topic}:0").returncode == 0
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
+
+
+async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_path: Path) -> None:
+    """A worker that takes over reads from the metadata what is finished, and answers only the rest."""
+    site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"}).prepare()
+    async with cms(site) as desk:
+        asked = [await desk.ask(request_data(f"a-{number}")) for number in range(4)]
+        await commit(site, site.topic(names.REQUESTED), 1, encode_metadata(1, {2}))
+        with workers(site, tmp_path):
+            await desk.until(lambda: len(desk.outcomes()) == 2)
+        await desk.settle()
+
+    assert {outcome["request_id"] for outcome in desk.outcomes()} == {asked[1], asked[3]}
+    async with open_admin(site.settings.kafka) as admin:
+        tp = TopicPartition(site.topic(names.REQUESTED), 0)
+        assert (await committed_offsets(admin, site.settings.kafka, [tp]))[tp].offset == 4
+
+
+async def test_lag_counts_what_is_not_finished(site: Site) -> None:
+    """Lag is told per partition without any worker, less what is finished above the commit; unknown is not 0."""
+    site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"})
+    await apply(site.settings, None)
+    async with cms(site) as desk:
+        for number in range(4):
+            await desk.ask(request_data(f"a-{number}"))
+    async with open_lag_reader(site.settings) as reader:
+        assert total(await reader.read()) is None
+        await apply(site.settings, Start.EARLIEST)
+        await commit(site, site.topic(names.REQUESTED), 1, encode_metadata(1, {2}))
+        lags = {lag.topic: lag for lag in await reader.read()}
+
+    asked = lags[site.topic(names.REQUESTED)]
+    assert (asked.records, asked.incomplete) == (3, 2)
+    assert total(list(lags.values())) == 3
+
+
+async def test_forgetting_progress_of_nothing_says_so(site: Site) -> None:
+    """A partition without an offset has no progress to forget."""
+    await apply(site.settings, None)
+    with pytest.raises(Fatal, match="no offset"):
+        await forget_progress(site.settings, site.topic(names.REQUESTED), 0)
