@@ -1,0 +1,69 @@
+"""What ruff does not know of the house style."""
+
+from __future__ import annotations
+
+import ast
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 40
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def modules(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in chain.from_iterable((ROOT / folder).rglob("*.py") for folder in folders):
+        yield path, ast.parse(path.read_text())
+
+
+def functions(tree: ast.Module) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def test_every_test_says_what_it_expects() -> None:
+    """Each test carries the behaviour that it expects as one sentence."""
+    silent = [
+        f"{path.name}:{function.lineno} {function.name}"
+        for path, tree in modules("tests")
+        for function in functions(tree)
+        if function.name.startswith("test_") and not (ast.get_docstring(function) or "").endswith(".")
+    ]
+
+    assert silent == []
+
+
+def test_files_and_functions_stay_small() -> None:
+    """No file of the product is over 350 lines, no function over 40."""
+    long = [
+        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
+        for path, tree in modules("consumer", "schemas")
+        for function in functions(tree)
+        if (function.end_lineno or 0) - function.lineno >= LONGEST_FUNCTION
+    ]
+    long += [
+        str(path) for path, _ in modules("consumer", "schemas") if len(path.read_text().splitlines()) > LONGEST_FILE
+    ]
+
+    assert long == []
+
+
+def test_tests_do_not_sleep_for_luck() -> None:
+    """A test waits for a condition under a bound; a sleep of a second or more is a guess about the machine."""
+    guesses = [
+        f"{path.name}:{node.lineno}"
+        for path, tree in modules("tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "asyncio.sleep"
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, int | float)
+        and node.args[0].value >= 1
+    ]
+
+    assert guesses == []
