@@ -43,16 +43,23 @@ def explain(error: ValidationError) -> ContractError:
 def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
     if first["type"] == "string_pattern_mismatch":
         return f"has the wrong form: write {PATTERNS_IN_WORDS[context['pattern']]}"
+    if first["type"] == "multiple_of" and _far_off(first["input"]):
+        return f"is far off: write a multiple of {context['multiple_of']}"
     if first["type"] in _SENTENCES:
         return _SENTENCES[first["type"]].format_map({**context, **_numbers(first["input"], context)})
     return first["msg"]
+
+
+def _far_off(value: object) -> bool:
+    """Tell whether a value is a number that is too large to be repeated, or none at all."""
+    return isinstance(value, int | float) and not abs(value) <= 2 * SAFE_INTEGER
 
 
 def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
     # Only numbers are repeated: texts may be from unpublished stories.
     if not isinstance(value, int | float):
         return {}
-    if not abs(value) <= 2 * SAFE_INTEGER:
+    if _far_off(value):
         return {"input": "far off"}
     number = int(value) if value == int(value) else value
     lower = number - number % context.get("multiple_of", 1)

@@ -23,7 +23,9 @@ Stage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSch
 class Part(BaseModel):
     """A piece of what we announce: closed, frozen, every field always present."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True, hide_input_in_errors=True
+    )
 
 
 class ArticleRevision(Part):

@@ -58,7 +58,7 @@ class Priority(StrEnum):
 class Accepted(BaseModel):
     """What we read: strict about types, silent about unknown fields, null equals absent."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
