@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 import hypothesis
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from consumer.embedded import Server
 
+
+NPM_SECONDS = 120
 
 # On a shared machine a slow example says nothing about the code.
 hypothesis.settings.register_profile("leadart", deadline=None)
@@ -60,10 +65,33 @@ def storage(s3: S3Server) -> StorageSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which node finds what `tests/e2e/clients/package.json` names, and the programs beside that file."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        _absent("node and npm are not installed")
+    folder = tmp_path_factory.mktemp("javascript")
+    shutil.copytree(Path(__file__).parent / "e2e" / "clients", folder, dirs_exist_ok=True)
+    options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+    command = [npm, "install", *options]
+    done = subprocess.run(  # noqa: S603 - npm itself
+        command, cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
+    )
+    if done.returncode:
+        _absent(f"npm could not install: {done.stderr[-500:]}")
+    return folder
+
+
 def _start(server: Server) -> None:
     try:
         server.start()
     except Missing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(missing.message)
+        _absent(missing.message)
+
+
+def _absent(reason: str) -> NoReturn:
+    """What a test needs is not here: fine on a laptop, told with the reason; never in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -16,7 +15,7 @@ import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -86,39 +85,11 @@ def environment(site: Site) -> dict[str, str]:
     return {**os.environ, "KAFKA": site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]}
 
 
-@pytest.fixture(scope="module")
-def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which node finds kafkajs."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        absent("node and npm are not installed")
-    folder = tmp_path_factory.mktemp("javascript")
-    for file in CLIENTS.iterdir():
-        shutil.copy(file, folder)
-    done = subprocess.run(  # noqa: S603 - our own command
-        [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-        check=False,
-    )
-    if done.returncode:
-        absent(f"npm could not install kafkajs: {done.stderr[-500:]}")
-    return folder
-
-
-def absent(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(params=["py", "mjs"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     if request.param == "py":
         return Bench("py", sys.executable, tmp_path)
-    return Bench("mjs", "node", request.getfixturevalue("npm_folder"))
+    return Bench("mjs", "node", request.getfixturevalue("javascript"))
 
 
 @pytest.fixture
@@ -174,10 +145,10 @@ async def test_a_cms_publishes_and_subscribes(bench: Bench, site: Site, tmp_path
         assert digest(address) == Path(urlsplit(address).path).stem
 
 
-def test_both_clients_put_an_article_on_one_partition(npm_folder: Path) -> None:
+def test_both_clients_put_an_article_on_one_partition(javascript: Path) -> None:
     """Publishers with kafkajs and with aiokafka keep an article's order: both choose the same partition for its id."""
     ids = [ARTICLE_ID, "文章-7", "ünïcode", "🌩", "x" * 200, *(f"a-{number}" for number in range(200))]
-    command = ["node", str(npm_folder / "partitions.mjs"), "12", *ids]
+    command = ["node", str(javascript / "partitions.mjs"), "12", *ids]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND, check=True)  # noqa: S603 - our own
     partitions, choose = list(range(12)), DefaultPartitioner()
 
