@@ -35,6 +35,8 @@ class KafkaServer(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "kafka")
+
+    def _choose_ports(self) -> None:
         self._port, self._controller_port = free_ports(2)
 
     @property

@@ -18,9 +18,11 @@ class S3Server(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "s3")
-        self._port, *self._inner_ports = free_ports(5, also=_GRPC_OFFSET)
         self.access_key_id = "leadart"
         self.secret_access_key = secrets.token_urlsafe(24)
+
+    def _choose_ports(self) -> None:
+        self._port, *self._inner_ports = free_ports(5, also=_GRPC_OFFSET)
 
     @property
     def endpoint_url(self) -> str:

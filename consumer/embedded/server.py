@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 _KILL_SECONDS = 10.0
+_PORT_CHOICES = 4
+_PORT_TAKEN = ("Address already in use", "address already in use", "BindException")
 
 
 class Missing(Fatal):
@@ -46,6 +48,8 @@ class Server(ABC):
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid = 0
         self._log_start = 0
+        self._was_up = False
+        self._choose_ports()
 
     @property
     def pid(self) -> int:
@@ -67,6 +71,20 @@ class Server(ABC):
         if self.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(_PORT_CHOICES):
+            try:
+                self._start_once(within_seconds)
+            except Fatal:
+                # Between the probe and the server's own bind somebody else may take a port; who was up keeps his.
+                if self._was_up or not any(sign in self._log_since_start() for sign in _PORT_TAKEN):
+                    raise
+                self._choose_ports()
+            else:
+                self._was_up = True
+                return
+        raise Fatal(Reason.MISCONFIGURED, f"{self.name} found no free ports in {_PORT_CHOICES} tries")
+
+    def _start_once(self, within_seconds: float) -> None:
         command, environment = self._command()
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._spawn(command, environment)
@@ -122,6 +140,9 @@ class Server(ABC):
     def _answers(self) -> bool:
         """Ask the server, without waiting long, whether it is ready."""
 
+    def _choose_ports(self) -> None:  # noqa: B027 - a server without ports has none to choose
+        """Choose free ports: when made, and again whenever one was taken before the server had it."""
+
     def _spawn(self, command: list[str], environment: dict[str, str]) -> None:
         # Own session: a terminal's Ctrl-C must reach us first, so that we stop the servers after their clients.
         with self.log.open("ab") as log:
@@ -153,6 +174,8 @@ class Server(ABC):
         self._guard = None
 
     def _log_since_start(self) -> str:
+        if not self.log.exists():
+            return ""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -167,7 +190,8 @@ def free_ports(count: int, *, also: int = 0) -> list[int]:
     They lie below the range from which outgoing connections get theirs: a client that knocks at a killed server's port
     must neither take it nor, as loopback allows, connect to itself.
     """
-    candidates = random.sample(range(10_000, 22_000), 200)
+    # The system's own randomness: a seeded test in another process would choose the same ports.
+    candidates = random.SystemRandom().sample(range(10_000, 22_000), 200)
     free = [port for port in candidates if _is_free(port) and _is_free(port + also)]
     return free[:count]
 

@@ -33,6 +33,39 @@ class Script(Server):
         return "up" in self._log_since_start()
 
 
+class Crowded(Script):
+    """A server whose first ports are taken before it has them."""
+
+    def __init__(self, folder: Path, taken: int, complaint: str = "bind: address already in use") -> None:
+        self.choices = 0
+        self._taken = taken
+        self._complaint = complaint
+        super().__init__(folder)
+
+    def _choose_ports(self) -> None:
+        self.choices += 1
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        crash = f"import sys; sys.exit({self._complaint!r})"
+        return ([sys.executable, "-c", crash], {}) if self.choices <= self._taken else super()._command()
+
+
+def test_a_port_that_was_taken_meanwhile_is_chosen_anew(tmp_path: Path) -> None:
+    """Whoever takes a port between the probe and the server's own bind costs another choice, not the start."""
+    with Crowded(tmp_path, taken=2) as server:
+        assert server.running
+        assert server.choices == 3
+
+
+def test_other_failures_are_not_tried_again(tmp_path: Path) -> None:
+    """A server that does not start for any other reason is told about at once."""
+    server = Crowded(tmp_path, taken=2, complaint="no such option")
+    with pytest.raises(Fatal, match="no such option"):
+        server.start()
+
+    assert server.choices == 1
+
+
 def _gone(pid: int) -> bool:
     try:
         psutil.Process(pid).wait(10)
