@@ -14,7 +14,8 @@ from weakref import WeakValueDictionary
 import structlog
 
 from consumer.brief import Brief, make_brief
-from consumer.errors import Overloaded, Transient
+from consumer.errors import Fatal, Overloaded, Rejected, Transient
+from consumer.scheduler import HandedBack
 from consumer.telemetry.metrics import Stage
 from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle
 
@@ -109,21 +110,29 @@ class Pipeline:
                     for index, recipe in enumerate(brief.recipes)
                 ]
         except BaseExceptionGroup as group:
-            raise _first(group) from group
-        results = [task.result() for task in made]
-        reused = all(found for _, found in results)
-        return await self._announce(job, brief, [stored for stored, _ in results], timings, reused=reused)
+            raise _gravest(group) from group
+        finished = [result for task in made if (result := task.result()) is not None]
+        if len(finished) < len(made):
+            raise HandedBack
+        reused = all(found for _, found in finished)
+        return await self._announce(job, brief, [stored for stored, _ in finished], timings, reused=reused)
 
     async def _picture(
         self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings
-    ) -> tuple[StoredPicture, bool]:
-        """Return the stored picture and whether it had been made before."""
+    ) -> tuple[StoredPicture, bool] | None:
+        """Return the stored picture and whether it had been made before; None when the worker stops before its turn.
+
+        That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
+        """
         lock = self._recipes.setdefault(recipe.digest, asyncio.Lock())
         async with lock:
             found = await self._patiently(lambda: self._store.find(recipe), timings)
             if found is not None:
                 return found, True
-            made = await self._patiently(lambda: self._make(job, index, recipe, teller, timings), timings)
+            try:
+                made = await self._patiently(lambda: self._make(job, index, recipe, teller, timings), timings)
+            except HandedBack:
+                return None
             return made, False
 
     async def _make(self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings) -> StoredPicture:
@@ -168,7 +177,7 @@ class Pipeline:
         self, job: Job, brief: Brief, stored: list[StoredPicture], timings: Timings, *, reused: bool
     ) -> ImageReady:
         request, model = job.request, self._engine.model
-        pictures = tuple([await self._ready_picture(index, picture) for index, picture in enumerate(stored)])
+        pictures = [await self._ready_picture(index, picture, timings) for index, picture in enumerate(stored)]
         return ImageReady(
             request_id=job.event.id,
             article=ArticleRevision(id=request.article.id, revision=request.article.revision),
@@ -176,7 +185,7 @@ class Pipeline:
             variation=request.generation.variation,
             prompt=brief.prompt,
             alt=brief.alt,
-            pictures=pictures,
+            pictures=tuple(pictures),
             style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
             model=ReadyModel(name=model.name, sha256=model.sha256),
             reused=reused,
@@ -188,8 +197,8 @@ class Pipeline:
             ),
         )
 
-    async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
-        url, expires = await self._store.url(picture)
+    async def _ready_picture(self, index: int, picture: StoredPicture, timings: Timings) -> ReadyPicture:
+        url, expires = await self._patiently(lambda: self._store.url(picture), timings)
         return ReadyPicture(
             index=index,
             url=url,
@@ -205,9 +214,26 @@ class Pipeline:
         )
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of a group of pictures: one outcome has one reason."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that decides for all pictures of a job: one outcome has one reason, and fatal comes first."""
+    leaves: list[BaseException] = []
+    unopened: list[BaseException] = [group]
+    while unopened:
+        error = unopened.pop()
+        if isinstance(error, BaseExceptionGroup):
+            unopened.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    return min(leaves, key=_gravity)
+
+
+def _gravity(error: BaseException) -> int:
+    match error:
+        case Fatal():
+            return 0
+        case Rejected():
+            return 2
+        case Transient():
+            return 3
+        case _:  # a defect of ours: its trace must not be hidden by what a request did
+            return 1

@@ -139,7 +139,10 @@ class WorkerSettings(BaseModel):
         None, description="CloudEvents source of what the worker says; none: `/leadart/<group>`."
     )
     jobs_in_hand: int = Field(
-        256, ge=1, le=4096, description="Most requests in hand at a time over all lanes; full lanes are paused."
+        256,
+        ge=1,
+        le=4096,
+        description="Most requests in hand at a time in each lane, over all its partitions; a full lane is paused.",
     )
     pictures_unstored: int = Field(
         64, ge=1, le=4096, description="Most painted pictures held in memory while the store is slow or down."

@@ -34,8 +34,7 @@ from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-Opened = TypeVar("Opened")
+Result = TypeVar("Result")
 
 CONNECT_AGAIN_SECONDS = 3.0
 POLL_BOUND_SECONDS = 120.0
@@ -95,16 +94,16 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
         engine = await stack.enter_async_context(open_engine(settings.engine))
         metrics.tell_model(engine.model)
-        admin = await _patiently(stack, lambda: open_admin(settings.kafka))
-        partitions = await one_partition_count(admin, settings)
-        consumer = await _patiently(stack, lambda: _started_consumer(settings))
+        admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
+        partitions = await _patiently(lambda: one_partition_count(admin, settings))
+        consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
         yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, partitions)
 
 
-async def _patiently(stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Opened]]) -> Opened:
+async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
     while True:
         try:
-            return await stack.enter_async_context(open_())
+            return await attempt()
         except BusError as error:
             log.warning("bus_unavailable", error=str(error), wait_seconds=CONNECT_AGAIN_SECONDS)
             await asyncio.sleep(CONNECT_AGAIN_SECONDS)

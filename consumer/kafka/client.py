@@ -13,25 +13,42 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     IllegalStateError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
 )
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.errors import Fatal
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
 from consumer.settings import SecurityProtocol
+from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from consumer.settings import KafkaSettings
 
-REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
-"""What no retry changes: the broker's verdict on the record or on our rights."""
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""The broker's verdict on a record, which no retry changes."""
+
+NO_RIGHTS = (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+"""The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
 
 CLOSE_SECONDS = 3.0
 """Grace for an orderly close of a client before it is torn down."""
@@ -106,7 +123,7 @@ async def committed_offsets(
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Turn every way in which a call to Kafka can fail, or not end, into `BusError`."""
+    """Turn every way in which a call to Kafka can fail, or not end, into `BusError`; missing rights are `Fatal`."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -117,7 +134,9 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
         raise _told(error) from error
 
 
-def _told(error: BaseException) -> BusError:
+def _told(error: BaseException) -> BusError | Fatal:
+    if isinstance(error, NO_RIGHTS):
+        return Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its credentials and ACLs.")
     kind = LetterRefused if isinstance(error, REFUSALS) else BusError
     return kind(repr(error))
 
@@ -127,11 +146,10 @@ def _relayed(sent: asyncio.Future[object]) -> asyncio.Future[object]:
     answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     def relay(done: asyncio.Future[object]) -> None:
+        error = BusError("the client dropped it") if done.cancelled() else done.exception()
         if answer.done():
             return
-        if done.cancelled():
-            answer.cancel()
-        elif error := done.exception():
+        if error is not None:
             answer.set_exception(_told(error))
         else:
             answer.set_result(done.result())
@@ -272,4 +290,29 @@ def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
     """True for the tasks that a producer started: coroutines of its sender and accumulator; it keeps no list itself."""
     frame = getattr(task.get_coro(), "cr_frame", None)
     owner = frame.f_locals.get("self") if frame is not None else None
-    return owner is not None and owner in (producer._sender, producer._message_accumulator)  # noqa: SLF001
+    return owner is not None and (owner is producer._sender or owner is producer._message_accumulator)  # noqa: SLF001
+
+
+def client_trouble(consumer: AIOKafkaConsumer) -> str | None:
+    """Say which of the consumer's background tasks has died of an error, if any: a poll does not always tell."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - there is no public sign of life
+    for name, task in (
+        ("coordination", coordinator and coordinator._coordination_task),  # noqa: SLF001
+        ("heartbeat", coordinator and coordinator._heartbeat_task),  # noqa: SLF001
+        ("fetch", fetcher and fetcher._fetch_task),  # noqa: SLF001
+    ):
+        if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
+            return f"The Kafka client's {name} task died of {task.exception()!r}"
+    return None
+
+
+def awaits_assignment(consumer: AIOKafkaConsumer) -> bool:
+    """Tell whether the group has yet to give this member its partitions; polls block meanwhile."""
+    return bool(consumer._subscription.reassignment_in_progress)  # noqa: SLF001 - there is no public one
+
+
+def unreadable_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+    """Return the offset of the record at which the partition's parser failed, past markers and aborted copies."""
+    failed = consumer._fetcher._records[tp]  # noqa: SLF001 - the cursor is only moved by records that were read
+    offset: int = failed._partition_records.next_fetch_offset  # noqa: SLF001
+    return offset

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.errors import Fatal, LeadartError, Rejected, Transient
+from consumer.errors import LeadartError, Rejected, Transient
 from consumer.jobs import Job, Lane
 from consumer.pipeline import Timings
 from consumer.scheduler import HandedBack
@@ -84,10 +84,10 @@ class Crew:
     async def _settlement(self, record: Record, teller: JobTeller, timings: Timings) -> Settlement:
         try:
             return await self._answer(record, teller, timings)
-        except (Fatal, HandedBack):
-            raise
-        except LeadartError as error:
+        except (Rejected, Transient) as error:
             return self._refusal(record, error, timings)
+        except (LeadartError, HandedBack):
+            raise
         except Exception:
             # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
             log.exception("defect", topic=record.topic, partition=record.partition, offset=record.offset)

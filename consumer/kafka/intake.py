@@ -7,21 +7,18 @@ that come back begin another epoch.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import (
-    GroupAuthorizationFailedError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumer.errors import Fatal
 from consumer.jobs import Record
+from consumer.kafka.bus import BusError
+from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble, unreadable_offset
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -36,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 POLL_RECORDS = 500
+CAREFUL_MS = 50
+WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
 """How long a rebalance waits for an owner's transaction before it is cut off; below the rebalance timeout."""
 
@@ -90,16 +89,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         self._stopping = True
 
     async def run(self) -> None:
-        """Poll until cancelled. Raises `Fatal` for what only an operator can mend.
+        """Poll until cancelled. Raises `Fatal` for what only an operator can mend, or a new process.
 
         Owners run in a task group of this loop: when one fails, the loop ends with it, and the other way round.
         """
         async with asyncio.TaskGroup() as self._tasks:
             self._consumer.subscribe(topics=list(self.lanes), listener=self)
+            self._tasks.create_task(self._watch())
             while True:
                 self._steer()
-                await self._poll()
-                self._polled()
+                if await self._poll():
+                    self._polled()
                 if self._failure:
                     raise self._failure
 
@@ -107,67 +107,87 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         """End all owners after their last commit; bounded in time."""
         await self._end_owners()
 
-    async def _poll(self) -> None:
+    async def _watch(self) -> None:
+        """End the worker when a part of the client has died: aiokafka starts none again, and polls on regardless."""
+        while True:
+            if trouble := client_trouble(self._consumer):
+                raise Fatal(
+                    Reason.BUS_UNAVAILABLE, f"{trouble}; the worker ends, so that a new one can join the group."
+                )
+            if awaits_assignment(self._consumer):
+                self._polled()  # a poll waits for the group without a bound of its own; that is no standstill
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _poll(self) -> bool:
+        """Poll once; True if it went well."""
         try:
             # Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after
             # which its max_poll_interval is never enforced again. Our own liveness (see `polled`) does not rely on it.
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._room())
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             self._judge_offset_error(error)
-            return
-        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
-            raise Fatal(
-                Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its ACLs: leadart doctor."
-            ) from error
-        except KafkaError as error:
+            return True
+        except NO_RIGHTS as error:
+            raise Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its ACLs.") from error
+        except (KafkaError, UnicodeDecodeError) as error:
             log.warning("poll_failed", error=repr(error))
             self._rewind()
-            await asyncio.sleep(POLL_MS / 1000)
-            return
-        except UnicodeDecodeError:
-            self._rewind()
             await self._read_carefully()
-            return
+            return False
         # No await between the poll's return and this: the cursor is already past these records, and an owner that ran
         # in between would take them for control markers.
         for tp, records in batches.items():
             self._deliver(tp, records)
+        return True
+
+    def _room(self) -> int:
+        """Return how many records may be read at once without overfilling the fullest lane that still admits."""
+        rooms = [self._jobs_in_hand - self.in_hand(lane) for lane in self.lanes]
+        return min([POLL_RECORDS, *(room for room in rooms if room > 0)])
 
     def _rewind(self) -> None:
         """Undo what a failed poll did to the cursors: it loses what it had already taken from other partitions."""
-        for shard in self.assigned:
-            self._owners[shard].rewind()
+        with suppress(BusError):  # the partition went away meanwhile, and its cursor with it
+            for shard in self.assigned:
+                self._owners[shard].rewind()
 
     async def _read_carefully(self) -> None:
-        """Read each partition one record at a time, stepping over what the client cannot parse.
+        """Read partition by partition and record by record, so that one that cannot be read holds up nothing else.
 
-        aiokafka parses headers while it hands records out, and a header name that is not UTF-8 (C clients can write
-        one) fails the poll for ever.
+        aiokafka unpacks records while it hands them out. A header name that is not UTF-8 (C clients can write one)
+        fails the poll for ever: such a record is stepped over. A batch that is broken as a whole stays where it is, and
+        its lag shows it.
         """
         for tp in self._consumer.assignment():
-            for _ in range(POLL_RECORDS):
-                if not self._admits(self._owners[tp.partition], tp.topic):
-                    break
-                try:
-                    batches = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-                except UnicodeDecodeError as error:
-                    await self._step_over(tp, error)
-                    continue
-                if not batches:
-                    break
-                self._deliver(tp, batches[tp])
+            with suppress(KafkaError, BusError):
+                await self._read_one_by_one(tp)
 
-    async def _step_over(self, tp: TopicPartition, error: UnicodeDecodeError) -> None:
-        # The failed parser's position reaches the cursor with the next poll: past markers, at the record itself.
-        await self._consumer.getmany(tp, timeout_ms=0, max_records=1)
-        offset = await self._consumer.position(tp)
+    async def _read_one_by_one(self, tp: TopicPartition) -> None:
+        owner = self._owners[tp.partition]
+        for _ in range(POLL_RECORDS):
+            if not self._admits(owner, tp.topic):
+                return
+            try:
+                batches = await self._consumer.getmany(tp, timeout_ms=CAREFUL_MS, max_records=1)
+            except UnicodeDecodeError as error:
+                self._step_over(tp, owner, error)
+                continue
+            except KafkaError as error:
+                log.warning("partition_unreadable", topic=tp.topic, partition=tp.partition, error=repr(error))
+                return
+            if not batches:
+                return
+            self._deliver(tp, batches[tp])
+
+    def _step_over(self, tp: TopicPartition, owner: ShardOwner, error: UnicodeDecodeError) -> None:
+        offset = unreadable_offset(self._consumer, tp)
         log.error("record_unreadable", topic=tp.topic, partition=tp.partition, offset=offset, error=repr(error))
         self._consumer.seek(tp, offset + 1)
         why = (
             f"The record at {tp.topic}:{tp.partition} offset {offset} has a header name that is not UTF-8, so it "
             "cannot be read; its bytes are still there: correct the publisher."
         )
-        self._owners[tp.partition].deliver(Record(tp.topic, tp.partition, offset, None, None, (), 0, unreadable=why))
+        owner.deliver(Record(tp.topic, tp.partition, offset, None, None, (), 0, unreadable=why))
 
     def _deliver(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
         owner = self._owners[tp.partition]
@@ -188,7 +208,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         """Before a shard is open aiokafka looks for a position by itself; only an open shard's error means anything."""
         tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else {}
         for tp in [tps] if isinstance(tps, TopicPartition) else list(tps):
-            if self._owners[tp.partition].open:
+            owner = self._owners.get(tp.partition)
+            if owner is not None and owner.open:
                 raise Fatal(
                     Reason.NO_STARTING_OFFSET,
                     f"The group's offset for {tp.topic}:{tp.partition} is not in the log any more ({error!r}): records "
@@ -240,9 +261,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         if shards != set.union(*by_lane.values()) or not shards <= self._owners.keys():
             raise Fatal(
                 Reason.TOPICS_MISMATCH,
-                "The lanes no longer have one partition count: "
-                f"{ {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles between shards: "
-                "stop the workers, drain the lanes, then: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
+                f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
+                f"was given { {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles "
+                "between shards: stop the workers, drain the lanes, then: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
             )
         return frozenset(shards)
 
@@ -257,4 +278,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=REVOKE_SECONDS)
+            _, stuck = await asyncio.wait(late, timeout=REVOKE_SECONDS)
+            if stuck:
+                # A second run of the same owner would share its books with the first.
+                self._failure = Fatal(
+                    Reason.INTERNAL, "An owner did not end; the worker does, so that it starts afresh."
+                )

@@ -63,7 +63,8 @@ class Ledger:
 
     committed: Progress
     next_offset: int
-    in_hand: set[int] = field(default_factory=set)
+    unfinished: dict[int, None] = field(default_factory=dict)
+    """Delivered and not finished; the first key is the lowest, because records are delivered in their order."""
     finished: set[int] = field(default_factory=set)
 
     @classmethod
@@ -78,7 +79,7 @@ class Ledger:
         self.next_offset = offset + 1
         if offset in self.finished:
             return False
-        self.in_hand.add(offset)
+        self.unfinished[offset] = None
         return True
 
     def can_finish(self, offset: int) -> bool:
@@ -87,7 +88,7 @@ class Ledger:
 
     def finish(self, offset: int) -> None:
         """Take note that a delivered record's outcome is in the transaction being committed."""
-        self.in_hand.remove(offset)
+        del self.unfinished[offset]
         self.finished.add(offset)
 
     def skip_to(self, position: int) -> None:
@@ -98,14 +99,13 @@ class Ledger:
     def lowest(self) -> int:
         """The lowest offset that is not finished.
 
-        Nothing in hand does not mean that all finished offsets are below: after a restore, bits may lie above records
-        that have not been read yet. So the next offset to be delivered counts as unfinished.
+        Nothing unfinished does not mean that all finished offsets are below: after a restore, bits may lie above
+        records that have not been read yet. So the next offset to be delivered counts as unfinished.
         """
-        return min(self.in_hand, default=self.next_offset)
+        return next(iter(self.unfinished), self.next_offset)
 
-    @property
-    def progress(self) -> Progress:
-        """What to commit now; finished offsets below the lowest are forgotten."""
+    def close_up(self) -> Progress:
+        """Return what to commit now, and forget the finished offsets below the lowest."""
         lowest = self.lowest
         self.finished = {offset for offset in self.finished if offset >= lowest}
         return Progress(lowest, encode_metadata(lowest, self.finished))
@@ -113,13 +113,13 @@ class Ledger:
     @property
     def idle(self) -> bool:
         """True when all that was read is finished."""
-        return not self.in_hand and not self.finished
+        return not self.unfinished and not self.finished
 
     @property
     def full(self) -> bool:
         """True when no further record may be read until the lowest one is finished.
 
-        With nothing in hand it is never full: restored bits may span it all, and only reading on frees them.
+        With nothing unfinished it is never full: restored bits may span it all, and only reading on frees them.
         """
-        crowded = len(self.in_hand) + len(self.finished) >= MAX_RECORDS
-        return bool(self.in_hand) and (crowded or self.next_offset - self.lowest >= MAX_SPAN)
+        crowded = len(self.unfinished) + len(self.finished) >= MAX_RECORDS
+        return bool(self.unfinished) and (crowded or self.next_offset - self.lowest >= MAX_SPAN)

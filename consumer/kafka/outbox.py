@@ -51,10 +51,13 @@ class Outbox:
         recipes = [picture.recipe for picture in ready.pictures]
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
         facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes)}
-        return Settlement((letter,), self._short_failure(job.record), facts)
+        return Settlement((letter,), self.failed(job.record, _untellable(job.record), 1).fallback, facts)
 
     def failed(self, record: Record, error: LeadartError, attempts: int) -> Settlement:
-        """Keep the record as a dead letter and, wherever an article id can be read, tell the CMS why."""
+        """Keep the record as a dead letter and, wherever an article id can be read, tell the CMS why.
+
+        Should the broker never take the dead letter, its fallback says where the original lies and holds only its key.
+        """
         known = salvage(record.key, record.headers, record.value)
         facts = {
             "outcome": "failed",
@@ -65,31 +68,18 @@ class Outbox:
             "article_id": known.article_id,
             "revision": known.revision,
         }
-        kept = self._keep(record, error, attempts)
+        kept, marked = (self._keep(record, error, attempts, whole=whole) for whole in (True, False))
         if known.article_id is None:
-            return Settlement((kept,), (), facts)
+            return Settlement((kept,), (marked,), facts)
         where = DeadLetter(topic=self._dead_letter, partition=record.partition)
         told = self._failure(record, known, error, attempts, where)
-        return Settlement((told, kept), self._short_failure(record), facts)
+        return Settlement((told, kept), (told, marked), facts)
 
     def progress(self, job: Job, data: Announcement) -> tuple[list[tuple[str, bytes]], bytes]:
         """Build a progress event: headers and value. Its id is its content's, so a repeat is the same event."""
         return self._event(_asker(job), data, [data.model_dump_json()])
 
-    def _short_failure(self, record: Record) -> tuple[Letter, ...]:
-        known = salvage(record.key, record.headers, record.value)
-        if known.article_id is None:
-            return ()
-        refused = Rejected(
-            Reason.ANNOUNCEMENT_REFUSED,
-            f"The bus refuses what was to be said about this request ({record.topic}:{record.partition} offset "
-            f"{record.offset}); an operator has to compare the topics' limits with the contract.",
-        )
-        return (self._failure(record, known, refused, 1, None),)
-
-    def _failure(
-        self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter | None
-    ) -> Letter:
+    def _failure(self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter) -> Letter:
         article_id = known.article_id or ""
         coordinates = f"{record.topic}:{record.partition}:{record.offset}"
         asker = Asker(known.source or "", known.request_id or coordinates, article_id, {})
@@ -124,8 +114,11 @@ class Outbox:
         )
         return write(event)
 
-    def _keep(self, record: Record, error: LeadartError, attempts: int) -> Letter:
-        """Return the dead letter: original key, value and headers untouched, and beside them where and why."""
+    def _keep(self, record: Record, error: LeadartError, attempts: int, *, whole: bool) -> Letter:
+        """Return the dead letter: original key, value and headers untouched, and beside them where and why.
+
+        Without `whole` only a mark of it: the key, and that value and headers are still where they were.
+        """
         told = {
             "leadart-topic": record.topic,
             "leadart-partition": str(record.partition),
@@ -137,12 +130,22 @@ class Outbox:
             "leadart-attempts": str(attempts),
             "leadart-worker-version": __version__,
         }
-        value = record.value
+        value, headers = record.value, record.headers
+        if not whole:
+            value, headers, told["leadart-omitted"] = b"", (), "value, headers"
         if record.key is None and value is None:
             # The client refuses to write a record of neither; the header keeps the truth for a redrive.
             value, told["leadart-unreadable" if record.unreadable else "leadart-null-value"] = b"", "true"
-        headers = (*record.headers, *((name, text.encode()) for name, text in told.items()))
-        return Letter(self._dead_letter, record.partition, record.key, value, headers)
+        ours = tuple((name, text.encode()) for name, text in told.items())
+        return Letter(self._dead_letter, record.partition, record.key, value, (*headers, *ours))
+
+
+def _untellable(record: Record) -> Rejected:
+    return Rejected(
+        Reason.ANNOUNCEMENT_REFUSED,
+        f"The bus refuses what was to be said about this request ({record.topic}:{record.partition} offset "
+        f"{record.offset}); an operator has to compare the topics' limits with the contract.",
+    )
 
 
 def _asker(job: Job) -> Asker:

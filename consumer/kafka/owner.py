@@ -10,7 +10,8 @@ open whether the transaction went through, so there is one way out: end the epoc
 taking turns are slow, never wrong.
 
 The work on a record outlives epochs. A record delivered again after a rebalance meets its own job, by coordinates and
-digest, and is adopted instead of done twice.
+digest, and is adopted instead of done twice. But an epoch only ever settles what was delivered in it: until its record
+is read again, work of an earlier epoch may be finished, yet it is not this epoch's to commit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from consumer.kafka.ledger import Ledger, ProgressUnreadable
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from consumer.jobs import Record
     from consumer.kafka.bus import Bus, Epoch, Settlement
@@ -105,8 +106,13 @@ class ShardOwner:
         return bool(self._ledgers)
 
     def in_hand(self, topic: str) -> int:
-        """How many of the lane's records are being worked on or wait to be committed."""
-        return sum(1 for lane, _ in self._works if lane == topic)
+        """How many of the lane's records were delivered in this epoch and are not yet committed; 0 while closed.
+
+        Work of earlier epochs does not count: admission rests on this figure, and such work is only ever settled after
+        its record is read again.
+        """
+        ledger = self._ledgers.get(topic)
+        return len(ledger.unfinished) if ledger else 0
 
     def wants(self, topic: str) -> bool:
         """True if the poll loop may read on in this lane."""
@@ -140,13 +146,16 @@ class ShardOwner:
             work.withdraw(running)
         self._works.clear()
 
-    async def run(self) -> None:
-        """Own the shard, epoch after epoch, until `stop`.
+    def run(self) -> Coroutine[None, None, None]:
+        """Own the shard, epoch after epoch, until `stop`; which counts from this call on, not from the first step.
 
         Cancelling ends the epoch where it is: what was not committed is seen by nobody. Raises `Fatal` for what only an
         operator can mend.
         """
         self._stopping.clear()
+        return self._run()
+
+    async def _run(self) -> None:
         backoff = self._pace.backoff
         while not self._stopping.is_set():
             try:
@@ -156,7 +165,7 @@ class ShardOwner:
                     await self._serve(epoch)
             except BusError as error:
                 self._crew.epoch_ended(self.shard, error)
-                await self._unless_stopping(backoff)
+                await self._pause(backoff)
                 backoff = min(2 * backoff, self._pace.backoff_most)
             finally:
                 self._ledgers = {}
@@ -178,7 +187,7 @@ class ShardOwner:
                 return progress
             if self._stopping.is_set():
                 break
-            await self._unless_stopping(self._pace.reread)
+            await self._pause(self._pace.reread)
         raise BusError(f"the committed offsets of shard {self.shard} could not be read")
 
     def _restore(self, topic: str, progress: Progress) -> Ledger:
@@ -219,7 +228,7 @@ class ShardOwner:
     async def _commit(self, epoch: Epoch) -> None:
         """Settle what is finished, and move idle lanes past control markers, in one transaction."""
         batch = self._take_batch()
-        progress = self._progress_after(batch)
+        progress = self._close_up(batch)
         if not progress:
             return
         started = time.monotonic()
@@ -235,16 +244,17 @@ class ShardOwner:
         except TimeoutError as error:
             raise BusError(f"no answer within {self._pace.transaction} s") from error
         except LetterRefused:
-            self._split([work for work, _ in batch])
+            self._after_refusal([work for work, _ in batch])
             raise
         self._crew.committed(self.shard, time.monotonic() - started, len(letters))
         self._close_books(batch, progress)
 
     def _take_batch(self) -> list[tuple[Work, Settlement]]:
         batch = []
-        for (topic, offset), work in sorted(self._works.items(), key=lambda item: item[0]):
-            ledger = self._ledgers[topic]
-            if work.settlement is not None and offset in ledger.in_hand and ledger.can_finish(offset):
+        settled = [work for work in self._works.values() if work.settlement is not None and self._is_ours(work)]
+        for work in sorted(settled, key=lambda work: (work.settled_at, work.record.offset)):
+            ledger, offset = self._ledgers[work.record.topic], work.record.offset
+            if work.settlement is not None and ledger.can_finish(offset):
                 ledger.finish(offset)
                 batch.append((work, work.settlement))
                 if len(batch) == self._batch_limit:
@@ -252,16 +262,20 @@ class ShardOwner:
                     break
         return batch
 
-    def _progress_after(self, batch: Sequence[tuple[Work, Settlement]]) -> dict[str, Progress]:
-        """Return what to commit, by topic, where it differs from what is committed."""
+    def _is_ours(self, work: Work) -> bool:
+        """True if the record was delivered in this epoch: only then may this epoch commit its outcome."""
+        return work.record.offset in self._ledgers[work.record.topic].unfinished
+
+    def _close_up(self, batch: Sequence[tuple[Work, Settlement]]) -> dict[str, Progress]:
+        """Move idle lanes past control markers; return what to commit, by topic, where that changed."""
         touched = {work.record.topic for work, _ in batch}
         progress = {}
         for topic, ledger in self._ledgers.items():
             if ledger.idle:
                 ledger.skip_to(self._bus.position(topic, self.shard) or 0)
-            if (topic in touched or ledger.idle) and ledger.progress != ledger.committed:
-                progress[topic] = ledger.progress
-        return progress
+            if topic in touched or ledger.idle:
+                progress[topic] = ledger.close_up()
+        return {topic: at for topic, at in progress.items() if at != self._ledgers[topic].committed}
 
     def _close_books(self, batch: Iterable[tuple[Work, Settlement]], progress: Mapping[str, Progress]) -> None:
         for topic, committed in progress.items():
@@ -269,16 +283,18 @@ class ShardOwner:
         self._batch_limit = min(2 * self._batch_limit, MAX_BATCH)
         now = time.monotonic()
         for work, settlement in batch:
-            del self._works[work.record.topic, work.record.offset]
+            self._works.pop((work.record.topic, work.record.offset), None)
             self._crew.announced(work.record, settlement, now - work.settled_at)
 
-    def _split(self, batch: Sequence[Work]) -> None:
+    def _after_refusal(self, batch: Sequence[Work]) -> None:
         """Find the record whose letters are refused by halving; alone, it is given its fallback."""
         if len(batch) > 1:
             self._batch_limit = len(batch) // 2
             return
         (work,) = batch
-        if work.settlement is None or not work.settlement.fallback:
+        if work.settlement is None:
+            return
+        if not work.settlement.fallback:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"The broker refuses even a short outcome for {work.record.topic}:{self.shard} offset "
@@ -296,7 +312,7 @@ class ShardOwner:
         def settle(settlement: Settlement) -> None:
             if self._works.get(coordinates) is not work:
                 return
-            if any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
+            if settlement.fallback and any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
                 log.error("announcement_too_large", topic=record.topic, shard=self.shard, offset=record.offset)
                 settlement = settlement.fall_back()
             work.settlement, work.settled_at = settlement, time.monotonic()
@@ -306,7 +322,8 @@ class ShardOwner:
         self._works[coordinates] = work
         work.withdraw = self._crew.begin(record, settle)
 
-    async def _unless_stopping(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not past a stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.findings import Finding, Verdict
-from consumer.kafka.bus import UNCOMMITTED
+from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
 from schemas.topics import load_topics
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WANTED_REPLICAS = 3
 WANTED_IN_SYNC = 2
 WANTED_OFFSETS_MINUTES = 7 * 24 * 60
+HEADER_ROOM = 16_384
+"""Bytes that a dead letter's own headers may take."""
 
 
 async def examine_bus(settings: Settings) -> list[Finding]:
@@ -81,6 +83,9 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
         Finding("lanes", Verdict.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered")
         for name in compacted
     ]
+    if lanes > MAX_LETTER_BYTES - HEADER_ROOM:
+        message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_LETTER_BYTES}"
+        findings.append(Finding("sizes", Verdict.FAILURE, message))
     if letters <= lanes:
         message = f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})"
         findings.append(Finding("sizes", Verdict.FAILURE, message))

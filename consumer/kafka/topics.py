@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from schemas.names import BACKFILL, REQUESTED
 from schemas.topics import TopicSpec, load_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aiokafka.admin import AIOKafkaAdminClient
 
@@ -107,7 +107,16 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
     for name, code, *message in answer.topic_errors:
         if code and for_code(code) is not TopicAlreadyExistsError:
             raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
-    return [topic.name for topic in wanted]
+    names = [topic.name for topic in wanted]
+    await _until_known(admin, names, seconds)
+    return names
+
+
+async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> None:
+    """Wait until the broker that answers us knows new topics: the controller says yes before all brokers have heard."""
+    async with answered_within(seconds):
+        while len(await partition_counts(admin, topics, seconds)) < len(topics):  # noqa: ASYNC110 - another process's news
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
 def _new_topic(spec: TopicSpec, settings: Settings) -> NewTopic:
@@ -154,9 +163,10 @@ async def _start_offsets(
     unset = [tp for tp in partitions if force or committed[tp].offset == UNCOMMITTED]
     if not unset:
         return {}
-    async with _offset_writer(settings) as consumer, answered_within(seconds):
+    async with _offset_writer(settings) as consumer:
         find = consumer.beginning_offsets if start is Start.EARLIEST else consumer.end_offsets
-        offsets: dict[TopicPartition, int] = await find(unset)
+        async with answered_within(seconds):
+            offsets: dict[TopicPartition, int] = await find(unset)
         await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
     return {f"{tp.topic}:{tp.partition}": offset for tp, offset in sorted(offsets.items())}
 
@@ -187,14 +197,22 @@ async def forget_progress(settings: Settings, topic: str, partition: int) -> int
             Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{partition}: leadart topics apply."
         )
     offset: int = committed[tp].offset
-    async with _offset_writer(settings) as consumer, answered_within(settings.kafka.request_timeout_seconds):
+    async with _offset_writer(settings) as consumer:
         await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "")})
     return offset
 
 
-def _offset_writer(settings: Settings) -> AIOKafkaConsumer:
-    """Return a consumer that never joins: `assign` and `commit` are the one way to set a stopped group's offsets."""
-    return AIOKafkaConsumer(**connection(settings.kafka), group_id=settings.kafka.group_id, enable_auto_commit=False)
+@asynccontextmanager
+async def _offset_writer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer that never joins: `assign` and `commit` are the one way to set a stopped group's offsets."""
+    group_id = settings.kafka.group_id
+    consumer = AIOKafkaConsumer(**connection(settings.kafka), group_id=group_id, enable_auto_commit=False)
+    try:
+        async with answered_within(settings.kafka.request_timeout_seconds):
+            await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 async def _commit(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.engine.swatch import SwatchEngine
-from consumer.errors import Overloaded, Rejected, Transient
+from consumer.errors import Fatal, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Patience, Pipeline, Teller, Timings
+from consumer.pipeline import Patience, Pipeline, Teller, Timings, _gravest
 from consumer.scheduler import HandedBack, Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
@@ -190,6 +190,44 @@ async def test_a_stopping_worker_hands_the_job_back() -> None:
         bench.scheduler.close()
         with pytest.raises(HandedBack):
             await bench.produce(job())
+
+
+async def test_a_stopping_worker_finishes_the_picture_at_the_engine() -> None:
+    """When a job's second picture is handed back, its first one, already begun, is still painted and stored."""
+    async with studio() as bench:
+        bench.scheduler = Scheduler(window=1, unstored=1)
+        bench.pipeline._scheduler = bench.scheduler
+        bench.engine.wait = asyncio.Event()
+        task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 2})))
+        async with asyncio.timeout(BOUND):
+            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (1, 1):
+                await asyncio.sleep(0)
+        bench.scheduler.close()
+        bench.engine.wait.set()
+        with pytest.raises(HandedBack):
+            await task
+        assert len(bench.store.manifests) == 1
+
+
+async def test_addresses_wait_for_the_store_too() -> None:
+    """A store that is down when the address is made costs waiting, not the finished job."""
+    async with studio() as bench:
+        url, refusals = bench.store.url, [Overloaded(Reason.STORE_UNAVAILABLE, "down") for _ in range(3)]
+
+        async def reluctant(picture: Any) -> Any:
+            if refusals:
+                raise refusals.pop()
+            return await url(picture)
+
+        bench.store.url = reluctant  # type: ignore[method-assign]
+        assert (await bench.produce(job())).pictures
+
+
+async def test_fatal_outweighs_what_a_request_did() -> None:
+    """When pictures of one job fail differently, the error that ends the worker is not hidden by a lesser one."""
+    group = BaseExceptionGroup("", [Transient(Reason.ENGINE_FAILED, ""), Fatal(Reason.ENGINE_FAILED, "")])
+
+    assert isinstance(_gravest(BaseExceptionGroup("", [Rejected(Reason.NOT_PAINTED, ""), group])), Fatal)
 
 
 async def test_one_failed_variant_fails_the_job_and_frees_every_place() -> None:

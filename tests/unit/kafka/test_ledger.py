@@ -78,7 +78,7 @@ def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: obj
     for offset in shuffled[:crash_after]:
         ledger.finish(offset)
 
-    restored = Ledger.restore(ledger.progress)
+    restored = Ledger.restore(ledger.close_up())
     redelivered = [offset for offset in offsets if offset >= restored.next_offset]
 
     assert {offset for offset in redelivered if restored.deliver(offset)} == set(offsets) - done
@@ -91,8 +91,8 @@ def test_bits_above_unread_records_do_not_move_the_commit() -> None:
     assert restored.lowest == 10
     restored.deliver(10)
     restored.finish(10)
-    assert restored.progress.offset == 11
-    assert decode_metadata(restored.progress) == {12}
+    assert restored.close_up().offset == 11
+    assert decode_metadata(restored.close_up()) == {12}
 
 
 def test_a_finished_record_read_again_is_not_worked_on() -> None:
@@ -118,7 +118,7 @@ def test_admission_stops_before_the_books_overflow() -> None:
 
 
 def test_a_restored_bitmap_never_blocks_reading() -> None:
-    """With nothing in hand the books are not full, however far the restored bits reach: only reading frees them."""
+    """With nothing unfinished the books are not full, however far the restored bits reach: only reading frees them."""
     restored = Ledger.restore(Progress(0, encode_metadata(0, set(range(1, MAX_SPAN)))))
 
     assert not restored.full
@@ -141,4 +141,4 @@ def test_idle_books_move_past_control_markers() -> None:
     assert ledger.idle
     ledger.skip_to(6)
 
-    assert ledger.progress == Progress(6, "")
+    assert ledger.close_up() == Progress(6, "")

@@ -141,6 +141,27 @@ def test_our_own_failures_are_worth_another_try() -> None:
 
 
 @given(RECORDS)
+def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
+    """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
+    fallback = outbox().failed(record, REFUSED, 1).fall_back()
+    mark = fallback.letters[-1]
+    ours = attributes(mark.headers)
+
+    assert mark.topic == names.DEAD_LETTER
+    assert (ours["leadart-omitted"], ours["leadart-offset"]) == ("value, headers", str(record.offset))
+    assert sum(letter.size for letter in fallback.letters) < 10_000
+
+
+def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
+    """When the ready event itself is refused the CMS is told so and the request is kept."""
+    fallback = outbox().ready(job(), ready()).fall_back()
+
+    assert [letter.topic for letter in fallback.letters] == [names.OUTCOME, names.DEAD_LETTER]
+    failed = ImageFailed.model_validate(json.loads(fallback.letters[0].value or b""))
+    assert failed.reason is Reason.ANNOUNCEMENT_REFUSED
+
+
+@given(RECORDS)
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
     settlement = outbox().failed(record, REFUSED, 1)

@@ -248,6 +248,61 @@ async def test_work_survives_a_reopened_shard() -> None:
     assert bench.hands.begun == Counter({0: 1})
 
 
+async def test_work_of_an_earlier_epoch_does_not_fill_the_lane() -> None:
+    """Admission counts what this epoch delivered: a lane that was full when an epoch broke is read again."""
+    bench = Bench()
+    bench.hands.automatic = False
+    for _ in range(5):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: bench.owner.in_hand(LANE) == 5)
+    assert bench.owner.in_hand(LANE) == 0
+    for offset in range(5):
+        bench.hands.open[offset](outcome(offset))
+    async with bench.running():
+        await bench.until(lambda: len(bench.visible()) == 5)
+
+    assert set(bench.hands.begun.values()) == {1}
+
+
+async def test_a_stop_before_the_first_step_is_not_lost() -> None:
+    """A shard that is taken away in the very turn it was given ends at once."""
+    bench = Bench()
+    running = asyncio.ensure_future(bench.owner.run())
+    bench.owner.stop()
+
+    await asyncio.wait_for(running, BOUND)
+
+
+async def test_what_is_settled_first_is_told_first() -> None:
+    """When a commit has to choose, outcomes go out in the order they were made, whatever their lane."""
+    bench = Bench()
+    bench.hands.automatic = False
+    bench.broker.publish(request(topic=LANE))
+    bench.broker.publish(request(topic=LANE))
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.open) == 2)
+    for offset in (1, 0):
+        bench.hands.open[offset](outcome(offset))
+    async with bench.running():
+        await bench.until(lambda: len(bench.visible()) == 2)
+
+    assert bench.visible() == [b"1", b"0"]
+
+
+async def test_missing_rights_are_fatal_not_an_articles_fault() -> None:
+    """When the bus refuses the worker itself, it stops with that sentence and settles nothing by it."""
+    bench = Bench()
+    bench.broker.publish(request())
+    fail_once(bench.broker, "begin", Fatal(Reason.MISCONFIGURED, "Check its ACLs."))
+    with pytest.raises(ExceptionGroup) as raised:
+        async with bench.running() as run:
+            await bench.until(run.done)
+
+    assert raised.group_contains(Fatal, match="ACLs")
+    assert bench.broker.offsets[LANE, 0].offset == 0
+
+
 async def test_work_that_another_owner_finished_is_dropped() -> None:
     """When the shard comes back with a record finished by another, its job is withdrawn and never announced."""
     bench = Bench()
@@ -362,7 +417,7 @@ async def test_an_idle_shard_commits_nothing() -> None:
     bench.broker.faults = faults
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
-        await asyncio.wait_for(bench.owner._unless_stopping(5 * QUICK.tick), BOUND)
+        await asyncio.wait_for(bench.owner._pause(5 * QUICK.tick), BOUND)
 
     assert begins == 0
 
