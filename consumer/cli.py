@@ -22,7 +22,7 @@ from consumer import __version__
 from consumer.errors import LeadartError
 from consumer.kafka.bus import BusError
 from consumer.kafka.topics import Start  # noqa: TC001 - typer reads the annotations
-from consumer.settings import Settings, load_settings
+from consumer.settings import EngineKind, LogSettings, Settings, load_settings
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -36,8 +36,20 @@ store = typer.Typer(no_args_is_help=True, help="The object store.")
 app.add_typer(topics, name="topics")
 app.add_typer(store, name="store")
 
-EnvFile = Annotated[Path | None, typer.Option(help="File with LEADART_* settings, as in the environment.")]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(help="File with LEADART_* settings, as in the environment.", exists=True, dir_okay=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+DemoEngine = Annotated[EngineKind, typer.Option(help="What paints; swatch needs no torch.")]
+DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else a tiny one is built.")]
+DemoBus = Annotated[str | None, typer.Option(help="A Kafka that is there already; else one is started.")]
+WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave it to you.")]
+DemoStore = Annotated[
+    str | None,
+    typer.Option(help="An S3 store that is there already, with keys in LEADART_STORAGE__*; else one is started."),
+]
 
 console = Console()
 complaints = Console(stderr=True)
@@ -52,7 +64,7 @@ def main() -> None:
         told = _told(error)
         if told is None:
             raise
-        complaints.print(f"leadart: {told}", style="red", markup=False)
+        complain(told)
         sys.exit(1)
 
 
@@ -66,17 +78,26 @@ def _told(error: BaseException) -> str | None:
     return f"Kafka does not answer: {error}" if isinstance(error, BusError) else None
 
 
-def settings_from(env_file: Path | None) -> Settings:
+def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
     """Load settings. Raises `typer.Exit` after naming every setting that is wrong, and what was expected."""
     try:
         settings = load_settings(env_file)
     except ValidationError as error:
         for problem in error.errors():
             name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
-            complaints.print(f"leadart: {name}: {problem['msg']}", style="red", markup=False)
+            complain(f"{name}: {problem['msg']}")
         raise typer.Exit(2) from error
-    configure_logs(settings.log)
+    # What a command prints is for its reader; its log is not, unless something is wrong.
+    if logging_to_stdout:
+        configure_logs(settings.log)
+    else:
+        configure_logs(LogSettings(level="warning"), sys.stderr)
     return settings
+
+
+def complain(sentence: str) -> None:
+    """Tell the person at the terminal what is wrong; never wrapped, so that it can be searched for."""
+    complaints.print(f"leadart: {sentence}", style="red", markup=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -90,7 +111,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command()
 def worker(env_file: EnvFile = None) -> None:
     """Consume article events, make pictures, announce them; until SIGTERM or Ctrl-C."""
-    asyncio.run(_work(settings_from(env_file)))
+    asyncio.run(_work(settings_from(env_file, logging_to_stdout=True)))
 
 
 async def _work(settings: Settings) -> None:
@@ -118,6 +139,60 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the page, its pictures and events.jsonl.")] = Path("out/demo"),
+    engine: DemoEngine = EngineKind.ZIMAGE,
+    model: DemoModel = None,
+    bootstrap_servers: DemoBus = None,
+    endpoint_url: DemoStore = None,
+) -> None:
+    """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.demo.run import run_demo  # noqa: PLC0415
+    from consumer.demo.stack import Plan  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    raise typer.Exit(run_interruptible(run_demo(plan, console)))
+
+
+@app.command()
+def dev(  # noqa: PLR0913, PLR0917 - options
+    out: Annotated[Path, typer.Option(help="Folder for the worker's log and a sample article.")] = Path("out/dev"),
+    env_file: Annotated[
+        Path | None, typer.Option(help="Where to write the settings once all is ready, else OUT/leadart.env.")
+    ] = None,
+    with_worker: WithWorker = True,  # noqa: FBT002 - a flag
+    engine: DemoEngine = EngineKind.ZIMAGE,
+    model: DemoModel = None,
+    bootstrap_servers: DemoBus = None,
+    endpoint_url: DemoStore = None,
+) -> None:
+    """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
+    from consumer.demo.dev import run_dev  # noqa: PLC0415
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.demo.stack import Plan  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    raise typer.Exit(run_interruptible(run_dev(plan, env_file, console, with_worker=with_worker), endless=True))
+
+
+@app.command()
+def publish(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(help="JSON file with the request's data; - for stdin.", encoding="utf-8"),
+    ],
+    env_file: EnvFile = None,
+) -> None:
+    """Publish a request as a CMS would, unchecked, and print its event id."""
+    from consumer.demo.newsroom import publish_file  # noqa: PLC0415
+
+    console.print(asyncio.run(publish_file(settings_from(env_file), file.read())), markup=False, highlight=False)
 
 
 @topics.command("apply")

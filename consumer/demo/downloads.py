@@ -1,0 +1,65 @@
+"""Fetching announced pictures as a CMS would: over HTTP from the announced address, and checking every promise."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from consumer.pictures.measuring import measure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from schemas import ReadyPicture
+
+_SECONDS = 30.0
+_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One announced picture as it was fetched; `file` is None when nothing came, `problems` say what was not kept."""
+
+    picture: ReadyPicture
+    file: Path | None
+    problems: tuple[str, ...]
+
+
+async def download(client: aiohttp.ClientSession, picture: ReadyPicture, folder: Path) -> Download:
+    """Fetch a picture into `folder` under its SHA-256. Never raises: what goes wrong is a problem of the picture."""
+    try:
+        async with client.get(picture.url, timeout=aiohttp.ClientTimeout(_SECONDS)) as response:
+            response.raise_for_status()
+            data, media_type = await response.read(), response.content_type
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Download(picture, None, (f"picture {picture.index} could not be fetched: {error!r}",))
+    file = folder / f"{hashlib.sha256(data).hexdigest()}.{_SUFFIXES.get(picture.media_type, 'bin')}"
+    problems = await asyncio.to_thread(compare, picture, data, media_type)
+    await asyncio.to_thread(file.write_bytes, data)
+    return Download(picture, file, tuple(f"picture {picture.index}: {problem}" for problem in problems))
+
+
+def compare(picture: ReadyPicture, data: bytes, media_type: str) -> list[str]:
+    """Return in what the bytes and their content type differ from what was announced."""
+    try:
+        measured = measure(data)
+    except ValueError as error:
+        return [str(error)]
+    found = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "media_type": measured.media_type,
+        "width": measured.width,
+        "height": measured.height,
+    }
+    announced = picture.model_dump(include=set(found))
+    problems = [
+        f"{name} is {found[name]}, announced {announced[name]}" for name in found if found[name] != announced[name]
+    ]
+    if media_type != picture.media_type:
+        problems.append(f"was sent as {media_type}, announced {picture.media_type}")
+    return problems

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: the first ends everything in order, the second at once; neither leaves a process behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+
+def run_interruptible(main: Coroutine[object, object, int], *, endless: bool = False) -> int:
+    """Run `main` to its end and return its exit status, or 128 + the signal's number when a signal cancelled it.
+
+    A signal is the regular end of what is `endless`, and its status 0.
+    """
+    return asyncio.run(_interruptible(main, endless=endless))
+
+
+async def _interruptible(main: Coroutine[object, object, int], *, endless: bool) -> int:
+    task = asyncio.ensure_future(main)
+    caught: list[int] = []
+
+    def on_signal(number: int) -> None:
+        if caught:
+            # Our children hang on pipes that end with us, so nothing stays behind but temporary files.
+            Console().show_cursor()
+            os._exit(128 + number)
+        caught.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+        return 0 if endless else 128 + caught[0]
