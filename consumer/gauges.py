@@ -36,6 +36,7 @@ class Gauges:
         self._lag_reader = lag_reader
         self._told: set[tuple[str, int]] = set()
         self._rebalances_told = 0
+        self.bus_trouble: str | None = None
         self._restarts_told = 0
 
     async def run(self) -> None:
@@ -64,8 +65,11 @@ class Gauges:
         """Tell the lag of this worker's shards. What cannot be read is taken off the page: unknown is never 0."""
         try:
             lags = [lag for lag in await self._lag_reader.read() if lag.partition in self._intake.assigned]
+            self.bus_trouble = None
         except BusError as error:
-            log.warning("lag_unknown", error=str(error))
+            if self.bus_trouble is None:
+                log.warning("lag_unknown", error=str(error))
+            self.bus_trouble = f"Kafka does not answer: {error}"
             lags = []
         known = {
             (lag.topic, lag.partition): (lag.records, lag.committed)

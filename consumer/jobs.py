@@ -36,7 +36,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record exactly as the bus gave it; `unreadable` says why, where the client could not read it."""
+    """One record exactly as the bus gave it."""
 
     topic: str
     partition: int
@@ -45,7 +45,6 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     timestamp_ms: int
-    unreadable: str | None = None
 
     @property
     def digest(self) -> str:

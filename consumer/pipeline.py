@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from consumer.ports import Engine, Store
     from consumer.scheduler import Scheduler
     from consumer.styles import Styles
+    from schemas import Reason
 
 log = structlog.get_logger(__name__)
 
-MOST_OVERLOADED_WAIT = 15.0
+MOST_OVERLOADED_WAIT = 5.0
 """Seconds between two looks at a store that is down."""
 
 Result = TypeVar("Result")
@@ -55,6 +56,31 @@ class Patience:
 
     attempts: int = 3
     first_wait: float = 1.0
+
+
+class Troubles:
+    """What is down right now, by reason: told when it begins and when it is over, not by every job that waits."""
+
+    def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
+        self._count = count
+        self._current: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return the last sentence of what is down, None when nothing is: a readiness check."""
+        return self._current
+
+    def begin(self, error: Overloaded) -> None:
+        """Take note that something did not answer."""
+        self._count(error.reason)
+        if self._current is None:
+            log.warning("overloaded", reason=error.reason, error=error.message)
+        self._current = error.message
+
+    def end(self) -> None:
+        """Take note that it answered."""
+        if self._current is not None:
+            log.info("overload_over")
+        self._current = None
 
 
 @dataclass(slots=True)
@@ -87,6 +113,7 @@ class Pipeline:
         darkroom: Darkroom,
         store: Store,
         patience: Patience,
+        troubles: Troubles | None = None,
     ) -> None:
         self._styles = styles
         self._scheduler = scheduler
@@ -94,6 +121,7 @@ class Pipeline:
         self._darkroom = darkroom
         self._store = store
         self._patience = patience
+        self._troubles = troubles or Troubles()
         self._recipes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def produce(self, job: Job, teller: Teller, timings: Timings) -> ImageReady:
@@ -161,15 +189,18 @@ class Pipeline:
         wait, failures = self._patience.first_wait, 0
         while True:
             try:
-                return await attempt()
+                result = await attempt()
             except Overloaded as error:
-                log.warning("overloaded", reason=error.reason, error=error.message, wait_seconds=wait)
+                self._troubles.begin(error)
             except Transient as error:
                 failures += 1
                 timings.attempts = max(timings.attempts, failures + 1)
                 if failures >= self._patience.attempts:
                     raise
                 log.warning("attempt_failed", reason=error.reason, error=error.message, wait_seconds=wait)
+            else:
+                self._troubles.end()
+                return result
             await asyncio.sleep(wait)
             wait = min(2 * wait, MOST_OVERLOADED_WAIT)
 

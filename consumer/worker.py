@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from consumer.engine import open_engine
+from consumer.errors import Overloaded
 from consumer.gauges import Gauges
 from consumer.kafka.bus import BusError
 from consumer.kafka.client import CLOSE_SECONDS, KafkaBus, answered_within, open_admin, open_consumer
@@ -25,7 +26,7 @@ from consumer.kafka.owner import Pace, ShardOwner
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Patience, Pipeline
+from consumer.pipeline import Patience, Pipeline, Troubles
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.ports import Engine, Store
+    from consumer.ports import Engine
     from consumer.settings import Settings
     from consumer.styles import Styles
     from consumer.telemetry.health import Served
@@ -63,7 +64,7 @@ class Stages:
     health: Health
     served: Served
     styles: Styles
-    store: Store
+    store: S3Store
     engine: Engine
     darkroom: Darkroom
     consumer: AIOKafkaConsumer
@@ -133,6 +134,7 @@ class _Shift:
         self._outbox = Outbox(settings)
         self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
+        self._troubles = Troubles(lambda reason: stages.metrics.failures.labels(reason).inc())
 
     async def work(self, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
         async with asyncio.TaskGroup() as jobs:
@@ -140,12 +142,20 @@ class _Shift:
             intake = self._intake(crew)
             async with asyncio.TaskGroup() as services:
                 running = [services.create_task(service) for service in self._services(intake)]
+                running.append(services.create_task(self._greet_store()))
                 self._tell_health(intake)
                 on_ready(self._stages.served)
                 await stopping.wait()
                 await self._stop(intake, crew)
                 for task in running:
                     task.cancel()
+
+    async def _greet_store(self) -> None:
+        """Ask the store once, so that wrong keys are told at the start and not by the first article."""
+        try:
+            await self._stages.store.prepare()
+        except Overloaded as error:
+            self._troubles.begin(error)
 
     async def _stop(self, intake: Intake, crew: Crew) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
@@ -159,6 +169,7 @@ class _Shift:
         beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
         stages.health.live["loop"] = beat
         gauges = Gauges(stages.metrics, stages.engine, self._scheduler, intake, self._lag_reader())
+        stages.health.ready["bus"] = lambda: gauges.bus_trouble
         return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
 
     def _lag_reader(self) -> LagReader:
@@ -173,6 +184,7 @@ class _Shift:
             darkroom=self._stages.darkroom,
             store=self._stages.store,
             patience=Patience(worker.attempts, worker.retry_seconds),
+            troubles=self._troubles,
         )
         return Crew(jobs, pipeline=pipeline, outbox=self._outbox, progress=self._progress, metrics=self._stages.metrics)
 
@@ -197,4 +209,6 @@ class _Shift:
         ready.pop("start")
         ready["engine"] = lambda: None if engine.ready else "the engine's process is not ready"
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
+        ready["store"] = self._troubles
+        ready["lanes"] = lambda: f"cannot be read: {intake.unreadable}" if intake.unreadable else None
         ready["shards"] = lambda: None if intake.all_open else "some assigned shards are not open"

@@ -23,11 +23,13 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
+    UnknownTopicOrPartitionError,
 )
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.errors import Fatal
+from consumer.kafka import lenient
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
 from consumer.settings import SecurityProtocol
 from schemas import Reason
@@ -75,6 +77,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
     """Make the group's consumer, not yet started. Nothing is committed by it, ever: that is the owners' part."""
+    lenient.install()
     session_ms = int(settings.session_timeout_seconds * 1000)
     return AIOKafkaConsumer(
         **connection(settings),
@@ -137,6 +140,8 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
 def _told(error: BaseException) -> BusError | Fatal:
     if isinstance(error, NO_RIGHTS):
         return Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its credentials and ACLs.")
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return BusError("a topic that the worker writes to is missing: leadart topics apply")
     kind = LetterRefused if isinstance(error, REFUSALS) else BusError
     return kind(repr(error))
 
@@ -309,10 +314,3 @@ def client_trouble(consumer: AIOKafkaConsumer) -> str | None:
 def awaits_assignment(consumer: AIOKafkaConsumer) -> bool:
     """Tell whether the group has yet to give this member its partitions; polls block meanwhile."""
     return bool(consumer._subscription.reassignment_in_progress)  # noqa: SLF001 - there is no public one
-
-
-def unreadable_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
-    """Return the offset of the record at which the partition's parser failed, past markers and aborted copies."""
-    failed = consumer._fetcher._records[tp]  # noqa: SLF001 - the cursor is only moved by records that were read
-    offset: int = failed._partition_records.next_fetch_offset  # noqa: SLF001
-    return offset

@@ -111,8 +111,6 @@ class Crew:
 
     @staticmethod
     def _job(record: Record) -> Job:
-        if record.unreadable:
-            raise Rejected(Reason.NOT_UTF8, record.unreadable)
         try:
             event, request = parse_request(record.key, record.headers, record.value)
         except ContractError as error:
@@ -127,11 +125,13 @@ class Crew:
         """Write the one line that tells a record's whole story."""
         self._metrics.stage_duration.labels(Stage.ANNOUNCE).observe(seconds)
         facts = settlement.facts
-        self._metrics.outcomes.labels(facts["outcome"]).inc()
+        written = {letter.topic for letter in settlement.letters}
+        if self._outbox.outcome_topic in written:
+            self._metrics.outcomes.labels(facts["outcome"]).inc()
+        if self._outbox.dead_letter_topic in written:
+            self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
         if facts["outcome"] == "ready":
             self._metrics.last_success.set_to_current_time()
-        elif facts.get("reason"):
-            self._metrics.dead_letters.labels(facts["reason"]).inc()
         age = max(0.0, time.time() - float(facts.get("asked_at", record.timestamp_ms / 1000)))
         self._metrics.event_age.labels(facts.get("lane", Lane.LIVE)).observe(age)
         log.info(

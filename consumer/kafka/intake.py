@@ -18,7 +18,8 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka.bus import BusError
-from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble, unreadable_offset
+from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble
+from consumer.kafka.lenient import read_leniently
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         self._failure: Fatal | None = None
         self._stopping = False
         self.rebalances = 0
+        self.unreadable: dict[TopicPartition, str] = {}
         self.assigned: frozenset[int] = frozenset()
 
     @property
@@ -129,7 +131,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             return True
         except NO_RIGHTS as error:
             raise Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its ACLs.") from error
-        except (KafkaError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            log.warning("header_name_not_utf8", error=repr(error))
+            read_leniently()
+            self._rewind()
+            return True
+        except KafkaError as error:
             log.warning("poll_failed", error=repr(error))
             self._rewind()
             await self._read_carefully()
@@ -138,6 +145,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         # in between would take them for control markers.
         for tp, records in batches.items():
             self._deliver(tp, records)
+        self.unreadable.clear()
         return True
 
     def _room(self) -> int:
@@ -152,42 +160,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
                 self._owners[shard].rewind()
 
     async def _read_carefully(self) -> None:
-        """Read partition by partition and record by record, so that one that cannot be read holds up nothing else.
+        """Read partition by partition, so that one that cannot be read holds up no other.
 
-        aiokafka unpacks records while it hands them out. A header name that is not UTF-8 (C clients can write one)
-        fails the poll for ever: such a record is stepped over. A batch that is broken as a whole stays where it is, and
-        its lag shows it.
+        aiokafka unpacks batches while it hands records out: one that is broken fails every poll that comes to it. It
+        stays where it is, and its lag and `unreadable` tell of it.
         """
         for tp in self._consumer.assignment():
-            with suppress(KafkaError, BusError):
-                await self._read_one_by_one(tp)
-
-    async def _read_one_by_one(self, tp: TopicPartition) -> None:
-        owner = self._owners[tp.partition]
-        for _ in range(POLL_RECORDS):
-            if not self._admits(owner, tp.topic):
-                return
-            try:
-                batches = await self._consumer.getmany(tp, timeout_ms=CAREFUL_MS, max_records=1)
-            except UnicodeDecodeError as error:
-                self._step_over(tp, owner, error)
+            if not self._admits(self._owners[tp.partition], tp.topic):
                 continue
-            except KafkaError as error:
+            try:
+                batches = await self._consumer.getmany(tp, timeout_ms=CAREFUL_MS, max_records=self._room())
+            except (KafkaError, UnicodeDecodeError) as error:
+                self.unreadable[tp] = repr(error)
                 log.warning("partition_unreadable", topic=tp.topic, partition=tp.partition, error=repr(error))
-                return
-            if not batches:
-                return
-            self._deliver(tp, batches[tp])
-
-    def _step_over(self, tp: TopicPartition, owner: ShardOwner, error: UnicodeDecodeError) -> None:
-        offset = unreadable_offset(self._consumer, tp)
-        log.error("record_unreadable", topic=tp.topic, partition=tp.partition, offset=offset, error=repr(error))
-        self._consumer.seek(tp, offset + 1)
-        why = (
-            f"The record at {tp.topic}:{tp.partition} offset {offset} has a header name that is not UTF-8, so it "
-            "cannot be read; its bytes are still there: correct the publisher."
-        )
-        owner.deliver(Record(tp.topic, tp.partition, offset, None, None, (), 0, unreadable=why))
+                self._rewind()
+                continue
+            self.unreadable.pop(tp, None)
+            for records in batches.values():
+                self._deliver(tp, records)
 
     def _deliver(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
         owner = self._owners[tp.partition]
@@ -258,12 +248,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
     def _complete_shards(self, tps: Sequence[TopicPartition]) -> frozenset[int]:
         by_lane = {lane: {tp.partition for tp in tps if tp.topic == lane} for lane in self.lanes}
         shards = set.intersection(*by_lane.values())
+        gone = [lane for lane, partitions in by_lane.items() if tps and not partitions]
+        if gone:
+            raise Fatal(
+                Reason.TOPICS_MISMATCH, f"{', '.join(gone)}: no such topic any more. Make it: leadart topics apply."
+            )
         if shards != set.union(*by_lane.values()) or not shards <= self._owners.keys():
             raise Fatal(
                 Reason.TOPICS_MISMATCH,
                 f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
                 f"was given { {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles "
-                "between shards: stop the workers, drain the lanes, then: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
+                "between shards: stop the workers, drain the lanes, then apply the new count (leadart topics apply).",
             )
         return frozenset(shards)
 

@@ -42,8 +42,8 @@ class Outbox:
     """Builds settlements. Everything goes to the partition number that the request came from."""
 
     def __init__(self, settings: Settings) -> None:
-        self._outcome = settings.topics.named(names.OUTCOME)
-        self._dead_letter = settings.topics.named(names.DEAD_LETTER)
+        self.outcome_topic = settings.topics.named(names.OUTCOME)
+        self.dead_letter_topic = settings.topics.named(names.DEAD_LETTER)
         self._source = settings.source
 
     def ready(self, job: Job, ready: ImageReady) -> Settlement:
@@ -71,7 +71,7 @@ class Outbox:
         kept, marked = (self._keep(record, error, attempts, whole=whole) for whole in (True, False))
         if known.article_id is None:
             return Settlement((kept,), (marked,), facts)
-        where = DeadLetter(topic=self._dead_letter, partition=record.partition)
+        where = DeadLetter(topic=self.dead_letter_topic, partition=record.partition)
         told = self._failure(record, known, error, attempts, where)
         return Settlement((told, kept), (told, marked), facts)
 
@@ -98,7 +98,7 @@ class Outbox:
 
     def _letter(self, partition: int, asker: Asker, data: Announcement, facets: list[str]) -> Letter:
         headers, value = self._event(asker, data, facets)
-        return Letter(self._outcome, partition, asker.article_id.encode(), value, tuple(headers))
+        return Letter(self.outcome_topic, partition, asker.article_id.encode(), value, tuple(headers))
 
     def _event(self, asker: Asker, data: Announcement, facets: list[str]) -> tuple[list[tuple[str, bytes]], bytes]:
         identity = json.dumps([asker.source, asker.request_id, data.type, facets], ensure_ascii=False)
@@ -135,9 +135,9 @@ class Outbox:
             value, headers, told["leadart-omitted"] = b"", (), "value, headers"
         if record.key is None and value is None:
             # The client refuses to write a record of neither; the header keeps the truth for a redrive.
-            value, told["leadart-unreadable" if record.unreadable else "leadart-null-value"] = b"", "true"
+            value, told["leadart-null-value"] = b"", "true"
         ours = tuple((name, text.encode()) for name, text in told.items())
-        return Letter(self._dead_letter, record.partition, record.key, value, (*headers, *ours))
+        return Letter(self.dead_letter_topic, record.partition, record.key, value, (*headers, *ours))
 
 
 def _untellable(record: Record) -> Rejected:

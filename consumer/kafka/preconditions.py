@@ -10,7 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
+from consumer.kafka.ledger import ProgressUnreadable, decode_metadata
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
+from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics
 
 if TYPE_CHECKING:
@@ -86,6 +88,10 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
     if lanes > MAX_LETTER_BYTES - HEADER_ROOM:
         message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_LETTER_BYTES}"
         findings.append(Finding("sizes", Verdict.FAILURE, message))
+    outcomes = min(limits[name] for name, spec in specs.items() if spec.kind == "outcome")
+    if outcomes < EVENT_BYTES:
+        message = f"the outcomes' max.message.bytes ({outcomes}) is below the {EVENT_BYTES} that an event may have"
+        findings.append(Finding("sizes", Verdict.FAILURE, message))
     if letters <= lanes:
         message = f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})"
         findings.append(Finding("sizes", Verdict.FAILURE, message))
@@ -95,6 +101,12 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
 async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> Finding:
     partitions = [TopicPartition(lane, number) for lane in lane_topics(settings) for number in range(count)]
     committed = await committed_offsets(admin, settings.kafka, partitions)
+    for tp, progress in committed.items():
+        try:
+            decode_metadata(progress)
+        except ProgressUnreadable as error:
+            message = f"{tp.topic}:{tp.partition}: {error}: leadart topics forget-progress {tp.topic}:{tp.partition}"
+            return Finding("group", Verdict.FAILURE, message)
     unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
     if unset:
         who = f"group {settings.kafka.group_id}"

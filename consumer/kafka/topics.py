@@ -225,5 +225,5 @@ async def _commit(
     except BusError as error:
         raise Fatal(
             Reason.MISCONFIGURED,
-            f"Kafka refuses offsets for group {settings.kafka.group_id} ({error}): stop the workers first.",
+            f"Stop the workers first: Kafka takes no offsets for group {settings.kafka.group_id} while it has members.",
         ) from error

@@ -77,7 +77,7 @@ class S3Store:
         await self._stack.aclose()
 
     async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return what the recipe's manifest says, or None when there is none to rely on or its object is gone."""
+        """Return what the recipe's manifest says, or None when there is none to rely on or its object is not there."""
         async with bounded(self._seconds):
             found = await self._read(manifest_key(recipe.digest))
             return found.picture if found.picture and await self._exists(found.picture) else None
@@ -87,15 +87,7 @@ class S3Store:
         picture = stored_picture(recipe, rendition)
         manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
         async with bounded(self._seconds):
-            await self._put_if(
-                {"IfNoneMatch": "*"},
-                Bucket=self._pictures,
-                Key=picture.key,
-                Body=rendition.data,
-                ContentType=rendition.media_type,
-                CacheControl=_FOR_EVER,
-                ChecksumSHA256=b64encode(bytes.fromhex(picture.sha256)).decode(),
-            )
+            await self._keep_object(picture, rendition)
             return await self._commit(manifest)
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
@@ -126,6 +118,19 @@ class S3Store:
             if public:
                 await self._client.put_bucket_policy(Bucket=self._pictures, Policy=public_policy(self._pictures))
             await self._check_conditions()
+
+    async def _keep_object(self, picture: StoredPicture, rendition: Rendition) -> None:
+        request = {
+            "Bucket": self._pictures,
+            "Key": picture.key,
+            "Body": rendition.data,
+            "ContentType": rendition.media_type,
+            "CacheControl": _FOR_EVER,
+            "ChecksumSHA256": b64encode(bytes.fromhex(picture.sha256)).decode(),
+        }
+        if not await self._put_if({"IfNoneMatch": "*"}, **request) and not await self._exists(picture):
+            # What lies under the picture's name is of another size: it was damaged from outside.
+            await self._client.put_object(**request)
 
     async def _commit(self, manifest: Manifest) -> StoredPicture:
         key = manifest_key(manifest.recipe.digest)
@@ -159,12 +164,12 @@ class S3Store:
 
     async def _exists(self, picture: StoredPicture) -> bool:
         try:
-            await self._client.head_object(Bucket=self._pictures, Key=picture.key)
+            head = await self._client.head_object(Bucket=self._pictures, Key=picture.key)
         except ClientError as error:
             if status(error) == 404:
                 return False
             raise
-        return True
+        return bool(head["ContentLength"] == picture.bytes_)
 
     async def _put_if(self, condition: dict[str, str], **request: Any) -> bool:
         """Return whether it was written; False when the condition did not hold."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
@@ -16,7 +17,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from consumer.settings import LogFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -37,6 +38,8 @@ CONFIDENTIAL = frozenset(
     }
 )
 """Keys, at any depth, that are dropped from every line above debug level: what a story says before it is published."""
+
+_MESSAGES_KNOWN = 1000
 
 _PLAIN = (str, int, float, type(None), date, Enum, PurePath, BaseException)
 
@@ -62,10 +65,30 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
     logging.captureWarnings(capture=True)
+
+
+class Seldom:
+    """Lets a library say the same thing once in so many seconds: a broker that is away is told hundreds of times."""
+
+    def __init__(self, seconds: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._last: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is worth a line. What is told apart are the messages before their values."""
+        key, now = (record.name, record.msg), self._clock()
+        if now - self._last.get(key, -self._seconds) < self._seconds:
+            return False
+        if len(self._last) >= _MESSAGES_KNOWN:
+            self._last.clear()
+        self._last[key] = now
+        return True
 
 
 def keep_confidential(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

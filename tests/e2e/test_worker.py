@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import random
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from schemas import names
-from tests.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,3 +212,21 @@ async def test_a_worker_without_topics_says_what_to_do(kafka: KafkaServer, s3: S
 
     assert done.returncode == 1
     assert "leadart topics apply" in done.stdout + done.stderr
+
+
+async def test_wrong_keys_are_told_before_the_first_article(site: Site, tmp_path: Path) -> None:
+    """A store that refuses the worker shows in readiness, metrics and one log line; nothing is failed for it."""
+    locked_out = Site({**site.env, "LEADART_STORAGE__SECRET_ACCESS_KEY": "wrong"})
+    worker = WorkerProcess(locked_out, tmp_path / "worker.log")
+    try:
+        async with cms(site) as desk:
+            await desk.ask(request_data("a-1"))
+            async with asyncio.timeout(BOUND):
+                while "LEADART_STORAGE__SECRET_ACCESS_KEY" not in worker.get("/readyz")[1]:
+                    await asyncio.sleep(0.05)
+            await desk.settle()
+            assert desk.outcomes() == []
+        assert worker.log.read_text().count('"event": "overloaded"') == 1
+        assert worker.get("/healthz")[0] == 200
+    finally:
+        worker.kill()

@@ -82,7 +82,7 @@ async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: 
     """Setting offsets under a running worker is refused, and the worker goes on."""
     site.prepare()
     with workers(site, tmp_path):
-        with pytest.raises(Fatal, match="stop the workers"):
+        with pytest.raises(Fatal, match="Stop the workers"):
             await apply(site.settings, Start.EARLIEST, force=True)
         async with cms(site) as desk:
             assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]

@@ -12,7 +12,7 @@ from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Patience, Pipeline, Teller, Timings, _gravest
+from consumer.pipeline import Patience, Pipeline, Teller, Timings, Troubles, _gravest
 from consumer.scheduler import HandedBack, Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
@@ -250,3 +250,17 @@ async def test_cancelling_a_job_frees_every_place() -> None:
         await asyncio.wait([task], timeout=BOUND)
         assert task.cancelled()
         assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
+
+
+async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
+    """Many jobs that wait for one store make one trouble, which is over with the first answer."""
+    counted: list[Reason] = []
+    troubles = Troubles(counted.append)
+    assert troubles() is None
+    for _ in range(3):
+        troubles.begin(Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
+
+    assert troubles() == "the store cannot be reached"
+    assert counted == [Reason.STORE_UNAVAILABLE] * 3
+    troubles.end()
+    assert troubles() is None

@@ -115,13 +115,6 @@ async def test_withdrawn_work_that_has_not_begun_is_cancelled() -> None:
     assert await work(valid(), Pipeline(), lambda withdraw: withdraw(False)) == []
 
 
-async def test_an_unreadable_record_is_told_by_its_coordinates() -> None:
-    """What the client cannot parse is a dead letter of its own kind."""
-    (settlement,) = await work(replace(valid(), key=None, value=None, unreadable="bad header"), Pipeline())
-
-    assert settlement.facts["reason"] == "not_utf8"
-
-
 @pytest.mark.parametrize(("topic", "lane"), [(names.REQUESTED, "interactive"), ("t-" + names.BACKFILL, "backfill")])
 async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> None:
     """An editor's request is interactive; nothing in the backfill lane is."""
