@@ -191,3 +191,15 @@ async def test_a_frozen_store_is_given_up(storage: StorageSettings, tmp_path: Pa
 
     assert refusal.reason is Reason.STORE_UNAVAILABLE
     assert "no answer within 1 s" in refusal.message
+
+
+async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: StorageSettings) -> None:
+    """A picture that was emptied behind its manifest counts as missing, and keeping it again puts it right."""
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        kept = await store.keep(RECIPE, PICTURE)
+        await client.put_object(Bucket=storage.bucket, Key=kept.key, Body=b"")
+        assert await store.find(RECIPE) is None
+
+        assert await store.keep(RECIPE, PICTURE) == kept
+        assert await store.find(RECIPE) == kept
