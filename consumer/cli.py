@@ -75,7 +75,9 @@ def _told(error: BaseException) -> str | None:
         return None if None in told else told[0]
     if isinstance(error, LeadartError):
         return f"{error.message} ({error.reason})"
-    return f"Kafka does not answer: {error}" if isinstance(error, BusError) else None
+    if isinstance(error, BusError):
+        return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
+    return None
 
 
 def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
@@ -316,7 +318,8 @@ def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: 
     else:
         colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
         for finding in findings:
-            console.print(f"{finding.verdict:8} {finding.subject:12} {finding.message}", style=colours[finding.verdict])
+            line = f"{finding.verdict:8} {finding.subject:12} {finding.message}"
+            console.print(line, style=colours[finding.verdict], markup=False, soft_wrap=True)
     raise typer.Exit(any(finding.verdict is Verdict.FAILURE for finding in findings))
 
 

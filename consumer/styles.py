@@ -74,7 +74,7 @@ class Styles:
             return self.presets[DEFAULT if name is None else name]
         except KeyError:
             known = ", ".join(self.presets)
-            message = f"there is no style preset {name!r}: use one of {known}"
+            message = f"There is no style preset {name!r}: use one of {known}."
             raise Rejected(Reason.UNKNOWN_STYLE, message, field="style.preset") from None
 
 

@@ -72,7 +72,9 @@ async def _worker(ends: AsyncExitStack, plan: Plan, stack: Stack) -> Worker:
 def _write_article(folder: Path) -> Path:
     """Leave a request to play with."""
     file = folder / "article.json"
-    file.write_text(json.dumps(load_edition()[0].request, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    request = load_edition()[0].request
+    sample = {**request, "article": {**request["article"], "id": "sample-1"}}
+    file.write_text(json.dumps(sample, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 
 
@@ -111,6 +113,7 @@ def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, wo
             "",
             f"Worker:   {told}",
             f"Publish:  {publish}",
+            f"Look:     {shlex.join([leadart, 'lag', '--env-file', str(env_file)])} (or doctor, generate, ...)",
             "",
         ]
     )
@@ -146,5 +149,5 @@ def tell_outcome(record: Record) -> str:
         return f"{how}: {ready.article.id} revision {ready.article.revision}, {ready.seconds.total:.1f} s{urls}"
     if event.type == ImageFailed.type:
         failed = ImageFailed.model_validate(event.data)
-        return f"failed: {failed.article.id}: {failed.reason}: {failed.message}"
+        return f"failed: {failed.article.id} revision {failed.article.revision}: {failed.reason}: {failed.message}"
     return f"{event.type}: {event.subject}"

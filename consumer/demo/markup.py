@@ -32,6 +32,11 @@ def join(*children: object) -> Markup:
     return Markup("".join(piece if isinstance(piece, Markup) else escape(str(piece)) for piece in pieces))
 
 
+def prose(text: str) -> Markup:
+    """Return a sentence whose words in backticks are set as code."""
+    return join(*(tag("code", piece) if number % 2 else piece for number, piece in enumerate(text.split("`"))))
+
+
 def _attribute(key: str, value: object) -> str:
     name = key.rstrip("_").replace("_", "-")
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

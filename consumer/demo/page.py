@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer import __version__
 from consumer.demo.drawers import drawer
-from consumer.demo.markup import Markup, join, tag
+from consumer.demo.markup import Markup, join, prose, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def _refusal(failed: ImageFailed) -> Markup:
     return tag(
         "div",
         tag("p", "No picture: ", tag("code", failed.reason), where, class_="reason"),
-        tag("p", failed.message, class_="why"),
+        tag("p", prose(failed.message), class_="why"),
         tag("p", kept_where) if kept_where else None,
         class_="refusal",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ async def run_demo(plan: Plan, console: Console) -> int:
     """
     begun, clock = datetime.now(UTC), monotonic()
     fitted(console)
-    _clear(plan.folder)
+    _make_room(plan.folder)
     desk = Desk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
 
     def tell(text: str) -> None:
@@ -53,7 +52,7 @@ async def run_demo(plan: Plan, console: Console) -> int:
     styles = load_styles(settings.styles.file)
     verdict = judge(desk, styles, alone=not plan.shared)
     imprint = Imprint(begun, monotonic() - clock, remark)
-    (plan.folder / "index.html").write_text(render(desk, verdict, styles, imprint), encoding="utf-8")
+    _lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
     told = [*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]
     tell("\n".join(told))
@@ -87,9 +86,16 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: Desk, console: Co
             await watch.to_the_end()
 
 
-def _clear(folder: Path) -> None:
-    """Make the folder, without what an earlier run left; other files in it stay."""
-    shutil.rmtree(folder / "pictures", ignore_errors=True)
-    (folder / "pictures").mkdir(parents=True)
-    for name in ("index.html", "events.jsonl", "worker.log"):
+def _make_room(folder: Path) -> None:
+    """Make the folder. An earlier run's page and pictures stay until there is another page to take their place."""
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for name in ("events.jsonl", "worker.log"):
         (folder / name).unlink(missing_ok=True)
+
+
+def _lay_out(folder: Path, page: str) -> None:
+    """Write the page, and let go of pictures that it does not show."""
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    for picture in (folder / "pictures").iterdir():
+        if picture.name not in page:
+            picture.unlink()

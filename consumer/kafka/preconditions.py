@@ -61,10 +61,13 @@ async def _replication(admin: AIOKafkaAdminClient, settings: Settings, names: li
 
 def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
     findings = []
+    weak = [name for name, config in configs.items() if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC]
+    if weak:
+        message = (
+            f"min.insync.replicas is below {WANTED_IN_SYNC}, so an acknowledged record may be lost: {', '.join(weak)}"
+        )
+        findings.append(Finding("durability", Verdict.WARNING, message))
     for name, config in configs.items():
-        if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC:
-            message = f"{name}: min.insync.replicas is below {WANTED_IN_SYNC}: an acknowledged record may still be lost"
-            findings.append(Finding("durability", Verdict.WARNING, message))
         if config.get("unclean.leader.election.enable") == "true":
             message = f"{name}: unclean.leader.election.enable is on: a failover may lose committed records"
             findings.append(Finding("durability", Verdict.FAILURE, message))

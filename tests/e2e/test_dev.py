@@ -33,7 +33,7 @@ async def _paste(line: str) -> str:
 async def _publish_and_see(dev: Command, publish: str) -> None:
     """Paste the printed command; the outcome is told, and its pictures are where it says."""
     assert await _paste(publish)
-    await dev.until("ready: a-1042")
+    await dev.until("ready: sample-1")
     urls = [(await dev.until("http")).strip() for _ in range(4)]
     async with aiohttp.ClientSession() as client:
         for url in urls:

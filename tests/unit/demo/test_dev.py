@@ -62,4 +62,4 @@ def test_outcomes_are_told_with_what_a_developer_needs(styles: Styles) -> None:
     assert told[0].startswith("ready: a-1042 revision 1")
     assert told[0].count("http://127.0.0.1") == 4
     assert any(line.startswith("ready, reused: a-1050") for line in told)
-    assert any(line.startswith("failed: a-1090: invalid_field: `output.width`") for line in told)
+    assert any(line.startswith("failed: a-1090 revision 1: invalid_field: `output.width`") for line in told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.demo.articles import Save
+from consumer.demo.markup import prose
 from consumer.demo.page import Imprint, render
 from consumer.demo.verdict import judge
 
@@ -125,7 +126,7 @@ def test_the_failed_article_says_why(desk: Desk, styles: Styles) -> None:
     (failed,) = [ticket.failed for ticket in desk.tickets if ticket.failed]
 
     assert "invalid_field on output.width" in text
-    assert failed.message in text
+    assert failed.message.replace("`", "") in text
 
 
 @pytest.mark.parametrize("caveat", [None, "The model has random weights."])
@@ -150,3 +151,8 @@ def test_what_went_wrong_is_at_the_top(desk: Desk, styles: Styles) -> None:
     assert "Storm over the harbour, revision 1: no outcome" in text
     assert "No outcome came for this save" in text
     assert "picture 0 could not be fetched" in text
+
+
+def test_backticks_in_a_sentence_are_set_as_code() -> None:
+    """Field names stand out on the page, and whatever else the sentence holds is escaped."""
+    assert prose("`output.width` is <500>") == "<code>output.width</code> is &lt;500&gt;"
