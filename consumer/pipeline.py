@@ -131,6 +131,7 @@ class Pipeline:
         when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
         """
         brief = make_brief(job.request, self._styles, self._engine.model)
+        timings.note(Stage.BRIEF, timings.total)
         try:
             async with asyncio.TaskGroup() as pictures:
                 made = [

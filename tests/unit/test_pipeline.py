@@ -16,6 +16,7 @@ from consumer.pipeline import Patience, Pipeline, Teller, Timings, Troubles, _gr
 from consumer.scheduler import HandedBack, Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
+from consumer.telemetry.metrics import Stage
 from consumer.testing.store import MemoryStore
 from schemas import ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event
@@ -109,6 +110,7 @@ async def test_a_job_becomes_its_pictures() -> None:
     assert ready.model.name == "swatch"
     assert not ready.reused
     assert {"started 0", "storing 2", "step 1 2/2"} <= set(bench.notes.told)
+    assert bench.timings.stages.keys() == {Stage.BRIEF, Stage.QUEUED, Stage.ENGINE, Stage.DEVELOP, Stage.STORE}
 
 
 async def test_a_made_picture_is_not_painted_again() -> None:
