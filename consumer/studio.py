@@ -12,7 +12,7 @@ from consumer.brief import make_brief
 from consumer.engine import open_engine
 from consumer.errors import Rejected
 from consumer.jobs import Lane
-from consumer.pictures.renditions import encode
+from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
 from consumer.styles import load_styles
 from schemas import ImageRequested
@@ -65,7 +65,7 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
     async with open_engine(settings.engine) as engine:
         (recipe,) = make_brief(request, styles, engine.model).recipes
         picture = await _paint(engine, recipe)
-    await asyncio.to_thread(output.write_bytes, encode(picture).data)
+    await asyncio.to_thread(write_png, output, picture)
     return recipe
 
 

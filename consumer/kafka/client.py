@@ -137,9 +137,14 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
         raise _told(error) from error
 
 
+def no_rights(error: BaseException) -> Fatal:
+    """Return what to raise for one of `NO_RIGHTS`."""
+    return Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its credentials and ACLs.")
+
+
 def _told(error: BaseException) -> BusError | Fatal:
     if isinstance(error, NO_RIGHTS):
-        return Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its credentials and ACLs.")
+        return no_rights(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusError("a topic that the worker writes to is missing: leadart topics apply")
     kind = LetterRefused if isinstance(error, REFUSALS) else BusError

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka.bus import BusError
-from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble
+from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble, no_rights
 from consumer.kafka.lenient import read_leniently
 from schemas import Reason
 
@@ -105,10 +105,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
                 if self._failure:
                     raise self._failure
 
-    async def close_shards(self) -> None:
-        """End all owners after their last commit; bounded in time."""
-        await self._end_owners()
-
     async def _watch(self) -> None:
         """End the worker when a part of the client has died: aiokafka starts none again, and polls on regardless."""
         while True:
@@ -130,7 +126,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             self._judge_offset_error(error)
             return True
         except NO_RIGHTS as error:
-            raise Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its ACLs.") from error
+            raise no_rights(error) from error
         except UnicodeDecodeError as error:
             log.warning("header_name_not_utf8", error=repr(error))
             read_leniently()
@@ -224,7 +220,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""
         del revoked  # all of them, always: there is no cooperative rebalancing in aiokafka
-        await self._end_owners()
+        await self.close_shards()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin an epoch for each shard whose lanes are all here. No error may escape: aiokafka would swallow it."""
@@ -262,7 +258,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             )
         return frozenset(shards)
 
-    async def _end_owners(self) -> None:
+    async def close_shards(self) -> None:
+        """End all owners after their last commit; bounded in time."""
         running, self._running = list(self._running.items()), {}
         for shard, _ in running:
             self._owners[shard].stop()
