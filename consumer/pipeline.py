@@ -13,8 +13,10 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from consumer import failpoints
 from consumer.brief import Brief, make_brief
 from consumer.errors import Fatal, Overloaded, Rejected, Transient
+from consumer.failpoints import Place
 from consumer.scheduler import HandedBack
 from consumer.telemetry.metrics import Stage
 from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle
@@ -169,6 +171,7 @@ class Pipeline:
         async with self._scheduler.turn(job.lane) as turn:
             timings.note(Stage.QUEUED, time.monotonic() - asked)
             teller.started(index)
+            await failpoints.reached(Place.PAINTING)
             picture = await self._engine.paint(recipe, job.lane, lambda done, of: teller.step(index, done, of))
             turn.painted()
             timings.note(Stage.ENGINE, picture.engine_seconds)
@@ -181,7 +184,9 @@ class Pipeline:
         developed = time.monotonic()
         timings.note(Stage.DEVELOP, developed - begun)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
+        await failpoints.reached(Place.UPLOADING)
         stored = await self._patiently(lambda: self._store.keep(recipe, rendition), timings)
+        await failpoints.reached(Place.STORED)
         timings.note(Stage.STORE, time.monotonic() - developed)
         return stored
 

@@ -157,6 +157,9 @@ class WorkerSettings(BaseModel):
         OnRevoke.FINISH, description="Running jobs of a shard that moved: finished into the store, or cancelled."
     )
     progress: bool = Field(True, description="Publish progress events (best effort).")
+    failpoints: Path | None = Field(
+        None, description="Tests only: folder in which a test arms the places where it wants to catch the worker."
+    )
 
 
 class HttpSettings(BaseModel):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from consumer import failpoints
 from consumer.engine import open_engine
 from consumer.errors import Overloaded
 from consumer.gauges import Gauges
@@ -78,6 +79,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Call
     `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
     group) with the sentence that mends it.
     """
+    failpoints.use(settings.worker.failpoints)
     async with open_stages(settings) as stages:
         await _Shift(settings, stages).work(stopping, on_ready)
     log.info("stopped")

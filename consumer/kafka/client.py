@@ -28,7 +28,9 @@ from aiokafka.errors import (
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer import failpoints
 from consumer.errors import Fatal
+from consumer.failpoints import Place
 from consumer.kafka import lenient
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
 from consumer.settings import SecurityProtocol
@@ -208,7 +210,9 @@ class KafkaEpoch:
     async def commit(self) -> None:
         """End the transaction."""
         async with answered_within(self._seconds):
-            await self._producer.commit_transaction()
+            commit = asyncio.ensure_future(self._producer.commit_transaction())
+            await failpoints.reached(Place.COMMITTING)
+            await commit
 
 
 class KafkaBus:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer import failpoints
 from consumer.errors import LeadartError, Rejected, Transient
+from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
 from consumer.pipeline import Timings
 from consumer.scheduler import HandedBack
@@ -96,6 +98,7 @@ class Crew:
 
     async def _answer(self, record: Record, teller: JobTeller, timings: Timings) -> Settlement:
         job = self._job(record)
+        await failpoints.reached(Place.TAKEN)
         teller.accepted(job)
         ready = await self._pipeline.produce(job, teller, timings)
         for stage, seconds in timings.stages.items():

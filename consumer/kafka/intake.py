@@ -15,7 +15,9 @@ from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from consumer import failpoints
 from consumer.errors import Fatal
+from consumer.failpoints import Place
 from consumer.jobs import Record
 from consumer.kafka.bus import BusError
 from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble, no_rights
@@ -226,6 +228,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         """Begin an epoch for each shard whose lanes are all here. No error may escape: aiokafka would swallow it."""
         tps = list(assigned)
         self.rebalances += 1
+        await failpoints.reached(Place.REBALANCING)
         try:
             shards = self._complete_shards(tps)
         except Fatal as error:

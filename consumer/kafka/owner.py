@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from consumer import failpoints
 from consumer.errors import Fatal
+from consumer.failpoints import Place
 from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED, BusError, LetterRefused, Progress
 from consumer.kafka.ledger import Ledger, ProgressUnreadable
 from schemas import Reason
@@ -239,6 +241,7 @@ class ShardOwner:
                 # A refused record only fails its own future: a commit that did not wait for every one of them would
                 # move the offset past a record whose outcome nobody will ever see.
                 await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+                await failpoints.reached(Place.BEGUN)
                 await epoch.send_offsets(progress)
                 await epoch.commit()
         except TimeoutError as error:
