@@ -35,5 +35,9 @@ class Overloaded(LeadartError):
     """The store or the bus is down: wait until it is back; attempts are not counted."""
 
 
+class HandedBack(Exception):
+    """The worker is stopping: this picture will not be begun here; another worker will read its request again."""
+
+
 class Fatal(LeadartError):
     """The worker cannot go on: it exits non-zero with this message, which names what mends it."""

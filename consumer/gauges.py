@@ -10,6 +10,7 @@ import structlog
 from consumer.kafka.bus import BusError
 
 if TYPE_CHECKING:
+    from consumer.breaker import Breaker
     from consumer.kafka.intake import Intake
     from consumer.kafka.lag import LagReader
     from consumer.ports import Engine
@@ -26,12 +27,20 @@ LAG_EVERY = 10
 class Gauges:
     """Sets the gauges from what the stages say of themselves. `run` belongs in the worker's task group."""
 
-    def __init__(
-        self, metrics: Metrics, engine: Engine, scheduler: Scheduler, intake: Intake, lag_reader: LagReader
+    def __init__(  # noqa: PLR0913 - what it reads
+        self,
+        metrics: Metrics,
+        *,
+        engine: Engine,
+        scheduler: Scheduler,
+        breaker: Breaker,
+        intake: Intake,
+        lag_reader: LagReader,
     ) -> None:
         self._metrics = metrics
         self._engine = engine
         self._scheduler = scheduler
+        self._breaker = breaker
         self._intake = intake
         self._lag_reader = lag_reader
         self._told: set[tuple[str, int]] = set()
@@ -51,6 +60,7 @@ class Gauges:
     def _read(self) -> None:
         metrics, intake = self._metrics, self._intake
         metrics.engine_ready.set(self._engine.ready)
+        metrics.breaker_open.set(self._breaker.cause is not None)
         metrics.pictures_unstored.set(self._scheduler.in_memory)
         metrics.engine_restarts.inc(self._engine.restarts - self._restarts_told)
         self._restarts_told = self._engine.restarts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
@@ -14,15 +15,16 @@ from weakref import WeakValueDictionary
 import structlog
 
 from consumer import failpoints
+from consumer.breaker import Breaker, Ticket
 from consumer.brief import Brief, make_brief
-from consumer.errors import Fatal, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.failpoints import Place
-from consumer.scheduler import HandedBack
 from consumer.telemetry.metrics import Stage
 from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from consumer.jobs import Job, Picture, Recipe, Rendition, StoredPicture
     from consumer.pictures.darkroom import Darkroom
@@ -52,20 +54,13 @@ class Teller:
         """The picture is painted and on its way to the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How often a job is tried: `attempts` in all, waiting `first_wait` seconds and then twice as long each time."""
-
-    attempts: int = 3
-    first_wait: float = 1.0
-
-
 class Troubles:
     """What is down right now, by reason: told when it begins and when it is over, not by every job that waits."""
 
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
         self._count = count
         self._current: str | None = None
+        self.reason = ""
 
     def __call__(self) -> str | None:
         """Return the last sentence of what is down, None when nothing is: a readiness check."""
@@ -76,13 +71,13 @@ class Troubles:
         self._count(error.reason)
         if self._current is None:
             log.warning("overloaded", reason=error.reason, error=error.message)
-        self._current = error.message
+        self._current, self.reason = error.message, error.reason
 
     def end(self) -> None:
         """Take note that it answered."""
         if self._current is not None:
             log.info("overload_over")
-        self._current = None
+        self._current, self.reason = None, ""
 
 
 @dataclass(slots=True)
@@ -91,7 +86,6 @@ class Timings:
 
     started: float = field(default_factory=time.monotonic)
     stages: dict[Stage, float] = field(default_factory=dict)
-    attempts: int = 1
 
     def note(self, stage: Stage, seconds: float) -> None:
         """Take note of one picture's time in a stage."""
@@ -101,6 +95,22 @@ class Timings:
     def total(self) -> float:
         """Seconds since the job began."""
         return time.monotonic() - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A job on its way: who hears of it, how long it takes, and what is known of its past.
+
+    `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
+    engine, and entered once the group knows.
+    """
+
+    job: Job
+    teller: Teller = field(default_factory=Teller)
+    timings: Timings = field(default_factory=Timings)
+    ticket: Ticket = field(default_factory=Ticket)
+    suspect: bool = False
+    in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
 class Pipeline:
@@ -114,30 +124,32 @@ class Pipeline:
         engine: Engine,
         darkroom: Darkroom,
         store: Store,
-        patience: Patience,
+        store_retry_seconds: float = 1.0,
         troubles: Troubles | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._styles = styles
         self._scheduler = scheduler
         self._engine = engine
         self._darkroom = darkroom
         self._store = store
-        self._patience = patience
+        self._store_retry_seconds = store_retry_seconds
         self._troubles = troubles or Troubles()
+        self._breaker = breaker or Breaker()
         self._recipes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def produce(self, job: Job, teller: Teller, timings: Timings) -> ImageReady:
+    async def produce(self, errand: Errand) -> ImageReady:
         """Make or find every picture of the job.
 
-        Raises `Rejected` for a request that can never be painted, `Transient` when all attempts failed, `HandedBack`
+        Raises `Rejected` for a request that can never be painted, `Transient` when this attempt failed, `HandedBack`
         when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
         """
-        brief = make_brief(job.request, self._styles, self._engine.model)
-        timings.note(Stage.BRIEF, timings.total)
+        brief = make_brief(errand.job.request, self._styles, self._engine.model)
+        errand.timings.note(Stage.BRIEF, errand.timings.total)
         try:
             async with asyncio.TaskGroup() as pictures:
                 made = [
-                    pictures.create_task(self._picture(job, index, recipe, teller, timings))
+                    pictures.create_task(self._picture(errand, index, recipe))
                     for index, recipe in enumerate(brief.recipes)
                 ]
         except BaseExceptionGroup as group:
@@ -146,77 +158,77 @@ class Pipeline:
         if len(finished) < len(made):
             raise HandedBack
         reused = all(found for _, found in finished)
-        return await self._announce(job, brief, [stored for stored, _ in finished], timings, reused=reused)
+        return await self._announce(errand, brief, [stored for stored, _ in finished], reused=reused)
 
-    async def _picture(
-        self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings
-    ) -> tuple[StoredPicture, bool] | None:
+    async def _picture(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
         """Return the stored picture and whether it had been made before; None when the worker stops before its turn.
 
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
         """
         lock = self._recipes.setdefault(recipe.digest, asyncio.Lock())
         async with lock:
-            found = await self._patiently(lambda: self._store.find(recipe), timings)
+            found = await self._patiently(lambda: self._store.find(recipe))
             if found is not None:
                 return found, True
             try:
-                made = await self._patiently(lambda: self._make(job, index, recipe, teller, timings), timings)
+                made = None
+                while made is None:
+                    await self._breaker.passage(errand.ticket)
+                    made = await self._patiently(lambda: self._make(errand, index, recipe))
             except HandedBack:
                 return None
             return made, False
 
-    async def _make(self, job: Job, index: int, recipe: Recipe, teller: Teller, timings: Timings) -> StoredPicture:
+    async def _make(self, errand: Errand, index: int, recipe: Recipe) -> StoredPicture | None:
+        """Paint and store; None when the breaker opened before the turn came."""
         asked = time.monotonic()
-        async with self._scheduler.turn(job.lane) as turn:
-            timings.note(Stage.QUEUED, time.monotonic() - asked)
-            teller.started(index)
-            await failpoints.reached(Place.PAINTING)
-            picture = await self._engine.paint(recipe, job.lane, lambda done, of: teller.step(index, done, of))
+        async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
+            if not self._breaker.lets(errand.ticket):
+                return None
+            async with errand.in_engine():
+                errand.timings.note(Stage.QUEUED, time.monotonic() - asked)
+                picture = await self._paint(errand, index, recipe)
             turn.painted()
-            timings.note(Stage.ENGINE, picture.engine_seconds)
-            teller.storing(index)
-            return await self._keep(recipe, picture, timings)
+            errand.timings.note(Stage.ENGINE, picture.engine_seconds)
+            errand.teller.storing(index)
+            return await self._keep(recipe, picture, errand.timings)
+
+    async def _paint(self, errand: Errand, index: int, recipe: Recipe) -> Picture:
+        errand.teller.started(index)
+        await failpoints.reached(Place.PAINTING)
+        return await self._engine.paint(recipe, errand.job.lane, lambda done, of: errand.teller.step(index, done, of))
 
     async def _keep(self, recipe: Recipe, picture: Picture, timings: Timings) -> StoredPicture:
         begun = time.monotonic()
         rendition: Rendition = await self._darkroom.develop(picture)
         developed = time.monotonic()
         timings.note(Stage.DEVELOP, developed - begun)
-        # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
         await failpoints.reached(Place.UPLOADING)
-        stored = await self._patiently(lambda: self._store.keep(recipe, rendition), timings)
+        # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
+        stored = await self._patiently(lambda: self._store.keep(recipe, rendition))
         await failpoints.reached(Place.STORED)
         timings.note(Stage.STORE, time.monotonic() - developed)
         return stored
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Result]], timings: Timings) -> Result:
-        """Try again after `Transient` a few times, after `Overloaded` until it is over."""
-        wait, failures = self._patience.first_wait, 0
+    async def _patiently(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Try again, for as long as it takes, while something around us is down: that is no failure of the request."""
+        wait = self._store_retry_seconds
         while True:
             try:
                 result = await attempt()
             except Overloaded as error:
                 self._troubles.begin(error)
-            except Transient as error:
-                failures += 1
-                timings.attempts = max(timings.attempts, failures + 1)
-                if failures >= self._patience.attempts:
-                    raise
-                log.warning("attempt_failed", reason=error.reason, error=error.message, wait_seconds=wait)
             else:
                 self._troubles.end()
                 return result
             await asyncio.sleep(wait)
             wait = min(2 * wait, MOST_OVERLOADED_WAIT)
 
-    async def _announce(
-        self, job: Job, brief: Brief, stored: list[StoredPicture], timings: Timings, *, reused: bool
-    ) -> ImageReady:
-        request, model = job.request, self._engine.model
-        pictures = [await self._ready_picture(index, picture, timings) for index, picture in enumerate(stored)]
+    async def _announce(self, errand: Errand, brief: Brief, stored: list[StoredPicture], *, reused: bool) -> ImageReady:
+        request, model, stages = errand.job.request, self._engine.model, errand.timings.stages
+        pictures = [await self._ready_picture(index, picture) for index, picture in enumerate(stored)]
         return ImageReady(
-            request_id=job.event.id,
+            request_id=errand.job.event.id,
             article=ArticleRevision(id=request.article.id, revision=request.article.revision),
             slot=request.output.slot,
             variation=request.generation.variation,
@@ -227,15 +239,15 @@ class Pipeline:
             model=ReadyModel(name=model.name, sha256=model.sha256),
             reused=reused,
             seconds=ReadySeconds(
-                queued=timings.stages.get(Stage.QUEUED, 0.0),
-                engine=timings.stages.get(Stage.ENGINE, 0.0),
-                stored=timings.stages.get(Stage.STORE, 0.0),
-                total=timings.total,
+                queued=stages.get(Stage.QUEUED, 0.0),
+                engine=stages.get(Stage.ENGINE, 0.0),
+                stored=stages.get(Stage.STORE, 0.0),
+                total=errand.timings.total,
             ),
         )
 
-    async def _ready_picture(self, index: int, picture: StoredPicture, timings: Timings) -> ReadyPicture:
-        url, expires = await self._patiently(lambda: self._store.url(picture), timings)
+    async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
+        url, expires = await self._patiently(lambda: self._store.url(picture))
         return ReadyPicture(
             index=index,
             url=url,

@@ -3,6 +3,8 @@
 Two bounds hold at once. `window` pictures may be with the engine, enough for it to batch; the rest wait here, where a
 more urgent one can still overtake. `unstored` pictures may exist in memory between the engine and the store, so that a
 slow store stops the engine instead of filling the memory.
+
+A picture under suspicion is painted alone: it waits for the engine to be empty, and nobody joins it.
 """
 
 from __future__ import annotations
@@ -13,14 +15,12 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+from consumer.errors import HandedBack
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumer.jobs import Lane
-
-
-class HandedBack(Exception):
-    """The worker is stopping: this picture will not be begun here; another worker will read its request again."""
 
 
 class Turn:
@@ -46,7 +46,8 @@ class Scheduler:
         self._at_engine = 0
         self._in_memory = 0
         self._order = count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, bool, asyncio.Future[None]]] = []
+        self._closed_to_company = False
         self._closed = False
 
     @property
@@ -60,9 +61,9 @@ class Scheduler:
         return sum(1 for *_, future in self._waiting if not future.done())
 
     @asynccontextmanager
-    async def turn(self, lane: Lane) -> AsyncIterator[Turn]:
+    async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[Turn]:
         """Wait for a turn and hold it for the block. Raises `HandedBack` when the worker stops before it comes."""
-        await self._admitted(lane)
+        await self._admitted(lane, alone=alone)
         turn = Turn(self)
         try:
             yield turn
@@ -79,11 +80,11 @@ class Scheduler:
                 future.set_exception(HandedBack)
         self._waiting.clear()
 
-    async def _admitted(self, lane: Lane) -> None:
+    async def _admitted(self, lane: Lane, *, alone: bool) -> None:
         if self._closed:
             raise HandedBack
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (lane.rank, next(self._order), future))
+        heapq.heappush(self._waiting, (lane.rank, next(self._order), alone, future))
         self._admit()
         try:
             await future
@@ -94,18 +95,24 @@ class Scheduler:
 
     def _admit(self) -> None:
         while self._waiting and self._at_engine < self._window and self._in_memory < self._unstored:
-            *_, future = heapq.heappop(self._waiting)
-            if not future.done():
-                self._at_engine += 1
-                self._in_memory += 1
-                future.set_result(None)
+            *_, alone, future = self._waiting[0]
+            if future.done():
+                heapq.heappop(self._waiting)
+                continue
+            if self._closed_to_company or (alone and self._at_engine):
+                return
+            heapq.heappop(self._waiting)
+            self._at_engine += 1
+            self._in_memory += 1
+            self._closed_to_company = alone
+            future.set_result(None)
 
     def _leave_engine(self) -> None:
         self._at_engine -= 1
+        self._closed_to_company = False
         self._admit()
 
     def _give_back(self) -> None:
         """Return a turn that was granted to a task in the moment it was cancelled."""
-        self._at_engine -= 1
         self._in_memory -= 1
-        self._admit()
+        self._leave_engine()

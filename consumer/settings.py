@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, HttpUrl, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from consumer.secrets import WithSecrets
+
 TopicPrefix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]*$", max_length=64)]
 
 
@@ -23,6 +25,15 @@ class SecurityProtocol(StrEnum):
     SSL = "SSL"
     SASL_PLAINTEXT = "SASL_PLAINTEXT"
     SASL_SSL = "SASL_SSL"
+
+
+class SaslMechanism(StrEnum):
+    """How the worker says who it is."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    OAUTHBEARER = "OAUTHBEARER"
 
 
 class EngineKind(StrEnum):
@@ -47,7 +58,7 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(WithSecrets):
     """The bus."""
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
@@ -60,13 +71,27 @@ class KafkaSettings(BaseModel):
         default_factory=lambda: f"leadart-{socket.gethostname()}",
         description="Name shown in broker logs and group listings; made of `leadart-` and the host's name.",
     )
-    security_protocol: SecurityProtocol = Field(SecurityProtocol.PLAINTEXT, description="Transport security.")
-    sasl_mechanism: str = Field("SCRAM-SHA-512", description="SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
-    sasl_username: str | None = Field(None, description="SASL user name.")
-    sasl_password: SecretStr | None = Field(None, description="SASL password.")
-    ssl_cafile: Path | None = Field(
-        None, description="PEM file of the authority that signed the brokers' certificates."
+    security_protocol: SecurityProtocol = Field(
+        SecurityProtocol.PLAINTEXT, description="Whether the listener speaks TLS (`SSL`) and asks who comes (`SASL`)."
     )
+    sasl_mechanism: SaslMechanism = Field(
+        SaslMechanism.SCRAM_SHA_512, description="How the worker says who it is, where the listener asks."
+    )
+    sasl_username: str | None = Field(None, min_length=1, description="User name for PLAIN and SCRAM.")
+    sasl_password: SecretStr | None = Field(None, description="Password for PLAIN and SCRAM.")
+    sasl_password_file: Path | None = Field(None, description="File that holds the password instead.")
+    sasl_oauth_token_file: Path | None = Field(
+        None, description="File that holds the token for OAUTHBEARER; read again for each connection."
+    )
+    ssl_cafile: Path | None = Field(
+        None, description="PEM file of the authority that signed the brokers' certificates; none: the system's."
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="PEM file of the worker's own certificate, with its chain, for brokers that ask for one."
+    )
+    ssl_keyfile: Path | None = Field(None, description="PEM file of its private key; none: it is in the same file.")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of the private key.")
+    ssl_key_password_file: Path | None = Field(None, description="File that holds the private key's password instead.")
     session_timeout_seconds: float = Field(
         30.0, ge=1, le=300, description="A worker silent for this long loses its shards."
     )
@@ -74,6 +99,43 @@ class KafkaSettings(BaseModel):
     transaction_timeout_seconds: float = Field(
         10.0, ge=1, le=60, description="The broker aborts a transaction left open for this long."
     )
+
+    @property
+    def encrypted(self) -> bool:
+        """True if the listener speaks TLS."""
+        return self.security_protocol in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
+
+    @property
+    def authenticated(self) -> bool:
+        """True if the listener asks who comes, by SASL."""
+        return self.security_protocol in {SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL}
+
+    def problems(self) -> dict[str, str]:
+        """Say what is missing, and what would silently not be used."""
+        return {**self._unused(), **(self._without_credentials() if self.authenticated else {}), **self._half_a_pair()}
+
+    def _unused(self) -> dict[str, str]:
+        """Who says nothing of the protocol but gives a password or an authority believes to be safe, and is not."""
+        if "security_protocol" in self.model_fields_set:
+            return {}
+        told = {name for name in self.model_fields_set - {"sasl_mechanism"} if name.startswith(("sasl_", "ssl_"))}
+        credentials = sorted(name for name in told if getattr(self, name) is not None)
+        if not credentials:
+            return {}
+        names = ", ".join(f"LEADART_KAFKA__{name.upper()}" for name in credentials)
+        return {"security_protocol": f"is not set, so these would not be used: {names}"}
+
+    def _without_credentials(self) -> dict[str, str]:
+        wanted = {"sasl_username": "a user name", "sasl_password": "a password, here or in a file (..._PASSWORD_FILE)"}
+        if self.sasl_mechanism is SaslMechanism.OAUTHBEARER:
+            wanted = {"sasl_oauth_token_file": "the file that holds the token"}
+        who = f"{self.security_protocol} with {self.sasl_mechanism}"
+        return {name: f"{who} wants {what}" for name, what in wanted.items() if getattr(self, name) is None}
+
+    def _half_a_pair(self) -> dict[str, str]:
+        if self.ssl_certfile or not (self.ssl_keyfile or self.ssl_key_password):
+            return {}
+        return {"ssl_certfile": "a private key is set, but not the certificate it belongs to"}
 
 
 class TopicSettings(BaseModel):
@@ -92,7 +154,7 @@ class TopicSettings(BaseModel):
         return self.prefix + base
 
 
-class StorageSettings(BaseModel):
+class StorageSettings(WithSecrets):
     """The object store."""
 
     endpoint_url: HttpUrl | None = Field(None, description="S3 endpoint; none means Amazon's for the region.")
@@ -104,12 +166,19 @@ class StorageSettings(BaseModel):
     )
     access_key_id: str | None = Field(None, description="S3 access key; none: the usual AWS chain.")
     secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    secret_access_key_file: Path | None = Field(None, description="File that holds the S3 secret key instead.")
     public_base_url: HttpUrl | None = Field(
         None, description="Where the picture objects are public, e.g. a CDN; none: presigned addresses are announced."
     )
     presigned_seconds: int = Field(604_800, ge=60, le=604_800, description="How long a presigned address is valid.")
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Bound on every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Connections kept to the store.")
+
+    def problems(self) -> dict[str, str]:
+        """Say which half of the keys is missing."""
+        halves = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
+        missing = {name: "the other half of the keys is set" for name, value in halves.items() if value is None}
+        return missing if len(missing) == 1 else {}
 
 
 class EngineSettings(BaseModel):
@@ -148,8 +217,30 @@ class WorkerSettings(BaseModel):
         64, ge=1, le=4096, description="Most painted pictures held in memory while the store is slow or down."
     )
     encode_threads: int = Field(2, ge=1, le=64, description="Threads that encode pictures.")
-    attempts: int = Field(3, ge=1, le=20, description="Attempts at a job before a transient failure is final.")
-    retry_seconds: float = Field(1.0, ge=0, le=60, description="Wait before the second attempt; doubles after each.")
+    attempts: int = Field(
+        4,
+        ge=1,
+        le=20,
+        description="Attempts at a request, the first one and those from the retry lanes, before it fails.",
+    )
+    retry_age_seconds: float = Field(
+        21_600.0,
+        ge=0,
+        le=604_800,
+        description="A request first tried this long ago fails instead of waiting once more.",
+    )
+    retry_delay_scale: float = Field(
+        1.0, gt=0, le=10, description="Multiplies the delays of the retry lanes (1 min, 10 min, 1 h); for tests."
+    )
+    store_retry_seconds: float = Field(
+        1.0, ge=0, le=60, description="Wait before a store that is down is asked again; doubles up to 5 s."
+    )
+    poison_deaths: int = Field(
+        2, ge=1, le=100, description="A request in the engine at this many deaths of a worker fails as `engine_poison`."
+    )
+    breaker_probe_seconds: float = Field(
+        5.0, gt=0, le=600, description="Wait before an open breaker lets one request try; doubles up to a minute."
+    )
     shutdown_grace_seconds: float = Field(
         25.0, ge=0, le=3600, description="After SIGTERM, how long running jobs may take to finish."
     )
@@ -165,7 +256,10 @@ class WorkerSettings(BaseModel):
 class HttpSettings(BaseModel):
     """Metrics and health."""
 
-    host: str = Field("0.0.0.0", description="Address of /metrics, /healthz and /readyz.")  # noqa: S104 - scraped from outside
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that /metrics, /healthz and /readyz listen on; `0.0.0.0`: all of this machine's.",
+    )
     port: int = Field(9464, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz; 0 is any free one.")
 
 
@@ -188,7 +282,12 @@ class Settings(BaseSettings):
     """Everything an operator can set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEADART_", env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix="LEADART_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

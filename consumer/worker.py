@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from consumer import failpoints
+from consumer.breaker import Breaker
 from consumer.engine import open_engine
 from consumer.errors import Overloaded
 from consumer.gauges import Gauges
@@ -22,12 +23,16 @@ from consumer.kafka.client import CLOSE_SECONDS, KafkaBus, answered_within, open
 from consumer.kafka.crew import Crew
 from consumer.kafka.intake import Intake
 from consumer.kafka.lag import LagReader
+from consumer.kafka.opening import Pace
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.owner import Pace, ShardOwner
+from consumer.kafka.owner import ShardOwner
 from consumer.kafka.progress import ProgressFeed
+from consumer.kafka.reader import KafkaReader
+from consumer.kafka.retry import Retries
+from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Patience, Pipeline, Troubles
+from consumer.pipeline import Pipeline, Troubles
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
@@ -98,6 +103,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         engine = await stack.enter_async_context(open_engine(settings.engine))
         metrics.tell_model(engine.model)
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
+        await _patiently(lambda: check_rights(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
         yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, partitions)
@@ -136,6 +142,7 @@ class _Shift:
         self._outbox = Outbox(settings)
         self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
+        self._breaker = Breaker(settings.worker.breaker_probe_seconds)
         self._troubles = Troubles(lambda reason: stages.metrics.failures.labels(reason).inc())
 
     async def work(self, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
@@ -170,7 +177,14 @@ class _Shift:
         stages = self._stages
         beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
         stages.health.live["loop"] = beat
-        gauges = Gauges(stages.metrics, stages.engine, self._scheduler, intake, self._lag_reader())
+        gauges = Gauges(
+            stages.metrics,
+            engine=stages.engine,
+            scheduler=self._scheduler,
+            breaker=self._breaker,
+            intake=intake,
+            lag_reader=self._lag_reader(),
+        )
         stages.health.ready["bus"] = lambda: gauges.bus_trouble
         return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
 
@@ -185,10 +199,21 @@ class _Shift:
             engine=self._stages.engine,
             darkroom=self._stages.darkroom,
             store=self._stages.store,
-            patience=Patience(worker.attempts, worker.retry_seconds),
+            store_retry_seconds=worker.store_retry_seconds,
             troubles=self._troubles,
+            breaker=self._breaker,
         )
-        return Crew(jobs, pipeline=pipeline, outbox=self._outbox, progress=self._progress, metrics=self._stages.metrics)
+        return Crew(
+            jobs,
+            pipeline=pipeline,
+            breaker=self._breaker,
+            troubles=self._troubles,
+            retries=Retries(self._settings),
+            outbox=self._outbox,
+            progress=self._progress,
+            metrics=self._stages.metrics,
+            poison_deaths=worker.poison_deaths,
+        )
 
     def _intake(self, crew: Crew) -> Intake:
         stages, settings = self._stages, self._settings
@@ -198,7 +223,7 @@ class _Shift:
         polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         stages.health.live["poll"] = polled
         return Intake(
-            stages.consumer,
+            KafkaReader(stages.consumer),
             self._lanes,
             owners,
             jobs_in_hand=settings.worker.jobs_in_hand,
@@ -212,5 +237,6 @@ class _Shift:
         ready["engine"] = lambda: None if engine.ready else "the engine's process is not ready"
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
         ready["store"] = self._troubles
+        ready["breaker"] = self._breaker
         ready["lanes"] = lambda: f"cannot be read: {intake.unreadable}" if intake.unreadable else None
         ready["shards"] = lambda: None if intake.all_open else "some assigned shards are not open"

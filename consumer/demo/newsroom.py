@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumer.demo.articles import request_event
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.client import answered_within, close_producer, connection
+from consumer.kafka.client import answered_within, close_producer, connection, first_contact
 from schemas import Reason, names
 from schemas.cloudevents import write
 
@@ -46,11 +46,10 @@ class Publisher:
 
 @asynccontextmanager
 async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
-    """Open a publisher. Raises `BusError` when no broker answers."""
+    """Open a publisher. Raises `BusError` when no broker answers, `Fatal` when one refuses us."""
     producer = AIOKafkaProducer(**connection(settings.kafka), acks="all")
     try:
-        async with answered_within(settings.kafka.request_timeout_seconds):
-            await producer.start()
+        await first_contact(settings.kafka, producer.start)
         yield Publisher(producer, settings)
     finally:
         await close_producer(producer)

@@ -101,9 +101,9 @@ def settings_of(tree: Tree) -> Settings:
 
 
 def as_environment(tree: Tree) -> dict[str, str]:
-    """Return the settings as LEADART_* variables."""
+    """Return the settings as LEADART_* variables; an empty one counts as not set and hides one that is inherited."""
     return {
-        f"LEADART_{section}__{name}".upper(): str(value)
+        f"LEADART_{section}__{name}".upper(): "" if value is None else str(value)
         for section, values in tree.items()
         for name, value in values.items()
     }
@@ -171,6 +171,7 @@ def _own_store(server: S3Server) -> dict[str, Any]:
         "bucket": bucket,
         "access_key_id": server.access_key_id,
         "secret_access_key": server.secret_access_key,
+        "secret_access_key_file": None,
         "public_base_url": f"{server.endpoint_url}/{bucket}",
     }
 

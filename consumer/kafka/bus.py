@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
+
+    from consumer.jobs import Record
 
 UNCOMMITTED = -1
 """The offset a broker answers for a partition the group never committed."""
@@ -42,17 +44,20 @@ class Letter:
 class Settlement:
     """What a finished record causes: everything in `letters` becomes visible together with its offset, or nothing.
 
-    `fallback` is written in place of `letters` if the broker will never take them. `facts` go into the log line that
-    tells of it.
+    `fallback` makes what is settled instead if the broker will never take `letters`; without one there is nothing left
+    to try. `facts` go into the log line that tells of it.
     """
 
     letters: tuple[Letter, ...]
-    fallback: tuple[Letter, ...] = ()
+    fallback: Callable[[], Settlement] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def fall_back(self) -> Settlement:
-        """The settlement to try once `letters` proved impossible."""
-        return Settlement(self.fallback, facts={**self.facts, "outcome": "failed", "fell_back": True})
+        """The settlement to try once `letters` proved impossible; only where there is a `fallback`."""
+        if self.fallback is None:
+            raise ValueError("this settlement has no fallback")
+        instead = self.fallback()
+        return replace(instead, facts={**self.facts, **instead.facts, "fell_back": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +114,62 @@ class Bus(Protocol):
 
     def position(self, topic: str, shard: int) -> int | None:
         """Return the offset to be read next (past control markers), None when unknown."""
+
+
+class Partition(NamedTuple):
+    """One partition of a lane."""
+
+    topic: str
+    number: int
+
+
+class PositionLost(BusError):
+    """The place where the group stopped in these partitions is not in the log, or was never set."""
+
+    def __init__(self, message: str, partitions: Iterable[Partition]) -> None:
+        super().__init__(message)
+        self.partitions = tuple(partitions)
+
+
+class Listener(Protocol):
+    """Who hears what the group decides. No error may escape: nobody would hear of it."""
+
+    async def on_revoked(self) -> None:
+        """Every partition is about to go; the member stays in the group while this runs."""
+
+    async def on_assigned(self, partitions: frozenset[Partition]) -> None:
+        """These partitions are the member's, all resumed, whatever was paused before."""
+
+
+class Reader(Protocol):
+    """One member of the group, as the poll loop sees it. It never commits."""
+
+    @property
+    def assignment(self) -> frozenset[Partition]:
+        """What the group gave this member last."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Say what part of the client has died, if any: a read does not always tell."""
+
+    @property
+    def awaits_assignment(self) -> bool:
+        """True while the group has yet to give this member its partitions; reads wait for it without a bound."""
+
+    def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
+        """Join the group."""
+
+    def pause(self, partition: Partition) -> None:
+        """Read no more of an assigned partition, until `resume` or the next rebalance."""
+
+    def resume(self, partition: Partition) -> None:
+        """Read an assigned partition again."""
+
+    async def read(
+        self, seconds: float, most: int, only: Partition | None = None
+    ) -> Mapping[Partition, Sequence[Record]]:
+        """Wait for records, at most so long and so many, and move the cursor past them. Not to be cancelled.
+
+        Raises `PositionLost`; `BusError` when it failed half-way, which may have moved the cursor past more than was
+        returned; `Fatal` for missing rights.
+        """

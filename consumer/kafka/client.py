@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,19 +26,17 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
 from consumer.errors import Fatal
 from consumer.failpoints import Place
-from consumer.kafka import lenient
+from consumer.kafka import access, lenient
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
-from consumer.settings import SecurityProtocol
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from consumer.settings import KafkaSettings
 
@@ -63,18 +62,27 @@ PREFETCH_BYTES = 512 * 1024
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return the keyword arguments that every aiokafka client of this worker shares."""
-    secure = settings.security_protocol in {SecurityProtocol.SSL, SecurityProtocol.SASL_SSL}
-    password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.client_id,
         "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
-        "security_protocol": settings.security_protocol.value,
-        "ssl_context": create_ssl_context(cafile=settings.ssl_cafile and str(settings.ssl_cafile)) if secure else None,
-        "sasl_mechanism": settings.sasl_mechanism,
-        "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": password,
+        **access.credentials(settings),
     }
+
+
+async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[None]]) -> None:
+    """Start a client that is the first to ask the brokers.
+
+    Raises `Fatal` when one of them refuses this worker, `BusError` when none answers: aiokafka tells neither apart.
+    """
+    try:
+        async with answered_within(settings.request_timeout_seconds):
+            await start()
+    except BusError as error:
+        told = await access.knock(settings)
+        if told is None:
+            raise
+        raise BusError(told) from error
 
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
@@ -101,11 +109,10 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 @asynccontextmanager
 async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open an admin client. Raises `BusError` when no broker answers."""
+    """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one refuses this worker."""
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
-        async with answered_within(settings.request_timeout_seconds):
-            await admin.start()
+        await first_contact(settings, admin.start)
         yield admin
     finally:
         with suppress(TimeoutError):
@@ -139,9 +146,29 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
         raise _told(error) from error
 
 
+_RIGHTS = {
+    TopicAuthorizationFailedError: "topic",
+    GroupAuthorizationFailedError: "group",
+    TransactionalIdAuthorizationFailed: "transactional id",
+    ClusterAuthorizationFailedError: "cluster",
+}
+
+
 def no_rights(error: BaseException) -> Fatal:
-    """Return what to raise for one of `NO_RIGHTS`."""
-    return Fatal(Reason.MISCONFIGURED, f"Kafka refuses this worker: {error!r}. Check its credentials and ACLs.")
+    """Return what to raise for one of `NO_RIGHTS`: it names what the right is missing for."""
+    what = next((word for kind, word in _RIGHTS.items() if isinstance(error, kind)), None)
+    if what is None:
+        sentence = f"Kafka does not accept this worker's credentials: {error}. Check LEADART_KAFKA__SASL_*."
+    else:
+        names = f"{what} {_named(error)}".rstrip()
+        sentence = f"Kafka refuses this worker: no right to {names}. Check its ACLs: docs/operations/access.md."
+    return Fatal(Reason.MISCONFIGURED, sentence)
+
+
+def _named(error: BaseException) -> str:
+    """Return what a refusal is about: aiokafka gives a name, a sentence that ends in it, or a set of names."""
+    names = error.args[0] if error.args else ""
+    return names.rpartition(" ")[2] if isinstance(names, str) else ", ".join(sorted(map(str, names)))
 
 
 def _told(error: BaseException) -> BusError | Fatal:
@@ -215,6 +242,29 @@ class KafkaEpoch:
             await commit
 
 
+@asynccontextmanager
+async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncIterator[KafkaEpoch]:
+    """Fence older producers of the same `writer` and settle what they left pending, then write for the shard.
+
+    Raises `BusError`. Closing is bounded in time and leaves no socket and no task behind.
+    """
+    producer = AIOKafkaProducer(
+        **connection(settings),
+        transactional_id=f"leadart.{settings.group_id}.{writer}",
+        transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
+        acks="all",
+        # Since 0.14 a linger is always waited out, full batch or not.
+        linger_ms=0,
+        max_request_size=MAX_LETTER_BYTES + 1024,
+    )
+    try:
+        async with answered_within(settings.request_timeout_seconds):
+            await producer.start()
+        yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
+    finally:
+        await close_producer(producer)
+
+
 class KafkaBus:
     """The `Bus` of one worker: its consumer's cursor, an admin client, and a producer for each epoch."""
 
@@ -233,22 +283,8 @@ class KafkaBus:
     @asynccontextmanager
     async def epoch(self, shard: int) -> AsyncIterator[KafkaEpoch]:
         """Fence older producers of the shard. Its transactional id is frozen: changing the format drops the fence."""
-        settings = self._settings
-        producer = AIOKafkaProducer(
-            **connection(settings),
-            transactional_id=f"leadart.{settings.group_id}.{shard}",
-            transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
-            acks="all",
-            # Since 0.14 a linger is always waited out, full batch or not.
-            linger_ms=0,
-            max_request_size=MAX_LETTER_BYTES + 1024,
-        )
-        try:
-            async with answered_within(settings.request_timeout_seconds):
-                await producer.start()
-            yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
-        finally:
-            await close_producer(producer)
+        async with open_epoch(self._settings, str(shard), shard) as epoch:
+            yield epoch
 
     async def progress(self, shard: int) -> Mapping[str, Progress]:
         """Read the shard's committed offsets; a lane may be missing from the answer."""
@@ -294,9 +330,13 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
 
 
 def _hush(producer: AIOKafkaProducer) -> None:
-    """Take note of the error that ended a transaction: the epoch told it, but aiokafka's future waits to be asked."""
-    waiter = producer._txn_manager and producer._txn_manager._transaction_waiter  # noqa: SLF001
-    if waiter is not None:
+    """Take note of the error that ended a transaction: the epoch told it, but aiokafka's futures wait to be asked."""
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    batches = [*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())]  # noqa: SLF001
+    waiters = [batch._drain_waiter for batch in batches]  # noqa: SLF001
+    if producer._txn_manager is not None:  # noqa: SLF001
+        waiters.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
+    for waiter in waiters:
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
@@ -305,21 +345,3 @@ def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
     frame = getattr(task.get_coro(), "cr_frame", None)
     owner = frame.f_locals.get("self") if frame is not None else None
     return owner is not None and (owner is producer._sender or owner is producer._message_accumulator)  # noqa: SLF001
-
-
-def client_trouble(consumer: AIOKafkaConsumer) -> str | None:
-    """Say which of the consumer's background tasks has died of an error, if any: a poll does not always tell."""
-    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001 - there is no public sign of life
-    for name, task in (
-        ("coordination", coordinator and coordinator._coordination_task),  # noqa: SLF001
-        ("heartbeat", coordinator and coordinator._heartbeat_task),  # noqa: SLF001
-        ("fetch", fetcher and fetcher._fetch_task),  # noqa: SLF001
-    ):
-        if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
-            return f"The Kafka client's {name} task died of {task.exception()!r}"
-    return None
-
-
-def awaits_assignment(consumer: AIOKafkaConsumer) -> bool:
-    """Tell whether the group has yet to give this member its partitions; polls block meanwhile."""
-    return bool(consumer._subscription.reassignment_in_progress)  # noqa: SLF001 - there is no public one

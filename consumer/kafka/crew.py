@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer import failpoints
-from consumer.errors import LeadartError, Rejected, Transient
+from consumer.errors import HandedBack, LeadartError, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
-from consumer.pipeline import Timings
-from consumer.scheduler import HandedBack
+from consumer.pipeline import Errand
 from consumer.telemetry.metrics import Stage, TransactionResult
 from schemas import ContractError, Priority, Reason
 from schemas.names import BACKFILL
@@ -24,12 +23,16 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.breaker import Breaker
     from consumer.jobs import Record
     from consumer.kafka.bus import BusError, Settlement
     from consumer.kafka.outbox import Outbox
     from consumer.kafka.progress import JobTeller, ProgressFeed
-    from consumer.pipeline import Pipeline
+    from consumer.kafka.retry import Retries, Tried
+    from consumer.kafka.work import InHand
+    from consumer.pipeline import Pipeline, Timings, Troubles
     from consumer.telemetry.metrics import Metrics
+    from schemas import ImageReady
 
 log = structlog.get_logger(__name__)
 
@@ -38,30 +41,53 @@ class Crew:
     """Works on records in the given task group and settles each of them, whatever happens to it.
 
     Three endings settle nothing and leave the record to its next owner: it was withdrawn, the worker stops, or an error
-    is fatal and ends the worker.
+    is fatal and ends the worker. While the breaker is open, requests that fail are held and tried again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         tasks: asyncio.TaskGroup,
         *,
         pipeline: Pipeline,
+        breaker: Breaker,
+        troubles: Troubles,
+        retries: Retries,
         outbox: Outbox,
         progress: ProgressFeed,
         metrics: Metrics,
+        poison_deaths: int,
     ) -> None:
         self._tasks = tasks
         self._pipeline = pipeline
+        self._breaker = breaker
+        self._troubles = troubles
+        self._retries = retries
         self._outbox = outbox
         self._progress = progress
         self._metrics = metrics
+        self._poison_deaths = poison_deaths
         self._busy: set[asyncio.Task[None]] = set()
 
-    def begin(self, record: Record, settle: Callable[[Settlement], None]) -> Callable[[bool], None]:
+    @property
+    def trouble(self) -> str:
+        """The reason code of what keeps this worker from working; empty when nothing does."""
+        return self._breaker.cause or self._troubles.reason
+
+    def admits(self) -> bool:
+        """True if records may be read."""
+        return self._breaker.admits
+
+    def wait(self, record: Record) -> float:
+        """Seconds until a record of a retry lane is due; 0 or less for any other."""
+        if not self._retries.is_retry(record.topic):
+            return 0.0
+        return self._retries.unwrap(record).due_ms / 1000 - time.time()
+
+    def begin(self, hand: InHand) -> Callable[[bool], None]:
         """Start work on a record. The returned function withdraws it; painting goes on unless it is told otherwise."""
-        self._metrics.events_consumed.labels(record.topic).inc()
+        self._metrics.events_consumed.labels(hand.record.topic).inc()
         teller = self._progress.teller()
-        task = self._tasks.create_task(self._work(record, teller, settle))
+        task = self._tasks.create_task(self._work(hand, teller))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
@@ -73,56 +99,73 @@ class Crew:
 
     async def finish(self, seconds: float) -> None:
         """Wait for the work under way, then cancel what is left."""
+        self._breaker.stop()
         if self._busy:
             await asyncio.wait(self._busy, timeout=seconds)
         for task in self._busy:
             task.cancel()
 
-    async def _work(self, record: Record, teller: JobTeller, settle: Callable[[Settlement], None]) -> None:
-        timings = Timings()
+    async def _work(self, hand: InHand, teller: JobTeller) -> None:
+        tried = self._retries.unwrap(hand.record)
         with suppress(HandedBack):
-            settle(await self._settlement(record, teller, timings))
+            try:
+                settlement = await self._answer(hand, tried, teller)
+            except Rejected as error:
+                self._metrics.rejected.labels(error.reason).inc()
+                settlement = self._outbox.failed(tried, error)
+            except Exception as error:
+                failure = _ours(hand.record, error)
+                if failure is None:
+                    raise
+                settlement = self._try_again(tried, failure)
+            hand.settle(settlement)
 
-    async def _settlement(self, record: Record, teller: JobTeller, timings: Timings) -> Settlement:
-        try:
-            return await self._answer(record, teller, timings)
-        except (Rejected, Transient) as error:
-            return self._refusal(record, error, timings)
-        except (LeadartError, HandedBack):
-            raise
-        except Exception:
-            # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
-            log.exception("defect", topic=record.topic, partition=record.partition, offset=record.offset)
-            defect = Transient(Reason.INTERNAL, "A defect in the worker; its log has the trace. The request is kept.")
-            return self._refusal(record, defect, timings)
-
-    async def _answer(self, record: Record, teller: JobTeller, timings: Timings) -> Settlement:
-        job = self._job(record)
+    async def _answer(self, hand: InHand, tried: Tried, teller: JobTeller) -> Settlement:
+        errand = Errand(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
         await failpoints.reached(Place.TAKEN)
-        teller.accepted(job)
-        ready = await self._pipeline.produce(job, teller, timings)
-        for stage, seconds in timings.stages.items():
+        if hand.deaths >= self._poison_deaths:
+            message = f"{hand.deaths} workers ended while this request was in their engine; it is kept from the others."
+            raise Rejected(Reason.ENGINE_POISON, message)
+        teller.accepted(errand.job)
+        ready = await self._produce(errand)
+        for stage, seconds in errand.timings.stages.items():
             self._metrics.stage_duration.labels(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
-        settlement = self._outbox.ready(job, ready)
-        return replace(settlement, facts={**settlement.facts, **_about(job), "seconds": _rounded(timings)})
+        settlement = self._outbox.ready(errand.job, ready)
+        facts = {**settlement.facts, **_about(errand.job), "seconds": _rounded(errand.timings)}
+        return replace(settlement, facts=facts)
 
-    def _refusal(self, record: Record, error: LeadartError, timings: Timings) -> Settlement:
-        counter = self._metrics.rejected if isinstance(error, Rejected) else self._metrics.failures
-        counter.labels(error.reason).inc()
-        return self._outbox.failed(record, error, timings.attempts)
+    async def _produce(self, errand: Errand) -> ImageReady:
+        """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
+        while True:
+            try:
+                if errand.ticket.failed:
+                    await self._breaker.passage(errand.ticket)
+                ready = await self._pipeline.produce(errand)
+            except Exception as error:
+                failure = _ours(errand.job.record, error)
+                if failure is None:
+                    self._breaker.undecided(errand.ticket)
+                    raise
+                self._metrics.failures.labels(failure.reason).inc()
+                if self._breaker.failed(errand.ticket, failure.reason):
+                    continue
+                if failure is error:
+                    raise
+                raise failure from error
+            except asyncio.CancelledError:
+                self._breaker.undecided(errand.ticket)
+                raise
+            else:
+                (self._breaker.undecided if ready.reused else self._breaker.succeeded)(errand.ticket)
+                return ready
 
-    @staticmethod
-    def _job(record: Record) -> Job:
-        try:
-            event, request = parse_request(record.key, record.headers, record.value)
-        except ContractError as error:
-            raise Rejected(error.reason, error.message, field=error.field) from error
-        if record.topic.endswith(BACKFILL):
-            lane = Lane.BACKFILL
-        else:
-            lane = Lane.INTERACTIVE if request.priority is Priority.INTERACTIVE else Lane.LIVE
-        return Job(event, request, record, lane)
+    def _try_again(self, tried: Tried, error: LeadartError) -> Settlement:
+        turn = self._retries.again(tried, int(time.time() * 1000))
+        if turn is None:
+            return self._outbox.failed(tried, error)
+        self._metrics.retries.labels(error.reason).inc()
+        return self._outbox.again(tried, error, turn)
 
     def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
         """Write the one line that tells a record's whole story."""
@@ -158,6 +201,35 @@ class Crew:
         self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()
         self._metrics.transaction_duration.observe(seconds)
         log.debug("committed", shard=shard, seconds=seconds, letters=letters)
+
+
+def _ours(record: Record, error: Exception) -> LeadartError | None:
+    """Return the failure that the breaker is to hear of; None where the request, or the worker's end, is the reason."""
+    match error:
+        case Transient() | Rejected(reason=Reason.ENGINE_POISON):
+            return error
+        case LeadartError() | HandedBack():
+            return None
+        case _:
+            # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
+            log.error("defect", topic=record.topic, partition=record.partition, offset=record.offset, exc_info=error)
+            message = "A defect in the worker; its log has the trace. The request is kept."
+            return Transient(Reason.INTERNAL, message)
+
+
+def _job(record: Record, tried: Tried) -> Job:
+    original = tried.original
+    try:
+        event, request = parse_request(original.key, original.headers, original.value)
+    except ContractError as error:
+        raise Rejected(error.reason, error.message, field=error.field) from error
+    if record.topic != original.topic:
+        lane = Lane.RETRY
+    elif record.topic.endswith(BACKFILL):
+        lane = Lane.BACKFILL
+    else:
+        lane = Lane.INTERACTIVE if request.priority is Priority.INTERACTIVE else Lane.LIVE
+    return Job(event, request, original, lane)
 
 
 def _about(job: Job) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The poll loop: reads the lanes, hands records to the owners of their shards, steers by pausing; never awaits a job.
 
-Rebalances arrive here too. aiokafka stops the world at each: every owner ends its transaction, and those of the shards
-that come back begin another epoch.
+Rebalances arrive here too. Each stops the world: every owner ends its transaction, and those of the shards that come
+back begin another epoch.
 """
 
 from __future__ import annotations
@@ -11,43 +11,36 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka import TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumer import failpoints
 from consumer.errors import Fatal
 from consumer.failpoints import Place
-from consumer.jobs import Record
-from consumer.kafka.bus import BusError
-from consumer.kafka.client import NO_RIGHTS, awaits_assignment, client_trouble, no_rights
-from consumer.kafka.lenient import read_leniently
+from consumer.kafka.bus import BusError, PositionLost
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from aiokafka import AIOKafkaConsumer
-    from aiokafka.structs import ConsumerRecord
-
+    from consumer.jobs import Record
+    from consumer.kafka.bus import Partition, Reader
     from consumer.kafka.owner import ShardOwner
 
 log = structlog.get_logger(__name__)
 
-POLL_MS = 200
+POLL_SECONDS = 0.2
 POLL_RECORDS = 500
-CAREFUL_MS = 50
+CAREFUL_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
 """How long a rebalance waits for an owner's transaction before it is cut off; below the rebalance timeout."""
 
 
-class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base class is untyped
-    """Feeds the owners from the group's consumer. All of it runs on the event loop."""
+class Intake:
+    """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop."""
 
     def __init__(  # noqa: PLR0913 - what it feeds, and how much of it
         self,
-        consumer: AIOKafkaConsumer,
+        reader: Reader,
         lanes: Sequence[str],
         owners: Mapping[int, ShardOwner],
         *,
@@ -55,7 +48,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         cancel_revoked: bool,
         polled: Callable[[], None],
     ) -> None:
-        self._consumer = consumer
+        self._reader = reader
         self.lanes = tuple(lanes)
         self._owners = owners
         self._jobs_in_hand = jobs_in_hand
@@ -66,7 +59,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         self._failure: Fatal | None = None
         self._stopping = False
         self.rebalances = 0
-        self.unreadable: dict[TopicPartition, str] = {}
+        self.unreadable: dict[Partition, str] = {}
         self.assigned: frozenset[int] = frozenset()
 
     @property
@@ -98,7 +91,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         Owners run in a task group of this loop: when one fails, the loop ends with it, and the other way round.
         """
         async with asyncio.TaskGroup() as self._tasks:
-            self._consumer.subscribe(topics=list(self.lanes), listener=self)
+            self._reader.subscribe(self.lanes, self)
             self._tasks.create_task(self._watch())
             while True:
                 self._steer()
@@ -110,39 +103,30 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
     async def _watch(self) -> None:
         """End the worker when a part of the client has died: aiokafka starts none again, and polls on regardless."""
         while True:
-            if trouble := client_trouble(self._consumer):
+            if trouble := self._reader.trouble:
                 raise Fatal(
                     Reason.BUS_UNAVAILABLE, f"{trouble}; the worker ends, so that a new one can join the group."
                 )
-            if awaits_assignment(self._consumer):
+            if self._reader.awaits_assignment:
                 self._polled()  # a poll waits for the group without a bound of its own; that is no standstill
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _poll(self) -> bool:
         """Poll once; True if it went well."""
         try:
-            # Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after
-            # which its max_poll_interval is never enforced again. Our own liveness (see `polled`) does not rely on it.
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._room())
-        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-            self._judge_offset_error(error)
+            batches = await self._reader.read(POLL_SECONDS, self._room())
+        except PositionLost as error:
+            self._judge_lost_position(error)
             return True
-        except NO_RIGHTS as error:
-            raise no_rights(error) from error
-        except UnicodeDecodeError as error:
-            log.warning("header_name_not_utf8", error=repr(error))
-            read_leniently()
-            self._rewind()
-            return True
-        except KafkaError as error:
-            log.warning("poll_failed", error=repr(error))
+        except BusError as error:
+            log.warning("poll_failed", error=str(error))
             self._rewind()
             await self._read_carefully()
             return False
-        # No await between the poll's return and this: the cursor is already past these records, and an owner that ran
+        # No await between the read's return and this: the cursor is already past these records, and an owner that ran
         # in between would take them for control markers.
-        for tp, records in batches.items():
-            self._deliver(tp, records)
+        for records in batches.values():
+            self._deliver(records)
         self.unreadable.clear()
         return True
 
@@ -163,74 +147,60 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         aiokafka unpacks batches while it hands records out: one that is broken fails every poll that comes to it. It
         stays where it is, and its lag and `unreadable` tell of it.
         """
-        for tp in self._consumer.assignment():
-            if not self._admits(self._owners[tp.partition], tp.topic):
+        for partition in self._reader.assignment:
+            if not self._admits(self._owners[partition.number], partition.topic):
                 continue
             try:
-                batches = await self._consumer.getmany(tp, timeout_ms=CAREFUL_MS, max_records=self._room())
-            except (KafkaError, UnicodeDecodeError) as error:
-                self.unreadable[tp] = repr(error)
-                log.warning("partition_unreadable", topic=tp.topic, partition=tp.partition, error=repr(error))
+                batches = await self._reader.read(CAREFUL_SECONDS, self._room(), partition)
+            except BusError as error:
+                self.unreadable[partition] = str(error)
+                log.warning("partition_unreadable", **partition._asdict(), error=str(error))
                 self._rewind()
                 continue
-            self.unreadable.pop(tp, None)
+            self.unreadable.pop(partition, None)
             for records in batches.values():
-                self._deliver(tp, records)
+                self._deliver(records)
 
-    def _deliver(self, tp: TopicPartition, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
-        owner = self._owners[tp.partition]
+    def _deliver(self, records: Iterable[Record]) -> None:
         for record in records:
-            owner.deliver(
-                Record(
-                    topic=record.topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    key=record.key,
-                    value=record.value,
-                    headers=tuple(record.headers),
-                    timestamp_ms=record.timestamp,
-                )
-            )
+            self._owners[record.partition].deliver(record)
 
-    def _judge_offset_error(self, error: KafkaError) -> None:
-        """Before a shard is open aiokafka looks for a position by itself; only an open shard's error means anything."""
-        tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else {}
-        for tp in [tps] if isinstance(tps, TopicPartition) else list(tps):
-            owner = self._owners.get(tp.partition)
+    def _judge_lost_position(self, error: PositionLost) -> None:
+        """Before a shard is open the client looks for a position by itself; only an open shard's error matters."""
+        for partition in error.partitions:
+            owner = self._owners.get(partition.number)
             if owner is not None and owner.open:
                 raise Fatal(
                     Reason.NO_STARTING_OFFSET,
-                    f"The group's offset for {tp.topic}:{tp.partition} is not in the log any more ({error!r}): records "
-                    "were deleted before they were worked on. Decide where to go on, with the workers stopped: "
-                    "leadart topics apply --start earliest --force, or --start latest --force.",
+                    f"The group's offset for {partition.topic}:{partition.number} is not in the log any more "
+                    f"({error}): records were deleted before they were worked on. Decide where to go on, with the "
+                    "workers stopped: leadart topics apply --start earliest --force, or --start latest --force.",
                 )
 
     def _steer(self) -> None:
-        """Pause and resume by what is true now: aiokafka forgets pauses at a rebalance, so they are never a state."""
-        for tp in self._consumer.assignment():
-            owner = self._owners.get(tp.partition)
-            if owner is not None and self._admits(owner, tp.topic):
-                self._consumer.resume(tp)
+        """Pause and resume by what is true now: a rebalance forgets pauses, so they are never a state."""
+        for partition in self._reader.assignment:
+            owner = self._owners.get(partition.number)
+            if owner is not None and self._admits(owner, partition.topic):
+                self._reader.resume(partition)
             else:
-                self._consumer.pause(tp)
+                self._reader.pause(partition)
 
     def _admits(self, owner: ShardOwner, topic: str) -> bool:
         if self._stopping or not owner.wants(topic):
             return False
         return self.in_hand(topic) < self._jobs_in_hand
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_revoked(self) -> None:
         """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""
-        del revoked  # all of them, always: there is no cooperative rebalancing in aiokafka
         await self.close_shards()
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Begin an epoch for each shard whose lanes are all here. No error may escape: aiokafka would swallow it."""
-        tps = list(assigned)
+    async def on_assigned(self, partitions: frozenset[Partition]) -> None:
+        """Begin an epoch for each shard whose lanes are all here. No error may escape: the client would swallow it."""
         self.rebalances += 1
         await failpoints.reached(Place.REBALANCING)
         try:
-            shards = self._complete_shards(tps)
+            shards = self._complete_shards(partitions)
         except Fatal as error:
             self._failure = error
             return
@@ -244,10 +214,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             if self._tasks is not None and not self._stopping:
                 self._running[shard] = self._tasks.create_task(self._owners[shard].run(), name=f"owner-{shard}")
 
-    def _complete_shards(self, tps: Sequence[TopicPartition]) -> frozenset[int]:
-        by_lane = {lane: {tp.partition for tp in tps if tp.topic == lane} for lane in self.lanes}
+    def _complete_shards(self, partitions: frozenset[Partition]) -> frozenset[int]:
+        by_lane = {lane: {number for topic, number in partitions if topic == lane} for lane in self.lanes}
         shards = set.intersection(*by_lane.values())
-        gone = [lane for lane, partitions in by_lane.items() if tps and not partitions]
+        gone = [lane for lane, numbers in by_lane.items() if partitions and not numbers]
         if gone:
             raise Fatal(
                 Reason.TOPICS_MISMATCH, f"{', '.join(gone)}: no such topic any more. Make it: leadart topics apply."
@@ -256,7 +226,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
             raise Fatal(
                 Reason.TOPICS_MISMATCH,
                 f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
-                f"was given { {lane: sorted(parts) for lane, parts in by_lane.items()} }. Growing moves articles "
+                f"was given { {lane: sorted(numbers) for lane, numbers in by_lane.items()} }. Growing moves articles "
                 "between shards: stop the workers, drain the lanes, then apply the new count (leadart topics apply).",
             )
         return frozenset(shards)

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.kafka.bus import UNCOMMITTED
 from consumer.kafka.client import answered_within, committed_offsets, connection, open_admin
-from consumer.kafka.ledger import ProgressUnreadable, decode_metadata
+from consumer.kafka.metadata import ProgressUnreadable, read_note
 from consumer.kafka.topics import lane_topics, partition_counts
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """One partition's lag. None is unknown: never committed, or the metadata cannot be read."""
+    """One partition's lag. None is unknown: never committed, or the metadata cannot be read.
+
+    `trouble` is the reason code of what keeps its worker from working, as that worker told the group; mostly empty.
+    """
 
     topic: str
     partition: int
     committed: int | None
     end: int
     finished_above: int | None
+    trouble: str = ""
 
     @property
     def records(self) -> int | None:
@@ -74,10 +78,10 @@ class LagReader:
         if committed is None or committed.offset == UNCOMMITTED:
             return PartitionLag(tp.topic, tp.partition, None, end, None)
         try:
-            finished = len(decode_metadata(committed))
+            note = read_note(committed)
         except ProgressUnreadable:
             return PartitionLag(tp.topic, tp.partition, committed.offset, end, None)
-        return PartitionLag(tp.topic, tp.partition, committed.offset, end, finished)
+        return PartitionLag(tp.topic, tp.partition, committed.offset, end, len(note.finished), note.trouble)
 
 
 @asynccontextmanager

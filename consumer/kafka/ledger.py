@@ -1,60 +1,25 @@
-"""The books of one partition: what was delivered, what is finished, what may be committed.
+"""The books of one partition: what was delivered, what is finished, what is at risk, what may be committed.
 
 Records finish out of order. The commit is the lowest offset that is not finished; what is finished above it goes into
-the commit's metadata as a bitmap, so that the next owner does not repeat it. Offsets are told apart by being
-*delivered*, never by arithmetic: control markers, aborted copies and compaction leave gaps.
+the commit's metadata, so that the next owner does not repeat it. Offsets are told apart by being *delivered*, never by
+arithmetic: control markers, aborted copies and compaction leave gaps.
+
+Beside it the metadata names the records that are in the engine: should the process die, the next owner knows which
+records may have killed it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 
 from consumer.kafka.bus import Progress
+from consumer.kafka.metadata import MAX_SPAN, Note, Risk, read_note, write_note
 
 MAX_RECORDS = 1024
 """Records above the lowest unfinished one, finished or not, at which admission stops."""
 
-MAX_SPAN = 16_384
-"""Offsets above the lowest unfinished one at which admission stops: its bitmap is 2.8 of the broker's 4 KB."""
-
-VERSION = "v1"
-
-
-class ProgressUnreadable(ValueError):
-    """The commit's metadata is not ours or does not fit its offset."""
-
-
-def encode_metadata(base: int, finished: frozenset[int] | set[int]) -> str:
-    """Write the finished offsets at or above `base` as `v1:<base>:<base64 bitmap>`; none at all is an empty string."""
-    if not finished:
-        return ""
-    bits = 0
-    for offset in finished:
-        bits |= 1 << (offset - base)
-    bitmap = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-    return f"{VERSION}:{base}:{base64.b64encode(bitmap).decode()}"
-
-
-def decode_metadata(progress: Progress) -> set[int]:
-    """Read the finished offsets back. Raises `ProgressUnreadable` rather than guess: a wrong guess doubles outcomes."""
-    if not progress.metadata:
-        return set()
-    version, _, rest = progress.metadata.partition(":")
-    base, _, encoded = rest.partition(":")
-    if version != VERSION or not base.isascii() or not base.isdecimal():
-        raise ProgressUnreadable(f"metadata {progress.metadata[:40]!r} is not leadart's")
-    if int(base) != progress.offset:
-        raise ProgressUnreadable(f"metadata is for offset {base}, but the commit is at {progress.offset}")
-    try:
-        bitmap = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ProgressUnreadable(f"the bitmap is not base64: {error}") from error
-    if len(bitmap) > MAX_SPAN // 8:
-        raise ProgressUnreadable(f"the bitmap has {len(bitmap)} bytes")
-    bits = int.from_bytes(bitmap, "little")
-    return {progress.offset + index for index in range(bits.bit_length()) if bits >> index & 1}
+MAX_RISKS = 64
+"""Records of one partition that may be in the engine at a time, or be remembered for having been in it at a death."""
 
 
 @dataclass(slots=True)
@@ -66,11 +31,16 @@ class Ledger:
     unfinished: dict[int, None] = field(default_factory=dict)
     """Delivered and not finished; the first key is the lowest, because records are delivered in their order."""
     finished: set[int] = field(default_factory=set)
+    risks: dict[int, Risk] = field(default_factory=dict)
+    """Records in the engine, and those that were in it when a process died."""
+    trouble: str = ""
+    """What kept the last owner from working, as it told the group."""
 
     @classmethod
     def restore(cls, progress: Progress) -> Ledger:
         """Open the books where the group left them. Raises `ProgressUnreadable`."""
-        return cls(progress, progress.offset, finished=decode_metadata(progress))
+        note = read_note(progress)
+        return cls(progress, progress.offset, {}, set(note.finished), dict(note.risks), note.trouble)
 
     def deliver(self, offset: int) -> bool:
         """Take note of a record read; True if it is still to be worked on."""
@@ -89,7 +59,36 @@ class Ledger:
     def finish(self, offset: int) -> None:
         """Take note that a delivered record's outcome is in the transaction being committed."""
         del self.unfinished[offset]
+        self.risks.pop(offset, None)
         self.finished.add(offset)
+
+    def expose(self, offset: int) -> bool:
+        """Take note that a record enters the engine; False when too many are at risk already."""
+        known = self.risks.get(offset)
+        if known is None and len(self.risks) >= MAX_RISKS:
+            return False
+        self.risks[offset] = Risk(known.deaths if known else 0, exposed=True)
+        return True
+
+    def spare(self, offset: int) -> bool:
+        """Take note that a record is not in the engine any more; True if it was."""
+        risk = self.risks.get(offset)
+        if risk is None or not risk.exposed:
+            return False
+        if risk.deaths:
+            self.risks[offset] = Risk(risk.deaths, exposed=False)
+        else:
+            del self.risks[offset]
+        return True
+
+    def calm(self) -> None:
+        """Take note that nothing is in the engine: the owner leaves in order, so its records are not to blame."""
+        for offset in list(self.risks):
+            self.spare(offset)
+
+    def deaths(self, offset: int) -> int:
+        """How many processes died with this record in their engine."""
+        return self.risks[offset].deaths if offset in self.risks else 0
 
     def skip_to(self, position: int) -> None:
         """Take note that everything below `position` was read: what was not delivered are control markers."""
@@ -104,11 +103,15 @@ class Ledger:
         """
         return next(iter(self.unfinished), self.next_offset)
 
-    def close_up(self) -> Progress:
-        """Return what to commit now, and forget the finished offsets below the lowest."""
+    def close_up(self, trouble: str = "") -> Progress:
+        """Return what to commit now, and forget the finished offsets below the lowest.
+
+        `trouble` is told to whoever reads the group's offsets: what keeps this worker from working, as a reason code.
+        """
         lowest = self.lowest
         self.finished = {offset for offset in self.finished if offset >= lowest}
-        return Progress(lowest, encode_metadata(lowest, self.finished))
+        self.risks = {offset: risk for offset, risk in self.risks.items() if offset >= lowest}
+        return Progress(lowest, write_note(lowest, Note(frozenset(self.finished), self.risks, trouble)))
 
     @property
     def idle(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer import __version__
 from consumer.errors import Rejected
 from consumer.kafka.bus import Letter, Settlement
+from consumer.kafka.retry import FIRST_OF_OURS, Tried
 from schemas import DeadLetter, FailedArticle, ImageFailed, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.salvage import Salvage, salvage
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from consumer.errors import LeadartError
     from consumer.jobs import Job, Record
+    from consumer.kafka.retry import Turn
     from consumer.settings import Settings
     from schemas import Announcement, ImageReady
 
@@ -51,29 +53,42 @@ class Outbox:
         recipes = [picture.recipe for picture in ready.pictures]
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
         facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes)}
-        return Settlement((letter,), self.failed(job.record, _untellable(job.record), 1).fallback, facts)
+        tried = Tried(job.record)
+        return Settlement((letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts)
 
-    def failed(self, record: Record, error: LeadartError, attempts: int) -> Settlement:
+    def again(self, tried: Tried, error: LeadartError, turn: Turn) -> Settlement:
+        """Send the request to a retry lane as its publisher wrote it; if the broker never takes that, it has failed."""
+        record = tried.original
+        told = {**_history(tried, error), "leadart-due": str(turn.due_ms)}
+        told["leadart-first-seen"] = str(turn.first_seen_ms)
+        headers = (*record.headers, *_headers(told))
+        facts = {**_facts(tried, error), "outcome": "retry", "retry_topic": turn.topic, "due_at": turn.due_ms / 1000}
+        letter = Letter(turn.topic, record.partition, record.key, record.value, headers)
+        return Settlement((letter,), lambda: self.failed(tried, error), facts)
+
+    def failed(self, tried: Tried, error: LeadartError) -> Settlement:
         """Keep the record as a dead letter and, wherever an article id can be read, tell the CMS why.
 
         Should the broker never take the dead letter, its fallback says where the original lies and holds only its key.
         """
+        whole = self._failed(tried, error, whole=True)
+        return replace(whole, fallback=lambda: self._failed(tried, error, whole=False))
+
+    def _failed(self, tried: Tried, error: LeadartError, *, whole: bool) -> Settlement:
+        record = tried.original
         known = salvage(record.key, record.headers, record.value)
+        kept = self._keep(tried, error, whole=whole)
         facts = {
-            "outcome": "failed",
-            "reason": error.reason.value,
-            "field": error.field,
-            "attempts": attempts,
+            **_facts(tried, error),
             "request_id": known.request_id,
             "article_id": known.article_id,
             "revision": known.revision,
         }
-        kept, marked = (self._keep(record, error, attempts, whole=whole) for whole in (True, False))
         if known.article_id is None:
-            return Settlement((kept,), (marked,), facts)
+            return Settlement((kept,), facts=facts)
         where = DeadLetter(topic=self.dead_letter_topic, partition=record.partition)
-        told = self._failure(record, known, error, attempts, where)
-        return Settlement((told, kept), (told, marked), facts)
+        told = self._failure(record, known, error, tried.attempts + 1, where)
+        return Settlement((told, kept), facts=facts)
 
     def progress(self, job: Job, data: Announcement) -> tuple[list[tuple[str, bytes]], bytes]:
         """Build a progress event: headers and value. Its id is its content's, so a repeat is the same event."""
@@ -114,30 +129,44 @@ class Outbox:
         )
         return write(event)
 
-    def _keep(self, record: Record, error: LeadartError, attempts: int, *, whole: bool) -> Letter:
+    def _keep(self, tried: Tried, error: LeadartError, *, whole: bool) -> Letter:
         """Return the dead letter: original key, value and headers untouched, and beside them where and why.
 
         Without `whole` only a mark of it: the key, and that value and headers are still where they were.
         """
-        told = {
-            "leadart-topic": record.topic,
-            "leadart-partition": str(record.partition),
-            "leadart-offset": str(record.offset),
-            "leadart-timestamp": str(record.timestamp_ms),
-            "leadart-reason": error.reason.value,
-            "leadart-message": error.message[:MESSAGE_CHARACTERS],
-            "leadart-field": error.field or "",
-            "leadart-attempts": str(attempts),
-            "leadart-worker-version": __version__,
-        }
+        record, told = tried.original, _history(tried, error)
         value, headers = record.value, record.headers
         if not whole:
             value, headers, told["leadart-omitted"] = b"", (), "value, headers"
         if record.key is None and value is None:
             # The client refuses to write a record of neither; the header keeps the truth for a redrive.
             value, told["leadart-null-value"] = b"", "true"
-        ours = tuple((name, text.encode()) for name, text in told.items())
-        return Letter(self.dead_letter_topic, record.partition, record.key, value, (*headers, *ours))
+        return Letter(self.dead_letter_topic, record.partition, record.key, value, (*headers, *_headers(told)))
+
+
+def _history(tried: Tried, error: LeadartError) -> dict[str, str]:
+    """Say, for the headers of a retry or a dead letter, where a record came from and what became of it."""
+    record = tried.original
+    return {
+        FIRST_OF_OURS: record.topic,
+        "leadart-partition": str(record.partition),
+        "leadart-offset": str(record.offset),
+        "leadart-timestamp": str(record.timestamp_ms),
+        "leadart-reason": error.reason.value,
+        "leadart-message": error.message[:MESSAGE_CHARACTERS],
+        "leadart-field": error.field or "",
+        "leadart-attempts": str(tried.attempts + 1),
+        "leadart-first-seen": str(tried.first_seen_ms or record.timestamp_ms),
+        "leadart-worker-version": __version__,
+    }
+
+
+def _headers(told: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, text.encode()) for name, text in told.items())
+
+
+def _facts(tried: Tried, error: LeadartError) -> dict[str, object]:
+    return {"outcome": "failed", "reason": error.reason.value, "field": error.field, "attempts": tried.attempts + 1}
 
 
 def _untellable(record: Record) -> Rejected:

@@ -12,6 +12,9 @@ taking turns are slow, never wrong.
 The work on a record outlives epochs. A record delivered again after a rebalance meets its own job, by coordinates and
 digest, and is adopted instead of done twice. But an epoch only ever settles what was delivered in it: until its record
 is read again, work of an earlier epoch may be finished, yet it is not this epoch's to commit.
+
+Before a record enters the engine the commit's metadata says so. An owner that leaves in order takes that back; one that
+dies does not, and so the next one knows which records may have killed it.
 """
 
 from __future__ import annotations
@@ -19,72 +22,31 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer import failpoints
 from consumer.errors import Fatal
 from consumer.failpoints import Place
-from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED, BusError, LetterRefused, Progress
-from consumer.kafka.ledger import Ledger, ProgressUnreadable
+from consumer.kafka.bus import BusError, LetterRefused
+from consumer.kafka.metadata import Risk
+from consumer.kafka.opening import Pace, open_books, pause
+from consumer.kafka.work import Work
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from consumer.jobs import Record
-    from consumer.kafka.bus import Bus, Epoch, Settlement
+    from consumer.kafka.bus import Bus, Epoch, Progress, Settlement
+    from consumer.kafka.ledger import Ledger
+    from consumer.kafka.work import Crew
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCH = 200
 """Records settled in one transaction at most: keeps it far below the transaction timeout."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the owner waits, in seconds; tests shorten it."""
-
-    tick: float = 1.0
-    """Between looks for an idle lane whose position moved past control markers."""
-    reread: float = 0.2
-    """Before committed offsets are read again after an answer that cannot be trusted."""
-    rereads: int = 100
-    """Such answers in a row after which the epoch is given up."""
-    transaction: float = 10.0
-    """Bound on one transaction, begin to commit."""
-    backoff: float = 0.5
-    """Before the next epoch after a broken one; doubles with each, up to `backoff_most`."""
-    backoff_most: float = 10.0
-
-
-class Crew(Protocol):
-    """Who works on records and hears what became of them."""
-
-    def begin(self, record: Record, settle: Callable[[Settlement], None]) -> Callable[[bool], None]:
-        """Start work; `settle` is called once, when it is done. Returns what withdraws it (True: even when running)."""
-
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
-        """The settlement was committed, `seconds` after it was handed over."""
-
-    def epoch_ended(self, shard: int, error: BusError) -> None:
-        """An epoch broke; the next begins after a pause."""
-
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
-        """A transaction went through."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A record in hand, across epochs."""
-
-    record: Record
-    digest: str
-    withdraw: Callable[[bool], None]
-    settlement: Settlement | None = None
-    settled_at: float = 0.0
 
 
 class ShardOwner:
@@ -98,6 +60,10 @@ class ShardOwner:
         self._pace = pace or Pace()
         self._ledgers: dict[str, Ledger] = {}
         self._works: dict[tuple[str, int], Work] = {}
+        self._due: dict[str, float] = {}
+        self._touched: set[str] = set()
+        self._told_trouble = ""
+        self._in_transaction = False
         self._batch_limit = MAX_BATCH
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
@@ -119,18 +85,36 @@ class ShardOwner:
     def wants(self, topic: str) -> bool:
         """True if the poll loop may read on in this lane."""
         ledger = self._ledgers.get(topic)
-        return ledger is not None and not ledger.full and not self._stopping.is_set()
+        if ledger is None or ledger.full or self._stopping.is_set() or self._stands_still(topic):
+            return False
+        return self._crew.admits()
 
     def deliver(self, record: Record) -> None:
         """Take a record from the poll loop. Dropped while the shard is not open: opening it reads it again."""
         ledger = self._ledgers.get(record.topic)
-        if ledger is None or not ledger.deliver(record.offset):
+        if ledger is None or self._must_wait(record) or not ledger.deliver(record.offset):
             return
         known = self._works.get((record.topic, record.offset))
         if known is None or known.digest != record.digest:
-            self._begin(record)
-        elif known.settlement is not None:
-            self._wake.set()
+            self._begin(record, ledger)
+            return
+        if known.exposure is not None and ledger.expose(record.offset):
+            self._touched.add(record.topic)
+        self._wake.set()
+
+    def _must_wait(self, record: Record) -> bool:
+        """True for a record that is not due, and for all behind it: the lane is read on from here when it is."""
+        if self._stands_still(record.topic):
+            return True
+        seconds = self._crew.wait(record)
+        if seconds <= 0:
+            return False
+        self._due[record.topic] = asyncio.get_running_loop().time() + seconds
+        self._bus.seek(record.topic, self.shard, record.offset)
+        return True
+
+    def _stands_still(self, topic: str) -> bool:
+        return asyncio.get_running_loop().time() < self._due.get(topic, 0.0)
 
     def rewind(self) -> None:
         """Set the cursor back to what was delivered: a poll that failed half-way may have moved it past more."""
@@ -145,14 +129,14 @@ class ShardOwner:
     def withdraw(self, *, running: bool) -> None:
         """Let go of the work in hand: the shard went to another worker. Running work goes on unless `running`."""
         for work in self._works.values():
-            work.withdraw(running)
+            work.drop(running=running)
         self._works.clear()
 
     def run(self) -> Coroutine[None, None, None]:
         """Own the shard, epoch after epoch, until `stop`; which counts from this call on, not from the first step.
 
-        Cancelling ends the epoch where it is: what was not committed is seen by nobody. Raises `Fatal` for what only an
-        operator can mend.
+        Cancelling ends it after one last commit, or at once where it is in the middle of one: what was not committed is
+        seen by nobody. Raises `Fatal` for what only an operator can mend.
         """
         self._stopping.clear()
         return self._run()
@@ -167,74 +151,81 @@ class ShardOwner:
                     await self._serve(epoch)
             except BusError as error:
                 self._crew.epoch_ended(self.shard, error)
-                await self._pause(backoff)
+                await pause(backoff, self._stopping)
                 backoff = min(2 * backoff, self._pace.backoff_most)
             finally:
                 self._ledgers = {}
 
     async def _open(self) -> None:
-        progress = await self._read_progress()
-        ledgers = {topic: self._restore(topic, progress[topic]) for topic in self.topics}
+        ledgers = await open_books(self._bus, self.shard, self.topics, self._pace, self._stopping)
         self._forget_finished(ledgers)
+        self._blame_the_dead(ledgers)
+        self._due, self._touched, self._in_transaction = {}, set(), False
+        self._told_trouble = "".join({ledger.trouble for ledger in ledgers.values()})
         for topic, ledger in ledgers.items():
             self._bus.seek(topic, self.shard, ledger.next_offset)
         self._ledgers = ledgers
         log.info("shard_open", shard=self.shard, adopted=len(self._works))
-
-    async def _read_progress(self) -> Mapping[str, Progress]:
-        """Read the committed offsets of every lane; a lane missing from the answer means that the call failed."""
-        for _ in range(self._pace.rereads):
-            progress = await self._bus.progress(self.shard)
-            if all(topic in progress for topic in self.topics):
-                return progress
-            if self._stopping.is_set():
-                break
-            await self._pause(self._pace.reread)
-        raise BusError(f"the committed offsets of shard {self.shard} could not be read")
-
-    def _restore(self, topic: str, progress: Progress) -> Ledger:
-        if progress.offset == UNCOMMITTED:
-            raise Fatal(
-                Reason.NO_STARTING_OFFSET,
-                f"The group has no committed offset for {topic}:{self.shard} (never set, or expired while the group "
-                "was empty). Say where to begin: leadart topics apply --start earliest, or --start latest.",
-            )
-        try:
-            return Ledger.restore(progress)
-        except ProgressUnreadable as error:
-            raise Fatal(
-                Reason.PROGRESS_UNREADABLE,
-                f"The progress committed for {topic}:{self.shard} cannot be read: {error}. Stop the workers and run: "
-                f"leadart topics forget-progress {topic}:{self.shard}; records finished above offset {progress.offset} "
-                "are then announced once more, under the same ids.",
-            ) from error
 
     def _forget_finished(self, ledgers: Mapping[str, Ledger]) -> None:
         """Let go of work whose outcome was committed: by a commit that looked lost, or by another owner."""
         for (topic, offset), work in list(self._works.items()):
             ledger = ledgers[topic]
             if offset < ledger.next_offset or offset in ledger.finished:
-                work.withdraw(True)
+                work.drop(running=True)
                 del self._works[topic, offset]
 
+    def _blame_the_dead(self, ledgers: Mapping[str, Ledger]) -> None:
+        """Count a death against the records that were left in an engine, unless it is ours and has them still."""
+        for topic, ledger in ledgers.items():
+            for offset, risk in list(ledger.risks.items()):
+                ours = self._works.get((topic, offset))
+                if ours is not None:
+                    ledger.risks[offset] = Risk(ours.deaths, exposed=ours.exposure is not None)
+                elif risk.exposed:
+                    ledger.risks[offset] = Risk(risk.deaths + 1, exposed=False)
+                    log.warning("died_in_engine", topic=topic, shard=self.shard, offset=offset, deaths=risk.deaths + 1)
+
     async def _serve(self, epoch: Epoch) -> None:
+        try:
+            while not self._stopping.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.tick):
+                        await self._wake.wait()
+                self._wake.clear()
+                await self._commit(epoch)
+        except asyncio.CancelledError:
+            if not self._in_transaction:
+                with suppress(BusError):
+                    await self._leave(epoch)
+            raise
+        await self._leave(epoch)
+
+    async def _leave(self, epoch: Epoch) -> None:
+        """Commit what is settled, and that nothing is in the engine: records are blamed for deaths, not for an end."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.tick):
-                    await self._wake.wait()
             self._wake.clear()
-            await self._commit(epoch)
-            if self._stopping.is_set() and not self._wake.is_set():
+            await self._commit(epoch, leaving=True)
+            if not self._wake.is_set():
                 return
 
-    async def _commit(self, epoch: Epoch) -> None:
-        """Settle what is finished, and move idle lanes past control markers, in one transaction."""
+    async def _commit(self, epoch: Epoch, *, leaving: bool = False) -> None:
+        """Settle what is finished, tell what enters the engine, move idle lanes past control markers, all at once."""
         batch = self._take_batch()
-        progress = self._close_up(batch)
-        if not progress:
-            return
+        entering = [] if leaving else self._expose()
+        progress = self._close_up([work for work, _ in batch] + entering, leaving=leaving)
+        if progress:
+            await self._transact(epoch, batch, progress)
+        for work in entering:
+            if work.awaits_exposure and work.exposure is not None:
+                work.exposure.set_result(None)
+
+    async def _transact(
+        self, epoch: Epoch, batch: Sequence[tuple[Work, Settlement]], progress: Mapping[str, Progress]
+    ) -> None:
         started = time.monotonic()
         letters = [letter for _, settlement in batch for letter in settlement.letters]
+        self._in_transaction = True
         try:
             async with asyncio.timeout(self._pace.transaction):
                 await epoch.begin()
@@ -249,8 +240,21 @@ class ShardOwner:
         except LetterRefused:
             self._after_refusal([work for work, _ in batch])
             raise
+        self._in_transaction = False
         self._crew.committed(self.shard, time.monotonic() - started, len(letters))
         self._close_books(batch, progress)
+
+    def _expose(self) -> list[Work]:
+        """Note who left the engine and who enters it; whoever finds no room in the books waits for the next commit."""
+        ours = [work for work in self._works.values() if self._is_ours(work)]
+        for work in ours:
+            if work.exposure is None and self._ledgers[work.record.topic].spare(work.record.offset):
+                self._touched.add(work.record.topic)
+        return [
+            work
+            for work in ours
+            if work.awaits_exposure and self._ledgers[work.record.topic].expose(work.record.offset)
+        ]
 
     def _take_batch(self) -> list[tuple[Work, Settlement]]:
         batch = []
@@ -269,15 +273,21 @@ class ShardOwner:
         """True if the record was delivered in this epoch: only then may this epoch commit its outcome."""
         return work.record.offset in self._ledgers[work.record.topic].unfinished
 
-    def _close_up(self, batch: Sequence[tuple[Work, Settlement]]) -> dict[str, Progress]:
+    def _close_up(self, changed: Sequence[Work], *, leaving: bool) -> dict[str, Progress]:
         """Move idle lanes past control markers; return what to commit, by topic, where that changed."""
-        touched = {work.record.topic for work, _ in batch}
+        trouble = "" if leaving else self._crew.trouble
+        touched = self._touched | {work.record.topic for work in changed}
+        if leaving or trouble != self._told_trouble:
+            touched = set(self.topics)
+        self._touched, self._told_trouble = set(), trouble
         progress = {}
         for topic, ledger in self._ledgers.items():
+            if leaving:
+                ledger.calm()
             if ledger.idle:
                 ledger.skip_to(self._bus.position(topic, self.shard) or 0)
             if topic in touched or ledger.idle:
-                progress[topic] = ledger.close_up()
+                progress[topic] = ledger.close_up(trouble)
         return {topic: at for topic, at in progress.items() if at != self._ledgers[topic].committed}
 
     def _close_books(self, batch: Iterable[tuple[Work, Settlement]], progress: Mapping[str, Progress]) -> None:
@@ -297,7 +307,7 @@ class ShardOwner:
         (work,) = batch
         if work.settlement is None:
             return
-        if not work.settlement.fallback:
+        if work.settlement.fallback is None:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"The broker refuses even a short outcome for {work.record.topic}:{self.shard} offset "
@@ -307,26 +317,9 @@ class ShardOwner:
         log.error("announcement_refused", topic=work.record.topic, shard=self.shard, offset=work.record.offset)
         work.settlement = work.settlement.fall_back()
 
-    def _begin(self, record: Record) -> None:
+    def _begin(self, record: Record, ledger: Ledger) -> None:
         coordinates = (record.topic, record.offset)
         if stale := self._works.pop(coordinates, None):
-            stale.withdraw(True)
-
-        def settle(settlement: Settlement) -> None:
-            if self._works.get(coordinates) is not work:
-                return
-            if settlement.fallback and any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
-                log.error("announcement_too_large", topic=record.topic, shard=self.shard, offset=record.offset)
-                settlement = settlement.fall_back()
-            work.settlement, work.settled_at = settlement, time.monotonic()
-            self._wake.set()
-
-        work = Work(record, record.digest, withdraw=lambda _running: None)
-        self._works[coordinates] = work
-        work.withdraw = self._crew.begin(record, settle)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but not past a stop."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+            stale.drop(running=True)
+        work = self._works[coordinates] = Work(record, ledger.deaths(record.offset), self._wake.set)
+        work.withdraw = self._crew.begin(work)

@@ -10,7 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
-from consumer.kafka.ledger import ProgressUnreadable, decode_metadata
+from consumer.kafka.metadata import ProgressUnreadable, read_note
+from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
 from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics
@@ -32,11 +33,13 @@ HEADER_ROOM = 16_384
 async def examine_bus(settings: Settings) -> list[Finding]:
     """Look at cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` without topics."""
     async with open_admin(settings.kafka) as admin:
+        await check_rights(admin, settings)
         count = await one_partition_count(admin, settings)
         names = [settings.topics.named(spec.name) for spec in load_topics()]
         configs = await topic_configs(admin, settings, names)
         return [
             Finding("topics", Verdict.OK, f"{len(names)} topics of {count} partitions"),
+            Finding("rights", Verdict.OK, "this user may do with each topic what a worker does"),
             *[Finding("topics", Verdict.WARNING, line) for line in await differing_configs(admin, settings)],
             await _replication(admin, settings, names),
             *_durability(configs),
@@ -106,7 +109,7 @@ async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, coun
     committed = await committed_offsets(admin, settings.kafka, partitions)
     for tp, progress in committed.items():
         try:
-            decode_metadata(progress)
+            read_note(progress)
         except ProgressUnreadable as error:
             message = f"{tp.topic}:{tp.partition}: {error}: leadart topics forget-progress {tp.topic}:{tp.partition}"
             return Finding("group", Verdict.FAILURE, message)
@@ -122,6 +125,9 @@ async def _offsets_retention(admin: AIOKafkaAdminClient, settings: Settings) -> 
     async with answered_within(settings.kafka.request_timeout_seconds):
         broker = next(iter((await admin.describe_cluster())["brokers"]))["node_id"]
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker))])
+    if any(code for code, *_ in answer.resources):
+        message = "offsets.retention.minutes cannot be seen: no right to DescribeConfigs of the cluster"
+        return Finding("offsets", Verdict.WARNING, message)
     settings_of_broker = {entry[0]: entry[1] for *_, entries in answer.resources for entry in entries}
     minutes = int(settings_of_broker.get("offsets.retention.minutes") or 0)
     if minutes < WANTED_OFFSETS_MINUTES:

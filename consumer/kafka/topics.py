@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.errors import Fatal
 from consumer.kafka.bus import UNCOMMITTED, BusError
-from consumer.kafka.client import answered_within, committed_offsets, connection, open_admin
+from consumer.kafka.client import answered_within, committed_offsets, connection, no_rights, open_admin
 from schemas import Reason
-from schemas.names import BACKFILL, REQUESTED
+from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
 from schemas.topics import TopicSpec, load_topics
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from consumer.kafka.bus import Progress
     from consumer.settings import Settings
 
-LANES = (REQUESTED, BACKFILL)
-"""Base names of the lanes this worker reads; the retry lanes join them with due-time retries."""
+LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
+"""Base names of the lanes this worker reads, most urgent first."""
 
 
 class Start(StrEnum):
@@ -58,9 +58,12 @@ def lane_topics(settings: Settings) -> tuple[str, ...]:
 
 
 async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> dict[str, int]:
-    """Return the partition count of each topic that exists."""
+    """Return the partition count of each topic that exists. Raises `Fatal` when one may not be looked at."""
     async with answered_within(seconds):
         described = await admin.describe_topics(list(topics))
+    hidden = [topic["topic"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
+    if hidden:
+        raise no_rights(TopicAuthorizationFailedError(hidden))
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
@@ -142,10 +145,17 @@ async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings) -> l
 async def topic_configs(
     admin: AIOKafkaAdminClient, settings: Settings, topics: Sequence[str]
 ) -> dict[str, dict[str, str | None]]:
-    """Return the effective configuration of each topic."""
+    """Return the effective configuration of each topic. Raises `Fatal` when one may not be looked at."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
     async with answered_within(settings.kafka.request_timeout_seconds):
         answers = await admin.describe_configs(resources)
+    hidden = [name for answer in answers for code, _message, _kind, name, _entries in answer.resources if code]
+    if hidden:
+        raise Fatal(
+            Reason.MISCONFIGURED,
+            f"Kafka refuses this user: no right to describe the configuration of topic {', '.join(hidden)} "
+            "(DescribeConfigs). Check its ACLs: docs/operations/access.md.",
+        )
     return {
         name: {entry[0]: entry[1] for entry in entries}
         for answer in answers

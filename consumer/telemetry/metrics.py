@@ -48,8 +48,9 @@ class TransactionResult(StrEnum):
 class Metrics:
     """Every metric as an object; `consumer.telemetry.names` says what each one means.
 
-    Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `dead_letters` (reason),
-    `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"), `jobs_in_hand` (topic),
+    Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `retries`, `dead_letters`
+    (reason), `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"),
+    `jobs_in_hand` (topic),
     `transactions` (result), `consumer_lag`, `committed_offset` (topic, partition). The others have none.
     """
 
@@ -58,6 +59,7 @@ class Metrics:
     outcomes: Counter
     rejected: Counter
     failures: Counter
+    retries: Counter
     dead_letters: Counter
     event_age: Histogram
     last_success: Gauge
@@ -67,6 +69,7 @@ class Metrics:
     pictures_unstored: Gauge
     progress_dropped: Counter
     engine_restarts: Counter
+    breaker_open: Gauge
     engine_ready: Gauge
     transactions: Counter
     transaction_duration: Histogram
@@ -109,6 +112,7 @@ def _built(page: _Page) -> Metrics:
         outcomes=page.counter(MetricName.OUTCOMES, "kind"),
         rejected=page.counter(MetricName.REJECTED, "reason"),
         failures=page.counter(MetricName.FAILURES, "reason"),
+        retries=page.counter(MetricName.RETRIES, "reason"),
         dead_letters=page.counter(MetricName.DEAD_LETTERS, "reason"),
         event_age=page.histogram(MetricName.EVENT_AGE, _AGE, "lane"),
         last_success=page.gauge(MetricName.LAST_SUCCESS),
@@ -118,6 +122,7 @@ def _built(page: _Page) -> Metrics:
         pictures_unstored=page.gauge(MetricName.PICTURES_UNSTORED),
         progress_dropped=page.counter(MetricName.PROGRESS_DROPPED),
         engine_restarts=page.counter(MetricName.ENGINE_RESTARTS),
+        breaker_open=page.gauge(MetricName.BREAKER_OPEN),
         engine_ready=page.gauge(MetricName.ENGINE_READY),
         transactions=page.counter(MetricName.TRANSACTIONS, "result"),
         transaction_duration=page.histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION),
@@ -137,7 +142,7 @@ def _start_at_zero(metrics: Metrics) -> None:
     for kind in OUTCOME_KINDS:
         metrics.outcomes.labels(kind)
     for reason in Reason:
-        for counter in (metrics.rejected, metrics.failures, metrics.dead_letters):
+        for counter in (metrics.rejected, metrics.failures, metrics.retries, metrics.dead_letters):
             counter.labels(reason)
     for stage in Stage:
         metrics.stage_duration.labels(stage)

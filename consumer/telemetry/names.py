@@ -38,6 +38,10 @@ class MetricName(StrEnum):
         "leadart_failures_total",
         "Attempts that failed for our fault, by reason. A rise means the engine, the store or the bus is ill.",
     )
+    RETRIES = (
+        "leadart_retries_total",
+        "Requests sent to a retry lane, by the reason of the failure. A rise means attempts fail that may yet succeed.",
+    )
     DEAD_LETTERS = (
         "leadart_dead_letters_total",
         "Records put among the dead letters, by reason. A rise means somebody has to look at them.",
@@ -71,6 +75,11 @@ class MetricName(StrEnum):
     PROGRESS_DROPPED = (
         "leadart_progress_dropped_total",
         "Progress events given up because the bus was slow. A rise means progress jumps; nothing is lost.",
+    )
+
+    BREAKER_OPEN = (
+        "leadart_breaker_open",
+        "1 while nothing succeeds, so that no records are admitted and failing requests are held, else 0.",
     )
 
     # Engine: the child process that paints.

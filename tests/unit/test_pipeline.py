@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.engine.swatch import SwatchEngine
-from consumer.errors import Fatal, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Patience, Pipeline, Teller, Timings, Troubles, _gravest
-from consumer.scheduler import HandedBack, Scheduler
+from consumer.pipeline import Errand, Pipeline, Teller, Timings, Troubles, _gravest
+from consumer.scheduler import Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
 from consumer.telemetry.metrics import Stage
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from consumer.jobs import Picture, Recipe
 
 BOUND = 10.0
-HASTE = Patience(attempts=3, first_wait=0.001)
 
 
 class Easel(SwatchEngine):
@@ -84,12 +83,12 @@ class Studio:
             engine=engine,
             darkroom=darkroom,
             store=store,
-            patience=HASTE,
+            store_retry_seconds=0.001,
         )
 
     async def produce(self, asked: Job) -> ImageReady:
         async with asyncio.timeout(BOUND):
-            return await self.pipeline.produce(asked, self.notes, self.timings)
+            return await self.pipeline.produce(Errand(asked, self.notes, self.timings))
 
 
 @asynccontextmanager
@@ -133,19 +132,10 @@ async def test_equal_jobs_at_once_paint_once() -> None:
     assert sorted(task.result().reused for task in made) == [False, True, True]
 
 
-async def test_a_transient_failure_is_tried_again() -> None:
-    """The engine may fail fewer times than the attempts allow, and the outcome is a picture."""
-    async with studio([Transient(Reason.ENGINE_FAILED, "x"), Transient(Reason.ENGINE_FAILED, "x")]) as bench:
-        ready = await bench.produce(job())
-
-    assert len(ready.pictures) == 1
-    assert bench.timings.attempts == 3
-
-
-async def test_attempts_are_counted_out() -> None:
-    """When every attempt failed the last error is the outcome, as itself and not in a group."""
-    async with studio([Transient(Reason.ENGINE_FAILED, str(number)) for number in range(3)]) as bench:
-        with pytest.raises(Transient, match="2"):
+async def test_a_failed_attempt_is_told_as_itself() -> None:
+    """What the engine could not do this time is raised as it is, not in a group; trying again is not decided here."""
+    async with studio([Transient(Reason.ENGINE_FAILED, "this time")]) as bench:
+        with pytest.raises(Transient, match="this time"):
             await bench.produce(job())
 
 
@@ -166,7 +156,7 @@ async def test_a_store_that_is_down_costs_waiting_only() -> None:
         ready = await bench.produce(job())
 
     assert len(ready.pictures) == 1
-    assert (bench.engine.painted, bench.timings.attempts) == (1, 1)
+    assert bench.engine.painted == 1
 
 
 async def test_a_recipe_that_never_paints_is_rejected_at_once() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.errors import HandedBack
 from consumer.jobs import Lane
-from consumer.scheduler import HandedBack, Scheduler
+from consumer.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from consumer.scheduler import Turn
@@ -129,3 +130,25 @@ def test_bounds_hold_and_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window
         assert (scheduler.in_memory, scheduler.waiting) == (0, 0)
 
     asyncio.run(scenario())
+
+
+async def test_a_suspect_is_painted_alone() -> None:
+    """A picture under suspicion waits for the engine to be empty, and nobody joins it there."""
+    scheduler = Scheduler(window=4, unstored=8)
+    order: list[str] = []
+    leave = {name: asyncio.Event() for name in ("first", "suspect", "later")}
+
+    async def paint(name: str, *, alone: bool = False) -> None:
+        async with scheduler.turn(Lane.LIVE, alone=alone):
+            order.append(name)
+            await asyncio.wait_for(leave[name].wait(), BOUND)
+
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        for name in leave:
+            tasks.create_task(paint(name, alone=name == "suspect"))
+        for number, name in enumerate(leave, 1):
+            while len(order) < number:
+                await asyncio.sleep(0)
+            assert order[-1] == name
+            assert scheduler.in_memory == 1
+            leave[name].set()

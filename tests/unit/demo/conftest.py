@@ -66,7 +66,7 @@ def answers_to(save: Save, styles: Styles) -> list[Record]:
     try:
         event, request = parse_request(asked.key, asked.headers, asked.value)
     except ContractError as error:
-        letters = outbox.failed(asked, Rejected(error.reason, error.message, field=error.field), 1).letters
+        letters = outbox.failed(Tried(asked), Rejected(error.reason, error.message, field=error.field)).letters
         return [record_of(letter) for letter in letters]
     job = Job(event, request, asked, Lane.LIVE)
     brief = make_brief(request, styles, MODEL)

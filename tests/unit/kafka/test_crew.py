@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.errors import Fatal, Rejected
+from consumer.breaker import Breaker
+from consumer.errors import Fatal, HandedBack, Rejected, Transient
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
-from consumer.scheduler import HandedBack
+from consumer.kafka.retry import Retries
+from consumer.pipeline import Errand, Troubles
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
 from schemas import ImageRequested, Reason, names
@@ -24,7 +27,6 @@ from schemas.cloudevents import Event, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.jobs import Job
     from consumer.kafka.bus import Settlement
 
 BOUND = 10.0
@@ -47,14 +49,26 @@ class Pipeline:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
-        self.jobs: list[Job] = []
+        self.errands: list[Errand] = []
 
-    async def produce(self, job: Job, teller: object, timings: object) -> Any:
-        del teller, timings
-        self.jobs.append(job)
+    async def produce(self, errand: Errand) -> Any:
+        self.errands.append(errand)
         if self.error is None:
             await asyncio.Event().wait()
         raise self.error or AssertionError
+
+
+class Hand:
+    """A record in hand that nobody owns."""
+
+    def __init__(self, record: Record, deaths: int = 0) -> None:
+        self.record = record
+        self.deaths = deaths
+        self.settled: list[Settlement] = []
+        self.in_engine = nullcontext
+
+    def settle(self, settlement: Settlement) -> None:
+        self.settled.append(settlement)
 
 
 def valid() -> Record:
@@ -64,18 +78,32 @@ def valid() -> Record:
     return Record(names.REQUESTED, 0, 0, b"a-1", value, tuple(headers), 0)
 
 
-async def work(record: Record, pipeline: Pipeline, touch: Callable[[Any], None] = lambda _: None) -> list[Settlement]:
-    """Let a crew work on one record and return what it settled."""
+def crew_of(tasks: asyncio.TaskGroup, pipeline: Pipeline, breaker: Breaker | None = None) -> Crew:
     settings, metrics = Settings(), make_metrics()
-    settled: list[Settlement] = []
     outbox = Outbox(settings)
+    return Crew(
+        tasks,
+        pipeline=pipeline,  # type: ignore[arg-type]
+        breaker=breaker or Breaker(),
+        troubles=Troubles(),
+        retries=Retries(settings),
+        outbox=outbox,
+        progress=ProgressFeed(settings, outbox, metrics),
+        metrics=metrics,
+        poison_deaths=2,
+    )
+
+
+async def work(
+    record: Record, pipeline: Pipeline, touch: Callable[[Any], None] = lambda _: None, *, deaths: int = 0
+) -> list[Settlement]:
+    """Let a crew work on one record and return what it settled."""
+    hand = Hand(record, deaths)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        feed = ProgressFeed(settings, outbox, metrics)
-        crew = Crew(tasks, pipeline=pipeline, outbox=outbox, progress=feed, metrics=metrics)  # type: ignore[arg-type]
-        withdraw = crew.begin(record, settled.append)
+        withdraw = crew_of(tasks, pipeline).begin(hand)
         await asyncio.sleep(0)
         touch(withdraw)
-    return settled
+    return hand.settled
 
 
 @given(RECORDS)
@@ -89,12 +117,58 @@ def test_any_record_is_settled_once_and_kept(record: Record) -> None:
     assert topics.count(names.OUTCOME) == (settlement.facts["article_id"] is not None)
 
 
-async def test_a_defect_of_ours_is_an_outcome_too() -> None:
-    """An error nobody foresaw fails the one request, as `internal`, and keeps its record."""
-    (settlement,) = await work(valid(), Pipeline(ZeroDivisionError()))
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ZeroDivisionError(), "internal"), (Transient(Reason.ENGINE_FAILED, "x"), "engine_failed")],
+)
+async def test_a_passing_failure_is_tried_again_later(error: Exception, reason: str) -> None:
+    """A failure of ours, foreseen or not, sends the request to the first retry lane and tells the CMS nothing yet."""
+    (settlement,) = await work(valid(), Pipeline(error))
 
-    assert settlement.facts["reason"] == "internal"
-    assert [letter.topic for letter in settlement.letters] == [names.OUTCOME, names.DEAD_LETTER]
+    assert settlement.facts["reason"] == reason
+    assert [letter.topic for letter in settlement.letters] == [names.RETRY_1M]
+
+
+async def test_the_last_failure_is_an_outcome() -> None:
+    """A request whose attempts are used up fails, its record kept, its reason that of the last attempt."""
+    record, error = valid(), Transient(Reason.ENGINE_FAILED, "x")
+    topics = []
+    while names.DEAD_LETTER not in topics:
+        (settlement,) = await work(record, Pipeline(error))
+        letter = settlement.letters[-1]
+        topics.append(letter.topic)
+        record = Record(letter.topic, 0, 9, letter.key, letter.value, letter.headers, 0)
+
+    assert topics == [names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.DEAD_LETTER]
+    assert (settlement.facts["attempts"], settlement.facts["reason"]) == (4, "engine_failed")
+
+
+async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
+    """After the second death a request never reaches the engine again; after the first it is painted alone."""
+    suspected, poison = Pipeline(Rejected(Reason.NOT_PAINTED, "no")), Pipeline()
+    await work(valid(), suspected, deaths=1)
+    (settlement,) = await work(valid(), poison, deaths=2)
+
+    assert suspected.errands[0].suspect
+    assert poison.errands == []
+    assert settlement.facts["reason"] == "engine_poison"
+
+
+async def test_an_open_breaker_holds_what_fails() -> None:
+    """From the fifth failure in a row nothing is sent on: the requests wait, and no more are admitted."""
+    pipeline, breaker = Pipeline(Transient(Reason.ENGINE_FAILED, "x")), Breaker()
+    hands = [Hand(replace(valid(), offset=offset)) for offset in range(8)]
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, pipeline, breaker)
+        withdraws = [crew.begin(hand) for hand in hands]
+        while len(pipeline.errands) < len(hands):
+            await asyncio.sleep(0)
+        pipeline.error = None
+        assert (crew.trouble, breaker() is None) == ("engine_failed", False)
+        for withdraw in withdraws:
+            withdraw(True)
+
+    assert sum(len(hand.settled) for hand in hands) == 4
 
 
 async def test_a_fatal_error_ends_the_worker_and_no_request() -> None:
@@ -121,4 +195,4 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
     pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
     await work(replace(valid(), topic=topic), pipeline)
 
-    assert pipeline.jobs[0].lane == lane
+    assert pipeline.errands[0].job.lane == lane

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.kafka.bus import Progress
-from consumer.kafka.ledger import (
-    MAX_RECORDS,
-    MAX_SPAN,
-    Ledger,
-    ProgressUnreadable,
-    decode_metadata,
-    encode_metadata,
-)
+from consumer.kafka.ledger import MAX_RECORDS, MAX_RISKS, Ledger
+from consumer.kafka.metadata import MAX_SPAN, Note, Risk, read_note, write_note
 
 GAPPY = st.lists(st.integers(1, 5), min_size=1, max_size=60)
 
@@ -26,43 +17,6 @@ def offsets_of(steps: list[int], base: int) -> list[int]:
     for step in steps:
         offsets.append(offsets[-1] + step)
     return offsets
-
-
-@given(base=st.integers(0, 2**40), above=st.sets(st.integers(0, MAX_SPAN - 1), max_size=200))
-def test_metadata_round_trips(base: int, above: set[int]) -> None:
-    """What is written into a commit's metadata is read back, whatever is finished."""
-    finished = {base + offset for offset in above}
-
-    assert decode_metadata(Progress(base, encode_metadata(base, finished))) == finished
-
-
-@given(st.text(max_size=60))
-def test_foreign_metadata_is_refused_or_empty(text: str) -> None:
-    """Metadata that somebody else wrote is never taken for finished records."""
-    try:
-        assert decode_metadata(Progress(5, text)) == set()
-    except ProgressUnreadable:
-        assert text
-
-
-def test_metadata_of_another_offset_is_refused() -> None:
-    """A bitmap whose base is not the committed offset would mark the wrong records as finished."""
-    with pytest.raises(ProgressUnreadable, match="offset 7"):
-        decode_metadata(Progress(8, encode_metadata(7, {9})))
-
-
-def test_a_full_bitmap_fits_the_brokers_limit() -> None:
-    """The largest metadata the worker writes stays well below the broker's 4 KB."""
-    everything = set(range(MAX_SPAN))
-
-    assert len(encode_metadata(0, everything)) < 2_800
-
-
-def test_an_oversized_bitmap_is_refused() -> None:
-    """A bitmap larger than any the worker writes is not the worker's."""
-    bitmap = base64.b64encode(b"\xff" * (MAX_SPAN // 8 + 1)).decode()
-    with pytest.raises(ProgressUnreadable):
-        decode_metadata(Progress(0, f"v1:0:{bitmap}"))
 
 
 @given(steps=GAPPY, order=st.randoms(use_true_random=False), crash_after=st.integers(0, 60))
@@ -86,18 +40,18 @@ def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: obj
 
 def test_bits_above_unread_records_do_not_move_the_commit() -> None:
     """After a reopen nothing is in hand, but finished bits may lie above records that were not read yet."""
-    restored = Ledger.restore(Progress(10, encode_metadata(10, {12})))
+    restored = Ledger.restore(Progress(10, write_note(10, Note({12}))))
 
     assert restored.lowest == 10
     restored.deliver(10)
     restored.finish(10)
     assert restored.close_up().offset == 11
-    assert decode_metadata(restored.close_up()) == {12}
+    assert read_note(restored.close_up()).finished == {12}
 
 
 def test_a_finished_record_read_again_is_not_worked_on() -> None:
     """A record whose bit is set is skipped, and the commit moves past it."""
-    ledger = Ledger.restore(Progress(10, encode_metadata(10, {10, 11})))
+    ledger = Ledger.restore(Progress(10, write_note(10, Note({10, 11}))))
 
     assert [ledger.deliver(offset) for offset in (10, 11, 12)] == [False, False, True]
     assert ledger.lowest == 12
@@ -119,7 +73,7 @@ def test_admission_stops_before_the_books_overflow() -> None:
 
 def test_a_restored_bitmap_never_blocks_reading() -> None:
     """With nothing unfinished the books are not full, however far the restored bits reach: only reading frees them."""
-    restored = Ledger.restore(Progress(0, encode_metadata(0, set(range(1, MAX_SPAN)))))
+    restored = Ledger.restore(Progress(0, write_note(0, Note(set(range(1, MAX_SPAN))))))
 
     assert not restored.full
 
@@ -142,3 +96,25 @@ def test_idle_books_move_past_control_markers() -> None:
     ledger.skip_to(6)
 
     assert ledger.close_up() == Progress(6, "")
+
+
+def test_no_more_are_at_risk_than_the_metadata_holds() -> None:
+    """With as many in the engine as the books name, the next one waits; one that is known already does not."""
+    ledger = Ledger.restore(Progress(0, ""))
+
+    assert all(ledger.expose(offset) for offset in range(MAX_RISKS))
+    assert not ledger.expose(MAX_RISKS)
+    assert ledger.expose(3)
+
+
+def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
+    """Leaving takes back who is in the engine; the deaths that a record was in stay with it until it is finished."""
+    risks = {1: Risk(1, exposed=True), 2: Risk(0, exposed=True)}
+    ledger = Ledger.restore(Progress(0, write_note(0, Note(risks=risks))))
+    for offset in range(3):
+        ledger.deliver(offset)
+    ledger.calm()
+
+    assert read_note(ledger.close_up()).risks == {1: Risk(1, exposed=False)}
+    ledger.finish(1)
+    assert read_note(ledger.close_up()).risks == {}

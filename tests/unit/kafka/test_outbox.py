@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.kafka.outbox import Outbox
+from consumer.kafka.retry import Retries, Tried
 from consumer.settings import Settings
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
@@ -102,7 +103,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
     others = {
         told(box.ready(job("r-2"), ready())),
         told(box.ready(job(), ready("3" * 64))),
-        told(box.failed(job().record, REFUSED, 1)),
+        told(box.failed(Tried(job().record), REFUSED)),
     }
 
     assert len(same) == 1
@@ -112,8 +113,8 @@ def test_the_same_outcome_is_the_same_event() -> None:
 def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
     box = outbox(topics={"prefix": "staging-"})
-    settlements = [box.ready(job(partition=9), ready()), box.failed(job(partition=9).record, REFUSED, 1)]
-    letters = [letter for settlement in settlements for letter in settlement.letters + settlement.fallback]
+    settlements = [box.ready(job(partition=9), ready()), box.failed(Tried(job(partition=9).record), REFUSED)]
+    letters = [letter for told in settlements for letter in told.letters + told.fall_back().letters]
 
     assert {letter.partition for letter in letters} == {9}
     assert {letter.topic for letter in letters} == {
@@ -124,7 +125,7 @@ def test_everything_goes_to_the_partition_it_came_from() -> None:
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
     """A failed outcome says what is wrong, where, whether to try again, and where the record is kept."""
-    told, _ = outbox().failed(job().record, REFUSED, 1).letters
+    told, _ = outbox().failed(Tried(job().record), REFUSED).letters
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
@@ -134,7 +135,7 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
 
 def test_our_own_failures_are_worth_another_try() -> None:
     """Only a rejection tells the CMS that sending the same again is useless."""
-    told, _ = outbox().failed(job().record, Transient(Reason.ENGINE_FAILED, "x" * 5000), 3).letters
+    told, _ = outbox().failed(Tried(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).letters
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
@@ -143,7 +144,7 @@ def test_our_own_failures_are_worth_another_try() -> None:
 @given(RECORDS)
 def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
     """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
-    fallback = outbox().failed(record, REFUSED, 1).fall_back()
+    fallback = outbox().failed(Tried(record), REFUSED).fall_back()
     mark = fallback.letters[-1]
     ours = attributes(mark.headers)
 
@@ -164,7 +165,7 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
 @given(RECORDS)
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
-    settlement = outbox().failed(record, REFUSED, 1)
+    settlement = outbox().failed(Tried(record), REFUSED)
     kept = settlement.letters[-1]
     ours = attributes(kept.headers[len(record.headers) :])
 
@@ -173,3 +174,36 @@ def test_any_record_is_kept_as_it_came(record: Record) -> None:
     assert kept.key is not None or kept.value is not None, "aiokafka refuses a record of neither"
     assert (ours["leadart-topic"], ours["leadart-offset"]) == (record.topic, str(record.offset))
     assert (ours["leadart-reason"], ours["leadart-field"]) == ("invalid_field", "output.width")
+
+
+@given(RECORDS, st.integers(0, 2), st.integers(1, 2**41))
+def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attempts: int, now: int) -> None:
+    """What a retry lane holds is taken apart again into the publisher's record and its history, whatever it holds."""
+    settings = Settings()
+    retries, error = Retries(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
+    turn = retries.again(Tried(record, attempts), now)
+    assert turn is not None
+    (letter,) = outbox().again(Tried(record, attempts), error, turn).letters
+    there = Record(letter.topic, letter.partition, 0, letter.key, letter.value, letter.headers, now)
+
+    assert letter.partition == record.partition
+    assert retries.unwrap(there) == Tried(record, attempts + 1, now, turn.due_ms)
+    assert attributes(letter.headers[len(record.headers) :])["leadart-reason"] == "engine_failed"
+
+
+def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
+    """However often a request was tried, its dead letter holds what was published and where, not our retries of it."""
+    retries, original = Retries(Settings()), job().record
+    error, tried = Transient(Reason.ENGINE_FAILED, "x"), Tried(job().record)
+    while (turn := retries.again(tried, 1_000)) is not None:
+        (letter,) = outbox().again(tried, error, turn).letters
+        tried = retries.unwrap(Record(letter.topic, 3, 77, letter.key, letter.value, letter.headers, 2_000))
+    kept = outbox().failed(tried, error).letters[-1]
+    ours = attributes(kept.headers[len(original.headers) :])
+
+    assert (kept.key, kept.value, kept.headers[: len(original.headers)]) == (
+        original.key,
+        original.value,
+        original.headers,
+    )
+    assert (ours["leadart-topic"], ours["leadart-offset"], ours["leadart-attempts"]) == (original.topic, "5", "4")

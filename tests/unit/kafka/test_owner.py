@@ -12,13 +12,16 @@ import pytest
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
-from consumer.kafka.ledger import encode_metadata
-from consumer.kafka.owner import Pace, ShardOwner
+from consumer.kafka.metadata import Note, Risk, read_note, write_note
+from consumer.kafka.opening import Pace, pause
+from consumer.kafka.owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from consumer.kafka.work import InHand
 
 LANE = "requested"
 SECOND = "backfill"
@@ -32,18 +35,30 @@ class Hands:
 
     def __init__(self) -> None:
         self.begun: Counter[int] = Counter()
+        self.hands: dict[int, InHand] = {}
         self.open: dict[int, Callable[[Settlement], None]] = {}
         self.withdrawn: list[int] = []
         self.told: list[int] = []
         self.errors: list[BusError] = []
         self.automatic = True
+        self.trouble = ""
+        self.admitting = True
+        self.waits: dict[int, float] = {}
 
-    def begin(self, record: Record, settle: Callable[[Settlement], None]) -> Callable[[bool], None]:
-        self.begun[record.offset] += 1
-        self.open[record.offset] = settle
+    def admits(self) -> bool:
+        return self.admitting
+
+    def wait(self, record: Record) -> float:
+        return self.waits.get(record.offset, 0.0)
+
+    def begin(self, hand: InHand) -> Callable[[bool], None]:
+        offset = hand.record.offset
+        self.begun[offset] += 1
+        self.hands[offset] = hand
+        self.open[offset] = hand.settle
         if self.automatic:
-            asyncio.get_running_loop().call_soon(settle, outcome(record.offset))
-        return lambda _running: self.withdrawn.append(record.offset)
+            asyncio.get_running_loop().call_soon(hand.settle, outcome(offset))
+        return lambda _running: self.withdrawn.append(offset)
 
     def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
         assert settlement.letters
@@ -63,8 +78,8 @@ def request(value: bytes = b"{}", topic: str = LANE) -> Letter:
 
 
 def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Settlement:
-    short = (Letter(fallback, 0, b"a-1", b"short %d" % offset, ()),) if fallback else ()
-    return Settlement((Letter(topic, 0, b"a-1", b"%d" % offset, ()),), short)
+    short = Settlement((Letter(fallback or OUT, 0, b"a-1", b"short %d" % offset, ()),))
+    return Settlement((Letter(topic, 0, b"a-1", b"%d" % offset, ()),), (lambda: short) if fallback else None)
 
 
 class Bench:
@@ -85,7 +100,7 @@ class Bench:
             run = tasks.create_task(self.owner.run())
             yield run
             self.owner.stop()
-            await asyncio.wait_for(run, BOUND)
+            await asyncio.wait([run], timeout=BOUND)
             polling.cancel()
 
     async def _poll(self) -> None:
@@ -157,13 +172,13 @@ async def test_bits_above_unread_records_survive_a_reopen() -> None:
     bench = Bench()
     for _ in range(3):
         bench.broker.publish(request())
-    bench.broker.offsets[LANE, 0] = Progress(0, encode_metadata(0, {2}))
+    bench.broker.offsets[LANE, 0] = Progress(0, write_note(0, Note({2})))
     bench.hands.automatic = False
     async with bench.running():
         await bench.until(lambda: set(bench.hands.open) == {0, 1})
         bench.hands.open[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert bench.broker.offsets[LANE, 0] == Progress(0, encode_metadata(0, {1, 2}))
+        assert bench.broker.offsets[LANE, 0] == Progress(0, write_note(0, Note({1, 2})))
         bench.hands.open[0](outcome(0))
         await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(3, ""))
 
@@ -206,7 +221,7 @@ async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
     assert raised.value.reason is Reason.NO_STARTING_OFFSET
 
 
-@pytest.mark.parametrize("progress", [Progress(3, "somebody else's"), Progress(3, encode_metadata(2, {4}))])
+@pytest.mark.parametrize("progress", [Progress(3, "somebody else's"), Progress(3, write_note(2, Note({4})))])
 async def test_progress_that_cannot_be_read_is_refused(progress: Progress) -> None:
     """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the mending command."""
     bench = Bench()
@@ -385,7 +400,8 @@ async def test_sizes_are_checked_before_a_transaction_begins() -> None:
     bench = Bench()
     bench.hands.automatic = False
     bench.broker.publish(request())
-    huge = Settlement((Letter(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), (Letter(OUT, 0, b"a-1", b"short", ()),))
+    short = Settlement((Letter(OUT, 0, b"a-1", b"short", ()),))
+    huge = Settlement((Letter(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), lambda: short)
     async with bench.running():
         await bench.until(lambda: 0 in bench.hands.open)
         bench.hands.open[0](huge)
@@ -417,7 +433,7 @@ async def test_an_idle_shard_commits_nothing() -> None:
     bench.broker.faults = faults
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
-        await asyncio.wait_for(bench.owner._pause(5 * QUICK.tick), BOUND)
+        await pause(5 * QUICK.tick, asyncio.Event())
 
     assert begins == 0
 
@@ -434,9 +450,147 @@ async def test_stop_commits_what_is_settled() -> None:
             bench.hands.open[offset](outcome(offset))
 
     assert sorted(bench.visible()) == [b"0", b"2"]
-    assert bench.broker.offsets[LANE, 0] == Progress(1, encode_metadata(1, {2}))
+    assert bench.broker.offsets[LANE, 0] == Progress(1, write_note(1, Note({2})))
 
 
 async def test_refusals_are_told_apart_from_outages() -> None:
     """A refusal is a bus error like any other to whoever does not ask."""
     assert issubclass(LetterRefused, BusError)
+
+
+async def test_a_record_that_is_not_due_is_not_begun() -> None:
+    """A lane stands still at its first record that is not due, keeps its order, and holds up no other lane."""
+    bench = Bench()
+    bench.hands.waits = {1: 60.0}
+    for _ in range(3):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: bench.visible() == [b"0"])
+        bench.broker.publish(request(topic=SECOND))
+        await bench.until(lambda: len(bench.visible()) == 2)
+        assert not bench.owner.wants(LANE)
+        assert bench.owner.wants(SECOND)
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(1, ""))
+
+    assert bench.hands.begun == Counter({0: 2})
+
+
+async def test_a_lane_goes_on_when_its_record_is_due() -> None:
+    """What was put off is begun once, in its order, when its time has come."""
+    bench = Bench()
+    bench.hands.waits = {0: 0.02}
+    for _ in range(3):
+        bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: not bench.owner.wants(LANE) and bench.owner.open)
+        bench.hands.waits = {}
+        await bench.until(lambda: len(bench.visible()) == 3)
+
+    assert bench.visible() == [b"0", b"1", b"2"]
+
+
+async def enter(bench: Bench, offset: int, leave: asyncio.Event) -> None:
+    async with bench.hands.hands[offset].in_engine():
+        await asyncio.wait_for(leave.wait(), BOUND)
+
+
+def risks(bench: Bench) -> Mapping[int, Risk]:
+    return read_note(bench.broker.offsets[LANE, 0]).risks
+
+
+async def test_the_group_knows_who_is_in_the_engine() -> None:
+    """A record enters the engine only after a commit that says so; leaving it is told as well."""
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with bench.running(), asyncio.TaskGroup() as tasks:
+        await bench.until(lambda: 0 in bench.hands.open)
+        tasks.create_task(enter(bench, 0, leave))
+        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        leave.set()
+        await bench.until(lambda: risks(bench) == {})
+
+
+async def test_a_death_in_the_engine_is_counted_by_the_next_owner() -> None:
+    """When a process dies, the records in its engine carry the death with them until they are finished."""
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    bench.broker.publish(request())
+    bench.broker.offsets[LANE, 0] = Progress(0, write_note(0, Note(risks={1: Risk(1, exposed=True)})))
+    async with bench.running(), asyncio.TaskGroup() as tasks:
+        await bench.until(lambda: set(bench.hands.open) == {0, 1})
+        assert [bench.hands.hands[offset].deaths for offset in (0, 1)] == [0, 2]
+        tasks.create_task(enter(bench, 0, leave))
+        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True), 1: Risk(2, exposed=False)})
+        bench.hands.open[1](outcome(1))
+        await bench.until(lambda: bench.visible() == [b"1"])
+        assert risks(bench) == {0: Risk(0, exposed=True)}
+        leave.set()
+
+
+async def test_an_owner_that_leaves_in_order_blames_nobody() -> None:
+    """A rebalance or a stop is no death: the last commit says that nothing is in the engine."""
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with asyncio.TaskGroup() as tasks:
+        async with bench.running():
+            await bench.until(lambda: 0 in bench.hands.open)
+            tasks.create_task(enter(bench, 0, leave))
+            await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        assert risks(bench) == {}
+        leave.set()
+
+
+async def test_a_cancelled_owner_leaves_in_order_too() -> None:
+    """When another part of the worker fails, the records in its engine are not to blame."""
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with asyncio.TaskGroup() as tasks, bench.running() as run:
+        await bench.until(lambda: 0 in bench.hands.open)
+        tasks.create_task(enter(bench, 0, leave))
+        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        run.cancel()
+        await asyncio.wait([run], timeout=BOUND)
+        assert risks(bench) == {}
+        leave.set()
+
+
+async def test_a_broken_epoch_is_no_death() -> None:
+    """A worker that opens its shard again has its records in the engine still; nobody died."""
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    bench.broker.publish(request())
+    async with bench.running(), asyncio.TaskGroup() as tasks:
+        await bench.until(lambda: set(bench.hands.open) == {0, 1})
+        tasks.create_task(enter(bench, 0, leave))
+        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        fail_once(bench.broker, "begin")
+        bench.hands.open[1](outcome(1))
+        await bench.until(lambda: bench.visible() == [b"1"])
+        assert risks(bench) == {0: Risk(0, exposed=True)}
+        leave.set()
+
+
+async def test_trouble_is_told_to_the_group() -> None:
+    """What keeps a worker from working stands in its commits, so that the lag can be explained, and goes with it."""
+    bench = Bench()
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+        bench.hands.trouble = "engine_failed"
+        await bench.until(lambda: read_note(bench.broker.offsets[SECOND, 0]).trouble == "engine_failed")
+        bench.hands.trouble = ""
+        await bench.until(lambda: bench.broker.offsets[SECOND, 0] == Progress(0, ""))
+
+
+async def test_a_crew_that_admits_nothing_stops_every_lane() -> None:
+    """While the crew takes no more, no lane is read on."""
+    bench = Bench()
+    bench.hands.admitting = False
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+        assert not bench.owner.wants(LANE)
+        assert not bench.owner.wants(SECOND)

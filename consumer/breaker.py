@@ -1,0 +1,168 @@
+"""The breaker before the dead letters: when nothing works any more, the fault is ours and not the requests'.
+
+It opens after so many failures in a row with one cause, or when most of the last attempts failed. While it is open no
+records are admitted, and requests that fail are held instead of being sent on to a retry lane or the dead letters. One
+request at a time is let through as a probe; the first one that succeeds closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import structlog
+
+from consumer.errors import HandedBack
+
+if TYPE_CHECKING:
+    from schemas import Reason
+
+log = structlog.get_logger(__name__)
+
+IN_A_ROW = 5
+"""Failures with one cause, nothing succeeding between them, that open the breaker."""
+
+WINDOW = 50
+"""Attempts looked back on; more failures than successes among them open it too."""
+
+MOST_SECONDS = 60.0
+"""Longest wait between two probes."""
+
+
+class Ticket:
+    """One request's passage: kept from its first attempt to its last."""
+
+    def __init__(self) -> None:
+        self.failed = False
+        self.probing = False
+
+
+class Breaker:
+    """Hears of every attempt and says whether the next one may begin. Runs on the event loop."""
+
+    def __init__(self, probe_seconds: float = 5.0) -> None:
+        self._first_wait = probe_seconds
+        self._wait = probe_seconds
+        self._recent: deque[bool] = deque(maxlen=WINDOW)
+        self._row: tuple[Reason | None, int] = (None, 0)
+        self._held: deque[tuple[Ticket, asyncio.Future[None]]] = deque()
+        self._probe: Ticket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self.cause: Reason | None = None
+
+    def __call__(self) -> str | None:
+        """Say that it is open and why, None when it is closed: a readiness check."""
+        if self.cause is None:
+            return None
+        return f"the breaker is open: {self.cause.meaning} {self.cause.remedy}"
+
+    @property
+    def admits(self) -> bool:
+        """True if records may be read: it is closed, or every request in hand has been its probe in vain."""
+        if self.cause is None:
+            return True
+        return self._probe is None and all(ticket.failed for ticket, _ in self._held)
+
+    async def passage(self, ticket: Ticket) -> None:
+        """Return when an attempt may begin: at once while closed, else when this request's turn as the probe comes.
+
+        Raises `HandedBack` when the worker stops first.
+        """
+        if self._stopping:
+            raise HandedBack
+        if self.lets(ticket):
+            return
+        released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.append((ticket, released))
+        await released
+
+    def lets(self, ticket: Ticket) -> bool:
+        """True if an attempt may begin right now."""
+        return self.cause is None or ticket.probing
+
+    def stop(self) -> None:
+        """Hand back whoever is held: the worker stops."""
+        self._stopping = True
+        for _, released in self._held:
+            if not released.done():
+                released.set_exception(HandedBack)
+        self._held.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def succeeded(self, ticket: Ticket) -> None:
+        """Take note that an attempt made a picture: nothing else proves that all is well."""
+        ticket.probing = False
+        self._recent.append(True)
+        self._row = (None, 0)
+        if self.cause is not None:
+            self._close()
+
+    def failed(self, ticket: Ticket, reason: Reason) -> bool:
+        """Take note of a failure that is ours; True if the request is to be held and not sent on."""
+        ticket.failed = True
+        self._recent.append(False)
+        cause, count = self._row
+        self._row = (reason, count + 1 if cause == reason else 1)
+        if self.cause is not None:
+            self._next_probe(ticket)
+        elif self._row[1] >= IN_A_ROW or self._mostly_failing:
+            self._open(reason)
+        return self.cause is not None
+
+    def undecided(self, ticket: Ticket) -> None:
+        """Take note that an attempt ended and says nothing about us: refused, withdrawn, or found in the store."""
+        self._held = deque(entry for entry in self._held if entry[0] is not ticket)
+        self._next_probe(ticket, patient=False)
+
+    @property
+    def _mostly_failing(self) -> bool:
+        return len(self._recent) == WINDOW and 2 * sum(self._recent) < WINDOW
+
+    def _open(self, reason: Reason) -> None:
+        self.cause = reason
+        self._wait = self._first_wait
+        log.error("breaker_open", reason=reason, probe_seconds=self._wait)
+        self._arm()
+
+    def _next_probe(self, ticket: Ticket, *, patient: bool = True) -> None:
+        if ticket is not self._probe:
+            return
+        ticket.probing = False
+        self._probe = None
+        if self.cause is None:
+            return
+        self._wait = min(2 * self._wait, MOST_SECONDS) if patient else self._first_wait
+        log.warning("breaker_still_open", reason=self.cause, probe_seconds=self._wait)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._stopping:
+            return
+        self._timer = asyncio.get_running_loop().call_later(self._wait, self._let_one_through)
+
+    def _let_one_through(self) -> None:
+        """Release a request that has not failed yet, else the one that has waited longest."""
+        waiting = [ticket for ticket, released in self._held if not released.done()]
+        if not waiting:
+            self._arm()
+            return
+        self._probe = next((ticket for ticket in waiting if not ticket.failed), waiting[0])
+        self._probe.probing = True
+        self._release([entry for entry in self._held if entry[0] is self._probe])
+
+    def _close(self) -> None:
+        log.info("breaker_closed", reason=self.cause)
+        self.cause, self._probe = None, None
+        self._recent.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._release(list(self._held))
+
+    def _release(self, entries: list[tuple[Ticket, asyncio.Future[None]]]) -> None:
+        for entry in entries:
+            self._held.remove(entry)
+            if not entry[1].done():
+                entry[1].set_result(None)

@@ -1,0 +1,122 @@
+"""The group's consumer behind the `Reader` port: aiokafka's records, errors and signs of life in the port's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from consumer.jobs import Record
+from consumer.kafka.bus import BusError, Partition, PositionLost
+from consumer.kafka.client import NO_RIGHTS, no_rights
+from consumer.kafka.lenient import read_leniently
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.structs import ConsumerRecord
+
+    from consumer.kafka.bus import Listener
+
+log = structlog.get_logger(__name__)
+
+
+class KafkaReader:
+    """The `Reader` of one worker over a consumer that is started and not yet subscribed."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    @property
+    def assignment(self) -> frozenset[Partition]:
+        """What the group gave this member last."""
+        return frozenset(Partition(*tp) for tp in self._consumer.assignment())
+
+    @property
+    def trouble(self) -> str | None:
+        """Say which of the consumer's background tasks has died of an error: aiokafka starts none again."""
+        coordinator, fetcher = self._consumer._coordinator, self._consumer._fetcher  # noqa: SLF001 - no public sign of life
+        for name, task in (
+            ("coordination", coordinator and coordinator._coordination_task),  # noqa: SLF001
+            ("heartbeat", coordinator and coordinator._heartbeat_task),  # noqa: SLF001
+            ("fetch", fetcher and fetcher._fetch_task),  # noqa: SLF001
+        ):
+            if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
+                return f"The Kafka client's {name} task died of {task.exception()!r}"
+        return None
+
+    @property
+    def awaits_assignment(self) -> bool:
+        """True while the group has yet to give this member its partitions."""
+        return bool(self._consumer._subscription.reassignment_in_progress)  # noqa: SLF001 - there is no public one
+
+    def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
+        """Join the group."""
+        self._consumer.subscribe(topics=list(topics), listener=_Relay(listener))
+
+    def pause(self, partition: Partition) -> None:
+        """Read no more of a partition. aiokafka drops what it fetched of it, and forgets the pause at a rebalance."""
+        self._consumer.pause(TopicPartition(*partition))
+
+    def resume(self, partition: Partition) -> None:
+        """Read a partition again."""
+        self._consumer.resume(TopicPartition(*partition))
+
+    async def read(
+        self, seconds: float, most: int, only: Partition | None = None
+    ) -> Mapping[Partition, Sequence[Record]]:
+        """Poll once.
+
+        Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after which
+        its max_poll_interval is never enforced again. The worker's own liveness does not rely on it.
+        """
+        partitions = [TopicPartition(*only)] if only else []
+        try:
+            batches = await self._consumer.getmany(*partitions, timeout_ms=int(seconds * 1000), max_records=most)
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            raise PositionLost(repr(error), _named_in(error)) from error
+        except NO_RIGHTS as error:
+            raise no_rights(error) from error
+        except UnicodeDecodeError as error:
+            log.warning("header_name_not_utf8", error=repr(error))
+            read_leniently()
+            raise BusError("read leniently from here on") from error
+        except KafkaError as error:
+            raise BusError(repr(error)) from error
+        # No await from here to the caller: the cursor is already past these records, and an owner that ran in between
+        # would take them for control markers.
+        return {Partition(*tp): [_record(record) for record in records] for tp, records in batches.items()}
+
+
+class _Relay(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base class is untyped
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        del revoked  # all of them, always: there is no cooperative rebalancing in aiokafka
+        await self._listener.on_revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._listener.on_assigned(frozenset(Partition(*tp) for tp in assigned))
+
+
+def _named_in(error: KafkaError) -> list[Partition]:
+    """Return the partitions that an offset error is about: one as its argument, or several as a mapping's keys."""
+    tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else ()
+    return [Partition(*tp) for tp in ([tps] if isinstance(tps, TopicPartition) else tps)]
+
+
+def _record(record: ConsumerRecord[bytes, bytes]) -> Record:
+    return Record(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+        timestamp_ms=record.timestamp,
+    )

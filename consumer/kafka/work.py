@@ -1,0 +1,123 @@
+"""Records in hand: what the owner of a shard asks of its crew, and what the crew is handed for each record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from consumer.kafka.bus import MAX_LETTER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from consumer.jobs import Record
+    from consumer.kafka.bus import BusError, Settlement
+
+log = structlog.get_logger(__name__)
+
+
+class InHand(Protocol):
+    """A record in the crew's hands."""
+
+    @property
+    def record(self) -> Record:
+        """What is to be worked on."""
+
+    @property
+    def deaths(self) -> int:
+        """How many processes died with this record in their engine."""
+
+    def settle(self, settlement: Settlement) -> None:
+        """Hand over what the record causes; called once, when the work is done."""
+
+    def in_engine(self) -> AbstractAsyncContextManager[None]:
+        """Hold this while the record is in the engine; entered once the group knows, so that a death counts."""
+
+
+class Crew(Protocol):
+    """Who works on records and hears what became of them."""
+
+    @property
+    def trouble(self) -> str:
+        """The reason code of what keeps the crew from working; empty when nothing does."""
+
+    def admits(self) -> bool:
+        """True if the crew takes more records."""
+
+    def wait(self, record: Record) -> float:
+        """Seconds until the record may be worked on; a lane stands still until its first record is due."""
+
+    def begin(self, hand: InHand) -> Callable[[bool], None]:
+        """Start work. Returns what withdraws it (True: even when running)."""
+
+    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+        """The settlement was committed, `seconds` after it was handed over."""
+
+    def epoch_ended(self, shard: int, error: BusError) -> None:
+        """An epoch broke; the next begins after a pause."""
+
+    def committed(self, shard: int, seconds: float, letters: int) -> None:
+        """A transaction went through."""
+
+
+class Work:
+    """A record in hand, across epochs: what its owner keeps of it."""
+
+    def __init__(self, record: Record, deaths: int, wake: Callable[[], None]) -> None:
+        self.record = record
+        self.digest = record.digest
+        self.deaths = deaths
+        self.withdraw: Callable[[bool], None] = lambda _running: None
+        self.settlement: Settlement | None = None
+        self.settled_at = 0.0
+        self.exposure: asyncio.Future[None] | None = None
+        self._wake = wake
+        self._inside = 0
+        self._dropped = False
+
+    @property
+    def awaits_exposure(self) -> bool:
+        """True while it stands before the engine and the group does not know."""
+        return self.exposure is not None and not self.exposure.done()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Take the result; that of a record that is no longer in hand is dropped."""
+        if self._dropped:
+            return
+        if settlement.fallback and any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
+            log.error(
+                "announcement_too_large",
+                topic=self.record.topic,
+                shard=self.record.partition,
+                offset=self.record.offset,
+            )
+            settlement = settlement.fall_back()
+        self.settlement, self.settled_at = settlement, time.monotonic()
+        self._wake()
+
+    @asynccontextmanager
+    async def in_engine(self) -> AsyncIterator[None]:
+        """Wait for the commit that tells of it; the first to leave takes nothing back while others are inside."""
+        self._inside += 1
+        try:
+            if self.exposure is None:
+                self.exposure = asyncio.get_running_loop().create_future()
+                self._wake()
+            await asyncio.shield(self.exposure)
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self.exposure = None
+
+    def drop(self, *, running: bool) -> None:
+        """Let go of it: another owner's, or done already. Running work goes on unless `running`."""
+        self._dropped = True
+        if self.exposure is not None and not self.exposure.done():
+            self.exposure.cancel()
+        self.withdraw(running)

@@ -1,0 +1,76 @@
+"""What an owner writes beside an offset."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.kafka.bus import Progress
+from consumer.kafka.ledger import MAX_RISKS
+from consumer.kafka.metadata import MAX_SPAN, Note, ProgressUnreadable, Risk, read_note, write_note
+from schemas import Reason
+
+RISKS = st.builds(Risk, st.integers(0, 999), st.booleans())
+
+
+@given(
+    base=st.integers(0, 2**40),
+    above=st.sets(st.integers(0, MAX_SPAN - 1), max_size=200),
+    risks=st.dictionaries(st.integers(0, MAX_SPAN), RISKS, max_size=64),
+    trouble=st.sampled_from(["", *Reason]),
+)
+def test_metadata_round_trips(base: int, above: set[int], risks: dict[int, Risk], trouble: str) -> None:
+    """What is written into a commit's metadata is read back, whatever is finished, at risk or wrong."""
+    note = Note({base + offset for offset in above}, {base + offset: risk for offset, risk in risks.items()}, trouble)
+
+    assert read_note(Progress(base, write_note(base, note))) == note
+
+
+@given(st.text(max_size=60))
+def test_foreign_metadata_is_refused_or_empty(text: str) -> None:
+    """Metadata that somebody else wrote is never taken for finished records."""
+    try:
+        assert read_note(Progress(5, text)).finished == set()
+    except ProgressUnreadable:
+        assert text
+
+
+def test_metadata_of_another_offset_is_refused() -> None:
+    """A bitmap whose base is not the committed offset would mark the wrong records as finished."""
+    with pytest.raises(ProgressUnreadable, match="offset 7"):
+        read_note(Progress(8, write_note(7, Note({9}))))
+
+
+def test_a_full_bitmap_fits_the_brokers_limit() -> None:
+    """The largest metadata the worker writes stays well below the broker's 4 KB."""
+    everything = Note(
+        set(range(MAX_SPAN)),
+        {MAX_SPAN + offset: Risk(100, exposed=True) for offset in range(MAX_RISKS)},
+        max(Reason, key=len),
+    )
+
+    assert len(write_note(0, everything)) < 3_600
+
+
+def test_an_oversized_bitmap_is_refused() -> None:
+    """A bitmap larger than any the worker writes is not the worker's."""
+    bitmap = base64.b64encode(b"\xff" * (MAX_SPAN // 8 + 1)).decode()
+    with pytest.raises(ProgressUnreadable):
+        read_note(Progress(0, f"v1:0:{bitmap}"))
+
+
+@pytest.mark.parametrize(
+    "metadata", ["v1:5:::no reason", "v1:5::7", "v1:5::a.1", "v1:5::1.1?", "v1:5::::", "v2:5:AQ=="]
+)
+def test_a_note_that_is_not_whole_is_refused(metadata: str) -> None:
+    """A part that is not what the worker writes makes the whole note unreadable."""
+    with pytest.raises(ProgressUnreadable):
+        read_note(Progress(5, metadata))
+
+
+def test_nothing_to_say_is_said_with_nothing() -> None:
+    """An idle lane's commit carries no metadata at all, as every other tool's does."""
+    assert write_note(5, Note()) == ""
