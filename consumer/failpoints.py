@@ -1,7 +1,8 @@
 """Places where a test may catch a worker, to strike it exactly there. Inert unless a test names a folder.
 
 A test arms a place by writing `<place>.armed` into the folder. The first worker that comes by takes it, which leaves
-`<place>.hit-<pid>`, and stays for as long as that file lies there; or goes on at once if the test wrote `pass`.
+`<place>.hit-<pid>`, and stays for as long as that file lies there; or goes on at once if the test wrote `pass`. While
+`<place>.failing` lies there, every attempt that comes by fails.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import asyncio
 import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from consumer.errors import Transient
+from schemas import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,9 +49,14 @@ def use(folder: Path | None) -> None:
 
 
 async def reached(place: Place) -> None:
-    """Tell that a place is reached, and stay there if a test wants that. Costs nothing where no test asked."""
+    """Tell that a place is reached, and stay there if a test wants that. Costs nothing where no test asked.
+
+    Raises `Transient` if a test wants the attempt to fail.
+    """
     if _Folder.path is None:
         return
+    if (_Folder.path / f"{place}.failing").exists():
+        raise Transient(Reason.ENGINE_FAILED, "A test wants this attempt to fail.")
     armed, hit = _Folder.path / f"{place}.armed", _Folder.path / f"{place}.hit-{os.getpid()}"
     try:
         armed.rename(hit)

@@ -93,13 +93,14 @@ def _check_extension_name(name: str) -> None:
 
 
 def _check_text(name: str, text: str) -> None:
+    field = shown(name)
     if len(text) > ATTRIBUTE_CHARACTERS:
         raise ContractError(
-            Reason.TOO_LARGE, f"Attribute `{name}` is over {ATTRIBUTE_CHARACTERS} characters: shorten it.", field=name
+            Reason.TOO_LARGE, f"Attribute `{field}` is over {ATTRIBUTE_CHARACTERS} characters: shorten it.", field=field
         )
     if _FORBIDDEN.search(text):
         raise ContractError(
-            Reason.NOT_CLOUDEVENT, f"Attribute `{name}` holds a control character: remove it.", field=name
+            Reason.NOT_CLOUDEVENT, f"Attribute `{field}` holds a control character: remove it.", field=field
         )
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from schemas import names
 from schemas.cloudevents import JSON_MEDIA_TYPE, Event, is_json, read
+from schemas.event import shown
 from schemas.explain import explain
 from schemas.reasons import ContractError, Reason
 from schemas.requested import ImageRequested
@@ -30,7 +31,7 @@ def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> t
     if not is_json(event.datacontenttype):
         raise ContractError(
             Reason.NOT_JSON,
-            f"`datacontenttype` is {event.datacontenttype[:80]}: send the request as `{JSON_MEDIA_TYPE}`.",
+            f"`datacontenttype` is {shown(event.datacontenttype)}: send the request as `{JSON_MEDIA_TYPE}`.",
             field="datacontenttype",
         )
     request = _request(event.data)

@@ -17,6 +17,7 @@ from consumer.demo.tickets import Desk
 from consumer.errors import Rejected
 from consumer.jobs import Job, Lane, ModelIdentity, Record
 from consumer.kafka.outbox import Outbox
+from consumer.kafka.retry import Tried
 from consumer.settings import Settings
 from consumer.styles import Styles, load_styles
 from schemas import (
