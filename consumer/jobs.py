@@ -46,13 +46,6 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...]
     timestamp_ms: int
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over key, headers and value: tells a redelivered record from another at the same coordinates."""
-        parts = [self.key, self.value, *(part for name, value in self.headers for part in (name.encode(), value))]
-        framed = b"".join(b"-" if part is None else b"%d:" % len(part) + part for part in parts)
-        return hashlib.sha256(framed).hexdigest()
-
 
 @dataclass(frozen=True, slots=True)
 class Job:

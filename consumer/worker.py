@@ -19,7 +19,8 @@ from consumer.engine import open_engine
 from consumer.errors import Overloaded
 from consumer.gauges import Gauges
 from consumer.kafka.bus import BusError
-from consumer.kafka.client import CLOSE_SECONDS, KafkaBus, answered_within, open_admin, open_consumer
+from consumer.kafka.client import KafkaBus, answered_within, open_admin, open_consumer
+from consumer.kafka.closing import CLOSE_SECONDS
 from consumer.kafka.crew import Crew
 from consumer.kafka.intake import Intake
 from consumer.kafka.lag import LagReader

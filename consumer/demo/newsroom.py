@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumer.demo.articles import request_event
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.client import answered_within, close_producer, connection, first_contact
+from consumer.kafka.client import answered_within, connection, first_contact
+from consumer.kafka.closing import close_producer
 from schemas import Reason, names
 from schemas.cloudevents import write
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,6 +16,7 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    IllegalOperation,
     IllegalStateError,
     KafkaError,
     MessageSizeTooLargeError,
@@ -33,6 +33,7 @@ from consumer.errors import Fatal
 from consumer.failpoints import Place
 from consumer.kafka import access, lenient
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
+from consumer.kafka.closing import CLOSE_SECONDS, close_producer
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -52,9 +53,6 @@ NO_RIGHTS = (
     TransactionalIdAuthorizationFailed,
 )
 """The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
-
-CLOSE_SECONDS = 3.0
-"""Grace for an orderly close of a client before it is torn down."""
 
 PREFETCH_BYTES = 512 * 1024
 """Read ahead of each partition: two of the largest requests; more would only be dropped when the lane is paused."""
@@ -141,8 +139,9 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise BusError(f"no answer within {seconds} s") from error
-    # aiokafka asserts where a producer was fenced or a connection closed under it
-    except (KafkaError, OSError, AssertionError) as error:
+    # aiokafka asserts where a producer was fenced or a connection closed under it. Illegal is to send once a transaction
+    # has failed.
+    except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
         raise _told(error) from error
 
 
@@ -180,8 +179,8 @@ def _told(error: BaseException) -> BusError | Fatal:
     return kind(repr(error))
 
 
-def _relayed(sent: asyncio.Future[object]) -> asyncio.Future[object]:
-    """Return a future with the same answer in the port's words."""
+def _relayed(sent: asyncio.Future[object], told: Callable[[BaseException], Exception]) -> asyncio.Future[object]:
+    """Return a future with the same answer in the port's words, errors as they are `told`."""
     answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     def relay(done: asyncio.Future[object]) -> None:
@@ -189,7 +188,7 @@ def _relayed(sent: asyncio.Future[object]) -> asyncio.Future[object]:
         if answer.done():
             return
         if error is not None:
-            answer.set_exception(_told(error))
+            answer.set_exception(told(error))
         else:
             answer.set_result(done.result())
 
@@ -210,12 +209,12 @@ class KafkaEpoch:
 
     async def begin(self) -> None:
         """Open a transaction."""
-        async with answered_within(self._seconds):
+        async with self._answered():
             await self._producer.begin_transaction()
 
     async def send(self, letter: Letter) -> asyncio.Future[object]:
         """Hand the letter to the producer; the future ends when the broker took it."""
-        async with answered_within(self._seconds):
+        async with self._answered():
             future = await self._producer.send(
                 letter.topic,
                 key=letter.key,
@@ -223,7 +222,7 @@ class KafkaEpoch:
                 partition=letter.partition,
                 headers=list(letter.headers),
             )
-        return _relayed(future)
+        return _relayed(future, self._told)
 
     async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
         """Put the offsets into the transaction, under the group's name."""
@@ -231,15 +230,31 @@ class KafkaEpoch:
             TopicPartition(topic, self._shard): OffsetAndMetadata(at.offset, at.metadata)
             for topic, at in progress.items()
         }
-        async with answered_within(self._seconds):
+        async with self._answered():
             await self._producer.send_offsets_to_transaction(offsets, self._group_id)
 
     async def commit(self) -> None:
         """End the transaction."""
-        async with answered_within(self._seconds):
+        async with self._answered():
             commit = asyncio.ensure_future(self._producer.commit_transaction())
             await failpoints.reached(Place.COMMITTING)
             await commit
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        try:
+            async with answered_within(self._seconds):
+                yield
+        except BusError as error:
+            raise self._told(error) from error
+
+    def _told(self, error: BaseException) -> Exception:
+        """Tell an error: when one topic of a transaction is refused, aiokafka fails the rest of it in other words."""
+        waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - where it keeps the first error
+        first = waiter.exception() if waiter and waiter.done() and not waiter.cancelled() else None
+        if isinstance(first, NO_RIGHTS):
+            return no_rights(first)
+        return error if isinstance(error, BusError) else _told(error)
 
 
 @asynccontextmanager
@@ -305,43 +320,3 @@ class KafkaBus:
         assignment = subscription.assignment if subscription else None
         state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
         return state.position if state is not None and state.has_valid_position else None
-
-
-async def close_producer(producer: AIOKafkaProducer) -> None:
-    """Close a producer in any state, within seconds, leaving neither sockets nor tasks.
-
-    `stop()` flushes, and a flush waits for ever while the broker is away or once the producer is fenced; cancelling it
-    leaves the sender's requests running, and they connect again. So they are ended one by one first.
-    """
-    _hush(producer)
-    with suppress(TimeoutError, KafkaError, OSError, AssertionError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.stop()
-            return
-    producer._closed = True  # noqa: SLF001 - told, so that its finalizer does not warn
-    orphans = [task for task in asyncio.all_tasks() if _works_for(task, producer)]
-    for task in orphans:
-        task.cancel()
-    if orphans:
-        await asyncio.wait(orphans, timeout=CLOSE_SECONDS)
-    with suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.client.close()
-
-
-def _hush(producer: AIOKafkaProducer) -> None:
-    """Take note of the error that ended a transaction: the epoch told it, but aiokafka's futures wait to be asked."""
-    accumulator = producer._message_accumulator  # noqa: SLF001
-    batches = [*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())]  # noqa: SLF001
-    waiters = [batch._drain_waiter for batch in batches]  # noqa: SLF001
-    if producer._txn_manager is not None:  # noqa: SLF001
-        waiters.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
-    for waiter in waiters:
-        waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
-    """True for the tasks that a producer started: coroutines of its sender and accumulator; it keeps no list itself."""
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    owner = frame.f_locals.get("self") if frame is not None else None
-    return owner is not None and (owner is producer._sender or owner is producer._message_accumulator)  # noqa: SLF001

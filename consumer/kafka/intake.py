@@ -179,9 +179,10 @@ class Intake:
 
     def _steer(self) -> None:
         """Pause and resume by what is true now: a rebalance forgets pauses, so they are never a state."""
+        room = {lane: self._jobs_in_hand - self.in_hand(lane) for lane in self.lanes}
         for partition in self._reader.assignment:
             owner = self._owners.get(partition.number)
-            if owner is not None and self._admits(owner, partition.topic):
+            if owner is not None and not self._stopping and room[partition.topic] > 0 and owner.wants(partition.topic):
                 self._reader.resume(partition)
             else:
                 self._reader.pause(partition)

@@ -95,7 +95,7 @@ class ShardOwner:
         if ledger is None or self._must_wait(record) or not ledger.deliver(record.offset):
             return
         known = self._works.get((record.topic, record.offset))
-        if known is None or known.digest != record.digest:
+        if known is None or known.record != record:
             self._begin(record, ledger)
             return
         if known.exposure is not None and ledger.expose(record.offset):

@@ -10,7 +10,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from consumer.kafka.bus import BusError, Letter
-from consumer.kafka.client import answered_within, close_producer, connection
+from consumer.kafka.client import answered_within, connection
+from consumer.kafka.closing import close_producer
 from consumer.pipeline import Teller
 from schemas import ArticleRevision, ImageProgress, names
 

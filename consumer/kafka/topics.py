@@ -108,11 +108,20 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
     async with answered_within(seconds):
         answer = await admin.create_topics(wanted)
     for name, code, *message in answer.topic_errors:
+        if code == TopicAuthorizationFailedError.errno:
+            raise _refused(f"create topic {name}")
         if code and for_code(code) is not TopicAlreadyExistsError:
             raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
     names = [topic.name for topic in wanted]
     await _until_known(admin, names, seconds)
     return names
+
+
+def _refused(what: str) -> Fatal:
+    return Fatal(
+        Reason.MISCONFIGURED,
+        f"Kafka refuses this user: no right to {what}. Check its ACLs: docs/operations/access.md.",
+    )
 
 
 async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> None:
@@ -151,11 +160,7 @@ async def topic_configs(
         answers = await admin.describe_configs(resources)
     hidden = [name for answer in answers for code, _message, _kind, name, _entries in answer.resources if code]
     if hidden:
-        raise Fatal(
-            Reason.MISCONFIGURED,
-            f"Kafka refuses this user: no right to describe the configuration of topic {', '.join(hidden)} "
-            "(DescribeConfigs). Check its ACLs: docs/operations/access.md.",
-        )
+        raise _refused(f"describe the configuration (DescribeConfigs) of topic {', '.join(hidden)}")
     return {
         name: {entry[0]: entry[1] for entry in entries}
         for answer in answers

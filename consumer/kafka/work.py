@@ -70,7 +70,6 @@ class Work:
 
     def __init__(self, record: Record, deaths: int, wake: Callable[[], None]) -> None:
         self.record = record
-        self.digest = record.digest
         self.deaths = deaths
         self.withdraw: Callable[[bool], None] = lambda _running: None
         self.settlement: Settlement | None = None

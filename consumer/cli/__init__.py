@@ -1,0 +1,7 @@
+"""The command line: each command reads settings, runs one function, prints, and exits with its verdict."""
+
+from __future__ import annotations
+
+from consumer.cli.root import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,58 @@
+"""`leadart demo` and `leadart dev`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumer.cli.shared import console, settings_from
+from consumer.settings import EngineKind
+
+DemoEngine = Annotated[EngineKind, typer.Option(help="What paints; swatch needs no torch.")]
+DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else a tiny one is built.")]
+DemoBus = Annotated[str | None, typer.Option(help="A Kafka that is there already; else one is started.")]
+WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave it to you.")]
+DemoStore = Annotated[
+    str | None,
+    typer.Option(help="An S3 store that is there already, with keys in LEADART_STORAGE__*; else one is started."),
+]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the page, its pictures and events.jsonl.")] = Path("out/demo"),
+    engine: DemoEngine = EngineKind.ZIMAGE,
+    model: DemoModel = None,
+    bootstrap_servers: DemoBus = None,
+    endpoint_url: DemoStore = None,
+) -> None:
+    """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.demo.run import run_demo  # noqa: PLC0415
+    from consumer.demo.stack import Plan  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    raise typer.Exit(run_interruptible(run_demo(plan, console)))
+
+
+def dev(  # noqa: PLR0913, PLR0917 - options
+    out: Annotated[Path, typer.Option(help="Folder for the worker's log and a sample article.")] = Path("out/dev"),
+    env_file: Annotated[
+        Path | None, typer.Option(help="Where to write the settings once all is ready, else OUT/leadart.env.")
+    ] = None,
+    with_worker: WithWorker = True,  # noqa: FBT002 - a flag
+    engine: DemoEngine = EngineKind.ZIMAGE,
+    model: DemoModel = None,
+    bootstrap_servers: DemoBus = None,
+    endpoint_url: DemoStore = None,
+) -> None:
+    """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
+    from consumer.demo.dev import run_dev  # noqa: PLC0415
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.demo.stack import Plan  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    raise typer.Exit(run_interruptible(run_dev(plan, env_file, console, with_worker=with_worker), endless=True))

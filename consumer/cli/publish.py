@@ -1,0 +1,23 @@
+"""`leadart publish`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from consumer.cli.shared import EnvFile, console, settings_from
+
+
+def publish(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(help="JSON file with the request's data; - for stdin.", encoding="utf-8"),
+    ],
+    env_file: EnvFile = None,
+) -> None:
+    """Publish a request as a CMS would, unchecked, and print its event id."""
+    from consumer.demo.newsroom import publish_file  # noqa: PLC0415
+
+    console.print(asyncio.run(publish_file(settings_from(env_file), file.read())), markup=False, highlight=False)

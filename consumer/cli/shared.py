@@ -1,0 +1,60 @@
+"""What the commands share: options, settings, and how a person is spoken to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from consumer.settings import LogSettings, load_settings
+from consumer.telemetry.logs import configure_logs
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(help="File with LEADART_* settings, as in the environment.", exists=True, dir_okay=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
+    """Load settings. Raises `typer.Exit` after naming every setting that is wrong, and what was expected."""
+    try:
+        settings = load_settings(env_file)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
+            complain(f"{name}: {problem['msg']}")
+        raise typer.Exit(2) from error
+    # What a command prints is for its reader; its log is not, unless something is wrong.
+    if logging_to_stdout:
+        configure_logs(settings.log)
+    else:
+        configure_logs(LogSettings(level="warning"), sys.stderr)
+    return settings
+
+
+def complain(sentence: str) -> None:
+    """Tell the person at the terminal what is wrong; never wrapped, so that it can be searched for."""
+    complaints.print(f"leadart: {sentence}", style="red", markup=False, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """Print a line as it is: no markup, no colours, not wrapped."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return text from outside with all that could move a terminal's cursor, or the reader's eye, escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -1,0 +1,30 @@
+"""`leadart store`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from consumer.cli.shared import EnvFile, console, settings_from
+
+commands = typer.Typer(no_args_is_help=True, help="The object store.")
+
+
+@commands.command("prepare")
+def store_prepare(
+    env_file: EnvFile = None,
+    public: Annotated[bool, typer.Option(help="Let anyone read the pictures (never the manifests).")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Create the bucket where it is missing and check that it is usable."""
+    from consumer.storage import S3Store  # noqa: PLC0415
+
+    settings = settings_from(env_file)
+
+    async def prepare() -> None:
+        async with S3Store(settings.storage) as opened:
+            await opened.prepare(create=True, public=public)
+
+    asyncio.run(prepare())
+    console.print(f"bucket {settings.storage.bucket} is ready")

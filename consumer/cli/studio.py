@@ -1,0 +1,64 @@
+"""`leadart styles` and `leadart generate`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from consumer.cli.shared import EnvFile, console, settings_from
+
+
+def styles(
+    env_file: EnvFile = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).")
+    ] = None,
+    prompt: Annotated[str | None, typer.Argument(help="What to paint on the sheet.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """List the style presets, or paint a contact sheet of them."""
+    from consumer.styles import load_styles  # noqa: PLC0415
+
+    settings = settings_from(env_file)
+    presets = load_styles(settings.styles.file)
+    if sheet is None:
+        table = Table("preset", "version", "steps", "guidance", "title")
+        for style in presets.presets.values():
+            table.add_row(
+                style.name, str(style.version), _or_default(style.steps), _or_default(style.guidance_scale), style.title
+            )
+        console.print(table)
+        return
+    if not prompt:
+        raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
+    from consumer.studio import paint_sheet  # noqa: PLC0415
+
+    asyncio.run(paint_sheet(settings, presets, prompt, seed, sheet))
+    console.print(f"wrote {sheet}")
+
+
+def generate(  # noqa: PLR0913, PLR0917 - its options
+    prompt: Annotated[str, typer.Argument(help="What to paint.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
+    env_file: EnvFile = None,
+    style: Annotated[str | None, typer.Option(help="Style preset; see `leadart styles`.")] = None,
+    width: Annotated[int | None, typer.Option()] = None,
+    height: Annotated[int | None, typer.Option()] = None,
+    steps: Annotated[int | None, typer.Option()] = None,
+    guidance_scale: Annotated[float | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+) -> None:
+    """Make one picture without a bus, with the very brief and engine that the worker uses."""
+    from consumer.studio import Wish, paint_one  # noqa: PLC0415
+
+    wish = Wish(prompt, style, width, height, steps, guidance_scale, seed)
+    recipe = asyncio.run(paint_one(settings_from(env_file), wish, output))
+    console.print(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
+
+
+def _or_default(value: object | None) -> str:
+    return "default" if value is None else str(value)

@@ -1,0 +1,45 @@
+"""`leadart topics`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from consumer.cli.shared import EnvFile, console, settings_from
+from consumer.kafka.topics import Start  # noqa: TC001 - typer reads the annotations
+
+commands = typer.Typer(no_args_is_help=True, help="Topics and the group's starting offsets.")
+
+
+@commands.command("apply")
+def topics_apply(
+    env_file: EnvFile = None,
+    start: Annotated[Start | None, typer.Option(help="Where the group begins in lanes it never committed.")] = None,
+    force: Annotated[bool, typer.Option(help="Set the starting offsets even where there are some.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Create missing topics, compare existing ones, commit the group's starting offsets."""
+    from consumer.kafka.topics import apply  # noqa: PLC0415
+
+    applied = asyncio.run(apply(settings_from(env_file), start, force=force))
+    for name in applied.created:
+        console.print(f"created   {name}")
+    for name, offset in applied.offsets.items():
+        console.print(f"starts    {name} at {offset}")
+    for line in applied.differing:
+        console.print(f"differs   {line}", style="yellow", markup=False)
+    if not applied.created and not applied.offsets:
+        console.print("nothing to do")
+
+
+@commands.command("forget-progress")
+def topics_forget(partition: Annotated[str, typer.Argument(help="TOPIC:PARTITION")], env_file: EnvFile = None) -> None:
+    """Drop what is recorded as finished above a partition's committed offset, with the workers stopped."""
+    from consumer.kafka.topics import forget_progress  # noqa: PLC0415
+
+    topic, _, number = partition.rpartition(":")
+    if not topic or not number.isdecimal():
+        raise typer.BadParameter("Write it as TOPIC:PARTITION, such as article-image-requested:3.")
+    offset = asyncio.run(forget_progress(settings_from(env_file), topic, int(number)))
+    console.print(f"{partition} starts again at {offset}; what was finished above is announced once more, same ids")

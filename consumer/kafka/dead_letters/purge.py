@@ -1,0 +1,69 @@
+"""Purging: letters that nobody will redrive are marked, and what is marked from the start on is deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+from aiokafka.errors import TopicAuthorizationFailedError
+
+from consumer.kafka.client import answered_within
+from consumer.kafka.dead_letters.letter import DeadLetter, Mark, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.kafka.bus import Letter
+    from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.settings import Settings
+
+
+class Purge:
+    """The action: the mark is all."""
+
+    state = State.PURGED
+
+    async def letters(self, letter: DeadLetter) -> Sequence[Letter]:
+        """Return nothing to write besides the mark."""
+        del letter
+        return ()
+
+
+async def delete_done(settings: Settings, shelf: Shelf, *, execute: bool) -> int:
+    """Delete each partition's records below its first letter that is still open; return how many letters went.
+
+    Without `execute` they are only counted. Kafka deletes from the start of a partition only: what is done behind an
+    open letter stays until that is done too, or until the topic's retention. Raises `BusError`, and `Fatal` where the
+    right to delete is missing.
+    """
+    deleted = 0
+    for partition in range(shelf.partitions):
+        before, letters = await _done(shelf, partition)
+        if letters and execute:
+            tp = TopicPartition(shelf.topic, partition)
+            async with answered_within(settings.kafka.request_timeout_seconds):
+                await _delete(shelf, tp, before)
+        deleted += letters
+    return deleted
+
+
+async def _delete(shelf: Shelf, tp: TopicPartition, before: int) -> None:
+    try:
+        await shelf.admin.delete_records({tp: RecordsToDelete(before)})
+    except TopicAuthorizationFailedError as error:
+        raise TopicAuthorizationFailedError(shelf.topic) from error  # aiokafka does not say which
+
+
+async def _done(shelf: Shelf, partition: int) -> tuple[int, int]:
+    """Return the offset up to which nothing is open, and how many letters lie below it."""
+    span = await shelf.span(partition)
+    states = await shelf.states(partition, span)
+    letters = 0
+    async for entry in shelf.entries(partition, span):
+        if isinstance(entry, Mark):
+            continue
+        if not isinstance(entry, DeadLetter) or states[entry.at.offset] is State.OPEN:
+            return entry.at.offset, letters
+        letters += 1
+    return span.stop, letters

@@ -1,0 +1,74 @@
+"""Redriving: the original key, value and headers go back to the lane and partition number they first came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer.kafka.bus import MAX_LETTER_BYTES
+from consumer.kafka.dead_letters.letter import State, redriven
+from consumer.kafka.dead_letters.settle import Impossible
+from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.jobs import Record
+    from consumer.kafka.bus import Letter
+    from consumer.kafka.dead_letters.letter import DeadLetter
+    from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What a lane takes."""
+
+    partitions: int
+    max_bytes: int
+
+
+class Redrive:
+    """The action. Writes to the worker's own lanes and nowhere else, whatever a letter says of its origin."""
+
+    state = State.REDRIVEN
+
+    def __init__(self, shelf: Shelf, lanes: Mapping[str, Lane]) -> None:
+        self._shelf = shelf
+        self._lanes = lanes
+
+    @classmethod
+    async def prepare(cls, settings: Settings, shelf: Shelf) -> Redrive:
+        """Look at the lanes. Raises `BusError`."""
+        topics = lane_topics(settings)
+        counts = await partition_counts(shelf.admin, topics, settings.kafka.request_timeout_seconds)
+        configs = await topic_configs(shelf.admin, settings, list(counts))
+        limits = {topic: int(config.get("max.message.bytes") or MAX_LETTER_BYTES) for topic, config in configs.items()}
+        return cls(shelf, {topic: Lane(count, limits[topic]) for topic, count in counts.items()})
+
+    async def letters(self, letter: DeadLetter) -> Sequence[Letter]:
+        """Return the record for the lane. Raises `Impossible`."""
+        again = redriven(letter, await self.original(letter), datetime.now(UTC))
+        limit = min(self._lanes[again.topic].max_bytes, MAX_LETTER_BYTES)
+        if again.size > limit:
+            raise Impossible(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
+        if again.key is None and again.value is None:
+            raise Impossible("it has neither key nor value, and the Kafka client does not write such records")
+        return [again]
+
+    async def original(self, letter: DeadLetter) -> Record:
+        """Return what the publisher wrote, read again from its lane where it was not kept. Raises `Impossible`."""
+        origin = letter.original
+        lane = self._lanes.get(origin.topic)
+        if lane is None:
+            raise Impossible(f"it came from {origin.topic[:249]!a}, which is not a lane of this worker")
+        if not 0 <= origin.partition < lane.partitions:
+            raise Impossible(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
+        found = await self._shelf.original(letter)
+        if found is None:
+            raise Impossible(
+                f"only its key was kept, and the original is gone from {origin.topic}:{origin.partition} offset "
+                f"{origin.offset}"
+            )
+        return found

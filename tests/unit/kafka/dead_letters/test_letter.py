@@ -1,0 +1,165 @@
+"""What lies in the dead-letter topic is told apart, whatever its publisher wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.errors import Rejected
+from consumer.jobs import Record
+from consumer.kafka.dead_letters.letter import (
+    Coordinates,
+    DeadLetter,
+    Mark,
+    State,
+    Stranger,
+    iso_ms,
+    mark,
+    read,
+    redriven,
+)
+from consumer.kafka.outbox import Outbox
+from consumer.kafka.retry import Tried
+from consumer.settings import Settings
+from schemas import Reason, names
+
+if TYPE_CHECKING:
+    from consumer.kafka.bus import Letter
+
+OURS = [
+    *(f"leadart-{name}" for name in ("topic", "partition", "offset", "timestamp", "reason", "attempts", "omitted")),
+    *("leadart-null-value", "leadart-first-seen", "leadart-redriven", "leadart-redriven-at"),
+    *("leadart-mark", "leadart-mark-of", "leadart-mark-at"),
+]
+TEXTS = st.sampled_from([b"article-image-requested", b"redriven", b"purged", b"3:7", b"7", b"-1", b"", b"\xff"])
+HEADERS = st.lists(
+    st.tuples(st.sampled_from(OURS) | st.text(max_size=10), st.none() | TEXTS | st.binary(max_size=20)), max_size=12
+).map(tuple)
+RECORDS = st.builds(
+    Record,
+    topic=st.sampled_from([names.REQUESTED, names.BACKFILL]),
+    partition=st.just(3),
+    offset=st.integers(0, 2**40),
+    key=st.none() | st.binary(max_size=20),
+    value=st.none() | st.binary(max_size=200),
+    headers=HEADERS,
+    timestamp_ms=st.integers(0, 2**41),
+)
+NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
+REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
+
+
+def dead(record: Record, *, whole: bool = True) -> Letter:
+    """Return the dead letter that the worker writes of a record; or the mark of it, if it was too large."""
+    settlement = Outbox(Settings()).failed(Tried(record, 2, 5), REFUSED)
+    return (settlement if whole else settlement.fall_back()).letters[-1]
+
+
+def kept(letter: Letter, offset: int = 7) -> Record:
+    """Return a letter as it is read from the dead-letter topic."""
+    return Record(letter.topic, letter.partition, offset, letter.key, letter.value, letter.headers, 1_000)
+
+
+def read_letter(record: Record) -> DeadLetter:
+    entry = read(record)
+    assert isinstance(entry, DeadLetter)
+    return entry
+
+
+@given(RECORDS)
+def test_the_original_comes_back_as_it_was(record: Record) -> None:
+    """Key, value, headers and coordinates are the publisher's to the byte, whatever `leadart-*` headers it sent."""
+    letter = read_letter(kept(dead(record)))
+
+    assert letter.original == record
+    assert letter.reason == "invalid_field"
+    told = {name.removeprefix("leadart-"): text for name, text in letter.told.items()}
+    assert (told["field"], told["attempts"], told["first-seen"]) == ("output.width", "3", "5")
+    assert (letter.at, letter.kept_ms, letter.omitted) == (Coordinates(3, 7), 1_000, False)
+
+
+@given(RECORDS)
+def test_a_letter_without_its_value_says_so(record: Record) -> None:
+    """A letter that holds only the key is never taken for an empty original."""
+    letter = read_letter(kept(dead(record, whole=False)))
+
+    assert letter.omitted
+    assert (letter.original.key, letter.original.headers) == (record.key, ())
+
+
+@given(RECORDS, st.sampled_from([State.REDRIVEN, State.PURGED]))
+def test_a_mark_is_read_as_it_was_written(record: Record, state: State) -> None:
+    """A mark names its letter and what was done, and lies in the letter's partition under its key."""
+    letter = read_letter(kept(dead(record)))
+    note = mark(letter, names.DEAD_LETTER, state, NOW)
+
+    assert read(kept(note, 9)) == Mark(7, state, "2031-05-17T08:00:00Z")
+    assert (note.topic, note.partition, note.key, note.value) == (names.DEAD_LETTER, 3, record.key, b"")
+
+
+@given(RECORDS)
+def test_what_is_redriven_is_the_original(record: Record) -> None:
+    """The lane gets the original key, value and headers; behind them, once, where it was redriven from and when."""
+    ours = {"leadart-redriven", "leadart-redriven-at"}
+    theirs = list(record.headers)
+    while theirs and theirs[-1][0] in ours:
+        theirs.pop()
+    letter = read_letter(kept(dead(record)))
+    once = redriven(letter, letter.original, NOW)
+
+    assert (once.topic, once.partition, once.key, once.value) == (record.topic, 3, record.key, record.value)
+    told = (("leadart-redriven", b"3:7"), ("leadart-redriven-at", b"2031-05-17T08:00:00Z"))
+    assert once.headers == (*theirs, *told)
+
+    again = replace(record, headers=once.headers)
+    later = read_letter(kept(dead(again), 8))
+    assert redriven(later, later.original, NOW).headers == (*theirs, ("leadart-redriven", b"3:8"), told[1])
+
+
+@given(HEADERS)
+def test_whatever_lies_in_the_topic_can_be_read(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    """A record that somebody else put there is a letter, a mark or a stranger, and never an error."""
+    entry = read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000))
+
+    assert isinstance(entry, DeadLetter | Mark | Stranger)
+
+
+STRANGE = [
+    (),
+    (("leadart-mark", b"redriven"), ("leadart-mark-of", b"2:7"), ("leadart-mark-at", b"")),
+    (("leadart-mark", b"forgotten"), ("leadart-mark-of", b"3:7"), ("leadart-mark-at", b"")),
+    (("leadart-topic", b"x"), ("leadart-partition", b"3")),
+    (*dead(Record("x", 3, 1, b"k", b"v", (), 1)).headers, ("other", b"")),
+]
+
+
+@pytest.mark.parametrize("headers", STRANGE)
+def test_what_leadart_did_not_write_is_a_stranger(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    """No headers of ours, a mark of another partition or of no known kind, a block that is not ours alone."""
+    assert read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == Stranger(Coordinates(3, 9))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 2**62))
+def test_coordinates_are_read_as_they_are_written(partition: int, offset: int) -> None:
+    """PARTITION:OFFSET goes both ways."""
+    at = Coordinates(partition, offset)
+
+    assert Coordinates.parse(str(at)) == at
+
+
+@pytest.mark.parametrize("text", ["", "3", "3:", ":7", "3:-7", "3:7:1", "3:\u0667", "a:b", "3:" + "9" * 30])
+def test_other_coordinates_are_refused(text: str) -> None:
+    """Anything that is not two plain numbers is answered with an example."""
+    with pytest.raises(ValueError, match="such as 3:1042"):
+        Coordinates.parse(text)
+
+
+def test_a_time_that_is_none_is_told_as_it_is() -> None:
+    """A record's timestamp may be any number; telling it never fails."""
+    assert iso_ms(0) == "1970-01-01T00:00:00Z"
+    assert iso_ms(2**62) == f"{2**62} ms"
