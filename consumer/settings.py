@@ -174,12 +174,6 @@ class StorageSettings(WithSecrets):
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Bound on every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Connections kept to the store.")
 
-    def problems(self) -> dict[str, str]:
-        """Say which half of the keys is missing."""
-        halves = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
-        missing = {name: "the other half of the keys is set" for name, value in halves.items() if value is None}
-        return missing if len(missing) == 1 else {}
-
 
 class EngineSettings(BaseModel):
     """What paints."""

@@ -34,6 +34,7 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
         str | None, typer.Option(help="A Kafka that is there already, without TLS or SASL; else one is started.")
     ] = None,
     progress: Annotated[bool, typer.Option(help="Let the worker publish progress events.")] = False,  # noqa: FBT002 - a flag
+    logs: Annotated[bool, typer.Option("--logs/--no-logs", help="Log each request, on both sides.")] = True,  # noqa: FBT002 - a flag
     write: Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -47,7 +48,7 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
     from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
-    plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress)
+    plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)

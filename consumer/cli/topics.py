@@ -18,11 +18,21 @@ def topics_apply(
     env_file: EnvFile = None,
     start: Annotated[Start | None, typer.Option(help="Where the group begins in lanes it never committed.")] = None,
     force: Annotated[bool, typer.Option(help="Set the starting offsets even where there are some.")] = False,  # noqa: FBT002 - a flag
+    only: Annotated[
+        list[str] | None, typer.Option(help="Set the starting offset of TOPIC:PARTITION only; may be repeated.")
+    ] = None,
+    grow: Annotated[bool, typer.Option(help="Add partitions, up to LEADART_TOPICS__PARTITIONS.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Create missing topics, compare existing ones, commit the group's starting offsets."""
+    from consumer.kafka.growth import grow_topics  # noqa: PLC0415
     from consumer.kafka.topics import apply  # noqa: PLC0415
 
-    applied = asyncio.run(apply(settings_from(env_file), start, force=force))
+    settings = settings_from(env_file)
+    if grow:
+        for name, count in asyncio.run(grow_topics(settings)).items():
+            console.print(f"grown     {name} to {count} partitions")
+    chosen = frozenset(_partition(name) for name in only or ())
+    applied = asyncio.run(apply(settings, start, force=force, only=chosen))
     for name in applied.created:
         console.print(f"created   {name}")
     for name, offset in applied.offsets.items():
@@ -38,8 +48,13 @@ def topics_forget(partition: Annotated[str, typer.Argument(help="TOPIC:PARTITION
     """Drop what is recorded as finished above a partition's committed offset, with the workers stopped."""
     from consumer.kafka.topics import forget_progress  # noqa: PLC0415
 
-    topic, _, number = partition.rpartition(":")
+    topic, number = _partition(partition)
+    offset = asyncio.run(forget_progress(settings_from(env_file), topic, number))
+    console.print(f"{partition} starts again at {offset}; what was finished above is announced once more, same ids")
+
+
+def _partition(name: str) -> tuple[str, int]:
+    topic, _, number = name.rpartition(":")
     if not topic or not number.isdecimal():
         raise typer.BadParameter("Write it as TOPIC:PARTITION, such as article-image-requested:3.")
-    offset = asyncio.run(forget_progress(settings_from(env_file), topic, int(number)))
-    console.print(f"{partition} starts again at {offset}; what was finished above is announced once more, same ids")
+    return topic, int(number)

@@ -50,7 +50,7 @@ class KafkaServer(Server):
         config = self.folder / "kafka.properties"
         config.write_text(self._properties())
         if not (self._data / "meta.properties").exists():
-            _format(java, config, environment)
+            _format([*java, *self._format_command(), "--config", str(config)], environment)
         elif not (self._data / ".kafka_cleanshutdown").exists():
             with _Undertaker(self.folder, self._properties() + self._controller_only(), java, environment):
                 pass
@@ -65,6 +65,10 @@ class KafkaServer(Server):
 
     def _properties(self) -> str:
         return _PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=self._data)
+
+    def _format_command(self) -> list[str]:
+        cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        return ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
 
     def _controller_only(self) -> str:
         return _CONTROLLER_ONLY.format(controller_port=self._controller_port)
@@ -146,10 +150,9 @@ def _java() -> str:
     return str(JAVA)
 
 
-def _format(java: list[str], config: Path, environment: dict[str, str]) -> None:
-    cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+def _format(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(  # noqa: S603 - our own command line
-        [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)],
+        command,
         env=os.environ | environment,
         capture_output=True,
         text=True,

@@ -139,8 +139,8 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise BusError(f"no answer within {seconds} s") from error
-    # aiokafka asserts where a producer was fenced or a connection closed under it. Illegal is to send once a transaction
-    # has failed.
+    # aiokafka asserts where a producer was fenced or a connection closed under it; illegal is a send into a transaction
+    # that has failed.
     except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
         raise _told(error) from error
 

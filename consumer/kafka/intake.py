@@ -7,7 +7,7 @@ back begin another epoch.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,7 +19,7 @@ from consumer.kafka.bus import BusError, PositionLost
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from consumer.jobs import Record
     from consumer.kafka.bus import Partition, Reader
@@ -82,8 +82,12 @@ class Intake:
         return sum(owner.in_hand(topic) for owner in self._owners.values())
 
     def stop(self) -> None:
-        """Admit nothing more. Polling goes on, so that the group keeps this worker while it finishes."""
+        """Admit nothing more, from this moment: not even what a poll under way would bring, for nobody waits for it.
+
+        Polling goes on, so that the group keeps this worker while it finishes.
+        """
         self._stopping = True
+        self._steer()
 
     async def run(self) -> None:
         """Poll until cancelled. Raises `Fatal` for what only an operator can mend, or a new process.
@@ -174,7 +178,8 @@ class Intake:
                     Reason.NO_STARTING_OFFSET,
                     f"The group's offset for {partition.topic}:{partition.number} is not in the log any more "
                     f"({error}): records were deleted before they were worked on. Decide where to go on, with the "
-                    "workers stopped: leadart topics apply --start earliest --force, or --start latest --force.",
+                    f"workers stopped: leadart topics apply --only {partition.topic}:{partition.number} --force "
+                    "--start earliest, or --start latest.",
                 )
 
     def _steer(self) -> None:
@@ -194,17 +199,28 @@ class Intake:
 
     async def on_revoked(self) -> None:
         """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""
-        await self.close_shards()
+        with self._failing_openly():
+            await self.close_shards()
 
     async def on_assigned(self, partitions: frozenset[Partition]) -> None:
-        """Begin an epoch for each shard whose lanes are all here. No error may escape: the client would swallow it."""
-        self.rebalances += 1
-        await failpoints.reached(Place.REBALANCING)
+        """Begin an epoch for each shard whose lanes are all here."""
+        with self._failing_openly():
+            self.rebalances += 1
+            await failpoints.reached(Place.REBALANCING)
+            self._begin_epochs(self._complete_shards(partitions))
+
+    @contextmanager
+    def _failing_openly(self) -> Iterator[None]:
+        """Keep an error for the poll loop: the client swallows what its listener raises, and no shard would be open."""
         try:
-            shards = self._complete_shards(partitions)
+            yield
         except Fatal as error:
             self._failure = error
-            return
+        except Exception as error:
+            log.exception("rebalance_failed")
+            self._failure = Fatal(Reason.INTERNAL, f"A defect in a rebalance: {error!r}. The worker ends.")
+
+    def _begin_epochs(self, shards: frozenset[int]) -> None:
         for shard, owner in self._owners.items():
             if shard not in shards:
                 owner.withdraw(running=self._cancel_revoked)
@@ -228,7 +244,8 @@ class Intake:
                 Reason.TOPICS_MISMATCH,
                 f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
                 f"was given { {lane: sorted(numbers) for lane, numbers in by_lane.items()} }. Growing moves articles "
-                "between shards: stop the workers, drain the lanes, then apply the new count (leadart topics apply).",
+                "between shards: drain the lanes, stop the workers, then LEADART_TOPICS__PARTITIONS=N leadart topics "
+                "apply --grow. (Workers of two versions in one group look like this as well: stop the old ones.)",
             )
         return frozenset(shards)
 

@@ -82,7 +82,7 @@ class KafkaReader:
         except NO_RIGHTS as error:
             raise no_rights(error) from error
         except UnicodeDecodeError as error:
-            log.warning("header_name_not_utf8", error=repr(error))
+            log.warning("header_name_not_utf8", error=str(error))
             read_leniently()
             raise BusError("read leniently from here on") from error
         except KafkaError as error:

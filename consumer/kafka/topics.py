@@ -80,22 +80,27 @@ async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) ->
         raise Fatal(
             Reason.TOPICS_MISMATCH,
             f"Partition counts differ: {counts}. All topics need one count; growing moves articles between shards, so "
-            "stop the workers and drain the lanes first: LEADART_TOPICS__PARTITIONS=N leadart topics apply.",
+            "drain the lanes and stop the workers first: LEADART_TOPICS__PARTITIONS=N leadart topics apply --grow.",
         )
     return next(iter(counts.values()))
 
 
-async def apply(settings: Settings, start: Start | None, *, force: bool = False) -> Applied:
+async def apply(
+    settings: Settings, start: Start | None, *, force: bool = False, only: frozenset[tuple[str, int]] = frozenset()
+) -> Applied:
     """Create what is missing and commit the group's starting offsets where it has none (`force`: everywhere).
 
-    Existing topics are compared, never changed. Raises `Fatal` when the group is running and offsets are to be written,
-    `BusError` when no broker answers.
+    `only` names the partitions whose offsets may be set; none: all of the lanes. Existing topics are compared, never
+    changed. Raises `Fatal` when the group is running and offsets are to be written, `BusError` when no broker answers.
     """
     async with open_admin(settings.kafka) as admin:
         created = await _create(admin, settings, load_topics())
         count = await one_partition_count(admin, settings)
         differing = await differing_configs(admin, settings)
-        offsets = await _start_offsets(admin, settings, count, start, force=force) if start else {}
+        lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
+        partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
+        chosen = [tp for tp in partitions if not only or tp in only]
+        offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
     return Applied(tuple(created), tuple(differing), offsets)
 
 
@@ -113,7 +118,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
         if code and for_code(code) is not TopicAlreadyExistsError:
             raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
     names = [topic.name for topic in wanted]
-    await _until_known(admin, names, seconds)
+    await await_count(admin, names, 1, seconds)
     return names
 
 
@@ -124,10 +129,13 @@ def _refused(what: str) -> Fatal:
     )
 
 
-async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> None:
-    """Wait until the broker that answers us knows new topics: the controller says yes before all brokers have heard."""
+async def await_count(admin: AIOKafkaAdminClient, topics: Sequence[str], count: int, seconds: float) -> None:
+    """Wait until the broker that answers us knows so many partitions: the controller says yes before all have heard."""
     async with answered_within(seconds):
-        while len(await partition_counts(admin, topics, seconds)) < len(topics):  # noqa: ASYNC110 - another process's news
+        while True:
+            counts = await partition_counts(admin, topics, seconds)
+            if all(counts.get(topic, 0) >= count for topic in topics):
+                return
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
@@ -169,10 +177,13 @@ async def topic_configs(
 
 
 async def _start_offsets(
-    admin: AIOKafkaAdminClient, settings: Settings, count: int, start: Start, *, force: bool
+    admin: AIOKafkaAdminClient,
+    settings: Settings,
+    partitions: Sequence[TopicPartition],
+    start: Start,
+    *,
+    force: bool,
 ) -> dict[str, int]:
-    lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
-    partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
     seconds = settings.kafka.request_timeout_seconds
     committed = await _committed(admin, settings, partitions)
     unset = [tp for tp in partitions if force or committed[tp].offset == UNCOMMITTED]

@@ -181,7 +181,8 @@ async def test_a_second_signal_ends_at_once(site: Site, tmp_path: Path) -> None:
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
             await desk.ask(request_data("a-1"))
-            await desk.until(lambda: '"engine"' in worker.get("/readyz")[1])
+            in_hand = f'leadart_jobs_in_hand{{topic="{site.topic(names.REQUESTED)}"}} 1.0'
+            await desk.until(lambda: in_hand in worker.get("/metrics")[1])
         worker.signal(signal.SIGTERM)
         while '"stopping"' not in worker.log.read_text():
             psutil.Process(worker.process.pid).status()

@@ -12,8 +12,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.errors import Fatal
 from consumer.kafka.client import committed_offsets, open_admin
+from consumer.kafka.growth import grow_topics
 from consumer.kafka.lag import open_lag_reader, total
-from consumer.kafka.ledger import encode_metadata
+from consumer.kafka.metadata import Note, write_note
 from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
 from schemas import Reason, names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
@@ -108,7 +109,7 @@ async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_
     site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"}).prepare()
     async with cms(site) as desk:
         asked = [await desk.ask(request_data(f"a-{number}")) for number in range(4)]
-        await commit(site, site.topic(names.REQUESTED), 1, encode_metadata(1, {2}))
+        await commit(site, site.topic(names.REQUESTED), 1, write_note(1, Note({2})))
         with workers(site, tmp_path):
             await desk.until(lambda: len(desk.outcomes()) == 2)
         await desk.settle()
@@ -129,7 +130,7 @@ async def test_lag_counts_what_is_not_finished(site: Site) -> None:
     async with open_lag_reader(site.settings) as reader:
         assert total(await reader.read()) is None
         await apply(site.settings, Start.EARLIEST)
-        await commit(site, site.topic(names.REQUESTED), 1, encode_metadata(1, {2}))
+        await commit(site, site.topic(names.REQUESTED), 1, write_note(1, Note({2})))
         lags = {lag.topic: lag for lag in await reader.read()}
 
     asked = lags[site.topic(names.REQUESTED)]
@@ -142,3 +143,49 @@ async def test_forgetting_progress_of_nothing_says_so(site: Site) -> None:
     await apply(site.settings, None)
     with pytest.raises(Fatal, match="no offset"):
         await forget_progress(site.settings, site.topic(names.REQUESTED), 0)
+
+
+async def test_one_partition_may_begin_anew(site: Site) -> None:
+    """`--only` sets the offset of one partition and leaves all others where they are."""
+    await apply(site.settings, Start.EARLIEST)
+    async with cms(site) as desk:
+        for number in range(12):
+            await desk.ask(request_data(f"a-{number}"))
+    applied = await apply(site.settings, Start.LATEST, force=True, only=frozenset({(site.topic(names.REQUESTED), 1)}))
+
+    assert list(applied.offsets) == [f"{site.topic(names.REQUESTED)}:1"]
+    assert applied.offsets[f"{site.topic(names.REQUESTED)}:1"] > 0
+
+
+async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
+    """With nothing on its way every topic gets the new count, and the workers go on with all of it."""
+    bigger = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "5"})
+    site.prepare()
+    with workers(site, tmp_path) as (worker,):
+        async with cms(site) as desk:
+            await answer(desk, await desk.ask(request_data("a-1")))
+        refused = bigger.run("topics", "apply", "--grow")
+        assert worker.stop() == 0
+    grown = bigger.run("topics", "apply", "--grow")
+    (tmp_path / "after").mkdir()
+    with workers(bigger, tmp_path / "after"):
+        async with cms(bigger) as desk:
+            asked = [await desk.ask(request_data(f"b-{number}")) for number in range(10)]
+            outcomes = [await answer(desk, request_id) for request_id in asked]
+
+    assert "Stop the workers first" in refused.stderr
+    assert (grown.returncode, grown.stdout.count("to 5 partitions")) == (0, 9)
+    assert {outcome["ce"]["type"] for outcome in outcomes} == {names.IMAGE_READY}
+
+
+async def test_topics_with_work_in_them_do_not_grow(site: Site) -> None:
+    """An article whose request is still to come would change its shard: growing names what is not drained."""
+    await apply(site.settings, Start.EARLIEST)
+    async with cms(site) as desk:
+        await desk.ask(request_data("a-1"))
+    settings = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "5"}).settings
+
+    with pytest.raises(Fatal, match=r"not drained: .*-requested:\d \(1\)"):
+        await grow_topics(settings)
+    with pytest.raises(Fatal, match="none can be taken away"):
+        await grow_topics(Site({**site.env, "LEADART_TOPICS__PARTITIONS": "2"}).settings)

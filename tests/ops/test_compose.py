@@ -108,6 +108,12 @@ def test_a_worker_may_finish(services: dict[str, Service], worker: str) -> None:
     assert service["environment"]["LEADART_HTTP__PORT"] == service["ports"][0].split(":")[2]
 
 
+@pytest.mark.parametrize("path", [COMPOSE, CONTAINERFILE], ids=lambda path: path.name)
+def test_the_pages_can_be_reached_from_outside_the_container(path: Path) -> None:
+    """On loopback, the default, a port that is published would lead nowhere."""
+    assert re.search(r"LEADART_HTTP__HOST[=:] ?0\.0\.0\.0", path.read_text())
+
+
 def test_servers_are_the_tested_ones(services: dict[str, Service]) -> None:
     """Kafka and SeaweedFS have the versions that demo and tests embed."""
     pyproject = (ROOT / "pyproject.toml").read_text()

@@ -19,8 +19,23 @@ TEXT = "debug"
 """Fits every setting of free text, `LEADART_LOG__LEVEL` with its own words included."""
 
 
-def another_value(setting: Setting) -> str:
-    """Return a value that the reference allows and that is not the default."""
+KAFKA = "LEADART_KAFKA__"
+COMPANIONS = {
+    # Said out loud, so that settings which only another protocol uses are no oversight.
+    **{name: f"{KAFKA}SECURITY_PROTOCOL=PLAINTEXT" for name in ALL if name.startswith((f"{KAFKA}SASL", f"{KAFKA}SSL"))},
+    **{
+        name: f"{KAFKA}SSL_CERTFILE=own.pem\n{KAFKA}SECURITY_PROTOCOL=PLAINTEXT"
+        for name in ALL
+        if name.startswith(f"{KAFKA}SSL_KEY")
+    },
+}
+"""What has to be set beside a variable for it to be right."""
+
+
+def another_value(setting: Setting, secret: Path) -> str:
+    """Return a value that the reference allows and that is not the default; `secret` is a file that holds one."""
+    if setting.variable.removesuffix("_FILE") in ALL and setting.variable.endswith("_FILE"):
+        return str(secret)
     schema = setting.schema
     if "enum" in schema:
         return next(str(choice) for choice in schema["enum"] if choice != schema["default"])
@@ -44,11 +59,14 @@ def changed(settings: Settings) -> set[str]:
 
 @pytest.mark.parametrize("variable", ALL)
 def test_each_documented_variable_sets_its_setting_and_no_other(variable: str, tmp_path: Path) -> None:
-    """A variable written as the reference spells it changes exactly that setting."""
-    env_file = tmp_path / "leadart.env"
-    env_file.write_text(f"{variable}={another_value(ALL[variable])}\n")
+    """A variable written as the reference spells it changes exactly that setting; a secret's file, the secret too."""
+    env_file, secret = tmp_path / "leadart.env", tmp_path / "secret"
+    secret.write_text("secret\n")
+    companion = COMPANIONS.get(variable, "")
+    env_file.write_text(f"{variable}={another_value(ALL[variable], secret)}\n{companion}\n")
+    of_file = {variable.removesuffix("_FILE")} & ALL.keys()
 
-    assert changed(load_settings(env_file)) == {variable}
+    assert changed(load_settings(env_file)) - {companion.partition("=")[0]} == {variable} | of_file
 
 
 def test_documented_defaults_change_nothing(tmp_path: Path) -> None:

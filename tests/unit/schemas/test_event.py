@@ -104,6 +104,14 @@ def test_expirytime_is_read_from_its_extension() -> None:
     assert (bare.expirytime, dated.expirytime) == (None, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("text", ["x" * 2049, "a\x00b"])
+def test_a_long_extension_name_is_told_short(text: str) -> None:
+    """Names have no bound in CloudEvents, but an error, a log line and a failed outcome have."""
+    with pytest.raises(ContractError) as caught:
+        Event(id="1", source="/cms", type="t", extensions={"x" * 20_000: text})
+    assert (len(caught.value.field or ""), len(caught.value.message) < 120) == (40, True)
+
+
 def test_names_from_outside_are_shown_short_and_in_ascii() -> None:
     """A header's name cannot smuggle anything into a message or a log line."""
     assert shown("ce_\x1b[31m" + "x" * 100) == "ce_\\x1b[31m" + "x" * 32

@@ -83,6 +83,14 @@ def test_a_request_is_json() -> None:
     assert (error.reason, error.field) == (Reason.NOT_JSON, "datacontenttype")
 
 
+def test_a_content_type_is_shown_and_not_repeated() -> None:
+    """What a refusal says of a content type cannot turn round the text that an operator reads, nor be long."""
+    told = [*headers()[1:], ("content-type", "application/\u202enosj".encode() + b"x" * 900)]
+    message = refusal(KEY, told, VALUE).message
+    assert message.isascii()
+    assert len(message) < 120
+
+
 def test_an_event_without_data_misses_it() -> None:
     """Null, or a structured event without the member."""
     assert refusal(KEY, headers(), b"null").field == "data"

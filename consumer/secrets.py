@@ -1,0 +1,79 @@
+"""Settings among which are secrets: shown nowhere, and given as a variable or, better, as a file.
+
+A variable is inherited by every child process and stands in `docker inspect`; a file, as Kubernetes and systemd mount
+one for each secret, does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class SecretMissing(Exception):
+    """A file that should hold a secret does not; the message names it."""
+
+
+class WithSecrets(BaseModel):
+    """A group of settings; of each secret `x` it may have, `x_file` names the file that holds it instead."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if problems := self._read_files() or self.problems():
+            raise _complaint(type(self).__name__, problems)
+        return self
+
+    def problems(self) -> Mapping[str, str]:
+        """Return what is missing or does not go together: a sentence for each setting, by its name."""
+        return {}
+
+    def _read_files(self) -> dict[str, str]:
+        problems = {}
+        for name in type(self).model_fields:
+            path, secret = getattr(self, name), name.removesuffix("_file")
+            if path is None or secret == name or secret not in type(self).model_fields:
+                continue
+            if getattr(self, secret) is not None:
+                problems[name] = f"{secret.upper()} is set as well; keep one of the two"
+                continue
+            try:
+                setattr(self, secret, SecretStr(read_secret(path)))
+            except SecretMissing as missing:
+                problems[name] = str(missing)
+        return problems
+
+
+def read_secret(path: Path) -> str:
+    """Return what the file holds, without the line break at its end. Raises `SecretMissing`."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SecretMissing(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # Not chained: the error carries the bytes.
+        raise SecretMissing(f"{path} is not text") from None
+    if not secret:
+        raise SecretMissing(f"{path} is empty")
+    return secret
+
+
+def _complaint(title: str, problems: Mapping[str, str]) -> ValidationError:
+    """Return an error that names each setting by its place, as pydantic's own do, and shows no value."""
+    return ValidationError.from_exception_data(
+        title,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("setting", "{problem}", {"problem": text}), loc=(name,), input=None
+            )
+            for name, text in problems.items()
+        ],
+        hide_input=True,
+    )

@@ -1,0 +1,106 @@
+"""A Kafka that asks who comes: the embedded broker with TLS, SASL and an authorizer in front."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from time import time
+from typing import TYPE_CHECKING
+
+from consumer.embedded import KafkaServer
+from consumer.embedded.server import free_ports
+from tests.certificates import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CLIENT = "leadart-worker"
+"""The name in the client certificate and in the token that the broker is to let in."""
+
+LORD = "lord"
+"""The user who may do everything."""
+
+
+def password_of(name: str) -> str:
+    """Return a user's password; no log says this by chance."""
+    return f"hush-{name}-hush"
+
+
+class GuardedKafka(KafkaServer):
+    """The embedded broker with a port for each way in; its open port stays, for tests to look and to prepare.
+
+    `members` are names that PLAIN knows; SCRAM knows the `LORD` only. `password_of` tells their passwords. The lord may
+    do everything, as may whoever comes by the open port, with a certificate, or with a token for `CLIENT`.
+    """
+
+    def __init__(self, folder: Path, members: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._members = (LORD, *members)
+        self.authority = Authority(folder, "authority")
+        self._identity = self.authority.issue("broker")
+        super().__init__(folder)
+
+    def _choose_ports(self) -> None:
+        super()._choose_ports()
+        taken = {self._port, self._controller_port}
+        ports = [port for port in free_ports(6) if port not in taken]
+        self.tls, self.mtls, self.sasl, self.sasl_tls = (f"127.0.0.1:{port}" for port in ports[:4])
+
+    def _format_command(self) -> list[str]:
+        mechanisms = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        scram = [f"--add-scram={mechanism}=[name={LORD},password={password_of(LORD)}]" for mechanism in mechanisms]
+        return [*super()._format_command(), *scram]
+
+    def _properties(self) -> str:
+        ways = {"TLS": self.tls, "MTLS": self.mtls, "SASL": self.sasl, "SASLTLS": self.sasl_tls}
+        listeners = ",".join(f"{name}://{address}" for name, address in ways.items())
+        lords = ";".join(f"User:{name}" for name in ("ANONYMOUS", CLIENT, f"CN={CLIENT}", LORD))
+        login = "org.apache.kafka.common.security"
+        plain = " ".join(f'user_{name}="{password_of(name)}"' for name in self._members)
+        modules = {
+            "plain": f"{login}.plain.PlainLoginModule required {plain};",
+            "scram-sha-256": f"{login}.scram.ScramLoginModule required;",
+            "scram-sha-512": f"{login}.scram.ScramLoginModule required;",
+            "oauthbearer": f'{login}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="x";',
+        }
+        doors = "".join(
+            f"listener.name.{way}.{mechanism}.sasl.jaas.config={module}\n"
+            for way in ("sasl", "sasltls")
+            for mechanism, module in modules.items()
+        )
+        return (
+            super()._properties()
+            + doors
+            + _GUARDED.format(
+                listeners=f"PLAINTEXT://127.0.0.1:{self._port},{listeners}",
+                controller=f"CONTROLLER://127.0.0.1:{self._controller_port}",
+                mechanisms=",".join(name.upper() for name in modules),
+                identity=self._identity.both,
+                authority=self.authority.certificate,
+                lords=lords,
+            )
+        )
+
+
+def token(subject: str, seconds: float = 3600) -> str:
+    """Return an unsecured JSON web token, as Kafka takes it where no other validator is set; for tests only."""
+    now = time()
+    parts = ({"alg": "none"}, {"sub": subject, "iat": now - 1, "exp": now + seconds})
+    return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+_GUARDED = """\
+listeners={listeners},{controller}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MTLS:SSL,SASL:SASL_PLAINTEXT,\
+SASLTLS:SASL_SSL
+sasl.enabled.mechanisms={mechanisms}
+ssl.keystore.type=PEM
+ssl.keystore.location={identity}
+ssl.truststore.type=PEM
+ssl.truststore.location={authority}
+listener.name.mtls.ssl.client.auth=required
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users={lords}
+"""

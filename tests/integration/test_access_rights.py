@@ -1,0 +1,286 @@
+"""What each user must be allowed: the documented commands on a broker with its authorizer on, whole and one short."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from consumer.errors import Rejected
+from consumer.jobs import Record
+from consumer.kafka.bus import Letter, Progress
+from consumer.kafka.client import connection, open_admin, open_epoch
+from consumer.kafka.outbox import Outbox
+from consumer.kafka.retry import Tried
+from consumer.kafka.topics import LANES
+from consumer.settings import KafkaSettings
+from schemas import Reason, names
+from tests.acls import documented, grant, lacking, revocable, revoked, with_each_missing
+from tests.guarded import password_of
+from tests.harness import BOUND, Cms, Site, WorkerProcess, answer, request_data, workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from consumer.embedded.s3 import S3Server
+    from tests.acls import Acl
+    from tests.guarded import GuardedKafka
+
+DOCTOR_ONLY = "DescribeConfigs"
+RIGHTS = documented()
+
+
+def of(user: str, *, but: str = "") -> dict[str, Acl]:
+    """Return a user's documented rights by what they say, without those whose operation is `but`."""
+    return {str(acl): acl for acl in RIGHTS if acl.user == user and acl.operation != but}
+
+
+WORKER, DOCTOR = of("leadart", but=DOCTOR_ONLY), {k: v for k, v in of("leadart").items() if DOCTOR_ONLY in k}
+PUBLISHER, SUBSCRIBER, OPERATOR = of("cms-publisher"), of("cms-subscriber"), of("leadart-operator")
+
+
+@pytest.fixture(scope="module")
+def house(guarded: GuardedKafka, s3: S3Server) -> Site:
+    """The house of the document: its group, no prefix; topics and offsets made by the operator."""
+    plain = {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN", "GROUP_ID": "leadart"}
+    settings = {f"KAFKA__{name}": value for name, value in plain.items()}
+    site = Site.fresh(guarded, s3, **settings, KAFKA__BOOTSTRAP_SERVERS=guarded.sasl, TOPICS__PREFIX="")
+    asyncio.run(grant_all(guarded))
+    operator = as_user(site, "leadart-operator")
+    for command in (("topics", "apply", "--start", "earliest"), ("store", "prepare", "--public")):
+        done = operator.run(*command)
+        assert done.returncode == 0, done.stderr
+    return site
+
+
+def open_door(guarded: GuardedKafka) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=guarded.bootstrap_servers)
+
+
+async def grant_all(guarded: GuardedKafka) -> None:
+    async with open_admin(open_door(guarded)) as admin:
+        await grant(admin, [*with_each_missing(RIGHTS), *revocable(RIGHTS)])
+
+
+def as_user(site: Site, user: str, **settings: str) -> Site:
+    who = {"LEADART_KAFKA__SASL_USERNAME": user, "LEADART_KAFKA__SASL_PASSWORD": password_of(user)}
+    return replace(site, env={**site.env, **who, **{f"LEADART_{name}": value for name, value in settings.items()}})
+
+
+def one_short(site: Site, right: Acl) -> Site:
+    """Return the house as seen by the user who lacks just this right."""
+    return as_user(site, lacking(right))
+
+
+@asynccontextmanager
+async def newsroom(site: Site, publisher: str, subscriber: str) -> AsyncIterator[Cms]:
+    """Open a CMS whose two sides are users of their own."""
+    sides = [as_user(site, user).settings.kafka for user in (publisher, subscriber)]
+    producer = AIOKafkaProducer(**connection(sides[0]), enable_idempotence=True)
+    consumer = AIOKafkaConsumer(
+        site.topic(names.OUTCOME),
+        site.topic(names.PROGRESS),
+        **connection(sides[1]),
+        group_id="cms",
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    async with producer, consumer:
+        yield Cms(site, producer, consumer)
+
+
+async def test_the_documented_rights_are_enough(house: Site, tmp_path: Path) -> None:
+    """Four users with exactly these rights: a picture is asked for, made and announced, a bad request is kept."""
+    with workers(as_user(house, "leadart"), tmp_path) as (worker,):
+        async with newsroom(house, "cms-publisher", "cms-subscriber") as desk:
+            ready = await answer(desk, await desk.ask(request_data("a-1")))
+            failed = await answer(desk, await desk.ask(request_data("a-1", output={"width": 500})))
+            await desk.until(lambda: bool(desk.records(names.PROGRESS)))
+            await desk.publish(b"a-2", json.dumps(request_data("a-2")).encode(), topic=names.BACKFILL)
+        assert worker.stop() == 0
+
+    assert ready["pictures"]
+    assert failed["reason"] == "invalid_field"
+    assert "refuses" not in worker.log.read_text()
+
+
+async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -> None:
+    """Retry lanes, outcome, dead letter and the offsets of every lane go into one transaction of the worker's user."""
+    settings = as_user(house, "leadart").settings.kafka
+    topics = (names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.OUTCOME, names.DEAD_LETTER)
+    async with open_epoch(settings, "0", 0) as epoch:
+        await epoch.begin()
+        await asyncio.gather(*[await epoch.send(Letter(topic, 0, b"a-1", b"{}", ())) for topic in topics])
+        await epoch.send_offsets(dict.fromkeys(LANES, Progress(0, "")))
+        # Not committed: closing leaves it to be aborted, and no later worker reads it.
+
+
+@pytest.mark.parametrize("right", WORKER)
+def test_each_right_that_a_worker_lacks_is_named(house: Site, tmp_path: Path, right: str) -> None:
+    """A worker one right short exits with status 1 and names the topic, group or transactional id it may not use."""
+    acl = WORKER[right]
+    worker = WorkerProcess(one_short(house, acl), tmp_path / "worker.log")
+    try:
+        assert worker.process.wait(BOUND) == 1
+    finally:
+        worker.kill()
+
+    (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
+    what = f"{acl.operation.lower()} topic {acl.name}" if acl.resource == "topic" else named(acl)
+    assert f"no right to {what}" in told
+    assert told.count("topic ") == (acl.resource == "topic")
+    assert "docs/operations/access.md" in told
+
+
+TAKEN_LATER = [
+    f"leadart: Write topic {names.OUTCOME}",
+    f"leadart: Read topic {names.REQUESTED}",
+    "leadart: Read group leadart",
+    "leadart: Write transactional-id leadart.leadart.",
+]
+
+
+@pytest.mark.parametrize("right", TAKEN_LATER)
+async def test_a_right_that_is_taken_away_later_ends_the_worker(
+    guarded: GuardedKafka, house: Site, tmp_path: Path, right: str
+) -> None:
+    """A worker that is running ends with the same words once it needs what it may no longer do."""
+    acl = WORKER[right]
+    with workers(as_user(house, revoked(acl)), tmp_path) as (worker,):
+        async with newsroom(house, "cms-publisher", "cms-subscriber") as desk:
+            await answer(desk, await desk.ask(request_data("a-1")))
+            async with open_admin(open_door(guarded)) as admin:
+                await grant(admin, [replace(acl, user=revoked(acl))], allow=False)
+            await desk.ask(request_data("a-2"))
+        status = await asyncio.to_thread(worker.process.wait, BOUND)
+
+    assert status == 1
+    (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
+    assert f"no right to {named(acl)}" in told
+
+
+def named(acl: Acl) -> str:
+    return f"{acl.resource.replace('-', ' ')} {acl.name}"
+
+
+def test_the_doctor_finds_the_rights_in_order(house: Site) -> None:
+    """With the two rights that are the doctor's own, it sees everything and finds no failure."""
+    done = as_user(house, "leadart").run("doctor", "--json")
+    found = {finding["subject"]: finding["verdict"] for finding in json.loads(done.stdout)}
+
+    assert done.returncode == 0, done.stdout
+    assert (found["rights"], found["offsets"]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize("right", [*DOCTOR, f"leadart: Write topic {names.RETRY_1H}"])
+def test_the_doctor_names_what_it_may_not_see(house: Site, right: str) -> None:
+    """One right short, the doctor says which: its own, or one that a worker would stop for."""
+    acl = of("leadart")[right]
+    done = one_short(house, acl).run("doctor", "--json")
+    told = " ".join(finding["message"] for finding in json.loads(done.stdout) if finding["verdict"] != "ok")
+
+    assert "no right to" in told
+    assert (acl.name if acl.resource == "topic" else "DescribeConfigs of the cluster") in told
+
+
+@pytest.mark.parametrize("right", PUBLISHER)
+async def test_each_right_that_a_publisher_lacks_is_named(house: Site, right: str) -> None:
+    """A publisher who may not write to a lane hears so from its client, with the lane's name."""
+    acl = PUBLISHER[right]
+    settings = one_short(house, acl).settings.kafka
+    async with AIOKafkaProducer(**connection(settings), enable_idempotence=True) as producer:
+        with pytest.raises(KafkaError, match=acl.name):
+            await producer.send_and_wait(acl.name, b"{}", key=b"a-1")
+
+
+@pytest.mark.parametrize("right", SUBSCRIBER)
+async def test_each_right_that_a_subscriber_lacks_is_named(house: Site, right: str) -> None:
+    """A subscriber who may not read hears so from its client, with the name of topic or group."""
+    acl = SUBSCRIBER[right]
+    settings = one_short(house, acl).settings.kafka
+    topics = (names.OUTCOME, names.PROGRESS) if acl.resource == "group" else (acl.name,)
+    consumer = AIOKafkaConsumer(*topics, **connection(settings), group_id="cms", isolation_level="read_committed")
+    try:
+        with pytest.raises(KafkaError, match=acl.name):
+            await read_something(consumer)
+    finally:
+        await consumer.stop()
+
+
+async def read_something(consumer: AIOKafkaConsumer) -> Any:
+    async with asyncio.timeout(BOUND):
+        await consumer.start()
+        while not (records := await consumer.getmany(timeout_ms=200)):
+            pass
+        return records
+
+
+ELSEWHERE = "article-image-x-"
+"""A topic prefix that the operator's rights cover, and under which there are no topics yet."""
+
+
+async def lay_out_letters(site: Site) -> None:
+    """Write a dead letter from each lane that a publisher writes to, as a worker does."""
+    settings = as_user(site, "leadart").settings
+    outbox = Outbox(settings)
+    async with AIOKafkaProducer(**connection(settings.kafka)) as producer:
+        for lane in (names.REQUESTED, names.BACKFILL):
+            request = json.dumps(request_data("a-bad", output={"width": 500})).encode()
+            record = Record(lane, 0, 0, b"a-bad", request, (("ce_id", b"r-bad"),), 1_900_000_000_000)
+            letter = outbox.failed(Tried(record), Rejected(Reason.INVALID_FIELD, "It is so.")).letters[-1]
+            await producer.send_and_wait(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))
+
+
+async def test_the_operators_rights_are_enough(house: Site) -> None:
+    """Topics and offsets, lag, redriving and purging: all an operator does, as the user the document allows it."""
+    await lay_out_letters(house)
+    operator = as_user(house, "leadart-operator")
+    done = [
+        operator.run("topics", "apply"),
+        as_user(operator, "leadart-operator", TOPICS__PREFIX=ELSEWHERE).run("topics", "apply"),
+        operator.run("topics", "forget-progress", f"{names.REQUESTED}:0"),
+        operator.run("lag", "--json"),
+        operator.run("dead-letters", "list", "--json"),
+        operator.run("dead-letters", "redrive", "--execute", "--json"),
+        operator.run("dead-letters", "purge", "--every", "--execute", "--json"),
+    ]
+
+    assert [command.stderr for command in done if command.returncode] == []
+    assert json.loads(done[-2].stdout)["letters"] >= 2
+
+
+REDRIVE = ("dead-letters", "redrive", "--execute")
+NEEDED_BY = {
+    "Create topic article-image-": ("topics", "apply"),
+    "DescribeConfigs topic article-image-": ("topics", "apply"),
+    "Read topic article-image-": ("dead-letters", "list"),
+    "Read group leadart": ("lag",),
+    f"Write topic {names.REQUESTED}": (*REDRIVE, "--topic", names.REQUESTED),
+    f"Write topic {names.BACKFILL}": (*REDRIVE, "--topic", names.BACKFILL),
+    f"Write topic {names.DEAD_LETTER}": ("dead-letters", "purge", "--every", "--execute"),
+    f"Delete topic {names.DEAD_LETTER}": ("dead-letters", "purge", "--every", "--execute"),
+    "Write transactional-id leadart.leadart.dead-letters.": REDRIVE,
+}
+"""For each of the operator's rights a command that cannot do without it."""
+
+
+@pytest.mark.parametrize("right", OPERATOR)
+async def test_each_right_that_an_operator_lacks_is_named(house: Site, right: str) -> None:
+    """A command one right short fails with a sentence that names the topic, group or transactional id."""
+    acl = OPERATOR[right]
+    prefix = "article-image-y-" if acl.operation == "Create" else ""
+    await lay_out_letters(house)
+    done = as_user(house, lacking(acl), TOPICS__PREFIX=prefix).run(*NEEDED_BY[right.partition(": ")[2]])
+
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr, done.stderr
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("leadart: ")]
+    assert named(acl) in told
+    assert "no right to" in told
