@@ -115,8 +115,8 @@ class Ledger:
 
     @property
     def idle(self) -> bool:
-        """True when all that was read is finished."""
-        return not self.unfinished and not self.finished
+        """True when all that was read is finished, and nothing that was not read yet."""
+        return not self.unfinished and all(offset < self.next_offset for offset in self.finished)
 
     @property
     def full(self) -> bool:

@@ -12,7 +12,7 @@ from aiokafka.admin import RecordsToDelete
 
 from consumer.kafka.bus import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
 from consumer.kafka.client import KafkaBus, open_admin, open_consumer
-from consumer.kafka.ledger import encode_metadata
+from consumer.kafka.metadata import Note, write_note
 from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names
@@ -99,7 +99,7 @@ async def test_a_group_that_never_committed_says_so(world: World) -> None:
 
 async def test_a_commit_makes_letters_and_offsets_true_together(world: World) -> None:
     """After the commit both the letters and the offsets with their metadata are there."""
-    at = Progress(5, encode_metadata(5, {7, 9}))
+    at = Progress(5, write_note(5, Note({7, 9})))
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
         await asyncio.gather(await epoch.send(letter(b"one")), await epoch.send(letter(b"two")))

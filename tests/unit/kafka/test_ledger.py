@@ -57,6 +57,17 @@ def test_a_finished_record_read_again_is_not_worked_on() -> None:
     assert ledger.lowest == 12
 
 
+def test_a_lane_that_ends_in_finished_records_is_idle() -> None:
+    """When all that was left to read was finished by an earlier owner, the commit may move past it at once."""
+    ledger = Ledger.restore(Progress(10, write_note(10, Note({10, 11}))))
+    assert not ledger.idle
+    for offset in (10, 11):
+        ledger.deliver(offset)
+
+    assert ledger.idle
+    assert ledger.close_up() == Progress(12, "")
+
+
 def test_admission_stops_before_the_books_overflow() -> None:
     """One stuck record stops admission after so many records above it, and after so many offsets."""
     crowded, spread = Ledger.restore(Progress(0, "")), Ledger.restore(Progress(0, ""))

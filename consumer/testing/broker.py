@@ -1,0 +1,193 @@
+"""The in-memory cluster: logs with transactions, fencing, control markers and aborted copies; one group's offsets.
+
+It does not know networks: `faults` decides, as each request arrives and again before it is answered, whether it fails.
+`journey` decides that for each request by itself, and how long it is under way. So tests break it where it hurts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from consumer.jobs import Record
+from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED, BusError, Letter, LetterRefused, Partition, Progress
+from consumer.testing.group import MemoryGroup
+from consumer.testing.line import Busy, Journey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Coordinates = tuple[str, int]
+
+
+class Fate(Enum):
+    """What became of an entry of the log."""
+
+    OPEN = "open"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    MARKER = "marker"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One offset of a partition."""
+
+    letter: Letter | None
+    fate: Fate
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a producer wrote and whose markers are not all written."""
+
+    entries: list[tuple[Coordinates, Entry]] = field(default_factory=list)
+    offsets: dict[Coordinates, Progress] = field(default_factory=dict)
+    ending: bool = False
+
+
+class MemoryBroker:
+    """The cluster: logs, a group and its offsets, and the newest epoch of each shard's producer."""
+
+    def __init__(self, partitions: int = 1, group: MemoryGroup | None = None) -> None:
+        self.partitions = partitions
+        self.group = group or MemoryGroup()
+        self.logs: defaultdict[Coordinates, list[Entry]] = defaultdict(list)
+        self.offsets: dict[Coordinates, Progress] = {}
+        self.epochs: defaultdict[int, int] = defaultdict(int)
+        self.open: dict[int, Transaction] = {}
+        self.refused_topics: set[str] = set()
+        self.faults: Callable[[str], None] = lambda _step: None
+        self.journey: Callable[[str, str, str], Journey] = self._fair_weather
+        self.settled: Callable[[int], None] = lambda _shard: None
+        self.marker_seconds = 0.0
+        self.transaction_seconds = 60.0
+        self._readers: list[asyncio.Future[None]] = []
+
+    def publish(self, letter: Letter) -> int:
+        """Append a record outside of all transactions; returns its offset."""
+        return self._append(letter, Fate.COMMITTED)[0]
+
+    def leave_gap(self, topic: str, partition: int, offsets: int = 1) -> None:
+        """Append offsets that no consumer ever sees, as markers and aborted copies are."""
+        self.logs[topic, partition].extend(Entry(None, Fate.MARKER) for _ in range(offsets))
+        self._tell()
+
+    def visible(self, topic: str, partition: int) -> list[Letter]:
+        """Return what a read-committed subscriber sees: nothing at or above the first open transaction."""
+        records, _ = self.read(Partition(topic, partition), 0, len(self.logs[topic, partition]))
+        return [Letter(topic, partition, record.key, record.value, record.headers) for record in records]
+
+    def read(self, partition: Partition, position: int, most: int) -> tuple[list[Record], int]:
+        """Return the visible records from a position on, and where to read on: past what nobody ever sees."""
+        log, records = self.logs[partition], list[Record]()
+        while position < len(log) and len(records) < most and log[position].fate is not Fate.OPEN:
+            entry, letter = log[position], log[position].letter
+            if letter is not None and entry.fate is Fate.COMMITTED:
+                records.append(Record(*partition, position, letter.key, letter.value, letter.headers, timestamp_ms=0))
+            position += 1
+        return records, position
+
+    async def news(self, seconds: float) -> None:
+        """Wait until something was written, at most so long."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.append(waiter)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await waiter
+
+    def committed(self, topics: Iterable[str], shard: int) -> dict[str, Progress]:
+        """Return the group's offsets. Until a commit's markers are written they are those before it."""
+        return {topic: self.offsets.get((topic, shard), Progress(UNCOMMITTED, "")) for topic in topics}
+
+    def misses(self) -> bool:
+        """True if the answer to the current request loses a part, as a coordinator's does that is loading."""
+        try:
+            self.faults("progress_missing")
+        except BusError:
+            return True
+        return False
+
+    def init(self, shard: int) -> int:
+        """Fence older producers of the shard and return the new one's epoch, once all they left is settled."""
+        left = self.open.get(shard)
+        if left is not None and not left.ending:
+            self.epochs[shard] += 1
+            self._end(shard, left, Fate.ABORTED)
+        if shard in self.open:
+            raise Busy("what the last producer left is being settled")
+        self.epochs[shard] += 1
+        return self.epochs[shard]
+
+    def produce(self, shard: int, epoch: int, letter: Letter) -> None:
+        """Append a letter to the shard's transaction, or refuse it."""
+        transaction = self._transaction(shard, epoch)
+        if letter.topic in self.refused_topics or letter.size > MAX_LETTER_BYTES:
+            raise LetterRefused(f"{letter.topic} does not take {letter.size} bytes")
+        _, entry = self._append(letter, Fate.OPEN)
+        transaction.entries.append(((letter.topic, letter.partition), entry))
+
+    def put_offsets(self, shard: int, epoch: int, progress: Mapping[str, Progress]) -> None:
+        """Put offsets into the shard's transaction."""
+        self._transaction(shard, epoch).offsets.update({(topic, shard): at for topic, at in progress.items()})
+
+    def commit(self, shard: int, epoch: int) -> None:
+        """End the shard's transaction. Its markers are written after this answer."""
+        transaction = self._transaction(shard, epoch)
+        self._end(shard, transaction, Fate.COMMITTED)
+
+    def _fair_weather(self, _owner: str, step: str, answered: str) -> Journey:
+        return Journey(0.0, lambda: self.faults(step), lambda: self.faults(answered))
+
+    def _transaction(self, shard: int, epoch: int) -> Transaction:
+        if self.epochs[shard] != epoch:
+            raise BusError("a newer epoch fenced this producer, or its transaction took too long")
+        transaction = self.open.get(shard)
+        if transaction is None:
+            transaction = self.open[shard] = Transaction()
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.transaction_seconds, self._expire, shard, transaction, context=Context())
+        if transaction.ending:
+            raise Busy("the last transaction is being settled")
+        return transaction
+
+    def _expire(self, shard: int, transaction: Transaction) -> None:
+        if self.open.get(shard) is transaction and not transaction.ending:
+            self.epochs[shard] += 1
+            self._end(shard, transaction, Fate.ABORTED)
+
+    def _end(self, shard: int, transaction: Transaction, fate: Fate) -> None:
+        transaction.ending = True
+        if self.marker_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.marker_seconds, self._settle, shard, transaction, fate, context=Context())
+        else:
+            self._settle(shard, transaction, fate)
+
+    def _settle(self, shard: int, transaction: Transaction, fate: Fate) -> None:
+        """Write the markers; with them the letters are seen, or not, and the offsets are true."""
+        del self.open[shard]
+        for _, entry in transaction.entries:
+            entry.fate = fate
+        for topic, partition in dict.fromkeys(coordinates for coordinates, _ in transaction.entries):
+            self.leave_gap(topic, partition)
+        if fate is Fate.COMMITTED:
+            self.offsets.update(transaction.offsets)
+        self.settled(shard)
+
+    def _append(self, letter: Letter, fate: Fate) -> tuple[int, Entry]:
+        log, entry = self.logs[letter.topic, letter.partition], Entry(letter, fate)
+        log.append(entry)
+        self._tell()
+        return len(log) - 1, entry
+
+    def _tell(self) -> None:
+        readers, self._readers = self._readers, []
+        for waiter in readers:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,156 @@
+"""The line between a process and the cluster: where requests and answers take time, are held up, or get lost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from consumer.errors import LeadartError
+from consumer.kafka.bus import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.testing.broker import MemoryBroker
+
+AGAIN_SECONDS = 0.02
+"""Before the client repeats a request, by itself, that came while the last transaction was still being settled."""
+
+
+class Busy(BusError):
+    """The broker asks to be asked again; the client does so without telling anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What one request meets: seconds under way, and what happens as it arrives and as its answer leaves.
+
+    Both may raise `BusError`: the request is lost, or it was served and its answer is.
+    """
+
+    seconds: float
+    arrive: Callable[[], None]
+    leave: Callable[[], None]
+
+
+class Line:
+    """One process's connections. Each request is under way by itself: it arrives even if whoever sent it is gone."""
+
+    def __init__(self, broker: MemoryBroker, owner: str, seconds: float = 30.0) -> None:
+        self.owner = owner
+        self._broker = broker
+        self._seconds = seconds
+        self._dead = False
+        self._held: list[Callable[[], object]] | None = None
+
+    @property
+    def up(self) -> bool:
+        """True while requests come through."""
+        return self._held is None and not self._dead
+
+    @property
+    def dead(self) -> bool:
+        """True once its process died."""
+        return self._dead
+
+    def hold(self) -> None:
+        """Hold up requests and answers alike, until `release`."""
+        self._held = self._held or []
+
+    def release(self) -> None:
+        """Let through what was held up."""
+        held, self._held = self._held or [], None
+        for step in held:
+            step()
+
+    def cut(self) -> None:
+        """End it for good: its process died. What is under way arrives, nothing more leaves."""
+        self._dead = True
+
+    def carry(self, step: Callable[[], object]) -> None:
+        """Do it now, or when the line is released."""
+        if self._held is None:
+            step()
+        else:
+            self._held.append(step)
+
+    async def ask(self, step: str, serve: Callable[[], Any], answered: str = "") -> Any:
+        """Send a request and wait for its answer. Raises `BusError` when none comes in time."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self.post(step, serve, answered)
+        except TimeoutError as error:
+            raise BusError(f"no answer to {step} within {self._seconds} s") from error
+
+    def post(self, step: str, serve: Callable[[], Any], answered: str = "") -> asyncio.Future[Any]:
+        """Send a request; the future is its answer.
+
+        `step` names it for the broker's faults when it arrives, `answered` when it was served and only the answer can
+        still be lost. `serve` runs in the cluster; a future that it returns is waited for there.
+        """
+        if self._dead:
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            answer.set_exception(BusError("this process is dead"))
+            answer.exception()
+            return answer
+        journey = self._broker.journey(self.owner, step, answered or f"{step}_answered")
+        return _Request(self, journey, serve).sent()
+
+
+class _Request:
+    """One request under way, and its answer. It is served outside of the process that sent it."""
+
+    def __init__(self, line: Line, journey: Journey, serve: Callable[[], Any]) -> None:
+        self._line = line
+        self._journey = journey
+        self._serve = serve
+        self._loop = asyncio.get_running_loop()
+        self._sender = copy_context()
+        self._answer: asyncio.Future[Any] = self._loop.create_future()
+        # Not every letter's answer is waited for once another one failed.
+        self._answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def sent(self) -> asyncio.Future[Any]:
+        self._line.carry(lambda: self._loop.call_later(self._journey.seconds, self._arrive, context=Context()))
+        return self._answer
+
+    def _arrive(self) -> None:
+        try:
+            self._journey.arrive()
+            served = self._serve()
+        except Busy:
+            # The client asks again: not while it is frozen, and not once it is dead.
+            self._loop.call_later(AGAIN_SECONDS, self._send_again, context=self._sender)
+        except (BusError, LeadartError) as error:
+            self._give(error, None)
+        else:
+            if isinstance(served, asyncio.Future):
+                served.add_done_callback(self._served, context=Context())
+            else:
+                self._served(served)
+
+    def _send_again(self) -> None:
+        if not self._line.dead:
+            self._line.carry(lambda: self._loop.call_soon(self._arrive, context=Context()))
+
+    def _served(self, served: Any) -> None:
+        try:
+            result = served.result() if isinstance(served, asyncio.Future) else served
+            self._journey.leave()
+        except (BusError, LeadartError) as error:
+            self._give(error, None)
+        else:
+            self._give(None, result)
+
+    def _give(self, error: Exception | None, result: Any) -> None:
+        self._line.carry(lambda: self._loop.call_soon(self._take, error, result, context=self._sender))
+
+    def _take(self, error: Exception | None, result: Any) -> None:
+        if self._answer.done():
+            return
+        if error is not None:
+            self._answer.set_exception(error)
+        else:
+            self._answer.set_result(result)

@@ -1,0 +1,282 @@
+"""What the poll loop relies on in a consumer group, asked of the in-memory twin and of Apache Kafka alike."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from consumer.kafka.bus import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
+from consumer.kafka.client import KafkaBus, open_admin, open_consumer
+from consumer.kafka.reader import KafkaReader
+from consumer.kafka.topics import apply
+from consumer.testing.broker import MemoryBroker
+from consumer.testing.bus import MemoryBus
+from consumer.testing.group import MemoryGroup
+from consumer.testing.reader import MemoryReader
+from schemas import names
+from tests.harness import BOUND, Site
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.jobs import Record
+
+ELSEWHERE = 7
+"""A shard whose transactions stand for those of other publishers."""
+
+
+@dataclass
+class Member:
+    """One member of the group, what it heard, and its line to the broker."""
+
+    reader: Reader
+    bus: Bus
+    hold: Callable[[], None]
+    release: Callable[[], None]
+    assignments: list[frozenset[Partition]] = field(default_factory=list)
+    revocations: int = 0
+
+    async def on_revoked(self) -> None:
+        self.revocations += 1
+
+    async def on_assigned(self, partitions: frozenset[Partition]) -> None:
+        self.assignments.append(partitions)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(BOUND):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    async def read(self, number: int) -> list[Record]:
+        """Read so many records of the lane."""
+        taken: list[Record] = []
+        async with asyncio.timeout(BOUND):
+            while len(taken) < number:
+                for records in (await self.reader.read(0.2, 500)).values():
+                    taken += records
+        return taken
+
+    async def rejoined(self, times: int) -> None:
+        await self.until(lambda: len(self.assignments) >= times and not self.reader.awaits_assignment)
+
+
+class World(Protocol):
+    """A cluster with one group and a lane of one partition."""
+
+    lane: str
+    bus: Bus
+
+    def member(self) -> AbstractAsyncContextManager[Member]: ...
+
+
+class MemoryWorld:
+    def __init__(self) -> None:
+        self.lane = names.REQUESTED
+        self._broker = MemoryBroker(1, MemoryGroup(session_seconds=0.5, rebalance_seconds=5.0))
+        self.bus: Bus = MemoryBus(self._broker, [self.lane])
+        self._names = count()
+
+    @asynccontextmanager
+    async def member(self) -> AsyncIterator[Member]:
+        reader = MemoryReader(self._broker, f"member-{next(self._names)}", heartbeat_seconds=0.1)
+        bus = MemoryBus(self._broker, [self.lane], reader)
+        member = Member(reader, bus, reader.line.hold, reader.line.release)
+        reader.subscribe([self.lane], member)
+        try:
+            yield member
+        finally:
+            await reader.close()
+
+
+class KafkaWorld:
+    def __init__(self, site: Site, admin: AIOKafkaAdminClient, bus: Bus) -> None:
+        self.lane = site.topic(names.REQUESTED)
+        self.bus = bus
+        self._kafka = site.settings.kafka
+        self._admin = admin
+
+    @asynccontextmanager
+    async def member(self) -> AsyncIterator[Member]:
+        async with open_consumer(self._kafka) as consumer:
+            gate = asyncio.Event()
+            gate.set()
+            send = consumer._client.send
+
+            async def gated(*arguments: Any, **options: Any) -> Any:
+                await gate.wait()
+                return await send(*arguments, **options)
+
+            consumer._client.send = gated
+            bus = KafkaBus(self._kafka, consumer, self._admin, [self.lane])
+            member = Member(KafkaReader(consumer), bus, gate.clear, gate.set)
+            member.reader.subscribe([self.lane], member)
+            yield member
+
+
+@pytest.fixture(params=["twin", "kafka"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "twin":
+        yield MemoryWorld()
+        return
+    site = Site.fresh(request.getfixturevalue("kafka"), request.getfixturevalue("s3"), TOPICS__PARTITIONS="1")
+    await apply(site.settings, None)
+    kafka = site.settings.kafka
+    async with open_admin(kafka) as admin, open_consumer(kafka) as consumer:
+        yield KafkaWorld(site, admin, KafkaBus(kafka, consumer, admin, [site.topic(names.REQUESTED)]))
+
+
+async def commit(bus: Bus, *letters: Letter, shard: int = ELSEWHERE, **progress: int) -> None:
+    """Write letters, and offsets by topic, in one transaction."""
+    async with bus.epoch(shard) as epoch:
+        await epoch.begin()
+        await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+        if progress:
+            await epoch.send_offsets({topic: Progress(offset, "") for topic, offset in progress.items()})
+        await epoch.commit()
+
+
+@asynccontextmanager
+async def left_open(bus: Bus, letter: Letter) -> AsyncIterator[Epoch]:
+    """A transaction that its producer leaves open."""
+    async with bus.epoch(ELSEWHERE) as epoch:
+        await epoch.begin()
+        await asyncio.gather(await epoch.send(letter))
+        yield epoch
+
+
+def letter(world: World, value: bytes) -> Letter:
+    return Letter(world.lane, 0, b"a-1", value, ())
+
+
+@asynccontextmanager
+async def begun(world: World, records: int) -> AsyncIterator[Member]:
+    """A member of a group that begins at 0, with so many records in its lane."""
+    for number in range(records):
+        await commit(world.bus, letter(world, b"%d" % number))
+    await commit(world.bus, shard=0, **{world.lane: 0})
+    async with world.member() as member:
+        await member.rejoined(1)
+        yield member
+
+
+async def test_a_lone_member_is_given_the_lane_and_reads_from_the_commit(world: World) -> None:
+    """The group deals out all partitions, and they are read from where it stopped."""
+    async with begun(world, 3) as member:
+        records = await member.read(3)
+
+        assert member.assignments == [frozenset({Partition(world.lane, 0)})] == [member.reader.assignment]
+    assert [record.value for record in records] == [b"0", b"1", b"2"]
+
+
+async def test_a_group_that_never_committed_reads_nothing(world: World) -> None:
+    """Without a committed offset a read says so; nobody guesses a place to begin."""
+    await commit(world.bus, letter(world, b"0"))
+    async with world.member() as member:
+        await member.rejoined(1)
+        with pytest.raises(PositionLost) as raised:
+            await member.read(1)
+
+    assert raised.value.partitions == (Partition(world.lane, 0),)
+
+
+async def test_a_rebalance_redelivers_what_is_in_hand(world: World) -> None:
+    """When another member joins, all are revoked, and what was read and not committed is read again by its owner."""
+    async with begun(world, 3) as first:
+        await first.read(3)
+        await commit(first.bus, shard=0, **{world.lane: 1})
+        async with world.member() as second:
+            await asyncio.gather(first.rejoined(2), second.rejoined(1))
+            (owner,) = [member for member in (first, second) if member.reader.assignment]
+            records = await owner.read(2)
+
+    assert first.revocations >= 2, "before the first join, and before the second"
+    assert [record.value for record in records] == [b"1", b"2"]
+
+
+async def test_a_rebalance_forgets_pauses(world: World) -> None:
+    """A partition that was paused is read again after a rebalance, by the same member too."""
+    async with begun(world, 1) as first:
+        first.reader.pause(Partition(world.lane, 0))
+        assert await first.reader.read(0.2, 10) == {}
+        async with world.member() as second:
+            await asyncio.gather(first.rejoined(2), second.rejoined(1))
+        await first.rejoined(3)
+
+        assert [record.value for record in await first.read(1)] == [b"0"]
+
+
+async def test_a_silent_member_is_evicted_and_learns_of_it_late(world: World) -> None:
+    """One that shows no life for its session loses its partitions; its epoch is fenced, and it hears of it last."""
+    async with begun(world, 1) as frozen, AsyncExitStack() as epochs:
+        old = await epochs.enter_async_context(abandoned(frozen.bus))
+        await old.begin()
+        frozen.hold()
+        async with world.member() as second:
+            await second.until(lambda: bool(second.reader.assignment))
+            assert frozen.reader.assignment == second.reader.assignment
+            assert frozen.revocations == 1
+            await commit(second.bus, shard=0, **{world.lane: 1})
+            frozen.release()
+            with pytest.raises(BusError):
+                await late_commit(old, world.lane)
+            await frozen.rejoined(2)
+        async with world.bus.epoch(0):
+            assert (await frozen.bus.progress(0))[world.lane].offset == 1
+
+
+@asynccontextmanager
+async def abandoned(bus: Bus) -> AsyncIterator[Epoch]:
+    """An epoch whose owner is past caring how it ends."""
+    with suppress(BusError):
+        async with bus.epoch(0) as epoch:
+            yield epoch
+
+
+async def late_commit(epoch: Epoch, lane: str) -> None:
+    await epoch.send_offsets({lane: Progress(0, "")})
+    await epoch.commit()
+
+
+async def test_aborted_copies_and_markers_are_gaps(world: World) -> None:
+    """Copies of an aborted transaction are never read, and the cursor moves past them and past control markers."""
+    async with begun(world, 1) as member, left_open(world.bus, letter(world, b"aborted")):
+        await commit(world.bus, letter(world, b"kept"))
+        records = await member.read(2)
+        assert [(record.value, record.offset) for record in records] == [(b"0", 0), (b"kept", 4)]
+        async with asyncio.timeout(BOUND):
+            while member.bus.position(world.lane, 0) != 6:
+                assert await member.reader.read(0.1, 500) == {}
+
+
+async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) -> None:
+    """Records above an open transaction are read only once it is settled."""
+    async with begun(world, 1) as member, left_open(world.bus, letter(world, b"open")) as epoch:
+        async with world.bus.epoch(ELSEWHERE + 1) as other:
+            await other.begin()
+            await asyncio.gather(await other.send(letter(world, b"behind")))
+            await other.commit()
+        assert [record.value for record in await member.read(1)] == [b"0"]
+        assert await member.reader.read(0.5, 500) == {}
+        await epoch.commit()
+
+        assert [record.value for record in await member.read(2)] == [b"open", b"behind"]
+
+
+async def test_no_more_is_read_than_asked_for(world: World) -> None:
+    """A read returns at most as many records as there is room for, and the next one goes on behind them."""
+    async with begun(world, 5) as member:
+        sizes: list[int] = []
+        async with asyncio.timeout(BOUND):
+            while sum(sizes) < 5:
+                batches = await member.reader.read(0.2, 2, Partition(world.lane, 0))
+                sizes += [len(records) for records in batches.values()]
+
+    assert max(sizes) <= 2

@@ -1,0 +1,129 @@
+"""The adapter's translation: aiokafka's errors, records and signs of life in the port's words."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+
+from consumer.errors import Fatal
+from consumer.jobs import Record
+from consumer.kafka import lenient
+from consumer.kafka.bus import BusError, Partition, PositionLost
+from consumer.kafka.reader import KafkaReader
+
+HERE = Partition("requested", 3)
+TP = TopicPartition("requested", 3)
+
+
+class Consumer:
+    """As much of aiokafka's consumer as the adapter touches; `answer` is what a poll returns or raises."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.listener: Any = None
+        self._coordinator: Any = None
+        self._fetcher: Any = None
+
+    async def getmany(self, *partitions: Any, **options: Any) -> Any:
+        self.asked.append((partitions, options))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        assert topics == ["requested"]
+        self.listener = listener
+
+
+async def test_records_come_in_our_words() -> None:
+    """A batch keeps its partition, and each record its coordinates, key, value, headers and time."""
+    theirs = SimpleNamespace(
+        topic="requested", partition=3, offset=7, key=b"k", value=b"v", headers=[("n", b"1")], timestamp=5
+    )
+    consumer = Consumer({TP: [theirs]})
+
+    batches = await KafkaReader(consumer).read(0.2, 10, HERE)
+
+    assert batches == {HERE: [Record("requested", 3, 7, b"k", b"v", (("n", b"1"),), 5)]}
+    assert consumer.asked == [((TP,), {"timeout_ms": 200, "max_records": 10})]
+
+
+@pytest.mark.parametrize("error", [NoOffsetForPartitionError(TP), OffsetOutOfRangeError({TP: 9})])
+async def test_a_lost_position_names_its_partitions(error: Exception) -> None:
+    """Both ways of aiokafka to say that an offset is missing name the partitions in the same way."""
+    with pytest.raises(PositionLost) as raised:
+        await KafkaReader(Consumer(error)).read(0.2, 10)
+
+    assert raised.value.partitions == (HERE,)
+
+
+async def test_missing_rights_are_fatal() -> None:
+    """No poll is repeated for ever that the broker will always refuse."""
+    with pytest.raises(Fatal, match="ACL"):
+        await KafkaReader(Consumer(TopicAuthorizationFailedError("requested"))).read(0.2, 10)
+
+
+async def test_a_batch_that_cannot_be_read_is_the_bus_s_fault() -> None:
+    """What aiokafka cannot unpack is told as a failed read, which may have moved the cursor."""
+    with pytest.raises(BusError) as raised:
+        await KafkaReader(Consumer(CorruptRecordException("broken"))).read(0.2, 10)
+
+    assert not isinstance(raised.value, PositionLost)
+
+
+async def test_a_header_name_that_is_not_utf8_makes_the_reader_lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one switches the process to lenient parsing; the read is to be repeated."""
+    monkeypatch.setattr(lenient, "_strict", True)
+    with pytest.raises(BusError, match="leniently"):
+        await KafkaReader(Consumer(UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"))).read(0.2, 10)
+
+    assert not lenient._strict
+
+
+@pytest.mark.parametrize("part", ["coordination", "heartbeat", "fetch"])
+async def test_a_dead_task_of_the_client_is_trouble(part: str) -> None:
+    """Any of the client's three tasks that died of an error is named, with the error."""
+    consumer = Consumer()
+    consumer._coordinator = SimpleNamespace(_coordination_task=None, _heartbeat_task=None)
+    consumer._fetcher = SimpleNamespace(_fetch_task=None)
+    reader = KafkaReader(consumer)
+    assert reader.trouble is None
+
+    async def die() -> None:
+        raise OSError("gone")
+
+    task = asyncio.ensure_future(die())
+    await asyncio.wait([task])
+    setattr(consumer._fetcher if part == "fetch" else consumer._coordinator, f"_{part}_task", task)
+
+    assert reader.trouble == f"The Kafka client's {part} task died of OSError('gone')"
+
+
+async def test_the_listener_hears_of_partitions_in_our_words() -> None:
+    """A rebalance reaches the listener: all is revoked, then what is assigned."""
+    heard: list[object] = []
+
+    class Listener:
+        async def on_revoked(self) -> None:
+            heard.append("revoked")
+
+        async def on_assigned(self, partitions: frozenset[Partition]) -> None:
+            heard.append(partitions)
+
+    consumer = Consumer()
+    KafkaReader(consumer).subscribe(["requested"], Listener())
+    await consumer.listener.on_partitions_revoked([TP])
+    await consumer.listener.on_partitions_assigned([TP])
+
+    assert heard == ["revoked", frozenset({HERE})]
