@@ -74,8 +74,8 @@ class Crew:
         return self._breaker.cause or self._troubles.reason
 
     def admits(self) -> bool:
-        """True if records may be read."""
-        return self._breaker.admits
+        """True if records may be read. While the store is down those in hand ask after it; with none, one is admitted."""
+        return self._breaker.admits and (self._troubles() is None or not self._busy)
 
     def wait(self, record: Record) -> float:
         """Seconds until a record of a retry lane is due; 0 or less for any other."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.breaker import Breaker
-from consumer.errors import Fatal, HandedBack, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
@@ -78,14 +78,16 @@ def valid() -> Record:
     return Record(names.REQUESTED, 0, 0, b"a-1", value, tuple(headers), 0)
 
 
-def crew_of(tasks: asyncio.TaskGroup, pipeline: Pipeline, breaker: Breaker | None = None) -> Crew:
+def crew_of(
+    tasks: asyncio.TaskGroup, pipeline: Pipeline, breaker: Breaker | None = None, troubles: Troubles | None = None
+) -> Crew:
     settings, metrics = Settings(), make_metrics()
     outbox = Outbox(settings)
     return Crew(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
         breaker=breaker or Breaker(),
-        troubles=Troubles(),
+        troubles=troubles or Troubles(),
         retries=Retries(settings),
         outbox=outbox,
         progress=ProgressFeed(settings, outbox, metrics),
@@ -187,6 +189,23 @@ async def test_work_handed_back_settles_nothing() -> None:
 async def test_withdrawn_work_that_has_not_begun_is_cancelled() -> None:
     """A job without a turn at the engine ends at once when its shard moves."""
     assert await work(valid(), Pipeline(), lambda withdraw: withdraw(False)) == []
+
+
+async def test_a_store_that_is_down_stops_admission() -> None:
+    """While the store is down no more records are read than it takes to hear of its return."""
+    troubles, admitted = Troubles(), []
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, Pipeline(), troubles=troubles)
+        troubles.begin(Overloaded(Reason.STORE_UNAVAILABLE, "down"))
+        admitted.append(crew.admits())
+        withdraw = crew.begin(Hand(valid()))
+        admitted.append(crew.admits())
+        assert crew.trouble == "store_unavailable"
+        troubles.end()
+        admitted.append(crew.admits())
+        withdraw(True)
+
+    assert admitted == [True, False, True]
 
 
 @pytest.mark.parametrize(("topic", "lane"), [(names.REQUESTED, "interactive"), ("t-" + names.BACKFILL, "backfill")])
