@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,7 +31,10 @@ class Lane(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the most urgent lane."""
-        return list(Lane).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ class Recipe:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of all fields."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        # What `asdict` would make, without its deep copy: every request comes by here, made before or not.
+        fields = {**vars(self), "model": {"name": self.model.name, "sha256": self.model.sha256}}
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -205,7 +205,7 @@ class WorkerSettings(BaseModel):
         256,
         ge=1,
         le=4096,
-        description="Most requests in hand at a time in each lane, over all its partitions; a full lane is paused.",
+        description="Most requests in hand at a time in each lane; its partitions have equal shares of it.",
     )
     pictures_unstored: int = Field(
         64, ge=1, le=4096, description="Most painted pictures held in memory while the store is slow or down."

@@ -55,6 +55,8 @@ def clean(text: str) -> str:
 
     Cleaning twice changes nothing. What is taken out leaves a space, so that no new command closes up over the gap.
     """
+    if text.isascii() and text.isprintable() and "<" not in text and "|" not in text:
+        return " ".join(text.split())
     kept = "".join(_visible(character) for character in text)
     return " ".join(_SPECIAL.sub(" ", unicodedata.normalize("NFC", kept)).split())
 

@@ -94,7 +94,7 @@ class Reason(StrEnum):
     )
     ENGINE_POISON = (
         "engine_poison",
-        "The engine's process, or the whole worker, ended twice while painting this request; it is kept from the others.",
+        "The engine's process or the whole worker ended twice while painting this; it is kept away from the others.",
         "Report the dead letter to the developers; do not redrive it on the same version.",
     )
     NOT_PAINTED = (

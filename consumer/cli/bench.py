@@ -13,9 +13,16 @@ import typer
 from consumer.cli.shared import AsJson, complaints, console, settings_from
 
 if TYPE_CHECKING:
-    from consumer.bench.result import Result
+    from consumer.bench.plan import Plan
 
 DOCUMENT = Path("docs/benchmarks/delivery.md")
+
+Bus = Annotated[
+    str | None, typer.Option(help="A Kafka that is there already, without TLS or SASL; else one is started.")
+]
+Progress = Annotated[bool, typer.Option("--progress", help="Let the worker publish progress events.")]
+Logs = Annotated[bool, typer.Option("--logs/--no-logs", help="Log each request, on both sides.")]
+Write = Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")]
 
 commands = typer.Typer(no_args_is_help=True, help="Benchmarks: leadart beside others, in one run on this machine.")
 
@@ -30,42 +37,42 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
     events: Annotated[int, typer.Option(min=300, help="Requests that wait for each side.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 3,
     paced_events: Annotated[int, typer.Option(min=2, help="Requests a side and round at 10 a second.")] = 100,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(help="A Kafka that is there already, without TLS or SASL; else one is started.")
-    ] = None,
-    progress: Annotated[bool, typer.Option(help="Let the worker publish progress events.")] = False,  # noqa: FBT002 - a flag
-    logs: Annotated[bool, typer.Option("--logs/--no-logs", help="Log each request, on both sides.")] = True,  # noqa: FBT002 - a flag
-    write: Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
+    bootstrap_servers: Bus = None,
+    progress: Progress = False,  # noqa: FBT002 - a flag
+    logs: Logs = True,  # noqa: FBT002 - a flag
+    write: Write = False,  # noqa: FBT002 - a flag
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Measure delivery, painting and storing left out, beside a FastStream handler; needs leadart[bench].
 
     Exit status 1 if the worker did not give exactly one outcome for each request.
     """
-    from consumer.bench.delivery import measure_delivery  # noqa: PLC0415
     from consumer.bench.plan import Plan  # noqa: PLC0415
-    from consumer.bench.report import document, table, verdict  # noqa: PLC0415
     from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
+    raise typer.Exit(run_interruptible(_measure(plan, bootstrap_servers, DOCUMENT if write else None, as_json=as_json)))
+
+
+async def _measure(plan: Plan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
+    from consumer.bench.delivery import measure_delivery  # noqa: PLC0415
+    from consumer.bench.report import document, table, verdict  # noqa: PLC0415
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
 
-    def show(result: Result) -> None:
-        if as_json:
-            print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
-        else:
-            console.print(table(result))
-            console.print(verdict(result), markup=False, soft_wrap=True)
-        if write:
-            DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
-            DOCUMENT.write_text(document(result, shlex.join(["leadart", *sys.argv[1:]])), encoding="utf-8")
+    result = await measure_delivery(plan, bootstrap_servers, tell)
+    if as_json:
+        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+    else:
+        console.print(table(result))
+        console.print(verdict(result), markup=False, soft_wrap=True)
+    if target:
+        _write(target, document(result, shlex.join(["leadart", *sys.argv[1:]])))
+    return 0 if result.promise_kept else 1
 
-    async def run() -> int:
-        result = await measure_delivery(plan, bootstrap_servers, tell)
-        show(result)
-        return 0 if result.promise_kept else 1
 
-    raise typer.Exit(run_interruptible(run()))
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")

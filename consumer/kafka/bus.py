@@ -165,10 +165,10 @@ class Reader(Protocol):
     def resume(self, partition: Partition) -> None:
         """Read an assigned partition again."""
 
-    async def read(
-        self, seconds: float, most: int, only: Partition | None = None
-    ) -> Mapping[Partition, Sequence[Record]]:
-        """Wait for records, at most so long and so many, and move the cursor past them. Not to be cancelled.
+    async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
+        """Wait for records of these partitions, at most so long and so many, and move the cursors past them.
+
+        What was fetched of others is kept. With no partition at all it waits its time. Not to be cancelled.
 
         Raises `PositionLost`; `BusError` when it failed half-way, which may have moved the cursor past more than was
         returned; `Fatal` for missing rights.

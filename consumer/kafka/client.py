@@ -54,6 +54,9 @@ NO_RIGHTS = (
 )
 """The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
 
+MAX_BATCH_BYTES = 256 * 1024
+"""Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
+
 PREFETCH_BYTES = 512 * 1024
 """Read ahead of each partition: two of the largest requests; more would only be dropped when the lane is paused."""
 
@@ -270,6 +273,9 @@ async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncI
         acks="all",
         # Since 0.14 a linger is always waited out, full batch or not.
         linger_ms=0,
+        # The markers of the last transaction may be on their way: the broker says so, and means milliseconds.
+        retry_backoff_ms=20,
+        max_batch_size=MAX_BATCH_BYTES,
         max_request_size=MAX_LETTER_BYTES + 1024,
     )
     try:

@@ -74,7 +74,7 @@ class Crew:
         return self._breaker.cause or self._troubles.reason
 
     def admits(self) -> bool:
-        """True if records may be read. While the store is down those in hand ask after it; with none, one is admitted."""
+        """True if records may be read. While the store is down those in hand ask after it."""
         return self._breaker.admits and (self._troubles() is None or not self._busy)
 
     def wait(self, record: Record) -> float:

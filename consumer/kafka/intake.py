@@ -19,16 +19,15 @@ from consumer.kafka.bus import BusError, PositionLost
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from consumer.jobs import Record
     from consumer.kafka.bus import Partition, Reader
     from consumer.kafka.owner import ShardOwner
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.2
-POLL_RECORDS = 500
+FULL_SECONDS = 0.02
 CAREFUL_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
@@ -118,7 +117,8 @@ class Intake:
     async def _poll(self) -> bool:
         """Poll once; True if it went well."""
         try:
-            batches = await self._reader.read(POLL_SECONDS, self._room())
+            if not await self._take_what_is_here():
+                await self._read(FULL_SECONDS if self._full else POLL_SECONDS, self._admitted())
         except PositionLost as error:
             self._judge_lost_position(error)
             return True
@@ -127,17 +127,48 @@ class Intake:
             self._rewind()
             await self._read_carefully()
             return False
-        # No await between the read's return and this: the cursor is already past these records, and an owner that ran
-        # in between would take them for control markers.
-        for records in batches.values():
-            self._deliver(records)
         self.unreadable.clear()
         return True
 
-    def _room(self) -> int:
-        """Return how many records may be read at once without overfilling the fullest lane that still admits."""
-        rooms = [self._jobs_in_hand - self.in_hand(lane) for lane in self.lanes]
-        return min([POLL_RECORDS, *(room for room in rooms if room > 0)])
+    async def _take_what_is_here(self) -> bool:
+        """Take a share from each partition, without waiting: then their shards work, and commit, side by side."""
+        taken = False
+        for partition in self._admitted():
+            taken |= await self._read(0, [partition])
+        await asyncio.sleep(0)  # none of these waits while there is something to read
+        return taken
+
+    async def _read(self, seconds: float, among: Sequence[Partition]) -> bool:
+        """Read once and deliver; True if there was anything."""
+        room = min((self._room(partition) for partition in among), default=1)
+        batches = await self._reader.read(seconds, room, among)
+        # No await between the read's return and this: the cursor is already past these records, and an owner that ran
+        # in between would take them for control markers.
+        for records in batches.values():
+            for record in records:
+                self._owners[record.partition].deliver(record)
+        return bool(batches)
+
+    def _admitted(self) -> list[Partition]:
+        """Return the partitions that may be read on now. What was fetched of the others is kept for its time."""
+        if self._stopping:
+            return []
+        return [
+            partition
+            for partition in self._reader.assignment
+            if self._room(partition) > 0 and self._owners[partition.number].wants(partition.topic)
+        ]
+
+    def _room(self, partition: Partition) -> int:
+        """Return how many more records the shard may have in hand of this lane: its share of the lane's bound."""
+        share = -(-self._jobs_in_hand // max(1, len(self.assigned)))
+        owner = self._owners.get(partition.number)
+        return share - owner.in_hand(partition.topic) if owner is not None else 0
+
+    @property
+    def _full(self) -> bool:
+        """True while a lane waits for room: that comes any moment, and nothing but the next look notices."""
+        return any(self._room(partition) <= 0 for partition in self._reader.assignment)
 
     def _rewind(self) -> None:
         """Undo what a failed poll did to the cursors: it loses what it had already taken from other partitions."""
@@ -151,23 +182,15 @@ class Intake:
         aiokafka unpacks batches while it hands records out: one that is broken fails every poll that comes to it. It
         stays where it is, and its lag and `unreadable` tell of it.
         """
-        for partition in self._reader.assignment:
-            if not self._admits(self._owners[partition.number], partition.topic):
-                continue
+        for partition in self._admitted():
             try:
-                batches = await self._reader.read(CAREFUL_SECONDS, self._room(), partition)
+                await self._read(CAREFUL_SECONDS, [partition])
             except BusError as error:
                 self.unreadable[partition] = str(error)
                 log.warning("partition_unreadable", **partition._asdict(), error=str(error))
                 self._rewind()
                 continue
             self.unreadable.pop(partition, None)
-            for records in batches.values():
-                self._deliver(records)
-
-    def _deliver(self, records: Iterable[Record]) -> None:
-        for record in records:
-            self._owners[record.partition].deliver(record)
 
     def _judge_lost_position(self, error: PositionLost) -> None:
         """Before a shard is open the client looks for a position by itself; only an open shard's error matters."""
@@ -184,18 +207,12 @@ class Intake:
 
     def _steer(self) -> None:
         """Pause and resume by what is true now: a rebalance forgets pauses, so they are never a state."""
-        room = {lane: self._jobs_in_hand - self.in_hand(lane) for lane in self.lanes}
+        admitted = frozenset(self._admitted())
         for partition in self._reader.assignment:
-            owner = self._owners.get(partition.number)
-            if owner is not None and not self._stopping and room[partition.topic] > 0 and owner.wants(partition.topic):
+            if partition in admitted:
                 self._reader.resume(partition)
             else:
                 self._reader.pause(partition)
-
-    def _admits(self, owner: ShardOwner, topic: str) -> bool:
-        if self._stopping or not owner.wants(topic):
-            return False
-        return self.in_hand(topic) < self._jobs_in_hand
 
     async def on_revoked(self) -> None:
         """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""

@@ -42,14 +42,17 @@ class ProgressFeed:
         self._topic = settings.topics.named(names.PROGRESS)
         self._queue: asyncio.Queue[Letter] = asyncio.Queue(QUEUED_EVENTS)
 
+    @property
+    def wanted(self) -> bool:
+        """True if anybody is to be told."""
+        return self._settings.worker.progress
+
     def teller(self) -> JobTeller:
         """Return a teller for one job."""
         return JobTeller(self)
 
     def tell(self, job: Job, progress: ImageProgress) -> None:
         """Queue an event, or drop it when the bus does not keep up."""
-        if not self._settings.worker.progress:
-            return
         headers, value = self._outbox.progress(job, progress)
         key = job.request.article.id.encode()
         try:
@@ -124,7 +127,7 @@ class JobTeller(Teller):
 
     def _tell(self, **what: object) -> None:
         job = self._job
-        if job is None:
+        if job is None or not self._feed.wanted:
             return
         article = ArticleRevision(id=job.request.article.id, revision=job.request.article.revision)
         progress = {"request_id": job.event.id, "article": article, "slot": job.request.output.slot, **what}

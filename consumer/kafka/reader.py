@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+NOBODYS = TopicPartition("", 0)
+"""A partition that is never assigned: reading it is a poll that takes nothing."""
+
 
 class KafkaReader:
     """The `Reader` of one worker over a consumer that is started and not yet subscribed."""
@@ -66,15 +69,14 @@ class KafkaReader:
         """Read a partition again."""
         self._consumer.resume(TopicPartition(*partition))
 
-    async def read(
-        self, seconds: float, most: int, only: Partition | None = None
-    ) -> Mapping[Partition, Sequence[Record]]:
+    async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
         """Poll once.
 
         Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after which
         its max_poll_interval is never enforced again. The worker's own liveness does not rely on it.
         """
-        partitions = [TopicPartition(*only)] if only else []
+        # To aiokafka no partition at all means every one.
+        partitions = [TopicPartition(*partition) for partition in among] or [NOBODYS]
         try:
             batches = await self._consumer.getmany(*partitions, timeout_ms=int(seconds * 1000), max_records=most)
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:

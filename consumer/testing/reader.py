@@ -99,9 +99,7 @@ class MemoryReader:
         cursor = self._cursors.get(partition)
         return cursor.position if cursor is not None else None
 
-    async def read(
-        self, seconds: float, most: int, only: Partition | None = None
-    ) -> Mapping[Partition, Sequence[Record]]:
+    async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
         """Poll once."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -111,15 +109,15 @@ class MemoryReader:
                 self._lost.clear()
                 raise PositionLost("the group never committed here", lost)
             # No await between this and the caller, as in the real one.
-            if (records := self.take(most, only)) or loop.time() >= end:
+            if (records := self.take(most, among)) or loop.time() >= end:
                 return records
             await self._broker.news(end - loop.time())
 
-    def take(self, most: int, only: Partition | None = None) -> dict[Partition, list[Record]]:
+    def take(self, most: int, among: Sequence[Partition]) -> dict[Partition, list[Record]]:
         """Return what is there now, and move past it."""
         taken: dict[Partition, list[Record]] = {}
         for partition, cursor in self._cursors.items():
-            if cursor.paused or cursor.position is None or not self.line.up or only not in {None, partition}:
+            if cursor.paused or cursor.position is None or not self.line.up or partition not in among:
                 continue
             records, cursor.position = self._broker.read(partition, cursor.position, most)
             if records:

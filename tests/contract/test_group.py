@@ -60,7 +60,7 @@ class Member:
         taken: list[Record] = []
         async with asyncio.timeout(BOUND):
             while len(taken) < number:
-                for records in (await self.reader.read(0.2, 500)).values():
+                for records in (await self.reader.read(0.2, 500, sorted(self.reader.assignment))).values():
                     taken += records
         return taken
 
@@ -205,7 +205,7 @@ async def test_a_rebalance_forgets_pauses(world: World) -> None:
     """A partition that was paused is read again after a rebalance, by the same member too."""
     async with begun(world, 1) as first:
         first.reader.pause(Partition(world.lane, 0))
-        assert await first.reader.read(0.2, 10) == {}
+        assert await first.reader.read(0.2, 10, sorted(first.reader.assignment)) == {}
         async with world.member() as second:
             await asyncio.gather(first.rejoined(2), second.rejoined(1))
         await first.rejoined(3)
@@ -253,7 +253,7 @@ async def test_aborted_copies_and_markers_are_gaps(world: World) -> None:
         assert [(record.value, record.offset) for record in records] == [(b"0", 0), (b"kept", 4)]
         async with asyncio.timeout(BOUND):
             while member.bus.position(world.lane, 0) != 6:
-                assert await member.reader.read(0.1, 500) == {}
+                assert await member.reader.read(0.1, 500, sorted(member.reader.assignment)) == {}
 
 
 async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) -> None:
@@ -264,7 +264,7 @@ async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) ->
             await asyncio.gather(await other.send(letter(world, b"behind")))
             await other.commit()
         assert [record.value for record in await member.read(1)] == [b"0"]
-        assert await member.reader.read(0.5, 500) == {}
+        assert await member.reader.read(0.5, 500, sorted(member.reader.assignment)) == {}
         await epoch.commit()
 
         assert [record.value for record in await member.read(2)] == [b"open", b"behind"]
@@ -276,7 +276,7 @@ async def test_no_more_is_read_than_asked_for(world: World) -> None:
         sizes: list[int] = []
         async with asyncio.timeout(BOUND):
             while sum(sizes) < 5:
-                batches = await member.reader.read(0.2, 2, Partition(world.lane, 0))
+                batches = await member.reader.read(0.2, 2, [Partition(world.lane, 0)])
                 sizes += [len(records) for records in batches.values()]
 
     assert max(sizes) <= 2

@@ -200,10 +200,8 @@ class AilingReader:
     def resume(self, partition: Partition) -> None:
         """Nor to resume."""
 
-    async def read(
-        self, seconds: float, most: int, only: Partition | None = None
-    ) -> Mapping[Partition, Sequence[Record]]:
-        assert (seconds > 0, most > 0, only) == (True, True, None)
+    async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
+        assert (seconds > 0, most > 0, among) == (True, True, [])
         self.polls += 1
         if self.polls <= self.failures:
             raise BusError("the poll failed")

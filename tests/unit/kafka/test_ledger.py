@@ -60,11 +60,12 @@ def test_a_finished_record_read_again_is_not_worked_on() -> None:
 def test_a_lane_that_ends_in_finished_records_is_idle() -> None:
     """When all that was left to read was finished by an earlier owner, the commit may move past it at once."""
     ledger = Ledger.restore(Progress(10, write_note(10, Note({10, 11}))))
-    assert not ledger.idle
+    idle = [ledger.idle]
     for offset in (10, 11):
         ledger.deliver(offset)
+        idle.append(ledger.idle)
 
-    assert ledger.idle
+    assert idle == [False, False, True]
     assert ledger.close_up() == Progress(12, "")
 
 

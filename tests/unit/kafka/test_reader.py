@@ -53,7 +53,7 @@ async def test_records_come_in_our_words() -> None:
     )
     consumer = Consumer({TP: [theirs]})
 
-    batches = await KafkaReader(consumer).read(0.2, 10, HERE)
+    batches = await KafkaReader(consumer).read(0.2, 10, [HERE])
 
     assert batches == {HERE: [Record("requested", 3, 7, b"k", b"v", (("n", b"1"),), 5)]}
     assert consumer.asked == [((TP,), {"timeout_ms": 200, "max_records": 10})]
@@ -63,7 +63,7 @@ async def test_records_come_in_our_words() -> None:
 async def test_a_lost_position_names_its_partitions(error: Exception) -> None:
     """Both ways of aiokafka to say that an offset is missing name the partitions in the same way."""
     with pytest.raises(PositionLost) as raised:
-        await KafkaReader(Consumer(error)).read(0.2, 10)
+        await KafkaReader(Consumer(error)).read(0.2, 10, [HERE])
 
     assert raised.value.partitions == (HERE,)
 
@@ -71,13 +71,13 @@ async def test_a_lost_position_names_its_partitions(error: Exception) -> None:
 async def test_missing_rights_are_fatal() -> None:
     """No poll is repeated for ever that the broker will always refuse."""
     with pytest.raises(Fatal, match="ACL"):
-        await KafkaReader(Consumer(TopicAuthorizationFailedError("requested"))).read(0.2, 10)
+        await KafkaReader(Consumer(TopicAuthorizationFailedError("requested"))).read(0.2, 10, [HERE])
 
 
 async def test_a_batch_that_cannot_be_read_is_the_bus_s_fault() -> None:
     """What aiokafka cannot unpack is told as a failed read, which may have moved the cursor."""
     with pytest.raises(BusError) as raised:
-        await KafkaReader(Consumer(CorruptRecordException("broken"))).read(0.2, 10)
+        await KafkaReader(Consumer(CorruptRecordException("broken"))).read(0.2, 10, [HERE])
 
     assert not isinstance(raised.value, PositionLost)
 
@@ -86,7 +86,7 @@ async def test_a_header_name_that_is_not_utf8_makes_the_reader_lenient(monkeypat
     """The first one switches the process to lenient parsing; the read is to be repeated."""
     monkeypatch.setattr(lenient, "_strict", True)
     with pytest.raises(BusError, match="leniently"):
-        await KafkaReader(Consumer(UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"))).read(0.2, 10)
+        await KafkaReader(Consumer(UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"))).read(0.2, 10, [HERE])
 
     assert not lenient._strict
 
