@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Record
     from consumer.kafka.bus import BusError, Settlement
+
+TELL_SECONDS = 5.0
+"""Longest wait for the commit that tells of a record entering the engine; it takes some hundredths of a second."""
 
 log = structlog.get_logger(__name__)
 
@@ -101,13 +104,19 @@ class Work:
 
     @asynccontextmanager
     async def in_engine(self) -> AsyncIterator[None]:
-        """Wait for the commit that tells of it; the first to leave takes nothing back while others are inside."""
+        """Wait for the commit that tells of it; the first to leave takes nothing back while others are inside.
+
+        A bus that is away must not keep the engine idle: after `TELL_SECONDS` the record enters untold, and a death is
+        then not counted.
+        """
         self._inside += 1
         try:
             if self.exposure is None:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
-            await asyncio.shield(self.exposure)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TELL_SECONDS):
+                    await asyncio.shield(self.exposure)
             yield
         finally:
             self._inside -= 1
@@ -118,5 +127,5 @@ class Work:
         """Let go of it: another owner's, or done already. Running work goes on unless `running`."""
         self._dropped = True
         if self.exposure is not None and not self.exposure.done():
-            self.exposure.cancel()
+            self.exposure.set_result(None)
         self.withdraw(running)

@@ -11,6 +11,7 @@ import pytest
 
 from consumer.errors import Fatal
 from consumer.jobs import Record
+from consumer.kafka import work
 from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
 from consumer.kafka.metadata import Note, Risk, read_note, write_note
 from consumer.kafka.opening import Pace, pause
@@ -509,6 +510,26 @@ async def test_the_group_knows_who_is_in_the_engine() -> None:
         await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
         leave.set()
         await bench.until(lambda: risks(bench) == {})
+
+
+async def test_a_bus_that_is_away_does_not_keep_the_engine_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When no commit can tell of it within its time, a record enters the engine untold."""
+    monkeypatch.setattr(work, "TELL_SECONDS", 0.01)
+    bench, leave = Bench(), asyncio.Event()
+    bench.hands.automatic = False
+    bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.hands.open)
+
+        def away(_step: str) -> None:
+            raise BusError("away")
+
+        bench.broker.faults = away
+        leave.set()
+        await enter(bench, 0, leave)
+        bench.broker.faults = lambda _step: None
+
+    assert risks(bench) == {}
 
 
 async def test_a_death_in_the_engine_is_counted_by_the_next_owner() -> None:
