@@ -237,9 +237,10 @@ async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path:
             said = await ended(worker)
         finally:
             worker.kill()
-        assert "leadart topics apply --start earliest --force" in said
+        mend = f"topics apply --only {site.topic(names.REQUESTED)}:0 --force --start earliest"
+        assert f"leadart {mend}" in said
         assert await committed(site, site.topic(names.REQUESTED)) == 0
-        assert site.run("topics", "apply", "--start", "earliest", "--force").returncode == 0
+        assert site.run(*mend.split()).returncode == 0
         with workers(site, tmp_path):
             await desk.until(lambda: len(desk.outcomes()) >= 2)
         await desk.settle()
@@ -252,16 +253,19 @@ async def test_records_that_vanish_before_a_running_worker_are_told(site: Site, 
     slow = changed(site, ENGINE__SWATCH_SECONDS="2", WORKER__JOBS_IN_HAND="1")
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
-            for number in range(5):
-                await desk.ask(request_data(f"a-{number}"), event_id=f"r-{number}")
+            await desk.ask(request_data("a-0"), event_id="r-0")
+            for _ in range(8):  # more than a worker reads ahead, so that the last ones are still on the broker
+                await desk.publish(b"a-0", b"x" * 250_000)
             await until(lambda: consumed(worker) == 1)
-            await forget_records(site, site.topic(names.REQUESTED), 4)
+            await forget_records(site, site.topic(names.REQUESTED), 8)
             said = await ended(worker)
             await desk.settle()
 
     assert "records were deleted before they were worked on" in said
-    assert [outcome["request_id"] for outcome in desk.outcomes()] == ["r-0"]
-    assert await committed(site, site.topic(names.REQUESTED)) == 1
+    assert [outcome["request_id"] for outcome in desk.outcomes() if outcome["ce"]["type"] == names.IMAGE_READY] == [
+        "r-0"
+    ]
+    assert await committed(site, site.topic(names.REQUESTED)) == 1 + len(desk.records(names.DEAD_LETTER)) < 8
 
 
 async def test_a_lane_that_grows_ends_the_worker(site: Site, tmp_path: Path) -> None:
