@@ -46,8 +46,8 @@ schemas: install ## write the generated parts of the contract
 docs: install ## write the generated documents
 	$(BIN)/python -m consumer.reference
 
-chaos: install ## only the tests that kill and freeze
-	$(BIN)/python -m pytest tests/chaos -s
+chaos: install ## the crash matrix: an hour, goes on where it was ended; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos
 
 constraints: ## pin what a fresh installation resolves to
 	rm -rf $(VENV)

@@ -60,7 +60,7 @@ class Breaker:
 
     @property
     def admits(self) -> bool:
-        """True if records may be read: it is closed, or every request in hand has been its probe in vain."""
+        """True if records may be read: it is closed, or every request it holds has failed already."""
         if self.cause is None:
             return True
         return self._probe is None and all(ticket.failed for ticket, _ in self._held)
@@ -75,8 +75,13 @@ class Breaker:
         if self.lets(ticket):
             return
         released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._held.append((ticket, released))
-        await released
+        entry = (ticket, released)
+        self._held.append(entry)
+        try:
+            await released
+        finally:
+            if entry in self._held:
+                self._held.remove(entry)
 
     def lets(self, ticket: Ticket) -> bool:
         """True if an attempt may begin right now."""
@@ -155,6 +160,8 @@ class Breaker:
 
     def _close(self) -> None:
         log.info("breaker_closed", reason=self.cause)
+        if self._probe is not None:
+            self._probe.probing = False
         self.cause, self._probe = None, None
         self._recent.clear()
         if self._timer is not None:

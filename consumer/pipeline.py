@@ -9,6 +9,7 @@ import asyncio
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
@@ -53,31 +54,45 @@ class Teller:
     def storing(self, index: int) -> None:
         """The picture is painted and on its way to the store."""
 
+    def failed(self) -> None:
+        """The attempt failed; another may follow."""
+
+
+class Operation(StrEnum):
+    """What is asked of the store. One may fail while the others work: a full disk is read as ever."""
+
+    FIND = "find"
+    KEEP = "keep"
+    ADDRESS = "address"
+
 
 class Troubles:
-    """What is down right now, by reason: told when it begins and when it is over, not by every job that waits."""
+    """What of the store is down right now: told when it begins and when all is over, not by every job that waits."""
 
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
         self._count = count
-        self._current: str | None = None
-        self.reason = ""
+        self._current: dict[Operation, Overloaded] = {}
 
     def __call__(self) -> str | None:
-        """Return the last sentence of what is down, None when nothing is: a readiness check."""
-        return self._current
+        """Return a sentence about what is down, None when nothing is: a readiness check."""
+        return next((error.message for error in self._current.values()), None)
 
-    def begin(self, error: Overloaded) -> None:
-        """Take note that something did not answer."""
+    @property
+    def reason(self) -> str:
+        """The reason code of what is down, empty when nothing is."""
+        return next((error.reason.value for error in self._current.values()), "")
+
+    def begin(self, operation: Operation, error: Overloaded) -> None:
+        """Take note that an operation failed."""
         self._count(error.reason)
-        if self._current is None:
-            log.warning("overloaded", reason=error.reason, error=error.message)
-        self._current, self.reason = error.message, error.reason
+        if not self._current:
+            log.warning("overloaded", operation=operation, reason=error.reason, error=error.message)
+        self._current[operation] = error
 
-    def end(self) -> None:
-        """Take note that it answered."""
-        if self._current is not None:
+    def end(self, operation: Operation) -> None:
+        """Take note that it succeeded: of the others that says nothing."""
+        if self._current.pop(operation, None) is not None and not self._current:
             log.info("overload_over")
-        self._current, self.reason = None, ""
 
 
 @dataclass(slots=True)
@@ -166,21 +181,22 @@ class Pipeline:
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
         """
         lock = self._recipes.setdefault(recipe.digest, asyncio.Lock())
-        async with lock:
-            found = await self._patiently(lambda: self._store.find(recipe))
-            if found is not None:
-                return found, True
-            try:
-                made = None
-                while made is None:
-                    await self._breaker.passage(errand.ticket)
-                    made = await self._patiently(lambda: self._make(errand, index, recipe))
-            except HandedBack:
-                return None
-            return made, False
+        try:
+            while True:
+                async with lock:
+                    if (found := await self._patiently(Operation.FIND, lambda: self._store.find(recipe))) is not None:
+                        return found, True
+                    if (made := await self._make(errand, index, recipe)) is not None:
+                        return made, False
+                # Not with the lock in hand: whoever is let through may need the same recipe.
+                await self._breaker.passage(errand.ticket)
+        except HandedBack:
+            return None
 
     async def _make(self, errand: Errand, index: int, recipe: Recipe) -> StoredPicture | None:
-        """Paint and store; None when the breaker opened before the turn came."""
+        """Paint and store; None when the breaker is open, before the turn or by the time it comes."""
+        if not self._breaker.lets(errand.ticket):
+            return None
         asked = time.monotonic()
         async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
             if not self._breaker.lets(errand.ticket):
@@ -188,38 +204,42 @@ class Pipeline:
             async with errand.in_engine():
                 errand.timings.note(Stage.QUEUED, time.monotonic() - asked)
                 picture = await self._paint(errand, index, recipe)
-            turn.painted()
-            errand.timings.note(Stage.ENGINE, picture.engine_seconds)
-            errand.teller.storing(index)
-            return await self._keep(recipe, picture, errand.timings)
+                turn.painted()
+                errand.timings.note(Stage.ENGINE, picture.engine_seconds)
+                errand.teller.storing(index)
+                rendition = await self._develop(picture, errand.timings)
+            return await self._keep(recipe, rendition, errand.timings)
 
     async def _paint(self, errand: Errand, index: int, recipe: Recipe) -> Picture:
         errand.teller.started(index)
         await failpoints.reached(Place.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, lambda done, of: errand.teller.step(index, done, of))
 
-    async def _keep(self, recipe: Recipe, picture: Picture, timings: Timings) -> StoredPicture:
+    async def _develop(self, picture: Picture, timings: Timings) -> Rendition:
         begun = time.monotonic()
-        rendition: Rendition = await self._darkroom.develop(picture)
-        developed = time.monotonic()
-        timings.note(Stage.DEVELOP, developed - begun)
+        rendition = await self._darkroom.develop(picture)
+        timings.note(Stage.DEVELOP, time.monotonic() - begun)
+        return rendition
+
+    async def _keep(self, recipe: Recipe, rendition: Rendition, timings: Timings) -> StoredPicture:
+        begun = time.monotonic()
         await failpoints.reached(Place.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._patiently(lambda: self._store.keep(recipe, rendition))
+        stored = await self._patiently(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
         await failpoints.reached(Place.STORED)
-        timings.note(Stage.STORE, time.monotonic() - developed)
+        timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Try again, for as long as it takes, while something around us is down: that is no failure of the request."""
+    async def _patiently(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Try again, for as long as it takes, while the store is down: that is no failure of the request."""
         wait = self._store_retry_seconds
         while True:
             try:
                 result = await attempt()
             except Overloaded as error:
-                self._troubles.begin(error)
+                self._troubles.begin(operation, error)
             else:
-                self._troubles.end()
+                self._troubles.end(operation)
                 return result
             await asyncio.sleep(wait)
             wait = min(2 * wait, MOST_OVERLOADED_WAIT)
@@ -247,7 +267,7 @@ class Pipeline:
         )
 
     async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
-        url, expires = await self._patiently(lambda: self._store.url(picture))
+        url, expires = await self._patiently(Operation.ADDRESS, lambda: self._store.url(picture))
         return ReadyPicture(
             index=index,
             url=url,

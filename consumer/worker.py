@@ -34,7 +34,7 @@ from consumer.kafka.retry import Retries
 from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Pipeline, Troubles
+from consumer.pipeline import Operation, Pipeline, Troubles
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
@@ -178,7 +178,7 @@ class _Shift:
         try:
             await self._stages.store.prepare()
         except Overloaded as error:
-            self._troubles.begin(error)
+            self._troubles.begin(Operation.FIND, error)
 
     async def _stop(self, intake: Intake, crew: Crew) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)

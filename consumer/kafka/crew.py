@@ -147,8 +147,9 @@ class Crew:
                 if failure is None:
                     self._breaker.undecided(errand.ticket)
                     raise
+                errand.teller.failed()
                 self._metrics.failures.labels(failure.reason).inc()
-                if self._breaker.failed(errand.ticket, failure.reason):
+                if self._breaker.failed(errand.ticket, failure.reason) and not isinstance(failure, Rejected):
                     continue
                 if failure is error:
                     raise
@@ -178,8 +179,9 @@ class Crew:
             self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
         if facts["outcome"] == "ready":
             self._metrics.last_success.set_to_current_time()
-        age = max(0.0, time.time() - float(facts.get("asked_at", record.timestamp_ms / 1000)))
-        self._metrics.event_age.labels(facts.get("lane", Lane.LIVE)).observe(age)
+        age = max(0.0, time.time() - float(facts["asked_at"]))
+        if self._outbox.outcome_topic in written:
+            self._metrics.event_age.labels(facts.get("lane", Lane.LIVE)).observe(age)
         log.info(
             "article_image",
             **facts,

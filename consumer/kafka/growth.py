@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import TopicAuthorizationFailedError
 
@@ -11,7 +12,7 @@ from consumer.errors import Fatal
 from consumer.kafka.bus import UNCOMMITTED
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.lag import open_lag_reader
-from consumer.kafka.topics import Start, apply, await_count, partition_counts
+from consumer.kafka.topics import Start, apply, await_count, partition_counts, whole_offsets
 from schemas import Reason
 from schemas.topics import load_topics
 
@@ -38,7 +39,7 @@ async def grow_topics(settings: Settings) -> dict[str, int]:
                 f"A topic has {most} partitions and none can be taken away: set LEADART_TOPICS__PARTITIONS={most}.",
             )
         await _refuse_while_running(admin, settings)
-        await _refuse_unless_drained(settings)
+        await _refuse_unless_drained(admin, settings)
         small = {name: count for name, count in counts.items() if count < wanted}
         if small:
             await _add_partitions(admin, list(small), settings)
@@ -68,12 +69,16 @@ async def _refuse_while_running(admin: AIOKafkaAdminClient, settings: Settings) 
         raise Fatal(Reason.MISCONFIGURED, f"Stop the workers first: group {group} has members.")
 
 
-async def _refuse_unless_drained(settings: Settings) -> None:
+async def _refuse_unless_drained(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Only where the group stands at the end of every partition it ever worked on does no article change its shard."""
     async with open_lag_reader(settings) as reader:
-        behind = [lag for lag in await reader.read() if lag.committed not in {None, UNCOMMITTED} and lag.records]
+        lags = await reader.read()
+    # Asked for apart: to the lag, an offset that could not be read is as unknown as one that was never committed.
+    committed = await whole_offsets(admin, settings, [TopicPartition(lag.topic, lag.partition) for lag in lags])
+    ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in lags}
+    behind = {tp: ends[tp] - at.offset for tp, at in committed.items() if at.offset not in {UNCOMMITTED, ends[tp]}}
     if behind:
-        where = ", ".join(f"{lag.topic}:{lag.partition} ({lag.records})" for lag in behind[:5])
+        where = ", ".join(f"{tp.topic}:{tp.partition} ({records})" for tp, records in list(behind.items())[:5])
         raise Fatal(
             Reason.TOPICS_MISMATCH,
             f"The lanes are not drained: {where}. Stop the publishers, let the workers finish, stop them, then grow.",

@@ -123,10 +123,9 @@ class Intake:
             self._judge_lost_position(error)
             return True
         except BusError as error:
-            log.warning("poll_failed", error=str(error))
-            self._rewind()
-            await self._read_carefully()
-            return False
+            if not self.unreadable:
+                log.warning("poll_failed", error=str(error))
+            return await self._read_carefully()
         self.unreadable.clear()
         return True
 
@@ -141,12 +140,16 @@ class Intake:
     async def _read(self, seconds: float, among: Sequence[Partition]) -> bool:
         """Read once and deliver; True if there was anything."""
         room = min((self._room(partition) for partition in among), default=1)
-        batches = await self._reader.read(seconds, room, among)
-        # No await between the read's return and this: the cursor is already past these records, and an owner that ran
-        # in between would take them for control markers.
-        for records in batches.values():
-            for record in records:
-                self._owners[record.partition].deliver(record)
+        try:
+            batches = await self._reader.read(seconds, room, among)
+            # No await between the read's return and this: the cursor is already past these records, and an owner that
+            # ran in between would take them for control markers.
+            for records in batches.values():
+                for record in records:
+                    self._owners[record.partition].deliver(record)
+        except BaseException:
+            self._rewind()
+            raise
         return bool(batches)
 
     def _admitted(self) -> list[Partition]:
@@ -167,30 +170,37 @@ class Intake:
 
     @property
     def _full(self) -> bool:
-        """True while a lane waits for room: that comes any moment, and nothing but the next look notices."""
-        return any(self._room(partition) <= 0 for partition in self._reader.assignment)
+        """True while a lane waits for nothing but room: that comes any moment, and only the next look notices."""
+        return any(
+            self._room(partition) <= 0 and owner.wants(partition.topic)
+            for partition in self._reader.assignment
+            if (owner := self._owners.get(partition.number)) is not None
+        )
 
     def _rewind(self) -> None:
         """Undo what a failed poll did to the cursors: it loses what it had already taken from other partitions."""
-        with suppress(BusError):  # the partition went away meanwhile, and its cursor with it
-            for shard in self.assigned:
+        for shard in self.assigned:
+            with suppress(BusError):  # the partition went away meanwhile, and its cursor with it
                 self._owners[shard].rewind()
 
-    async def _read_carefully(self) -> None:
-        """Read partition by partition, so that one that cannot be read holds up no other.
+    async def _read_carefully(self) -> bool:
+        """Read partition by partition, so that one that cannot be read holds up no other; True if any could be.
 
         aiokafka unpacks batches while it hands records out: one that is broken fails every poll that comes to it. It
         stays where it is, and its lag and `unreadable` tell of it.
         """
+        read = False
         for partition in self._admitted():
             try:
                 await self._read(CAREFUL_SECONDS, [partition])
             except BusError as error:
+                if partition not in self.unreadable:
+                    log.warning("partition_unreadable", **partition._asdict(), error=str(error))
                 self.unreadable[partition] = str(error)
-                log.warning("partition_unreadable", **partition._asdict(), error=str(error))
-                self._rewind()
-                continue
-            self.unreadable.pop(partition, None)
+            else:
+                read = True
+                self.unreadable.pop(partition, None)
+        return read
 
     def _judge_lost_position(self, error: PositionLost) -> None:
         """Before a shard is open the client looks for a position by itself; only an open shard's error matters."""

@@ -63,9 +63,9 @@ class Ledger:
         self.finished.add(offset)
 
     def expose(self, offset: int) -> bool:
-        """Take note that a record enters the engine; False when too many are at risk already."""
+        """Take note that a record enters the engine; False when the metadata could not hold it."""
         known = self.risks.get(offset)
-        if known is None and len(self.risks) >= MAX_RISKS:
+        if known is None and (len(self.risks) >= MAX_RISKS or offset - self.lowest >= MAX_SPAN):
             return False
         self.risks[offset] = Risk(known.deaths if known else 0, exposed=True)
         return True

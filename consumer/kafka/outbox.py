@@ -166,7 +166,13 @@ def _headers(told: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
 
 
 def _facts(tried: Tried, error: LeadartError) -> dict[str, object]:
-    return {"outcome": "failed", "reason": error.reason.value, "field": error.field, "attempts": tried.attempts + 1}
+    return {
+        "outcome": "failed",
+        "reason": error.reason.value,
+        "field": error.field,
+        "attempts": tried.attempts + 1,
+        "asked_at": tried.original.timestamp_ms / 1000,
+    }
 
 
 def _untellable(record: Record) -> Rejected:

@@ -125,6 +125,10 @@ class JobTeller(Teller):
         """The picture is painted and on its way to the store."""
         self._tell(stage="storing", index=index)
 
+    def failed(self) -> None:
+        """The attempt failed: nothing is being painted."""
+        self.painting = False
+
     def _tell(self, **what: object) -> None:
         job = self._job
         if job is None or not self._feed.wanted:

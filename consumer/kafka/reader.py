@@ -87,7 +87,7 @@ class KafkaReader:
             log.warning("header_name_not_utf8", error=str(error))
             read_leniently()
             raise BusError("read leniently from here on") from error
-        except KafkaError as error:
+        except Exception as error:  # a batch that does not decompress raises whatever its codec does
             raise BusError(repr(error)) from error
         # No await from here to the caller: the cursor is already past these records, and an owner that ran in between
         # would take them for control markers.

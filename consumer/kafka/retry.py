@@ -67,18 +67,16 @@ class Retries:
             return Tried(record)
         theirs, ours = split(record.headers)
         try:
-            original = replace(
-                record,
-                topic=ours["leadart-topic"],
-                partition=int(ours["leadart-partition"]),
-                offset=int(ours["leadart-offset"]),
-                timestamp_ms=int(ours["leadart-timestamp"]),
-                headers=theirs,
-            )
-            attempts, first_seen = int(ours["leadart-attempts"]), int(ours["leadart-first-seen"])
-            return Tried(original, attempts, first_seen, self._due(record, int(ours["leadart-due"])))
+            topic, partition = ours["leadart-topic"], _number(ours["leadart-partition"])
+            offset, timestamp_ms = _number(ours["leadart-offset"]), _number(ours["leadart-timestamp"])
+            attempts, first_seen = _number(ours["leadart-attempts"]), _number(ours["leadart-first-seen"])
+            due = self._due(record, _number(ours["leadart-due"]))
         except (KeyError, ValueError):
             return Tried(record)
+        if partition != record.partition:  # from another cluster, or another count: nothing here leaves its shard
+            return Tried(record)
+        original = replace(record, topic=topic, offset=offset, timestamp_ms=timestamp_ms, headers=theirs)
+        return Tried(original, attempts, first_seen, due)
 
     def again(self, tried: Tried, now_ms: int) -> Turn | None:
         """Return where a request waits that has just failed once more; None when its attempts or its time are used up.
@@ -98,6 +96,14 @@ class Retries:
     def _due(self, record: Record, due_ms: int) -> int:
         """Bound what a header says: the lane stands still until its first record is due, so none may say next year."""
         return min(due_ms, record.timestamp_ms + int(2 * self._delays[record.topic] * 1000))
+
+
+def _number(text: str) -> int:
+    """Read a count, an offset or a time. Raises ValueError for what Kafka could not hold either."""
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"{text[:40]} is out of range")
+    return number
 
 
 def split(headers: Headers) -> tuple[Headers, dict[str, str]]:

@@ -185,7 +185,7 @@ async def _start_offsets(
     force: bool,
 ) -> dict[str, int]:
     seconds = settings.kafka.request_timeout_seconds
-    committed = await _committed(admin, settings, partitions)
+    committed = await whole_offsets(admin, settings, partitions)
     unset = [tp for tp in partitions if force or committed[tp].offset == UNCOMMITTED]
     if not unset:
         return {}
@@ -197,7 +197,7 @@ async def _start_offsets(
     return {f"{tp.topic}:{tp.partition}": offset for tp, offset in sorted(offsets.items())}
 
 
-async def _committed(
+async def whole_offsets(
     admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[TopicPartition]
 ) -> Mapping[TopicPartition, Progress]:
     """Read committed offsets until the answer is whole: a young cluster first has to make its coordinator."""
@@ -217,7 +217,7 @@ async def forget_progress(settings: Settings, topic: str, partition: int) -> int
     """
     tp = TopicPartition(topic, partition)
     async with open_admin(settings.kafka) as admin:
-        committed = await _committed(admin, settings, [tp])
+        committed = await whole_offsets(admin, settings, [tp])
     if committed[tp].offset == UNCOMMITTED:
         raise Fatal(
             Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{partition}: leadart topics apply."

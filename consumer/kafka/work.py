@@ -111,12 +111,13 @@ class Work:
         """
         self._inside += 1
         try:
-            if self.exposure is None:
+            if self.exposure is None and not self._dropped:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TELL_SECONDS):
-                    await asyncio.shield(self.exposure)
+            if self.exposure is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TELL_SECONDS):
+                        await asyncio.shield(self.exposure)
             yield
         finally:
             self._inside -= 1

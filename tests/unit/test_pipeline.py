@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Errand, Pipeline, Teller, Timings, Troubles, _gravest
+from consumer.pipeline import Errand, Operation, Pipeline, Teller, Timings, Troubles, _gravest
 from consumer.scheduler import Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import load_styles
@@ -250,9 +252,56 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     troubles = Troubles(counted.append)
     assert troubles() is None
     for _ in range(3):
-        troubles.begin(Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
+        troubles.begin(Operation.KEEP, Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
+    troubles.end(Operation.FIND)
 
     assert troubles() == "the store cannot be reached"
     assert counted == [Reason.STORE_UNAVAILABLE] * 3
-    troubles.end()
+    troubles.end(Operation.KEEP)
     assert troubles() is None
+
+
+async def test_a_probe_never_waits_for_one_that_is_held() -> None:
+    """With the breaker open, a request that is let through makes every picture, whoever else wants one of them."""
+    async with studio() as bench:
+        breaker = bench.pipeline._breaker = Breaker(0.01)
+        bench.scheduler = bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
+        bench.engine.wait = asyncio.Event()
+        elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
+        probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
+        tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job(), probe)]
+        async with asyncio.timeout(BOUND):
+            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (1, 3):
+                await asyncio.sleep(0)
+        for _ in range(IN_A_ROW):
+            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        bench.engine.wait.set()
+        assert (await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)).pictures
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=BOUND)
+
+
+async def test_a_store_that_only_refuses_writes_is_down() -> None:
+    """While nothing can be kept, finding that a picture is missing does not end the trouble."""
+    troubles = Troubles()
+    async with studio() as bench:
+        bench.pipeline._troubles = troubles
+
+        async def full(recipe: Recipe, rendition: Any) -> Any:
+            del recipe, rendition
+            raise Overloaded(Reason.STORE_UNAVAILABLE, "disk full")
+
+        bench.store.keep = full  # type: ignore[method-assign]
+        tasks = [asyncio.ensure_future(bench.produce(job())) for _ in range(2)]
+        async with asyncio.timeout(BOUND):
+            while troubles() is None:
+                await asyncio.sleep(0)
+        tasks.append(asyncio.ensure_future(bench.produce(job(article={"id": "b", "revision": 1, "headline": "x"}))))
+        async with asyncio.timeout(BOUND):
+            while len(bench.notes.told) < 8:
+                assert troubles() == "disk full"
+                await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=BOUND)

@@ -51,7 +51,7 @@ def test_the_page_shows_the_figures_of_each_cell(book: Book) -> None:
     """A kept cell stands in its row with its figures, a cell without a result as not played."""
     book.note(KEPT)
 
-    (line,) = [line for line in report.render(book).splitlines() if line.startswith("| `worker_kill` | not")]
+    (line,) = [line for line in report.render(book, book).splitlines() if line.startswith("| `worker_kill` | not")]
 
     cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
     assert cells[list(Column).index(Column.BEGUN)] == "42 · 0 · 0 · 0 · 5.2 s"
@@ -62,20 +62,20 @@ def test_a_broken_promise_is_bold_and_explained(book: Book) -> None:
     """Nobody has to read all figures to find the cell that failed."""
     book.note(replace(KEPT, lost=3, reasons=("internal: a | defect",)))
 
-    text = report.render(book)
+    text = report.render(book, book)
 
     assert "**42 · 3 · 0 · 0 · 5.2 s**" in text
     assert "| `worker_kill:between_begin_and_commit` | lost: 3; internal: a \\| defect |" in text
-    assert report.broken(book)
+    assert report.broken(book, book)
 
 
 def test_a_row_that_needs_what_is_not_here_says_so(book: Book) -> None:
     """A row without results names what is missing; once it was played, nothing is missing."""
     book.add("absent", {"row": "worker_kill", "reason": "no Go"})
 
-    assert "| `worker_kill` | Not on this machine: no Go. |" in report.render(book)
+    assert "| `worker_kill` | Not on this machine: no Go. |" in report.render(book, book)
     book.note(KEPT)
-    assert "no Go" not in report.render(book)
+    assert "no Go" not in report.render(book, book)
 
 
 def test_the_machine_and_the_duration_of_all_runs_are_told(book: Book) -> None:
@@ -84,7 +84,7 @@ def test_the_machine_and_the_duration_of_all_runs_are_told(book: Book) -> None:
     for _ in range(2):
         book.add("run", {**this_machine(), "seconds": 90})
 
-    text = report.render(book)
+    text = report.render(book, book)
 
     assert "| Duration | 3 minutes |" in text
     assert this_machine()["machine"] in text
@@ -97,9 +97,9 @@ def test_an_outage_stands_with_its_latest_figures(book: Book) -> None:
         problems = ["outcomes are missing"] if lost == "1" else []
         book.add("outage", {"name": "Store away", "told": "Gone.", "figures": {"Lost": lost}, "problems": problems})
 
-    assert "| Lost | 0 |" in report.render(book)
-    assert "missing" not in report.render(book).partition("## Bounded")[2]
-    assert not report.broken(book)
+    assert "| Lost | 0 |" in report.render(book, book)
+    assert "missing" not in report.render(book, book).partition("## Bounded")[2]
+    assert not report.broken(book, book)
 
 
 def test_the_committed_page_has_every_row_and_column() -> None:

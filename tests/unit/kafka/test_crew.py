@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.breaker import Breaker
+from consumer.breaker import Breaker, Ticket
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.retry import Retries
-from consumer.pipeline import Errand, Troubles
+from consumer.pipeline import Errand, Operation, Troubles
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
 from schemas import ImageRequested, Reason, names
@@ -196,12 +196,12 @@ async def test_a_store_that_is_down_stops_admission() -> None:
     troubles, admitted = Troubles(), []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(), troubles=troubles)
-        troubles.begin(Overloaded(Reason.STORE_UNAVAILABLE, "down"))
+        troubles.begin(Operation.FIND, Overloaded(Reason.STORE_UNAVAILABLE, "down"))
         admitted.append(crew.admits())
         withdraw = crew.begin(Hand(valid()))
         admitted.append(crew.admits())
         assert crew.trouble == "store_unavailable"
-        troubles.end()
+        troubles.end(Operation.FIND)
         admitted.append(crew.admits())
         withdraw(True)
 
@@ -215,3 +215,36 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
     await work(replace(valid(), topic=topic), pipeline)
 
     assert pipeline.errands[0].job.lane == lane
+
+
+class Failing(Pipeline):
+    """Fails every job after it began to paint."""
+
+    async def produce(self, errand: Errand) -> Any:
+        errand.teller.started(0)
+        raise Transient(Reason.ENGINE_FAILED, "x")
+
+
+async def test_held_work_goes_with_its_shard() -> None:
+    """A request that the breaker holds is not being painted: when its shard moves it is let go of."""
+    breaker = Breaker(60)
+    for _ in range(5):
+        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, Failing(), breaker)
+        withdraw = crew.begin(Hand(valid()))
+        while breaker.admits == (not breaker._held):
+            await asyncio.sleep(0)
+        withdraw(False)
+    assert not breaker._held
+
+
+async def test_poison_is_never_held() -> None:
+    """Even while the breaker is open, a request that ended two engines is failed: trying it again ends two more."""
+    breaker, hand = Breaker(60), Hand(valid())
+    for _ in range(5):
+        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(hand)
+
+    assert hand.settled[0].facts["reason"] == "engine_poison"

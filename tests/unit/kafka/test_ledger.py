@@ -130,3 +130,14 @@ def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
     assert read_note(ledger.close_up()).risks == {1: Risk(1, exposed=False)}
     ledger.finish(1)
     assert read_note(ledger.close_up()).risks == {}
+
+
+@given(gaps=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=8))
+def test_whatever_is_at_risk_can_be_read_back(gaps: list[int]) -> None:
+    """However far the log's gaps put two records apart, what is committed of them is readable."""
+    ledger = Ledger.restore(Progress(100, ""))
+    for offset in offsets_of(gaps, base=100):
+        ledger.deliver(offset)
+        ledger.expose(offset)
+
+    assert Ledger.restore(ledger.close_up()).risks == ledger.risks

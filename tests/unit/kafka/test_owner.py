@@ -615,3 +615,34 @@ async def test_a_crew_that_admits_nothing_stops_every_lane() -> None:
         await bench.until(lambda: bench.owner.open)
         assert not bench.owner.wants(LANE)
         assert not bench.owner.wants(SECOND)
+
+
+@pytest.mark.parametrize("step", ["wait", "begin"])
+async def test_records_that_were_read_but_not_delivered_are_not_passed(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(!) When a worker fails between reading and delivering, its owner's last commit stays before those records."""
+    bench = Bench()
+    for topic in (LANE, LANE, SECOND):
+        bench.broker.publish(request(topic=topic))
+
+    def defect(*_: object) -> None:
+        raise RuntimeError(step)
+
+    monkeypatch.setattr(bench.hands, step, defect)
+    run = asyncio.ensure_future(bench.owner.run())
+    await bench.until(lambda: bench.owner.open)
+    with pytest.raises(RuntimeError):
+        bench.bus.poll(bench.owner)
+    run.cancel()
+    await asyncio.wait([run], timeout=BOUND)
+
+    assert {bench.broker.offsets[topic, 0].offset for topic in (LANE, SECOND)} == {0}
+
+
+async def test_work_let_go_of_does_not_wait_for_the_group() -> None:
+    """A picture of a record that is another owner's by now enters the engine at once; it keeps no place for nothing."""
+    let_go = work.Work(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
+    let_go.drop(running=False)
+    async with asyncio.timeout(work.TELL_SECONDS / 2), let_go.in_engine():
+        pass

@@ -97,3 +97,20 @@ def test_tests_may_shorten_the_delays() -> None:
 
     assert turn is not None
     assert (turn.topic, turn.due_ms, turn.first_seen_ms) == (names.RETRY_1M, NOW + 600, NOW)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"leadart-due": "-" + "9" * 400},
+        {"leadart-due": "9" * 400},
+        {"leadart-attempts": "-5"},
+        {"leadart-partition": "99999"},
+        {"leadart-offset": str(2**63)},
+    ],
+)
+def test_a_history_from_elsewhere_is_not_believed(history: dict[str, str | None]) -> None:
+    """Numbers that Kafka could not hold, or another partition, are no history of ours: a first try, in its shard."""
+    record = waiting(**history)
+
+    assert retries().unwrap(record) == Tried(record)

@@ -1,0 +1,53 @@
+"""A corner of the servers made ready quickly, and a CMS there that outlives a broker."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from consumer.kafka.topics import Start, apply
+from consumer.storage import S3Store
+from schemas import names
+from tests.harness import Cms
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.harness import Site
+
+PUBLISH_SECONDS = 180
+
+
+def empty(folder: Path) -> None:
+    """Make the folder, or remove the files that an earlier try left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+
+
+async def prepare(site: Site) -> None:
+    """Do what `leadart topics apply` and `leadart store prepare` do, without two more processes to start."""
+    await apply(site.settings, Start.EARLIEST)
+    async with S3Store(site.settings.storage) as store:
+        await store.prepare(create=True, public=True)
+
+
+@asynccontextmanager
+async def newsroom(site: Site) -> AsyncIterator[Cms]:
+    """Open a CMS that publishes each record once whatever the broker does, and hears only what was committed."""
+    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, enable_idempotence=True, request_timeout_ms=PUBLISH_SECONDS * 1000
+    )
+    consumer = AIOKafkaConsumer(
+        site.topic(names.OUTCOME),
+        site.topic(names.DEAD_LETTER),
+        bootstrap_servers=servers,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    async with producer, consumer:
+        yield Cms(site, producer, consumer)

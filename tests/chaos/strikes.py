@@ -1,0 +1,175 @@
+"""What is done to the worker that was caught, or to a server behind it. Each strike heals what it hit, then returns.
+
+A caught worker is let go (`scene.release()`) when the trouble is there, not before: it walks right into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.chaos.memory import starve
+from tests.chaos.proxies import Mood
+
+if TYPE_CHECKING:
+    from tests.chaos.scene import Scene
+
+SESSION_SECONDS = 4
+"""After this long without a word the group gives a worker's shards to others."""
+
+FREEZE_SECONDS = SESSION_SECONDS + 2.5
+DOWN_SECONDS = 3.0
+BAD_STORE_SECONDS = 8.0
+CROWD = 4
+
+
+async def kill_worker(scene: Scene) -> None:
+    """The caught worker gets SIGKILL."""
+    scene.fleet.kill(scene.victim)
+    scene.release()
+
+
+async def freeze_worker(scene: Scene) -> None:
+    """The caught worker is stopped past its session (SIGSTOP) and wakes up when others have its shards."""
+    scene.victim.signal(signal.SIGSTOP)
+    scene.release()
+    await scene.pause(FREEZE_SECONDS)
+    scene.victim.signal(signal.SIGCONT)
+
+
+async def starve_worker(scene: Scene) -> None:
+    """The kernel's out-of-memory killer ends the caught worker: its memory control group is full."""
+    scene.fleet.expect_end(scene.victim)
+    await asyncio.to_thread(starve, scene.victim.process.pid)
+    assert await scene.fleet.ended(scene.victim) == -signal.SIGKILL
+    scene.release()
+
+
+async def stop_worker(scene: Scene) -> None:
+    """The caught worker gets SIGTERM while it is held, and must end in order, with status 0."""
+    stopping = asyncio.create_task(scene.fleet.stop(scene.victim))
+    await scene.pause(0.2)
+    scene.release()
+    await stopping
+
+
+async def kill_engine(scene: Scene) -> None:
+    """The engine's process gets SIGKILL; the worker has another one started."""
+    _engine(scene).kill()
+    scene.release()
+
+
+async def hang_engine(scene: Scene) -> None:
+    """The engine's process is stopped (SIGSTOP) for ever; the worker must notice and replace it."""
+    _engine(scene).suspend()
+    scene.release()
+
+
+async def kill_broker(scene: Scene) -> None:
+    """The broker gets SIGKILL and is started again after 3 s on the same data."""
+    kafka = scene.servers.kafka
+    await asyncio.to_thread(kafka.kill)
+    scene.release()
+    await scene.pause(DOWN_SECONDS)
+    await asyncio.to_thread(kafka.start)
+
+
+async def freeze_broker(scene: Scene) -> None:
+    """The broker is stopped (SIGSTOP) for longer than sessions and transactions may last."""
+    scene.servers.kafka.freeze()
+    scene.release()
+    await scene.pause(FREEZE_SECONDS)
+    scene.servers.kafka.thaw()
+
+
+async def lose_broker(scene: Scene) -> None:
+    """One of three brokers gets SIGKILL and stays away until the cell is counted."""
+    assert scene.servers.cluster is not None
+    node = scene.dice.choice(scene.servers.cluster.nodes)
+    await asyncio.to_thread(node.kill)
+    scene.release()
+
+
+async def kill_store(scene: Scene) -> None:
+    """The store gets SIGKILL and is started again after 3 s on the same data."""
+    store = scene.servers.s3
+    await asyncio.to_thread(store.kill)
+    scene.release()
+    await scene.pause(DOWN_SECONDS)
+    await asyncio.to_thread(store.start)
+
+
+async def slow_store(scene: Scene) -> None:
+    """For 8 s the store takes 0.3 to 4 s an answer; workers give up after 2 s, yet what they asked for is done."""
+    await _bad_store(scene, Mood.SLOW)
+
+
+async def failing_store(scene: Scene) -> None:
+    """For 8 s the store answers 500 to everything; half of it was carried out all the same."""
+    await _bad_store(scene, Mood.FAILING)
+
+
+async def fill_store(scene: Scene) -> None:
+    """The store's disk is full for 8 s."""
+    assert scene.servers.disk is not None
+    await asyncio.to_thread(scene.servers.disk.fill)
+    scene.release()
+    await scene.pause(BAD_STORE_SECONDS)
+    scene.servers.disk.free()
+
+
+async def cut_broker(scene: Scene) -> None:
+    """The caught worker's line to the broker swallows every byte for longer than its session; connections stay open."""
+    await _cut(scene)
+
+
+async def cut_store(scene: Scene) -> None:
+    """The caught worker's line to the store swallows every byte for 6.5 s; connections stay open."""
+    await _cut(scene)
+
+
+async def _cut(scene: Scene) -> None:
+    assert scene.servers.toxiproxy is not None
+    line = str(scene.fleet.slot(scene.victim))
+    scene.servers.toxiproxy.cut(line)
+    scene.release()
+    await scene.pause(FREEZE_SECONDS)
+    scene.servers.toxiproxy.mend(line)
+
+
+async def restart_all(scene: Scene) -> None:
+    """Every worker gets SIGTERM and is replaced, one after the other, the caught one first."""
+    others = [worker for worker in scene.fleet.workers if worker is not scene.victim]
+    await stop_worker(scene)
+    await scene.fleet.ready()
+    for worker in others:
+        await scene.fleet.stop(worker)
+        await scene.fleet.ready()
+
+
+async def scale(scene: Scene) -> None:
+    """One worker becomes four, and four become one again."""
+    while len(scene.fleet.workers) < CROWD:
+        scene.fleet.add()
+    scene.release()
+    await scene.fleet.ready()
+    for worker in scene.fleet.workers[1:]:
+        await scene.fleet.stop(worker, replaced=False)
+
+
+async def _bad_store(scene: Scene, mood: Mood) -> None:
+    assert scene.servers.gate is not None
+    scene.servers.gate.mood = mood
+    scene.release()
+    await scene.pause(BAD_STORE_SECONDS)
+    scene.servers.gate.mood = Mood.FAIR
+
+
+def _engine(scene: Scene) -> psutil.Process:
+    """Return the victim's engine process: the one of its children that paints."""
+    children = psutil.Process(scene.victim.process.pid).children(recursive=True)
+    (engine,) = [child for child in children if "consumer.engine.child" in child.cmdline()]
+    return engine

@@ -1,0 +1,67 @@
+"""The poll loop, with a reader that fails as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from consumer.kafka.bus import BusError, Partition
+from consumer.kafka.intake import Intake
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.jobs import Record
+    from consumer.kafka.bus import Listener
+
+BOUND = 5.0
+BROKEN = Partition("requested", 1)
+
+
+class HalfReader:
+    """Two partitions, one of which cannot be read."""
+
+    trouble: str | None = None
+    awaits_assignment = False
+    assignment = frozenset({Partition("requested", 0), BROKEN})
+
+    def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
+        """Nobody is told of anything."""
+
+    def pause(self, partition: Partition) -> None:
+        """There is nothing to pause."""
+
+    def resume(self, partition: Partition) -> None:
+        """Nor to resume."""
+
+    async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
+        assert (seconds >= 0, most > 0) == (True, True)
+        await asyncio.sleep(0)
+        if BROKEN in among:
+            raise BusError("a batch that cannot be unpacked")
+        return {}
+
+
+class EagerOwner:
+    """A shard that always takes more."""
+
+    open = True
+
+    def wants(self, topic: str) -> bool:
+        return topic == "requested"
+
+    def in_hand(self, topic: str) -> int:
+        return len(topic) - len("requested")
+
+
+async def test_one_partition_that_cannot_be_read_is_told_and_is_no_standstill() -> None:
+    """The others are read, which is a sign of life; the broken one is named for as long as it is broken."""
+    beats = asyncio.Event()
+    owners: Any = {0: EagerOwner(), 1: EagerOwner()}
+    intake = Intake(HalfReader(), ["requested"], owners, jobs_in_hand=8, cancel_revoked=False, polled=beats.set)
+    running = asyncio.ensure_future(intake.run())
+    await asyncio.wait_for(beats.wait(), BOUND)
+    running.cancel()
+    await asyncio.wait([running], timeout=BOUND)
+
+    assert intake.unreadable == {BROKEN: "a batch that cannot be unpacked"}
