@@ -120,9 +120,9 @@ async def test_a_broken_engine_drains_nothing(kafka: KafkaServer, s3: S3Server, 
     async with cms(site) as desk:
         with workers(site, tmp_path) as (worker,):
             asked = [await desk.ask(request_data(f"a-{number}")) for number in range(40)]
-            await until(lambda: "breaker" in worker.get("/readyz")[1])
+            await until(lambda: "the breaker is open" in worker.get("/readyz")[1])
             await until(lambda: "engine_failed" in site.run("lag", "--json").stdout)
-            assert "leadart_breaker_open 1.0" in worker.get("/metrics")[1]
+            await until(lambda: "leadart_breaker_open 1.0" in worker.get("/metrics")[1])
             await until(lambda: len(lines(worker, "breaker_still_open")) > 1)
             failing.unlink()
             outcomes = [await answer(desk, request_id) for request_id in asked]
