@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -67,6 +68,11 @@ class Crew:
         self._metrics = metrics
         self._poison_deaths = poison_deaths
         self._busy: set[asyncio.Task[None]] = set()
+        # Looking a label up costs more than counting, and every record is counted ten times.
+        self._consumed = cache(metrics.events_consumed.labels)
+        self._stage = cache(metrics.stage_duration.labels)
+        self._outcome = cache(metrics.outcomes.labels)
+        self._age = cache(metrics.event_age.labels)
 
     @property
     def trouble(self) -> str:
@@ -85,7 +91,7 @@ class Crew:
 
     def begin(self, hand: InHand) -> Callable[[bool], None]:
         """Start work on a record. The returned function withdraws it; painting goes on unless it is told otherwise."""
-        self._metrics.events_consumed.labels(hand.record.topic).inc()
+        self._consumed(hand.record.topic).inc()
         teller = self._progress.teller()
         task = self._tasks.create_task(self._work(hand, teller))
         self._busy.add(task)
@@ -129,7 +135,7 @@ class Crew:
         teller.accepted(errand.job)
         ready = await self._produce(errand)
         for stage, seconds in errand.timings.stages.items():
-            self._metrics.stage_duration.labels(stage).observe(seconds)
+            self._stage(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
         settlement = self._outbox.ready(errand.job, ready)
         facts = {**settlement.facts, **_about(errand.job), "seconds": _rounded(errand.timings)}
@@ -170,18 +176,18 @@ class Crew:
 
     def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
         """Write the one line that tells a record's whole story."""
-        self._metrics.stage_duration.labels(Stage.ANNOUNCE).observe(seconds)
+        self._stage(Stage.ANNOUNCE).observe(seconds)
         facts = settlement.facts
         written = {letter.topic for letter in settlement.letters}
         if self._outbox.outcome_topic in written:
-            self._metrics.outcomes.labels(facts["outcome"]).inc()
+            self._outcome(facts["outcome"]).inc()
         if self._outbox.dead_letter_topic in written:
             self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
         if facts["outcome"] == "ready":
             self._metrics.last_success.set_to_current_time()
         age = max(0.0, time.time() - float(facts["asked_at"]))
         if self._outbox.outcome_topic in written:
-            self._metrics.event_age.labels(facts.get("lane", Lane.LIVE)).observe(age)
+            self._age(facts.get("lane", Lane.LIVE)).observe(age)
         log.info(
             "article_image",
             **facts,

@@ -125,7 +125,7 @@ class Outbox:
             time=datetime.now(UTC),
             dataschema=names.dataschema(data.type),
             extensions={**asker.extensions, "causationid": asker.request_id, "partitionkey": asker.article_id},
-            data=data.model_dump(mode="json"),
+            data=data.model_dump_json().encode(),
         )
         return write(event)
 

@@ -41,6 +41,7 @@ CONFIDENTIAL = frozenset(
 
 _MESSAGES_KNOWN = 1000
 
+_PLAINEST = frozenset({str, int, float, bool, type(None)})
 _PLAIN = (str, int, float, type(None), date, Enum, PurePath, BaseException)
 
 
@@ -107,6 +108,8 @@ def _without(fields: Mapping[Any, Any]) -> MutableMapping[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if value.__class__ in _PLAINEST:
+        return value
     if isinstance(value, dict):
         return _without(value)
     if isinstance(value, list | tuple | set | frozenset):
