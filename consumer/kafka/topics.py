@@ -41,6 +41,8 @@ class Start(StrEnum):
 
 
 ASK_AGAIN_SECONDS = 0.3
+KNOWN_SECONDS = 5.0
+"""After this long every broker of a cluster that is well knows a new topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,25 @@ async def apply(
     """
     async with open_admin(settings.kafka) as admin:
         created = await _create(admin, settings, load_topics())
-        count = await one_partition_count(admin, settings)
+        count = await _count_when_known(admin, settings, KNOWN_SECONDS if created else 0)
         differing = await differing_configs(admin, settings)
         lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
         partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
         chosen = [tp for tp in partitions if not only or tp in only]
         offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
     return Applied(tuple(created), tuple(differing), offsets)
+
+
+async def _count_when_known(admin: AIOKafkaAdminClient, settings: Settings, seconds: float) -> int:
+    """Ask again for so long: each question may go to another broker, and not all have heard of new topics."""
+    end = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            return await one_partition_count(admin, settings)
+        except Fatal:
+            if asyncio.get_running_loop().time() >= end:
+                raise
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> list[str]:
