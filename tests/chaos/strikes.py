@@ -15,6 +15,7 @@ from tests.chaos.memory import starve
 from tests.chaos.proxies import Mood
 
 if TYPE_CHECKING:
+    from consumer.embedded.server import Server
     from tests.chaos.scene import Scene
 
 SESSION_SECONDS = 4
@@ -70,11 +71,7 @@ async def hang_engine(scene: Scene) -> None:
 
 async def kill_broker(scene: Scene) -> None:
     """The broker gets SIGKILL and is started again after 3 s on the same data."""
-    kafka = scene.servers.kafka
-    await asyncio.to_thread(kafka.kill)
-    scene.release()
-    await scene.pause(DOWN_SECONDS)
-    await asyncio.to_thread(kafka.start)
+    await _kill_and_start(scene, scene.servers.kafka)
 
 
 async def freeze_broker(scene: Scene) -> None:
@@ -95,11 +92,7 @@ async def lose_broker(scene: Scene) -> None:
 
 async def kill_store(scene: Scene) -> None:
     """The store gets SIGKILL and is started again after 3 s on the same data."""
-    store = scene.servers.s3
-    await asyncio.to_thread(store.kill)
-    scene.release()
-    await scene.pause(DOWN_SECONDS)
-    await asyncio.to_thread(store.start)
+    await _kill_and_start(scene, scene.servers.s3)
 
 
 async def slow_store(scene: Scene) -> None:
@@ -129,6 +122,13 @@ async def cut_broker(scene: Scene) -> None:
 async def cut_store(scene: Scene) -> None:
     """The caught worker's line to the store swallows every byte for 6.5 s; connections stay open."""
     await _cut(scene)
+
+
+async def _kill_and_start(scene: Scene, server: Server) -> None:
+    await asyncio.to_thread(server.kill)
+    scene.release()
+    await scene.pause(DOWN_SECONDS)
+    await asyncio.to_thread(server.start)
 
 
 async def _cut(scene: Scene) -> None:

@@ -16,11 +16,12 @@ from botocore.exceptions import ClientError
 
 from consumer.embedded import S3Server
 from consumer.errors import Overloaded
-from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.jobs import Rendition
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from schemas import Reason
 from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.samples import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +31,6 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"
 WHOLE = "whole"
-
-RECIPE = Recipe(
-    prompt="Ferries in port",
-    negative_prompt="",
-    model=ModelIdentity(name="swatch", sha256="0" * 64),
-    adapters=(),
-    width=512,
-    height=512,
-    steps=12,
-    guidance_scale=2.0,
-    seed=42,
-    style="default",
-    style_version=3,
-)
 
 Statement = dict[str, Any]
 

@@ -15,9 +15,10 @@ import pytest
 from consumer import __version__
 from consumer.embedded import S3Server
 from consumer.errors import Overloaded
-from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.jobs import Rendition
 from consumer.storage import S3Store, manifest_key
 from schemas import Reason
+from tests.samples import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
 
     from consumer.settings import StorageSettings
 
-RECIPE = Recipe(
-    prompt="Ferries in port",
-    negative_prompt="",
-    model=ModelIdentity(name="swatch", sha256="0" * 64),
-    adapters=(),
-    width=512,
-    height=512,
-    steps=12,
-    guidance_scale=2.0,
-    seed=42,
-    style="default",
-    style_version=3,
-)
 PICTURE = Rendition(data=b"\x89PNG not really", media_type="image/png", width=512, height=512)
 
 
