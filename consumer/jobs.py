@@ -62,10 +62,23 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which weights paint: a name for people and the SHA-256 (hex) of the weights for recipes."""
+    """Which weights paint: a name for people and the SHA-256 (hex) of the weights for recipes.
+
+    `coverage` is the share of the transformer's tensors that the house's checkpoint replaced, None without one.
+    """
 
     name: str
     sha256: str
+    coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA that takes part in a picture: its file's name without suffix, SHA-256 (hex) and strength."""
+
+    name: str
+    sha256: str
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class Recipe:
     prompt: str
     negative_prompt: str
     model: ModelIdentity
-    adapters: tuple[str, ...]
+    adapters: tuple[Adapter, ...]
     width: int
     height: int
     steps: int
@@ -93,7 +106,9 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 (hex) over the canonical JSON of all fields."""
         # What `asdict` would make, without its deep copy: every request comes by here, made before or not.
-        fields = {**vars(self), "model": {"name": self.model.name, "sha256": self.model.sha256}}
+        adapters = [{"sha256": adapter.sha256, "scale": adapter.scale} for adapter in self.adapters]
+        model = {"name": self.model.name, "sha256": self.model.sha256}
+        fields = {**vars(self), "model": model, "adapters": adapters}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -44,7 +44,7 @@ _SECTION = re.compile(r"(<!-- settings: made by `make docs` -->\n).*?(<!-- end -
 _HEAD = """\
 # Configuration
 
-<!-- made by `make docs` from consumer/settings.py; do not edit -->
+<!-- made by `make docs` from consumer/settings/; do not edit -->
 
 A setting is an environment variable. `--env-file FILE` reads the same names from a file (`leadart dev` writes one); the
 environment beats the file. An empty variable counts as not set, an unknown one is ignored. When a value is wrong, the

@@ -106,9 +106,12 @@ def _run(inbox: SimpleQueue[Request], say: Callable[[Reply], None]) -> None:
 
 def _open(request: Open, say: Callable[[Reply], None]) -> Painter:
     """Load the model and say Ready. Raises Fatal."""
-    check_folder(request.model)
+    settings = request.settings
+    if settings.model is None:
+        raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
+    check_folder(settings.model)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
-        identity = beside.submit(identify, request.model)
+        identity = beside.submit(identify, settings.model)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
             from consumer.engine.model import load_pipeline  # noqa: PLC0415 - seconds of imports, after the checks
@@ -116,14 +119,14 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Painter:
         except ImportError as error:
             message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
             raise Fatal(Reason.MISCONFIGURED, message) from error
-        pipeline = load_pipeline(request.model, request.device, request.threads)
+        pipeline = load_pipeline(settings.model, request.device, settings.threads)
     gc.freeze()
     gc.enable()
     try:
         say(Ready(identity.result()))
     except OSError as error:
-        raise unavailable(request.model, f"cannot be read: {error}") from error
-    return Painter(pipeline, request.batch_size, say)
+        raise unavailable(settings.model, f"cannot be read: {error}") from error
+    return Painter(pipeline, settings.batch_size, say)
 
 
 def _new(inbox: SimpleQueue[Any], patience: float) -> list[Order]:

@@ -46,10 +46,10 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICE={name} is no device torch knows.") from error
+        raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICES={name} is no device torch knows.") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise Fatal(
             Reason.MISCONFIGURED,
-            f"LEADART_ENGINE__DEVICE={name}, but torch sees {torch.cuda.device_count()} CUDA devices.",
+            f"LEADART_ENGINE__DEVICES={name}, but torch sees {torch.cuda.device_count()} CUDA devices.",
         )
     return device

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from consumer.jobs import Lane, ModelIdentity, Recipe
+    from consumer.jobs import Adapter, Lane, ModelIdentity, Recipe
+    from consumer.settings import EngineSettings
     from schemas import Reason
 
 _LENGTH = struct.Struct(">I")
@@ -23,12 +23,10 @@ Message = TypeVar("Message")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """To the child, first and once: load this model. `beat_seconds` is how often it speaks while it has no work."""
+    """To the child, first and once: load the model. `beat_seconds` is how often it speaks while it has no work."""
 
-    model: Path
+    settings: EngineSettings
     device: str
-    batch_size: int
-    threads: int
     beat_seconds: float
 
 
@@ -51,9 +49,10 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the child, first: the model is loaded."""
+    """From the child, first: the model is loaded and warm. `adapters` are those that pictures may ask for."""
 
     model: ModelIdentity
+    adapters: tuple[Adapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +86,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """From the child: a picture's pixels (8-bit sRGB, row-major) and the seconds it took with its company."""
+    """From the child: a picture's pixels (8-bit sRGB, row-major) and the seconds it took with its company.
+
+    `prompt_cut`: its prompt was longer than the model reads, and only the beginning was painted.
+    """
 
     number: int
     width: int
     height: int
     rgb: bytes
     seconds: float
+    prompt_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class ZImageEngine:
                 Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set: it names the folder of a Z-Image pipeline."
             )
         beat = min(_BEAT_SECONDS, settings.step_timeout_seconds / 4)
-        return Open(settings.model.absolute(), settings.device, settings.batch_size, settings.threads, beat)
+        return Open(settings, settings.devices, beat)
 
     async def _load(self, child: Child) -> ModelIdentity | None:
         """Wait for the model; None when the child died over it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.errors import Overloaded
-from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.testing.store import MemoryStore
@@ -26,7 +26,7 @@ RECIPE = Recipe(
     prompt="Storm over the harbour, 油画",
     negative_prompt="text, watermark",
     model=ModelIdentity(name="swatch", sha256="0" * 64),
-    adapters=("house-line",),
+    adapters=(Adapter("house-line", "a" * 64),),
     width=256,
     height=256,
     steps=12,

@@ -129,7 +129,7 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
 async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
     """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
     async with asyncio.timeout(60), started(CHILD) as child:
-        child.send(Open(model, "cpu", batch_size=1, threads=1, beat_seconds=5))
+        child.send(Open(EngineSettings(model=model, threads=1), "cpu", beat_seconds=5))
         child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
         while not isinstance(await child.reply(), Step):
             pass

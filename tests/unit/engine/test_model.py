@@ -55,4 +55,4 @@ def test_a_device_that_is_not_there_is_refused(tiny_model: Path, device: str) ->
     """The setting is named when torch has no such device."""
     error = refusal(tiny_model, device)
     assert error.reason is Reason.MISCONFIGURED
-    assert f"LEADART_ENGINE__DEVICE={device}" in error.message
+    assert f"LEADART_ENGINE__DEVICES={device}" in error.message

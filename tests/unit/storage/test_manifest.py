@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition
 from consumer.storage import Manifest, manifest_key, stored_picture
 
 _TEXT = st.text(st.characters(codec="utf-8"))
@@ -18,7 +18,7 @@ _RECIPES = st.builds(
     prompt=_TEXT,
     negative_prompt=_TEXT,
     model=st.builds(ModelIdentity, name=_TEXT, sha256=_TEXT),
-    adapters=st.lists(_TEXT, max_size=3).map(tuple),
+    adapters=st.lists(st.builds(Adapter, name=_TEXT, sha256=_TEXT, scale=st.floats(0, 2)), max_size=3).map(tuple),
     width=_SIZES,
     height=_SIZES,
     steps=st.integers(1, 100),
@@ -32,7 +32,7 @@ _RECIPES = st.builds(
 _FIRST = """{
  "format": 1,
  "recipe": {"prompt": "Storm \u6cb9\u753b", "negative_prompt": "text", "model": {"name": "swatch", "sha256": "00"},
-            "adapters": ["house-line"], "width": 256, "height": 512, "steps": 12, "guidance_scale": 2.0, "seed": 7,
+            "adapters": [], "width": 256, "height": 512, "steps": 12, "guidance_scale": 2.0, "seed": 7,
             "style": "oil_painting", "style_version": 1, "renderer": "1"},
  "picture": {"key": "pictures/76/76.png", "sha256": "76", "bytes_": 3, "media_type": "image/png", "width": 256,
              "height": 512, "seed": 7, "recipe": "18"},

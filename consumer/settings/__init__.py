@@ -14,6 +14,26 @@ from pydantic import BaseModel, Field, HttpUrl, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.secrets import WithSecrets
+from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
+
+__all__ = [
+    "EngineKind",
+    "EngineSettings",
+    "HttpSettings",
+    "KafkaSettings",
+    "LogFormat",
+    "LogSettings",
+    "MemoryPolicy",
+    "OnRevoke",
+    "SaslMechanism",
+    "SecurityProtocol",
+    "Settings",
+    "StorageSettings",
+    "StyleSettings",
+    "TopicSettings",
+    "WorkerSettings",
+    "load_settings",
+]
 
 TopicPrefix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]*$", max_length=64)]
 
@@ -34,13 +54,6 @@ class SaslMechanism(StrEnum):
     SCRAM_SHA_256 = "SCRAM-SHA-256"
     SCRAM_SHA_512 = "SCRAM-SHA-512"
     OAUTHBEARER = "OAUTHBEARER"
-
-
-class EngineKind(StrEnum):
-    """Which engine paints."""
-
-    ZIMAGE = "zimage"
-    SWATCH = "swatch"
 
 
 class OnRevoke(StrEnum):
@@ -173,26 +186,6 @@ class StorageSettings(WithSecrets):
     presigned_seconds: int = Field(604_800, ge=60, le=604_800, description="How long a presigned address is valid.")
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Bound on every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Connections kept to the store.")
-
-
-class EngineSettings(BaseModel):
-    """What paints."""
-
-    kind: EngineKind = Field(
-        EngineKind.ZIMAGE, description="`zimage` paints; `swatch` makes labelled colour cards without torch."
-    )
-    model: Path | None = Field(None, description="Folder of the Z-Image pipeline (safetensors); required for `zimage`.")
-    device: str = Field("auto", description="`auto`, `cpu`, or a CUDA device such as `cuda:0`.")
-    batch_size: int = Field(4, ge=1, le=64, description="Most pictures painted together.")
-    window: int = Field(
-        8, ge=1, le=256, description="Most pictures handed to the engine at a time; the rest wait in lanes."
-    )
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of the engine; 0 leaves it to torch.")
-    load_timeout_seconds: float = Field(600.0, ge=1, le=7200, description="Bound on loading the model.")
-    step_timeout_seconds: float = Field(
-        300.0, ge=0.1, le=7200, description="An engine silent for this long while painting is killed and started again."
-    )
-    swatch_seconds: float = Field(0.0, ge=0, le=600, description="How long the swatch engine takes for a picture.")
 
 
 class WorkerSettings(BaseModel):
