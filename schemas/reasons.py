@@ -103,6 +103,12 @@ class Reason(StrEnum):
         "Change the size, the steps or the prompt as `message` says.",
     )
 
+    NOT_FINITE = (
+        "not_finite",
+        "The picture's values stopped being numbers while it was painted.",
+        "Ask for another seed or more steps; if many pictures do so, look at the house's checkpoint.",
+    )
+
     # Something around the worker is broken: the operator mends it, the publisher does nothing.
     STORE_UNAVAILABLE = (
         "store_unavailable",
