@@ -33,7 +33,9 @@ def velocities(transformer: Any, step: Step[Draft]) -> list[torch.Tensor]:
 
 def _flows(transformer: Any, sequences: Sequence[tuple[Draft, torch.Tensor]]) -> list[torch.Tensor]:
     """Call the transformer once; it takes each picture in its own size, as a film of one frame."""
-    latents = [draft.latents.to(transformer.dtype).unsqueeze(1) for draft, _ in sequences]
+    # Not `transformer.dtype`: that walks through all modules, which takes as long as a layer does.
+    dtype = next(transformer.parameters()).dtype
+    latents = [draft.latents.to(dtype).unsqueeze(1) for draft, _ in sequences]
     times = torch.stack([draft.time for draft, _ in sequences])
     embeddings = [embedding for _, embedding in sequences]
     (flows,) = transformer(latents, times, embeddings, return_dict=False)
