@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from consumer.engine.denoiser import Denoiser
+from consumer.engine.draft import filled
 from consumer.engine.protocol import Failed, Paint
 from consumer.engine.weights import unavailable
 from consumer.jobs import Lane, ModelIdentity, Recipe
@@ -24,6 +25,8 @@ MOST_CALL_TOKENS = 2048
 _SIDES = {"cuda": 512}
 _SIDE_ELSEWHERE = 256
 _TURNS = 4
+_COMPANY = 4
+_PROMPT = 32
 
 
 def warm_up(model: Model, settings: EngineSettings, folder: Path) -> None:
@@ -48,27 +51,28 @@ def call_tokens(model: Model) -> int:
     """Return what a call of the transformer costs before its first token, in tokens, 0 to `MOST_CALL_TOKENS`.
 
     The time of a short and of a long call gives a line; where it meets no tokens at all lies the price of the call.
+    The long one has company: one picture alone fills no device, and its tokens would seem to cost next to nothing.
     """
     short, long = (model.canvas.tokens(side, side)[0] for side in (_side(model) // 8, _side(model)))
-    few, many = short**2, long**2
-    brief, lasting = _seconds(model, short), _seconds(model, long)
+    few, many = _PROMPT + filled(short**2), _COMPANY * (_PROMPT + filled(long**2))
+    brief, lasting = _seconds(model, short, 1), _seconds(model, long, _COMPANY)
     per_token = (lasting - brief) / (many - few)
     if per_token <= 0:
         return MOST_CALL_TOKENS
     return min(MOST_CALL_TOKENS, max(0, round(brief / per_token - few)))
 
 
-def _seconds(model: Model, side: int) -> float:
-    """Return the seconds of a call for one picture of side x side tokens, the best of a few."""
+def _seconds(model: Model, side: int, pictures: int) -> float:
+    """Return the seconds of a call for so many pictures of side x side tokens, the best of a few."""
     rows = side * model.canvas.patch
     dtype = model.transformer.dtype
     latents = torch.zeros(model.channels, 1, rows, rows, dtype=dtype, device=model.device)
-    time_ = torch.zeros(1, dtype=dtype, device=model.device)
-    embedding = torch.zeros(32, model.transformer.config.cap_feat_dim, dtype=dtype, device=model.device)
+    times = torch.zeros(pictures, dtype=dtype, device=model.device)
+    embedding = torch.zeros(_PROMPT, model.transformer.config.cap_feat_dim, dtype=dtype, device=model.device)
     best = float("inf")
     for _ in range(_TURNS + 1):
         begun = time.perf_counter()
-        model.transformer([latents], time_, [embedding], return_dict=False)
+        model.transformer([latents] * pictures, times, [embedding] * pictures, return_dict=False)
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
         best = min(best, time.perf_counter() - begun)

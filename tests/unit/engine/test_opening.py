@@ -35,14 +35,14 @@ def test_without_a_folder_the_setting_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("short", "long", "tokens"),
-    [(0.010, 0.034, 101), (0.001, 0.256, 0), (0.010, 0.010, MOST_CALL_TOKENS), (0.011, 0.010, MOST_CALL_TOKENS)],
+    [(0.010, 0.034, 389), (0.001, 0.256, 0), (0.010, 0.010, MOST_CALL_TOKENS), (0.011, 0.010, MOST_CALL_TOKENS)],
 )
 def test_the_price_of_a_call(
     tiny: Model, monkeypatch: pytest.MonkeyPatch, short: float, long: float, tokens: int
 ) -> None:
     """Two timings give it: what is left of a call when all its tokens are taken off; never below none."""
     seconds = itertools.cycle([short, long])
-    monkeypatch.setattr(warmup, "_seconds", lambda _model, _side: next(seconds))
+    monkeypatch.setattr(warmup, "_seconds", lambda _model, _side, _pictures: next(seconds))
     assert call_tokens(tiny) == tokens
 
 
