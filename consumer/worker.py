@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from consumer.kafka.bus import Bus, Reader
     from consumer.ports import Engine
     from consumer.settings import Settings
     from consumer.styles import Styles
@@ -231,19 +232,24 @@ class _Shift:
 
     def _intake(self, crew: Crew) -> Intake:
         stages, settings = self._stages, self._settings
-        bus = KafkaBus(settings.kafka, stages.consumer, stages.admin, self._lanes)
+        reader, bus = self._clients()
         pace = Pace(transaction=settings.kafka.transaction_timeout_seconds)
         owners = {shard: ShardOwner(shard, self._lanes, bus, crew, pace) for shard in range(stages.partitions)}
         polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         stages.health.live["poll"] = polled
         return Intake(
-            KafkaReader(stages.consumer),
+            reader,
             self._lanes,
             owners,
             jobs_in_hand=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
             polled=polled.beat,
         )
+
+    def _clients(self) -> tuple[Reader, Bus]:
+        stages = self._stages
+        bus = KafkaBus(self._settings.kafka, stages.consumer, stages.admin, self._lanes)
+        return KafkaReader(stages.consumer), bus
 
     def _tell_health(self, intake: Intake) -> None:
         ready, engine = self._stages.health.ready, self._stages.engine

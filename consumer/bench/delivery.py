@@ -34,7 +34,7 @@ async def measure_delivery(plan: Plan, bootstrap_servers: str | None, tell: Call
     no broker answers.
     """
     require_faststream()
-    facts = machine()
+    facts = machine("aiokafka", "faststream")
     async with open_site(plan, bootstrap_servers) as site:
         asked = await publish_all(site.settings, plan.events)
         tell(f"{plan.events} requests wait on {plan.partitions} partitions of {site.bus}")

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
+_PATIENCE_SECONDS = 20.0
 
 
-def machine() -> dict[str, str]:
-    """Return what is to be known about the machine and the versions, in the words of a report."""
+def machine(*packages: str) -> dict[str, str]:
+    """Return what is to be known about the machine and the versions of these packages, in the words of a report."""
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
         "system": f"{platform.system()} {platform.release()}, {_memory_gib():.0f} GiB",
         "python": platform.python_version(),
-        "leadart": version("leadart"),
-        "aiokafka": version("aiokafka"),
-        "faststream": version("faststream"),
+        **{name: version(name) for name in ("leadart", *packages)},
     }
+
+
+def engine_machine() -> dict[str, str]:
+    """Return what is to be known where an engine paints: the machine, the libraries, the GPUs and their driver."""
+    return {**machine("torch", "diffusers", "transformers"), **_gpus()}
+
+
+def _gpus() -> dict[str, str]:
+    """Return the GPUs as their own tool names them; torch is not asked, since it would keep a context open here."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return {"gpu": "none"}
+    command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=True)  # noqa: S603 - a fixed command
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"gpu": f"nvidia-smi does not answer ({type(error).__name__})"}
+    return {"gpu": "; ".join(line.strip() for line in done.stdout.splitlines() if line.strip()) or "none"}
 
 
 def _processor() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,6 +9,7 @@ from rich.table import Table
 from consumer.bench.plan import Side
 from consumer.bench.result import BAR
 from consumer.bench.site import ENGINE_WINDOW
+from consumer.bench.tables import origin, tabled, where
 
 if TYPE_CHECKING:
     from consumer.bench.result import Result
@@ -51,19 +51,17 @@ def document(result: Result, command: str) -> str:
     lines = [
         "# Delivery beside FastStream",
         "",
-        f"<!-- made by `{command}` on {datetime.now(UTC):%Y-%m-%d}; do not edit -->",
+        origin(command),
         "",
         verdict(result),
         "",
-        *_tabled(("", *(_NAMES[side] for side in Side)), rows(result)),
+        *tabled(("", *(_NAMES[side] for side in Side)), rows(result)),
         "",
         "## Turn by turn",
         "",
-        *_tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in Side), "Ratio"), _turns(result)),
+        *tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in Side), "Ratio"), _turns(result)),
         "",
-        "## Where",
-        "",
-        *_tabled(("", ""), [(name, fact) for name, fact in result.machine.items()]),
+        *where(result.machine),
         "",
         _explained(result),
         f"```sh\n{command}\n```",
@@ -77,11 +75,6 @@ def _turns(result: Result) -> list[tuple[str, ...]]:
         (str(turn + 1), _NAMES[result.plan.order(turn)[0]], f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}")
         for turn, (ours, theirs) in enumerate(pairs)
     ]
-
-
-def _tabled(head: tuple[str, ...], body: list[tuple[str, ...]]) -> list[str]:
-    ruler = ["---", *["---:" if len(head) > 2 else "---"] * (len(head) - 1)]
-    return ["| " + " | ".join(cells) + " |" for cells in (head, tuple(ruler), *body)]
 
 
 def _spread(speeds: list[float]) -> str:

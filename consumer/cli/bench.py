@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consumer.cli.bench_painting import engine, worker
 from consumer.cli.shared import AsJson, complaints, console, settings_from
 
 if TYPE_CHECKING:
@@ -25,11 +26,8 @@ Logs = Annotated[bool, typer.Option("--logs/--no-logs", help="Log each request, 
 Write = Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")]
 
 commands = typer.Typer(no_args_is_help=True, help="Benchmarks: leadart beside others, in one run on this machine.")
-
-
-@commands.callback()
-def bench() -> None:
-    """Keep the benchmark's name in the command, with one as with many."""
+commands.command("engine")(engine)
+commands.command("worker")(worker)
 
 
 @commands.command("delivery")

@@ -28,12 +28,14 @@ _NOISE = (
 )
 
 
-async def build_model(folder: Path) -> None:
-    """Write the small pipeline into `folder`: torch is imported in a process of its own, which is killed on cancelling.
+async def build_model(folder: Path, module: str = "consumer.engine.tiny") -> None:
+    """Write a pipeline into `folder`: torch is imported in a process of its own, which is killed on cancelling.
+
+    `module` is the program that makes it; by itself the small one.
 
     Raises `Fatal` with the end of its output when that fails.
     """
-    builder = (sys.executable, "-m", "consumer.engine.tiny", str(folder))
+    builder = (sys.executable, "-m", module, str(folder))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", guard.__file__, *builder),
         stdin=asyncio.subprocess.PIPE,
@@ -49,9 +51,7 @@ async def build_model(folder: Path) -> None:
         status = await process.wait()
     if status:
         ending = output.decode(errors="replace").strip()[-2000:]
-        raise Fatal(
-            Reason.MODEL_UNAVAILABLE, f"The demo's model could not be built: pip install 'leadart[engine]'.\n{ending}"
-        )
+        raise Fatal(Reason.MODEL_UNAVAILABLE, f"The model could not be built: pip install 'leadart[engine]'.\n{ending}")
 
 
 def caveat(engine: EngineSettings) -> str | None:

@@ -37,7 +37,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> None:
 
     Takes about a second after torch's import. Good for every size up to 8192 pixels a side that memory allows.
     """
-    tokenizer = _tokenizer()
+    tokenizer = train_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pipeline = ZImagePipeline(
@@ -51,7 +51,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> None:
     (folder / CARD).write_text(json.dumps({"name": "tiny-random", "trained": False}) + "\n")
 
 
-def _tokenizer() -> Any:
+def train_tokenizer() -> Any:
     """Train a byte-level BPE, so that every Unicode text has tokens."""
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

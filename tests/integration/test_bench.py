@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.bench import outcome
 from consumer.bench.delivery import measure_delivery
 from consumer.bench.plan import Plan, Side
 from consumer.bench.report import document, rows, verdict
+from consumer.bench.whole import WorkerPlan, measure_worker
+from consumer.engine.bench.plan import RandomModel, Shape
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings
 
 if TYPE_CHECKING:
     from consumer.embedded.kafka import KafkaServer
@@ -42,6 +47,35 @@ async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
     assert all(cell in document(result, "leadart bench delivery") for row in rows(result) for cell in row)
     assert f"{result.ratio:.2f}" in verdict(result)
     assert len(heard) == 1 + len(result.floods) + len(result.paced)
+
+
+async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
+    """A small run paints the same pictures on both sides, and can be told as table, JSON and document."""
+    heard: list[str] = []
+    settings = EngineSettings(devices="cpu", threads=1)
+    plan = WorkerPlan(settings, RandomModel.TINY, Shape(64, 64, 2, 2.0), pictures=5, rounds=2)
+
+    async with asyncio.timeout(BOUND):
+        result = await measure_worker(plan, heard.append)
+
+    assert [(turn.turn, turn.side) for turn in result.turns] == [
+        (turn, side) for turn in range(2) for side in plan.order(turn)
+    ]
+    assert all(turn.seconds > 0 and turn.cpu_seconds > 0 for turn in result.turns)
+    told = json.loads(json.dumps(result.as_json()))
+    assert told["ratio"] == pytest.approx(result.speed(outcome.Side.WORKER) / result.speed(outcome.Side.ENGINE))
+    written = outcome.document(result, "leadart bench worker")
+    assert all(cell in written for row in outcome.rows(result) for cell in row)
+    assert outcome.verdict(result) in written
+    assert "has not been measured" in outcome.verdict(result)
+    assert outcome.table(result).row_count == len(outcome.rows(result))
+    assert len(heard) == 1 + len(result.turns)
+
+
+async def test_the_whole_worker_needs_a_model() -> None:
+    """Neither folder nor random model: the sentence says what to give."""
+    with pytest.raises(Fatal, match="--model FOLDER, or --random"):
+        await measure_worker(WorkerPlan(EngineSettings(devices="cpu")), lambda _said: None)
 
 
 def _alike(ours: int, theirs: int) -> bool:

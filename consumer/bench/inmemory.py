@@ -1,0 +1,118 @@
+"""The worker as it is, over the in-memory twins of bus and store: what it costs beside painting, network left out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from consumer.errors import Fatal
+from consumer.kafka.bus import Letter, Progress
+from consumer.kafka.topics import lane_topics
+from consumer.styles import load_styles
+from consumer.telemetry.health import Health, Served
+from consumer.telemetry.metrics import make_metrics
+from consumer.testing.broker import MemoryBroker
+from consumer.testing.bus import MemoryBus
+from consumer.testing.reader import MemoryReader
+from consumer.testing.store import MemoryStore
+from consumer.worker import Stages, _Shift  # its own composition, not a copy that could drift
+from schemas import Reason, names
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Sequence
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.jobs import Record
+    from consumer.kafka.bus import Bus, Reader
+    from consumer.kafka.intake import Intake
+    from consumer.pictures.darkroom import Darkroom
+    from consumer.ports import Engine
+    from consumer.settings import Settings
+    from consumer.storage import S3Store
+
+_LOOK_SECONDS = 0.02
+
+
+class MemoryWorker:
+    """A worker that has joined its group and waits for requests. Everything is its own but engine and darkroom."""
+
+    def __init__(self, settings: Settings, engine: Engine, darkroom: Darkroom) -> None:
+        self._outcomes = settings.topics.named(names.OUTCOME)
+        self._partitions = settings.topics.partitions
+        self._broker = MemoryBroker(self._partitions)
+        lanes = lane_topics(settings)
+        self._broker.offsets = {(lane, shard): Progress(0, "") for lane in lanes for shard in range(self._partitions)}
+        self._broker.settled = lambda _shard: self._news.set()
+        self._news = asyncio.Event()
+        self._health = Health(ready={"start": lambda: "the worker is starting"})
+        self._store = MemoryStore()
+        stages = Stages(
+            metrics=make_metrics(),
+            health=self._health,
+            served=Served("nowhere", 0),
+            styles=load_styles(settings.styles.file),
+            store=cast("S3Store", self._store),
+            engine=engine,
+            darkroom=darkroom,
+            consumer=cast("AIOKafkaConsumer", None),
+            admin=cast("AIOKafkaAdminClient", None),
+            partitions=self._partitions,
+        )
+        self._shift = _MemoryShift(settings, stages, self._broker)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Let it work, its shards open, until the end of the block; it then ends in order."""
+        stopping = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._shift.work(stopping, lambda _served: None))
+            while not self._health.readiness().passed:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                yield
+            finally:
+                stopping.set()
+
+    async def answer(self, requests: Sequence[Record]) -> None:
+        """Publish requests for one picture each and wait until a subscriber sees every outcome.
+
+        Raises `Fatal` when one of them is no picture.
+        """
+        for number, request in enumerate(requests):
+            shard = number % self._partitions
+            self._broker.publish(Letter(request.topic, shard, request.key, request.value, request.headers))
+        while self._told() < len(requests):
+            self._news.clear()
+            await self._news.wait()
+        if len(self._store.manifests) < len(requests):
+            raise Fatal(Reason.NOT_PAINTED, f"{len(requests)} requests gave {len(self._store.manifests)} pictures.")
+
+    def _told(self) -> int:
+        return sum(len(self._broker.visible(self._outcomes, shard)) for shard in range(self._partitions))
+
+
+class _MemoryShift(_Shift):
+    """The worker's own composition; only where it would speak to Kafka or S3 it finds the twins."""
+
+    def __init__(self, settings: Settings, stages: Stages, broker: MemoryBroker) -> None:
+        super().__init__(settings, stages)
+        self._broker = broker
+        self._reader = MemoryReader(broker)
+
+    def _clients(self) -> tuple[Reader, Bus]:
+        return self._reader, MemoryBus(self._broker, self._lanes, self._reader)
+
+    def _services(self, intake: Intake) -> list[Coroutine[None, None, None]]:
+        return [self._reading(intake)]
+
+    async def _reading(self, intake: Intake) -> None:
+        try:
+            await intake.run()
+        finally:
+            await self._reader.close()
+
+    async def _greet_store(self) -> None:
+        """Greet nobody: the twin has neither keys nor buckets."""

@@ -1,0 +1,140 @@
+"""`leadart bench engine` and `leadart bench worker`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consumer.cli.shared import AsJson, complain, complaints, console, settings_from
+from consumer.engine.bench.plan import MIXED_REQUESTS, EnginePlan, RandomModel, Shape
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from consumer.bench.whole import WorkerPlan
+    from consumer.engine.bench.result import EngineResult
+    from consumer.settings import EngineSettings
+
+ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
+WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
+
+Model = Annotated[Path | None, typer.Option(help="Folder of the pipeline; else LEADART_ENGINE__MODEL.")]
+Random = Annotated[
+    RandomModel | None, typer.Option(help="Random weights: a tiny model, or the real 6.15 billion parameters.")
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Turns of each side.")]
+Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0 leaves it to torch.")]
+Device = Annotated[str | None, typer.Option(help="Device, as in LEADART_ENGINE__DEVICES.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the other one.")]
+
+
+def engine(  # noqa: PLR0913, PLR0917 - options
+    model: Model = None,
+    random: Random = None,
+    shapes: Annotated[str, typer.Option(help="Like 512x512x12x2.0,…; none: those that suit the model.")] = "",
+    batches: Annotated[str, typer.Option(help="Pictures at a time, for each shape.")] = "1,4,8",
+    mixed: Annotated[int, typer.Option(min=0, help="Mixed requests; 0 leaves them out.")] = MIXED_REQUESTS,
+    rounds: Rounds = 3,
+    threads: Threads = None,
+    device: Device = None,
+    compile_: Compile = False,  # noqa: FBT002 - a flag
+    write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Measure the denoiser beside the stock pipeline, side by side with the same weights; needs leadart[engine]."""
+    settings = _engine_settings(model, threads, device, compiled=compile_)
+    try:
+        kinds = tuple(Shape.parse(text) for text in shapes.split(",") if text)
+        counts = tuple(int(text) for text in batches.split(",") if int(text) > 0)
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from error
+    result = _measure_engine(EnginePlan(settings, random, kinds, counts, rounds, mixed))
+    from consumer.bench.engine import document, notes, table, verdict  # noqa: PLC0415
+
+    _tell(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
+    if write:
+        _write(ENGINE_DOCUMENT, document(result, _command()))
+
+
+def worker(  # noqa: PLR0913, PLR0917 - options
+    model: Model = None,
+    random: Random = None,
+    shape: Annotated[str, typer.Option(help="What is painted.")] = "512x512x12x2.0",
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures of a turn.")] = 32,
+    rounds: Rounds = 3,
+    threads: Threads = None,
+    device: Device = None,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {WORKER_DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
+    from consumer.bench.whole import WorkerPlan  # noqa: PLC0415
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+
+    settings = _engine_settings(model, threads, device, compiled=False)
+    try:
+        kind = Shape.parse(shape)
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from error
+    plan = WorkerPlan(settings, random, kind, pictures, rounds)
+    raise typer.Exit(run_interruptible(_measure_worker(plan, WORKER_DOCUMENT if write else None, as_json=as_json)))
+
+
+async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: bool) -> int:
+    from consumer.bench.outcome import document, table, verdict  # noqa: PLC0415
+    from consumer.bench.whole import measure_worker  # noqa: PLC0415
+
+    result = await measure_worker(plan, _say)
+    _tell(result.as_json() if as_json else None, table(result), [verdict(result)])
+    if target:
+        _write(target, document(result, _command()))
+    return 0
+
+
+def _measure_engine(plan: EnginePlan) -> EngineResult:
+    from consumer.bench.machine import engine_machine  # noqa: PLC0415
+
+    try:
+        from consumer.engine.bench.measure import measure_engine  # noqa: PLC0415 - seconds of imports
+    except ImportError as error:
+        message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
+        raise Fatal(Reason.MISCONFIGURED, message) from error
+    return measure_engine(plan, engine_machine(), _say)
+
+
+def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:
+    """Return the engine's settings with what the options say over them."""
+    settings = settings_from(None).engine
+    given = {"model": model, "threads": threads, "devices": device, "compile": compiled or None}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _tell(told: object | None, drawn: Table, lines: list[str]) -> None:
+    if told is not None:
+        print(json.dumps(told))  # noqa: T201 - for pipes
+        return
+    console.print(drawn)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(said: str) -> None:
+    complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def _command() -> str:
+    return shlex.join(["leadart", *sys.argv[1:]])
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")

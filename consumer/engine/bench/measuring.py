@@ -1,0 +1,72 @@
+"""Seconds, memory and the matrix peak of a device."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SIDES = {"cuda": 8192}
+_SIDE_ELSEWHERE = 2048
+_TRIES = 8
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_FORGET_PEAK = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a piece of work took: seconds, and the most memory in bytes while it ran (on a CPU the process's)."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def measured(device: torch.device, work: Callable[[], None]) -> Taken:
+    """Do the work and return what it took, once the device has done all of it."""
+    settle(device)
+    _forget_peak(device)
+    begun = time.perf_counter()
+    work()
+    settle(device)
+    return Taken(time.perf_counter() - begun, _peak_bytes(device))
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the operations a second of a large matrix product, the best of a few: what the device can do at most."""
+    side = _SIDES.get(device.type, _SIDE_ELSEWHERE)
+    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return max(2 * side**3 / measured(device, lambda: _multiply(one, other)).seconds for _ in range(_TRIES))
+
+
+def settle(device: torch.device) -> None:
+    """Wait for the device to have done what it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _multiply(one: torch.Tensor, other: torch.Tensor) -> None:
+    torch.mm(one, other)
+
+
+def _forget_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif _CLEAR_REFS.exists():
+        _CLEAR_REFS.write_text(_FORGET_PEAK)
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

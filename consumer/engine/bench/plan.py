@@ -1,0 +1,85 @@
+"""What a run of `leadart bench engine` is to measure. No torch here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consumer.settings import EngineSettings
+
+MIXED_REQUESTS = 64
+
+_SHAPE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,4})x(\d{1,3}(?:\.\d+)?)")
+
+
+class RandomModel(StrEnum):
+    """A model with random weights: a few megabytes, or the real 6.15 billion parameters."""
+
+    TINY = "tiny"
+    FULL = "full"
+
+
+class Contestant(StrEnum):
+    """Who paints, in the words of a report."""
+
+    ONE_BY_ONE = "stock, one by one"
+    AS_BATCH = "stock, as a batch"
+    DENOISER = "denoiser"
+    COMPILED = "denoiser, compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of picture: width and height in pixels, denoising steps, guidance in Z-Image's sense (0 is none)."""
+
+    width: int
+    height: int
+    steps: int
+    guidance: float
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """Return the shape that is written as 512x512x12x2.0. Raises ValueError with a sentence."""
+        found = _SHAPE.fullmatch(text.strip())
+        if not found or not int(found[3]):
+            raise ValueError(f"{text} is no shape: width x height x steps x guidance, as in 512x512x12x2.0")
+        return cls(int(found[1]), int(found[2]), int(found[3]), float(found[4]))
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}x{self.steps}x{self.guidance}"
+
+
+TINY_SHAPES = tuple(Shape(side, side, 12, 2.0) for side in (64, 128, 256, 512))
+FULL_SHAPES = (Shape(512, 512, 12, 2.0), Shape(1024, 1024, 8, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """How much is measured. In each of `rounds` all contestants take a turn, and who begins changes.
+
+    The model is the folder in `settings.model`, or a `random` one. No `shapes`: those that suit the model. `mixed`
+    requests of all kinds come last; 0 leaves them out.
+    """
+
+    settings: EngineSettings
+    random: RandomModel | None = None
+    shapes: tuple[Shape, ...] = ()
+    batches: tuple[int, ...] = (1, 4, 8)
+    rounds: int = 3
+    mixed: int = MIXED_REQUESTS
+
+    @property
+    def kinds(self) -> tuple[Shape, ...]:
+        """The shapes that are measured."""
+        if self.shapes:
+            return self.shapes
+        return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
+
+
+def order(contestants: tuple[Contestant, ...], turn: int) -> tuple[Contestant, ...]:
+    """Return who paints when in a round: each begins in turn."""
+    first = turn % len(contestants)
+    return contestants[first:] + contestants[:first]
