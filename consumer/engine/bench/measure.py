@@ -9,7 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import diffusers
 import torch
+import transformers
 
 from consumer.engine.bench.contestants import line_up
 from consumer.engine.bench.corpus import mixed_requests, pictures, requests_of
@@ -127,6 +129,8 @@ def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Pa
         return
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch) / "tiny"
+        diffusers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.disable_progress_bar()
         build_tiny_model(folder)
         yield folder
 
