@@ -115,23 +115,28 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel."""
+    """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel.
+
+    `prompt_cut`: the prompt was longer than the model reads, and only its beginning was painted.
+    """
 
     recipe: Recipe
     width: int
     height: int
     rgb: bytes
     engine_seconds: float
+    prompt_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A picture as the bytes that are stored."""
+    """A picture as the bytes that are stored, and what is to be remembered of its painting."""
 
     data: bytes
     media_type: str
     width: int
     height: int
+    prompt_cut: bool = False
 
     @property
     def sha256(self) -> str:
@@ -151,3 +156,4 @@ class StoredPicture:
     height: int
     seed: int
     recipe: str
+    prompt_cut: bool = False
