@@ -167,7 +167,7 @@ class Pipeline:
         Raises `Rejected` for a request that can never be painted, `Transient` when this attempt failed, `HandedBack`
         when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
         """
-        brief = make_brief(errand.job.request, self._styles, self._engine.model)
+        brief = make_brief(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         made = await self._pictures(errand, brief.recipes)
         finished = [result for result in made if result is not None]

@@ -22,7 +22,7 @@ from consumer.jobs import Picture
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from consumer.engine.process import Child
     from consumer.engine.protocol import Reply
@@ -80,6 +80,11 @@ class ZImageEngine:
         if self._model is None:
             raise RuntimeError("The engine is not open")
         return self._model
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        """The LoRAs that the child has loaded: none yet."""
+        return {}
 
     @property
     def ready(self) -> bool:

@@ -17,14 +17,14 @@ from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Errand, Operation, Pipeline, Teller, Timings, Troubles, _gravest
 from consumer.scheduler import Scheduler
 from consumer.settings import EngineSettings
-from consumer.styles import load_styles
+from consumer.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.telemetry.metrics import Stage
 from consumer.testing.store import MemoryStore
-from schemas import ImageReady, ImageRequested, Reason, names
+from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from consumer.jobs import ModelIdentity, Picture, Recipe
 
@@ -41,10 +41,15 @@ class Easel(SwatchEngine):
         self.wait: asyncio.Event | None = None
         self.cuts: list[bool] = []
         self.identity = MODEL
+        self.loaded: dict[str, str] = {}
 
     @property
     def model(self) -> ModelIdentity:
         return self.identity
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        return self.loaded
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         if self.wait:
@@ -156,6 +161,20 @@ async def test_the_model_that_painted_is_told_with_its_coverage() -> None:
         overlaid = await bench.produce(job())
 
     assert (plain.model.coverage, overlaid.model.coverage) == (None, 0.75)
+
+
+async def test_the_adapters_that_took_part_are_told() -> None:
+    """The event names each LoRA of the style with its digest and strength, as the recipe was made with it."""
+    house = replace(load_styles().get(None), adapters=(WantedAdapter("grain", 0.5),))
+    async with studio() as bench:
+        bench.pipeline._styles = Styles({DEFAULT: house})
+        plain = await bench.produce(job())
+        bench.engine.loaded = {"grain": "a" * 64}
+        grainy = await bench.produce(job())
+
+    assert plain.model.adapters == ()
+    assert grainy.model.adapters == (ReadyAdapter(name="grain", sha256="a" * 64, scale=0.5),)
+    assert grainy.pictures[0].recipe != plain.pictures[0].recipe
 
 
 async def test_equal_jobs_at_once_paint_once() -> None:
