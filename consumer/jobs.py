@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schemas import ImageRequested
     from schemas.cloudevents import Event
 
-RENDERER = "1"
+RENDERER = "2"
 """Version of all that decides pixels and no other field names; raising it makes every picture anew."""
 
 
