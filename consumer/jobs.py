@@ -85,8 +85,9 @@ class Adapter:
 class Recipe:
     """Everything that decides the pixels of one picture; its digest names the manifest.
 
-    `width` and `height` in pixels (multiples of 16), `guidance_scale` in Z-Image's sense (0 switches guidance off),
-    `seed` for a CPU noise generator.
+    `width` and `height` in pixels (multiples of 16), `seed` for a CPU noise generator. `guidance_scale` is g in
+    diffusers' positive + g * (positive - negative): conventional CFG minus 1, and 0 switches guidance off. The
+    scheduler's shift is no field: it comes with the model.
     """
 
     prompt: str
