@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+BOUND = 10.0
+
+
 async def test_a_worker_without_an_adapter_of_its_styles_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,7 +31,7 @@ async def test_a_worker_without_an_adapter_of_its_styles_does_not_start(
     file.write_text(shipped + 'adapters = [{ name = "print-house" }]\n', encoding="utf-8")
     settings = Settings.model_validate({"styles": {"file": file}, "http": {"port": 0}})
     with pytest.raises(Fatal, match=r"'oil_painting' names the adapter 'print-house'.*ENGINE__ADAPTERS") as fatal:
-        async with worker.open_stages(settings):
+        async with asyncio.timeout(BOUND), worker.open_stages(settings):
             pass
 
     assert fatal.value.reason is Reason.MISCONFIGURED
