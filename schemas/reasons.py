@@ -114,12 +114,6 @@ class Reason(StrEnum):
         "Ask for another seed or other steps; if many pictures end so, look at the checkpoint and its adapters.",
     )
 
-    NOT_FINITE = (
-        "not_finite",
-        "The picture's values stopped being numbers while it was painted.",
-        "Ask for another seed or more steps; if many pictures do so, look at the house's checkpoint.",
-    )
-
     # Something around the worker is broken: the operator mends it, the publisher does nothing.
     STORE_UNAVAILABLE = (
         "store_unavailable",

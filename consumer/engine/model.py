@@ -63,17 +63,17 @@ class Model:
         """Channels of the latents."""
         return int(self.transformer.config.in_channels)
 
-    def unfit(self, width: int, height: int) -> str | None:
+    def unfit(self, width: int, height: int) -> tuple[Reason, str] | None:
         """Return why the model cannot paint this size at all, None when it can.
 
         Checked before the device is asked: there an index out of range would end the process.
         """
         side = self.canvas.pixels * self.canvas.patch
         if width % side or height % side:
-            return f"This model paints sides that are multiples of {side} pixels, not {width}x{height}."
+            return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {width}x{height}."
         _, rows, columns = self.transformer.config.axes_lens
-        if max(width // side / columns, height // side / rows) > 1:
-            return f"This model paints up to {columns * side}x{rows * side} pixels, not {width}x{height}."
+        if width > columns * side or height > rows * side:
+            return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {width}x{height}."
         return None
 
     def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
