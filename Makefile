@@ -49,8 +49,8 @@ docs: install ## write the generated documents
 chaos: install ## the crash matrix: an hour, goes on where it was ended; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos
 
-equality: install ## how far pictures are from the library's; half an hour; writes docs/benchmarks/equality.md
-	$(BIN)/python -m tests.equality
+equality: install ## how far pictures are from the library's; ten minutes; writes docs/benchmarks/equality.md
+	$(BIN)/python -m tests.equality 7
 
 constraints: ## pin what a fresh installation resolves to
 	rm -rf $(VENV)
