@@ -13,12 +13,13 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine.protocol import Beat, Frames, Open, Ready, Refused, frame
-from consumer.engine.weights import check_folder, identify, unavailable
+from consumer.engine.weights import check_folder, examine_house, identify_house, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from consumer.engine.painter import Painter
     from consumer.engine.protocol import Order, Reply, Request
+    from consumer.jobs import Adapter
+    from consumer.settings import EngineSettings
 
 _PR_SET_PDEATHSIG = 1
 
@@ -110,8 +113,9 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Painter:
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
     check_folder(settings.model)
+    examine_house(settings)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
-        identity = beside.submit(identify, settings.model)
+        identity = beside.submit(identify_house, settings)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
             from consumer.engine.model import load_pipeline  # noqa: PLC0415 - seconds of imports, after the checks
@@ -120,13 +124,22 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Painter:
             message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
             raise Fatal(Reason.MISCONFIGURED, message) from error
         pipeline = load_pipeline(settings.model, request.device, settings.threads)
+        coverage, adapters = _load_house(pipeline, settings)
     gc.freeze()
     gc.enable()
     try:
-        say(Ready(identity.result()))
+        say(Ready(replace(identity.result(), coverage=coverage), adapters))
     except OSError as error:
         raise unavailable(settings.model, f"cannot be read: {error}") from error
     return Painter(pipeline, settings.batch_size, say)
+
+
+def _load_house(pipeline: Any, settings: EngineSettings) -> tuple[float | None, tuple[Adapter, ...]]:
+    """Load the house's checkpoint and adapters; return its coverage and those that pictures may ask for."""
+    from consumer.engine.weights.apply import load_adapters, load_house_weights  # noqa: PLC0415 - torch
+
+    coverage = load_house_weights(pipeline.transformer, settings)
+    return coverage, load_adapters(pipeline.transformer, settings.adapters)
 
 
 def _new(inbox: SimpleQueue[Any], patience: float) -> list[Order]:
