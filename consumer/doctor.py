@@ -11,7 +11,7 @@ from consumer.kafka.bus import BusError
 from consumer.kafka.preconditions import examine_bus
 from consumer.settings import EngineKind
 from consumer.storage import S3Store
-from consumer.styles import load_styles
+from consumer.styles import load_styles, require_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +39,9 @@ async def _guarded(
 
 
 async def _styles(settings: Settings) -> list[Finding]:
-    presets = load_styles(settings.styles.file).presets
+    presets, folder = load_styles(settings.styles.file).presets, settings.engine.adapters
+    files = sorted(file.stem for file in folder.glob("*.safetensors")) if folder else []
+    require_adapters(presets.values(), settings.engine.kind, files)
     return [Finding("styles", Verdict.OK, f"{len(presets)} presets: {', '.join(presets)}")]
 
 

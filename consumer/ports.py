@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Rendition, StoredPicture
@@ -17,6 +17,10 @@ class Engine(Protocol):
     @property
     def model(self) -> ModelIdentity:
         """The weights in use; stable while the context is open."""
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        """The LoRAs that recipes may ask for: name to SHA-256 (hex) of the file; stable while the context is open."""
 
     @property
     def ready(self) -> bool:

@@ -22,7 +22,7 @@ from consumer.jobs import Picture
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from consumer.engine.process import Child
     from consumer.engine.protocol import Reply
@@ -80,6 +80,11 @@ class ZImageEngine:
         if self._model is None:
             raise RuntimeError("The engine is not open")
         return self._model
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        """The LoRAs that the child has loaded: none yet."""
+        return {}
 
     @property
     def ready(self) -> bool:
@@ -254,7 +259,7 @@ class ZImageEngine:
 
 def _outcome(wish: _Wish, reply: Painted | Failed) -> Picture | LeadartError:
     if isinstance(reply, Painted):
-        return Picture(wish.recipe, reply.width, reply.height, reply.rgb, reply.seconds)
+        return Picture(wish.recipe, reply.width, reply.height, reply.rgb, reply.seconds, prompt_cut=reply.prompt_cut)
     kind = Transient if reply.transient else Rejected
     return kind(reply.reason, reply.message)
 

@@ -21,7 +21,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from consumer.jobs import ModelIdentity, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from consumer.jobs import Lane, Recipe
     from consumer.settings import EngineSettings
@@ -47,6 +47,11 @@ class SwatchEngine:
     def model(self) -> ModelIdentity:
         """Always `MODEL`."""
         return MODEL
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        """Always empty: a card looks like its recipe, and a style's LoRAs are left out of it."""
+        return {}
 
     @property
     def ready(self) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import shlex
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,6 +33,19 @@ if TYPE_CHECKING:
 
 _A = ".lora_A.weight"
 _EARLIER = "Export it again, from an earlier step."
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What was laid over a model: the share that a checkpoint replaced, and the adapters that may be asked for."""
+
+    coverage: float | None = None
+    adapters: tuple[Adapter, ...] = ()
+
+
+def load_house(transformer: Any, settings: EngineSettings) -> House:
+    """Load the checkpoint and then the adapters that the settings name into a transformer on the CPU. Raises Fatal."""
+    return House(load_house_weights(transformer, settings), load_adapters(transformer, settings.adapters))
 
 
 def load_house_weights(transformer: Any, settings: EngineSettings) -> float | None:

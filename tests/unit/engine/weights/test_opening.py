@@ -61,6 +61,6 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
     """What the headers show ends the start before anything is loaded; another hash than demanded ends it at last."""
     with pytest.raises(Fatal, match=f"has SHA-256 [0-9a-f]+, not {'0' * 64}"):
         opened(settings.model_copy(update={"weights_sha256": "0" * 64}))
-    monkeypatch.setattr("consumer.engine.model.load_pipeline", None)
+    monkeypatch.setattr("consumer.engine.opening.open_model", None)
     with pytest.raises(Fatal, match="covers 30 of the model's 73 tensors"):
         opened(settings.model_copy(update={"overlay": False}))
