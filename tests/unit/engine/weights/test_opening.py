@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from consumer.engine import child
+from consumer.engine.opening import open_model
 from consumer.engine.protocol import Open, Ready
 from consumer.engine.weights import identify_house
 from consumer.engine.weights.identity import checkpoint_sha256
@@ -64,3 +65,19 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
     monkeypatch.setattr("consumer.engine.opening.open_model", None)
     with pytest.raises(Fatal, match="covers 30 of the model's 73 tensors"):
         opened(settings.model_copy(update={"overlay": False}))
+
+
+def test_the_model_turns_to_its_adapters(settings: EngineSettings) -> None:
+    """A step's adapters take part with their scale, and are gone at the next step that has none."""
+    model = open_model(settings, "cpu")
+    module = model.transformer.layers[0].feed_forward.w2
+    given = torch.rand(3, 256)
+    with torch.no_grad():
+        plain = module(given)
+        model.turn_to_transformer((Adapter("ink", "", 0.5),))
+        added = 0.5 * given @ torch.ones(256, 2) @ torch.ones(2, 96)
+        assert torch.allclose(module(given), plain + added, atol=1e-3)
+        model.turn_to_transformer(())
+        assert torch.equal(module(given), plain)
+    with pytest.raises(LookupError):
+        model.turn_to_transformer((Adapter("oil", ""),))
