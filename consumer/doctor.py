@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights import check_folder
+from consumer.engine.weights import check_folder, examine_house
 from consumer.errors import LeadartError
 from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import BusError
@@ -52,7 +52,10 @@ async def _engine(settings: Settings) -> list[Finding]:
     if engine.model is None:
         return [Finding("engine", Verdict.FAILURE, "LEADART_ENGINE__MODEL is not set: it names the model's folder")]
     check_folder(engine.model)
-    return [Finding("engine", Verdict.OK, f"{engine.model} holds a Z-Image pipeline in safetensors")]
+    return [
+        Finding("engine", Verdict.OK, f"{engine.model} holds a Z-Image pipeline in safetensors"),
+        *(Finding("weights", Verdict.OK, sentence) for sentence in examine_house(engine)),
+    ]
 
 
 async def _store(settings: Settings) -> list[Finding]:

@@ -11,6 +11,7 @@ import transformers
 from consumer.engine.draft import Canvas
 from consumer.engine.placement import Part, Placement
 from consumer.engine.weights import check_folder, unavailable
+from consumer.engine.weights.apply import House, use_adapters
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -28,11 +29,13 @@ CALL_TOKENS = 256
 class Model:
     """A pipeline in its place. Its parts are used one by one; the pipeline itself is never called.
 
-    `call_tokens` is what a call of the transformer costs before its first token, in tokens.
+    `call_tokens` is what a call of the transformer costs before its first token, in tokens. `house` is what was loaded
+    into the pipeline's transformer beforehand.
     """
 
-    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy) -> None:
+    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: House | None = None) -> None:
         self.pipeline = pipeline
+        self.house = house or House()
         self.placement = Placement(pipeline, device, wanted)
         self.canvas = Canvas(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.call_tokens = CALL_TOKENS
@@ -77,9 +80,10 @@ class Model:
         return None
 
     def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
-        """Have the transformer ready, with exactly these adapters."""
+        """Have the transformer ready, with exactly these adapters. Raises LookupError for one that was not loaded."""
         if adapters != self._adapters:
-            raise NotImplementedError
+            use_adapters(self.transformer, adapters)
+            self._adapters = adapters
         self.placement.turn_to(Part.TRANSFORMER)
 
 
