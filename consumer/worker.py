@@ -151,7 +151,9 @@ class _Shift:
     def __init__(self, settings: Settings, stages: Stages) -> None:
         self._settings = settings
         self._stages = stages
-        self._scheduler = Scheduler(window=settings.engine.window, unstored=settings.worker.pictures_unstored)
+        self._scheduler = Scheduler(
+            window=settings.engine.window * stages.engine.devices, unstored=settings.worker.pictures_unstored
+        )
         self._outbox = Outbox(settings)
         self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
@@ -248,7 +250,7 @@ class _Shift:
     def _tell_health(self, intake: Intake) -> None:
         ready, engine = self._stages.health.ready, self._stages.engine
         ready.pop("start")
-        ready["engine"] = lambda: None if engine.ready else "the engine's process is not ready"
+        ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
         ready["store"] = self._troubles
         ready["breaker"] = self._breaker

@@ -21,7 +21,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from consumer.jobs import ModelIdentity, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from consumer.jobs import Lane, Recipe
     from consumer.settings import EngineSettings
@@ -52,6 +52,16 @@ class SwatchEngine:
     def ready(self) -> bool:
         """True while the context is open."""
         return self._threads is not None
+
+    @property
+    def devices(self) -> int:
+        """Always 1."""
+        return 1
+
+    @property
+    def device_ready(self) -> Mapping[str, bool]:
+        """Always empty: there is no process."""
+        return {}
 
     @property
     def restarts(self) -> int:
