@@ -93,7 +93,7 @@ class MetricName(StrEnum):
     )
     ENGINE_DEVICE_READY = (
         "leadart_engine_device_ready",
-        "By device: 1 while its process answers, else 0. A fall: it is being replaced; for long: the device is given up.",
+        "By device: 1 while its process answers, else 0. A fall: it is replaced; for long: the device is given up.",
     )
 
     # Bus: ownership, commits, lag.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from consumer.engine.devices import Device
+from consumer.engine.environment import child_environment
 from consumer.engine.process import started
 from consumer.engine.protocol import Open, Paint, Step
 from consumer.engine.supervisor import CHILD, ZImageEngine
@@ -128,8 +131,10 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
 
 async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
     """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
-    async with asyncio.timeout(60), started(CHILD) as child:
-        child.send(Open(EngineSettings(model=model, threads=1), "cpu", beat_seconds=5))
+    settings = EngineSettings(model=model, threads=1)
+    environment = child_environment(settings, Device("cpu", "cpu"), os.environ)
+    async with asyncio.timeout(60), started(CHILD, environment) as child:
+        child.send(Open(settings, "cpu", beat_seconds=5))
         child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
         while not isinstance(await child.reply(), Step):
             pass
