@@ -145,6 +145,11 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000)
 
 
+def _devices_missing(engine: Engine) -> str | None:
+    missing = [device for device, ready in engine.device_ready.items() if not ready]
+    return f"no process paints on {', '.join(missing)}" if missing else None
+
+
 class _Shift:
     """One run of the worker over open stages."""
 
@@ -251,6 +256,7 @@ class _Shift:
         ready, engine = self._stages.health.ready, self._stages.engine
         ready.pop("start")
         ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"
+        self._stages.health.degraded["devices"] = lambda: _devices_missing(engine)
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
         ready["store"] = self._troubles
         ready["breaker"] = self._breaker

@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ PROBE = (sys.executable, "-m", "consumer.engine.devices")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 _PROBE_SECONDS = 60.0
+_KILLED_SECONDS = 1.0
 _NO_DEVICE = 100
 
 
@@ -81,6 +83,9 @@ async def _gpus(probe: Sequence[str]) -> int:
     finally:
         if process.returncode is None:
             process.kill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_KILLED_SECONDS):
+                    await process.wait()
     if process.returncode:
         raise _unknown(err.decode(errors="replace").strip())
     return int(out)

@@ -128,6 +128,8 @@ class Child(asyncio.SubprocessProtocol):
         if stdin is not None:
             stdin.close()
         gone = await self._is_gone()
+        if not gone:
+            self.kill("not ending by itself")
         self._transport.close()
         if not gone:
             await self._is_gone()

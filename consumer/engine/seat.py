@@ -84,6 +84,7 @@ class Seat:
     def take(self, wish: Wish) -> None:
         """Hand the picture to the process. Call only while `ready`."""
         if self._child:
+            wish.steps_done = 0
             self._in_hand[wish.number] = wish
             self._child.send(wish.order)
 
