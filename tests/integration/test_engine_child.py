@@ -117,6 +117,21 @@ async def test_killed_half_way_the_pictures_still_come(engine: ZImageEngine) -> 
     assert process() != child
 
 
+async def test_two_devices_paint_the_same(model: Path) -> None:
+    """`cpu,cpu` paints in two processes: the same recipe comes out the same, and one goes on when the other is gone."""
+    before = set(psutil.Process().children())
+    settings = EngineSettings(model=model, devices="cpu,cpu", threads=1)
+    async with asyncio.timeout(120), ZImageEngine(settings) as engine:
+        ours = [child for child in psutil.Process().children() if child not in before]
+        assert (engine.devices, len(ours), engine.adapters) == (2, 2, {})
+        one, other = await asyncio.gather(
+            *(engine.paint(recipe(engine), Lane.LIVE, lambda _done, _of: None) for _ in range(2))
+        )
+        assert max(abs(a - b) for a, b in zip(one.rgb, other.rgb, strict=True)) <= 1
+        ours[0].kill()
+        await engine.paint(recipe(engine, seed=2), Lane.LIVE, lambda _done, _of: None)
+
+
 async def test_it_dies_with_its_parent(model: Path) -> None:
     """When the worker is killed in the middle of a step, its engine is gone at once, with the memory it held."""
     owner = await asyncio.create_subprocess_exec(sys.executable, OWNER, model, stdout=asyncio.subprocess.PIPE)
