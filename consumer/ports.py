@@ -19,6 +19,10 @@ class Engine(Protocol):
         """The weights in use; stable while the context is open."""
 
     @property
+    def adapters(self) -> Mapping[str, str]:
+        """The LoRAs that recipes may ask for: name to SHA-256 (hex) of the file; stable while the context is open."""
+
+    @property
     def ready(self) -> bool:
         """True while the model is loaded and its child process answers."""
 

@@ -38,7 +38,7 @@ from consumer.pipeline import Operation, Pipeline, Troubles
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
-from consumer.styles import load_styles
+from consumer.styles import load_styles, require_adapters
 from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
 
@@ -103,6 +103,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         store = await stack.enter_async_context(S3Store(settings.storage))
         darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
         engine = await stack.enter_async_context(open_engine(settings.engine))
+        require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         metrics.tell_model(engine.model)
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_rights(admin, settings))

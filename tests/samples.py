@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from consumer.jobs import ModelIdentity, Recipe
 
 RECIPE = Recipe(
@@ -17,3 +19,21 @@ RECIPE = Recipe(
     style="default",
     style_version=3,
 )
+
+
+def recipe_of(**fields: Any) -> Recipe:
+    """Return a small recipe with these fields."""
+    usual = {
+        "prompt": "a storm over the harbour",
+        "negative_prompt": "low quality",
+        "model": ModelIdentity("tiny-random", "0" * 64),
+        "adapters": (),
+        "width": 64,
+        "height": 64,
+        "steps": 2,
+        "guidance_scale": 2.0,
+        "seed": 7,
+        "style": "default",
+        "style_version": 1,
+    }
+    return Recipe(**{**usual, **fields})

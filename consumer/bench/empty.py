@@ -22,6 +22,7 @@ class EmptyEngine:
     """The `Engine` port without an engine: every recipe is one black pixel, at once and without a step."""
 
     model = ModelIdentity("empty", "0" * 64)
+    adapters: Mapping[str, str] = MappingProxyType({})
     ready = True
     restarts = 0
     devices = 1

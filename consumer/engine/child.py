@@ -13,19 +13,20 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine.protocol import Beat, Frames, Open, Ready, Refused, frame
-from consumer.engine.weights import check_folder, identify, unavailable
+from consumer.engine.weights import check_folder, examine_house, identify_house, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.painter import Painter
+    from consumer.engine.denoiser import Denoiser
     from consumer.engine.protocol import Order, Reply, Request
 
 _PR_SET_PDEATHSIG = 1
@@ -91,42 +92,43 @@ def _run(inbox: SimpleQueue[Request], say: Callable[[Reply], None]) -> None:
     if not isinstance(opening, Open):
         raise TypeError(f"The first message was {type(opening).__name__}, not Open")
     try:
-        painter = _open(opening, say)
+        denoiser = _open(opening, say)
     except Fatal as error:
         say(Refused(error.reason, error.message))
         return
     while True:
-        for order in _new(inbox, 0 if painter.busy else opening.beat_seconds):
-            painter.take(order)
-        if painter.busy:
-            painter.work()
+        for order in _new(inbox, 0 if denoiser.busy else opening.beat_seconds):
+            denoiser.take(order)
+        if denoiser.busy:
+            denoiser.work()
         else:
             say(Beat())
 
 
-def _open(request: Open, say: Callable[[Reply], None]) -> Painter:
+def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
     """Load the model and say Ready. Raises Fatal."""
     settings = request.settings
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
     check_folder(settings.model)
+    examine_house(settings)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
-        identity = beside.submit(identify, settings.model)
+        identity = beside.submit(identify_house, settings)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
-            from consumer.engine.model import load_pipeline  # noqa: PLC0415 - seconds of imports, after the checks
-            from consumer.engine.painter import Painter  # noqa: PLC0415 - likewise
+            from consumer.engine.denoiser import Denoiser  # noqa: PLC0415 - seconds of imports, after the checks
+            from consumer.engine.opening import open_model  # noqa: PLC0415 - likewise
         except ImportError as error:
             message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
             raise Fatal(Reason.MISCONFIGURED, message) from error
-        pipeline = load_pipeline(settings.model, request.device, settings.threads)
+        model = open_model(settings, request.device)
     gc.freeze()
     gc.enable()
     try:
-        say(Ready(identity.result()))
+        say(Ready(replace(identity.result(), coverage=model.house.coverage), model.house.adapters))
     except OSError as error:
         raise unavailable(settings.model, f"cannot be read: {error}") from error
-    return Painter(pipeline, settings.batch_size, say)
+    return Denoiser(model, settings, say)
 
 
 def _new(inbox: SimpleQueue[Any], patience: float) -> list[Order]:

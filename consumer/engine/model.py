@@ -1,4 +1,4 @@
-"""Loading the Z-Image pipeline from a local folder: safetensors only, never from a hub."""
+"""The Z-Image pipeline as the engine holds it: loaded from a local folder, in its place, with its measures."""
 
 from __future__ import annotations
 
@@ -8,30 +8,98 @@ import diffusers
 import torch
 import transformers
 
+from consumer.engine.draft import Canvas
+from consumer.engine.placement import Part, Placement
 from consumer.engine.weights import check_folder, unavailable
+from consumer.engine.weights.apply import House, use_adapters
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from consumer.jobs import Adapter
+    from consumer.settings import MemoryPolicy
 
-def load_pipeline(folder: Path, device: str = "auto", threads: int = 0) -> Any:
-    """Return a ZImagePipeline on its device: bf16 on CUDA, fp32 elsewhere (fp16 overflows in this model).
+CALL_TOKENS = 256
+"""What a call costs before its first token, in tokens, until it is measured."""
 
-    `threads` CPU threads, 0 for torch's own choice. Raises Fatal, with a sentence that names the folder or the setting.
+
+class Model:
+    """A pipeline in its place. Its parts are used one by one; the pipeline itself is never called.
+
+    `call_tokens` is what a call of the transformer costs before its first token, in tokens. `house` is what was loaded
+    into the pipeline's transformer beforehand.
+    """
+
+    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: House | None = None) -> None:
+        self.pipeline = pipeline
+        self.house = house or House()
+        self.placement = Placement(pipeline, device, wanted)
+        self.canvas = Canvas(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
+        self.call_tokens = CALL_TOKENS
+        self._adapters: Sequence[Adapter] = ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where it works."""
+        return self.placement.device
+
+    @property
+    def transformer(self) -> Any:
+        """The denoising network."""
+        return self.pipeline.transformer
+
+    @property
+    def vae(self) -> Any:
+        """The decoder."""
+        return self.pipeline.vae
+
+    @property
+    def scheduler(self) -> Any:
+        """The model's own scheduler, shift included: copied for each picture, never set."""
+        return self.pipeline.scheduler
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.transformer.config.in_channels)
+
+    def unfit(self, width: int, height: int) -> tuple[Reason, str] | None:
+        """Return why the model cannot paint this size at all, None when it can.
+
+        Checked before the device is asked: there an index out of range would end the process.
+        """
+        side = self.canvas.pixels * self.canvas.patch
+        if width % side or height % side:
+            return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {width}x{height}."
+        _, rows, columns = self.transformer.config.axes_lens
+        if width > columns * side or height > rows * side:
+            return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {width}x{height}."
+        return None
+
+    def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
+        """Have the transformer ready, with exactly these adapters. Raises LookupError for one that was not loaded."""
+        if adapters != self._adapters:
+            use_adapters(self.transformer, adapters)
+            self._adapters = adapters
+        self.placement.turn_to(Part.TRANSFORMER)
+
+
+def load_pipeline(folder: Path, device: torch.device) -> Any:
+    """Return a ZImagePipeline, still on the CPU: in bf16 for CUDA, else fp32 (fp16 overflows in this model).
+
+    Safetensors only, never from a hub. Raises Fatal with a sentence that names the folder.
     """
     check_folder(folder)
-    target = _device(device)
-    if threads:
-        torch.set_num_threads(threads)
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
-    dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         pipeline = diffusers.ZImagePipeline.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True
-        ).to(target)
+        )
     except Exception as error:
         raise unavailable(folder, f"could not be loaded ({type(error).__name__}: {error})") from error
     if not pipeline.tokenizer.chat_template:
@@ -40,7 +108,8 @@ def load_pipeline(folder: Path, device: str = "auto", threads: int = 0) -> Any:
     return pipeline
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return the device; `auto` is the first GPU, else the CPU. Raises Fatal naming the setting."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

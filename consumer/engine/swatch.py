@@ -49,6 +49,11 @@ class SwatchEngine:
         return MODEL
 
     @property
+    def adapters(self) -> Mapping[str, str]:
+        """Always empty: a card looks like its recipe, and a style's LoRAs are left out of it."""
+        return {}
+
+    @property
     def ready(self) -> bool:
         """True while the context is open."""
         return self._threads is not None

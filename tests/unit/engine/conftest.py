@@ -1,45 +1,45 @@
-"""One tiny model for the run, and recipes to paint with it."""
+"""One tiny model for the run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.jobs import ModelIdentity, Recipe
+from consumer.settings import MemoryPolicy
+from tests.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from consumer.engine.model import Model
+    from consumer.jobs import Recipe
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from consumer.engine.tiny import build_tiny_model  # noqa: PLC0415 - torch, only for the tests that need it
+    import torch  # noqa: PLC0415 - only for the tests that need it
 
+    from consumer.engine.tiny import build_tiny_model  # noqa: PLC0415 - likewise
+
+    torch.set_num_threads(1)  # for networks this small a second thread only waits, on a busy machine for long
     folder = tmp_path_factory.mktemp("model") / "tiny"
     build_tiny_model(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def recipe_of() -> Callable[..., Recipe]:
-    def make(**fields: Any) -> Recipe:
-        return Recipe(
-            **{
-                "prompt": "a storm over the harbour",
-                "negative_prompt": "low quality",
-                "model": ModelIdentity("tiny-random", "0" * 64),
-                "adapters": (),
-                "width": 64,
-                "height": 64,
-                "steps": 2,
-                "guidance_scale": 2.0,
-                "seed": 7,
-                "style": "default",
-                "style_version": 1,
-                **fields,
-            }
-        )
+def tiny(tiny_model: Path) -> Model:
+    """The tiny model on the CPU."""
+    import torch  # noqa: PLC0415 - likewise
 
-    return make
+    from consumer.engine.model import Model, load_pipeline  # noqa: PLC0415 - likewise
+
+    cpu = torch.device("cpu")
+    return Model(load_pipeline(tiny_model, cpu), cpu, MemoryPolicy.AUTO)
+
+
+@pytest.fixture(scope="session", name="recipe_of")
+def _recipe_of() -> Callable[..., Recipe]:
+    return recipe_of

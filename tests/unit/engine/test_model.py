@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from consumer.engine.model import load_pipeline
+from consumer.engine.model import find_device, load_pipeline
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -23,13 +23,13 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
 def refusal(model: Path, device: str = "cpu") -> Fatal:
     """Return the error with which loading ends."""
     with pytest.raises(Fatal) as refused:
-        load_pipeline(model, device)
+        load_pipeline(model, find_device(device))
     return refused.value
 
 
 def test_the_cpu_gets_full_precision(tiny_model: Path) -> None:
     """On the CPU all three networks are fp32."""
-    pipeline = load_pipeline(tiny_model, "cpu")
+    pipeline = load_pipeline(tiny_model, torch.device("cpu"))
     parts = (pipeline.transformer, pipeline.text_encoder, pipeline.vae)
     assert {part.dtype for part in parts} == {torch.float32}
     assert pipeline.device == torch.device("cpu")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from consumer.engine.model import load_pipeline
 from consumer.engine.tiny import build_tiny_model
@@ -29,7 +30,7 @@ def test_it_is_small(tiny_model: Path) -> None:
 @pytest.mark.parametrize("text", ["A storm", "港口上空的暴风雨", "🎉 ünïcödé \x00 \u200d"])
 def test_any_text_has_tokens(tiny_model: Path, text: str) -> None:
     """No script is lost in the tokenizer: what goes in comes out."""
-    tokenizer = load_pipeline(tiny_model).tokenizer
+    tokenizer = load_pipeline(tiny_model, torch.device("cpu")).tokenizer
     ids = tokenizer(text).input_ids
     assert tokenizer.decode(ids) == tokenizer.backend_tokenizer.normalizer.normalize_str(text)
     assert tokenizer.unk_token_id not in ids

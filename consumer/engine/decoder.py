@@ -1,0 +1,47 @@
+"""From latents to pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOST_TILE = 64
+LEAST_TILE = 16
+"""Latents of a tile's side, 8 pixels each in the full model; tiles overlap by a quarter, so it is a multiple of 4."""
+
+
+class NotFinite(ArithmeticError):
+    """The latents, or what was decoded from them, hold values that are no numbers."""
+
+
+def decode(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> NDArray[np.uint8]:
+    """Return the picture as 8-bit sRGB, rows x columns x 3; waits for the device.
+
+    `tiled` decodes piece by piece: much less memory, seams blended. Raises `NotFinite`; latents that are no numbers
+    never reach the decoder.
+    """
+    _require_finite(latents)
+    scaled = latents.to(vae.dtype) / vae.config.scaling_factor + vae.config.shift_factor
+    _tile(vae, latents.shape[-2:], tiled=tiled)
+    image = vae.decode(scaled.unsqueeze(0), return_dict=False)[0][0].float()
+    _require_finite(image)
+    levels: torch.Tensor = (image / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()
+
+
+def _tile(vae: Any, size: torch.Size, *, tiled: bool) -> None:
+    """Have the decoder cut pictures into tiles of about half their longer side, or not at all."""
+    vae.use_tiling = tiled
+    if tiled:
+        vae.tile_latent_min_size = min(MOST_TILE, max(LEAST_TILE, max(size) // 8 * 4))
+        vae.tile_sample_min_size = vae.tile_latent_min_size * 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def _require_finite(values: torch.Tensor) -> None:
+    if not torch.isfinite(values).all():
+        raise NotFinite

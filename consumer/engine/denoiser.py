@@ -1,0 +1,161 @@
+"""The heart of the engine: pictures in, pixels out, one denoising step after the other on the engine's one thread.
+
+Pictures do not wait for a batch to begin or to end. Before every step it is chosen anew who takes it
+(`consumer.engine.selection`); whoever is left out is parked with its latents and goes on later where it stopped. What
+goes wrong in a step changes no latents: a step that did not fit is taken in smaller parts, a picture that fails fails
+alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from consumer.engine.decoder import decode
+from consumer.engine.draft import Draft
+from consumer.engine.memory import Memory
+from consumer.engine.placement import Part
+from consumer.engine.prompts import PromptEncoder
+from consumer.engine.protocol import Drop, Failed, Painted, Running, Step
+from consumer.engine.reports import Reports
+from consumer.engine.selection import Chooser, Limits
+from consumer.engine.trouble import attempt
+from consumer.engine.velocity import velocities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from consumer.engine import selection
+    from consumer.engine.model import Model
+    from consumer.engine.protocol import Order, Paint, Reply
+    from consumer.engine.trouble import Trouble
+    from consumer.settings import EngineSettings
+
+
+class Denoiser:
+    """Paints what it is handed and says how it goes. Not thread-safe; `say` is called on the caller's thread."""
+
+    def __init__(self, model: Model, settings: EngineSettings, say: Callable[[Reply], None]) -> None:
+        self._model = model
+        self._say = say
+        self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20)
+        self._memory = Memory(model.placement)
+        limits = Limits(settings.batch_size, settings.batch_tokens, model.call_tokens, self._memory.sequences)
+        self._chooser: Chooser[Draft] = Chooser(limits)
+        self._reports = Reports(model.device, say)
+        self._drafts: dict[int, Draft] = {}
+        self._running: tuple[int, ...] = ()
+
+    @property
+    def busy(self) -> bool:
+        """True while a picture is in hand."""
+        return bool(self._drafts)
+
+    def take(self, order: Order) -> None:
+        """Accept a picture, or drop one at whatever step it is; dropping an unknown one does nothing."""
+        if isinstance(order, Drop):
+            self._drafts.pop(order.number, None)
+        elif complaint := self._model.unfit(order.recipe.width, order.recipe.height):
+            self._say(Failed(order.number, *complaint, transient=False))
+        else:
+            self._drafts[order.number] = self._draft(order)
+
+    @torch.no_grad()
+    def work(self) -> None:
+        """Do the next stretch: decode a picture whose steps are done, else one denoising step. Call only while `busy`.
+
+        Failures of pictures are said, not raised. Raises torch.AcceleratorError when the device is lost: no further
+        call in this process can succeed.
+        """
+        finished = next((draft for draft in self._drafts.values() if draft.finished), None)
+        if finished:
+            self._deliver(finished)
+        else:
+            self._step()
+
+    def _draft(self, order: Paint) -> Draft:
+        recipe = order.recipe
+        negative = self._encoder.read(recipe.negative_prompt) if recipe.guidance_scale > 0 else None
+        return Draft(order, self._encoder.read(recipe.prompt), negative, self._model.canvas)
+
+    def _step(self) -> None:
+        step = self._chooser.choose(self._drafts.values())
+        self._announce(step.pictures)
+        if all(self._begun(draft) for draft in step.pictures):
+            self._advance(step)
+        for draft in self._drafts.values():
+            if draft not in step.pictures:
+                draft.passed_over += 1
+
+    def _announce(self, drafts: Sequence[Draft]) -> None:
+        numbers = tuple(draft.number for draft in drafts)
+        if numbers != self._running:
+            self._running = numbers
+            self._say(Running(numbers))
+
+    def _begun(self, draft: Draft) -> bool:
+        """See to the picture's noise and embeddings; False when that failed."""
+
+        def begin() -> None:
+            self._model.placement.turn_to(Part.TEXT_ENCODER)
+            draft.begin(self._model, self._encoder)
+
+        trouble = None if draft.begun else attempt(begin)
+        if trouble:
+            self._mend([draft], trouble, self._memory.relieve_begin)
+        return trouble is None
+
+    def _advance(self, step: selection.Step[Draft]) -> None:
+        """Take the step. What fails leaves each picture where it was, or one step further and sound."""
+        taken: list[Step] = []
+
+        def advance() -> None:
+            self._model.turn_to_transformer(step.pictures[0].order.recipe.adapters)
+            for draft, flow in zip(step.pictures, velocities(self._model.transformer, step), strict=True):
+                draft.advance(flow)
+                taken.append(Step(draft.number, draft.done, draft.order.recipe.steps))
+
+        trouble = attempt(advance)
+        self._reports.launched(taken)
+        if trouble:
+            self._mend(step.pictures, trouble, lambda: self._memory.relieve_call(step.calls))
+        else:
+            self._memory.fitted(step.calls)
+
+    def _deliver(self, draft: Draft) -> None:
+        recipe = draft.order.recipe
+        pixels: list[NDArray[np.uint8]] = []
+
+        def develop() -> None:
+            self._model.placement.turn_to(Part.VAE)
+            tiled = self._memory.tiles(recipe.width, recipe.height)
+            pixels.append(decode(self._model.vae, draft.latents, tiled=tiled))
+
+        trouble = attempt(develop)
+        if trouble:
+            self._mend([draft], trouble, lambda: self._memory.relieve_decode(recipe.width, recipe.height))
+            return
+        self._reports.flush()
+        height, width, _ = pixels[0].shape
+        rgb = pixels[0].tobytes()
+        self._end(draft, Painted(draft.number, width, height, rgb, draft.seconds, draft.prompt.cut))
+
+    def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool]) -> None:
+        """See to it that the next stretch goes otherwise: with less memory, one by one, or without the picture."""
+        self._memory.free()
+        if trouble.out_of_memory and (relieve() or drafts[0].spared()):
+            return
+        if len(drafts) > 1:
+            for draft in drafts:
+                draft.alone = True
+            return
+        self._reports.flush()
+        self._end(drafts[0], trouble.failure(drafts[0].number))
+
+    def _end(self, draft: Draft, reply: Painted | Failed) -> None:
+        del self._drafts[draft.number]
+        self._say(reply)

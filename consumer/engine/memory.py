@@ -1,0 +1,95 @@
+"""What the device's memory bears: learned from what did not fit, and forgotten slowly.
+
+After an out-of-memory the denoiser leaves the failed call behind, gives memory back and asks here what to do
+differently. Each answer asks for less than the one before, and the last one is that nothing helps.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from consumer.engine.placement import Placement
+    from consumer.engine.selection import Call
+
+RECOVERY_CALLS = 64
+"""Calls that must fit at a learned cap before one sequence more is tried."""
+
+_UNBOUNDED = 1 << 30
+_ALLOCATOR_REFUSALS = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error says that memory, the device's or the machine's, did not suffice."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # The CPU's allocator has no error type of its own.
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATOR_REFUSALS)
+
+
+class Memory:
+    """Caps on calls and decodes of one device, and the way out of an out-of-memory."""
+
+    def __init__(self, placement: Placement) -> None:
+        self._placement = placement
+        self._caps: dict[int, _Cap] = {}
+        self._tiled: set[tuple[int, int]] = set()
+
+    def sequences(self, length: int) -> int:
+        """Return how many sequences of `length` tokens one call may take: what a shorter length cannot, none can."""
+        return min((cap.sequences for known, cap in self._caps.items() if known <= length), default=_UNBOUNDED)
+
+    def tiles(self, width: int, height: int) -> bool:
+        """Return whether pictures of this size are decoded tile by tile."""
+        return (width, height) in self._tiled
+
+    def fitted(self, calls: tuple[Call, ...]) -> None:
+        """Take note that these calls fitted; after many at the cap, the cap rises by one."""
+        for call in calls:
+            cap = self._caps.get(call.length)
+            if cap and call.sequences == cap.sequences and cap.recovered():
+                del self._caps[call.length]
+
+    def free(self) -> None:
+        """Give back what nobody holds. Call it where no frame of the failed call is alive any more."""
+        gc.collect()
+        self._placement.empty_cache()
+
+    def relieve_call(self, calls: tuple[Call, ...]) -> bool:
+        """After calls that did not fit: halve what one may take, then offload; False when neither is left."""
+        largest = max(calls, key=lambda call: call.tokens)
+        if largest.sequences > 1:
+            self._caps[largest.length] = _Cap(largest.sequences)
+            return True
+        return self._placement.offload()
+
+    def relieve_decode(self, width: int, height: int) -> bool:
+        """After a decode that did not fit: by tiles from now on, then offload; False when neither is left."""
+        if not self.tiles(width, height):
+            self._tiled.add((width, height))
+            return True
+        return self._placement.offload()
+
+    def relieve_begin(self) -> bool:
+        """After noise or an embedding that did not fit: offload; False when that is done already."""
+        return self._placement.offload()
+
+
+class _Cap:
+    """Half of what did not fit, and on its way back: one more after each `RECOVERY_CALLS` calls that did fit."""
+
+    def __init__(self, refused: int) -> None:
+        self._refused = refused
+        self._calls = 0
+        self.sequences = refused // 2
+
+    def recovered(self) -> bool:
+        """Count a call that fitted; return whether the cap has risen to where it no longer says anything."""
+        self._calls += 1
+        if self._calls == RECOVERY_CALLS:
+            self._calls = 0
+            self.sequences += 1
+        return self.sequences == self._refused

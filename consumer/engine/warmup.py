@@ -1,0 +1,84 @@
+"""Before the first picture: measure what a call costs, and paint once, so that nothing is slow or broken later."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from consumer.engine.denoiser import Denoiser
+from consumer.engine.protocol import Failed, Paint
+from consumer.engine.weights import unavailable
+from consumer.jobs import Lane, ModelIdentity, Recipe
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.engine.model import Model
+    from consumer.engine.protocol import Reply
+    from consumer.settings import EngineSettings
+
+MOST_CALL_TOKENS = 2048
+_SIDES = {"cuda": 512}
+_SIDE_ELSEWHERE = 256
+_TURNS = 4
+
+
+def warm_up(model: Model, settings: EngineSettings, folder: Path) -> None:
+    """Set `model.call_tokens` and paint a picture with guidance and one without, at the device's usual size.
+
+    One that does not fit is no error: others may. Raises Fatal when the model cannot paint at all.
+    """
+    model.call_tokens = call_tokens(model)
+    said: list[Reply] = []
+    denoiser = Denoiser(model, settings, said.append)
+    for number, scale in enumerate((2.0, 0.0)):
+        denoiser.take(Paint(number, _recipe(_side(model), scale), Lane.BACKFILL))
+    while denoiser.busy:
+        denoiser.work()
+    for reply in said:
+        if isinstance(reply, Failed) and reply.reason is not Reason.TOO_LARGE:
+            raise unavailable(folder, f"cannot paint: {reply.message}")
+
+
+@torch.no_grad()
+def call_tokens(model: Model) -> int:
+    """Return what a call of the transformer costs before its first token, in tokens, 0 to `MOST_CALL_TOKENS`.
+
+    The time of a short and of a long call gives a line; where it meets no tokens at all lies the price of the call.
+    """
+    short, long = (model.canvas.tokens(side, side)[0] for side in (_side(model) // 8, _side(model)))
+    few, many = short**2, long**2
+    brief, lasting = _seconds(model, short), _seconds(model, long)
+    per_token = (lasting - brief) / (many - few)
+    if per_token <= 0:
+        return MOST_CALL_TOKENS
+    return min(MOST_CALL_TOKENS, max(0, round(brief / per_token - few)))
+
+
+def _seconds(model: Model, side: int) -> float:
+    """Return the seconds of a call for one picture of side x side tokens, the best of a few."""
+    rows = side * model.canvas.patch
+    dtype = model.transformer.dtype
+    latents = torch.zeros(model.channels, 1, rows, rows, dtype=dtype, device=model.device)
+    time_ = torch.zeros(1, dtype=dtype, device=model.device)
+    embedding = torch.zeros(32, model.transformer.config.cap_feat_dim, dtype=dtype, device=model.device)
+    best = float("inf")
+    for _ in range(_TURNS + 1):
+        begun = time.perf_counter()
+        model.transformer([latents], time_, [embedding], return_dict=False)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize(model.device)
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def _side(model: Model) -> int:
+    return _SIDES.get(model.device.type, _SIDE_ELSEWHERE)
+
+
+def _recipe(side: int, scale: float) -> Recipe:
+    nobody = ModelIdentity("warm-up", "0" * 64)
+    return Recipe("A quiet harbour at dawn.", "text", nobody, (), side, side, 2, scale, 1, "default", 1)

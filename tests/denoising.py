@@ -1,0 +1,140 @@
+"""The denoiser under test, the stock pipeline beside it, and a corpus of pictures for both."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from consumer.engine.decoder import decode
+from consumer.engine.denoiser import Denoiser
+from consumer.engine.protocol import Failed, Paint, Painted, Running, Step
+from consumer.jobs import Lane
+from consumer.settings import EngineSettings
+from tests.samples import recipe_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pytest
+
+    from consumer.engine.model import Model
+    from consumer.engine.protocol import Reply
+    from consumer.jobs import Recipe
+
+
+CORPUS = (
+    *(recipe_of(width=width, height=height) for width, height in ((64, 64), (96, 64), (64, 160), (128, 128))),
+    *(recipe_of(steps=steps, seed=steps) for steps in (1, 3, 6)),
+    *(recipe_of(guidance_scale=scale, steps=3) for scale in (0.0, 2.0, 5.0)),
+    *(recipe_of(negative_prompt=text, steps=3) for text in ("", "blurry, watermark", "文字、水印、低质量")),
+    *(recipe_of(prompt="清晨安静的图书馆", seed=seed) for seed in range(9)),
+    recipe_of(prompt="港口上空的暴风雨，渡轮停航。", negative_prompt="", guidance_scale=5.0, seed=2**53 - 1),
+    recipe_of(prompt="a quiet library at dawn, " * 9, steps=4),
+    recipe_of(prompt="a quiet library " * 200),
+)
+"""Sizes, steps, guidance, negative prompts, variants, both languages, a long prompt and one that is cut."""
+
+
+@dataclass(repr=False)
+class Session:
+    """A denoiser and all that it said."""
+
+    model: Model
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    said: list[Reply] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.denoiser = Denoiser(self.model, self.settings, self.said.append)
+
+    def take(self, *recipes: Recipe, lane: Lane = Lane.LIVE, first: int = 0, alone: bool = False) -> None:
+        """Hand pictures over, numbered from `first`."""
+        for number, recipe in enumerate(recipes, first):
+            self.denoiser.take(Paint(number, recipe, lane, alone))
+
+    def work(self, stretches: int) -> None:
+        """Let it work for so many stretches."""
+        for _ in range(stretches):
+            self.denoiser.work()
+
+    def finish(self, most: int = 2000) -> Session:
+        """Let it work until nothing is in hand, for a bounded number of stretches."""
+        for _ in range(most):
+            if not self.denoiser.busy:
+                return self
+            self.denoiser.work()
+        raise AssertionError(f"still busy after {most} stretches")
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Return what was said of one kind, in order."""
+        return [reply for reply in self.said if isinstance(reply, kind)]
+
+    @property
+    def pictures(self) -> dict[int, Any]:
+        """The pictures by number, rows x columns x 3."""
+        return {
+            reply.number: np.frombuffer(reply.rgb, np.uint8).reshape(reply.height, reply.width, 3)
+            for reply in self.of(Painted)
+        }
+
+    def numbered(self, latents: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
+        """Return latents that were kept in the order of the pictures, by number."""
+        return dict(zip((reply.number for reply in self.of(Painted)), latents, strict=True))
+
+    @property
+    def failures(self) -> dict[int, Failed]:
+        """The failures by number."""
+        return {reply.number: reply for reply in self.of(Failed)}
+
+    @property
+    def companies(self) -> list[tuple[int, ...]]:
+        """Who stepped together, whenever that changed."""
+        return [reply.numbers for reply in self.of(Running)]
+
+    def steps_of(self, number: int) -> list[int]:
+        """Return which steps of a picture were told, in order."""
+        return [reply.done for reply in self.of(Step) if reply.number == number]
+
+
+@contextmanager
+def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
+    """Keep the last latents of every picture that is decoded meanwhile, in the order in which they are done."""
+    kept: list[torch.Tensor] = []
+
+    def keeping(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> Any:
+        kept.append(latents.cpu())
+        return decode(vae, latents, tiled=tiled)
+
+    with patch.context() as patched:
+        patched.setattr("consumer.engine.denoiser.decode", keeping)
+        yield kept
+
+
+def stock(model: Model, recipe: Recipe, output: str = "latent") -> Any:
+    """Paint the recipe with the library's pipeline and nothing of ours."""
+    image = model.pipeline(
+        prompt=recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        width=recipe.width,
+        height=recipe.height,
+        num_inference_steps=recipe.steps,
+        guidance_scale=recipe.guidance_scale,
+        generator=torch.Generator("cpu").manual_seed(recipe.seed),
+        output_type=output,
+    ).images[0]
+    return image.cpu() if output == "latent" else np.asarray(image)
+
+
+def psnr(one: Any, other: Any) -> float:
+    """Return the peak signal-to-noise ratio of two 8-bit pictures in dB."""
+    error = float(np.mean((one.astype(float) - other.astype(float)) ** 2))
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def companies(corpus: Sequence[Recipe]) -> Iterator[tuple[int, Recipe, Lane]]:
+    """Number the corpus and spread it over the lanes."""
+    for number, recipe in enumerate(corpus):
+        yield number, recipe, list(Lane)[number % len(Lane)]

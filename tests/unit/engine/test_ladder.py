@@ -1,0 +1,231 @@
+"""What the denoiser does when memory does not suffice: no picture lost, none painted twice, none changed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.engine import memory as memory_module
+from consumer.engine.memory import Memory, is_out_of_memory
+from consumer.engine.selection import Call
+from consumer.jobs import Lane
+from consumer.settings import EngineSettings
+from schemas import Reason
+from tests.denoising import Session, psnr
+from tests.equality.shortage import ALIKE_DB, harm, paint
+from tests.samples import recipe_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.engine.model import Model
+
+
+class Place:
+    """A placement that has something to offload, `offloads` times; counts what is asked of it."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, offloads: int = 0) -> None:
+        self._left = offloads
+        self.offloaded = 0
+        self.freed = 0
+
+    def turn_to(self, _part: object) -> None:
+        """Nothing moves on a CPU."""
+
+    def offload(self) -> bool:
+        """Say whether there was something left to offload."""
+        if not self._left:
+            return False
+        self._left -= 1
+        self.offloaded += 1
+        return True
+
+    def empty_cache(self) -> None:
+        """Count."""
+        self.freed += 1
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny: Model) -> tuple[Session, int]:
+    """A session without a shortage, and how many operations it takes."""
+    paint(tiny)  # the first one also fills the model's own tables
+    session, scarce = paint(tiny)
+    return session, scarce.operations
+
+
+@settings(max_examples=30, deadline=None)
+@given(at=st.floats(0, 1, exclude_max=True))
+def test_out_of_memory_at_any_operation_harms_nobody(tiny: Model, undisturbed: tuple[Session, int], at: float) -> None:
+    """Wherever memory runs out once, in encoding, stepping or decoding, every picture comes, once and unchanged."""
+    session, operations = undisturbed
+    position = 1 + int(at * operations)
+    disturbed, _ = paint(tiny, lambda operation: operation == position)
+    assert harm(disturbed, session) == "none"
+
+
+@settings(max_examples=10, deadline=None)
+@given(at=st.sets(st.floats(0, 1, exclude_max=True), max_size=3))
+def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[Session, int], at: set[float]) -> None:
+    """Several times in one session: nobody is lost or doubled; who fails at last has met it twice by itself."""
+    session, operations = undisturbed
+    positions = {1 + int(place * operations) for place in at}
+    disturbed, _ = paint(tiny, lambda operation: operation in positions)
+    assert sorted([*disturbed.pictures, *disturbed.failures]) == [0, 1, 2]
+    assert {failure.reason for failure in disturbed.failures.values()} <= {Reason.TOO_LARGE}
+    for number, picture in disturbed.pictures.items():
+        assert psnr(picture, session.pictures[number]) > ALIKE_DB
+
+
+def short_calls(model: Model, patch: pytest.MonkeyPatch, most: Callable[[], int]) -> list[int]:
+    """Let the transformer bear at most so many sequences; return how many were tried, call by call."""
+    forward, tried = model.transformer.forward, list[int]()
+
+    def bounded(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
+        tried.append(len(latents))
+        if len(latents) > most():
+            raise torch.OutOfMemoryError
+        return forward(latents, *arguments, **options)
+
+    patch.setattr(model.transformer, "forward", bounded)
+    return tried
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+def test_steps_shrink_to_what_fits(tiny: Model, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Too many sequences are halved until they fit, guidance is split in two calls last, and all pictures come."""
+    tried = short_calls(tiny, monkeypatch, lambda: most)
+    session = Session(tiny)
+    session.take(*(recipe_of(seed=seed) for seed in range(6)))
+    session.finish()
+    assert sorted(session.pictures) == list(range(6))
+    assert sum(count > most for count in tried) <= 4
+    assert all(session.steps_of(number) == [1, 2] for number in range(6))
+
+
+def test_a_cap_is_forgotten_slowly(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What did not fit once is tried again after many calls that did, one sequence more at a time."""
+    monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 5)
+    bound = 3
+    tried = short_calls(tiny, monkeypatch, lambda: bound)
+    session = Session(tiny, EngineSettings(batch_size=6))
+    session.take(*(recipe_of(seed=seed, steps=50, guidance_scale=0.0, width=32, height=32) for seed in range(6)))
+    session.work(1)
+    bound = 6
+    session.work(3 * 5 + 1)
+    steady = [tried[0], *(count for before, count in itertools.pairwise(tried) if count != before)]
+    assert steady == [6, 3, 4, 5, 6]
+
+
+def test_offloading_comes_after_halving(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single sequence that does not fit is tried again with the model offloaded, in every way there is."""
+    place = Place(offloads=2)
+    monkeypatch.setattr(tiny, "placement", place)
+    short_calls(tiny, monkeypatch, lambda: int(place.offloaded == 2))
+    session = Session(tiny)
+    session.take(recipe_of())
+    session.finish()
+    assert (sorted(session.pictures), place.offloaded, place.freed) == ([0], 2, 3)
+
+
+def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When neither halving nor offloading nor a second look helps the picture fails as too large; others go on."""
+    place = Place(offloads=1)
+    monkeypatch.setattr(tiny, "placement", place)
+    forward = tiny.transformer.forward
+
+    def greedy(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
+        if any(item.shape[-1] > 8 for item in latents):
+            raise torch.OutOfMemoryError
+        return forward(latents, *arguments, **options)
+
+    monkeypatch.setattr(tiny.transformer, "forward", greedy)
+    session = Session(tiny)
+    session.take(recipe_of(width=128, height=128), recipe_of())
+    session.take(recipe_of(seed=8), first=2, lane=Lane.BACKFILL)
+    session.finish()
+    assert sorted(session.pictures) == [1, 2]
+    assert (session.failures[0].reason, session.failures[0].transient) == (Reason.TOO_LARGE, False)
+    assert "fewer pixels" in session.failures[0].message
+
+
+def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The latents are kept, the decoder gets them in pieces, then and for further pictures of that size."""
+    decoder, sides = tiny.vae.decoder.forward, list[int]()
+
+    def bounded(latents: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        sides.append(max(latents.shape[-2:]))
+        if sides[-1] > 16:
+            raise torch.OutOfMemoryError
+        return decoder(latents, *arguments, **options)
+
+    whole = Session(tiny)
+    whole.take(recipe_of(width=256, height=128))
+    whole.finish()
+    monkeypatch.setattr(tiny.vae.decoder, "forward", bounded)
+    session = Session(tiny)
+    session.take(recipe_of(width=256, height=128), recipe_of(width=256, height=128, seed=8), recipe_of())
+    session.finish()
+    assert sorted(session.pictures) == [0, 1, 2]
+    assert sides.count(32) == 1
+    assert psnr(session.pictures[0], whole.pictures[0]) > ALIKE_DB
+
+
+@pytest.mark.parametrize(
+    ("error", "so"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("The size of tensor a (3) must match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_running_out_is_told_from_other_errors(error: Exception, so: bool) -> None:  # noqa: FBT001 - a parameter
+    """CUDA, Python and the CPU's allocator each have their own way of saying it."""
+    assert is_out_of_memory(error) is so
+
+
+@given(st.lists(st.tuples(st.integers(2, 40), st.integers(1, 40)), max_size=12))
+def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
+    """After refusals of any calls, what may be tried is at least one sequence, and never more for a longer one."""
+    memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
+    for sequences, length in refusals:
+        allowed = min(sequences, memory.sequences(32 * length))
+        if allowed > 1:
+            assert memory.relieve_call((Call(allowed, 32 * length),))
+            assert memory.sequences(32 * length) < allowed
+    caps = [memory.sequences(32 * length) for length in range(1, 41)]
+    assert min(caps) >= 1
+    assert caps == sorted(caps, reverse=True)
+
+
+def test_errors_are_not_held(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When memory is given back, no frame of the failed call is alive any more, nor a tensor that it made."""
+    import gc  # noqa: PLC0415 - beside its use
+    import weakref  # noqa: PLC0415 - likewise
+
+    held: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    def failing(*_arguments: Any, **_options: Any) -> Any:
+        large = torch.zeros(1000)
+        held.append(weakref.ref(large))
+        raise torch.OutOfMemoryError
+
+    place = Place()
+    monkeypatch.setattr(place, "empty_cache", lambda: alive.append(held[-1]() is not None))
+    monkeypatch.setattr(tiny, "placement", place)
+    monkeypatch.setattr(tiny.transformer, "forward", failing)
+    session = Session(tiny)
+    session.take(recipe_of())
+    session.finish()
+    gc.collect()
+    assert alive
+    assert not any(alive)

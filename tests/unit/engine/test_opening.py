@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from consumer.engine import warmup
+from consumer.engine.opening import open_model
+from consumer.engine.warmup import MOST_CALL_TOKENS, call_tokens, warm_up
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.engine.model import Model
+
+
+def test_a_model_is_measured_and_warm_before_it_is_ready(tiny_model: Path) -> None:
+    """What a call costs is known, and the model has painted, when it is handed over."""
+    model = open_model(EngineSettings(model=tiny_model), "cpu")
+    assert 0 <= model.call_tokens <= MOST_CALL_TOKENS
+    assert model.transformer.rope_embedder.freqs_cis is not None
+
+
+def test_without_a_folder_the_setting_is_named() -> None:
+    """A zimage engine without a model is told which variable to set."""
+    with pytest.raises(Fatal, match="LEADART_ENGINE__MODEL is not set") as fatal:
+        open_model(EngineSettings(), "cpu")
+    assert fatal.value.reason is Reason.MISCONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "tokens"),
+    [(0.010, 0.034, 101), (0.001, 0.256, 0), (0.010, 0.010, MOST_CALL_TOKENS), (0.011, 0.010, MOST_CALL_TOKENS)],
+)
+def test_the_price_of_a_call(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch, short: float, long: float, tokens: int
+) -> None:
+    """Two timings give it: what is left of a call when all its tokens are taken off; never below none."""
+    seconds = itertools.cycle([short, long])
+    monkeypatch.setattr(warmup, "_seconds", lambda _model, _side: next(seconds))
+    assert call_tokens(tiny) == tokens
+
+
+def test_a_model_that_paints_no_numbers_is_refused(
+    tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that gives NaN ends the start with a sentence, not every article with a failure."""
+    forward = tiny.transformer.forward
+
+    def poisoned(*arguments: Any, **options: Any) -> Any:
+        (flows,) = forward(*arguments, **options)
+        return ([flow * torch.nan for flow in flows],)
+
+    monkeypatch.setattr(tiny.transformer, "forward", poisoned)
+    with pytest.raises(Fatal, match="cannot paint") as fatal:
+        warm_up(tiny, EngineSettings(), tiny_model)
+    assert fatal.value.reason is Reason.MODEL_UNAVAILABLE
+
+
+def test_a_warm_up_that_does_not_fit_is_no_end(tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device too small for the usual size may still serve smaller ones."""
+
+    def full(*_arguments: Any, **_options: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(tiny.vae, "decode", full)
+    warm_up(tiny, EngineSettings(), tiny_model)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from consumer.engine import placement
+from consumer.engine.placement import HEADROOM_BYTES, Part, Placement, choose_policy
+from consumer.settings import MemoryPolicy
+
+GIB = 2**30
+FULL = {"text_encoder": 8 * GIB, "transformer": 12 * GIB, "vae": GIB // 4}
+
+
+class Pipeline:
+    """Stands where the pipeline stands and notes what is asked of it."""
+
+    def __init__(self) -> None:
+        weights = SimpleNamespace(parameters=lambda: iter([torch.empty(4)]))
+        self.text_encoder = self.transformer = self.vae = weights
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Note any call."""
+        return lambda *_arguments, **_options: self.asked.append(name)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A GPU with room for everything."""
+    monkeypatch.setattr(placement, "free_bytes", lambda _device: 1000 * GIB)
+    return torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("free", "policy"),
+    [
+        (141 * GIB, MemoryPolicy.RESIDENT),
+        (24 * GIB, MemoryPolicy.RESIDENT),
+        (sum(FULL.values()) + HEADROOM_BYTES - 1, MemoryPolicy.OFFLOAD),
+        (16 * GIB, MemoryPolicy.OFFLOAD),
+        (12 * GIB, MemoryPolicy.GROUP_OFFLOAD),
+        (0, MemoryPolicy.GROUP_OFFLOAD),
+    ],
+)
+def test_auto_takes_the_fastest_that_fits(free: int, policy: MemoryPolicy) -> None:
+    """All of the model where it fits beside its work, else the largest part, else a group of layers at a time."""
+    assert choose_policy(MemoryPolicy.AUTO, FULL, free) is policy
+
+
+@pytest.mark.parametrize("wanted", [policy for policy in MemoryPolicy if policy is not MemoryPolicy.AUTO])
+def test_what_is_set_is_done(wanted: MemoryPolicy) -> None:
+    """A policy that the operator sets is not second-guessed, except on a CPU, which has nowhere to offload to."""
+    assert choose_policy(wanted, FULL, 0) is wanted
+    assert choose_policy(wanted, FULL, None) is MemoryPolicy.RESIDENT
+
+
+def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:
+    """Each time less stays on the device, the hooks of before are taken off first, and then there is nothing less."""
+    pipeline = Pipeline()
+    place = Placement(pipeline, gpu, MemoryPolicy.AUTO)
+    assert [place.offload(), place.policy, place.offload(), place.policy, place.offload()] == [
+        True,
+        MemoryPolicy.OFFLOAD,
+        True,
+        MemoryPolicy.GROUP_OFFLOAD,
+        False,
+    ]
+    assert pipeline.asked == [
+        *("to", "remove_all_hooks", "enable_model_cpu_offload"),
+        *("remove_all_hooks", "to", "enable_group_offload"),
+    ]
+
+
+def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
+    """With `offload` the part that worked before leaves the device when another one's turn comes, and only then."""
+    pipeline = Pipeline()
+    place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
+    for part in (Part.TEXT_ENCODER, Part.TRANSFORMER, Part.TRANSFORMER, Part.VAE, Part.TRANSFORMER):
+        place.turn_to(part)
+    assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
+
+
+def test_a_cpu_has_nothing_to_offload() -> None:
+    """On the CPU the model stays where it is, whatever is set."""
+    pipeline = Pipeline()
+    place = Placement(pipeline, torch.device("cpu"), MemoryPolicy.GROUP_OFFLOAD)
+    assert (place.policy, place.offload(), pipeline.asked) == (MemoryPolicy.RESIDENT, False, ["to"])
