@@ -215,9 +215,11 @@ class Pipeline:
             if not self._breaker.lets(errand.ticket):
                 return None
             async with errand.in_engine():
-                errand.timings.note(Stage.QUEUED, time.monotonic() - asked)
                 picture = await self._paint(errand, index, recipe)
                 turn.painted()
+                # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that
+                # replaced another.
+                errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
                 errand.timings.note(Stage.ENGINE, picture.engine_seconds)
                 errand.teller.storing(index)
                 rendition = await self._develop(picture, errand.timings)

@@ -27,6 +27,14 @@ class Engine(Protocol):
         """True while the model is loaded and its child process answers."""
 
     @property
+    def devices(self) -> int:
+        """On how many devices it paints; stable while the context is open."""
+
+    @property
+    def device_ready(self) -> Mapping[str, bool]:
+        """Whether a process paints on each device, by the device's name; empty for an engine without processes."""
+
+    @property
     def restarts(self) -> int:
         """How often its process had to be replaced; 0 for an engine without one."""
 

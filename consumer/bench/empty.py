@@ -25,6 +25,8 @@ class EmptyEngine:
     adapters: Mapping[str, str] = MappingProxyType({})
     ready = True
     restarts = 0
+    devices = 1
+    device_ready: Mapping[str, bool] = MappingProxyType({})
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Return the pixel."""

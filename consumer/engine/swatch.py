@@ -59,6 +59,16 @@ class SwatchEngine:
         return self._threads is not None
 
     @property
+    def devices(self) -> int:
+        """Always 1."""
+        return 1
+
+    @property
+    def device_ready(self) -> Mapping[str, bool]:
+        """Always empty: there is no process."""
+        return {}
+
+    @property
     def restarts(self) -> int:
         """Always 0: there is no process to replace."""
         return 0

@@ -51,7 +51,8 @@ class EngineSettings(BaseModel):
     devices: str = Field(
         "auto",
         pattern=r"^(auto|(cpu|mps|cuda(:[0-9]+)?)(,(cpu|mps|cuda(:[0-9]+)?))*)$",
-        description="Comma-separated devices, a process on each; `auto`: every GPU, else the CPU.",
+        description="Comma-separated devices, a process on each; all must come up at the start. `auto`: every GPU that "
+        "CUDA_VISIBLE_DEVICES shows, else the CPU.",
     )
     memory: MemoryPolicy = Field(
         MemoryPolicy.AUTO,

@@ -298,6 +298,19 @@ async def test_cancelling_a_job_frees_every_place() -> None:
         assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
 
 
+async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
+    """What a picture waits at the engine before it is painted counts as queued, and the engine's time from then on."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        task = asyncio.ensure_future(bench.produce(job()))
+        await asyncio.sleep(0.2)
+        bench.engine.wait.set()
+        ready = await asyncio.wait_for(task, BOUND)
+
+    assert ready.seconds.queued > 0.1
+    assert ready.seconds.queued + ready.seconds.engine <= ready.seconds.total
+
+
 async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     """Many jobs that wait for one store make one trouble, which is over with the first answer."""
     counted: list[Reason] = []
@@ -316,22 +329,26 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
 async def test_a_probe_never_waits_for_one_that_is_held() -> None:
     """With the breaker open, a request that is let through makes every picture, whoever else wants one of them."""
     async with studio() as bench:
-        breaker = bench.pipeline._breaker = Breaker(0.01)
+        breaker, ticket = Breaker(BOUND), Ticket()
+        bench.pipeline._breaker = breaker
         bench.scheduler = bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
         bench.engine.wait = asyncio.Event()
         elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
         probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
-        tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job(), probe)]
+        tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
+        tasks.append(asyncio.ensure_future(bench.pipeline.produce(Errand(probe, ticket=ticket))))
         async with asyncio.timeout(BOUND):
-            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (1, 3):
+            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 2):
                 await asyncio.sleep(0)
         for _ in range(IN_A_ROW):
             breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        ticket.probing = True
         bench.engine.wait.set()
         assert (await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)).pictures
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
+        breaker.stop()
 
 
 async def test_a_store_that_only_refuses_writes_is_down() -> None:

@@ -4,6 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import find
+from hypothesis import strategies as st
 
 from consumer import reference
 from consumer.settings import Settings, load_settings
@@ -32,23 +34,21 @@ COMPANIONS = {
 """What has to be set beside a variable for it to be right."""
 
 
-WORDS = {"LEADART_ENGINE__WEIGHTS_SHA256": "0" * 64, "LEADART_ENGINE__DEVICES": "cpu,cpu"}
-"""What fits a setting of text that has a form."""
-
-
 def another_value(setting: Setting, secret: Path) -> str:
     """Return a value that the reference allows and that is not the default; `secret` is a file that holds one."""
     if setting.variable.removesuffix("_FILE") in ALL and setting.variable.endswith("_FILE"):
         return str(secret)
     schema = setting.schema
-    if setting.variable in WORDS:
-        return WORDS[setting.variable]
     if "enum" in schema:
         return next(str(choice) for choice in schema["enum"] if choice != schema["default"])
     if schema["type"] == "boolean":
         return str(not schema["default"])
     if "maximum" in schema:
         return str(schema["minimum" if schema["default"] == schema["maximum"] else "maximum"])
+    if "pattern" in schema:
+        pattern = re.compile(schema["pattern"])  # of text: a string alone would do for bytes too
+        fitting: str = find(st.from_regex(pattern, fullmatch=True), lambda value: bool(value != schema["default"]))
+        return fitting
     return "https://example.org/" if schema.get("format") == "uri" else TEXT
 
 
