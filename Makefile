@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= out/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format schemas docs chaos constraints clean
+.PHONY: help install demo dev test check format schemas docs chaos equality constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -48,6 +48,9 @@ docs: install ## write the generated documents
 
 chaos: install ## the crash matrix: an hour, goes on where it was ended; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos
+
+equality: install ## how far pictures are from the library's; ten minutes; writes docs/benchmarks/equality.md
+	$(BIN)/python -m tests.equality 7
 
 constraints: ## pin what a fresh installation resolves to
 	rm -rf $(VENV)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import Rejected
-from consumer.jobs import Recipe
+from consumer.jobs import Adapter, Recipe
 from consumer.wording import alternative_of, subject_of, terms
 from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.jobs import ModelIdentity
     from consumer.styles import Style, Styles
     from schemas import ImageRequested
@@ -34,8 +36,11 @@ class Brief:
     style: Style
 
 
-def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity) -> Brief:
-    """Return the brief; equal requests, styles and models give equal ones.
+def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, adapters: Mapping[str, str]) -> Brief:
+    """Return the brief; equal requests, styles, models and adapters (name to SHA-256) give equal ones.
+
+    An adapter of the style that is not among them is left out: only the swatch engine lacks any, the others are not let
+    work without (`consumer.styles.require_adapters`).
 
     A value of the request beats the style's, the style's beats the engine's default. Raises `Rejected` for an unknown
     style, for text without a word to paint, and for a size that is too large once the style has filled it in.
@@ -47,18 +52,21 @@ def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity) ->
             Reason.MISSING_FIELD, "article.headline has no word that can be painted", field="article.headline"
         )
     prompt = style.prompt(subject, language)
-    recipes = _recipes(request, style, prompt, model)
+    wanted = [Adapter(one.name, adapters[one.name], one.scale) for one in style.adapters if one.name in adapters]
+    recipes = _recipes(request, style, prompt, model, tuple(wanted))
     return Brief(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
 
 
-def _recipes(request: ImageRequested, style: Style, prompt: str, model: ModelIdentity) -> tuple[Recipe, ...]:
+def _recipes(
+    request: ImageRequested, style: Style, prompt: str, model: ModelIdentity, adapters: tuple[Adapter, ...]
+) -> tuple[Recipe, ...]:
     width, height = _size(request, style)
     dials = request.generation
     first = Recipe(
         prompt=prompt,
         negative_prompt=_negative_prompt(request, style),
         model=model,
-        adapters=(),
+        adapters=adapters,
         width=width,
         height=height,
         steps=_first(dials.steps, style.steps, defaults.STEPS),

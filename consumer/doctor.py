@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights import check_folder
+from consumer.engine.weights import check_folder, examine_house
 from consumer.errors import LeadartError
 from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import BusError
 from consumer.kafka.preconditions import examine_bus
 from consumer.settings import EngineKind
 from consumer.storage import S3Store
-from consumer.styles import load_styles
+from consumer.styles import load_styles, require_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +39,9 @@ async def _guarded(
 
 
 async def _styles(settings: Settings) -> list[Finding]:
-    presets = load_styles(settings.styles.file).presets
+    presets, folder = load_styles(settings.styles.file).presets, settings.engine.adapters
+    files = sorted(file.stem for file in folder.glob("*.safetensors")) if folder else []
+    require_adapters(presets.values(), settings.engine.kind, files)
     return [Finding("styles", Verdict.OK, f"{len(presets)} presets: {', '.join(presets)}")]
 
 
@@ -50,7 +52,10 @@ async def _engine(settings: Settings) -> list[Finding]:
     if engine.model is None:
         return [Finding("engine", Verdict.FAILURE, "LEADART_ENGINE__MODEL is not set: it names the model's folder")]
     check_folder(engine.model)
-    return [Finding("engine", Verdict.OK, f"{engine.model} holds a Z-Image pipeline in safetensors")]
+    return [
+        Finding("engine", Verdict.OK, f"{engine.model} holds a Z-Image pipeline in safetensors"),
+        *(Finding("weights", Verdict.OK, sentence) for sentence in examine_house(engine)),
+    ]
 
 
 async def _store(settings: Settings) -> list[Finding]:

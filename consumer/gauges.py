@@ -60,6 +60,8 @@ class Gauges:
     def _read(self) -> None:
         metrics, intake = self._metrics, self._intake
         metrics.engine_ready.set(self._engine.ready)
+        for device, ready in self._engine.device_ready.items():
+            metrics.engine_device_ready.labels(device).set(ready)
         metrics.breaker_open.set(self._breaker.cause is not None)
         metrics.pictures_unstored.set(self._scheduler.in_memory)
         metrics.engine_restarts.inc(self._engine.restarts - self._restarts_told)

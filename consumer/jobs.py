@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schemas import ImageRequested
     from schemas.cloudevents import Event
 
-RENDERER = "1"
+RENDERER = "2"
 """Version of all that decides pixels and no other field names; raising it makes every picture anew."""
 
 
@@ -85,8 +85,9 @@ class Adapter:
 class Recipe:
     """Everything that decides the pixels of one picture; its digest names the manifest.
 
-    `width` and `height` in pixels (multiples of 16), `guidance_scale` in Z-Image's sense (0 switches guidance off),
-    `seed` for a CPU noise generator.
+    `width` and `height` in pixels (multiples of 16), `seed` for a CPU noise generator. `guidance_scale` is g in
+    diffusers' positive + g * (positive - negative): conventional CFG minus 1, and 0 switches guidance off. The
+    scheduler's shift is no field: it comes with the model.
     """
 
     prompt: str
@@ -115,23 +116,28 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel."""
+    """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel.
+
+    `prompt_cut`: the prompt was longer than the model reads, and only its beginning was painted.
+    """
 
     recipe: Recipe
     width: int
     height: int
     rgb: bytes
     engine_seconds: float
+    prompt_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A picture as the bytes that are stored."""
+    """A picture as the bytes that are stored, and what is to be remembered of its painting."""
 
     data: bytes
     media_type: str
     width: int
     height: int
+    prompt_cut: bool = False
 
     @property
     def sha256(self) -> str:
@@ -151,3 +157,4 @@ class StoredPicture:
     height: int
     seed: int
     recipe: str
+    prompt_cut: bool = False

@@ -21,7 +21,15 @@ from consumer.brief import Brief, make_brief
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.telemetry.metrics import Stage
-from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle
+from schemas import (
+    ArticleRevision,
+    ImageReady,
+    ReadyAdapter,
+    ReadyModel,
+    ReadyPicture,
+    ReadySeconds,
+    ReadyStyle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -159,7 +167,7 @@ class Pipeline:
         Raises `Rejected` for a request that can never be painted, `Transient` when this attempt failed, `HandedBack`
         when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
         """
-        brief = make_brief(errand.job.request, self._styles, self._engine.model)
+        brief = make_brief(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         made = await self._pictures(errand, brief.recipes)
         finished = [result for result in made if result is not None]
@@ -207,9 +215,11 @@ class Pipeline:
             if not self._breaker.lets(errand.ticket):
                 return None
             async with errand.in_engine():
-                errand.timings.note(Stage.QUEUED, time.monotonic() - asked)
                 picture = await self._paint(errand, index, recipe)
                 turn.painted()
+                # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that
+                # replaced another.
+                errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
                 errand.timings.note(Stage.ENGINE, picture.engine_seconds)
                 errand.teller.storing(index)
                 rendition = await self._develop(picture, errand.timings)
@@ -250,7 +260,7 @@ class Pipeline:
             wait = min(2 * wait, MOST_OVERLOADED_WAIT)
 
     async def _announce(self, errand: Errand, brief: Brief, stored: list[StoredPicture], *, reused: bool) -> ImageReady:
-        request, model, stages = errand.job.request, self._engine.model, errand.timings.stages
+        request, stages = errand.job.request, errand.timings.stages
         pictures = [await self._ready_picture(index, picture) for index, picture in enumerate(stored)]
         return ImageReady(
             request_id=errand.job.event.id,
@@ -258,10 +268,11 @@ class Pipeline:
             slot=request.output.slot,
             variation=request.generation.variation,
             prompt=brief.prompt,
+            prompt_cut=any(picture.prompt_cut for picture in stored),
             alt=brief.alt,
             pictures=tuple(pictures),
             style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
-            model=ReadyModel(name=model.name, sha256=model.sha256),
+            model=_ready_model(brief.recipes[0]),
             reused=reused,
             seconds=ReadySeconds(
                 queued=stages.get(Stage.QUEUED, 0.0),
@@ -286,6 +297,12 @@ class Pipeline:
             seed=picture.seed,
             recipe=picture.recipe,
         )
+
+
+def _ready_model(recipe: Recipe) -> ReadyModel:
+    model = recipe.model
+    adapters = tuple(ReadyAdapter(name=one.name, sha256=one.sha256, scale=one.scale) for one in recipe.adapters)
+    return ReadyModel(name=model.name, sha256=model.sha256, coverage=model.coverage, adapters=adapters)
 
 
 def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:

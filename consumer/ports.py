@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Rendition, StoredPicture
@@ -19,8 +19,20 @@ class Engine(Protocol):
         """The weights in use; stable while the context is open."""
 
     @property
+    def adapters(self) -> Mapping[str, str]:
+        """The LoRAs that recipes may ask for: name to SHA-256 (hex) of the file; stable while the context is open."""
+
+    @property
     def ready(self) -> bool:
         """True while the model is loaded and its child process answers."""
+
+    @property
+    def devices(self) -> int:
+        """On how many devices it paints; stable while the context is open."""
+
+    @property
+    def device_ready(self) -> Mapping[str, bool]:
+        """Whether a process paints on each device, by the device's name; empty for an engine without processes."""
 
     @property
     def restarts(self) -> int:

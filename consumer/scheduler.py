@@ -1,8 +1,9 @@
 """Who is next: one gate before the engine, most urgent lane first, then age.
 
-Two bounds hold at once. `window` pictures may be with the engine, enough for it to batch; the rest wait here, where a
-more urgent one can still overtake. `unstored` pictures may exist in memory between the engine and the store, so that a
-slow store stops the engine instead of filling the memory.
+Two bounds hold at once. `window` pictures of each lane may be with the engine, which shares its steps out by lane: a
+place that a lower lane holds is never in the way of a higher one. `unstored` pictures may exist in memory between the
+engine and the store, so that a slow store stops the engine instead of filling the memory. Of these places a lane leaves
+one for each lane above it: lower lanes alone never fill the memory and shut a higher one out.
 
 A picture under suspicion is painted alone: it waits for the engine to be empty, and nobody joins it.
 """
@@ -10,43 +11,44 @@ A picture under suspicion is painted alone: it waits for the engine to be empty,
 from __future__ import annotations
 
 import asyncio
-import heapq
+from collections import deque
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import TYPE_CHECKING
 
 from consumer.errors import HandedBack
+from consumer.jobs import Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from consumer.jobs import Lane
 
 
 class Turn:
     """Leave to paint one picture: holds a place at the engine until `painted`, a place in memory until it is stored."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, lane: Lane) -> None:
         self._scheduler = scheduler
+        self._lane = lane
         self._at_engine = True
 
     def painted(self) -> None:
         """Give the place at the engine back; the picture itself is still in memory."""
         if self._at_engine:
             self._at_engine = False
-            self._scheduler._leave_engine()  # noqa: SLF001 - two halves of one thing
+            self._scheduler._leave_engine(self._lane)  # noqa: SLF001 - two halves of one thing
 
 
 class Scheduler:
-    """Admits pictures to the engine. Runs on the event loop; never holds more turns than its bounds."""
+    """Admits pictures to the engine. Runs on the event loop; never holds more turns than its bounds.
+
+    `window` is for all devices together. `unstored` is raised where it would not let the lowest lane fill its window.
+    """
 
     def __init__(self, *, window: int, unstored: int) -> None:
         self._window = window
-        self._unstored = max(unstored, window)
-        self._at_engine = 0
+        self._unstored = max(unstored, window + max(lane.rank for lane in Lane))
+        self._at_engine = dict.fromkeys(Lane, 0)
         self._in_memory = 0
-        self._order = count()
-        self._waiting: list[tuple[int, int, bool, asyncio.Future[None]]] = []
+        self._waiting: dict[Lane, deque[tuple[bool, asyncio.Future[None]]]] = {lane: deque() for lane in Lane}
         self._closed_to_company = False
         self._closed = False
 
@@ -58,13 +60,13 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Pictures waiting for their turn."""
-        return sum(1 for *_, future in self._waiting if not future.done())
+        return sum(not future.done() for queue in self._waiting.values() for _, future in queue)
 
     @asynccontextmanager
     async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[Turn]:
         """Wait for a turn and hold it for the block. Raises `HandedBack` when the worker stops before it comes."""
         await self._admitted(lane, alone=alone)
-        turn = Turn(self)
+        turn = Turn(self, lane)
         try:
             yield turn
         finally:
@@ -75,44 +77,48 @@ class Scheduler:
     def close(self) -> None:
         """Begin no more: whoever waits is handed back, turns in use go on."""
         self._closed = True
-        for *_, future in self._waiting:
-            if not future.done():
-                future.set_exception(HandedBack)
-        self._waiting.clear()
+        for queue in self._waiting.values():
+            for _, future in queue:
+                if not future.done():
+                    future.set_exception(HandedBack)
+            queue.clear()
 
     async def _admitted(self, lane: Lane, *, alone: bool) -> None:
         if self._closed:
             raise HandedBack
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (lane.rank, next(self._order), alone, future))
+        self._waiting[lane].append((alone, future))
         self._admit()
         try:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_back()
+                # The turn was granted in the moment its task was cancelled.
+                self._in_memory -= 1
+                self._leave_engine(lane)
             raise
 
     def _admit(self) -> None:
-        while self._waiting and self._at_engine < self._window and self._in_memory < self._unstored:
-            *_, alone, future = self._waiting[0]
-            if future.done():
-                heapq.heappop(self._waiting)
-                continue
-            if self._closed_to_company or (alone and self._at_engine):
-                return
-            heapq.heappop(self._waiting)
-            self._at_engine += 1
-            self._in_memory += 1
-            self._closed_to_company = alone
-            future.set_result(None)
+        for lane, queue in self._waiting.items():
+            while queue:
+                alone, future = queue[0]
+                if future.done():  # cancelled while it waited
+                    queue.popleft()
+                    continue
+                if self._closed_to_company or (alone and any(self._at_engine.values())):
+                    return  # a suspect's turn is not put off by what comes after it
+                if not self._has_room(lane):
+                    break
+                queue.popleft()
+                self._at_engine[lane] += 1
+                self._in_memory += 1
+                self._closed_to_company = alone
+                future.set_result(None)
 
-    def _leave_engine(self) -> None:
-        self._at_engine -= 1
+    def _has_room(self, lane: Lane) -> bool:
+        return self._at_engine[lane] < self._window and self._in_memory < self._unstored - lane.rank
+
+    def _leave_engine(self, lane: Lane) -> None:
+        self._at_engine[lane] -= 1
         self._closed_to_company = False
         self._admit()
-
-    def _give_back(self) -> None:
-        """Return a turn that was granted to a task in the moment it was cancelled."""
-        self._in_memory -= 1
-        self._leave_engine()

@@ -14,7 +14,7 @@ from consumer.errors import Rejected
 from consumer.jobs import Lane
 from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
-from consumer.styles import load_styles
+from consumer.styles import load_styles, require_adapters
 from schemas import ImageRequested
 from schemas.explain import explain
 
@@ -61,9 +61,10 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
     """Paint one picture into a PNG file and return its recipe. Raises `Rejected` or `Fatal`."""
     styles = load_styles(settings.styles.file)
     request = wish.request()
-    styles.get(request.style.preset)  # an unknown style is told before the model is loaded
+    style = styles.get(request.style.preset)  # an unknown style is told before the model is loaded
     async with open_engine(settings.engine) as engine:
-        (recipe,) = make_brief(request, styles, engine.model).recipes
+        require_adapters([style], settings.engine.kind, engine.adapters)
+        (recipe,) = make_brief(request, styles, engine.model, engine.adapters).recipes
         picture = await _paint(engine, recipe)
     await asyncio.to_thread(write_png, output, picture)
     return recipe
@@ -72,12 +73,11 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
 async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:
     """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG)."""
     async with open_engine(settings.engine) as engine:
+        require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         async with asyncio.TaskGroup() as tasks:
-            wishes = {name: Wish(prompt, style=name, seed=seed) for name in styles.presets}
-            painting = {
-                name: tasks.create_task(_paint(engine, make_brief(wish.request(), styles, engine.model).recipes[0]))
-                for name, wish in wishes.items()
-            }
+            wishes = {name: Wish(prompt, style=name, seed=seed).request() for name in styles.presets}
+            briefs = {name: make_brief(wish, styles, engine.model, engine.adapters) for name, wish in wishes.items()}
+            painting = {name: tasks.create_task(_paint(engine, brief.recipes[0])) for name, brief in briefs.items()}
         pictures = [(name, task.result()) for name, task in painting.items()]
     await asyncio.to_thread(output.write_bytes, contact_sheet(pictures, SHEET_COLUMNS))
 

@@ -21,11 +21,12 @@ from pydantic_core import PydanticCustomError
 
 from consumer.errors import Fatal, Rejected
 from consumer.resources import bundled
+from consumer.settings import EngineKind
 from schemas import Reason, defaults
-from schemas.fields import MAX_PIXELS, GuidanceScale, Side, Steps
+from schemas.fields import MAX_PIXELS, GuidanceScale, Scale, Side, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -33,7 +34,18 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 """The preset of requests that name none; every file has it."""
 
+MOST_ADAPTERS = 4
+"""Most LoRAs of one preset."""
+
 _SUBJECT = "{subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAdapter:
+    """A LoRA that a preset asks for: its file's name without suffix, and its strength."""
+
+    name: str
+    scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class Style:
     guidance_scale: float | None
     width: int | None
     height: int | None
+    adapters: tuple[WantedAdapter, ...] = ()
 
     def prompt(self, subject: str, language: str) -> str:
         """Put the subject, which has no full stop, into the template of that language, or into the main one."""
@@ -101,6 +114,25 @@ def load_styles(path: Path | None = None) -> Styles:
         ) from None
 
 
+def require_adapters(styles: Iterable[Style], kind: EngineKind, loaded: Collection[str]) -> None:
+    """Make sure that the engine has every adapter the styles name. Raises `Fatal` with a line for each that it lacks.
+
+    The swatch engine is asked for none: it paints no adapters.
+    """
+    if kind is EngineKind.SWATCH:
+        return
+    there = f"has {', '.join(loaded)}" if loaded else "has none"
+    lacking = [
+        f"The style {style.name!r} names the adapter {adapter.name!r}, but the engine {there}: put "
+        f"{adapter.name}.safetensors into the folder that LEADART_ENGINE__ADAPTERS names, or take it out of the style."
+        for style in styles
+        for adapter in style.adapters
+        if adapter.name not in loaded
+    ]
+    if lacking:
+        raise _misconfigured("\n".join(lacking))
+
+
 def _one_subject(template: str) -> str:
     if template.count(_SUBJECT) != 1 or set("{}") & set(template.replace(_SUBJECT, "")):
         raise PydanticCustomError("advice", "must have {subject} exactly once and no other braces")
@@ -113,10 +145,28 @@ def _has_default(entries: dict[str, _Entry]) -> dict[str, _Entry]:
     return entries
 
 
+def _few_and_different(adapters: list[_AdapterEntry]) -> list[_AdapterEntry]:
+    if len(adapters) > MOST_ADAPTERS:
+        raise PydanticCustomError("advice", f"names more than {MOST_ADAPTERS} adapters: they would drown each other")
+    if len({adapter.name for adapter in adapters}) < len(adapters):
+        raise PydanticCustomError("advice", "names an adapter twice: give it once, with one scale")
+    return adapters
+
+
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 _Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 _Template = Annotated[_Text, AfterValidator(_one_subject)]
+
+
+_AdapterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+
+
+class _AdapterEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: _AdapterName
+    scale: Scale = 1.0
 
 
 class _Entry(BaseModel):
@@ -133,6 +183,7 @@ class _Entry(BaseModel):
     guidance_scale: GuidanceScale | None = None
     width: Side | None = None
     height: Side | None = None
+    adapters: Annotated[list[_AdapterEntry], AfterValidator(_few_and_different)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
@@ -145,7 +196,8 @@ _ENTRIES = TypeAdapter(Annotated[dict[_Name, _Entry], AfterValidator(_has_defaul
 
 
 def _style(name: str, entry: _Entry) -> Style:
-    return Style(name=name, **entry.model_dump())
+    adapters = tuple(WantedAdapter(adapter.name, adapter.scale) for adapter in entry.adapters)
+    return Style(name=name, adapters=adapters, **entry.model_dump(exclude={"adapters"}))
 
 
 def _misconfigured(message: str) -> Fatal:
@@ -159,9 +211,12 @@ def _explain(error: ErrorDetails, text: str, document: dict[str, Any]) -> str:
     line = _line_of(path, text, document)
     match error["type"]:
         case "extra_forbidden":
-            advice = f"is not a key of a style: remove it, or use one of {', '.join(_Entry.model_fields)}"
+            kind, model = ("an adapter", _AdapterEntry) if path[1:2] == ["adapters"] else ("a style", _Entry)
+            advice = f"is not a key of {kind}: remove it, or use one of {', '.join(model.model_fields)}"
         case "missing":
             advice = "is missing: add it"
+        case "model_type" | "model_attributes_type" if path[1:2] == ["adapters"]:
+            advice = 'is not a table: write { name = "its-file", scale = 1.0 }'
         case "model_type" | "model_attributes_type":
             advice = f"is not a table: write [{key}] and its keys below"
         case "advice":
@@ -201,7 +256,8 @@ def _line_of(path: Sequence[str], text: str, document: dict[str, Any]) -> int:
 def _existing(path: Sequence[str], document: Any) -> Sequence[str]:
     """Return how far `path` leads into the document."""
     for depth, key in enumerate(path):
-        if not isinstance(document, dict) or key not in document:
+        inside = {str(place): entry for place, entry in enumerate(document)} if isinstance(document, list) else document
+        if not isinstance(inside, dict) or key not in inside:
             return path[:depth]
-        document = document[key]
+        document = inside[key]
     return path

@@ -38,7 +38,7 @@ from consumer.pipeline import Operation, Pipeline, Troubles
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
-from consumer.styles import load_styles
+from consumer.styles import load_styles, require_adapters
 from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
 
@@ -104,6 +104,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         store = await stack.enter_async_context(S3Store(settings.storage))
         darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
         engine = await stack.enter_async_context(open_engine(settings.engine))
+        require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         metrics.tell_model(engine.model)
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_rights(admin, settings))
@@ -146,13 +147,20 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000)
 
 
+def _devices_missing(engine: Engine) -> str | None:
+    missing = [device for device, ready in engine.device_ready.items() if not ready]
+    return f"no process paints on {', '.join(missing)}" if missing else None
+
+
 class _Shift:
     """One run of the worker over open stages."""
 
     def __init__(self, settings: Settings, stages: Stages) -> None:
         self._settings = settings
         self._stages = stages
-        self._scheduler = Scheduler(window=settings.engine.window, unstored=settings.worker.pictures_unstored)
+        self._scheduler = Scheduler(
+            window=settings.engine.window * stages.engine.devices, unstored=settings.worker.pictures_unstored
+        )
         self._outbox = Outbox(settings)
         self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
@@ -254,7 +262,8 @@ class _Shift:
     def _tell_health(self, intake: Intake) -> None:
         ready, engine = self._stages.health.ready, self._stages.engine
         ready.pop("start")
-        ready["engine"] = lambda: None if engine.ready else "the engine's process is not ready"
+        ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"
+        self._stages.health.degraded["devices"] = lambda: _devices_missing(engine)
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
         ready["store"] = self._troubles
         ready["breaker"] = self._breaker

@@ -67,5 +67,8 @@ Hints = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(stric
 
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in lower-case hex.")]
+Scale = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+"""Strength of a LoRA."""
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Moment = AwareDatetime

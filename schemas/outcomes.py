@@ -6,13 +6,29 @@ are open all the same: a later field must break no subscriber.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 
 from schemas import names
-from schemas.fields import ArticleId, Count, Digest, Moment, Revision, Seconds, Seed, Slot, Variation
+from schemas.fields import (
+    ArticleId,
+    Count,
+    Digest,
+    Moment,
+    Revision,
+    Scale,
+    Seconds,
+    Seed,
+    Share,
+    Slot,
+    Variation,
+)
 from schemas.reasons import Reason
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 _OPEN_CODE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 
@@ -21,11 +37,25 @@ Stage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSch
 
 
 class Part(BaseModel):
-    """A piece of what we announce: closed, frozen, every field always present."""
+    """A piece of what we announce: closed, frozen, every field always present.
+
+    `later` names the fields that came after the first release: the published schema does not require them, because the
+    events of before are still in the topics and stay readable.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_serialization_defaults_required=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Let the published schema accept events that lack a later field."""
+        reference = handler(schema)
+        resolved = handler.resolve_ref_schema(reference)
+        resolved["required"] = [name for name in resolved["required"] if name not in cls.later]
+        return reference
 
 
 class ArticleRevision(Part):
@@ -71,11 +101,29 @@ class ReadyStyle(Part):
     version: int = Field(description="Rises when the preset changes.")
 
 
+class ReadyAdapter(Part):
+    """A LoRA that took part, as the style asked for it."""
+
+    name: str = Field(description="For people: its file's name without suffix.")
+    sha256: Digest = Field(description="SHA-256 of its file, in lower-case hex.")
+    scale: Scale = Field(description="Its strength; 1 is as it was trained, below 0 turns it round.")
+
+
 class ReadyModel(Part):
     """The model that painted."""
 
+    later = frozenset({"coverage", "adapters"})
+
     name: str = Field(description="For people.")
     sha256: str = Field(description="Identity of the weights.")
+    coverage: Share | None = Field(
+        default=None,
+        description="Share of the model that the house's checkpoint replaced, 0 to 1: 1 is all of it, less an overlay; "
+        "null: the base model as it is. Missing from older events.",
+    )
+    adapters: tuple[ReadyAdapter, ...] = Field(
+        default=(), description="The LoRAs of the style, in its order. Missing from older events."
+    )
 
 
 class ReadySeconds(Part):
@@ -91,12 +139,18 @@ class ImageReady(Announcement):
     """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
 
     type: ClassVar[str] = names.IMAGE_READY
+    later = frozenset({"prompt_cut"})
 
     request_id: str = Field(description="CloudEvents id of the request.")
     article: ArticleRevision = Field(description="What was asked for.")
     slot: Slot = Field(description="The place in the article.")
     variation: Variation = Field(description="As requested.")
     prompt: str = Field(description="The prompt as it was used.")
+    prompt_cut: bool = Field(
+        default=False,
+        description="True when the prompt is longer than the model reads, so that only its beginning was painted. "
+        "Missing from older events.",
+    )
     alt: str = Field(description="A text alternative to start from; an editor should check it.")
     pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, by `index`.")
     style: ReadyStyle = Field(description="The style that was used.")

@@ -72,8 +72,14 @@ class Reason(StrEnum):
     )
     TOO_LARGE = (
         "too_large",
-        "The value is over 64 KiB, or one attribute over 2048 characters.",
-        "Send only as much text as the picture needs: a headline and a summary do.",
+        (
+            "The request asks for too much: its value is over 64 KiB, an attribute over 2048 characters, or its "
+            "picture does not fit into the memory of any of the worker's devices."
+        ),
+        (
+            "Send only as much text as the picture needs: a headline and a summary do. Ask for a smaller picture, or "
+            "give the worker a device with more memory."
+        ),
     )
     DUPLICATE_HEADER = (
         "duplicate_header",
@@ -102,11 +108,10 @@ class Reason(StrEnum):
         "The engine refuses this recipe: trying again gives the same answer.",
         "Change the size, the steps or the prompt as `message` says.",
     )
-
     NOT_FINITE = (
         "not_finite",
-        "The picture's values stopped being numbers while it was painted.",
-        "Ask for another seed or more steps; if many pictures do so, look at the house's checkpoint.",
+        "The picture's values stopped being numbers while it was painted: trying again gives the same answer.",
+        "Ask for another seed or other steps; if many pictures end so, look at the checkpoint and its adapters.",
     )
 
     # Something around the worker is broken: the operator mends it, the publisher does nothing.

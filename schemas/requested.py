@@ -144,7 +144,8 @@ class Generation(Accepted):
     steps: Steps | None = Field(default=None, description="Denoising steps; absent: the style's, else 12.")
     guidance_scale: GuidanceScale | None = Field(
         default=None,
-        description="How strictly the prompt is followed, 0 switches guidance off; absent: the style's, else 2.0.",
+        description="How strictly the prompt is followed, 0 switches guidance off: the cfg of other tools minus 1; "
+        "absent: the style's, else 2.0.",
     )
     seed: Seed | None = Field(
         default=None, description="Start of the noise; absent: made from article, slot and variation."

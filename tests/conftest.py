@@ -34,6 +34,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command run inside a test must not send the whole run's logs into its captured, soon closed output."""
+    monkeypatch.setattr("consumer.cli.shared.configure_logs", lambda *_arguments: None)
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """Apache Kafka, for the whole run: make topics of your own."""

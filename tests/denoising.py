@@ -104,7 +104,7 @@ def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
     """Keep the last latents of every picture that is decoded meanwhile, in the order in which they are done."""
     kept: list[torch.Tensor] = []
 
-    def keeping(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> torch.Tensor:
+    def keeping(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> Any:
         kept.append(latents.cpu())
         return decode(vae, latents, tiled=tiled)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from consumer.jobs import ModelIdentity, Picture, Rendition
 from consumer.storage import stored_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from consumer.jobs import Lane, Recipe, StoredPicture
@@ -21,8 +22,11 @@ class EmptyEngine:
     """The `Engine` port without an engine: every recipe is one black pixel, at once and without a step."""
 
     model = ModelIdentity("empty", "0" * 64)
+    adapters: Mapping[str, str] = MappingProxyType({})
     ready = True
     restarts = 0
+    devices = 1
+    device_ready: Mapping[str, bool] = MappingProxyType({})
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Return the pixel."""

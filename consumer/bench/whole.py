@@ -113,7 +113,7 @@ def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> 
     """Return what the worker will make of the requests."""
     styles = load_styles(settings.styles.file)
     read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
-    return [recipe for request in read for recipe in make_brief(request, styles, engine.model).recipes]
+    return [recipe for request in read for recipe in make_brief(request, styles, engine.model, engine.adapters).recipes]
 
 
 def _request(settings: Settings, shape: Shape, number: int) -> Record:

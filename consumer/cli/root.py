@@ -8,21 +8,22 @@ from typing import Annotated
 import typer
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, store, topics
+from consumer.cli import bench, dead_letters, doctor, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.publish import publish
 from consumer.cli.shared import complain, console
 from consumer.cli.studio import generate, styles
-from consumer.cli.worker import doctor, worker
+from consumer.cli.worker import worker
 from consumer.errors import LeadartError
 from consumer.kafka.bus import BusError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="An article is saved; its picture is announced."
 )
-for command in (worker, demo, dev, publish, lag, styles, generate, doctor):
+for command in (worker, demo, dev, publish, lag, styles, generate):
     app.command()(command)
+app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
 app.add_typer(store.commands, name="store")
 app.add_typer(dead_letters.commands, name="dead-letters")

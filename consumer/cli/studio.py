@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from consumer.cli.shared import EnvFile, console, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.styles import Style
 
 
 def styles(
@@ -26,12 +31,7 @@ def styles(
     settings = settings_from(env_file)
     presets = load_styles(settings.styles.file)
     if sheet is None:
-        table = Table("preset", "version", "steps", "guidance", "title")
-        for style in presets.presets.values():
-            table.add_row(
-                style.name, str(style.version), _or_default(style.steps), _or_default(style.guidance_scale), style.title
-            )
-        console.print(table)
+        console.print(_table(presets.presets.values()))
         return
     if not prompt:
         raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
@@ -39,6 +39,15 @@ def styles(
 
     asyncio.run(paint_sheet(settings, presets, prompt, seed, sheet))
     console.print(f"wrote {sheet}")
+
+
+def _table(presets: Iterable[Style]) -> Table:
+    table = Table("preset", "version", "steps", "guidance", "adapters", "title")
+    for style in presets:
+        dials = (_or_default(style.steps), _or_default(style.guidance_scale))
+        adapters = ", ".join(f"{adapter.name} {adapter.scale:g}" for adapter in style.adapters) or "none"
+        table.add_row(style.name, str(style.version), *dials, adapters, style.title)
+    return table
 
 
 def generate(  # noqa: PLR0913, PLR0917 - its options

@@ -1,20 +1,17 @@
-"""`leadart worker` and `leadart doctor`."""
+"""`leadart worker`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import structlog
-import typer
 
 from consumer import __version__
-from consumer.cli.shared import AsJson, EnvFile, console, settings_from
+from consumer.cli.shared import EnvFile, settings_from
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -53,19 +50,3 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
-    """Examine styles, model, store, topics and group; exit status 1 if a promise could not be kept."""
-    from consumer.doctor import examine  # noqa: PLC0415
-    from consumer.findings import Verdict  # noqa: PLC0415
-
-    findings = asyncio.run(examine(settings_from(env_file)))
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201 - for pipes
-    else:
-        colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
-        for finding in findings:
-            line = f"{finding.verdict:8} {finding.subject:12} {finding.message}"
-            console.print(line, style=colours[finding.verdict], markup=False, soft_wrap=True)
-    raise typer.Exit(any(finding.verdict is Verdict.FAILURE for finding in findings))

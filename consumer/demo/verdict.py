@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from consumer.brief import make_brief
-from consumer.jobs import ModelIdentity
+from consumer.jobs import Adapter, ModelIdentity
 from schemas import ImageRequested, Reason
 from schemas.cloudevents import write
 
@@ -71,7 +71,9 @@ def recipes_of(ticket: Ticket, ready: ImageReady, styles: Styles) -> tuple[Recip
         request = ImageRequested.model_validate(ticket.save.request)
     except ValidationError:
         return ()
-    return make_brief(request, styles, ModelIdentity(ready.model.name, ready.model.sha256)).recipes
+    model = ModelIdentity(ready.model.name, ready.model.sha256, ready.model.coverage)
+    adapters = {adapter.name: adapter.sha256 for adapter in ready.model.adapters}
+    return make_brief(request, styles, model, adapters).recipes
 
 
 def _wrong_about_ready(ticket: Ticket, ready: ImageReady, styles: Styles) -> Iterator[str]:
@@ -84,13 +86,20 @@ def _wrong_about_ready(ticket: Ticket, ready: ImageReady, styles: Styles) -> Ite
         yield f"{len(ready.pictures)} pictures instead of {expected.pictures}"
     if ready.reused is not expected.reused:
         yield f"reused is {ready.reused}, should be {expected.reused}"
-    due = [(recipe.digest, recipe.seed, recipe.width, recipe.height) for recipe in recipes_of(ticket, ready, styles)]
+    recipes = recipes_of(ticket, ready, styles)
+    if any(recipe.adapters != _announced_adapters(ready) for recipe in recipes):
+        yield "the adapters are not those of the style"
+    due = [(recipe.digest, recipe.seed, recipe.width, recipe.height) for recipe in recipes]
     if [(picture.recipe, picture.seed, picture.width, picture.height) for picture in ready.pictures] != due:
         yield "the pictures are not of the recipes that the request makes"
     if [download.picture.index for download in ticket.downloads] != list(range(expected.pictures)):
         yield "not every picture was fetched"
     for download in ticket.downloads:
         yield from download.problems
+
+
+def _announced_adapters(ready: ImageReady) -> tuple[Adapter, ...]:
+    return tuple(Adapter(adapter.name, adapter.sha256, adapter.scale) for adapter in ready.model.adapters)
 
 
 def _wrong_about_failed(ticket: Ticket, failed: ImageFailed) -> Iterator[str]:

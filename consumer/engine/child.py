@@ -13,12 +13,13 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine.protocol import Beat, Frames, Open, Ready, Refused, frame
-from consumer.engine.weights import check_folder, identify, unavailable
+from consumer.engine.weights import check_folder, examine_house, identify_house, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -110,8 +111,9 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
     check_folder(settings.model)
+    examine_house(settings)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
-        identity = beside.submit(identify, settings.model)
+        identity = beside.submit(identify_house, settings)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
             from consumer.engine.denoiser import Denoiser  # noqa: PLC0415 - seconds of imports, after the checks
@@ -123,7 +125,7 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
     gc.freeze()
     gc.enable()
     try:
-        say(Ready(identity.result()))
+        say(Ready(replace(identity.result(), coverage=model.house.coverage), model.house.adapters))
     except OSError as error:
         raise unavailable(settings.model, f"cannot be read: {error}") from error
     return Denoiser(model, settings, say)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_TILE = 64
 LEAST_TILE = 16
@@ -15,8 +19,8 @@ class NotFinite(ArithmeticError):
     """The latents, or what was decoded from them, hold values that are no numbers."""
 
 
-def decode(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> torch.Tensor:
-    """Return the picture as 8-bit sRGB, rows x columns x 3, on the CPU; waits for the device.
+def decode(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> NDArray[np.uint8]:
+    """Return the picture as 8-bit sRGB, rows x columns x 3; waits for the device.
 
     `tiled` decodes piece by piece: much less memory, seams blended. Raises `NotFinite`; latents that are no numbers
     never reach the decoder.
@@ -27,7 +31,7 @@ def decode(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> torch.Ten
     image = vae.decode(scaled.unsqueeze(0), return_dict=False)[0][0].float()
     _require_finite(image)
     levels: torch.Tensor = (image / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().cpu()
+    return levels.permute(1, 2, 0).cpu().numpy()
 
 
 def _tile(vae: Any, size: torch.Size, *, tiled: bool) -> None:

@@ -22,10 +22,12 @@ from consumer.engine.reports import Reports
 from consumer.engine.selection import Chooser, Limits
 from consumer.engine.trouble import attempt
 from consumer.engine.velocity import velocities
-from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from consumer.engine import selection
     from consumer.engine.model import Model
@@ -58,7 +60,7 @@ class Denoiser:
         if isinstance(order, Drop):
             self._drafts.pop(order.number, None)
         elif complaint := self._model.unfit(order.recipe.width, order.recipe.height):
-            self._say(Failed(order.number, Reason.NOT_PAINTED, complaint, transient=False))
+            self._say(Failed(order.number, *complaint, transient=False))
         else:
             self._drafts[order.number] = self._draft(order)
 
@@ -126,7 +128,7 @@ class Denoiser:
 
     def _deliver(self, draft: Draft) -> None:
         recipe = draft.order.recipe
-        pixels: list[torch.Tensor] = []
+        pixels: list[NDArray[np.uint8]] = []
 
         def develop() -> None:
             self._model.placement.turn_to(Part.VAE)
@@ -139,7 +141,7 @@ class Denoiser:
             return
         self._reports.flush()
         height, width, _ = pixels[0].shape
-        rgb = pixels[0].numpy().tobytes()
+        rgb = pixels[0].tobytes()
         self._end(draft, Painted(draft.number, width, height, rgb, draft.seconds, draft.prompt.cut))
 
     def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ import transformers
 from consumer.engine.draft import Canvas
 from consumer.engine.placement import Part, Placement
 from consumer.engine.weights import check_folder, unavailable
+from consumer.engine.weights.apply import House, use_adapters
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -28,11 +29,13 @@ CALL_TOKENS = 256
 class Model:
     """A pipeline in its place. Its parts are used one by one; the pipeline itself is never called.
 
-    `call_tokens` is what a call of the transformer costs before its first token, in tokens.
+    `call_tokens` is what a call of the transformer costs before its first token, in tokens. `house` is what was loaded
+    into the pipeline's transformer beforehand.
     """
 
-    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy) -> None:
+    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: House | None = None) -> None:
         self.pipeline = pipeline
+        self.house = house or House()
         self.placement = Placement(pipeline, device, wanted)
         self.canvas = Canvas(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.call_tokens = CALL_TOKENS
@@ -63,23 +66,24 @@ class Model:
         """Channels of the latents."""
         return int(self.transformer.config.in_channels)
 
-    def unfit(self, width: int, height: int) -> str | None:
+    def unfit(self, width: int, height: int) -> tuple[Reason, str] | None:
         """Return why the model cannot paint this size at all, None when it can.
 
         Checked before the device is asked: there an index out of range would end the process.
         """
         side = self.canvas.pixels * self.canvas.patch
         if width % side or height % side:
-            return f"This model paints sides that are multiples of {side} pixels, not {width}x{height}."
+            return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {width}x{height}."
         _, rows, columns = self.transformer.config.axes_lens
-        if max(width // side / columns, height // side / rows) > 1:
-            return f"This model paints up to {columns * side}x{rows * side} pixels, not {width}x{height}."
+        if width > columns * side or height > rows * side:
+            return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {width}x{height}."
         return None
 
     def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
-        """Have the transformer ready, with exactly these adapters."""
+        """Have the transformer ready, with exactly these adapters. Raises LookupError for one that was not loaded."""
         if adapters != self._adapters:
-            raise NotImplementedError
+            use_adapters(self.transformer, adapters)
+            self._adapters = adapters
         self.placement.turn_to(Part.TRANSFORMER)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from consumer.engine.model import Model, find_device, load_pipeline
 from consumer.engine.warmup import warm_up
+from consumer.engine.weights.apply import load_house
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_model(settings: EngineSettings, device: str) -> Model:
-    """Load the model, put it in its place and warm it up.
+    """Load the model and what the house lays over it, put it in its place and warm it up.
 
     Raises Fatal with a sentence that names the folder or the setting.
     """
@@ -27,7 +28,9 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     target = find_device(device)
-    model = Model(load_pipeline(settings.model, target), target, settings.memory)
+    pipeline = load_pipeline(settings.model, target)
+    house = load_house(pipeline.transformer, settings)
+    model = Model(pipeline, target, settings.memory, house)
     if settings.compile:
         # One compiled block serves all layers; with dynamic shapes it serves all sizes and prompts.
         model.transformer.compile_repeated_blocks(dynamic=True)

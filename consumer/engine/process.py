@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections import deque
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from consumer.engine.protocol import Frames, frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from consumer.engine.protocol import Reply, Request
 
@@ -21,6 +21,8 @@ _GRACE_SECONDS = 1.0
 _TICKS = 10
 _LINE_BYTES = 4096
 _KEPT_LINES = 5
+_MOST_UNREAD_BYTES = 64 * 1024**2
+_KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -34,6 +36,8 @@ class Child(asyncio.SubprocessProtocol):
         self._stderr = bytearray()
         self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._heard = False
+        self._killed_for = ""
+        self._oom_kills_before = _oom_kills()
 
     @property
     def pid(self) -> int:
@@ -41,10 +45,18 @@ class Child(asyncio.SubprocessProtocol):
         return self._transport.get_pid()
 
     def send(self, request: Request) -> None:
-        """Hand a request over. Never waits: requests are few and small, and a dead child's are handed to the next."""
+        """Hand a request over. Never waits: requests are few and small, and a dead child's are handed to the next.
+
+        A child reads at once, whatever it is doing: one that leaves 64 MiB unread, many times what the widest window
+        holds, is frozen, and killed.
+        """
         stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
-        if not stdin.is_closing():
-            stdin.write(frame(request))
+        if stdin.is_closing():
+            return
+        stdin.write(frame(request))
+        if stdin.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+            stdin.abort()
+            self.kill("no longer reading")
 
     async def reply(self) -> Reply | None:
         """Return the next thing that the child says, None once it has nothing more to say."""
@@ -61,19 +73,29 @@ class Child(asyncio.SubprocessProtocol):
             await asyncio.sleep(seconds / _TICKS)
             quiet = 0 if self._heard else quiet + 1
 
-    def kill(self) -> None:
-        """End it now, whatever it is doing."""
+    def kill(self, why: str) -> None:
+        """End it now, whatever it is doing; the obituary says why."""
         if self._transport.get_returncode() is None:
+            self._killed_for = self._killed_for or why
             self._transport.kill()
 
     @property
     def obituary(self) -> str:
-        """How the process ended, with the last lines of its stderr."""
+        """How the process ended, with the last lines of its stderr.
+
+        Told apart: killed by us and why, killed by the kernel for memory, by another's signal, ended by itself.
+        """
         code = self._transport.get_returncode()
         if code is None:
             how = "does not end"
+        elif self._killed_for:
+            how = f"{self._killed_for}, so killed"
+        elif code >= 0:
+            how = f"exit status {code}"
         else:
-            how = f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+            how = f"killed by {signal.Signals(-code).name}"
+            if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
+                how += ", and the kernel has killed for want of memory meanwhile"
         return ": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,7 +110,7 @@ class Child(asyncio.SubprocessProtocol):
                     self._replies.put_nowait(reply)
             except Exception as error:  # noqa: BLE001 - garbage on the pipe may raise anything
                 self._last_lines.append(f"not our protocol: {error!r}")
-                self.kill()
+                self.kill("garbled")
         else:
             self._forward(data)
 
@@ -106,6 +128,8 @@ class Child(asyncio.SubprocessProtocol):
         if stdin is not None:
             stdin.close()
         gone = await self._is_gone()
+        if not gone:
+            self.kill("not ending by itself")
         self._transport.close()
         if not gone:
             await self._is_gone()
@@ -131,18 +155,20 @@ class Child(asyncio.SubprocessProtocol):
 
 
 @asynccontextmanager
-async def started(command: Sequence[str]) -> AsyncIterator[Child]:
+async def started(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
     """Start the command as an engine process and end it on leaving. Raises OSError when it cannot be started."""
     loop = asyncio.get_running_loop()
-    _, child = await loop.subprocess_exec(Child, *command, env=_environment())
+    _, child = await loop.subprocess_exec(Child, *command, env=environment)
     try:
         yield child
     finally:
         await child.end()
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment without the bus's and the store's secrets, and with what torch must find at its import."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEADART_", "AWS_"))}
-    # Segments that grow keep pictures of many sizes from fragmenting the GPU's memory.
-    return {"PYTORCH_ALLOC_CONF": "expandable_segments:True", **kept, "HF_HUB_OFFLINE": "1"}
+def _oom_kills() -> int:
+    """Return how many processes the kernel has killed for want of memory; 0 where it does not tell."""
+    try:
+        counters = _KERNEL_COUNTERS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in counters if line.startswith("oom_kill "))

@@ -21,7 +21,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from consumer.jobs import ModelIdentity, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from consumer.jobs import Lane, Recipe
     from consumer.settings import EngineSettings
@@ -49,9 +49,24 @@ class SwatchEngine:
         return MODEL
 
     @property
+    def adapters(self) -> Mapping[str, str]:
+        """Always empty: a card looks like its recipe, and a style's LoRAs are left out of it."""
+        return {}
+
+    @property
     def ready(self) -> bool:
         """True while the context is open."""
         return self._threads is not None
+
+    @property
+    def devices(self) -> int:
+        """Always 1."""
+        return 1
+
+    @property
+    def device_ready(self) -> Mapping[str, bool]:
+        """Always empty: there is no process."""
+        return {}
 
     @property
     def restarts(self) -> int:

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_VERDICTS = frozenset({Reason.ENGINE_POISON, Reason.NOT_FINITE, Reason.NOT_PAINTED})
+"""What the engine says of a recipe: one is the request's own fault, a row with nothing painted between is the engine's.
+
+A request is answered with it at once, and never held: a lane of nothing but such requests has to come to its end.
+"""
+
 
 class Crew:
     """Works on records in the given task group and settles each of them, whatever happens to it.
@@ -212,9 +218,11 @@ class Crew:
 
 
 def _ours(record: Record, error: Exception) -> LeadartError | None:
-    """Return the failure that the breaker is to hear of; None where the request, or the worker's end, is the reason."""
+    """Return the failure that the breaker is to hear of; None where surely the request, or the worker's end, is why."""
     match error:
-        case Transient() | Rejected(reason=Reason.ENGINE_POISON):
+        case Transient():
+            return error
+        case Rejected() if error.reason in _VERDICTS:
             return error
         case LeadartError() | HandedBack():
             return None

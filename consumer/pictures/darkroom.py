@@ -23,7 +23,7 @@ class Darkroom:
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="darkroom")
 
     async def develop(self, picture: Picture) -> Rendition:
-        """Check and encode one picture. Raises `Transient` when it is not one.
+        """Check and encode one picture. Raises `Rejected` or `Transient` when it is not one.
 
         Cancelling drops a picture that waits; one being encoded is finished and thrown away.
         """

@@ -38,7 +38,7 @@ def png(image: Image.Image, model: str) -> bytes:
 def encode(picture: Picture) -> Rendition:
     """Return the picture as it is stored; the same pixels of the same model give the same bytes."""
     data = png(open_picture(picture), picture.recipe.model.name)
-    return Rendition(data=data, media_type="image/png", width=picture.width, height=picture.height)
+    return Rendition(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut)
 
 
 def write_png(path: Path, picture: Picture) -> None:

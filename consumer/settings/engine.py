@@ -30,7 +30,11 @@ class EngineSettings(BaseModel):
     kind: EngineKind = Field(
         EngineKind.ZIMAGE, description="`zimage` paints; `swatch` makes labelled colour cards without torch."
     )
-    model: Path | None = Field(None, description="Folder of the Z-Image pipeline (safetensors); required for `zimage`.")
+    model: Path | None = Field(
+        None,
+        description="Folder of the Z-Image pipeline (safetensors); required for `zimage`. The scheduler's shift comes "
+        "with it and is set nowhere else.",
+    )
     weights: Path | None = Field(
         None,
         description="The house's checkpoint (safetensors: a file, a folder or an index) over the model's transformer.",
@@ -47,7 +51,8 @@ class EngineSettings(BaseModel):
     devices: str = Field(
         "auto",
         pattern=r"^(auto|(cpu|mps|cuda(:[0-9]+)?)(,(cpu|mps|cuda(:[0-9]+)?))*)$",
-        description="Comma-separated devices, a process on each; `auto`: every GPU, else the CPU.",
+        description="Comma-separated devices, a process on each; all must come up at the start. `auto`: every GPU that "
+        "CUDA_VISIBLE_DEVICES shows, else the CPU.",
     )
     memory: MemoryPolicy = Field(
         MemoryPolicy.AUTO,

@@ -47,6 +47,7 @@ def stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
         height=rendition.height,
         seed=recipe.seed,
         recipe=recipe.digest,
+        prompt_cut=rendition.prompt_cut,
     )
 
 

@@ -68,9 +68,10 @@ async def pulse(heartbeat: Heartbeat, interval_seconds: float = 1.0) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the checks said, by name; None for those that passed."""
+    """What the checks said, by name; None for those that passed. `degraded` never makes it fail."""
 
     checks: dict[str, str | None]
+    degraded: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -80,18 +81,22 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Named checks of two kinds: `live` (progress) and `ready` (model loaded, group joined, shards open)."""
+    """Named checks of three kinds: `live` (progress), `ready` (model loaded, group joined, shards open), `degraded`.
+
+    The last are told with readiness while something is worse than it should be and work goes on all the same.
+    """
 
     live: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
+    degraded: dict[str, Check] = field(default_factory=dict)
 
     def liveness(self) -> Report:
         """Ask every `live` check."""
-        return _report(self.live)
+        return Report(_asked(self.live))
 
     def readiness(self) -> Report:
         """Ask every `ready` check, and the `live` ones: what makes no progress is given no work."""
-        return _report(self.live | self.ready)
+        return Report(_asked(self.live | self.ready), _asked(self.degraded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +150,11 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
 def _answer(report: Report) -> web.Response:
     status = HTTPStatus.OK if report.passed else HTTPStatus.SERVICE_UNAVAILABLE
     checks = {name: trouble or "ok" for name, trouble in report.checks.items()}
-    return web.json_response({"status": "ok" if report.passed else "failing", "checks": checks}, status=status)
+    page: dict[str, object] = {"status": "ok" if report.passed else "failing", "checks": checks}
+    if degraded := {name: trouble for name, trouble in report.degraded.items() if trouble}:
+        page["degraded"] = degraded
+    return web.json_response(page, status=status)
 
 
-def _report(checks: dict[str, Check]) -> Report:
-    return Report({name: check() for name, check in checks.items()})
+def _asked(checks: dict[str, Check]) -> dict[str, str | None]:
+    return {name: check() for name, check in checks.items()}

@@ -50,7 +50,7 @@ class Metrics:
 
     Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `retries`, `dead_letters`
     (reason), `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"),
-    `jobs_in_hand` (topic),
+    `jobs_in_hand` (topic), `engine_device_ready` (device),
     `transactions` (result), `consumer_lag`, `committed_offset` (topic, partition). The others have none.
     """
 
@@ -71,6 +71,7 @@ class Metrics:
     engine_restarts: Counter
     breaker_open: Gauge
     engine_ready: Gauge
+    engine_device_ready: Gauge
     transactions: Counter
     transaction_duration: Histogram
     shards_open: Gauge
@@ -124,6 +125,7 @@ def _built(page: _Page) -> Metrics:
         engine_restarts=page.counter(MetricName.ENGINE_RESTARTS),
         breaker_open=page.gauge(MetricName.BREAKER_OPEN),
         engine_ready=page.gauge(MetricName.ENGINE_READY),
+        engine_device_ready=page.gauge(MetricName.ENGINE_DEVICE_READY, "device"),
         transactions=page.counter(MetricName.TRANSACTIONS, "result"),
         transaction_duration=page.histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION),
         shards_open=page.gauge(MetricName.SHARDS_OPEN),

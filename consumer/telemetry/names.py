@@ -89,7 +89,11 @@ class MetricName(StrEnum):
     )
     ENGINE_READY = (
         "leadart_engine_ready",
-        "1 while the model is loaded and its process answers, else 0.",
+        "1 while the model is loaded and a process answers on at least one device, else 0.",
+    )
+    ENGINE_DEVICE_READY = (
+        "leadart_engine_device_ready",
+        "By device: 1 while its process answers, else 0. A fall: it is replaced; for long: the device is given up.",
     )
 
     # Bus: ownership, commits, lag.

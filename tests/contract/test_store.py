@@ -99,6 +99,15 @@ async def test_what_is_kept_is_found_again(subject: Subject) -> None:
     assert await subject.port.find(RECIPE) == kept
 
 
+async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
+    """What the first event said of the prompt, an event that reuses the picture says again."""
+    await subject.port.keep(RECIPE, replace(PICTURE, prompt_cut=True))
+
+    found = await subject.port.find(RECIPE)
+    assert found is not None
+    assert found.prompt_cut
+
+
 async def test_recipes_do_not_meet(subject: Subject) -> None:
     """A recipe that differs in one field has a manifest of its own, even for the same bytes."""
     other = replace(RECIPE, seed=7)

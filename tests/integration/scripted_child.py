@@ -1,8 +1,9 @@
-"""An engine process that does what a test says: `scripted_child.py MODE COMPANY`.
+"""An engine process that does what a test says: `scripted_child.py MODE[@DEVICE] COMPANY`.
 
 It speaks the real protocol. Once it is ready, a picture's prompt says what becomes of it. It paints as soon as COMPANY
 pictures wait, that many together; by themselves once there are suspects, or one was dropped. Its pictures hold its
-process id and whether they were suspects.
+process id, its device, and whether they were suspects. MODE is for processes on DEVICE, the others serve; MODE-again is
+for every process on a device but the first, of which $MARKS keeps a file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 
 from consumer.engine.protocol import (
     Beat,
@@ -42,6 +44,20 @@ def forever() -> None:
         signal.pause()
 
 
+def mode_here(wanted: str, device: str) -> str:
+    """Return what this process, on this device, is to do."""
+    mode, _, only = wanted.partition("@")
+    if only and only != device:
+        return "serve"
+    if not mode.endswith("-again"):
+        return mode
+    mark = Path(os.environ["MARKS"], device)
+    if mark.exists():
+        return mode.removesuffix("-again")
+    mark.touch()
+    return "serve"
+
+
 def load(mode: str) -> None:
     sys.stderr.write(f"loading as told: {mode}\n")
     if mode == "die":
@@ -57,7 +73,7 @@ def load(mode: str) -> None:
         os._exit(4)
 
 
-def paint(batch: list[Paint]) -> None:
+def paint(batch: list[Paint], device: str) -> None:
     say(Running(tuple(order.number for order in batch)))
     for order in batch:
         prompt = order.recipe.prompt
@@ -81,7 +97,7 @@ def paint(batch: list[Paint]) -> None:
         elif prompt == "stumble":
             say(Failed(order.number, Reason.ENGINE_FAILED, "Told to stumble.", transient=True))
         else:
-            say(Painted(order.number, 1, 1, f"{os.getpid()}{' alone' * order.alone}".encode(), 0.5))
+            say(Painted(order.number, 1, 1, f"{os.getpid()}@{device}{' alone' * order.alone}".encode(), 0.5))
 
 
 class Waiting:
@@ -89,6 +105,7 @@ class Waiting:
 
     def __init__(self, company: int) -> None:
         self._company = company
+        self.device = ""
         self._orders: dict[int, Paint] = {}
 
     def take(self, request: Paint | Drop) -> None:
@@ -101,9 +118,9 @@ class Waiting:
     def work(self) -> None:
         while suspects := [order for order in self._orders.values() if order.alone]:
             self._company = 1
-            paint([self._orders.pop(suspects[0].number)])
+            paint([self._orders.pop(suspects[0].number)], self.device)
         while len(self._orders) >= self._company:
-            paint([self._orders.pop(number) for number in list(self._orders)[: self._company]])
+            paint([self._orders.pop(number) for number in list(self._orders)[: self._company]], self.device)
 
 
 def main(mode: str, company: int) -> None:
@@ -120,7 +137,8 @@ def main(mode: str, company: int) -> None:
         for request in frames.feed(data):
             if isinstance(request, Open):
                 beat = request.beat_seconds
-                load(mode)
+                waiting.device = request.device
+                load(mode_here(mode, request.device))
             else:
                 waiting.take(request)
         waiting.work()

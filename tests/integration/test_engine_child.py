@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from consumer.engine.devices import Device
+from consumer.engine.environment import child_environment
 from consumer.engine.process import started
 from consumer.engine.protocol import Open, Paint, Step
 from consumer.engine.supervisor import CHILD, ZImageEngine
@@ -114,6 +117,21 @@ async def test_killed_half_way_the_pictures_still_come(engine: ZImageEngine) -> 
     assert process() != child
 
 
+async def test_two_devices_paint_the_same(model: Path) -> None:
+    """`cpu,cpu` paints in two processes: the same recipe comes out the same, and one goes on when the other is gone."""
+    before = set(psutil.Process().children())
+    settings = EngineSettings(model=model, devices="cpu,cpu", threads=1)
+    async with asyncio.timeout(120), ZImageEngine(settings) as engine:
+        ours = [child for child in psutil.Process().children() if child not in before]
+        assert (engine.devices, len(ours), engine.adapters) == (2, 2, {})
+        one, other = await asyncio.gather(
+            *(engine.paint(recipe(engine), Lane.LIVE, lambda _done, _of: None) for _ in range(2))
+        )
+        assert max(abs(a - b) for a, b in zip(one.rgb, other.rgb, strict=True)) <= 1
+        ours[0].kill()
+        await engine.paint(recipe(engine, seed=2), Lane.LIVE, lambda _done, _of: None)
+
+
 async def test_it_dies_with_its_parent(model: Path) -> None:
     """When the worker is killed in the middle of a step, its engine is gone at once, with the memory it held."""
     owner = await asyncio.create_subprocess_exec(sys.executable, OWNER, model, stdout=asyncio.subprocess.PIPE)
@@ -128,8 +146,10 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
 
 async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
     """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
-    async with asyncio.timeout(60), started(CHILD) as child:
-        child.send(Open(EngineSettings(model=model, threads=1), "cpu", beat_seconds=5))
+    settings = EngineSettings(model=model, threads=1)
+    environment = child_environment(settings, Device("cpu", "cpu"), os.environ)
+    async with asyncio.timeout(60), started(CHILD, environment) as child:
+        child.send(Open(settings, "cpu", beat_seconds=5))
         child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
         while not isinstance(await child.reply(), Step):
             pass

@@ -35,9 +35,13 @@ def children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if SCRIPT.name in " ".join(child.cmdline())]
 
 
-def scripted(mode: str = "serve", company: int = 1, *, silence: float = 30, load: float = 30) -> ZImageEngine:
-    """Return an engine whose process does what `mode` and the prompts say."""
-    settings = EngineSettings(model=Path("model"), step_timeout_seconds=silence, load_timeout_seconds=load)
+def scripted(
+    mode: str = "serve", company: int = 1, *, silence: float = 30, load: float = 30, devices: str = "cpu"
+) -> ZImageEngine:
+    """Return an engine whose processes do what `mode` and the prompts say."""
+    settings = EngineSettings(
+        model=Path("model"), step_timeout_seconds=silence, load_timeout_seconds=load, devices=devices
+    )
     return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(company)))
 
 
@@ -168,7 +172,7 @@ async def test_a_model_that_cannot_be_had_is_fatal(mode: str, reason: Reason, wo
     """Dying three times while loading, refusing, and taking too long each end in a sentence, not in a loop."""
     async with asyncio.timeout(20):
         with pytest.raises(Fatal) as fatal:
-            async with scripted(mode, load=1):
+            async with scripted(mode, load=1 if mode == "hang" else 30):
                 pytest.fail("entered")
     assert fatal.value.reason is reason
     assert words in fatal.value.message

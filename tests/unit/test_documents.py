@@ -61,7 +61,7 @@ def test_named_files_exist(document: Path) -> None:
 def test_named_settings_exist(document: Path) -> None:
     """Every setting that a document names is one."""
     known = {setting.variable for setting in reference.settings()}
-    named = set(re.findall(r"LEADART_[A-Z]+__[A-Z_]+", document.read_text()))
+    named = set(re.findall(r"LEADART_[A-Z]+__[A-Z0-9_]+", document.read_text()))
 
     assert named <= known
 

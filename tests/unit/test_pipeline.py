@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.breaker import IN_A_ROW, Breaker, Ticket
-from consumer.engine.swatch import SwatchEngine
+from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Errand, Operation, Pipeline, Teller, Timings, Troubles, _gravest
 from consumer.scheduler import Scheduler
 from consumer.settings import EngineSettings
-from consumer.styles import load_styles
+from consumer.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.telemetry.metrics import Stage
 from consumer.testing.store import MemoryStore
-from schemas import ImageReady, ImageRequested, Reason, names
+from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    from consumer.jobs import Picture, Recipe
+    from consumer.jobs import ModelIdentity, Picture, Recipe
 
 BOUND = 10.0
 
@@ -39,6 +39,17 @@ class Easel(SwatchEngine):
         self.failures = failures or []
         self.painted = 0
         self.wait: asyncio.Event | None = None
+        self.cuts: list[bool] = []
+        self.identity = MODEL
+        self.loaded: dict[str, str] = {}
+
+    @property
+    def model(self) -> ModelIdentity:
+        return self.identity
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        return self.loaded
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         if self.wait:
@@ -46,7 +57,8 @@ class Easel(SwatchEngine):
         if self.failures:
             raise self.failures.pop(0)
         self.painted += 1
-        return await super().paint(recipe, lane, on_step)
+        picture = await super().paint(recipe, lane, on_step)
+        return replace(picture, prompt_cut=self.cuts.pop(0)) if self.cuts else picture
 
 
 class Notes(Teller):
@@ -123,6 +135,46 @@ async def test_a_made_picture_is_not_painted_again() -> None:
     assert bench.engine.painted == 1
     assert second.reused
     assert [picture.sha256 for picture in first.pictures] == [picture.sha256 for picture in second.pictures]
+
+
+async def test_a_cut_prompt_is_said_by_every_event_of_the_picture() -> None:
+    """One of the pictures is enough, and an event that reuses it says the same."""
+    asked = job(output={"width": 64, "height": 64, "variants": 2})
+    async with studio() as bench:
+        bench.engine.cuts = [False, True]
+        told = [(ready.reused, ready.prompt_cut) for ready in [await bench.produce(asked) for _ in range(2)]]
+
+    assert told == [(False, True), (True, True)]
+
+
+async def test_an_uncut_prompt_is_said_too() -> None:
+    """A prompt that the model reads to its end is not said to be cut."""
+    async with studio() as bench:
+        assert (await bench.produce(job())).prompt_cut is False
+
+
+async def test_the_model_that_painted_is_told_with_its_coverage() -> None:
+    """A subscriber learns how much of the model is the house's; of the base model as it is, nothing is said."""
+    async with studio() as bench:
+        plain = await bench.produce(job())
+        bench.engine.identity = replace(MODEL, sha256="1" * 64, coverage=0.75)
+        overlaid = await bench.produce(job())
+
+    assert (plain.model.coverage, overlaid.model.coverage) == (None, 0.75)
+
+
+async def test_the_adapters_that_took_part_are_told() -> None:
+    """The event names each LoRA of the style with its digest and strength, as the recipe was made with it."""
+    house = replace(load_styles().get(None), adapters=(WantedAdapter("grain", 0.5),))
+    async with studio() as bench:
+        bench.pipeline._styles = Styles({DEFAULT: house})
+        plain = await bench.produce(job())
+        bench.engine.loaded = {"grain": "a" * 64}
+        grainy = await bench.produce(job())
+
+    assert plain.model.adapters == ()
+    assert grainy.model.adapters == (ReadyAdapter(name="grain", sha256="a" * 64, scale=0.5),)
+    assert grainy.pictures[0].recipe != plain.pictures[0].recipe
 
 
 async def test_equal_jobs_at_once_paint_once() -> None:
@@ -246,6 +298,19 @@ async def test_cancelling_a_job_frees_every_place() -> None:
         assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
 
 
+async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
+    """What a picture waits at the engine before it is painted counts as queued, and the engine's time from then on."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        task = asyncio.ensure_future(bench.produce(job()))
+        await asyncio.sleep(0.2)
+        bench.engine.wait.set()
+        ready = await asyncio.wait_for(task, BOUND)
+
+    assert ready.seconds.queued > 0.1
+    assert ready.seconds.queued + ready.seconds.engine <= ready.seconds.total
+
+
 async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     """Many jobs that wait for one store make one trouble, which is over with the first answer."""
     counted: list[Reason] = []
@@ -264,22 +329,26 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
 async def test_a_probe_never_waits_for_one_that_is_held() -> None:
     """With the breaker open, a request that is let through makes every picture, whoever else wants one of them."""
     async with studio() as bench:
-        breaker = bench.pipeline._breaker = Breaker(0.01)
+        breaker, ticket = Breaker(BOUND), Ticket()
+        bench.pipeline._breaker = breaker
         bench.scheduler = bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
         bench.engine.wait = asyncio.Event()
         elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
         probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
-        tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job(), probe)]
+        tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
+        tasks.append(asyncio.ensure_future(bench.pipeline.produce(Errand(probe, ticket=ticket))))
         async with asyncio.timeout(BOUND):
-            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (1, 3):
+            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 2):
                 await asyncio.sleep(0)
         for _ in range(IN_A_ROW):
             breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        ticket.probing = True
         bench.engine.wait.set()
         assert (await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)).pictures
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
+        breaker.stop()
 
 
 async def test_a_store_that_only_refuses_writes_is_down() -> None:

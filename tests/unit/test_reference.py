@@ -4,6 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import find
+from hypothesis import strategies as st
 
 from consumer import reference
 from consumer.settings import Settings, load_settings
@@ -43,6 +45,10 @@ def another_value(setting: Setting, secret: Path) -> str:
         return str(not schema["default"])
     if "maximum" in schema:
         return str(schema["minimum" if schema["default"] == schema["maximum"] else "maximum"])
+    if "pattern" in schema:
+        pattern = re.compile(schema["pattern"])  # of text: a string alone would do for bytes too
+        fitting: str = find(st.from_regex(pattern, fullmatch=True), lambda value: bool(value != schema["default"]))
+        return fitting
     return "https://example.org/" if schema.get("format") == "uri" else TEXT
 
 

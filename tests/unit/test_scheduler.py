@@ -42,32 +42,68 @@ async def breathe() -> None:
 
 
 async def test_the_more_urgent_lane_overtakes() -> None:
-    """While the engine is busy an interactive picture passes those of lower lanes; equals keep their order."""
-    scheduler = Scheduler(window=1, unstored=10)
+    """When memory frees up, the more urgent lane is let in first, whoever came first; equals keep their order."""
+    scheduler = Scheduler(window=1, unstored=4)
     painter = Painter(scheduler)
     async with asyncio.TaskGroup() as tasks:
-        for name, lane in [
-            ("first", Lane.BACKFILL),
-            ("old", Lane.BACKFILL),
-            ("save", Lane.LIVE),
-            ("editor", Lane.INTERACTIVE),
-            ("save2", Lane.LIVE),
-        ]:
+        for number in range(4):
+            tasks.create_task(painter.paint(f"full {number}", Lane.INTERACTIVE))
+            await breathe()
+            painter.turns[f"full {number}"].painted()
+        for name, lane in [("old", Lane.BACKFILL), ("save", Lane.LIVE), ("save2", Lane.LIVE), ("ed", Lane.INTERACTIVE)]:
             tasks.create_task(painter.paint(name, lane))
             await breathe()
-        for _ in range(5):
-            painter.release[painter.order[-1]].set()
+        for name in [f"full {number}" for number in range(4)] + ["ed", "save", "save2", "old"]:
+            painter.release[name].set()
             await breathe()
 
-    assert painter.order == ["first", "editor", "save", "save2", "old"]
+    assert painter.order[4:] == ["ed", "save", "save2", "old"]
+
+
+async def test_a_lane_below_is_not_in_the_way() -> None:
+    """While backfill and live pictures hold all their places at the engine, an interactive one joins at once."""
+    scheduler = Scheduler(window=2, unstored=20)
+    painter = Painter(scheduler)
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(painter.paint(f"old {number}", Lane.BACKFILL))
+            tasks.create_task(painter.paint(f"save {number}", Lane.LIVE))
+        await breathe()
+        assert (scheduler.in_memory, scheduler.waiting) == (4, 2)
+        tasks.create_task(painter.paint("editor", Lane.INTERACTIVE))
+        await breathe()
+        assert painter.order[4:] == ["editor"]
+        while len(painter.order) < 7:
+            painter.release[painter.order[-1]].set()
+            painter.release[painter.order[0]].set()
+            painter.release[painter.order[1]].set()
+            await breathe()
+        for event in painter.release.values():
+            event.set()
+
+
+async def test_lower_lanes_never_fill_the_memory() -> None:
+    """With the store down, each lane leaves a place for each lane above it, and no more than that."""
+    scheduler = Scheduler(window=8, unstored=8)  # 11: the lowest lane may fill its window
+    painter = Painter(scheduler)
+    held = []
+    tasks = []
+    for lane in reversed(Lane):
+        tasks += [asyncio.ensure_future(painter.paint(f"{lane} {number}", lane)) for number in range(12)]
+        await breathe()
+        held.append(scheduler.in_memory)
+    assert held == [8, 9, 10, 11]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_painted_picture_frees_the_engine_not_the_memory() -> None:
     """The next picture starts when one is painted; when too many wait for the store, none does."""
-    scheduler = Scheduler(window=1, unstored=2)
+    scheduler = Scheduler(window=1, unstored=0)  # 4, of which saves may take 3
     painter = Painter(scheduler)
     async with asyncio.TaskGroup() as tasks:
-        for name in ("a", "b", "c"):
+        for name in ("a", "b", "c", "d"):
             tasks.create_task(painter.paint(name, Lane.LIVE))
         await breathe()
         assert painter.order == ["a"]
@@ -75,12 +111,14 @@ async def test_a_painted_picture_frees_the_engine_not_the_memory() -> None:
         await breathe()
         painter.turns["b"].painted()
         await breathe()
-        assert painter.order == ["a", "b"]
-        assert (scheduler.in_memory, scheduler.waiting) == (2, 1)
-        painter.release["a"].set()
+        painter.turns["c"].painted()
         await breathe()
         assert painter.order == ["a", "b", "c"]
-        for name in "bc":
+        assert (scheduler.in_memory, scheduler.waiting) == (3, 1)
+        painter.release["a"].set()
+        await breathe()
+        assert painter.order == ["a", "b", "c", "d"]
+        for name in "bcd":
             painter.release[name].set()
 
     assert (scheduler.in_memory, scheduler.waiting) == (0, 0)
@@ -106,12 +144,72 @@ async def test_closing_hands_back_who_waits_and_lets_turns_finish() -> None:
     assert painter.order == ["running"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(Lane)), st.booleans()), max_size=25), st.integers(1, 3))
-def test_bounds_hold_and_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window: int) -> None:
-    """Whoever is cancelled and whenever, the bounds hold, and in the end every place is free again."""
+class Crowd:
+    """Pictures of all lanes, and where each of them is."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._painter = Painter(scheduler)
+        self._tasks: dict[str, asyncio.Future[None]] = {}
+
+    def of(self, lane: Lane) -> tuple[list[str], list[str], list[str]]:
+        """Return who of the lane waits, who is at the engine, and who is painted and not stored."""
+        here = [name for name, task in self._tasks.items() if name.startswith(lane) and not task.done()]
+        turns = self._painter.turns
+        waiting = [name for name in here if name not in turns]
+        at_engine = [name for name in here if name in turns and turns[name]._at_engine]
+        return waiting, at_engine, [name for name in here if name in turns and name not in at_engine]
+
+    def step(self, lane: Lane, what: str) -> None:
+        """Let one picture of the lane do something, if there is one that can."""
+        waiting, at_engine, painted = self.of(lane)
+        if what == "arrive":
+            name = f"{lane} {len(self._tasks)}"
+            self._tasks[name] = asyncio.ensure_future(self._painter.paint(name, lane))
+        elif what == "paint" and at_engine:
+            self._painter.turns[at_engine[0]].painted()
+        elif what == "store" and painted:
+            self._painter.release[painted[0]].set()
+        elif what == "cancel" and waiting:
+            self._tasks[waiting[0]].cancel()
+
+    async def leave(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+STEPS = st.tuples(st.sampled_from(list(Lane)), st.sampled_from(["arrive", "arrive", "paint", "store", "cancel"]))
+
+
+@given(st.lists(STEPS, max_size=60), st.integers(1, 3), st.integers(0, 4))
+def test_nobody_waits_for_a_lane_below(steps: list[tuple[Lane, str]], window: int, spare: int) -> None:
+    """A picture waits only while its own lane's window is full, or memory is, but for a place for each lane above."""
+    unstored = window + 3 + spare
 
     async def scenario() -> None:
-        scheduler = Scheduler(window=window, unstored=window + 1)
+        scheduler = Scheduler(window=window, unstored=unstored)
+        crowd = Crowd(scheduler)
+        for step in steps:
+            crowd.step(*step)
+            await breathe()
+            where = {lane: [len(names) for names in crowd.of(lane)] for lane in Lane}
+            in_memory = sum(at_engine + painted for _, at_engine, painted in where.values())
+            assert scheduler.in_memory == in_memory <= unstored
+            for lane, (waiting, at_engine, _) in where.items():
+                assert at_engine <= window
+                assert not waiting or at_engine == window or in_memory >= unstored - lane.rank
+        await crowd.leave()
+        assert (scheduler.in_memory, scheduler.waiting) == (0, 0)
+
+    asyncio.run(scenario())
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Lane)), st.booleans()), max_size=25), st.integers(1, 3))
+def test_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window: int) -> None:
+    """Whoever is cancelled and in whatever moment, in the end every place is free again."""
+
+    async def scenario() -> None:
+        scheduler = Scheduler(window=window, unstored=window)
         painter = Painter(scheduler)
         tasks = []
         for number, (lane, cancelled) in enumerate(wishes):
@@ -120,7 +218,7 @@ def test_bounds_hold_and_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window
             await asyncio.sleep(0)
             if cancelled:
                 task.cancel()
-            assert scheduler.in_memory <= window + 1
+            assert scheduler.in_memory <= window + 3
         async with asyncio.timeout(BOUND):
             while not all(task.done() for task in tasks):
                 for event in painter.release.values():

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import Fatal, Rejected
-from consumer.styles import load_styles
+from consumer.settings import EngineKind
+from consumer.styles import WantedAdapter, load_styles, require_adapters
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -60,6 +61,70 @@ def test_a_file_of_the_house_is_read(file: Path) -> None:
     style = load_styles(file).get("default")
     assert (style.title, style.version, style.photorealistic, style.negative) == ("House", 2, False, "logo")
     assert (style.steps, style.guidance_scale, style.width, style.height) == (20, 3.0, 768, 512)
+
+
+def test_adapters_are_read_in_both_notations(file: Path) -> None:
+    """A LoRA without a strength has its own, and a table each is as good as a list of them."""
+    inline = 'adapters = [{ name = "print-house", scale = 0.8 }, { name = "Grain.v2" }]\n'
+    tables = '[[default.adapters]]\nname = "print-house"\nscale = 0.8\n[[default.adapters]]\nname = "Grain.v2"\n'
+    for text in (inline, tables):
+        file.write_text(GOOD + text, encoding="utf-8")
+        wanted = (WantedAdapter("print-house", 0.8), WantedAdapter("Grain.v2", 1.0))
+        assert load_styles(file).get("default").adapters == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[{ name = "a", scale = 3 }]', "default.adapters.0.scale: should be less than or equal to 2, but is 3"),
+        ('[{ name = "a", scale = "1" }]', "default.adapters.0.scale: should be a valid number, but is '1'"),
+        ('[{ name = "a", scale = nan }]', "default.adapters.0.scale: should be a finite number"),
+        ('[{ name = "a" }, { name = "b/../c" }]', "default.adapters.1.name: should match pattern"),
+        (
+            '[{ name = "a", weight = 1 }]',
+            "default.adapters.0.weight: is not a key of an adapter: remove it, or use one",
+        ),
+        ("[{ scale = 1 }]", "default.adapters.0.name: is missing: add it"),
+        ('["print-house"]', 'default.adapters.0: is not a table: write { name = "its-file", scale = 1.0 }'),
+        ('"print-house"', "default.adapters: should be a valid list, but is 'print-house'"),
+        ('[{ name = "a" }, { name = "a", scale = 2 }]', "default.adapters: names an adapter twice"),
+        (
+            '[{ name = "a" }, { name = "b" }, { name = "c" }, { name = "d" }, { name = "e" }]',
+            "default.adapters: names more than 4 adapters",
+        ),
+    ],
+)
+def test_a_mistake_about_adapters_is_told_with_its_line_and_key(file: Path, text: str, told: str) -> None:
+    """The designer reads the line, which adapter it is, counted from 0, and what to do."""
+    assert complaint(file, f"{GOOD}adapters = {text}\n")[0].startswith(f"styles.toml:13: {told}")
+
+
+def test_a_mistake_in_an_adapters_table_is_told_with_its_own_line(file: Path) -> None:
+    """In a table for each adapter the line is that of the wrong key, not that of the first table."""
+    tables = '[[default.adapters]]\nname = "a"\n[[default.adapters]]\nname = "b"\nscale = 9\n'
+    assert complaint(file, GOOD + tables)[0].startswith("styles.toml:17: default.adapters.1.scale: should be less than")
+
+
+def test_every_adapter_that_the_engine_lacks_is_named(file: Path) -> None:
+    """The operator reads the style, the adapter, the setting and what the engine does have."""
+    file.write_text(GOOD + 'adapters = [{ name = "print-house" }, { name = "grain" }]\n', encoding="utf-8")
+    presets = load_styles(file).presets.values()
+    with pytest.raises(Fatal) as fatal:
+        require_adapters(presets, EngineKind.ZIMAGE, ["grain", "ink"])
+
+    assert fatal.value.reason is Reason.MISCONFIGURED
+    assert fatal.value.message == (
+        "The style 'default' names the adapter 'print-house', but the engine has grain, ink: put "
+        "print-house.safetensors into the folder that LEADART_ENGINE__ADAPTERS names, or take it out of the style."
+    )
+    with pytest.raises(Fatal, match=r"has none.*\n.*'grain'"):
+        require_adapters(presets, EngineKind.ZIMAGE, [])
+
+
+def test_the_swatch_engine_is_asked_for_no_adapter(file: Path) -> None:
+    """A CMS team works with the house's own styles on a laptop that has none of its files."""
+    file.write_text(GOOD + 'adapters = [{ name = "print-house" }]\n', encoding="utf-8")
+    require_adapters(load_styles(file).presets.values(), EngineKind.SWATCH, [])
 
 
 def test_a_file_saved_on_windows_is_read(file: Path) -> None:

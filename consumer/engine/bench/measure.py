@@ -138,4 +138,4 @@ def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Pa
 def _require_fit(plan: EnginePlan, model: Model) -> None:
     for shape in plan.kinds:
         if complaint := model.unfit(shape.width, shape.height):
-            raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint}")
+            raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +26,7 @@ from schemas import (
     ArticleRevision,
     ContractError,
     ImageReady,
+    ReadyAdapter,
     ReadyModel,
     ReadyPicture,
     ReadySeconds,
@@ -34,6 +37,8 @@ from schemas.cloudevents import write
 from schemas.reader import parse_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.demo.articles import Save
     from consumer.jobs import Recipe
     from consumer.kafka.bus import Letter
@@ -59,7 +64,7 @@ def desk(styles: Styles) -> Desk:
     return desk
 
 
-def answers_to(save: Save, styles: Styles) -> list[Record]:
+def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingProxyType({})) -> list[Record]:
     """Return the records by which the worker answers a save."""
     outbox = Outbox(Settings())
     headers, value = write(save.event)
@@ -70,7 +75,8 @@ def answers_to(save: Save, styles: Styles) -> list[Record]:
         letters = outbox.failed(Tried(asked), Rejected(error.reason, error.message, field=error.field)).letters
         return [record_of(letter) for letter in letters]
     job = Job(event, request, asked, Lane.LIVE)
-    brief = make_brief(request, styles, MODEL)
+    brief = make_brief(request, styles, MODEL, loaded)
+    adapters = tuple(ReadyAdapter(**asdict(adapter)) for adapter in brief.recipes[0].adapters)
     ready = ImageReady(
         request_id=event.id,
         article=ArticleRevision(id=request.article.id, revision=request.article.revision),
@@ -80,7 +86,7 @@ def answers_to(save: Save, styles: Styles) -> list[Record]:
         alt=brief.alt,
         pictures=tuple(picture_of(index, recipe) for index, recipe in enumerate(brief.recipes)),
         style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
-        model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256),
+        model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256, adapters=adapters),
         reused=save.expected.reused,
         seconds=ReadySeconds(queued=0.1, engine=0.8, stored=0.2, total=1.2),
     )

@@ -21,7 +21,7 @@ def _valid() -> list[ImageRequested]:
 
 
 def _recipes(request: ImageRequested) -> tuple[Recipe, ...]:
-    return make_brief(request, load_styles(), MODEL).recipes
+    return make_brief(request, load_styles(), MODEL, {}).recipes
 
 
 def test_the_edition_shows_what_leadart_can_do() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def recipe(styles: Styles) -> Recipe:
-    return make_brief(ImageRequested.model_validate(load_edition()[1].request), styles, MODEL).recipes[0]
+    return make_brief(ImageRequested.model_validate(load_edition()[1].request), styles, MODEL, {}).recipes[0]
 
 
 def test_a_picture_that_is_what_was_announced(recipe: Recipe) -> None:

@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.demo.verdict import judge
+from consumer.demo.articles import load_edition
+from consumer.demo.tickets import Desk
+from consumer.demo.verdict import judge, problems_of, recipes_of
 from consumer.jobs import Record
+from consumer.styles import Styles, WantedAdapter
 from schemas import names
+from tests.unit.demo.conftest import answers_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.demo.tickets import Desk, Ticket
-    from consumer.styles import Styles
+    from consumer.demo.tickets import Ticket
 
 
 def _tampered(ticket: Ticket, **data: Any) -> None:
@@ -60,6 +63,12 @@ def _of_another_recipe(ticket: Ticket) -> None:
     _with_picture(ticket, recipe="0" * 64)
 
 
+def _with_an_adapter(ticket: Ticket) -> None:
+    assert ticket.ready
+    model = ticket.ready.model_dump(mode="json")["model"]
+    _tampered(ticket, model={**model, "adapters": [{"name": "grain", "sha256": "0" * 64, "scale": 1.0}]})
+
+
 def _one_picture_short(ticket: Ticket) -> None:
     assert ticket.ready
     _tampered(ticket, pictures=ticket.ready.model_dump(mode="json")["pictures"][:-1])
@@ -85,6 +94,22 @@ def test_an_edition_answered_right_is_good(desk: Desk, styles: Styles) -> None:
     assert verdict.good_saves == len(desk.tickets)
 
 
+def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -> None:
+    """The recipes of a style with a LoRA are worked out with the digest of the event, and the strength of the style."""
+    house = Styles(
+        {name: replace(style, adapters=(WantedAdapter("grain", 0.5),)) for name, style in styles.presets.items()}
+    )
+    desk = Desk(load_edition())
+    ticket = desk.tickets[0]
+    for record in answers_to(ticket.save, house, {"grain": "a" * 64}):
+        desk.take(record)
+    ready = ticket.ready
+    assert ready
+
+    assert [recipe.digest for recipe in recipes_of(ticket, ready, house)] == [made.recipe for made in ready.pictures]
+    assert not [problem for problem in problems_of(ticket, house) if "recipes" in problem or "adapters" in problem]
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -96,6 +121,7 @@ def test_an_edition_answered_right_is_good(desk: Desk, styles: Styles) -> None:
         (_reused, "reused is True"),
         (_of_another_seed, "recipes that the request makes"),
         (_of_another_recipe, "recipes that the request makes"),
+        (_with_an_adapter, "adapters are not those of the style"),
         (_one_picture_short, "3 pictures instead of 4"),
         (_not_fetched, "not every picture was fetched"),
         (_fetched_with_a_problem, "sha256 is another"),

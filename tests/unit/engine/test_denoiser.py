@@ -111,13 +111,13 @@ def test_prompt_negative_and_seed_all_show(tiny: Model) -> None:
     assert all(abs(first - other).max() > 8 for other in others)
 
 
-@pytest.mark.parametrize(("width", "height"), [(72, 64), (64, 8208)])
-def test_sizes_beyond_the_model_are_refused_unpainted(tiny: Model, width: int, height: int) -> None:
+@pytest.mark.parametrize(("width", "height", "reason"), [(72, 64, Reason.NOT_PAINTED), (64, 8208, Reason.TOO_LARGE)])
+def test_sizes_beyond_the_model_are_refused_unpainted(tiny: Model, width: int, height: int, reason: Reason) -> None:
     """A size that would index past the model's tables never reaches the device, where it would end the process."""
     session = Session(tiny)
     session.take(recipe_of(width=width, height=height))
     assert not session.denoiser.busy
-    assert session.failures[0].reason is Reason.NOT_PAINTED
+    assert session.failures[0].reason is reason
     assert f"{width}x{height}" in session.failures[0].message
 
 

@@ -9,42 +9,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from consumer.engine import memory as memory_module
 from consumer.engine.memory import Memory, is_out_of_memory
-from consumer.engine.protocol import Painted
 from consumer.engine.selection import Call
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.denoising import Session, psnr
+from tests.equality.shortage import ALIKE_DB, harm, paint
 from tests.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.engine.model import Model
-
-RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
-TILED_DB = 30.0
-"""Least PSNR of a picture decoded in tiles, whose seams are blended."""
-
-
-class Scarce(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Memory runs out at the operations that `short` names, counted from 1 over the whole session."""
-
-    def __init__(self, short: Callable[[int], bool]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # likewise
-        self.operations = 0
-        self._short = short
-
-    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Refuse the operation or let it through."""
-        self.operations += 1
-        if self._short(self.operations):
-            raise torch.OutOfMemoryError("injected")
-        return func(*args, **(kwargs or {}))
 
 
 class Place:
@@ -73,26 +52,12 @@ class Place:
         self.freed += 1
 
 
-def paint(model: Model, short: Callable[[int], bool] = lambda _operation: False) -> tuple[Session, int]:
-    """Paint the recipes where memory is short; return the session and how many operations it took."""
-    session = Session(model)
-    session.take(*RECIPES)
-    with Scarce(short) as scarce:
-        session.finish()
-    return session, scarce.operations
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tiny: Model) -> tuple[Session, int]:
-    return paint(tiny)
-
-
-def assert_unharmed(session: Session, undisturbed: Session) -> None:
-    """Each picture came once, after each of its steps once, and looks as it should."""
-    assert sorted(reply.number for reply in session.of(Painted)) == [0, 1, 2], session.failures
-    for number, recipe in enumerate(RECIPES):
-        assert session.steps_of(number) == list(range(1, recipe.steps + 1))
-        assert psnr(session.pictures[number], undisturbed.pictures[number]) > TILED_DB
+    """A session without a shortage, and how many operations it takes."""
+    paint(tiny)  # the first one also fills the model's own tables
+    session, scarce = paint(tiny)
+    return session, scarce.operations
 
 
 @settings(max_examples=30, deadline=None)
@@ -102,7 +67,7 @@ def test_out_of_memory_at_any_operation_harms_nobody(tiny: Model, undisturbed: t
     session, operations = undisturbed
     position = 1 + int(at * operations)
     disturbed, _ = paint(tiny, lambda operation: operation == position)
-    assert_unharmed(disturbed, session)
+    assert harm(disturbed, session) == "none"
 
 
 @settings(max_examples=10, deadline=None)
@@ -112,11 +77,10 @@ def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[Session, 
     session, operations = undisturbed
     positions = {1 + int(place * operations) for place in at}
     disturbed, _ = paint(tiny, lambda operation: operation in positions)
-    ends = sorted([*disturbed.pictures, *disturbed.failures])
-    assert ends == [0, 1, 2]
+    assert sorted([*disturbed.pictures, *disturbed.failures]) == [0, 1, 2]
     assert {failure.reason for failure in disturbed.failures.values()} <= {Reason.TOO_LARGE}
     for number, picture in disturbed.pictures.items():
-        assert psnr(picture, session.pictures[number]) > TILED_DB
+        assert psnr(picture, session.pictures[number]) > ALIKE_DB
 
 
 def short_calls(model: Model, patch: pytest.MonkeyPatch, most: Callable[[], int]) -> list[int]:
@@ -210,7 +174,7 @@ def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.Mo
     session.finish()
     assert sorted(session.pictures) == [0, 1, 2]
     assert sides.count(32) == 1
-    assert psnr(session.pictures[0], whole.pictures[0]) > TILED_DB
+    assert psnr(session.pictures[0], whole.pictures[0]) > ALIKE_DB
 
 
 @pytest.mark.parametrize(

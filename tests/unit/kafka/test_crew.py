@@ -173,6 +173,35 @@ async def test_an_open_breaker_holds_what_fails() -> None:
     assert sum(len(hand.settled) for hand in hands) == 4
 
 
+@pytest.mark.parametrize("reason", [Reason.NOT_FINITE, Reason.NOT_PAINTED])
+async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> None:
+    """One recipe that gives no picture is its request's fault; the fifth in a row opens the breaker."""
+    breaker, hands = Breaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(5)]
+    causes = []
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, Pipeline(Rejected(reason, "no")), breaker)
+        for hand in hands:
+            crew.begin(hand)
+            while not hand.settled:
+                await asyncio.sleep(0)
+            causes.append(breaker.cause)
+        breaker.stop()
+
+    assert causes == [None, None, None, None, reason]
+    assert [settlement.facts["reason"] for hand in hands for settlement in hand.settled] == [reason] * 5
+
+
+async def test_a_request_at_fault_says_nothing_of_the_engine() -> None:
+    """Requests that ask for what there is not never open the breaker, however many come."""
+    breaker, hands = Breaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(20)]
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, Pipeline(Rejected(Reason.UNKNOWN_STYLE, "no")), breaker)
+        for hand in hands:
+            crew.begin(hand)
+
+    assert breaker.cause is None
+
+
 async def test_a_fatal_error_ends_the_worker_and_no_request() -> None:
     """What only an operator can mend must not drain the lane into the dead letters."""
     with pytest.raises(ExceptionGroup) as raised:

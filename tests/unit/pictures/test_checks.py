@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from consumer.errors import Transient
+from consumer.errors import Rejected, Transient
 from consumer.pictures.checks import check
 from schemas import Reason
 
@@ -19,15 +19,15 @@ PIXELS = 32 * 16
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 200, 90)])
 def test_a_picture_of_one_colour_is_refused(picture: Callable[..., Picture], colour: tuple[int, int, int]) -> None:
-    """A flat picture, whatever its colour, is the engine's failure and worth another try."""
-    with pytest.raises(Transient) as refused:
+    """A flat picture, whatever its colour, is refused for good, with what to change: its recipe gives it every time."""
+    with pytest.raises(Rejected, match="another seed") as refused:
         check(picture(bytes(colour) * PIXELS))
-    assert refused.value.reason is Reason.ENGINE_FAILED
+    assert refused.value.reason is Reason.NOT_PAINTED
 
 
 def test_a_flat_picture_with_a_trace_of_noise_is_refused(picture: Callable[..., Picture]) -> None:
     """One level of rounding noise does not make a flat picture a picture."""
-    with pytest.raises(Transient):
+    with pytest.raises(Rejected):
         check(picture(bytes(100 + index % 2 for index in range(PIXELS * 3))))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.errors import Transient
+from consumer.errors import Rejected
 from consumer.pictures import darkroom
 from consumer.pictures.darkroom import Darkroom
 from consumer.pictures.renditions import encode
@@ -25,7 +25,7 @@ async def test_a_developed_picture_is_the_encoded_one(picture: Callable[..., Pic
 
 async def test_a_blank_picture_does_not_leave(picture: Callable[..., Picture]) -> None:
     """The check stands before the encoder, and its error reaches the caller."""
-    with Darkroom(threads=1) as room, pytest.raises(Transient):
+    with Darkroom(threads=1) as room, pytest.raises(Rejected):
         await room.develop(picture(b"\0" * 1536))
 
 

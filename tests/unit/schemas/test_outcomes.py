@@ -16,9 +16,12 @@ from schemas import (
     ImageExpired,
     ImageFailed,
     ImageProgress,
+    ImageReady,
+    ReadyModel,
     Reason,
     names,
 )
+from schemas.publish import event_schemas
 
 ARTICLE = ArticleRevision(id="a-1", revision=7)
 
@@ -58,6 +61,21 @@ def test_every_field_is_announced() -> None:
         "retryable": False,
         "attempts": 1,
         "dead_letter": None,
+    }
+
+
+def test_a_later_field_is_always_written_and_never_required() -> None:
+    """Subscribers find it in every new event, and a validator made of the new schema still passes the older ones."""
+    schema = event_schemas()[names.IMAGE_READY]
+    model = schema["$defs"]["ReadyModel"]
+
+    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later == {"prompt_cut"}
+    assert model["properties"].keys() - set(model["required"]) == ReadyModel.later == {"coverage", "adapters"}
+    assert ReadyModel(name="base", sha256="0" * 64).model_dump(mode="json") == {
+        "name": "base",
+        "sha256": "0" * 64,
+        "coverage": None,
+        "adapters": [],
     }
 
 

@@ -25,7 +25,7 @@ def test_no_code_was_ever_taken_away() -> None:
         *("missing_field", "invalid_field", "too_large", "duplicate_header", "unknown_style"),
         *("engine_failed", "engine_poison", "not_painted", "store_unavailable", "bus_unavailable"),
         *("model_unavailable", "misconfigured", "progress_unreadable", "no_starting_offset", "topics_mismatch"),
-        *("announcement_refused", "internal"),
+        *("announcement_refused", "internal", "not_finite"),
     }
     assert released <= set(Reason)
 

@@ -41,10 +41,10 @@ _FIRST = """{
 }"""
 
 
-@given(_RECIPES)
-def test_a_recipe_survives_its_manifest(recipe: Recipe) -> None:
+@given(_RECIPES, st.booleans())
+def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool) -> None:  # noqa: FBT001 - drawn
     """A recipe read back from a manifest is the same recipe, to the last digit: it has the same digest."""
-    picture = stored_picture(recipe, Rendition(b"x", "image/webp", recipe.width, recipe.height))
+    picture = stored_picture(recipe, Rendition(b"x", "image/webp", recipe.width, recipe.height, prompt_cut))
     manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart="1.0")
 
     again = Manifest.model_validate_json(manifest.model_dump_json())
@@ -67,6 +67,7 @@ def test_the_first_manifest_is_still_read() -> None:
         "height": 512,
         "seed": 7,
         "recipe": "18",
+        "prompt_cut": False,
     }
 
 

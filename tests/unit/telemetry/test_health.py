@@ -143,3 +143,13 @@ async def test_nothing_listens_after_the_context() -> None:
         pass
     with pytest.raises(aiohttp.ClientConnectionError):
         await fetch(served, "/healthz")
+
+
+async def test_what_is_degraded_is_told_and_fails_nothing() -> None:
+    """A worker with one device less is ready and says which; nothing is said when all is well."""
+    trouble: list[str | None] = ["no process paints on cuda:1"]
+    health = Health(degraded={"devices": lambda: trouble[0]})
+    told = {"status": "ok", "checks": {}, "degraded": {"devices": "no process paints on cuda:1"}}
+    assert await ask(health, "/readyz") == (200, told)
+    trouble[0] = None
+    assert await ask(health, "/readyz") == (200, {"status": "ok", "checks": {}})

@@ -1,18 +1,15 @@
-"""The model's folder before anything is loaded from it: is it one, is it safe, which one is it."""
+"""The model's folder before anything is loaded from it: is it one, and is it safe."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from consumer.engine.weights.refusal import PICKLED
 from consumer.errors import Fatal
-from consumer.jobs import ModelIdentity
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 CARD = "leadart.json"
@@ -21,8 +18,6 @@ CARD = "leadart.json"
 _PIPELINE = "ZImagePipeline"
 _WEIGHTED = ("transformer", "text_encoder", "vae")
 _LIBRARIES = {"diffusers", "transformers"}
-_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
-_DECIDES_PIXELS = {".safetensors", ".json", ".txt", ".jinja", ".model"}
 
 
 def check_folder(folder: Path) -> None:
@@ -32,7 +27,7 @@ def check_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise unavailable(folder, "is not a folder")
-    index = _read_json(folder, "model_index.json")
+    index = read_json(folder, "model_index.json")
     if index is None:
         raise unavailable(folder, "has no model_index.json, so it is no diffusers pipeline")
     if index.get("_class_name") != _PIPELINE:
@@ -48,25 +43,9 @@ def _check_weights(folder: Path, part: str) -> None:
     suffixes = {file.suffix for file in (folder / part).glob("*")}
     if ".safetensors" in suffixes:
         return
-    if suffixes & _PICKLED:
+    if suffixes & PICKLED:
         raise unavailable(folder, f"has pickled weights for its {part}, which may run code: convert to safetensors")
     raise unavailable(folder, f"has no weights for its {part}")
-
-
-def identify(folder: Path) -> ModelIdentity:
-    """Name the model and hash every file that decides pixels; seconds for gigabytes, on several threads.
-
-    The hash is over each file's path inside the folder, size and SHA-256 in the order of the paths, so that neither
-    where the folder lies nor a readme in it matters. Raises OSError.
-    """
-    files = sorted(_deciding(folder), key=lambda file: file.relative_to(folder).as_posix())
-    with ThreadPoolExecutor(4, thread_name_prefix="hash") as pool:
-        digests = list(pool.map(_sha256, files))
-    whole = hashlib.sha256()
-    for file, digest in zip(files, digests, strict=True):
-        whole.update(json.dumps([file.relative_to(folder).as_posix(), file.stat().st_size, digest]).encode() + b"\n")
-    card = _read_json(folder, CARD) or {}
-    return ModelIdentity(name=str(card.get("name") or folder.resolve().name), sha256=whole.hexdigest())
 
 
 def unavailable(folder: Path, what: str) -> Fatal:
@@ -75,19 +54,8 @@ def unavailable(folder: Path, what: str) -> Fatal:
     return Fatal(Reason.MODEL_UNAVAILABLE, f"The model folder {folder} {what}. {remedy}")
 
 
-def _deciding(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix in _DECIDES_PIXELS and not hidden and file.is_file():
-            yield file
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any] | None:
+def read_json(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return the object in a file of the folder, {} if it is no object, None without the file. Raises Fatal."""
     try:
         content = json.loads((folder / name).read_bytes())
     except FileNotFoundError:

@@ -1,0 +1,118 @@
+"""Which devices there are. `python -m consumer.engine.devices` prints how many GPUs the NVIDIA driver shows.
+
+The driver is asked itself, in a process that ends: torch is not loaded here, no GPU memory is held by the worker, and
+CUDA_VISIBLE_DEVICES counts just as it does for torch, with numbers, GPU and MIG names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROBE = (sys.executable, "-m", "consumer.engine.devices")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+_PROBE_SECONDS = 60.0
+_KILLED_SECONDS = 1.0
+_NO_DEVICE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device: its name in logs and metrics, and what its process calls it.
+
+    A GPU's process sees that GPU only (`visible` is its CUDA_VISIBLE_DEVICES), so nothing of it strays onto another.
+    """
+
+    name: str
+    torch: str
+    visible: str | None = None
+
+
+async def find_devices(wanted: str, environment: Mapping[str, str], probe: Sequence[str] = PROBE) -> list[Device]:
+    """Return the devices that LEADART_ENGINE__DEVICES names; `auto` is every visible GPU, else the CPU.
+
+    Raises Fatal when `auto` cannot find out: the CPU would be no answer then.
+    """
+    if wanted == "auto":
+        names = [f"cuda:{number}" for number in range(await _gpus(probe))] or ["cpu"]
+    else:
+        names = wanted.split(",")
+    seen: Counter[str] = Counter()
+    devices = []
+    for name in names:
+        seen[name] += 1
+        devices.append(_device(name, name if seen[name] == 1 else f"{name}#{seen[name]}", environment))
+    return devices
+
+
+def _device(name: str, unique: str, environment: Mapping[str, str]) -> Device:
+    kind, _, number = name.partition(":")
+    if kind != "cuda":
+        return Device(unique, name)
+    index = int(number or 0)
+    if VISIBLE not in environment:
+        return Device(unique, "cuda", str(index))
+    shown = environment[VISIBLE].split(",")
+    if index >= len(shown):
+        raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICES names {name}, but {VISIBLE} shows {len(shown)}.")
+    return Device(unique, "cuda", shown[index].strip())
+
+
+async def _gpus(probe: Sequence[str]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *probe, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            out, err = await process.communicate()
+    except TimeoutError:
+        raise _unknown(f"no answer within {_PROBE_SECONDS:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_KILLED_SECONDS):
+                    await process.wait()
+    if process.returncode:
+        raise _unknown(err.decode(errors="replace").strip())
+    return int(out)
+
+
+def _unknown(why: str) -> Fatal:
+    remedy = "mend the driver, or name the devices in LEADART_ENGINE__DEVICES"
+    return Fatal(Reason.MISCONFIGURED, f"The NVIDIA driver cannot tell its GPUs ({why}): {remedy}.")
+
+
+def count_gpus(library: str = "libcuda.so.1") -> int:
+    """Return how many GPUs the driver shows this process; 0 without a driver. Raises OSError when it is ill."""
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if code not in (0, _NO_DEVICE):
+        raise OSError(f"CUDA driver error {code}")
+    return count.value
+
+
+if __name__ == "__main__":
+    try:
+        print(count_gpus())  # noqa: T201 - the answer
+    except OSError as error:
+        sys.stderr.write(str(error))
+        sys.stderr.flush()
+        os._exit(1)

@@ -1,0 +1,11 @@
+"""The weights gate: what may be loaded, whether it fits, and loading it.
+
+`folder` is the model's folder and `identity` its digest; `header`, `source` and `payload` read safetensors without
+torch; `layout` and `lora` know whose names mean what; `gate` judges and `report` tells. Only `apply` needs torch.
+"""
+
+from consumer.engine.weights.folder import CARD, check_folder, unavailable
+from consumer.engine.weights.gate import examine_house
+from consumer.engine.weights.identity import identify, identify_house
+
+__all__ = ["CARD", "check_folder", "examine_house", "identify", "identify_house", "unavailable"]

@@ -1,0 +1,137 @@
+"""The gate for adapters: every tensor of a LoRA file takes effect, or the file is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from consumer.engine.weights.layout import split_prefix
+from consumer.engine.weights.lora import is_lora, pair_up, unsupported
+from consumer.engine.weights.payload import not_finite
+from consumer.engine.weights.problems import problem, unfit_dtypes
+from consumer.engine.weights.refusal import some
+from consumer.engine.weights.report import Mismatch, Report, by_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consumer.engine.weights.lora import Pair
+    from consumer.engine.weights.report import Problem
+    from consumer.engine.weights.source import Source
+
+    Shapes = Mapping[str, tuple[int, ...]]
+
+_METADATA = "lora_adapter_metadata"
+
+
+def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) -> Report:
+    """Compare a LoRA file with the model's shapes; with `payload`, read all of it for values that are no numbers."""
+    pairs, strangers = pair_up(source.tensors, shapes)
+    placed = Counter(place.module for pair in pairs for place in pair.places)
+    halves = sorted(name for pair in pairs if not pair.whole for name in pair.tensors.values())
+    mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
+    wrong = {each.name for each in mismatched}
+    good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
+    had = [name for pair in good for name in pair.tensors.values()]
+    report = Report(
+        path=str(source.path),
+        kind="adapter",
+        layout=_dialect(source, pairs),
+        prefixes=tuple(sorted({split_prefix(name)[0] for name in source.tensors})),
+        dtypes=dict(Counter(tensor.dtype for tensor in source.tensors.values())),
+        wanted=len(source.tensors),
+        had=len(had),
+        blocks=by_block(placed.elements(), (place.module for pair in good for place in pair.places)),
+        missing=tuple(halves),
+        unexpected=tuple(sorted(strangers)),
+        mismatched=mismatched,
+        twice=tuple(sorted(module for module, times in placed.items() if times > 1))
+        + tuple(name for pair in pairs for name in pair.twice),
+        not_finite=not_finite({name: source.tensors[name] for name in had}) if payload else (),
+        payload=payload,
+    )
+    return replace(report, problems=tuple(_problems(report, source)))
+
+
+def strength(source: Source, pair: Pair, alpha: float | None) -> float:
+    """Return what a pair's product is multiplied by: alpha over rank, `alpha` from the pair or else the metadata."""
+    if alpha is None:
+        alpha = peft_settings(source).get("lora_alpha")
+    return 1.0 if alpha is None else float(alpha) / source.tensors[pair.tensors["down"]].shape[0]
+
+
+def peft_settings(source: Source) -> dict[str, Any]:
+    """Return what diffusers wrote into the file about the adapter; {} for nothing, or nothing readable."""
+    try:
+        settings = json.loads(source.metadata.get(_METADATA, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(settings, dict):
+        return {}
+    return {name.rpartition("transformer.")[2]: value for name, value in settings.items()}
+
+
+def _mismatches(source: Source, pair: Pair, shapes: Shapes) -> Iterator[Mismatch]:
+    """Down is rank by inputs, up outputs by rank (of the fused three below each other), alpha one number."""
+    down, up = (source.tensors[pair.tensors[role]].shape for role in ("down", "up"))
+    outputs = sum(shapes[f"{place.module}.weight"][0] for place in pair.places)
+    inputs = shapes[f"{pair.places[0].module}.weight"][1]
+    rank = down[0] if down else 0
+    if down != (rank, inputs) or not rank:
+        yield Mismatch(pair.tensors["down"], (rank, inputs), down)
+    if up != (outputs, rank):
+        yield Mismatch(pair.tensors["up"], (outputs, rank), up)
+    alpha = pair.tensors.get("alpha")
+    if alpha is not None and math.prod(source.tensors[alpha].shape) != 1:
+        yield Mismatch(alpha, (), source.tensors[alpha].shape)
+
+
+def _problems(report: Report, source: Source) -> Iterator[Problem]:
+    """Say what is wrong, the cause before its consequences."""
+    if not is_lora(source.tensors):
+        yield problem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
+        return
+    if kind := unsupported(source.tensors):
+        yield problem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")
+        return
+    yield from unfit_dtypes(source)
+    if foreign := _foreign_settings(source):
+        yield problem(f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA.")
+    if not report.had and not report.mismatched:
+        yield problem("matches no module of this model", "Use a LoRA for Z-Image's transformer.")
+        return
+    if report.unexpected:
+        what = f"has {len(report.unexpected)} tensors that would have no effect: {some(report.unexpected)}"
+        yield problem(what, "Use a LoRA of Z-Image's transformer alone, without text encoder.")
+    if report.missing:
+        yield problem(f"has one matrix without the other: {some(report.missing)}", "Export the LoRA again.")
+    if report.twice:
+        yield problem(f"has two pairs for {some(report.twice)}", "Keep either the fused or the single projections.")
+    if report.mismatched:
+        names = some(each.name for each in report.mismatched)
+        yield problem(f"has other shapes than the model: {names}", "Use a LoRA that was trained on this very model.")
+    if report.not_finite:
+        yield problem(f"holds NaN or infinity in {some(report.not_finite)}", "Export it again, from an earlier step.")
+
+
+def _foreign_settings(source: Source) -> str:
+    settings = peft_settings(source)
+    named = [name for name in ("alpha_pattern", "use_rslora", "use_dora", "lora_bias") if settings.get(name)]
+    alpha = settings.get("lora_alpha")
+    if alpha is not None and (
+        isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha)
+    ):
+        named.append("lora_alpha")
+    return ", ".join(named)
+
+
+def _dialect(source: Source, pairs: Sequence[Pair]) -> str:
+    names = list(source.tensors)
+    words = ["kohya" if any(name.startswith("lora_unet_") for name in names) else ""]
+    words.append("A/B" if any(".lora_A." in name for name in names) else "down/up")
+    words.append("with alpha" if any("alpha" in pair.tensors for pair in pairs) else "")
+    words.append("fused qkv" if any(len(pair.places) > 1 for pair in pairs) else "")
+    return ", ".join(word for word in words if word)

@@ -1,0 +1,188 @@
+"""Loading what the gate let in: the house's checkpoint over the base, and adapters beside it. The one part with torch.
+
+Call `load_house_weights` before `load_adapters`: adapters wrap the modules that they change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+
+from consumer.engine.weights import layout
+from consumer.engine.weights.adapter_gate import examine_adapter, strength
+from consumer.engine.weights.gate import adapter_files, demand, examine_base, used_parts
+from consumer.engine.weights.identity import checkpoint_sha256
+from consumer.engine.weights.lora import pair_up
+from consumer.engine.weights.refusal import refused, some
+from consumer.engine.weights.source import open_source
+from consumer.jobs import Adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from consumer.engine.weights.source import Source
+    from consumer.settings import EngineSettings
+
+_A = ".lora_A.weight"
+_EARLIER = "Export it again, from an earlier step."
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What was laid over a model: the share that a checkpoint replaced, and the adapters that may be asked for."""
+
+    coverage: float | None = None
+    adapters: tuple[Adapter, ...] = ()
+
+
+def load_house(transformer: Any, settings: EngineSettings) -> House:
+    """Load the checkpoint and then the adapters that the settings name into a transformer on the CPU. Raises Fatal."""
+    return House(load_house_weights(transformer, settings), load_adapters(transformer, settings.adapters))
+
+
+def load_house_weights(transformer: Any, settings: EngineSettings) -> float | None:
+    """Load the checkpoint that the settings name over the transformer, tensor by tensor; return its coverage.
+
+    None if they name none. The transformer keeps its dtype and device, and has no adapters yet. Raises Fatal; what was
+    loaded until then stays loaded, so that the transformer must not be used.
+    """
+    if settings.weights is None:
+        return None
+    source, own = open_source(settings.weights), dict(transformer.state_dict())
+    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    report = examine_base(source, shapes, overlay=settings.overlay)
+    demand(report)
+    parts = used_parts(layout.plan(source.tensors), shapes)
+    wanted: dict[str, list[tuple[str, int | None]]] = {}
+    for name, part in parts.items():
+        wanted.setdefault(part.source, []).append((name, part.third))
+    bad = []
+    for stored, tensor in _tensors(source, wanted):
+        for name, third in wanted[stored]:
+            own[name].copy_(tensor if third is None else tensor.chunk(3)[third])
+            if not torch.isfinite(own[name]).all():
+                bad.append(stored)
+    if bad:
+        what = f"holds NaN or infinity in {some(dict.fromkeys(bad))}"
+        raise refused(settings.weights, what, _EARLIER)
+    return report.coverage
+
+
+def load_adapters(transformer: Any, folder: Path | None) -> tuple[Adapter, ...]:
+    """Load every LoRA of the folder into the transformer, and leave none of them active.
+
+    An adapter is called what its file is called, without the suffix. Raises Fatal, also when fewer matrices are in
+    place afterwards than the file has.
+    """
+    files = adapter_files(folder)
+    shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
+    adapters = []
+    for file in files:
+        source = open_source(file)
+        demand(examine_adapter(source, shapes))
+        matrices = _matrices(source, shapes, transformer.dtype)
+        try:
+            _inject(transformer, matrices, _label(file.stem))
+        except Exception as error:
+            what = f"could not be loaded ({type(error).__name__}: {error})"
+            raise refused(file, what, f"See: {_command(file)}") from error
+        _demand_effect(transformer, file, matrices)
+        adapters.append(Adapter(file.stem, checkpoint_sha256(file)))
+    if adapters:
+        use_adapters(transformer, ())
+    return tuple(adapters)
+
+
+def use_adapters(transformer: Any, adapters: Sequence[Adapter]) -> None:
+    """Make exactly these adapters take part, with their scales, in every call from now on; () for none.
+
+    Raises LookupError for one that was not loaded.
+    """
+    loaded = getattr(transformer, "peft_config", {})
+    if unknown := [adapter.name for adapter in adapters if _label(adapter.name) not in loaded]:
+        raise LookupError(f"No adapter {', '.join(unknown)} was loaded")
+    if adapters:
+        names = [_label(adapter.name) for adapter in adapters]
+        transformer.set_adapters(names, [adapter.scale for adapter in adapters])
+        transformer.enable_adapters()
+    elif loaded:
+        transformer.disable_adapters()
+
+
+def _label(name: str) -> str:
+    """Return an adapter's name as peft can take it: a module's name, so without dots."""
+    return f"house_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _tensors(source: Source, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield tensors by name, one in memory at a time."""
+    wanted = set(names)
+    for file in source.files:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            for name in sorted(wanted & set(opened.keys())):
+                yield name, opened.get_tensor(name)
+
+
+def _matrices(source: Source, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Return A and B for each module of the model, what they are multiplied by put into B."""
+    stored = dict(_tensors(source, source.tensors))
+    matrices = {}
+    for pair in pair_up(source.tensors, shapes)[0]:
+        alpha = stored[pair.tensors["alpha"]].item() if "alpha" in pair.tensors else None
+        down = stored[pair.tensors["down"]].to(dtype)
+        up = (stored[pair.tensors["up"]].float() * strength(source, pair, alpha)).to(dtype)
+        for place in pair.places:
+            part = up if place.third is None else up.chunk(3)[place.third]
+            matrices[f"{place.module}{_A}"] = down.clone()
+            matrices[f"{place.module}.lora_B.weight"] = part.clone()
+    if bad := [name for name, tensor in matrices.items() if not torch.isfinite(tensor).all()]:
+        raise refused(source.path, f"holds NaN or infinity for {some(bad)}", _EARLIER)
+    return matrices
+
+
+def _inject(transformer: Any, matrices: Mapping[str, torch.Tensor], label: str) -> None:
+    """Wrap the modules. Alpha equals rank everywhere: strengths are in the matrices already."""
+    ranks = {
+        re.escape(name.removesuffix(_A)): tensor.shape[0] for name, tensor in matrices.items() if name.endswith(_A)
+    }
+    rank = next(iter(ranks.values()))
+    patterns = {f"^{module}": each for module, each in ranks.items() if each != rank}
+    config = {
+        "r": rank,
+        "lora_alpha": rank,
+        "rank_pattern": patterns,
+        "alpha_pattern": patterns,
+        "target_modules": [name.removesuffix(_A) for name in matrices if name.endswith(_A)],
+    }
+    with warnings.catch_warnings():
+        # That there is more than one adapter is meant.
+        warnings.filterwarnings("ignore", "Already found a `peft_config` attribute", UserWarning)
+        transformer.load_lora_adapter(
+            dict(matrices), prefix=None, adapter_name=label, low_cpu_mem_usage=True, metadata=config
+        )
+
+
+def _demand_effect(transformer: Any, file: Path, matrices: Mapping[str, torch.Tensor]) -> None:
+    """Compare what is in place with what was in the file: libraries drop what they do not know with a warning."""
+    label = _label(file.stem)
+    own = dict(transformer.named_parameters())
+    lost = []
+    for name, tensor in matrices.items():
+        placed = own.get(name.replace(".weight", f".{label}.weight"))
+        if placed is None or not torch.equal(placed.cpu(), tensor):
+            lost.append(name)
+    if lost:
+        what = f"took effect in {len(matrices) - len(lost)} of {len(matrices)} matrices; not in {some(lost)}"
+        raise refused(file, what, f"See: {_command(file)}")
+
+
+def _command(file: Path) -> str:
+    return f"leadart doctor weights {shlex.quote(str(file))} --as lora"

@@ -1,0 +1,98 @@
+"""Which weights paint: a name for people, and a digest that changes with every file that decides pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from consumer.engine.weights.folder import CARD, read_json
+from consumer.engine.weights.refusal import refused
+from consumer.engine.weights.source import open_source
+from consumer.jobs import ModelIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from consumer.settings import EngineSettings
+
+_DECIDES_PIXELS = {".safetensors", ".json", ".txt", ".jinja", ".model"}
+
+
+def identify(folder: Path) -> ModelIdentity:
+    """Name the model and hash every file that decides pixels; seconds for gigabytes, on several threads.
+
+    The hash is over each file's path inside the folder, size and SHA-256 in the order of the paths, so that neither
+    where the folder lies nor a readme in it matters. Raises OSError.
+    """
+    files = sorted(_deciding(folder), key=lambda file: file.relative_to(folder).as_posix())
+    whole = hashlib.sha256()
+    for file, digest in zip(files, _hashed(files), strict=True):
+        whole.update(json.dumps([file.relative_to(folder).as_posix(), file.stat().st_size, digest]).encode() + b"\n")
+    card = read_json(folder, CARD) or {}
+    return ModelIdentity(name=str(card.get("name") or folder.resolve().name), sha256=whole.hexdigest())
+
+
+def identify_house(settings: EngineSettings) -> ModelIdentity:
+    """Identify what the settings name: the model, and the house's checkpoint over it if there is one.
+
+    A checkpoint gives its name, and a digest over both and `overlay`; `coverage` is for whoever loads it to say.
+    Raises OSError, and Fatal for a checkpoint whose SHA-256 is not the one demanded.
+    """
+    if settings.model is None:
+        raise ValueError("there is no model to identify")
+    base = identify(settings.model)
+    if settings.weights is None:
+        return base
+    digest = demanded_sha256(settings.weights, settings.weights_sha256)
+    whole = hashlib.sha256(json.dumps([base.sha256, digest, settings.overlay]).encode())
+    return ModelIdentity(name=checkpoint_name(settings.weights), sha256=whole.hexdigest())
+
+
+def demanded_sha256(path: Path, demanded: str | None) -> str:
+    """Return a checkpoint's SHA-256. Raises Fatal if it is not the one demanded; None demands none. Raises OSError."""
+    digest = checkpoint_sha256(path)
+    if demanded not in {None, digest}:
+        remedy = "Put the right file there, or correct LEADART_ENGINE__WEIGHTS_SHA256."
+        raise refused(path, f"has SHA-256 {digest}, not {demanded}", remedy)
+    return digest
+
+
+def checkpoint_name(path: Path) -> str:
+    """Return what people call a checkpoint: its file's name without suffix; of shards, or a folder, the folder's."""
+    path = path.resolve()
+    if path.is_dir():
+        return path.name
+    return path.parent.name if path.suffix == ".json" else path.stem
+
+
+def checkpoint_sha256(path: Path) -> str:
+    """Return a checkpoint's SHA-256 (hex). Of shards it is that of what `sha256sum` prints for them, sorted by name.
+
+    Raises OSError and Fatal.
+    """
+    files = open_source(path).files
+    digests = _hashed(files)
+    if len(files) == 1:
+        return digests[0]
+    lines = "".join(f"{digest}  {file.name}\n" for file, digest in zip(files, digests, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _deciding(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix in _DECIDES_PIXELS and not hidden and file.is_file():
+            yield file
+
+
+def _hashed(files: Iterable[Path]) -> list[str]:
+    with ThreadPoolExecutor(4, thread_name_prefix="hash") as pool:
+        return list(pool.map(_sha256, files))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,128 @@
+"""Whose names mean what: a checkpoint's tensors in the layouts that trainers write, as the model names them.
+
+diffusers' own names, or those of the original release and ComfyUI (one fused `qkv`); bare or under a prefix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "model.")
+"""What tools put before every name, longest first: stripped once, so that `model.` does not bite the first one."""
+
+JUNK = frozenset({"norm_final.weight"})
+"""Tensors that fine-tunes carry and no model uses; they may even hold NaN."""
+
+_HEADS = (("x_embedder.", "all_x_embedder.2-1."), ("final_layer.", "all_final_layer.2-1."))
+_INNER = (
+    (".attention.out.", ".attention.to_out.0."),
+    (".attention.q_norm.", ".attention.norm_q."),
+    (".attention.k_norm.", ".attention.norm_k."),
+)
+_FUSED = ".attention.qkv."
+_SPLIT = (".attention.to_q.", ".attention.to_k.", ".attention.to_v.")
+_FAMILIES = (
+    ("Z-Image ControlNet", ("control_layers.",)),
+    ("Flux", ("double_blocks.", "single_blocks.", "single_transformer_blocks.")),
+    ("Qwen-Image or Stable Diffusion 3", ("transformer_blocks.", "joint_blocks.")),
+    ("Wan", ("blocks.0.self_attn.",)),
+    ("Stable Diffusion (U-Net)", ("input_blocks.", "down_blocks.")),
+    ("VAE", ("encoder.", "decoder.")),
+    ("text encoder", ("layers.0.self_attn.", "embed_tokens.")),
+)
+_MARKERS = ("noise_refiner.", "context_refiner.", "cap_embedder.", "x_pad_token", "layers.0.attention.")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the model's tensor is in a file: a whole tensor, or one third (0, 1, 2) of a tensor's rows."""
+
+    source: str
+    third: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """For each name of the model the places that claim to be it; which layout that was, and under which prefixes."""
+
+    parts: Mapping[str, tuple[Part, ...]]
+    junk: tuple[str, ...]
+    layout: str
+    prefixes: tuple[str, ...]
+
+
+def plan(names: Iterable[str]) -> Plan:
+    """Give every name of a file its meaning; a name that means nothing is kept as it is, without its prefix."""
+    parts: dict[str, tuple[Part, ...]] = {}
+    junk, prefixes, styles = [], set(), set()
+    for name in names:
+        prefix, bare = split_prefix(name)
+        prefixes.add(prefix)
+        if bare in JUNK:
+            junk.append(name)
+            continue
+        meant = translate(bare)
+        if meant != ((bare, None),):
+            styles.add("original")
+        elif bare.startswith("all_") or any(part in bare for part in _SPLIT):
+            styles.add("diffusers")
+        for target, third in meant:
+            parts[target] = (*parts.get(target, ()), Part(name, third))
+    return Plan(parts, tuple(junk), " and ".join(sorted(styles)) or "unknown", tuple(sorted(prefixes)))
+
+
+def split_prefix(name: str) -> tuple[str, str]:
+    """Return a name's prefix, "" for none, and the rest."""
+    for prefix in PREFIXES:
+        if name.startswith(prefix):
+            return prefix, name.removeprefix(prefix)
+    return "", name
+
+
+def translate(bare: str) -> tuple[tuple[str, int | None], ...]:
+    """Return the model's names for a name without prefix, with the third of its rows where it is a fused one."""
+    name = bare
+    for original, ours in _HEADS:
+        if name.startswith(original):
+            name = ours + name.removeprefix(original)
+    for original, ours in _INNER:
+        name = name.replace(original, ours)
+    if _FUSED not in name:
+        return ((name, None),)
+    return tuple((name.replace(_FUSED, split), third) for third, split in enumerate(_SPLIT))
+
+
+def untranslate(name: str) -> str:
+    """Return what the original release calls a tensor of the model: for `to_q`, `to_k` and `to_v` the fused one."""
+    for original, ours in _HEADS:
+        if name.startswith(ours):
+            name = original + name.removeprefix(ours)
+    for original, ours in _INNER:
+        name = name.replace(ours, original)
+    for split in _SPLIT:
+        name = name.replace(split, _FUSED)
+    return name
+
+
+def family(names: Iterable[str]) -> str | None:
+    """Return which other model's weights these are; None when they look like Z-Image's, or like nothing known."""
+    bare = [split_prefix(name)[1] for name in names]
+    ours = any(name.startswith(_MARKERS) for name in bare)
+    for other, markers in _FAMILIES:
+        if any(name.startswith(markers) for name in bare) and (not ours or other.startswith("Z-Image")):
+            return other
+    return None
+
+
+def block(name: str) -> str:
+    """Return the part of the model a tensor belongs to, such as `layers.7`."""
+    parts = name.split(".")
+    if parts[0] in {"layers", "noise_refiner", "context_refiner", "siglip_refiner"}:
+        return ".".join(parts[:2])
+    if parts[0] == "all_final_layer":
+        return "final layer"
+    return "embedders" if parts[0].endswith(("_embedder", "_pad_token")) else "other"

@@ -1,0 +1,113 @@
+"""LoRA files in the dialects that trainers write, as pairs of matrices for the model's own modules.
+
+PEFT (`lora_A`, `lora_B`), down and up with `alpha`, kohya's `lora_unet_` with underscores for dots, fused `qkv`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from consumer.engine.weights.layout import PREFIXES, untranslate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ROLE = re.compile(r"(?P<module>.+)\.(?:lora[_.](?P<role>A|B|down|up)(?:\.default)?\.weight|(?P<alpha>alpha))")
+_ROLES = {"A": "down", "down": "down", "B": "up", "up": "up"}
+_WRAPPERS = ("base_model.model.", "lora_unet_", "lora_transformer_")
+_SIGNS = re.compile(r"(^lora_unet_|^lora_transformer_|\.lora[_.](A|B|down|up)\b)")
+_OTHERS = (
+    ("a LoKr", re.compile(r"\.lokr_")),
+    ("a LoHa", re.compile(r"\.hada_")),
+    ("a DoRA", re.compile(r"\.(dora_scale|lora_magnitude_vector)\b")),
+    ("an OFT adapter", re.compile(r"\.oft_")),
+    ("a difference of whole tensors", re.compile(r"\.diff(_b)?$")),  # not the dot before `diffusion_model`
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A module of the model, and which third of a fused matrix's rows is meant for it."""
+
+    module: str
+    third: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The tensors of a file for one of its modules: the names in the file of `down`, `up` and perhaps `alpha`."""
+
+    module: str
+    places: tuple[Place, ...]
+    tensors: dict[str, str] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether both matrices are there."""
+        return {"down", "up"} <= self.tensors.keys()
+
+
+def is_lora(names: Iterable[str]) -> bool:
+    """Whether these are the names of an adapter's tensors, of whatever kind."""
+    return any(_SIGNS.search(name) or any(sign.search(name) for _, sign in _OTHERS) for name in names)
+
+
+def unsupported(names: Iterable[str]) -> str | None:
+    """Return what kind of adapter it is if it is one that is not loaded."""
+    every = list(names)
+    return next((kind for kind, sign in _OTHERS if any(sign.search(name) for name in every)), None)
+
+
+def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[Pair], list[str]]:
+    """Return the pairs that belong to modules of the model, and the names that belong to none."""
+    known = _spellings(shapes)
+    pairs: dict[str, Pair] = {}
+    strangers = []
+    for name in names:
+        role = _ROLE.fullmatch(name)
+        flat = _flat(role["module"]) if role else ""
+        if role is None or flat not in known:
+            strangers.append(name)
+            continue
+        pair = pairs.setdefault(flat, Pair(role["module"], known[flat]))
+        slot = _ROLES[role["role"]] if role["role"] else "alpha"
+        if slot in pair.tensors:
+            pair.twice.append(name)
+        pair.tensors[slot] = name
+    return list(pairs.values()), strangers
+
+
+def _flat(module: str) -> str:
+    """Return a file's name for a module without what tools put before it, with underscores for dots."""
+    module = module.removeprefix("base_model.model.")
+    for prefix in (*_WRAPPERS, *PREFIXES):
+        if module.startswith(prefix):
+            module = module.removeprefix(prefix)
+            break
+    return module.replace(".", "_")
+
+
+def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Place, ...]]:
+    """Return every flat name of a module that is a matrix, in diffusers' words and in those of the original."""
+    known: dict[str, tuple[Place, ...]] = {}
+    fused: dict[str, dict[str, int]] = {}
+    thirds = {"to_q": 0, "to_k": 1, "to_v": 2}
+    for name, shape in shapes.items():
+        if not name.endswith(".weight") or len(shape) != 2:
+            continue
+        module = name.removesuffix(".weight")
+        original = untranslate(name).removesuffix(".weight")
+        third = thirds.get(module.rpartition(".")[2])
+        if third is None:
+            known[original.replace(".", "_")] = (Place(module),)
+        else:
+            fused.setdefault(original, {})[module] = third
+        known[module.replace(".", "_")] = (Place(module),)
+        known[module.replace(".to_out.0", ".to_out").replace(".", "_")] = (Place(module),)
+    for original, modules in fused.items():
+        places = sorted(modules.items(), key=lambda item: item[1])
+        known[original.replace(".", "_")] = tuple(Place(module, third) for module, third in places)
+    return known

@@ -1,0 +1,50 @@
+"""Problems that checkpoints and adapters have in common: numbers stored in ways that the gate does not take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.engine.weights.layout import JUNK, split_prefix
+from consumer.engine.weights.refusal import some
+from consumer.engine.weights.report import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumer.engine.weights.source import Source
+
+ACCEPTED = frozenset({"BF16", "F16", "F32"})
+"""Dtypes whose values the model takes as they are, or after a cast that loses nothing it would keep."""
+
+_FP8 = {"F8_E4M3", "F8_E5M2"}
+_QUANTISED = (
+    ".scale_weight",
+    ".scale_input",
+    ".weight_scale",
+    ".input_scale",
+    "scaled_fp8",
+    ".comfy_quant",
+    ".absmax",
+    ".quant_map",
+)
+
+
+def problem(what: str, remedy: str) -> Problem:
+    """Return a problem, told as the rest of a sentence that begins with the file."""
+    return Problem(what, remedy)
+
+
+def unfit_dtypes(source: Source) -> Iterator[Problem]:
+    """Say whether tensors are fp8, quantised in another way, or of a dtype that is none of a model's."""
+    used = {name: tensor for name, tensor in source.tensors.items() if split_prefix(name)[1] not in JUNK}
+    fp8 = sorted(name for name, tensor in used.items() if tensor.dtype in _FP8)
+    scales = sorted(name for name in used if name.endswith(_QUANTISED))
+    if fp8:
+        kinds = ", ".join(sorted({used[name].dtype for name in fp8}))
+        yield Problem(f"is stored in fp8 ({kinds}): {some(fp8)}", "Use the bf16 or fp16 file that it was made from.")
+    elif scales:
+        yield Problem(f"is quantised: {some(scales)}", "Use the bf16 or fp16 file that it was made from.")
+    others = sorted(name for name, tensor in used.items() if tensor.dtype not in ACCEPTED | _FP8)
+    if others and not scales:
+        kinds = ", ".join(sorted({used[name].dtype for name in others}))
+        yield Problem(f"has tensors of dtype {kinds}: {some(others)}", "Save it as bf16, fp16 or fp32.")

@@ -1,0 +1,113 @@
+"""What the gate found out about a file: every tensor accounted for, by block, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from consumer.engine.weights.layout import block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ORDER = ("embedders", "noise_refiner", "context_refiner", "siglip_refiner", "layers", "final layer", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of the model, how many tensors are wanted of it and how many are had."""
+
+    name: str
+    wanted: int
+    had: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A tensor whose shape is not the model's."""
+
+    name: str
+    model: tuple[int, ...]
+    file: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the file is refused, and what mends it."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A file beside the model.
+
+    Of a `base` the tensors counted are the model's; of an `adapter` they are the file's, all of which must take
+    effect. `not_finite` is empty as long as only headers were read (`payload` false).
+    """
+
+    path: str
+    kind: str
+    layout: str
+    prefixes: tuple[str, ...]
+    dtypes: Mapping[str, int]
+    wanted: int
+    had: int
+    blocks: tuple[Block, ...]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[Mismatch, ...] = ()
+    twice: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    not_finite: tuple[str, ...] = ()
+    payload: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """The share that is covered, 0 to 1: 1 only if nothing is missing."""
+        return self.had / self.wanted if self.wanted else 0.0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the worker would load it."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {**asdict(self), "coverage": self.coverage, "accepted": self.accepted}
+
+
+def by_block(wanted: Iterable[str], had: Iterable[str]) -> tuple[Block, ...]:
+    """Count names of the model by block, in the order in which a picture passes them."""
+    every, there = Counter(block(name) for name in wanted), Counter(block(name) for name in had)
+    return tuple(Block(name, every[name], there[name]) for name in sorted(every | there, key=_place))
+
+
+def in_runs(blocks: Iterable[Block]) -> list[tuple[str, Block]]:
+    """Join neighbours that are alike under one title, such as `layers.0 to 29`; counts are those of each."""
+    runs: list[list[Block]] = []
+    for each in blocks:
+        last = runs[-1][-1] if runs else None
+        alike = last is not None and (last.wanted, last.had) == (each.wanted, each.had)
+        if last is not None and alike and _stem(last.name) == _stem(each.name):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return [(_title(run), run[0]) for run in runs]
+
+
+def _title(run: list[Block]) -> str:
+    return run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].name.rpartition('.')[2]}"
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    number = re.fullmatch(r"[a-z_]+\.([0-9]{1,9})", name)
+    return _ORDER.index(_stem(name)), int(number[1]) if number else -1, name

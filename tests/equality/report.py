@@ -1,0 +1,70 @@
+"""The document that a measurement becomes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tests.equality.shortage import ALIKE_DB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_INTRODUCTION = """\
+# Equal to the library, also when memory runs out
+
+<!-- made by `make equality` on {today}; do not edit -->
+
+The corpus of `tests/denoising.py` on the tiny model with random weights: {corpus} pictures of four sizes, 1 to 6 steps,
+guidance 0, 2 and 5, negative prompts, nine variants, two languages, one prompt that is cut. Each is compared with what
+`ZImagePipeline` paints of the same recipe by itself. The same corpus is a test (`tests/unit/engine/test_equality.py`),
+and one on a GPU (`tests/gpu/test_cuda.py`), which was not at hand.
+
+## Latents, fp32
+
+How far the last latents, which are of the order of 1, are from the library's. A change of company is a step that other
+pictures take than the step before.
+"""
+
+_PICTURES = """\
+
+## Pictures
+
+All at once, as usual; the model in fp32, then in bf16, each beside the stock pipeline in the same precision.
+"""
+
+_SHORTAGE = """\
+
+## Memory runs out
+
+Three unlike pictures in hand, and one operation in the session fails with `torch.OutOfMemoryError`: every {every} of
+them in turn. Unharmed means that all three pictures came, once, each of their steps was told once, and each looks as it
+does undisturbed to {db:g} dB (a decode in tiles blends its seams).
+"""
+
+
+def document(
+    machine: Mapping[str, str],
+    latents: Sequence[tuple[str, ...]],
+    pictures: Sequence[tuple[str, ...]],
+    shortage: Sequence[tuple[str, ...]],
+    every: int,
+) -> str:
+    """Return the whole document."""
+    ordinal = "one" if every == 1 else f"{every}th"
+    parts = [
+        _INTRODUCTION.format(today=f"{datetime.now(UTC):%Y-%m-%d}", corpus=latents[0][1]),
+        _table(("Painted", "Pictures", "Changes of company", "Largest difference", "Median"), latents),
+        _PICTURES,
+        _table(("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures),
+        _SHORTAGE.format(every=ordinal, db=ALIKE_DB),
+        _table(("Where", "Shortages", "Unharmed", "Harmed"), shortage),
+        "\n## Where\n",
+        _table(("", ""), [(name, fact) for name, fact in machine.items() if name in {"processor", "system", "python"}]),
+    ]
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    ruler = ["---", *["---:"] * (len(head) - 1)]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in (head, ruler, *rows))

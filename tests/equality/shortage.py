@@ -1,0 +1,88 @@
+"""Memory that runs out at a chosen operation, and what becomes of the pictures."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from consumer.engine.protocol import Painted
+from tests.denoising import Session, psnr
+from tests.samples import recipe_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.engine.model import Model
+
+RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
+ALIKE_DB = 30.0
+"""Least PSNR of a picture that met a shortage: decoded in tiles, its seams are blended."""
+
+STAGES = {"begin": "noise, prompts", "velocities": "transformer", "advance": "scheduler", "decode": "decoder"}
+"""Functions of the engine by which a place is told, the innermost first that matches, and what they do."""
+
+
+class Scarce(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Memory runs out at the operations that `short` names, counted from 1 over the whole session."""
+
+    def __init__(self, short: Callable[[int], bool]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # likewise
+        self.operations = 0
+        self.stage = ""
+        self._short = short
+
+    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Refuse the operation or let it through."""
+        self.operations += 1
+        if self._short(self.operations):
+            self.stage = _stage()
+            raise torch.OutOfMemoryError("injected")
+        return func(*args, **(kwargs or {}))
+
+
+def _stage() -> str:
+    names = {frame.name for frame in traceback.extract_stack(limit=60)}
+    return next((what for name, what in STAGES.items() if name in names), "elsewhere")
+
+
+def paint(model: Model, short: Callable[[int], bool] = lambda _operation: False) -> tuple[Session, Scarce]:
+    """Paint the recipes where memory is short; return the session and what ran short."""
+    session = Session(model)
+    session.take(*RECIPES)
+    with Scarce(short) as scarce:
+        session.finish()
+    return session, scarce
+
+
+def harm(session: Session, undisturbed: Session) -> str:
+    """Return what a shortage did to the pictures: a word, `none` when each came once, in full, as it should look."""
+    if sorted(reply.number for reply in session.of(Painted)) != [0, 1, 2]:
+        return "lost or doubled"
+    if any(session.steps_of(number) != list(range(1, recipe.steps + 1)) for number, recipe in enumerate(RECIPES)):
+        return "a step missing or repeated"
+    worst = min(psnr(session.pictures[number], undisturbed.pictures[number]) for number in range(len(RECIPES)))
+    return "none" if worst > ALIKE_DB else "changed"
+
+
+def shortage_rows(model: Model, every: int) -> list[tuple[str, ...]]:
+    """Let memory run out once at every `every`-th operation; return by stage how often, and what it did."""
+    paint(model)  # the first session also fills the model's own tables
+    undisturbed, scarce = paint(model)
+    seen: Counter[tuple[str, str]] = Counter()
+    for position in range(1, scarce.operations + 1, every):
+        session, met = paint(model, lambda operation, at=position: operation == at)  # type: ignore[misc]
+        seen[met.stage, harm(session, undisturbed)] += 1
+    stages = sorted({stage for stage, _ in seen})
+    return [
+        (
+            stage,
+            str(sum(count for (at, _), count in seen.items() if at == stage)),
+            str(seen[stage, "none"]),
+            ", ".join(f"{count} {what}" for (at, what), count in seen.items() if at == stage and what != "none") or "0",
+        )
+        for stage in stages
+    ]

@@ -1,0 +1,76 @@
+"""Pictures with and without adapters in one hand: each is the stock pipeline's with exactly its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from consumer.engine.model import Model, load_pipeline
+from consumer.engine.selection import STAY_STEPS
+from consumer.engine.weights.apply import House, load_adapters, use_adapters
+from consumer.jobs import Adapter, Lane
+from consumer.settings import MemoryPolicy
+from schemas import Reason
+from tests.denoising import Session, keeping_latents, stock
+from tests.samples import recipe_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+INK, WASH = Adapter("ink", "a" * 64), Adapter("wash", "b" * 64, 0.5)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The tiny model with two adapters that show."""
+    folder = tmp_path_factory.mktemp("loras")
+    generator = torch.Generator().manual_seed(1)
+    for name in ("ink", "wash"):
+        modules = [f"layers.{layer}.attention.to_{part}" for layer in (0, 1) for part in "qv"]
+        down = {f"{module}.lora_A.weight": torch.randn(4, 96, generator=generator) for module in modules}
+        up = {f"{module}.lora_B.weight": torch.randn(96, 4, generator=generator) for module in modules}
+        save_file({**down, **up}, folder / f"{name}.safetensors")
+    pipeline = load_pipeline(tiny_model, CPU)
+    return Model(pipeline, CPU, MemoryPolicy.AUTO, House(adapters=load_adapters(pipeline.transformer, folder)))
+
+
+def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one hand, preempting each other: fp32 latents are the stock pipeline's with just these adapters, to 1e-4."""
+    wanted = [(), (INK,), (INK, WASH), (Adapter("ink", "a" * 64, -0.5),), ()]
+    recipes = [recipe_of(adapters=adapters, steps=4, seed=seed) for seed, adapters in enumerate(wanted)]
+    session = Session(model)
+    with keeping_latents(monkeypatch) as latents:
+        session.take(*recipes, lane=Lane.BACKFILL)
+        session.work(2)
+        session.take(recipe_of(adapters=(WASH,)), lane=Lane.INTERACTIVE, first=9)
+        session.finish()
+    painted = session.numbered(latents)
+    for number, recipe in enumerate(recipes):
+        use_adapters(model.transformer, recipe.adapters)
+        assert float((painted[number] - stock(model, recipe)).abs().max()) < 1e-4
+    assert float((painted[1] - painted[0]).abs().max()) > 0.1
+
+
+def test_adapters_never_share_a_step_nor_thrash(model: Model) -> None:
+    """Pictures of equal adapters go together; the adapters in use stay for some steps while somebody wants them."""
+    session = Session(model)
+    session.take(*(recipe_of(adapters=((INK,), ())[seed % 2], seed=seed, steps=6) for seed in range(6)))
+    session.finish()
+    assert session.companies == [(0, 2, 4), (1, 3, 5)]
+    assert STAY_STEPS > 6
+
+
+def test_an_adapter_that_was_not_loaded_fails_its_picture_only(
+    model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe from another worker's folder fails, worth another try elsewhere; the others are painted."""
+    session = Session(model)
+    session.take(recipe_of(adapters=(Adapter("unknown", "c" * 64),)), recipe_of())
+    session.finish()
+    assert sorted(session.pictures) == [1]
+    assert (session.failures[0].reason, session.failures[0].transient) == (Reason.ENGINE_FAILED, True)
+    assert "No adapter unknown" in capsys.readouterr().err

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from consumer.engine.devices import Device, count_gpus, find_devices
+from consumer.errors import Fatal
+
+
+def answers(text: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", text)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environment", "devices"),
+    [
+        ("cpu", {}, [Device("cpu", "cpu")]),
+        ("cpu,cpu", {}, [Device("cpu", "cpu"), Device("cpu#2", "cpu")]),
+        ("mps", {}, [Device("mps", "mps")]),
+        ("cuda", {}, [Device("cuda", "cuda", "0")]),
+        ("cuda:1,cuda:0", {}, [Device("cuda:1", "cuda", "1"), Device("cuda:0", "cuda", "0")]),
+        ("cuda:1", {"CUDA_VISIBLE_DEVICES": "2, 5"}, [Device("cuda:1", "cuda", "5")]),
+        ("cuda", {"CUDA_VISIBLE_DEVICES": "GPU-8e2f"}, [Device("cuda", "cuda", "GPU-8e2f")]),
+    ],
+)
+async def test_each_device_gets_a_process_that_sees_no_other(
+    wanted: str, environment: dict[str, str], devices: list[Device]
+) -> None:
+    """A GPU's process sees that one alone, counted among those that the operator's variable shows."""
+    assert await find_devices(wanted, environment) == devices
+
+
+@pytest.mark.parametrize(("count", "names"), [(0, ["cpu"]), (1, ["cuda:0"]), (3, ["cuda:0", "cuda:1", "cuda:2"])])
+async def test_auto_is_every_gpu_else_the_cpu(count: int, names: list[str]) -> None:
+    """What the driver shows is used."""
+    devices = await find_devices("auto", {}, answers(f"print({count})"))
+    assert [device.name for device in devices] == names
+
+
+async def test_an_ill_driver_is_no_cpu() -> None:
+    """With a driver that cannot tell, the worker ends with a sentence instead of painting on the CPU."""
+    with pytest.raises(Fatal, match=r"CUDA driver error 803.*LEADART_ENGINE__DEVICES"):
+        await find_devices("auto", {}, answers("import sys; sys.exit('CUDA driver error 803')"))
+
+
+async def test_a_gpu_that_is_not_shown_is_fatal() -> None:
+    """A number past the operator's CUDA_VISIBLE_DEVICES is told before a process is started."""
+    with pytest.raises(Fatal, match="names cuda:2, but CUDA_VISIBLE_DEVICES shows 2"):
+        await find_devices("cuda:2", {"CUDA_VISIBLE_DEVICES": "0,1"})
+
+
+def test_without_a_driver_there_are_no_gpus() -> None:
+    """A machine without the library has none."""
+    assert count_gpus("libno-such-driver.so.1") == 0

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from consumer.engine.weights.apply import load_house_weights
+from consumer.engine.weights.gate import examine_base
+from consumer.engine.weights.layout import PREFIXES
+from consumer.engine.weights.source import open_source
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings
+from tests.checkpoints import base_state, house_state, original, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("prefix", ["", *PREFIXES])
+@pytest.mark.parametrize("layout", ["diffusers", "original"])
+def test_every_layout_is_loaded_to_the_bit(
+    tmp_path: Path,
+    tiny_model: Path,
+    transformer: Any,
+    *,
+    layout: str,
+    prefix: str,
+    shards: int,
+    dtype: torch.dtype,
+) -> None:
+    """Layout, prefix, shards and dtype change nothing: all is covered, and every tensor is the file's."""
+    house = house_state(tiny_model, dtype)
+    path = write(tmp_path, house if layout == "diffusers" else original(house), prefix, shards)
+    report = examine_base(
+        open_source(path), {name: tuple(tensor.shape) for name, tensor in house.items()}, payload=True
+    )
+    assert (report.coverage, report.accepted, report.layout, report.prefixes) == (1.0, True, layout, (prefix,))
+
+    assert load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path)) == 1.0
+
+    loaded = transformer.state_dict()
+    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in house.items())
+    assert transformer.dtype == torch.float32
+
+
+def test_the_transformers_dtype_is_kept(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
+    """A checkpoint in fp32 is rounded to what the model is painted in."""
+    house = house_state(tiny_model)
+    transformer.to(torch.bfloat16)
+    load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+    loaded = transformer.state_dict()
+    assert all(torch.equal(loaded[name], tensor.bfloat16()) for name, tensor in house.items())
+
+
+def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
+    """A part of the model, wanted as such, is replaced; the base's other tensors stay; the coverage says how much."""
+    house = {name: tensor for name, tensor in house_state(tiny_model).items() if name.startswith("layers.1.")}
+    path = write(tmp_path, original(house))
+    with pytest.raises(Fatal, match="covers 15 of the model's 73 tensors"):
+        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
+    settings = EngineSettings(model=tiny_model, weights=path, overlay=True)
+    assert load_house_weights(transformer, settings) == 15 / 73
+    loaded = transformer.state_dict()
+    assert all(torch.equal(loaded[name], house.get(name, base)) for name, base in base_state(tiny_model).items())
+
+
+def test_no_checkpoint_is_no_coverage(tiny_model: Path, transformer: Any) -> None:
+    """Without a checkpoint the base is left alone and there is no share to tell."""
+    assert load_house_weights(transformer, EngineSettings(model=tiny_model)) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_in_the_model_is_refused(
+    tmp_path: Path, tiny_model: Path, transformer: Any, value: float
+) -> None:
+    """NaN and infinity end the loading with the tensor's name in the file; a fused one is named as such."""
+    house = original(house_state(tiny_model))
+    house["layers.0.attention.qkv.weight"][100, 2] = value
+    with pytest.raises(Fatal, match=r"holds NaN or infinity in layers\.0\.attention\.qkv\.weight"):
+        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+
+
+def test_junk_may_hold_nan(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
+    """A stray `norm_final.weight` full of NaN does no harm."""
+    house = {**house_state(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
+    assert load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0

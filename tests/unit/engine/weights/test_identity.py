@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.engine.weights import identify, identify_house
+from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings
+from tests.checkpoints import house_state, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def weights(tiny_model: Path, tmp_path: Path) -> Path:
+    """A checkpoint of one file."""
+    return write(tmp_path, house_state(tiny_model))
+
+
+def test_without_a_checkpoint_it_is_the_models(tiny_model: Path) -> None:
+    """The model's own name and hash stay what they were before there were checkpoints."""
+    assert identify_house(EngineSettings(model=tiny_model)) == identify(tiny_model)
+
+
+def test_a_checkpoint_gives_its_name_and_another_hash(tiny_model: Path, weights: Path) -> None:
+    """Base, checkpoint and overlay each decide pixels, so each changes the hash; the name is the checkpoint's."""
+    house = EngineSettings(model=tiny_model, weights=weights)
+    hashes = {identify(tiny_model).sha256, identify_house(house).sha256}
+    assert identify_house(house).name == "spring"
+    hashes.add(identify_house(house.model_copy(update={"overlay": True})).sha256)
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    hashes.add(identify_house(house).sha256)
+    assert len(hashes) == 4
+
+
+def test_the_hash_is_the_one_of_sha256sum(tiny_model: Path, weights: Path, tmp_path: Path) -> None:
+    """One file has its own SHA-256, shards that of the list that `sha256sum` prints, wherever they lie."""
+    assert checkpoint_sha256(weights) == hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.unlink()
+    index = write(tmp_path, house_state(tiny_model), shards=2)
+    shards = [tmp_path / f"spring-{number}.safetensors" for number in range(2)]
+    lines = "".join(f"{hashlib.sha256(shard.read_bytes()).hexdigest()}  {shard.name}\n" for shard in shards)
+    assert checkpoint_sha256(index) == hashlib.sha256(lines.encode()).hexdigest()
+    assert checkpoint_sha256(shutil.copytree(tmp_path, tmp_path / "moved")) == checkpoint_sha256(index)
+
+
+def test_a_demanded_hash_is_compared(tiny_model: Path, weights: Path) -> None:
+    """Another file than the one that was agreed on is refused with both hashes."""
+    digest = checkpoint_sha256(weights)
+    house = EngineSettings(model=tiny_model, weights=weights, weights_sha256=digest)
+    assert identify_house(house).name == "spring"
+    with pytest.raises(Fatal, match=f"has SHA-256 {digest}, not {'0' * 64}") as refused:
+        identify_house(house.model_copy(update={"weights_sha256": "0" * 64}))
+    assert "LEADART_ENGINE__WEIGHTS_SHA256" in refused.value.message
+
+
+def test_shards_are_called_as_their_folder(tiny_model: Path, tmp_path: Path) -> None:
+    """A file is called by its stem, dots and all; a folder, and an index in it, by the folder's name."""
+    folder = tmp_path / "autumn"
+    folder.mkdir()
+    index = write(folder, house_state(tiny_model), shards=2)
+    assert checkpoint_name(folder) == checkpoint_name(index) == "autumn"
+    assert checkpoint_name(tmp_path / "ink.v2.safetensors") == "ink.v2"

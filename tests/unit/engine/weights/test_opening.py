@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from consumer.engine import child
+from consumer.engine.opening import open_model
+from consumer.engine.protocol import Open, Ready
+from consumer.engine.weights import identify_house
+from consumer.engine.weights.identity import checkpoint_sha256
+from consumer.errors import Fatal
+from consumer.jobs import Adapter
+from consumer.settings import EngineSettings
+from tests.checkpoints import house_state, original, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from consumer.engine.protocol import Reply
+
+
+@pytest.fixture(autouse=True)
+def _thaw() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
+    """A model with a partial checkpoint and one adapter."""
+    house = {name: tensor for name, tensor in house_state(tiny_model).items() if name.startswith("layers.")}
+    (tmp_path / "loras").mkdir()
+    module = "layers.0.feed_forward.w2"
+    lora = {f"{module}.lora_A.weight": torch.ones(2, 256), f"{module}.lora_B.weight": torch.ones(96, 2)}
+    save_file(lora, tmp_path / "loras" / "ink.safetensors")
+    weights = write(tmp_path, original(house))
+    return EngineSettings(model=tiny_model, weights=weights, overlay=True, adapters=tmp_path / "loras")
+
+
+def opened(settings: EngineSettings) -> list[Reply]:
+    """Return what the engine's process says while it opens."""
+    said: list[Reply] = []
+    child._open(Open(settings, "cpu", 1.0), said.append)
+    return said
+
+
+def test_the_engine_tells_what_it_loaded(settings: EngineSettings, tmp_path: Path) -> None:
+    """When it is ready the engine names the checkpoint, its share of the model, and the adapters."""
+    (ready,) = opened(settings)
+    assert isinstance(ready, Ready)
+    assert (ready.model.name, ready.model.coverage) == ("spring", 30 / 73)
+    assert ready.model.sha256 == identify_house(settings).sha256
+    assert ready.adapters == (Adapter("ink", checkpoint_sha256(tmp_path / "loras" / "ink.safetensors")),)
+
+
+def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the headers show ends the start before anything is loaded; another hash than demanded ends it at last."""
+    with pytest.raises(Fatal, match=f"has SHA-256 [0-9a-f]+, not {'0' * 64}"):
+        opened(settings.model_copy(update={"weights_sha256": "0" * 64}))
+    monkeypatch.setattr("consumer.engine.opening.open_model", None)
+    with pytest.raises(Fatal, match="covers 30 of the model's 73 tensors"):
+        opened(settings.model_copy(update={"overlay": False}))
+
+
+def test_the_model_turns_to_its_adapters(settings: EngineSettings) -> None:
+    """A step's adapters take part with their scale, and are gone at the next step that has none."""
+    model = open_model(settings, "cpu")
+    module = model.transformer.layers[0].feed_forward.w2
+    given = torch.rand(3, 256)
+    with torch.no_grad():
+        plain = module(given)
+        model.turn_to_transformer((Adapter("ink", "", 0.5),))
+        added = 0.5 * given @ torch.ones(256, 2) @ torch.ones(2, 96)
+        assert torch.allclose(module(given), plain + added, atol=1e-3)
+        model.turn_to_transformer(())
+        assert torch.equal(module(given), plain)
+    with pytest.raises(LookupError):
+        model.turn_to_transformer((Adapter("oil", ""),))

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.engine.weights.source import model_shapes, open_source
+from consumer.errors import Fatal
+from tests.checkpoints import base_state, entry, raw, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = entry("F32", [1], 0, 4)
+
+
+def refusal(path: Path) -> str:
+    """Return the sentence with which the path is refused."""
+    with pytest.raises(Fatal) as refused:
+        open_source(path)
+    return refused.value.message
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """The index of two shards with one tensor each."""
+    raw(tmp_path / "1.safetensors", {"a": ONE}, bytes(4))
+    raw(tmp_path / "2.safetensors", {"b": ONE}, bytes(4))
+    return wrote(tmp_path, {"a": "1.safetensors", "b": "2.safetensors"})
+
+
+def wrote(folder: Path, places: object) -> Path:
+    """Write an index anew."""
+    path = folder / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": places}))
+    return path
+
+
+def test_a_folder_stands_for_what_is_in_it(index: Path, tmp_path: Path) -> None:
+    """A folder is its index, or else its one file; both name the files that were read."""
+    assert open_source(tmp_path) == open_source(index)
+    assert open_source(index).tensors.keys() == {"a", "b"}
+    assert [file.name for file in open_source(index).files] == ["1.safetensors", "2.safetensors"]
+    index.unlink()
+    (tmp_path / "2.safetensors").unlink()
+    assert open_source(tmp_path).tensors.keys() == {"a"}
+
+
+def test_a_folder_that_names_nothing_is_refused(index: Path, tmp_path: Path) -> None:
+    """Several files without an index, no files, pickles and a whole pipeline are told apart."""
+    index.unlink()
+    assert "holds several checkpoints: 1.safetensors, 2.safetensors" in refusal(tmp_path)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert "is a folder without weights" in refusal(tmp_path)
+    (tmp_path / "transformer").mkdir()
+    assert "is a whole pipeline. Name the folder `transformer` in it." in refusal(tmp_path)
+    (tmp_path / "model.bin").touch()
+    assert "has only pickled weights" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("places", "complaint"),
+    [
+        ({"a": "1.safetensors", "b": "1.safetensors"}, "has tensors that no shard has: b"),
+        ({"a": "1.safetensors"}, None),
+        ({"b": "2.safetensors", "c": "2.safetensors"}, "has tensors that no shard has: c"),
+        ({"b": "1.safetensors", "a": "2.safetensors"}, "has another shard for: a, b"),
+        ({"a": "1.safetensors", "b": "3.safetensors"}, "3.safetensors cannot be read"),
+        ({"a": "../1.safetensors"}, "no .safetensors file beside it"),
+        ({"a": "1.bin"}, "names 1.bin, which is no .safetensors file beside it"),
+        ({"a": 1}, "names 1, which is no .safetensors file beside it"),
+        ({"a": ["1.safetensors"]}, "is no index of shards"),
+        ({}, "names no shard"),
+        ([], "is no index of shards"),
+    ],
+)
+def test_an_index_must_fit_its_shards(index: Path, places: object, complaint: str | None) -> None:
+    """Every tensor has one shard, every shard lies beside the index, and both say the same."""
+    assert wrote(index.parent, places) == index
+    if complaint is None:
+        assert open_source(index).tensors.keys() == {"a"}
+    else:
+        assert complaint in refusal(index)
+
+
+def test_a_shard_with_more_than_its_index_is_refused(index: Path) -> None:
+    """A tensor that the index does not know, and one that two shards have, are named."""
+    two = {"b": ONE, "c": entry("F32", [1], 4, 8)}
+    raw(index.parent / "2.safetensors", two, bytes(8))
+    assert "has no place for tensors of its shards: c" in refusal(index)
+    raw(index.parent / "2.safetensors", {"a": ONE, "b": entry("F32", [1], 4, 8)}, bytes(8))
+    assert "has names in more than one shard: a" in refusal(index)
+
+
+def test_an_index_that_is_none_is_refused(index: Path) -> None:
+    """An index that is missing, or no JSON, or far too large is told so."""
+    index.write_text("{")
+    assert "is no index of shards" in refusal(index)
+    index.write_text(" " * (8 * 1024 * 1024 + 1))
+    assert "is too large for an index" in refusal(index)
+    index.unlink()
+    assert "cannot be read" in refusal(index)
+
+
+def test_the_models_shapes_come_from_its_headers(tiny_model: Path, tmp_path: Path) -> None:
+    """A pipeline's transformer is read in one file or in shards."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in base_state(tiny_model).items()}
+    assert model_shapes(tiny_model) == shapes
+    (tmp_path / "transformer").mkdir()
+    write(tmp_path / "transformer", base_state(tiny_model), shards=3)
+    assert model_shapes(tmp_path) == shapes

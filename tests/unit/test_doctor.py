@@ -1,0 +1,31 @@
+"""What the doctor sees without a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.doctor import _styles
+from consumer.errors import Fatal
+from consumer.findings import Verdict
+from consumer.resources import bundled
+from consumer.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_the_adapters_of_the_styles_are_looked_for_in_their_folder(tmp_path: Path) -> None:
+    """What the worker would refuse at its start is told without the model being loaded."""
+    file, folder = tmp_path / "styles.toml", tmp_path / "adapters"
+    shipped = bundled("styles.toml").read_text(encoding="utf-8")
+    file.write_text(shipped + 'adapters = [{ name = "print.house" }]\n', encoding="utf-8")
+    settings = Settings.model_validate({"styles": {"file": file}, "engine": {"adapters": folder}})
+    with pytest.raises(Fatal, match=r"'print\.house', but the engine has none"):
+        await _styles(settings)
+
+    folder.mkdir()
+    (folder / "print.house.safetensors").touch()
+    (finding,) = await _styles(settings)
+    assert finding.verdict is Verdict.OK

@@ -1,0 +1,94 @@
+"""Pictures without a bus: what is told before anything is painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from consumer import studio
+from consumer.engine.swatch import SwatchEngine
+from consumer.errors import Fatal
+from consumer.jobs import Adapter
+from consumer.settings import EngineKind, Settings
+from consumer.studio import Wish, paint_one, paint_sheet
+from consumer.styles import load_styles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOUSE = """\
+[default]
+title = "House"
+description = "Calm."
+version = 1
+photorealistic = false
+template = "{subject}."
+steps = 1
+width = 64
+height = 64
+[print]
+title = "Print"
+description = "Ink."
+version = 1
+photorealistic = false
+template = "{subject}, printed."
+steps = 1
+width = 64
+height = 64
+adapters = [{ name = "print-house", scale = 0.8 }]
+"""
+
+
+class Loaded(SwatchEngine):
+    """A swatch engine that stands in for one with a LoRA."""
+
+    @property
+    def adapters(self) -> Mapping[str, str]:
+        return {"print-house": "a" * 64}
+
+
+def painted(folder: Path) -> list[str]:
+    return [file.name for file in folder.glob("*.png")]
+
+
+@pytest.fixture(name="settings")
+def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The house's styles and an engine that is said to paint, but has no adapters."""
+    monkeypatch.setattr(studio, "open_engine", SwatchEngine)
+    file = tmp_path / "styles.toml"
+    file.write_text(HOUSE, encoding="utf-8")
+    return Settings.model_validate({"styles": {"file": file}})
+
+
+async def test_a_style_whose_adapter_is_missing_is_told(settings: Settings, tmp_path: Path) -> None:
+    """A designer reads which style wants which adapter; the styles without any are painted all the same."""
+    with pytest.raises(Fatal, match=r"'print' names the adapter 'print-house'.*LEADART_ENGINE__ADAPTERS"):
+        await paint_one(settings, Wish("a harbour", style="print"), tmp_path / "print.png")
+    with pytest.raises(Fatal, match="'print-house'"):
+        await paint_sheet(settings, load_styles(settings.styles.file), "a harbour", 1, tmp_path / "sheet.png")
+
+    await paint_one(settings, Wish("a harbour"), tmp_path / "plain.png")
+    assert painted(tmp_path) == ["plain.png"]
+
+
+async def test_a_style_with_an_adapter_is_painted_with_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe that the engine gets has the LoRA's digest and the style's strength."""
+    monkeypatch.setattr(studio, "open_engine", Loaded)
+    recipe = await paint_one(settings, Wish("a harbour", style="print"), tmp_path / "print.png")
+
+    assert recipe.adapters == (Adapter("print-house", "a" * 64, 0.8),)
+    with Image.open(tmp_path / "print.png") as image:
+        assert image.size == (64, 64)
+
+
+async def test_the_swatch_engine_paints_every_style(settings: Settings, tmp_path: Path) -> None:
+    """Its cards stand for pictures, so a style is shown on the sheet whether its adapter is there or not."""
+    swatches = settings.model_copy(update={"engine": settings.engine.model_copy(update={"kind": EngineKind.SWATCH})})
+    await paint_sheet(swatches, load_styles(settings.styles.file), "a harbour", 1, tmp_path / "sheet.png")
+
+    assert painted(tmp_path) == ["sheet.png"]

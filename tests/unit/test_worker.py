@@ -1,0 +1,37 @@
+"""The worker's start: what keeps it from joining the group."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer import worker
+from consumer.engine.swatch import SwatchEngine
+from consumer.errors import Fatal
+from consumer.resources import bundled
+from consumer.settings import Settings
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+BOUND = 10.0
+
+
+async def test_a_worker_without_an_adapter_of_its_styles_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the sentence before it speaks to Kafka, and so before a request could be painted without."""
+    monkeypatch.setattr(worker, "open_engine", SwatchEngine)
+    file = tmp_path / "styles.toml"
+    shipped = bundled("styles.toml").read_text(encoding="utf-8")
+    file.write_text(shipped + 'adapters = [{ name = "print-house" }]\n', encoding="utf-8")
+    settings = Settings.model_validate({"styles": {"file": file}, "http": {"port": 0}})
+    with pytest.raises(Fatal, match=r"'oil_painting' names the adapter 'print-house'.*ENGINE__ADAPTERS") as fatal:
+        async with asyncio.timeout(BOUND), worker.open_stages(settings):
+            pass
+
+    assert fatal.value.reason is Reason.MISCONFIGURED
