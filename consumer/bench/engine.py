@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.table import Table
 
 from consumer.bench.tables import origin, tabled, where
@@ -47,10 +48,10 @@ def verdict(result: EngineResult) -> str:
 
 
 def table(result: EngineResult) -> Table:
-    """Return all figures for a terminal."""
-    drawn = Table(*HEAD, title="leadart bench engine")
+    """Return the figures that fit into a terminal; all of them are in the document and in JSON."""
+    drawn = Table(*_short(HEAD), title="leadart bench engine", box=box.SIMPLE, padding=(0, 0))
     for row in rows(result):
-        drawn.add_row(*row)
+        drawn.add_row(*_short(row))
     return drawn
 
 
@@ -91,6 +92,11 @@ def document(result: EngineResult, command: str) -> str:
         _EXPLANATION,
     ]
     return "\n".join(lines)
+
+
+def _short(row: tuple[str, ...]) -> tuple[str, ...]:
+    pictures, batch, who, seconds, _, each_second, _, share, _, times = row
+    return pictures, batch, who, seconds.split(",")[0], each_second, share, times
 
 
 def _row(result: EngineResult, contest: Contest, contestant: Contestant) -> tuple[str, ...]:
