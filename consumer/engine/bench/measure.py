@@ -23,6 +23,7 @@ from consumer.engine.bench.result import Contest, Device, EngineResult, Turn, Wo
 from consumer.engine.model import Model, find_device, load_pipeline
 from consumer.engine.tiny import build_tiny_model
 from consumer.errors import Fatal
+from consumer.settings import MemoryPolicy
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
     if settings.compile_cache:
         os.environ[_CACHE] = str(settings.compile_cache)
     device = find_device(settings.devices.split(",")[0])
-    model = Model(_pipeline(plan, device), device, settings.memory)
+    # The full-size model is made where it stays; free memory, seen after that, would ask for offloading it.
+    policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
+    model = Model(_pipeline(plan, device), device, policy)
     _require_fit(plan, model)
     where = Device(
         device.type,
