@@ -104,8 +104,8 @@ def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
     """Keep the last latents of every picture that is decoded meanwhile, in the order in which they are done."""
     kept: list[torch.Tensor] = []
 
-    def keeping(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> Any:
-        kept.append(latents.cpu())
+    def keeping(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) -> Any:
+        kept.extend(held.cpu() for held in latents)
         return decode(vae, latents, tiled=tiled)
 
     with patch.context() as patched:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,19 +21,26 @@ class NotFinite(ArithmeticError):
     """The latents, or what was decoded from them, hold values that are no numbers."""
 
 
-def decode(vae: Any, latents: torch.Tensor, *, tiled: bool = False) -> NDArray[np.uint8]:
-    """Return the picture as 8-bit sRGB, rows x columns x 3; waits for the device.
+def decode(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) -> list[NDArray[np.uint8]]:
+    """Return pictures of one size as 8-bit sRGB, each rows x columns x 3; waits for the device.
 
-    `tiled` decodes piece by piece: much less memory, seams blended. Raises `NotFinite`; latents that are no numbers
-    never reach the decoder.
+    `tiled` decodes piece by piece: much less memory, seams blended. Raises `NotFinite`, also when only one of them is
+    not; latents that are no numbers never reach the decoder.
     """
-    _require_finite(latents)
-    scaled = latents.to(vae.dtype) / vae.config.scaling_factor + vae.config.shift_factor
-    _tile(vae, latents.shape[-2:], tiled=tiled)
-    image = vae.decode(scaled.unsqueeze(0), return_dict=False)[0][0].float()
-    _require_finite(image)
-    levels: torch.Tensor = (image / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).cpu().numpy()
+    stacked = torch.stack(list(latents))
+    _require_finite(stacked)
+    scaled = stacked.to(_dtype(vae)) / vae.config.scaling_factor + vae.config.shift_factor
+    _tile(vae, stacked.shape[-2:], tiled=tiled)
+    images = vae.decode(scaled, return_dict=False)[0].float()
+    _require_finite(images)
+    levels: torch.Tensor = (images / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return list(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _dtype(vae: Any) -> torch.dtype:
+    """Return what `vae.dtype` says, without its walk through every module."""
+    dtype: torch.dtype = next(vae.decoder.parameters()).dtype
+    return dtype
 
 
 def _tile(vae: Any, size: torch.Size, *, tiled: bool) -> None:

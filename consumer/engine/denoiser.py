@@ -66,14 +66,13 @@ class Denoiser:
 
     @torch.no_grad()
     def work(self) -> None:
-        """Do the next stretch: decode a picture whose steps are done, else one denoising step. Call only while `busy`.
+        """Do the next stretch: decode what has all its steps, else take one denoising step. Call only while `busy`.
 
         Failures of pictures are said, not raised. Raises torch.AcceleratorError when the device is lost: no further
         call in this process can succeed.
         """
-        finished = next((draft for draft in self._drafts.values() if draft.finished), None)
-        if finished:
-            self._deliver(finished)
+        if any(draft.finished for draft in self._drafts.values()):
+            self._deliver(self._finished())
         else:
             self._step()
 
@@ -126,23 +125,30 @@ class Denoiser:
         else:
             self._memory.fitted(step.calls)
 
-    def _deliver(self, draft: Draft) -> None:
-        recipe = draft.order.recipe
-        pixels: list[NDArray[np.uint8]] = []
+    def _finished(self) -> list[Draft]:
+        """Return a picture that has all its steps, and those of its size that may be decoded with it."""
+        first, *others = (draft for draft in self._drafts.values() if draft.finished)
+        alike = [other for other in others if other.size == first.size and not (first.alone or other.alone)]
+        return [first, *alike][: self._memory.decodes(*first.size)]
+
+    def _deliver(self, drafts: Sequence[Draft]) -> None:
+        size = drafts[0].size
+        pictures: list[NDArray[np.uint8]] = []
 
         def develop() -> None:
             self._model.placement.turn_to(Part.VAE)
-            tiled = self._memory.tiles(recipe.width, recipe.height)
-            pixels.append(decode(self._model.vae, draft.latents, tiled=tiled))
+            latents = [draft.latents for draft in drafts]
+            pictures.extend(decode(self._model.vae, latents, tiled=self._memory.tiles(*size)))
 
         trouble = attempt(develop)
         if trouble:
-            self._mend([draft], trouble, lambda: self._memory.relieve_decode(recipe.width, recipe.height))
+            self._mend(drafts, trouble, lambda: self._memory.relieve_decode(*size, len(drafts)))
             return
         self._reports.flush()
-        height, width, _ = pixels[0].shape
-        rgb = pixels[0].tobytes()
-        self._end(draft, Painted(draft.number, width, height, rgb, draft.seconds, draft.prompt.cut))
+        for draft, pixels in zip(drafts, pictures, strict=True):
+            height, width, _ = pixels.shape
+            painted = Painted(draft.number, width, height, pixels.tobytes(), draft.seconds, draft.prompt.cut)
+            self._end(draft, painted)
 
     def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool]) -> None:
         """See to it that the next stretch goes otherwise: with less memory, one by one, or without the picture."""

@@ -81,6 +81,11 @@ class Draft:
         return self.order.lane.rank
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.order.recipe.width, self.order.recipe.height
+
+    @property
     def group(self) -> Hashable:
         """The weights that it needs."""
         return self.order.recipe.adapters

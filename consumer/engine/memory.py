@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 RECOVERY_CALLS = 64
 """Calls that must fit at a learned cap before one sequence more is tried."""
 
+DECODED_PIXELS = 1024 * 1024
+"""Most pixels of one decode: beyond, a call of its own costs little beside its work, and memory is dear."""
+
 _UNBOUNDED = 1 << 30
 _ALLOCATOR_REFUSALS = ("can't allocate memory", "not enough memory", "out of memory")
 
@@ -36,11 +39,16 @@ class Memory:
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
         self._caps: dict[int, _Cap] = {}
+        self._single: set[tuple[int, int]] = set()
         self._tiled: set[tuple[int, int]] = set()
 
     def sequences(self, length: int) -> int:
         """Return how many sequences of `length` tokens one call may take: what a shorter length cannot, none can."""
         return min((cap.sequences for known, cap in self._caps.items() if known <= length), default=_UNBOUNDED)
+
+    def decodes(self, width: int, height: int) -> int:
+        """Return how many pictures of this size may be decoded in one call."""
+        return 1 if (width, height) in self._single else max(1, DECODED_PIXELS // (width * height))
 
     def tiles(self, width: int, height: int) -> bool:
         """Return whether pictures of this size are decoded tile by tile."""
@@ -66,12 +74,13 @@ class Memory:
             return True
         return self._placement.offload()
 
-    def relieve_decode(self, width: int, height: int) -> bool:
-        """After a decode that did not fit: by tiles from now on, then offload; False when neither is left."""
-        if not self.tiles(width, height):
-            self._tiled.add((width, height))
-            return True
-        return self._placement.offload()
+    def relieve_decode(self, width: int, height: int, pictures: int) -> bool:
+        """After a decode that did not fit: one by one, then by tiles, then offload; False when none is left."""
+        less = self._tiled if pictures == 1 else self._single
+        if (width, height) in less:
+            return self._placement.offload()
+        less.add((width, height))
+        return True
 
     def relieve_begin(self) -> bool:
         """After noise or an embedding that did not fit: offload; False when that is done already."""
