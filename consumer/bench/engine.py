@@ -142,8 +142,7 @@ The mixed requests are drawn once, by a fixed seed: sizes, 8 to 20 steps, guidan
 three negative prompts, one to three variants; the stock pipeline paints a request's variants in one call. The sizes for
 the tiny model have sides of 64 to 160 pixels, those for the full model 480 to 1024. In the tiny model a call costs more
 than such a picture's arithmetic, and that is what company saves. The larger the picture, the less there is to save: one
-of 512x512 keeps a core of a CPU busy by itself. A stock batch also decodes its pictures in one call, where the denoiser
-decodes one after the other; that is why it can be ahead where decoding weighs most.
+of 512x512 keeps a core of a CPU busy by itself.
 
 ## Run it
 
