@@ -5,7 +5,8 @@ place that a lower lane holds is never in the way of a higher one. `unstored` pi
 engine and the store, so that a slow store stops the engine instead of filling the memory. Of these places a lane leaves
 one for each lane above it: lower lanes alone never fill the memory and shut a higher one out.
 
-A picture under suspicion is painted alone: it waits for the engine to be empty, and nobody joins it.
+A picture under suspicion is painted alone: it waits for the engine to be empty, and nobody joins it. Others go before
+it for a while; then nobody is admitted until it has had its turn.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from consumer.jobs import Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+PATIENCE = 32
+"""Pictures of others that are admitted while a suspect waits for its turn, before it comes first."""
 
 
 class Turn:
@@ -50,6 +55,7 @@ class Scheduler:
         self._in_memory = 0
         self._waiting: dict[Lane, deque[tuple[bool, asyncio.Future[None]]]] = {lane: deque() for lane in Lane}
         self._closed_to_company = False
+        self._before_suspect = 0
         self._closed = False
 
     @property
@@ -100,20 +106,32 @@ class Scheduler:
 
     def _admit(self) -> None:
         for lane, queue in self._waiting.items():
-            while queue:
+            while queue and not self._closed_to_company:
                 alone, future = queue[0]
                 if future.done():  # cancelled while it waited
                     queue.popleft()
-                    continue
-                if self._closed_to_company or (alone and any(self._at_engine.values())):
-                    return  # a suspect's turn is not put off by what comes after it
-                if not self._has_room(lane):
+                elif self._may_enter(lane, alone=alone):
+                    queue.popleft()
+                    self._enter(lane, alone=alone)
+                    future.set_result(None)
+                else:
                     break
-                queue.popleft()
-                self._at_engine[lane] += 1
-                self._in_memory += 1
-                self._closed_to_company = alone
-                future.set_result(None)
+
+    def _may_enter(self, lane: Lane, *, alone: bool) -> bool:
+        if alone:
+            return not any(self._at_engine.values()) and self._in_memory < self._unstored
+        return self._has_room(lane) and not (self._suspect_waits() and self._before_suspect >= PATIENCE)
+
+    def _enter(self, lane: Lane, *, alone: bool) -> None:
+        self._before_suspect = self._before_suspect + 1 if self._suspect_waits() and not alone else 0
+        self._at_engine[lane] += 1
+        self._in_memory += 1
+        self._closed_to_company = alone
+
+    def _suspect_waits(self) -> bool:
+        """Return whether a suspect is first in its lane."""
+        heads = (queue[0] for queue in self._waiting.values() if queue)
+        return any(alone and not future.done() for alone, future in heads)
 
     def _has_room(self, lane: Lane) -> bool:
         return self._at_engine[lane] < self._window and self._in_memory < self._unstored - lane.rank

@@ -61,8 +61,8 @@ class Denoiser:
             self._drafts.pop(order.number, None)
         elif complaint := self._model.unfit(order.recipe.width, order.recipe.height):
             self._say(Failed(order.number, *complaint, transient=False))
-        else:
-            self._drafts[order.number] = self._draft(order)
+        elif trouble := attempt(lambda: self._read(order)):
+            self._say(trouble.failure(order.number))
 
     @torch.no_grad()
     def work(self) -> None:
@@ -76,10 +76,11 @@ class Denoiser:
         else:
             self._step()
 
-    def _draft(self, order: Paint) -> Draft:
+    def _read(self, order: Paint) -> None:
         recipe = order.recipe
         negative = self._encoder.read(recipe.negative_prompt) if recipe.guidance_scale > 0 else None
-        return Draft(order, self._encoder.read(recipe.prompt), negative, self._model.canvas)
+        prompt = self._encoder.read(recipe.prompt)
+        self._drafts[order.number] = Draft(order, prompt, negative, self._model.canvas)
 
     def _step(self) -> None:
         step = self._chooser.choose(self._drafts.values())
@@ -87,8 +88,7 @@ class Denoiser:
         if all(self._begun(draft) for draft in step.pictures):
             self._advance(step)
         for draft in self._drafts.values():
-            if draft not in step.pictures:
-                draft.passed_over += 1
+            draft.passed_over = 0 if draft in step.pictures else draft.passed_over + 1
 
     def _announce(self, drafts: Sequence[Draft]) -> None:
         numbers = tuple(draft.number for draft in drafts)
@@ -100,12 +100,13 @@ class Denoiser:
         """See to the picture's noise and embeddings; False when that failed."""
 
         def begin() -> None:
-            self._model.placement.turn_to(Part.TEXT_ENCODER)
+            if not all(map(self._encoder.remembers, draft.prompts)):
+                self._model.placement.turn_to(Part.TEXT_ENCODER)
             draft.begin(self._model, self._encoder)
 
         trouble = None if draft.begun else attempt(begin)
         if trouble:
-            self._mend([draft], trouble, self._memory.relieve_begin)
+            self._mend([draft], trouble)
         return trouble is None
 
     def _advance(self, step: selection.Step[Draft]) -> None:
@@ -150,10 +151,10 @@ class Denoiser:
             painted = Painted(draft.number, width, height, pixels.tobytes(), draft.seconds, draft.prompt.cut)
             self._end(draft, painted)
 
-    def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool]) -> None:
+    def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool] = lambda: False) -> None:
         """See to it that the next stretch goes otherwise: with less memory, one by one, or without the picture."""
         self._memory.free()
-        if trouble.out_of_memory and (relieve() or drafts[0].spared()):
+        if trouble.out_of_memory and (relieve() or drafts[0].spared() or self._offloaded()):
             return
         if len(drafts) > 1:
             for draft in drafts:
@@ -161,6 +162,12 @@ class Denoiser:
             return
         self._reports.flush()
         self._end(drafts[0], trouble.failure(drafts[0].number))
+
+    def _offloaded(self) -> bool:
+        """Keep less of the model on the device from now on; False when there is nothing less, or that failed."""
+        done: list[bool] = []
+        trouble = attempt(lambda: done.append(self._model.placement.offload()))
+        return trouble is None and done == [True]
 
     def _end(self, draft: Draft, reply: Painted | Failed) -> None:
         del self._drafts[draft.number]

@@ -47,8 +47,8 @@ class Canvas:
 class Draft:
     """A picture in the making; implements `consumer.engine.selection.Candidate`.
 
-    Nothing is held on the device before `begin`, and after it the latents, fp32, channels x rows x columns. `advance`
-    is the only thing that changes them, and all that a parked picture has to keep.
+    Nothing is held on the device before `begin`, and after it the embeddings of its prompts and the latents, fp32,
+    channels x rows x columns, which only `advance` changes.
     """
 
     def __init__(self, order: Paint, prompt: Prompt, negative: Prompt | None, canvas: Canvas) -> None:
@@ -79,6 +79,11 @@ class Draft:
     def rank(self) -> int:
         """Its lane, 0 for the most urgent."""
         return self.order.lane.rank
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """What has to be embedded before it begins."""
+        return (self.prompt, self.negative) if self.negative else (self.prompt,)
 
     @property
     def size(self) -> tuple[int, int]:

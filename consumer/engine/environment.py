@@ -18,7 +18,7 @@ _ALLOCATOR_BEFORE = "PYTORCH_CUDA_ALLOC_CONF"
 
 def child_environment(settings: EngineSettings, device: Device, ours: Mapping[str, str]) -> dict[str, str]:
     """Return `ours` without the bus's and the store's secrets, with the allocator, the caches and the GPU told."""
-    kept = {name: value for name, value in ours.items() if not name.startswith(("LEADART_", "AWS_"))}
+    kept = {name: value for name, value in ours.items() if not name.upper().startswith(("LEADART_", "AWS_"))}
     environment = {**_with_allocator(settings, kept), "HF_HUB_OFFLINE": "1"}
     if settings.compile_cache is not None:
         environment["TORCHINDUCTOR_CACHE_DIR"] = str(settings.compile_cache)

@@ -1,7 +1,7 @@
 """What the device's memory bears: learned from what did not fit, and forgotten slowly.
 
 After an out-of-memory the denoiser leaves the failed call behind, gives memory back and asks here what to do
-differently. Each answer asks for less than the one before, and the last one is that nothing helps.
+differently. Each answer asks for less than the one before; when there is no further one, offloading is left.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ DECODED_PIXELS = 1024 * 1024
 """Most pixels of one decode: beyond, a call of its own costs little beside its work, and memory is dear."""
 
 _UNBOUNDED = 1 << 30
-_ALLOCATOR_REFUSALS = ("can't allocate memory", "not enough memory", "out of memory")
+_REFUSALS = ("can't allocate memory", "not enough memory", "out of memory", "_STATUS_ALLOC_FAILED")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether the error says that memory, the device's or the machine's, did not suffice."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # The CPU's allocator has no error type of its own.
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATOR_REFUSALS)
+    # The CPU's allocator, cuBLAS and cuDNN have no error type of their own.
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _REFUSALS)
 
 
 class Memory:
@@ -44,7 +44,13 @@ class Memory:
 
     def sequences(self, length: int) -> int:
         """Return how many sequences of `length` tokens one call may take: what a shorter length cannot, none can."""
-        return min((cap.sequences for known, cap in self._caps.items() if known <= length), default=_UNBOUNDED)
+        cap = self._cap(length)
+        return cap[1].sequences if cap else _UNBOUNDED
+
+    def _cap(self, length: int) -> tuple[int, _Cap] | None:
+        """Return the cap that binds sequences of this length, and the length at which it was learned."""
+        binding = [(known, cap) for known, cap in self._caps.items() if known <= length]
+        return min(binding, key=lambda found: found[1].sequences, default=None)
 
     def decodes(self, width: int, height: int) -> int:
         """Return how many pictures of this size may be decoded in one call."""
@@ -57,9 +63,9 @@ class Memory:
     def fitted(self, calls: tuple[Call, ...]) -> None:
         """Take note that these calls fitted; after many at the cap, the cap rises by one."""
         for call in calls:
-            cap = self._caps.get(call.length)
-            if cap and call.sequences == cap.sequences and cap.recovered():
-                del self._caps[call.length]
+            binding = self._cap(call.length)
+            if binding and call.sequences == binding[1].sequences and binding[1].recovered():
+                del self._caps[binding[0]]
 
     def free(self) -> None:
         """Give back what nobody holds. Call it where no frame of the failed call is alive any more."""
@@ -67,24 +73,18 @@ class Memory:
         self._placement.empty_cache()
 
     def relieve_call(self, calls: tuple[Call, ...]) -> bool:
-        """After calls that did not fit: halve what one may take, then offload; False when neither is left."""
+        """After calls that did not fit: halve what one may take from now on; False when it was one sequence."""
         largest = max(calls, key=lambda call: call.tokens)
         if largest.sequences > 1:
             self._caps[largest.length] = _Cap(largest.sequences)
-            return True
-        return self._placement.offload()
+        return largest.sequences > 1
 
     def relieve_decode(self, width: int, height: int, pictures: int) -> bool:
-        """After a decode that did not fit: one by one, then by tiles, then offload; False when none is left."""
+        """After a decode that did not fit: one by one, then by tiles from now on; False when that is so already."""
         less = self._tiled if pictures == 1 else self._single
-        if (width, height) in less:
-            return self._placement.offload()
+        news = (width, height) not in less
         less.add((width, height))
-        return True
-
-    def relieve_begin(self) -> bool:
-        """After noise or an embedding that did not fit: offload; False when that is done already."""
-        return self._placement.offload()
+        return news
 
 
 class _Cap:

@@ -39,7 +39,7 @@ class Model:
         self.placement = Placement(pipeline, device, wanted)
         self.canvas = Canvas(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.call_tokens = CALL_TOKENS
-        self._adapters: Sequence[Adapter] = ()
+        self._adapters: Sequence[Adapter] | None = ()
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +82,7 @@ class Model:
     def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
         """Have the transformer ready, with exactly these adapters. Raises LookupError for one that was not loaded."""
         if adapters != self._adapters:
+            self._adapters = None  # half a switch must not be taken for the one before
             use_adapters(self.transformer, adapters)
             self._adapters = adapters
         self.placement.turn_to(Part.TRANSFORMER)
@@ -104,6 +105,10 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
         raise unavailable(folder, f"could not be loaded ({type(error).__name__}: {error})") from error
     if not pipeline.tokenizer.chat_template:
         raise unavailable(folder, "has a tokenizer without a chat template")
+    if pipeline.scheduler.config.get("stochastic_sampling"):
+        raise unavailable(
+            folder, "has a scheduler that draws noise at every step, so that no picture could be repeated"
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -15,6 +15,9 @@ from schemas import Reason
 if TYPE_CHECKING:
     from consumer.settings import EngineSettings
 
+RECOMPILE_LIMIT = 64
+"""Variants of a block that are compiled before torch falls back to eager: masks and each set of adapters make some."""
+
 
 def open_model(settings: EngineSettings, device: str) -> Model:
     """Load the model and what the house lays over it, put it in its place and warm it up.
@@ -33,6 +36,7 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     model = Model(pipeline, target, settings.memory, house)
     if settings.compile:
         # One compiled block serves all layers; with dynamic shapes it serves all sizes and prompts.
+        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT  # noqa: SLF001 - the documented place of this setting
         model.transformer.compile_repeated_blocks(dynamic=True)
     warm_up(model, settings, settings.model)
     return model

@@ -81,9 +81,8 @@ class Placement:
             case MemoryPolicy.GROUP_OFFLOAD:
                 self._pipeline.to("cpu")
                 # By leaves: the transformer keeps its rotary tables beside its blocks, where hooks on blocks miss them.
-                self._pipeline.enable_group_offload(
-                    onload_device=self.device, offload_type="leaf_level", use_stream=self.device.type == "cuda"
-                )
+                # Without streams: their hooks wait for a `forward` of each part, and the decoder is never called so.
+                self._pipeline.enable_group_offload(onload_device=self.device, offload_type="leaf_level")
             case _:
                 self._pipeline.to(self.device)
 

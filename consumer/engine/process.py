@@ -103,8 +103,8 @@ class Child(asyncio.SubprocessProtocol):
         self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: D102 - see connection_made
-        self._heard = True
         if fd == 1:
+            self._heard = True  # what is only written to stderr is no work
             try:
                 for reply in self._frames.feed(data):
                     self._replies.put_nowait(reply)

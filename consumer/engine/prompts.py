@@ -47,6 +47,10 @@ class PromptEncoder:
         tokens = self._tokenizer(templated).input_ids
         return Prompt(tuple(tokens[:MOST_TOKENS]), cut=len(tokens) > MOST_TOKENS)
 
+    def remembers(self, prompt: Prompt) -> bool:
+        """Return whether `embed` costs nothing."""
+        return prompt.tokens in self._remembered
+
     def embed(self, prompt: Prompt, device: torch.device) -> torch.Tensor:
         """Return the embedding, tokens x width, in the text encoder's dtype: its last but one hidden state.
 
@@ -78,6 +82,9 @@ class _Embeddings:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[tuple[int, ...], torch.Tensor] = OrderedDict()
+
+    def __contains__(self, tokens: tuple[int, ...]) -> bool:
+        return tokens in self._kept
 
     def get(self, tokens: tuple[int, ...]) -> torch.Tensor | None:
         if tokens in self._kept:

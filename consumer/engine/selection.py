@@ -1,8 +1,9 @@
 """Which pictures take the next denoising step together: decided anew for every step. No torch here, and no clock.
 
-The most urgent picture always steps: the highest lane, in it the oldest. Others join while that is cheap: a call of the
-transformer pads all its sequences to the longest, so a picture joins when the padding it causes costs less than the
-call it saves. The same account decides whether guidance takes one call or two.
+The most urgent picture steps: the highest lane, in it the oldest. Only one step in every few goes to a lower lane that
+was passed over for long. Others join while that is cheap: a call of the transformer pads all its sequences to the
+longest, so a picture joins when the padding it causes costs less than the call it saves. The same account decides
+whether guidance takes one call or two.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
 PATIENCE_STEPS = 64
-"""Steps that a picture may be passed over before it counts as one lane higher: from the lowest of four lanes a picture
-is as urgent as any after 192 steps of others' work, and older than most."""
+"""Steps of others after which a picture that was passed over is starving, and takes the next step that is to be had."""
+
+STARVING_EVERY = 8
+"""One step in so many may go to a starving picture before its turn: a higher lane waits for one step at most."""
 
 STAY_STEPS = 24
 """Steps for which the adapters in use stay, once switched, while equally urgent pictures want them."""
@@ -34,7 +37,7 @@ class Candidate(Protocol):
 
     @property
     def passed_over(self) -> int:
-        """Steps that others took while it waited."""
+        """Steps that others took since its last one, or since it came."""
 
     @property
     def alone(self) -> bool:
@@ -102,10 +105,11 @@ class Chooser(Generic[Picture]):
         self._limits = limits
         self._group: Hashable = None
         self._steps_in_group = 0
+        self._steps_since_starving = STARVING_EVERY
 
     def choose(self, pictures: Collection[Picture]) -> Step[Picture]:
         """Return the next step over `pictures`, of which there is at least one. Never empty."""
-        head = self._head(pictures)
+        head = self._starving(pictures) or self._head(pictures)
         if head.group != self._group:
             self._group, self._steps_in_group = head.group, 0
         self._steps_in_group += 1
@@ -116,13 +120,22 @@ class Chooser(Generic[Picture]):
             step = self._joined(step, other) or step
         return step
 
+    def _starving(self, pictures: Iterable[Picture]) -> Picture | None:
+        """Return the picture that was passed over for longest, if it is starving and this step may be its."""
+        self._steps_since_starving += 1
+        longest = max(pictures, key=lambda picture: picture.passed_over)
+        if longest.passed_over < PATIENCE_STEPS or self._steps_since_starving < STARVING_EVERY:
+            return None
+        self._steps_since_starving = 0
+        return longest
+
     def _head(self, pictures: Iterable[Picture]) -> Picture:
         """Return the most urgent picture, or an equally urgent one that spares switching the weights."""
         ordered = sorted(pictures, key=_urgency)
         first = ordered[0]
         if first.group != self._group and self._steps_in_group < STAY_STEPS:
             staying = (picture for picture in ordered if picture.group == self._group)
-            return next((picture for picture in staying if _rank(picture) == _rank(first)), first)
+            return next((picture for picture in staying if picture.rank == first.rank), first)
         return first
 
     def _joined(self, step: Step[Picture], other: Picture) -> Step[Picture] | None:
@@ -152,7 +165,7 @@ def _company(head: Picture, pictures: Iterable[Picture]) -> list[Picture]:
     """Return who may join `head`, by urgency; among equally urgent ones those of its own shape come first."""
 
     def key(picture: Picture) -> tuple[int, bool, int]:
-        return _rank(picture), _shape(picture) != _shape(head), picture.number
+        return picture.rank, _shape(picture) != _shape(head), picture.number
 
     fit = (picture for picture in pictures if picture.group == head.group and not picture.alone)
     return sorted((picture for picture in fit if picture is not head), key=key)
@@ -170,11 +183,7 @@ def _calls(pictures: Sequence[Candidate], *, one_pass: bool) -> tuple[Call, ...]
 
 
 def _urgency(picture: Candidate) -> tuple[int, int]:
-    return _rank(picture), picture.number
-
-
-def _rank(picture: Candidate) -> int:
-    return max(0, picture.rank - picture.passed_over // PATIENCE_STEPS)
+    return picture.rank, picture.number
 
 
 def _shape(picture: Candidate) -> tuple[int, int]:

@@ -47,10 +47,10 @@ def attempt(deed: Callable[[], None]) -> Trouble | None:
     """
     try:
         deed()
-    except torch.AcceleratorError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a library raises concerns these pictures only
+    except Exception as error:
         out_of_memory, not_finite = is_out_of_memory(error), isinstance(error, NotFinite)
+        if isinstance(error, torch.AcceleratorError) and not out_of_memory:
+            raise
         if not (out_of_memory or not_finite):
             traceback.print_exc()
         return Trouble(type(error).__name__, out_of_memory, not_finite)

@@ -9,7 +9,9 @@ import torch
 
 from consumer.engine.denoiser import Denoiser
 from consumer.engine.draft import filled
+from consumer.engine.model import CALL_TOKENS
 from consumer.engine.protocol import Failed, Paint
+from consumer.engine.trouble import attempt
 from consumer.engine.weights import unavailable
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from schemas import Reason
@@ -30,20 +32,21 @@ _PROMPT = 32
 
 
 def warm_up(model: Model, settings: EngineSettings, folder: Path) -> None:
-    """Set `model.call_tokens` and paint a picture with guidance and one without, at the device's usual size.
+    """Set `model.call_tokens` and paint two unlike pictures, one with guidance, at the device's usual size.
 
     One that does not fit is no error: others may. Raises Fatal when the model cannot paint at all.
     """
-    model.call_tokens = call_tokens(model)
+    model.call_tokens = MOST_CALL_TOKENS  # both in one call, so that padding and masks are warm too
     said: list[Reply] = []
     denoiser = Denoiser(model, settings, said.append)
-    for number, scale in enumerate((2.0, 0.0)):
-        denoiser.take(Paint(number, _recipe(_side(model), scale), Lane.BACKFILL))
+    for number, (side, scale) in enumerate(((_side(model), 2.0), (_side(model) // 2, 0.0))):
+        denoiser.take(Paint(number, _recipe(side, scale), Lane.BACKFILL))
     while denoiser.busy:
         denoiser.work()
     for reply in said:
         if isinstance(reply, Failed) and reply.reason is not Reason.TOO_LARGE:
             raise unavailable(folder, f"cannot paint: {reply.message}")
+    model.call_tokens = call_tokens(model)
 
 
 @torch.no_grad()
@@ -52,10 +55,19 @@ def call_tokens(model: Model) -> int:
 
     The time of a short and of a long call gives a line; where it meets no tokens at all lies the price of the call.
     The long one has company: one picture alone fills no device, and its tokens would seem to cost next to nothing.
+    Where the long one fails, `CALL_TOKENS` is the guess.
     """
     short, long = (model.canvas.tokens(side, side)[0] for side in (_side(model) // 8, _side(model)))
     few, many = _PROMPT + filled(short**2), _COMPANY * (_PROMPT + filled(long**2))
-    brief, lasting = _seconds(model, short, 1), _seconds(model, long, _COMPANY)
+    taken: list[float] = []
+
+    def measure() -> None:
+        model.turn_to_transformer(())
+        taken.extend((_seconds(model, short, 1), _seconds(model, long, _COMPANY)))
+
+    if attempt(measure):
+        return CALL_TOKENS
+    brief, lasting = taken
     per_token = (lasting - brief) / (many - few)
     if per_token <= 0:
         return MOST_CALL_TOKENS

@@ -67,7 +67,7 @@ class EngineSettings(BaseModel):
     )
     batch_size: int = Field(8, ge=1, le=64, description="Most pictures in one denoising step.")
     batch_tokens: int = Field(
-        16_384, ge=64, le=4_194_304, description="Most tokens in one call of the transformer, padding included."
+        17_408, ge=64, le=4_194_304, description="Most tokens in one call of the transformer, padding included."
     )
     prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Most memory for embeddings of prompts seen before.")
     compile: bool = Field(

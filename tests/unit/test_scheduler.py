@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import HandedBack
 from consumer.jobs import Lane
-from consumer.scheduler import Scheduler
+from consumer.scheduler import PATIENCE, Scheduler
 
 if TYPE_CHECKING:
     from consumer.scheduler import Turn
@@ -250,3 +250,49 @@ async def test_a_suspect_is_painted_alone() -> None:
             assert order[-1] == name
             assert scheduler.in_memory == 1
             leave[name].set()
+
+
+async def test_a_suspect_comes_first_in_the_end() -> None:
+    """Under an endless stream of a higher lane a suspect of a lower one gets its turn after a bounded number."""
+    scheduler = Scheduler(window=2, unstored=8)
+    taken: list[str] = []
+
+    async def live() -> None:
+        while "suspect" not in taken and len(taken) < 10 * PATIENCE:
+            async with scheduler.turn(Lane.LIVE):
+                taken.append("live")
+                await asyncio.sleep(0)
+
+    async def suspect() -> None:
+        async with scheduler.turn(Lane.RETRY, alone=True):
+            taken.append("suspect")
+
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        for coroutine in (live(), live(), live(), suspect()):
+            tasks.create_task(coroutine)
+    assert taken.index("suspect") <= PATIENCE + 2
+
+
+async def test_a_waiting_suspect_is_in_no_lower_lanes_way() -> None:
+    """While a suspect waits for the engine to be empty, lanes below it go on; those behind it in its lane wait."""
+    scheduler = Scheduler(window=2, unstored=8)
+    painter = Painter(scheduler)
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        tasks.create_task(painter.paint("running", Lane.LIVE))
+        await breathe()
+
+        async def suspect() -> None:
+            async with scheduler.turn(Lane.RETRY, alone=True):
+                painter.order.append("suspect")
+
+        tasks.create_task(suspect())
+        await breathe()
+        for name, lane in (("behind", Lane.RETRY), ("below", Lane.BACKFILL)):
+            tasks.create_task(painter.paint(name, lane))
+        await breathe()
+        assert painter.order == ["running", "below"]
+        for name in ("running", "below"):
+            painter.release[name].set()
+        await breathe()
+        assert painter.order[2:] == ["suspect", "behind"]
+        painter.release["behind"].set()

@@ -14,7 +14,7 @@ from consumer.engine.weights.apply import House, load_adapters, use_adapters
 from consumer.jobs import Adapter, Lane
 from consumer.settings import MemoryPolicy
 from schemas import Reason
-from tests.denoising import Session, keeping_latents, stock
+from tests.denoising import Session, keeping_latents, psnr, stock
 from tests.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -74,3 +74,22 @@ def test_an_adapter_that_was_not_loaded_fails_its_picture_only(
     assert sorted(session.pictures) == [1]
     assert (session.failures[0].reason, session.failures[0].transient) == (Reason.ENGINE_FAILED, True)
     assert "No adapter unknown" in capsys.readouterr().err
+
+
+def test_half_a_switch_is_not_taken_for_the_one_before(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a switch that failed half way a picture without adapters is painted without."""
+    alone = Session(model)
+    alone.take(recipe_of())
+    plain = alone.finish().pictures[0]
+
+    def torn() -> None:
+        raise RuntimeError("torn")
+
+    session = Session(model)
+    with monkeypatch.context() as patch:
+        patch.setattr(model.transformer, "enable_adapters", torn)
+        session.take(recipe_of(adapters=(INK,)))
+        session.finish()
+    session.take(recipe_of(), first=1)
+    assert list(session.finish().failures) == [0]
+    assert psnr(session.pictures[1], plain) > 60

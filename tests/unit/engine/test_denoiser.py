@@ -199,6 +199,14 @@ def test_a_lost_device_is_not_survived(tiny: Model, monkeypatch: pytest.MonkeyPa
     assert len(watched.sequences) == 1
 
 
+def test_a_text_that_cannot_be_read_fails_alone(tiny: Model) -> None:
+    """Half a character, which no tokenizer reads, costs its own picture and no process."""
+    session = Session(tiny)
+    session.take(recipe_of(prompt="broken \ud800"), recipe_of())
+    assert sorted(session.finish().pictures) == [1]
+    assert session.failures[0].reason is Reason.ENGINE_FAILED
+
+
 def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variants and the constant negative prompt cost the text encoder nothing, and no text is padded."""
     lengths: list[int] = []

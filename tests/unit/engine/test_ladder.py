@@ -124,14 +124,14 @@ def test_a_cap_is_forgotten_slowly(tiny: Model, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_offloading_comes_after_halving(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single sequence that does not fit is tried again with the model offloaded, in every way there is."""
+    """A single sequence that does not fit is tried once more, then with the model offloaded, in every way there is."""
     place = Place(offloads=2)
     monkeypatch.setattr(tiny, "placement", place)
     short_calls(tiny, monkeypatch, lambda: int(place.offloaded == 2))
     session = Session(tiny)
     session.take(recipe_of())
     session.finish()
-    assert (sorted(session.pictures), place.offloaded, place.freed) == ([0], 2, 3)
+    assert (sorted(session.pictures), place.offloaded, place.freed) == ([0], 2, 4)
 
 
 def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +183,9 @@ def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.Mo
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (MemoryError(), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (torch.AcceleratorError("CUDA error: out of memory"), True),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("The size of tensor a (3) must match"), False),
         (ValueError("out of memory"), False),
     ],
@@ -204,6 +207,31 @@ def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
     caps = [memory.sequences(32 * length) for length in range(1, 41)]
     assert min(caps) >= 1
     assert caps == sorted(caps, reverse=True)
+
+
+def test_a_cap_is_forgotten_by_any_calls_it_binds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cap that was learned at one length is recovered from by calls of every length that it holds back."""
+    monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 3)
+    memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
+    assert memory.relieve_call((Call(4, 320),))
+    for _ in range(2 * 3):
+        memory.fitted((Call(memory.sequences(1056), 1056),))
+    assert memory.sequences(1056) > 4
+
+
+def test_an_offload_that_fails_is_no_end(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there is not even memory to offload, the picture fails as too large and the process goes on."""
+
+    def full() -> bool:
+        raise torch.OutOfMemoryError
+
+    place = Place()
+    monkeypatch.setattr(place, "offload", full)
+    monkeypatch.setattr(tiny, "placement", place)
+    short_calls(tiny, monkeypatch, lambda: 0)
+    session = Session(tiny)
+    session.take(recipe_of())
+    assert session.finish().failures[0].reason is Reason.TOO_LARGE
 
 
 def test_errors_are_not_held(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:

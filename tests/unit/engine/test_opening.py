@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from consumer.engine import warmup
+from consumer.engine.model import CALL_TOKENS
 from consumer.engine.opening import open_model
 from consumer.engine.warmup import MOST_CALL_TOKENS, call_tokens, warm_up
 from consumer.errors import Fatal
@@ -70,3 +71,28 @@ def test_a_warm_up_that_does_not_fit_is_no_end(tiny: Model, tiny_model: Path, mo
 
     monkeypatch.setattr(tiny.vae, "decode", full)
     warm_up(tiny, EngineSettings(), tiny_model)
+
+
+def test_the_text_encoder_makes_room_before_the_first_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where parts take turns on the device, the transformer's turn is told before its price is measured."""
+    turns: list[str] = []
+    monkeypatch.setattr(tiny.placement, "turn_to", lambda part: turns.append(part.name))
+    forward = tiny.transformer.forward
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        turns.append("call")
+        return forward(*arguments, **options)
+
+    monkeypatch.setattr(tiny.transformer, "forward", noted)
+    call_tokens(tiny)
+    assert turns[:2] == ["TRANSFORMER", "call"]
+
+
+def test_a_price_that_cannot_be_measured_is_guessed(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device too small for the long call starts all the same."""
+
+    def full(*_arguments: Any, **_options: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(tiny.transformer, "forward", full)
+    assert call_tokens(tiny) == CALL_TOKENS

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.selection import PATIENCE_STEPS, STAY_STEPS, Call, Chooser, Limits, Step
+from consumer.engine.selection import PATIENCE_STEPS, STARVING_EVERY, STAY_STEPS, Call, Chooser, Limits, Step
 from consumer.jobs import Lane
 
 
@@ -157,7 +158,7 @@ def test_everybody_is_painted(crowd: list[Wanted], within: Limits) -> None:
         step = chooser.choose(waiting)
         for picture in waiting:
             if picture in step.pictures:
-                picture.steps -= 1
+                picture.steps, picture.passed_over = picture.steps - 1, 0
             else:
                 picture.passed_over += 1
         waiting = [picture for picture in waiting if picture.steps]
@@ -167,12 +168,30 @@ def test_everybody_is_painted(crowd: list[Wanted], within: Limits) -> None:
 
 @pytest.mark.parametrize("lane", Lane)
 def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
-    """Under an endless stream of interactive pictures that it cannot join, any picture begins within the bound."""
+    """Under an endless stream of interactive pictures that it cannot join, any picture steps within the bound."""
     chooser, patient = Chooser[Wanted](limits()), Wanted(0, lane, length=4160)
-    bound = lane.rank * PATIENCE_STEPS
-    for number in range(1, bound + 3):
-        step = chooser.choose([patient, Wanted(number, Lane.INTERACTIVE)])
-        if patient in step.pictures:
-            break
-        patient.passed_over += 1
-    assert patient.passed_over <= bound
+    waits = []
+    for number in range(1, 500):
+        if patient in chooser.choose([patient, Wanted(number, Lane.INTERACTIVE)]).pictures:
+            waits.append(patient.passed_over)
+            patient.passed_over = 0
+        else:
+            patient.passed_over += 1
+    assert waits
+    assert max(waits) <= PATIENCE_STEPS
+
+
+@pytest.mark.parametrize("starving", [1, 8, 24])
+def test_starving_pictures_hold_nobody_up(starving: int) -> None:
+    """However many lower pictures starve, an interactive one waits for one step, and loses one in every few."""
+    chooser = Chooser[Wanted](limits(pictures=1))
+    crowd = [Wanted(number, Lane.BACKFILL, passed_over=PATIENCE_STEPS + number) for number in range(starving)]
+    urgent = Wanted(99, Lane.INTERACTIVE)
+    steps = []
+    for _ in range(20 * STARVING_EVERY):
+        (chosen,) = chooser.choose([*crowd, urgent]).pictures
+        steps.append(chosen is urgent)
+        for picture in (*crowd, urgent):
+            picture.passed_over = 0 if picture is chosen else picture.passed_over + 1
+    assert not any(one is other is False for one, other in itertools.pairwise(steps))
+    assert sum(steps) >= len(steps) - 20
