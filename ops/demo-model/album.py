@@ -33,7 +33,7 @@ class Album:
 
 def open_album(folder: Path, width: int, height: int, count: int, seed: int) -> Album:
     """Return the album of that size, drawn first if it is not there: `count` scenes of the training world."""
-    name = folder / f"{width}x{height}-{count}"
+    name = folder / f"{width}x{height}-{count}-{seed}"
     if not name.with_suffix(".json").exists():
         _draw_album(name, width, height, count, seed)
     scenes = [Scene(**entry) for entry in json.loads(name.with_suffix(".json").read_text())]

@@ -64,7 +64,7 @@ def train_autoencoder(albums: list[Album], folder: Path, minutes: float, say: Ca
         average.update()
         step += 1
         share = clock.tick()
-        if step % 200 == 0 or share >= 1:
+        if step % 100 == 0 or share >= 1:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "shadow": average.shadow}
             torch.save({**state, "step": step, "minutes": clock.minutes}, state_file)
             say(f"autoencoder step {step} minute {clock.minutes:.1f} loss {loss.item():.4f}")
