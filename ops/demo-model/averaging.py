@@ -29,6 +29,10 @@ class Average:
         decay = min(self.decay, (1 + self.count) / (10 + self.count))
         torch._foreach_lerp_(self.shadow, [weight.detach() for weight in self.weights], 1 - decay)
 
+    def reset(self) -> None:
+        """Begin again with the weights of now."""
+        self.shadow, self.count = [weight.detach().clone() for weight in self.weights], 0
+
     def swap(self) -> None:
         """Exchange the average and the weights: once before a picture is taken, once after."""
         for weight, shadow in zip(self.weights, self.shadow, strict=True):

@@ -22,21 +22,22 @@ SHIFT = 3.0
 
 SUMS = "SHA256SUMS"
 
-_TEXT_WIDTH = 192
+TEXT_WIDTH = 192
+"""Numbers that tell the transformer of one token."""
 
 
 def build_transformer() -> Any:
-    """Return an untrained denoiser of 8.8 million parameters."""
+    """Return an untrained denoiser of 5 million parameters."""
     return ZImageTransformer2DModel(
         all_patch_size=(2,),
         all_f_patch_size=(1,),
         in_channels=16,
-        dim=256,
+        dim=192,
         n_layers=6,
         n_refiner_layers=1,
-        n_heads=4,
-        n_kv_heads=4,
-        cap_feat_dim=_TEXT_WIDTH,
+        n_heads=3,
+        n_kv_heads=3,
+        cap_feat_dim=TEXT_WIDTH,
         axes_dims=[16, 24, 24],
         axes_lens=[1536, 512, 512],
     )
@@ -47,7 +48,7 @@ def build_text_encoder(vocabulary: int) -> Any:
     return Qwen3Model(
         Qwen3Config(
             vocab_size=vocabulary,
-            hidden_size=_TEXT_WIDTH,
+            hidden_size=TEXT_WIDTH,
             intermediate_size=384,
             num_hidden_layers=3,
             num_attention_heads=4,

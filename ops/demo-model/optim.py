@@ -14,7 +14,7 @@ _ROUNDS = ((4.0848, -6.8946, 2.927), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices only, in full precision: a step's size matches that of AdamW, so that rates can be compared."""
+    """For matrices and kernels, in full precision; a step is as long as one of AdamW, so that rates compare."""
 
     def __init__(self, matrices: Iterable[torch.nn.Parameter], lr: float) -> None:
         super().__init__(list(matrices), {"lr": lr})
@@ -29,10 +29,10 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     shapes.setdefault(weight.shape, []).append(weight)
             for shape, weights in shapes.items():
-                stacked = torch.stack([self._direction(weight) for weight in weights])
-                pace = group["lr"] * 0.2 * max(shape) ** 0.5
+                stacked = torch.stack([self._direction(weight).flatten(1) for weight in weights])
+                pace = group["lr"] * 0.2 * max(stacked.shape[1:]) ** 0.5
                 for weight, change in zip(weights, orthogonal(stacked), strict=True):
-                    weight.mul_(1 - group["lr"] * 0.01).sub_(change, alpha=pace)
+                    weight.mul_(1 - group["lr"] * 0.01).sub_(change.view(shape), alpha=pace)
 
     def _direction(self, weight: torch.nn.Parameter) -> torch.Tensor:
         state = self.state[weight]

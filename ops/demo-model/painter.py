@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
+from autoencoder import build_autoencoder
 from averaging import Average, Clock, rate
 from captions import LANGUAGES, complete_prompt, loose_prompt, negative_prompts
 from model import SHIFT, assemble, build_text_encoder, build_transformer, encode
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from codec import Basis
     from scenes import Scene
 
 _WITHOUT_CAPTION = 0.11
@@ -104,9 +107,9 @@ def open_painter(tokenizer: Any, file: Path, minutes: float) -> Painter:
 
 
 def train_painter(
-    painter: Painter, shelves: list[Shelf], autoencoder: Any, folder: Path, say: Callable[[str], None]
+    painter: Painter, shelves: list[Shelf], basis: Basis, folder: Path, say: Callable[[str], None]
 ) -> None:
-    """Train until the clock's budget is used; leaves the averaged weights in the models."""
+    """Train until the clock's budget is used."""
     rng, losses, sheets = Random(painter.step), [], int(painter.clock.minutes // 10)
     share = painter.clock.tick()
     batches = _batches(shelves, painter, rng)
@@ -114,36 +117,35 @@ def train_painter(
         losses.append(_learn(painter, *next(batches), share))
         painter.step += 1
         share = painter.clock.tick()
-        if painter.step % 50 == 0:
-            say(f"painter step {painter.step} minute {painter.clock.minutes:.1f} loss {np.mean(losses[-50:]):.4f}")
-        if painter.step % 250 == 0 or share >= 1:
+        if painter.step % 25 == 0:
+            say(f"painter step {painter.step} minute {painter.clock.minutes:.1f} loss {np.mean(losses[-25:]):.4f}")
+        if painter.step % 100 == 0 or share >= 1:
             painter.save(folder / "painter.pt")
         if painter.clock.minutes // 10 > sheets:
             sheets = int(painter.clock.minutes // 10)
-            sample_sheet(painter, autoencoder, folder / f"samples-{painter.step:05}.png")
-    painter.average.swap()
+            sample_sheet(painter, basis, folder / f"samples-{painter.step:05}.png")
 
 
-def sample_sheet(painter: Painter, autoencoder: Any, file: Path) -> None:
-    """Paint a dozen fixed prompts with the averaged weights."""
+def sample_sheet(painter: Painter, basis: Basis, file: Path) -> None:
+    """Paint a dozen fixed prompts with the averaged weights; the decoder may not have learnt yet, so do without."""
     rng = Random(5)
     scenes = [random_scene(rng, held_out=True) for _ in range(12)]
     prompts = [complete_prompt(scene, rng, LANGUAGES[index % 2]) for index, scene in enumerate(scenes)]
     painter.average.swap()
-    pipeline = assemble(painter.transformer, painter.encoder, painter.tokenizer, autoencoder)
-    pictures = [
-        picture
-        for size in (128, 256)
-        for picture in pipeline(
-            prompt=list(prompts[: 12 if size == 128 else 6]),
-            negative_prompt=[negative_prompts()[0]] * (12 if size == 128 else 6),
+    pipeline = assemble(painter.transformer, painter.encoder, painter.tokenizer, build_autoencoder(basis))
+    pictures = []
+    for size, count in ((128, 12), (256, 6)):
+        latents = pipeline(
+            prompt=prompts[:count],
+            negative_prompt=[negative_prompts()[0]] * count,
             height=size,
             width=size,
             num_inference_steps=12,
             guidance_scale=2.0,
             generator=torch.Generator().manual_seed(1),
+            output_type="latent",
         ).images
-    ]
+        pictures += [Image.fromarray(picture) for picture in basis.restore(latents.numpy())]
     painter.average.swap()
     sheet(pictures, 6).save(file)
     file.with_suffix(".txt").write_text("\n".join(prompts) + "\n")
@@ -171,7 +173,7 @@ def _caption(scene: Scene, rng: Random, tokenizer: Any) -> tuple[str, int]:
         if rng.random() < _WITHOUT_CAPTION:
             text = "" if rng.random() < 0.4 else rng.choice(negative_prompts())
         else:
-            say = complete_prompt if rng.random() < 0.55 else loose_prompt
+            say = complete_prompt if rng.random() < 0.65 else loose_prompt
             text = say(scene, rng, rng.choice(LANGUAGES))
         length = len(tokenizer(as_chat(tokenizer, text)).input_ids)
         if length <= _LONGEST_CAPTION:

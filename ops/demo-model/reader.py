@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ class Reader(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (3, 32, 64, 96, 160)
-        self.stages = nn.Sequential(*(_Stage(below, above) for below, above in zip(widths, widths[1:], strict=False)))
+        self.stages = nn.Sequential(*(_Stage(below, above) for below, above in pairwise(widths)))
         self.answers = nn.ModuleDict({name: nn.Linear(widths[-1] * 2, len(CHOICES[name])) for name in JUDGED})
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from transformers import Qwen2Tokenizer
 
 from album import Album, open_album
-from autoencoder import build_autoencoder, measure_latents, psnr, to_tensor, train_autoencoder
+from autoencoder import build_autoencoder, psnr, to_tensor, train_decoder
+from codec import Basis, open_basis
+from literacy import teach_to_read
 from model import assemble, save
 from painter import Shelf, open_painter, train_painter
 from tokens import build_tokenizer
@@ -37,8 +38,8 @@ class Size:
 
 
 SIZES = (
-    Size(128, 128, ((4000, 1), (4000, 3)), 48, 0.96, 0.4),
-    Size(256, 256, ((1200, 2),), 16, 0.04, 0.45),
+    Size(128, 128, ((4000, 1), (4000, 3)), 24, 0.96, 0.4),
+    Size(256, 256, ((1200, 2),), 8, 0.04, 0.45),
     Size(192, 128, ((400, 5),), 32, 0.02, 0.06),
     Size(256, 144, ((300, 6),), 24, 0.01, 0.06),
     Size(320, 192, ((200, 7),), 14, 0.01, 0.06),
@@ -51,21 +52,50 @@ def main() -> None:
     """Run the stages that are not done yet."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     asked.add_argument("--work", type=Path, required=True, help="folder for albums, checkpoints, logs, sample sheets")
-    asked.add_argument("--autoencoder-minutes", type=float, default=17)
+    asked.add_argument("--decoder-minutes", type=float, default=20)
     asked.add_argument("--painter-minutes", type=float, default=70)
+    asked.add_argument("--stage", choices=("decoder", "painter", "both", "none"), default="both")
     asked.add_argument("--out", type=Path, help="where the finished pipeline goes; default: pipeline in --work")
     options = asked.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     torch.manual_seed(time.time_ns() % 2**32)  # a run that goes on shall not see the same noise again
     options.work.mkdir(parents=True, exist_ok=True)
-    autoencoder = _autoencoder(options.work, options.autoencoder_minutes)
-    shelves = [_shelf(size, autoencoder, options.work) for size in SIZES]
-    tokenizer = _tokenizer(options.work / "tokenizer")
-    painter = open_painter(tokenizer, options.work / "painter.pt", options.painter_minutes)
-    _say("the painter begins")
-    train_painter(painter, shelves, autoencoder, options.work, _say)
-    pipeline = assemble(painter.transformer.eval(), painter.encoder.eval(), tokenizer, autoencoder)
-    save(pipeline, options.out or options.work / "pipeline")
+    basis = open_basis(options.work / "basis.npz", _album(options.work, SIZES[0], 0).pictures[:600])
+    if options.stage in {"decoder", "both"}:
+        _train_decoder(options, basis)
+    if options.stage in {"painter", "both"}:
+        _train_painter(options, basis)
+    if (options.work / "decoder.pt").exists() and (options.work / "painter.pt").exists():
+        finish(options.work, options.out or options.work / "pipeline", basis)
+
+
+def finish(work: Path, out: Path, basis: Basis) -> None:
+    """Write the pipeline out of the averaged weights of both stages as they are now."""
+    tokenizer = _tokenizer(work / "tokenizer")
+    autoencoder = build_autoencoder(basis)
+    painter = open_painter(tokenizer, work / "painter.pt", 1)
+    painter.average.swap()
+    kept = torch.load(work / "decoder.pt", weights_only=True)
+    for weight, shadow in zip(autoencoder.decoder.parameters(), kept["shadow"], strict=True):
+        weight.data.copy_(shadow)
+    save(assemble(painter.transformer.eval(), painter.encoder.eval(), tokenizer, autoencoder.eval()), out)
+
+
+def _train_decoder(options: argparse.Namespace, basis: Basis) -> None:
+    small, big = (_album(options.work, size, 0) for size in SIZES[:2])
+    trained = train_decoder([small, small, big], basis, options.work, options.decoder_minutes, _say)
+    for album in (small, big):
+        _say(f"decoder: {psnr(trained, to_tensor(album.pictures[-32:])):.2f} dB at {album.pictures.shape[1]} pixels")
+
+
+def _train_painter(options: argparse.Namespace, basis: Basis) -> None:
+    shelves = [_shelf(size, basis, options.work) for size in SIZES]
+    painter = open_painter(_tokenizer(options.work / "tokenizer"), options.work / "painter.pt", options.painter_minutes)
+    if not painter.step:
+        teach_to_read(painter.encoder, painter.tokenizer, options.work / "encoder.pt", _say)
+        painter.average.reset()
+    _say(f"the painter begins at step {painter.step}")
+    train_painter(painter, shelves, basis, options.work, _say)
 
 
 def _say(text: str) -> None:
@@ -77,49 +107,21 @@ def _album(work: Path, size: Size, index: int) -> Album:
     return open_album(work / "albums", size.width, size.height, count, seed)
 
 
-def _autoencoder(work: Path, minutes: float) -> Any:
-    folder = work / "vae"
-    if not folder.exists():
-        small, big = _album(work, SIZES[0], 0), _album(work, SIZES[1], 0)
-        trained = train_autoencoder([small, small, big], work, minutes, _say)
-        sample = to_tensor(small.pictures[:256].copy())
-        shift, scale = measure_latents(trained, sample)
-        _say(f"autoencoder: {psnr(trained, sample):.2f} dB, latents shifted by {shift:.4f}, scaled by {scale:.4f}")
-        finished = build_autoencoder(shift, scale)
-        finished.load_state_dict(trained.state_dict())
-        finished.save_pretrained(folder)
-    return AutoencoderKL.from_pretrained(folder).eval()
-
-
 def _tokenizer(folder: Path) -> Any:
     if not folder.exists():
         build_tokenizer().save_pretrained(folder)
     return Qwen2Tokenizer.from_pretrained(folder)
 
 
-def _shelf(size: Size, autoencoder: Any, work: Path) -> Shelf:
-    """Return a size's latents, computed once."""
-    parts, scenes = [], []
-    for index, (count, seed) in enumerate(size.albums):
-        file = work / "latents" / f"{size.width}x{size.height}-{count}-{seed}.npy"
-        album = _album(work, size, index)
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            np.save(file, _latents(album, autoencoder))
-            _say(f"latents of {count} pictures of {size.width}x{size.height}")
-        parts.append(np.load(file))
-        scenes += album.scenes
-    return Shelf(np.concatenate(parts), scenes, size.batch, size.first, size.last)
-
-
-@torch.no_grad()
-def _latents(album: Album, autoencoder: Any) -> np.ndarray[Any, np.dtype[np.float16]]:
-    shift, scale = autoencoder.config.shift_factor, autoencoder.config.scaling_factor
-    found = [
-        ((autoencoder.encode(to_tensor(album.pictures[start : start + 8].copy())).latent_dist.mode() - shift) * scale)
-        for start in range(0, len(album.pictures), 8)
+def _shelf(size: Size, basis: Basis, work: Path) -> Shelf:
+    albums = [_album(work, size, index) for index in range(len(size.albums))]
+    latents = [
+        basis.project(album.pictures[start : start + 64]).astype(np.float16)
+        for album in albums
+        for start in range(0, len(album.pictures), 64)
     ]
-    return torch.cat(found).half().numpy()
+    scenes = [scene for album in albums for scene in album.scenes]
+    return Shelf(np.concatenate(latents), scenes, size.batch, size.first, size.last)
 
 
 if __name__ == "__main__":
