@@ -112,7 +112,7 @@ def _step(
     pixels = functional.l1_loss(made, real)
     down, across = (functional.l1_loss(made.diff(dim=dim), real.diff(dim=dim)) for dim in (2, 3))
     loss = pixels + 0.5 * (down + across)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
     for optimizer in optimizers:
         optimizer.step()
@@ -123,7 +123,7 @@ def _crops(albums: Sequence[Album], basis: Basis, draw: np.random.Generator) -> 
     """Return latents, a little noisy as the painter's are, and crops, half of them mirrored."""
     crops = []
     for _ in range(_BATCH):
-        pictures = albums[draw.integers(len(albums))].pictures
+        pictures = albums[int(draw.integers(len(albums)))].pictures
         picture = pictures[draw.integers(len(pictures))]
         top, left = (int(draw.integers((side - _CROP) // BLOCK + 1)) * BLOCK for side in picture.shape[:2])
         crop = picture[top : top + _CROP, left : left + _CROP]

@@ -43,7 +43,7 @@ class Basis:
 
     def project(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return latents (count, 16, rows, columns) of bytes (count, height, width, 3)."""
-        blocks = (_blocks(pictures, BLOCK) - self.mean) @ self.axes / self.scale
+        blocks = ((_blocks(pictures, BLOCK) - self.mean) @ self.axes / self.scale).astype(np.float32)
         count, height, width, _ = pictures.shape
         return blocks.reshape(count, height // BLOCK, width // BLOCK, CHANNELS).transpose(0, 3, 1, 2)
 

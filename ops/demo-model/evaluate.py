@@ -46,7 +46,7 @@ def main() -> None:
     asked.add_argument("--count", type=int, default=500)
     asked.add_argument("--without-guidance", type=int, default=200, help="pictures painted with guidance 0")
     options = asked.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     albums = [
         open_album(options.work / "albums", size.width, size.height, count, seed)
         for size in SIZES[:2]

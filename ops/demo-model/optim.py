@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
     """Return matrices (count, rows, columns) with all singular values near 1, by Newton-Schulz rounds."""
     tall = matrices.shape[1] > matrices.shape[2]
-    found = matrices.transpose(1, 2) if tall else matrices
+    found: torch.Tensor = matrices.transpose(1, 2) if tall else matrices
     found = found / (found.norm(dim=(1, 2), keepdim=True) * 1.02 + 1e-7)
     for first, third, fifth in _ROUNDS:
         gram = found @ found.transpose(1, 2)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _WITHOUT_CAPTION = 0.11
 _POOL = 8
 _LONGEST_CAPTION = 96
-_MUON_RATE, _ADAM_RATE = 2e-3, 1e-3
+_MUON_RATE, _ADAM_RATE = 4e-3, 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _learn(painter: Painter, latents: torch.Tensor, prompts: list[str], share: f
     features = encode(painter.tokenizer, painter.encoder, prompts)
     told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma.flatten(), features, return_dict=False)[0]
     loss = functional.mse_loss(torch.stack(told).squeeze(2), latents - noise)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
     for optimizer in painter.optimizers:
         optimizer.step()

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from album import Album
 
 JUDGED = ("subject", "colour", "ground", "weather", "time", "style", "size", "place")
 """The attributes that the judge reads."""
 
-SIDE = 128
+SIDE = 64
 """Pixels a side of what it reads; larger pictures are made smaller first."""
 
 _BATCH = 32
-_EPOCHS = 9
+_EPOCHS = 8
 
 
 class Reader(nn.Module):
-    """Convolutions down to 8x8, then one answer for each attribute."""
+    """Convolutions down to 4x4, then one answer for each attribute."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 32, 64, 96, 160)
+        widths = (3, 24, 48, 96, 160)
         self.stages = nn.Sequential(*(_Stage(below, above) for below, above in pairwise(widths)))
         self.answers = nn.ModuleDict({name: nn.Linear(widths[-1] * 2, len(CHOICES[name])) for name in JUDGED})
 
@@ -76,7 +78,7 @@ def train_reader(albums: Sequence[Album], file: Path, say: Callable[[str], None]
     if file.exists():
         reader.load_state_dict(torch.load(file, weights_only=True))
         return reader.eval()
-    pictures = np.concatenate([_small(album) for album in albums])
+    pictures = np.stack([_small(Image.fromarray(picture)) for album in albums for picture in album.pictures])
     truths = _truths([scene for album in albums for scene in album.scenes])
     steps = _EPOCHS * (len(pictures) // _BATCH)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=0.02)
@@ -100,7 +102,7 @@ def held_out_accuracy(reader: Reader, count: int) -> dict[str, float]:
     """Return how often the reader is right on drawn scenes of combinations that it has never seen."""
     rng = Random(99)
     scenes = [random_scene(rng, held_out=True) for _ in range(count)]
-    return accuracy(read(reader, [draw(scene, SIDE, SIDE) for scene in scenes]), scenes)
+    return accuracy(read(reader, [draw(scene, 128, 128) for scene in scenes]), scenes)
 
 
 @torch.no_grad()
@@ -108,10 +110,7 @@ def read(reader: Reader, pictures: Sequence[Image.Image]) -> list[dict[str, str]
     """Return the attributes that the reader sees in each picture."""
     found: list[dict[str, str]] = []
     for start in range(0, len(pictures), 64):
-        part = [
-            np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
-            for picture in pictures[start : start + 64]
-        ]
+        part = [_small(picture) for picture in pictures[start : start + 64]]
         best = {name: scores.argmax(dim=1).tolist() for name, scores in reader(to_tensor(np.stack(part))).items()}
         found += [{name: CHOICES[name][best[name][index]] for name in JUDGED} for index in range(len(part))]
     return found
@@ -125,13 +124,8 @@ def accuracy(seen: Sequence[dict[str, str]], scenes: Sequence[Scene]) -> dict[st
     }
 
 
-def _small(album: Album) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    side = album.pictures.shape[1] // SIDE
-    if side == 1:
-        return np.asarray(album.pictures)
-    count = len(album.pictures)
-    blocks = np.asarray(album.pictures).reshape(count, SIDE, side, SIDE, side, 3)
-    return blocks.mean(axis=(2, 4)).astype(np.uint8)
+def _small(picture: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def _truths(scenes: Sequence[Scene]) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -111,11 +111,6 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
     veil(picture, scene.time, scene.weather, 0.34)
     fall(picture, scene.time, scene.weather, rng)
     return look.finish(picture, rng).resize((width, height), Image.Resampling.BOX)
-
-
-def without(scene: Scene, rng: Random, *names: str) -> Scene:
-    """Return the scene with those attributes drawn anew."""
-    return replace(scene, **{name: rng.choice(CHOICES[name]) for name in names})
 
 
 def _place_subject(picture: Image.Image, scene: Scene, rng: Random) -> None:

@@ -22,6 +22,7 @@ from codec import Basis, open_basis
 from literacy import teach_to_read
 from model import assemble, save
 from painter import Shelf, open_painter, train_painter
+from speed import speed_up
 from tokens import build_tokenizer
 
 
@@ -38,8 +39,8 @@ class Size:
 
 
 SIZES = (
-    Size(128, 128, ((4000, 1), (4000, 3)), 24, 0.96, 0.4),
-    Size(256, 256, ((1200, 2),), 8, 0.04, 0.45),
+    Size(128, 128, ((4000, 1), (4000, 3)), 40, 0.9, 0.3),
+    Size(256, 256, ((1200, 2),), 12, 0.1, 0.5),
     Size(192, 128, ((400, 5),), 32, 0.02, 0.06),
     Size(256, 144, ((300, 6),), 24, 0.01, 0.06),
     Size(320, 192, ((200, 7),), 14, 0.01, 0.06),
@@ -94,6 +95,7 @@ def _train_painter(options: argparse.Namespace, basis: Basis) -> None:
     if not painter.step:
         teach_to_read(painter.encoder, painter.tokenizer, options.work / "encoder.pt", _say)
         painter.average.reset()
+    speed_up(painter.transformer)
     _say(f"the painter begins at step {painter.step}")
     train_painter(painter, shelves, basis, options.work, _say)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from random import Random
 
@@ -44,7 +44,7 @@ def test_another_seed_draws_another_picture() -> None:
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_every_attribute_shows(name: str) -> None:
     """Two values of one attribute never give the same picture."""
-    scenes = [replace(SCENE, **{name: value}) for value in CHOICES[name]]
+    scenes = [Scene(**{**asdict(SCENE), name: value}) for value in CHOICES[name]]
 
     assert all(distance(first, second) > 0.5 for first, second in pairwise(scenes))
 
