@@ -39,7 +39,7 @@ _MUON_RATE, _ADAM_RATE = 4e-3, 2e-3
 class Shelf:
     """Latents of one picture size (count, channels, rows, columns), their scenes, how many make a batch, how often.
 
-    `first` and `last` are the shares of all steps that this size gets at the start and at the end of the training.
+    `first` and `last` are the shares of all steps that this size gets in the first and in the last third.
     """
 
     latents: NDArray[np.float16]
@@ -154,8 +154,8 @@ def sample_sheet(painter: Painter, basis: Basis, file: Path) -> None:
 def _batches(shelves: list[Shelf], painter: Painter, rng: Random) -> Iterator[tuple[torch.Tensor, list[str]]]:
     """Yield latents and captions for ever; captions of one batch are of like length, so that little is padding."""
     while True:
-        share = painter.clock.minutes / painter.clock.budget
-        weights = [shelf.first + (shelf.last - shelf.first) * min(1.0, share * 1.4) for shelf in shelves]
+        late = min(1.0, max(0.0, painter.clock.minutes / painter.clock.budget - 0.35) / 0.3)
+        weights = [shelf.first + (shelf.last - shelf.first) * late for shelf in shelves]
         shelf = rng.choices(shelves, weights)[0]
         picks = rng.choices(range(len(shelf.scenes)), k=shelf.batch * _POOL)
         texts = [_caption(shelf.scenes[pick], rng, painter.tokenizer) for pick in picks]

@@ -30,7 +30,7 @@ SIDE = 64
 """Pixels a side of what it reads; larger pictures are made smaller first."""
 
 _BATCH = 32
-_EPOCHS = 8
+_EPOCHS = 4
 
 
 class Reader(nn.Module):

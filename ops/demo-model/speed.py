@@ -44,7 +44,7 @@ class PlainAttention:
 
 def _rotate(values: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     cosine, sine = turns[..., 0].unsqueeze(2), turns[..., 1].unsqueeze(2)
-    first, second = values.unflatten(-1, (-1, 2)).unbind(-1)
+    first, second = values.view(*values.shape[:-1], -1, 2).unbind(-1)
     return torch.stack((first * cosine - second * sine, first * sine + second * cosine), -1).flatten(-2)
 
 

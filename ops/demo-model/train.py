@@ -39,8 +39,8 @@ class Size:
 
 
 SIZES = (
-    Size(128, 128, ((4000, 1), (4000, 3)), 40, 0.9, 0.3),
-    Size(256, 256, ((1200, 2),), 12, 0.1, 0.5),
+    Size(128, 128, ((4000, 1), (4000, 3)), 40, 0.96, 0.3),
+    Size(256, 256, ((1200, 2),), 12, 0.04, 0.5),
     Size(192, 128, ((400, 5),), 32, 0.02, 0.06),
     Size(256, 144, ((300, 6),), 24, 0.01, 0.06),
     Size(320, 192, ((200, 7),), 14, 0.01, 0.06),
@@ -53,8 +53,8 @@ def main() -> None:
     """Run the stages that are not done yet."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     asked.add_argument("--work", type=Path, required=True, help="folder for albums, checkpoints, logs, sample sheets")
-    asked.add_argument("--decoder-minutes", type=float, default=20)
-    asked.add_argument("--painter-minutes", type=float, default=70)
+    asked.add_argument("--decoder-minutes", type=float, default=15)
+    asked.add_argument("--painter-minutes", type=float, default=150)
     asked.add_argument("--stage", choices=("decoder", "painter", "both", "none"), default="both")
     asked.add_argument("--out", type=Path, help="where the finished pipeline goes; default: pipeline in --work")
     options = asked.parse_args()
