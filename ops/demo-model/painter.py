@@ -119,7 +119,7 @@ def train_painter(
         share = painter.clock.tick()
         if painter.step % 25 == 0:
             say(f"painter step {painter.step} minute {painter.clock.minutes:.1f} loss {np.mean(losses[-25:]):.4f}")
-        if painter.step % 100 == 0 or share >= 1:
+        if painter.step % 50 == 0 or share >= 1:
             painter.save(folder / "painter.pt")
         if painter.clock.minutes // 10 > sheets:
             sheets = int(painter.clock.minutes // 10)
