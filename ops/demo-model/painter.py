@@ -1,0 +1,201 @@
+"""Stage 2: text encoder and transformer learn together, by flow matching, to paint what a caption says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from autoencoder import build_autoencoder
+from averaging import Average, Clock, rate
+from captions import LANGUAGES, complete_prompt, loose_prompt, negative_prompts
+from model import SHIFT, assemble, build_text_encoder, build_transformer, encode
+from optim import Muon
+from scenes import random_scene
+from sheets import sheet
+from tokens import as_chat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from codec import Basis
+    from scenes import Scene
+
+_WITHOUT_CAPTION = 0.11
+_POOL = 8
+_LONGEST_CAPTION = 96
+_MUON_RATE, _ADAM_RATE = 4e-3, 2e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Latents of one picture size (count, channels, rows, columns), their scenes, how many make a batch, how often.
+
+    `first` and `last` are the shares of all steps that this size gets in the first and in the last third.
+    """
+
+    latents: NDArray[np.float16]
+    scenes: list[Scene]
+    batch: int
+    first: float
+    last: float
+
+
+@dataclass(slots=True)
+class Painter:
+    """All that is trained here, and where the training is."""
+
+    transformer: Any
+    encoder: Any
+    tokenizer: Any
+    average: Average
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+    clock: Clock
+    step: int = 0
+
+    def save(self, file: Path) -> None:
+        """Write everything that a later run needs to go on."""
+        state = {
+            "transformer": self.transformer.state_dict(),
+            "encoder": self.encoder.state_dict(),
+            "shadow": self.average.shadow,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "minutes": self.clock.minutes,
+        }
+        torch.save(state, file.with_suffix(".new"))
+        file.with_suffix(".new").replace(file)
+
+    def load(self, file: Path) -> None:
+        """Go on from what an earlier run wrote."""
+        state = torch.load(file, weights_only=True)
+        self.transformer.load_state_dict(state["transformer"])
+        self.encoder.load_state_dict(state["encoder"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self.average.shadow = state["shadow"]
+        self.step = self.average.count = state["step"]
+        self.clock.minutes = state["minutes"]
+
+
+def open_painter(tokenizer: Any, file: Path, minutes: float) -> Painter:
+    """Return the painter as the last run left it, or a new one."""
+    transformer, encoder = build_transformer(), build_text_encoder(len(tokenizer))
+    weights = [*transformer.parameters(), *encoder.parameters()]
+    inner = [*transformer.layers, *transformer.noise_refiner, *transformer.context_refiner, *encoder.layers]
+    matrices = [
+        weight
+        for block in inner
+        for name, weight in block.named_parameters()
+        if weight.ndim == 2 and "adaLN" not in name
+    ]
+    chosen = {id(weight) for weight in matrices}
+    rest = [weight for weight in weights if id(weight) not in chosen]
+    optimizers = (Muon(matrices, _MUON_RATE), torch.optim.AdamW(rest, _ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01))
+    painter = Painter(transformer, encoder, tokenizer, Average(weights, 0.998), optimizers, Clock(minutes))
+    if file.exists():
+        painter.load(file)
+    return painter
+
+
+def train_painter(
+    painter: Painter, shelves: list[Shelf], basis: Basis, folder: Path, say: Callable[[str], None]
+) -> None:
+    """Train until the clock's budget is used."""
+    rng, losses, sheets = Random(painter.step), [], int(painter.clock.minutes // 10)
+    share = painter.clock.tick()
+    batches = _batches(shelves, painter, rng)
+    while share < 1:
+        losses.append(_learn(painter, *next(batches), share))
+        painter.step += 1
+        share = painter.clock.tick()
+        if painter.step % 25 == 0:
+            say(f"painter step {painter.step} minute {painter.clock.minutes:.1f} loss {np.mean(losses[-25:]):.4f}")
+        if painter.step % 50 == 0 or share >= 1:
+            painter.save(folder / "painter.pt")
+        if painter.clock.minutes // 10 > sheets:
+            sheets = int(painter.clock.minutes // 10)
+            sample_sheet(painter, basis, folder / f"samples-{painter.step:05}.png")
+
+
+def sample_sheet(painter: Painter, basis: Basis, file: Path) -> None:
+    """Paint a dozen fixed prompts with the averaged weights; the decoder may not have learnt yet, so do without."""
+    rng = Random(5)
+    scenes = [random_scene(rng, held_out=True) for _ in range(12)]
+    prompts = [complete_prompt(scene, rng, LANGUAGES[index % 2]) for index, scene in enumerate(scenes)]
+    painter.average.swap()
+    pipeline = assemble(painter.transformer, painter.encoder, painter.tokenizer, build_autoencoder(basis))
+    pictures = []
+    for size, count in ((128, 12), (256, 6)):
+        latents = pipeline(
+            prompt=prompts[:count],
+            negative_prompt=[negative_prompts()[0]] * count,
+            height=size,
+            width=size,
+            num_inference_steps=12,
+            guidance_scale=2.0,
+            generator=torch.Generator().manual_seed(1),
+            output_type="latent",
+        ).images
+        pictures += [Image.fromarray(picture) for picture in basis.restore(latents.numpy())]
+    painter.average.swap()
+    sheet(pictures, 6).save(file)
+    file.with_suffix(".txt").write_text("\n".join(prompts) + "\n")
+
+
+def _batches(shelves: list[Shelf], painter: Painter, rng: Random) -> Iterator[tuple[torch.Tensor, list[str]]]:
+    """Yield latents and captions for ever; captions of one batch are of like length, so that little is padding."""
+    while True:
+        late = min(1.0, max(0.0, painter.clock.minutes / painter.clock.budget - 0.35) / 0.3)
+        weights = [shelf.first + (shelf.last - shelf.first) * late for shelf in shelves]
+        shelf = rng.choices(shelves, weights)[0]
+        picks = rng.choices(range(len(shelf.scenes)), k=shelf.batch * _POOL)
+        texts = [_caption(shelf.scenes[pick], rng, painter.tokenizer) for pick in picks]
+        pairs = sorted(zip(picks, texts, strict=True), key=lambda pair: -(-pair[1][1] // 32))
+        groups = [pairs[start : start + shelf.batch] for start in range(0, len(pairs), shelf.batch)]
+        rng.shuffle(groups)
+        for group in groups if shelf is shelves[0] else groups[:2]:
+            latents = torch.from_numpy(shelf.latents[[pick for pick, _ in group]]).float()
+            yield latents, [text for _, (text, _) in group]
+
+
+def _caption(scene: Scene, rng: Random, tokenizer: Any) -> tuple[str, int]:
+    """Return a caption, or what stands for none, and its length in tokens."""
+    while True:
+        if rng.random() < _WITHOUT_CAPTION:
+            text = "" if rng.random() < 0.4 else rng.choice(negative_prompts())
+        else:
+            say = complete_prompt if rng.random() < 0.65 else loose_prompt
+            text = say(scene, rng, rng.choice(LANGUAGES))
+        length = len(tokenizer(as_chat(tokenizer, text)).input_ids)
+        if length <= _LONGEST_CAPTION:
+            return text, length
+
+
+def _learn(painter: Painter, latents: torch.Tensor, prompts: list[str], share: float) -> float:
+    """Take one step: from noise mixed into the latents, the model tells the way back to them."""
+    for optimizer, usual in zip(painter.optimizers, (_MUON_RATE, _ADAM_RATE), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = usual * rate(share, hold=0.45, floor=0.03)
+        optimizer.zero_grad(set_to_none=True)
+    noise = torch.randn_like(latents)
+    drawn = torch.randn(len(latents)).sigmoid()
+    sigma = (SHIFT * drawn / (1 + (SHIFT - 1) * drawn))[:, None, None, None]
+    mixed = (1 - sigma) * latents + sigma * noise
+    features = encode(painter.tokenizer, painter.encoder, prompts)
+    told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma.flatten(), features, return_dict=False)[0]
+    loss = functional.mse_loss(torch.stack(told).squeeze(2), latents - noise)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
+    for optimizer in painter.optimizers:
+        optimizer.step()
+    painter.average.update()
+    return float(loss.detach())
