@@ -52,7 +52,7 @@ def test_negative_prompts_are_those_that_leadart_sends() -> None:
         request = ImageRequested.model_validate(
             {"article": {"id": "a", "revision": 1, "headline": "Storm"}, "style": {"preset": style}}
         )
-        brief = make_brief(request, load_styles(), ModelIdentity(name="demo", sha256="0" * 64))
+        brief = make_brief(request, load_styles(), ModelIdentity(name="demo", sha256="0" * 64), {})
         assert brief.recipes[0].negative_prompt in negative_prompts()
 
 
