@@ -86,13 +86,17 @@ def _examine(file: Path, model: Path, as_: As, settings: EngineSettings) -> tupl
     from consumer.engine.weights.adapter_gate import examine_adapter  # noqa: PLC0415
     from consumer.engine.weights.gate import examine_base  # noqa: PLC0415
     from consumer.engine.weights.identity import demanded_sha256  # noqa: PLC0415
-    from consumer.engine.weights.source import model_shapes, open_source  # noqa: PLC0415
+    from consumer.engine.weights.source import check_base, model_shapes, open_source  # noqa: PLC0415
 
     shapes, source = model_shapes(model), open_source(file)
     if as_ is As.LORA:
-        return examine_adapter(source, shapes, payload=True), demanded_sha256(file, None)
-    sha256 = demanded_sha256(file, settings.weights_sha256)
-    return examine_base(source, shapes, overlay=settings.overlay, payload=True), sha256
+        sha256, report = demanded_sha256(file, None), examine_adapter(source, shapes, payload=True)
+    else:
+        sha256 = demanded_sha256(file, settings.weights_sha256)
+        report = examine_base(source, shapes, overlay=settings.overlay, payload=True)
+    if report.accepted:
+        check_base(model)
+    return report, sha256
 
 
 def _refuse(error: Fatal | OSError, file: Path, *, as_json: bool) -> None:

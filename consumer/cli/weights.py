@@ -34,6 +34,7 @@ def tell(report: Report, sha256: str, say: Callable[[str], None]) -> None:
     _list("shapes", tuple(shapes), say)
     _list("twice", report.twice, say)
     _list("not finite", report.not_finite, say)
+    _list("no effect", report.idle, say)
     _list("not used", report.ignored, say)
     for problem in report.problems:
         say(f"problem      it {printable(problem.what)}")

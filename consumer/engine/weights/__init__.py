@@ -1,7 +1,8 @@
 """The weights gate: what may be loaded, whether it fits, and loading it.
 
 `folder` is the model's folder and `identity` its digest; `header`, `source` and `payload` read safetensors without
-torch; `layout` and `lora` know whose names mean what; `gate` judges and `report` tells. Only `apply` needs torch.
+torch; `wanted` knows the model's tensors, `layout` and `lora` whose names mean what; `gate` judges and `report` tells.
+Only `apply` needs torch.
 """
 
 from consumer.engine.weights.folder import CARD, check_folder, unavailable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.engine.weights.layout import split_prefix
 from consumer.engine.weights.lora import is_lora, pair_up, unsupported
-from consumer.engine.weights.payload import not_finite
-from consumer.engine.weights.problems import problem, unfit_dtypes
-from consumer.engine.weights.refusal import some
+from consumer.engine.weights.payload import not_finite, number, scaled
+from consumer.engine.weights.problems import no_effect, no_numbers, problem, unfit_dtypes
+from consumer.engine.weights.refusal import shown, some
 from consumer.engine.weights.report import Mismatch, Report, by_block
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Shapes = Mapping[str, tuple[int, ...]]
 
 _METADATA = "lora_adapter_metadata"
+_LARGEST = 3.3895e38  # in bf16
 
 
 def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) -> Report:
@@ -35,6 +36,9 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
     mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
     wrong = {each.name for each in mismatched}
     good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
+    read = payload and not any(unfit_dtypes(source))
+    bad, idle = _values(source, good) if read else ((), ())
+    good = [pair for pair in good if not set(idle) & set(pair.tensors.values())]
     had = [name for pair in good for name in pair.tensors.values()]
     report = Report(
         path=str(source.path),
@@ -50,17 +54,36 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
         mismatched=mismatched,
         twice=tuple(sorted(module for module, times in placed.items() if times > 1))
         + tuple(name for pair in pairs for name in pair.twice),
-        not_finite=not_finite({name: source.tensors[name] for name in had}) if payload else (),
+        not_finite=bad,
+        idle=idle,
         payload=payload,
     )
     return replace(report, problems=tuple(_problems(report, source)))
 
 
+def _values(source: Source, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the tensors that hold no numbers, and the matrices that are all zero, with their strength and in bf16."""
+    bad = list(not_finite({name: source.tensors[name] for pair in pairs for name in pair.tensors.values()}))
+    idle = []
+    for pair in pairs:
+        alpha = number(source.tensors[pair.tensors["alpha"]]) if "alpha" in pair.tensors else None
+        for role, factor in (("down", 1.0), ("up", strength(source, pair, alpha))):
+            finite, more = scaled(source.tensors[pair.tensors[role]], factor)
+            if not finite:
+                bad.append(pair.tensors[role])
+            elif not more:
+                idle.append(pair.tensors[role])
+    return tuple(dict.fromkeys(bad)), tuple(idle)
+
+
 def strength(source: Source, pair: Pair, alpha: float | None) -> float:
-    """Return what a pair's product is multiplied by: alpha over rank, `alpha` from the pair or else the metadata."""
+    """Return what a pair's product is multiplied by: alpha over rank, `alpha` from the pair or else the metadata.
+
+    NaN for an alpha that is no number.
+    """
     if alpha is None:
         alpha = peft_settings(source).get("lora_alpha")
-    return 1.0 if alpha is None else float(alpha) / source.tensors[pair.tensors["down"]].shape[0]
+    return 1.0 if alpha is None else _as_float(alpha) / source.tensors[pair.tensors["down"]].shape[0]
 
 
 def peft_settings(source: Source) -> dict[str, Any]:
@@ -100,9 +123,14 @@ def _problems(report: Report, source: Source) -> Iterator[Problem]:
     yield from unfit_dtypes(source)
     if foreign := _foreign_settings(source):
         yield problem(f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA.")
-    if not report.had and not report.mismatched:
+    if not report.had and not report.mismatched and not report.idle:
         yield problem("matches no module of this model", "Use a LoRA for Z-Image's transformer.")
         return
+    yield from _deviations(report)
+
+
+def _deviations(report: Report) -> Iterator[Problem]:
+    """Say where a LoRA for this model is not whole, or not what it could be."""
     if report.unexpected:
         what = f"has {len(report.unexpected)} tensors that would have no effect: {some(report.unexpected)}"
         yield problem(what, "Use a LoRA of Z-Image's transformer alone, without text encoder.")
@@ -114,18 +142,26 @@ def _problems(report: Report, source: Source) -> Iterator[Problem]:
         names = some(each.name for each in report.mismatched)
         yield problem(f"has other shapes than the model: {names}", "Use a LoRA that was trained on this very model.")
     if report.not_finite:
-        yield problem(f"holds NaN or infinity in {some(report.not_finite)}", "Export it again, from an earlier step.")
+        yield no_numbers(report.not_finite)
+    if report.idle:
+        yield no_effect(report.idle)
 
 
 def _foreign_settings(source: Source) -> str:
     settings = peft_settings(source)
     named = [name for name in ("alpha_pattern", "use_rslora", "use_dora", "lora_bias") if settings.get(name)]
     alpha = settings.get("lora_alpha")
-    if alpha is not None and (
-        isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha)
-    ):
-        named.append("lora_alpha")
+    if alpha is not None and not 0 < abs(_as_float(alpha)) <= _LARGEST:
+        named.append(f"lora_alpha {shown(repr(alpha))}")
     return ", ".join(named)
+
+
+def _as_float(alpha: object) -> float:
+    """Return a number as a float: NaN for what is none, or is beyond any float."""
+    try:
+        return math.nan if isinstance(alpha, bool) or not isinstance(alpha, int | float) else float(alpha)
+    except OverflowError:
+        return math.nan
 
 
 def _dialect(source: Source, pairs: Sequence[Pair]) -> str:

@@ -9,7 +9,10 @@ import hashlib
 import re
 import shlex
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,22 +20,25 @@ from safetensors import safe_open
 
 from consumer.engine.weights import layout
 from consumer.engine.weights.adapter_gate import examine_adapter, strength
+from consumer.engine.weights.folder import incomplete
 from consumer.engine.weights.gate import adapter_files, demand, examine_base, used_parts
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.engine.weights.lora import pair_up
-from consumer.engine.weights.refusal import refused, some
+from consumer.engine.weights.problems import no_effect, no_numbers
+from consumer.engine.weights.refusal import refused, shown, some
 from consumer.engine.weights.source import open_source
+from consumer.errors import Fatal
 from consumer.jobs import Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from consumer.engine.weights.report import Problem
     from consumer.engine.weights.source import Source
     from consumer.settings import EngineSettings
 
 _A = ".lora_A.weight"
-_EARLIER = "Export it again, from an earlier step."
+_LORA = " --as lora"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,32 @@ class House:
 
 
 def load_house(transformer: Any, settings: EngineSettings) -> House:
-    """Load the checkpoint and then the adapters that the settings name into a transformer on the CPU. Raises Fatal."""
+    """Load the checkpoint and then the adapters that the settings name into a transformer on the CPU.
+
+    Raises Fatal and nothing else, also for a transformer that its folder left incomplete.
+    """
+    if settings.model is not None:
+        demand_loaded(settings.model, "transformer", transformer)
     return House(load_house_weights(transformer, settings), load_adapters(transformer, settings.adapters))
+
+
+def demand_loaded(folder: Path, part: str, module: Any) -> None:
+    """Raise Fatal if the folder's weights lacked tensors of a part, which then are on the meta device."""
+    own = chain(module.named_parameters(), module.named_buffers())
+    if missing := sorted(name for name, tensor in own if tensor.is_meta):
+        raise incomplete(folder, part, missing)
+
+
+@contextmanager
+def _told(path: Path, flag: str = "") -> Iterator[None]:
+    """Turn every error that is none of ours into Fatal: a file is to end the start with a sentence."""
+    try:
+        yield
+    except Fatal:
+        raise
+    except Exception as error:
+        what = f"could not be loaded ({type(error).__name__}: {shown(str(error))})"
+        raise refused(path, what, f"See: {_command(path, flag)}") from error
 
 
 def load_house_weights(transformer: Any, settings: EngineSettings) -> float | None:
@@ -56,11 +86,18 @@ def load_house_weights(transformer: Any, settings: EngineSettings) -> float | No
     """
     if settings.weights is None:
         return None
-    source, own = open_source(settings.weights), dict(transformer.state_dict())
-    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    report = examine_base(source, shapes, overlay=settings.overlay)
-    demand(report)
-    parts = used_parts(layout.plan(source.tensors), shapes)
+    with _told(settings.weights):
+        source, own = open_source(settings.weights), dict(transformer.state_dict())
+        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        report = examine_base(source, shapes, overlay=settings.overlay)
+        demand(report)
+        if bad := _lay_over(own, source, used_parts(layout.plan(source.tensors), shapes)):
+            raise _because(source, no_numbers(bad))
+    return report.coverage
+
+
+def _lay_over(own: Mapping[str, torch.Tensor], source: Source, parts: Mapping[str, layout.Part]) -> tuple[str, ...]:
+    """Copy the file's tensors into the model's; return those that hold NaN or infinity in bf16."""
     wanted: dict[str, list[tuple[str, int | None]]] = {}
     for name, part in parts.items():
         wanted.setdefault(part.source, []).append((name, part.third))
@@ -68,12 +105,14 @@ def load_house_weights(transformer: Any, settings: EngineSettings) -> float | No
     for stored, tensor in _tensors(source, wanted):
         for name, third in wanted[stored]:
             own[name].copy_(tensor if third is None else tensor.chunk(3)[third])
-            if not torch.isfinite(own[name]).all():
+            if not _finite(own[name]):
                 bad.append(stored)
-    if bad:
-        what = f"holds NaN or infinity in {some(dict.fromkeys(bad))}"
-        raise refused(settings.weights, what, _EARLIER)
-    return report.coverage
+    return tuple(dict.fromkeys(bad))
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is finite in bf16, whatever it is painted in: a file is good on every device or on none."""
+    return bool(torch.isfinite(tensor.to(torch.bfloat16)).all())
 
 
 def load_adapters(transformer: Any, folder: Path | None) -> tuple[Adapter, ...]:
@@ -82,20 +121,18 @@ def load_adapters(transformer: Any, folder: Path | None) -> tuple[Adapter, ...]:
     An adapter is called what its file is called, without the suffix. Raises Fatal, also when fewer matrices are in
     place afterwards than the file has.
     """
-    files = adapter_files(folder)
+    with _told(folder or Path()):
+        files = adapter_files(folder)
     shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
     adapters = []
     for file in files:
-        source = open_source(file)
-        demand(examine_adapter(source, shapes))
-        matrices = _matrices(source, shapes, transformer.dtype)
-        try:
+        with _told(file, _LORA):
+            source = open_source(file)
+            demand(examine_adapter(source, shapes))
+            matrices = _matrices(source, shapes, transformer.dtype)
             _inject(transformer, matrices, _label(file.stem))
-        except Exception as error:
-            what = f"could not be loaded ({type(error).__name__}: {error})"
-            raise refused(file, what, f"See: {_command(file)}") from error
-        _demand_effect(transformer, file, matrices)
-        adapters.append(Adapter(file.stem, checkpoint_sha256(file)))
+            _demand_effect(transformer, file, matrices)
+            adapters.append(Adapter(file.stem, checkpoint_sha256(file)))
     if adapters:
         use_adapters(transformer, ())
     return tuple(adapters)
@@ -134,18 +171,27 @@ def _tensors(source: Source, names: Iterable[str]) -> Iterator[tuple[str, torch.
 def _matrices(source: Source, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Return A and B for each module of the model, what they are multiplied by put into B."""
     stored = dict(_tensors(source, source.tensors))
-    matrices = {}
+    matrices, idle = {}, []
     for pair in pair_up(source.tensors, shapes)[0]:
         alpha = stored[pair.tensors["alpha"]].item() if "alpha" in pair.tensors else None
         down = stored[pair.tensors["down"]].to(dtype)
         up = (stored[pair.tensors["up"]].float() * strength(source, pair, alpha)).to(dtype)
+        for role, matrix in (("down", down), ("up", up)):
+            if not matrix.to(torch.bfloat16).any():
+                idle.append(pair.tensors[role])
         for place in pair.places:
             part = up if place.third is None else up.chunk(3)[place.third]
             matrices[f"{place.module}{_A}"] = down.clone()
             matrices[f"{place.module}.lora_B.weight"] = part.clone()
-    if bad := [name for name, tensor in matrices.items() if not torch.isfinite(tensor).all()]:
-        raise refused(source.path, f"holds NaN or infinity for {some(bad)}", _EARLIER)
+    if bad := [name for name, tensor in matrices.items() if not _finite(tensor)]:
+        raise _because(source, no_numbers(bad), _LORA)
+    if idle:
+        raise _because(source, no_effect(idle), _LORA)
     return matrices
+
+
+def _because(source: Source, problem: Problem, flag: str = "") -> Fatal:
+    return refused(source.path, problem.what, f"{problem.remedy} See: {_command(source.path, flag)}")
 
 
 def _inject(transformer: Any, matrices: Mapping[str, torch.Tensor], label: str) -> None:
@@ -181,8 +227,8 @@ def _demand_effect(transformer: Any, file: Path, matrices: Mapping[str, torch.Te
             lost.append(name)
     if lost:
         what = f"took effect in {len(matrices) - len(lost)} of {len(matrices)} matrices; not in {some(lost)}"
-        raise refused(file, what, f"See: {_command(file)}")
+        raise refused(file, what, f"See: {_command(file, _LORA)}")
 
 
-def _command(file: Path) -> str:
-    return f"leadart doctor weights {shlex.quote(str(file))} --as lora"
+def _command(file: Path, flag: str) -> str:
+    return f"leadart doctor weights {shlex.quote(str(file))}{flag}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from consumer.engine.weights.refusal import PICKLED
+from consumer.engine.weights.refusal import PICKLED, some
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -54,12 +54,17 @@ def unavailable(folder: Path, what: str) -> Fatal:
     return Fatal(Reason.MODEL_UNAVAILABLE, f"The model folder {folder} {what}. {remedy}")
 
 
+def incomplete(folder: Path, part: str, missing: list[str]) -> Fatal:
+    """Return the error that says which tensors of a part the folder's own weights lack."""
+    return unavailable(folder, f"lacks {len(missing)} tensors of its {part}: {some(missing)}")
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     """Return the object in a file of the folder, {} if it is no object, None without the file. Raises Fatal."""
     try:
         content = json.loads((folder / name).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise unavailable(folder, f"has an unreadable {name}: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -16,10 +16,10 @@ from consumer.engine.weights import layout
 from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.lora import is_lora
 from consumer.engine.weights.payload import not_finite
-from consumer.engine.weights.problems import problem, unfit_dtypes
+from consumer.engine.weights.problems import no_numbers, problem, unfit_dtypes
 from consumer.engine.weights.refusal import PICKLED, refused, some
 from consumer.engine.weights.report import Mismatch, Report, by_block
-from consumer.engine.weights.source import model_shapes, open_source
+from consumer.engine.weights.source import check_base, model_shapes, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +39,7 @@ def examine_house(settings: EngineSettings) -> list[str]:
     """
     if settings.model is None or (settings.weights is None and settings.adapters is None):
         return []
+    check_base(settings.model)
     shapes, told = model_shapes(settings.model), []
     if settings.weights is not None:
         report = examine_base(open_source(settings.weights), shapes, overlay=settings.overlay)
@@ -138,7 +139,7 @@ def _problems(report: Report, source: Source, *, overlay: bool) -> Iterator[Prob
         what = f"has {len(report.unexpected)} tensors that the model has not: {some(report.unexpected)}"
         yield problem(what, "Save the transformer alone, in one of the layouts of docs/operations/weights.md.")
     if report.not_finite:
-        yield problem(f"holds NaN or infinity in {some(report.not_finite)}", "Export it again, from an earlier step.")
+        yield no_numbers(report.not_finite)
     if not report.had or (report.missing and not overlay):
         what = f"covers {report.had} of the model's {report.wanted} tensors; missing: {some(report.missing)}"
         yield problem(what, "Complete it; if it is partial on purpose, set LEADART_ENGINE__OVERLAY=true.")

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from safetensors import safe_open
 
 from consumer.engine.weights.refusal import PICKLED, refused, shown
 
@@ -60,12 +63,13 @@ class _Malformed(ValueError):
 def read_header(file: Path) -> Header:
     """Read a file's header and nothing else of it.
 
-    Raises Fatal for a file that is no whole safetensors file: names twice, gaps, overlaps, unknown dtypes included.
+    Raises Fatal for a file that is no whole safetensors file: names twice, gaps, overlaps, unknown dtypes included,
+    and what the library does not open.
     """
     if file.suffix.lower() in PICKLED:
         raise refused(file, "is pickled, which may run code, so it was not read", _CONVERT)
     try:
-        size = file.stat().st_size
+        size = demand_regular(file)
         with file.open("rb") as opened:
             start = opened.read(8)
             _refuse_by_magic(file, start)
@@ -74,10 +78,30 @@ def read_header(file: Path) -> Header:
     except OSError as error:
         raise refused(file, f"cannot be read: {error.strerror}", "Check the path and its rights.") from error
     try:
-        return _parse(file, text, 8 + length, size)
+        header = _parse(file, text, 8 + length, size)
     except (ValueError, RecursionError) as error:
         what = str(error) if isinstance(error, _Malformed) else "that is no JSON of tensors"
         raise refused(file, f"has a header {what}", _AGAIN) from error
+    _demand_library(file)
+    return header
+
+
+def demand_regular(file: Path) -> int:
+    """Return a file's size. Raises Fatal for what is none, such as a pipe, whose opening would wait; and OSError."""
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise refused(file, "is no regular file, so it was not read", "Put the file itself there, or a link to it.")
+    return found.st_size
+
+
+def _demand_library(file: Path) -> None:
+    """Let the library that loads the file have its say: it refuses some headers that ours does not."""
+    try:
+        with safe_open(file, framework="numpy"):
+            return
+    except Exception as error:
+        what = f"has a header that safetensors refuses ({shown(str(error))})"
+        raise refused(file, what, "Save it anew with safetensors, or copy it again.") from error
 
 
 def _refuse_by_magic(file: Path, start: bytes) -> None:

@@ -9,7 +9,7 @@ from consumer.engine.weights.refusal import some
 from consumer.engine.weights.report import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from consumer.engine.weights.source import Source
 
@@ -32,6 +32,18 @@ _QUANTISED = (
 def problem(what: str, remedy: str) -> Problem:
     """Return a problem, told as the rest of a sentence that begins with the file."""
     return Problem(what, remedy)
+
+
+def no_numbers(names: Iterable[str]) -> Problem:
+    """Return the problem of tensors that hold NaN or infinity once they are in bf16."""
+    what = f"holds NaN or infinity in {some(names)} (in bf16, which ends at 3.39e38)"
+    return Problem(what, "Export it again, from an earlier step.")
+
+
+def no_effect(names: Iterable[str]) -> Problem:
+    """Return the problem of a LoRA's matrices that are zero with their strength."""
+    what = f"has matrices that do nothing, all zero or with alpha 0: {some(names)}"
+    return Problem(what, "Export it again without them, or with the alpha that it was trained with.")
 
 
 def unfit_dtypes(source: Source) -> Iterator[Problem]:

@@ -46,7 +46,8 @@ class Report:
     """A file beside the model.
 
     Of a `base` the tensors counted are the model's; of an `adapter` they are the file's, all of which must take
-    effect. `not_finite` is empty as long as only headers were read (`payload` false).
+    effect. `not_finite`, and `idle` with the matrices of an adapter that are zero, are empty as long as only headers
+    were read (`payload` false).
     """
 
     path: str
@@ -63,6 +64,7 @@ class Report:
     twice: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     not_finite: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
     payload: bool = False
     problems: tuple[Problem, ...] = ()
 

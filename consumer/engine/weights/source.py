@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights.header import HEADER_CAP, read_header
+from consumer.engine.weights.folder import incomplete, read_json, unavailable
+from consumer.engine.weights.header import HEADER_CAP, demand_regular, read_header
 from consumer.engine.weights.refusal import PICKLED, refused, shown, some
+from consumer.engine.weights.wanted import wanted_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +42,31 @@ def open_source(path: Path) -> Source:
 
 
 def model_shapes(model: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of a pipeline folder's transformer. Raises Fatal."""
+    """Return the shape of every tensor that a pipeline folder's transformer is to have. Raises Fatal.
+
+    Its configuration says it; only if that lacks a field, the headers of the folder's own weights.
+    """
+    config = read_json(model / "transformer", "config.json")
+    try:
+        wanted = wanted_shapes(config or {})
+    except ValueError as error:
+        raise unavailable(model, f"has a transformer/config.json with values that no model has ({error})") from error
+    return _own_shapes(model) if wanted is None else wanted
+
+
+def check_base(model: Path) -> None:
+    """Raise Fatal unless the pipeline folder's own weights hold every tensor of its transformer in its shape.
+
+    Reads headers alone. A checkpoint does not make up for it: the folder is loaded first.
+    """
+    wanted, own = model_shapes(model), _own_shapes(model)
+    if missing := sorted(wanted.keys() - own.keys()):
+        raise incomplete(model, "transformer", missing)
+    if wrong := sorted(name for name, shape in wanted.items() if own[name] != shape):
+        raise unavailable(model, f"has other shapes in its transformer than its config.json says: {some(wrong)}")
+
+
+def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
     folder = model / "transformer"
     plain = folder / "diffusion_pytorch_model.safetensors"
     source = open_source(plain if plain.is_file() else folder)
@@ -87,7 +113,7 @@ def _demand(index: Path, what: str, names: Iterable[str]) -> None:
 def _weight_map(index: Path) -> dict[str, str]:
     remedy = "Copy the index and all its shards again."
     try:
-        if index.stat().st_size > HEADER_CAP:
+        if demand_regular(index) > HEADER_CAP:
             raise refused(index, "is too large for an index", remedy)
         places = json.loads(index.read_bytes())["weight_map"]
         names = {shard: _is_plain(shard) for shard in places.values()}

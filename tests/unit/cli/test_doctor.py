@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 from consumer.engine.tiny import build_tiny_model
-from tests.checkpoints import house_state, original, write
+from tests.checkpoints import base_state, house_state, original, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +115,28 @@ def test_a_file_that_is_none_is_one_sentence(model: Path, tmp_path: Path) -> Non
     done = doctor(tmp_path / "nothing.safetensors", "--model", model)
     assert (done.exit_code, done.stdout) == (1, "")
     assert "cannot be read" in done.stderr
+
+
+def test_an_incomplete_base_is_not_made_up_for(model: Path, tmp_path: Path) -> None:
+    """A whole checkpoint over a base that lacks a tensor would not be loaded, and neither would a LoRA."""
+    base = shutil.copytree(model, tmp_path / "base")
+    state = base_state(base)
+    del state["x_pad_token"]
+    save_file(state, base / "transformer" / "diffusion_pytorch_model.safetensors")
+    done = doctor(write(tmp_path, house_state(model)), "--model", base)
+    assert done.exit_code == 1
+    assert "lacks 1 tensors of its transformer: x_pad_token" in done.stderr
+
+
+def test_a_lora_that_does_nothing_is_refused(model: Path, lora: Path) -> None:
+    """The matrices that are zero are listed, and 100 % is not said."""
+    name = "lora_unet_layers_0_attention_qkv"
+    save_file({f"{name}.lora_down.weight": torch.ones(2, 96), f"{name}.lora_up.weight": torch.zeros(288, 2)}, lora)
+    done = doctor(lora, "--model", model, "--as", "lora")
+    assert done.exit_code == 1
+    assert f"no effect    {name}.lora_up.weight" in done.stdout
+    assert "0 of its tensors take effect, 2 in all: 0 %" in done.stdout
+    assert "has matrices that do nothing" in done.stdout
 
 
 def test_names_do_not_move_the_cursor(model: Path, tmp_path: Path) -> None:

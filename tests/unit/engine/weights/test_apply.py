@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.engine.weights.apply import load_house_weights
+from consumer.engine.weights.apply import load_house, load_house_weights
 from consumer.engine.weights.gate import examine_base
 from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.source import open_source
@@ -72,13 +72,15 @@ def test_no_checkpoint_is_no_coverage(tiny_model: Path, transformer: Any) -> Non
     assert load_house_weights(transformer, EngineSettings(model=tiny_model)) is None
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3.4e38])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_what_is_no_number_in_the_model_is_refused(
-    tmp_path: Path, tiny_model: Path, transformer: Any, value: float
+    tmp_path: Path, tiny_model: Path, transformer: Any, value: float, dtype: torch.dtype
 ) -> None:
-    """NaN and infinity end the loading with the tensor's name in the file; a fused one is named as such."""
+    """NaN, and what is infinity in bf16, end the loading on any device; the tensor is named as the file names it."""
     house = original(house_state(tiny_model))
     house["layers.0.attention.qkv.weight"][100, 2] = value
+    transformer.to(dtype)
     with pytest.raises(Fatal, match=r"holds NaN or infinity in layers\.0\.attention\.qkv\.weight"):
         load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
 
@@ -87,3 +89,24 @@ def test_junk_may_hold_nan(tmp_path: Path, tiny_model: Path, transformer: Any) -
     """A stray `norm_final.weight` full of NaN does no harm."""
     house = {**house_state(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
     assert load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0
+
+
+def test_any_error_of_the_loading_is_told(
+    tmp_path: Path, tiny_model: Path, transformer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with a checkpoint, the start ends with a sentence that names its file."""
+
+    def torn(*_: object, **__: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr("consumer.engine.weights.apply.safe_open", torn)
+    path = write(tmp_path, house_state(tiny_model))
+    with pytest.raises(Fatal, match=r"spring\.safetensors could not be loaded \(RuntimeError: no more memory\)"):
+        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
+
+
+def test_a_base_that_is_incomplete_is_told(tiny_model: Path, transformer: Any) -> None:
+    """Tensors that the folder's own weights lack, which are on no device, end the start before all else."""
+    transformer.layers[0].feed_forward.w1.to("meta")
+    with pytest.raises(Fatal, match=r"lacks 1 tensors of its transformer: layers\.0\.feed_forward\.w1\.weight"):
+        load_house(transformer, EngineSettings(model=tiny_model))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import zipfile
 from typing import TYPE_CHECKING
@@ -129,6 +130,38 @@ def test_headers_that_lie_are_refused(tmp_path: Path, header: object, complaint:
 def test_a_tail_is_refused(tmp_path: Path) -> None:
     """Bytes that no tensor has may be anything, so the file is not what it says."""
     assert "or has a tail" in refusal(raw(tmp_path / "a.safetensors", {"a": ONE}, bytes(5)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"__metadata__":{"by":"\\ud800"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[-0,4]}}',
+        b'{"a":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+        b'"norm_final.weight":{"dtype":"F32","shape":[%d,%d,0],"data_offsets":[4,4]}}' % (2**62, 2**62),
+    ],
+)
+def test_what_the_library_refuses_is_refused(tmp_path: Path, header: bytes) -> None:
+    """Headers that ours would take and that safetensors does not open are told in a sentence."""
+    assert "has a header that safetensors refuses (" in refusal(raw(tmp_path / "a.safetensors", header, bytes(4)))
+
+
+def test_what_is_no_file_is_refused_unread(tmp_path: Path) -> None:
+    """A pipe, a device and a folder are not opened, by a link either: the first would wait for a writer for ever."""
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / "pipe.safetensors")
+    (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
+    (tmp_path / "folder.safetensors").mkdir()
+    for name in ("pipe", "link", "zero", "folder"):
+        assert "is no regular file, so it was not read" in refusal(tmp_path / f"{name}.safetensors")
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    """Models often lie behind links, as a hub's cache has them."""
+    raw(tmp_path / "blob.safetensors", {"a": ONE}, bytes(4))
+    (tmp_path / "a.safetensors").symlink_to(tmp_path / "blob.safetensors")
+    assert read_header(tmp_path / "a.safetensors").tensors.keys() == {"a"}
 
 
 json_values = st.recursive(

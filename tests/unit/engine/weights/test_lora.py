@@ -234,6 +234,14 @@ TO_Q = f"{ATTENTION}.to_q"
         ({f"{TO_Q}.alpha": torch.ones(2)}, f"has other shapes than the model: {TO_Q}.alpha"),
         ({f"{TO_Q}.lora_A.weight": torch.full((4, 96), torch.nan)}, f"holds NaN or infinity in {TO_Q}.lora_A.weight"),
         ({f"{TO_Q}.alpha": torch.tensor(torch.inf)}, f"holds NaN or infinity in {TO_Q}.alpha"),
+        ({f"{TO_Q}.lora_A.weight": torch.full((4, 96), 3.4e38)}, f"holds NaN or infinity in {TO_Q}.lora_A.weight"),
+        (
+            {f"{TO_Q}.alpha": torch.tensor(3e38), f"{TO_Q}.lora_B.weight": torch.full((96, 4), 9.0)},
+            f"holds NaN or infinity in {TO_Q}.lora_B.weight",
+        ),
+        ({f"{TO_Q}.alpha": torch.tensor(0.0)}, "has matrices that do nothing, all zero or with alpha 0: "),
+        ({f"{TO_Q}.lora_B.weight": torch.zeros(96, 4)}, "has matrices that do nothing, all zero or with alpha 0: "),
+        ({f"{TO_Q}.lora_A.weight": torch.zeros(4, 96)}, "has matrices that do nothing, all zero or with alpha 0: "),
         ({f"{TO_Q}.lora_A.weight": torch.ones(4, 96, dtype=torch.int32)}, "has tensors of dtype I32"),
         ({f"{TO_Q}.lora_A.weight": torch.ones(4, 96).to(torch.float8_e4m3fn)}, "is stored in fp8"),
         ({f"{TO_Q}.dora_scale": torch.ones(96)}, "is a DoRA, which is not loaded"),
@@ -278,6 +286,10 @@ def test_a_checkpoint_is_no_lora(tmp_path: Path, tiny_model: Path, shapes: Shape
         {"transformer.alpha_pattern": {"to_q": 3}},
         {"transformer.lora_alpha": "high"},
         {"transformer.lora_alpha": float("inf")},
+        {"transformer.lora_alpha": 0},
+        {"transformer.lora_alpha": True},
+        {"transformer.lora_alpha": 1e300},
+        {"transformer.lora_alpha": 10**400},
     ],
 )
 def test_settings_that_are_not_applied_are_refused(folder: Path, shapes: Shapes, remarks: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,3 +112,9 @@ def test_the_models_shapes_come_from_its_headers(tiny_model: Path, tmp_path: Pat
     (tmp_path / "transformer").mkdir()
     write(tmp_path / "transformer", base_state(tiny_model), shards=3)
     assert model_shapes(tmp_path) == shapes
+
+
+def test_an_index_that_is_a_pipe_is_refused_unread(tmp_path: Path) -> None:
+    """An index is opened only if it is a file."""
+    os.mkfifo(tmp_path / "model.safetensors.index.json")
+    assert "is no regular file" in refusal(tmp_path / "model.safetensors.index.json")

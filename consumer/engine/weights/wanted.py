@@ -1,0 +1,97 @@
+"""Which tensors Z-Image's transformer has, and of which shapes, worked out from its configuration and without torch.
+
+A base's own file cannot say it: what is missing there is missing from every count that begins with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Shapes = dict[str, tuple[int, ...]]
+
+CAP = 65_536
+"""Most layers, heads or channels that a configuration may ask for: the full model has at most 10,240 of anything."""
+
+_SIZES = ("in_channels", "dim", "n_layers", "n_refiner_layers", "n_heads", "cap_feat_dim")
+_LISTS = ("all_patch_size", "all_f_patch_size")
+_MODULATION, _FREQUENCIES, _TIME = 256, 256, 1024
+
+
+def wanted_shapes(config: Mapping[str, Any]) -> Shapes | None:
+    """Return the shape of every tensor of a transformer of this configuration; None if it lacks a field for that.
+
+    `qk_norm` and `siglip_feat_dim` may be absent, as in the original release: true and none. Raises ValueError for
+    values that no model has.
+    """
+    if any(config.get(field) is None for field in (*_SIZES, *_LISTS)):
+        return None
+    size = {field: _natural(field, config[field]) for field in _SIZES}
+    patches, depths = (_naturals(field, config[field]) for field in _LISTS)
+    siglip = config.get("siglip_feat_dim")
+    dim, refiners, heads = size["dim"], range(size["n_refiner_layers"]), size["n_heads"]
+    if not dim or not heads or len(patches) != len(depths):
+        raise ValueError("dim, n_heads or the patch sizes")
+    plain = _block(dim, heads, normed=bool(config.get("qk_norm", True)))
+    modulated = plain | _linear("adaLN_modulation.0", 4 * dim, min(dim, _MODULATION))
+    shapes = _ends(size, zip(patches, depths, strict=True))
+    shapes |= _under((f"noise_refiner.{number}" for number in refiners), modulated)
+    shapes |= _under((f"context_refiner.{number}" for number in refiners), plain)
+    shapes |= _under((f"layers.{number}" for number in range(size["n_layers"])), modulated)
+    if siglip is not None:
+        shapes |= _embedder("siglip", _natural("siglip_feat_dim", siglip), dim)
+        shapes |= _under((f"siglip_refiner.{number}" for number in refiners), plain)
+    return shapes
+
+
+def _ends(size: Mapping[str, int], patches: Iterable[tuple[int, int]]) -> Shapes:
+    """Return what leads into the layers and out of them."""
+    dim, narrow = size["dim"], min(size["dim"], _MODULATION)
+    shapes = _linear("t_embedder.mlp.0", _TIME, _FREQUENCIES) | _linear("t_embedder.mlp.2", narrow, _TIME)
+    shapes |= _embedder("cap", size["cap_feat_dim"], dim) | {"x_pad_token": (1, dim)}
+    for side, depth in patches:
+        pixels = depth * side * side * size["in_channels"]
+        shapes |= _linear(f"all_x_embedder.{side}-{depth}", dim, pixels)
+        shapes |= _linear(f"all_final_layer.{side}-{depth}.linear", pixels, dim)
+        shapes |= _linear(f"all_final_layer.{side}-{depth}.adaLN_modulation.1", dim, narrow)
+    return shapes
+
+
+def _block(dim: int, heads: int, *, normed: bool) -> Shapes:
+    """Return the tensors of a block that is not modulated."""
+    head = dim // heads
+    inner, hidden = head * heads, int(dim / 3 * 8)
+    shapes: Shapes = {f"attention.to_{name}.weight": (inner, dim) for name in "qkv"}
+    shapes |= {"attention.to_out.0.weight": (dim, inner)}
+    if normed:
+        shapes |= {f"attention.norm_{name}.weight": (head,) for name in "qk"}
+    shapes |= {f"feed_forward.{name}.weight": (hidden, dim) for name in ("w1", "w3")}
+    shapes |= {"feed_forward.w2.weight": (dim, hidden)}
+    return shapes | {f"{name}_norm{number}.weight": (dim,) for name in ("attention", "ffn") for number in (1, 2)}
+
+
+def _embedder(what: str, inputs: int, dim: int) -> Shapes:
+    norm, pad = {f"{what}_embedder.0.weight": (inputs,)}, {f"{what}_pad_token": (1, dim)}
+    return norm | _linear(f"{what}_embedder.1", dim, inputs) | pad
+
+
+def _linear(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _under(prefixes: Iterable[str], shapes: Shapes) -> Shapes:
+    return {f"{prefix}.{name}": shape for prefix in prefixes for name, shape in shapes.items()}
+
+
+def _naturals(field: str, values: object) -> list[int]:
+    if not isinstance(values, list | tuple):
+        raise ValueError(field)  # noqa: TRY004 - a value of somebody's file, whatever its type
+    return [_natural(field, value) for value in values]
+
+
+def _natural(field: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= CAP:
+        raise ValueError(field)
+    return value
