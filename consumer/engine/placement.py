@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,18 +12,16 @@ from consumer.settings import MemoryPolicy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PARTS = ("text_encoder", "transformer", "vae")
-
 HEADROOM_BYTES = 3 * 2**30
 """What working on a picture takes beside the weights: about 2.5 GiB for 1024 x 1024 with guidance, and some air."""
 
 
-class Part(Enum):
-    """What of the model is at work."""
+class Part(StrEnum):
+    """What of the model is at work, by its name in the pipeline."""
 
-    TEXT_ENCODER = auto()
-    TRANSFORMER = auto()
-    VAE = auto()
+    TEXT_ENCODER = "text_encoder"
+    TRANSFORMER = "transformer"
+    VAE = "vae"
 
 
 def choose_policy(wanted: MemoryPolicy, parts: Mapping[str, int], free: int | None) -> MemoryPolicy:
@@ -89,7 +87,7 @@ class Placement:
 
 def weights_of(pipeline: Any) -> dict[str, int]:
     """Return the bytes of each part's weights."""
-    return {name: sum(parameter.nbytes for parameter in getattr(pipeline, name).parameters()) for name in PARTS}
+    return {name: sum(parameter.nbytes for parameter in getattr(pipeline, name).parameters()) for name in Part}
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from consumer.bench.tables import origin, tabled, where
 from tests.equality.shortage import ALIKE_DB
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _INTRODUCTION = """\
 # Equal to the library, also when memory runs out
 
-<!-- made by `make equality` on {today}; do not edit -->
+{origin}
 
 The corpus of `tests/denoising.py` on the tiny model with random weights: {corpus} pictures of four sizes, 1 to 6 steps,
 guidance 0, 2 and 5, negative prompts, nine variants, two languages, one prompt that is cut. Each is compared with what
@@ -53,18 +53,13 @@ def document(
     """Return the whole document."""
     ordinal = "one" if every == 1 else f"{every}th"
     parts = [
-        _INTRODUCTION.format(today=f"{datetime.now(UTC):%Y-%m-%d}", corpus=latents[0][1]),
-        _table(("Painted", "Pictures", "Changes of company", "Largest difference", "Median"), latents),
+        _INTRODUCTION.format(origin=origin("make equality"), corpus=latents[0][1]),
+        *tabled(("Painted", "Pictures", "Changes of company", "Largest difference", "Median"), latents),
         _PICTURES,
-        _table(("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures),
+        *tabled(("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures),
         _SHORTAGE.format(every=ordinal, db=ALIKE_DB),
-        _table(("Where", "Shortages", "Unharmed", "Harmed"), shortage),
-        "\n## Where\n",
-        _table(("", ""), [(name, fact) for name, fact in machine.items() if name in {"processor", "system", "python"}]),
+        *tabled(("Where", "Shortages", "Unharmed", "Harmed"), shortage),
+        "",
+        *where({name: machine[name] for name in ("processor", "system", "python")}),
     ]
-    return "\n".join(parts)
-
-
-def _table(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    ruler = ["---", *["---:"] * (len(head) - 1)]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in (head, ruler, *rows))
+    return "\n".join(parts) + "\n"
