@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consumer.embedded.kafka import KafkaServer
     from consumer.embedded.s3 import S3Server
 
-BOUND = 60.0
+BOUND = 120.0
 """Seconds that any wait in a test may take."""
 
 
@@ -165,6 +165,10 @@ def workers(site: Site, folder: Path, count: int = 1) -> Iterator[list[WorkerPro
         for worker in running:
             worker.wait_ready()
         yield running
+    except BaseException:
+        for worker in running:
+            sys.stderr.write("\n".join([f"--- {worker.log} ends ---", *worker.log.read_text().splitlines()[-60:], ""]))
+        raise
     finally:
         for worker in running:
             worker.signal(signal.SIGCONT)

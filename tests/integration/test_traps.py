@@ -250,7 +250,7 @@ async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path:
 
 async def test_records_that_vanish_before_a_running_worker_are_told(site: Site, tmp_path: Path) -> None:
     """Retention that overtakes a lane under a running worker stops it too; what was in hand is answered first."""
-    slow = changed(site, ENGINE__SWATCH_SECONDS="2", WORKER__JOBS_IN_HAND="1")
+    slow = changed(site, ENGINE__SWATCH_SECONDS="5", WORKER__JOBS_IN_HAND="1")
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
             await desk.ask(request_data("a-0"), event_id="r-0")
