@@ -39,5 +39,13 @@ class HandedBack(Exception):
     """The worker is stopping: this picture will not be begun here; another worker will read its request again."""
 
 
+class Expired(Exception):
+    """The request's `expirytime` passed before its turn came: it is told so, and nothing is kept."""
+
+
+class Superseded(Exception):
+    """A newer revision took the request's place; whoever found that out has settled it."""
+
+
 class Fatal(LeadartError):
     """The worker cannot go on: it exits non-zero with this message, which names what mends it."""

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakValueDictionary
-
-import structlog
 
 from consumer import failpoints
-from consumer.breaker import Breaker, Ticket
+from consumer.breaker import Breaker
 from consumer.brief import Brief, make_brief
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.failpoints import Place
+from consumer.singleflight import SingleFlight
 from consumer.telemetry.metrics import Stage
+from consumer.troubles import Operation, Troubles
 from schemas import (
     ArticleRevision,
     ImageReady,
@@ -32,17 +30,15 @@ from schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-    from consumer.jobs import Job, Picture, Recipe, Rendition, StoredPicture
+    from consumer.errand import Errand, Teller, Timings
+    from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine, Store
     from consumer.scheduler import Scheduler
     from consumer.styles import Styles
-    from schemas import Reason
-
-log = structlog.get_logger(__name__)
 
 MOST_OVERLOADED_WAIT = 5.0
 """Seconds between two looks at a store that is down."""
@@ -50,97 +46,15 @@ MOST_OVERLOADED_WAIT = 5.0
 Result = TypeVar("Result")
 
 
-class Teller:
-    """Hears how far a job is. This one keeps silent; the worker's publishes progress events."""
-
-    def started(self, index: int) -> None:
-        """The picture has its turn at the engine."""
-
-    def step(self, index: int, done: int, of: int) -> None:
-        """A denoising step of the picture is done."""
-
-    def storing(self, index: int) -> None:
-        """The picture is painted and on its way to the store."""
-
-    def failed(self) -> None:
-        """The attempt failed; another may follow."""
-
-
-class Operation(StrEnum):
-    """What is asked of the store. One may fail while the others work: a full disk is read as ever."""
-
-    FIND = "find"
-    KEEP = "keep"
-    ADDRESS = "address"
-
-
-class Troubles:
-    """What of the store is down right now: told when it begins and when all is over, not by every job that waits."""
-
-    def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
-        self._count = count
-        self._current: dict[Operation, Overloaded] = {}
-
-    def __call__(self) -> str | None:
-        """Return a sentence about what is down, None when nothing is: a readiness check."""
-        return next((error.message for error in self._current.values()), None)
-
-    @property
-    def reason(self) -> str:
-        """The reason code of what is down, empty when nothing is."""
-        return next((error.reason.value for error in self._current.values()), "")
-
-    def begin(self, operation: Operation, error: Overloaded) -> None:
-        """Take note that an operation failed."""
-        self._count(error.reason)
-        if not self._current:
-            log.warning("overloaded", operation=operation, reason=error.reason, error=error.message)
-        self._current[operation] = error
-
-    def end(self, operation: Operation) -> None:
-        """Take note that it succeeded: of the others that says nothing."""
-        if self._current.pop(operation, None) is not None and not self._current:
-            log.info("overload_over")
-
-
-@dataclass(slots=True)
-class Timings:
-    """Seconds of a job's stages, the longest of its pictures for each."""
-
-    started: float = field(default_factory=time.monotonic)
-    stages: dict[Stage, float] = field(default_factory=dict)
-
-    def note(self, stage: Stage, seconds: float) -> None:
-        """Take note of one picture's time in a stage."""
-        self.stages[stage] = max(seconds, self.stages.get(stage, 0.0))
-
-    @property
-    def total(self) -> float:
-        """Seconds since the job began."""
-        return time.monotonic() - self.started
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """A job on its way: who hears of it, how long it takes, and what is known of its past.
-
-    `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
-    engine, and entered once the group knows.
-    """
-
-    job: Job
-    teller: Teller = field(default_factory=Teller)
-    timings: Timings = field(default_factory=Timings)
-    ticket: Ticket = field(default_factory=Ticket)
-    suspect: bool = False
-    in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-
-
 class Pipeline:
-    """Turns jobs into outcomes. Safe for many jobs at once; equal recipes are painted once and then found."""
+    """Turns jobs into outcomes. Safe for many jobs at once; equal recipes are painted once, for whoever waits for them.
+
+    Pictures are made in `tasks`: a job that is cancelled leaves them to the others that want them.
+    """
 
     def __init__(  # noqa: PLR0913 - its stages
         self,
+        tasks: asyncio.TaskGroup,
         *,
         styles: Styles,
         scheduler: Scheduler,
@@ -159,16 +73,26 @@ class Pipeline:
         self._store_retry_seconds = store_retry_seconds
         self._troubles = troubles or Troubles()
         self._breaker = breaker or Breaker()
-        self._recipes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
+        self._audience: defaultdict[str, list[tuple[Teller, int]]] = defaultdict(list)
 
-    async def produce(self, errand: Errand) -> ImageReady:
-        """Make or find every picture of the job.
-
-        Raises `Rejected` for a request that can never be painted, `Transient` when this attempt failed, `HandedBack`
-        when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at any await.
-        """
+    def brief(self, errand: Errand) -> Brief:
+        """Say what is to be painted. Raises `Rejected` for a request that can never be."""
         brief = make_brief(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
+        return brief
+
+    def handover(self, brief: Brief) -> AbstractContextManager[None]:
+        """Keep going, for the block, what is being painted of this brief, though the job that began it is withdrawn."""
+        return self._making.interest(recipe.digest for recipe in brief.recipes)
+
+    async def produce(self, errand: Errand, brief: Brief) -> ImageReady:
+        """Make or find every picture of the job.
+
+        Raises `Transient` when this attempt failed, `Expired` when the request is past use before its turn, and
+        `HandedBack` when the worker stops first. Waits, without bound, for a store that is down. Cancelling is safe at
+        any await.
+        """
         made = await self._pictures(errand, brief.recipes)
         finished = [result for result in made if result is not None]
         if len(finished) < len(made):
@@ -189,46 +113,81 @@ class Pipeline:
         return [task.result() for task in made]
 
     async def _picture(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
-        """Return the stored picture and whether it had been made before; None when the worker stops before its turn.
+        """Return the stored picture and whether it cost this job nothing; None when the worker stops before its turn.
 
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
         """
-        lock = self._recipes.setdefault(recipe.digest, asyncio.Lock())
         try:
             while True:
-                async with lock:
-                    if (found := await self._patiently(Operation.FIND, lambda: self._store.find(recipe))) is not None:
-                        return found, True
-                    if (made := await self._make(errand, index, recipe)) is not None:
-                        return made, False
-                # Not with the lock in hand: whoever is let through may need the same recipe.
+                errand.check_expiry()
+                if (made := await self._join(errand, index, recipe)) is not None:
+                    return made
                 await self._breaker.passage(errand.ticket)
         except HandedBack:
             return None
 
-    async def _make(self, errand: Errand, index: int, recipe: Recipe) -> StoredPicture | None:
+    async def _join(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+        """Find or make the picture, or wait for the job that does; its failure is not ours, so we try ourselves."""
+        with self._hearing(recipe, errand.teller, index):
+            while True:
+                alone = recipe.digest not in self._making
+                try:
+                    made, joined = await self._making.join(recipe.digest, lambda: self._find_or_make(errand, recipe))
+                except (Transient, Rejected, Expired):
+                    if alone:
+                        raise
+                    errand.teller.failed()
+                    continue
+                return (made[0], made[1] or joined) if made else None
+
+    async def _find_or_make(self, errand: Errand, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+        """Return the picture and whether it was there; None when the breaker is open."""
+        if (found := await self._patiently(Operation.FIND, lambda: self._store.find(recipe))) is not None:
+            return found, True
+        made = await self._make(errand, recipe)
+        return (made, False) if made else None
+
+    async def _make(self, errand: Errand, recipe: Recipe) -> StoredPicture | None:
         """Paint and store; None when the breaker is open, before the turn or by the time it comes."""
         if not self._breaker.lets(errand.ticket):
             return None
         asked = time.monotonic()
-        async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
+        async with self._scheduler.turn(errand.job.lane, alone=errand.suspect, patience=errand.patience) as turn:
             if not self._breaker.lets(errand.ticket):
                 return None
             async with errand.in_engine():
-                picture = await self._paint(errand, index, recipe)
+                picture = await self._paint(errand, recipe)
                 turn.painted()
                 # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that
                 # replaced another.
                 errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
                 errand.timings.note(Stage.ENGINE, picture.engine_seconds)
-                errand.teller.storing(index)
+                for teller, number in self._audience[recipe.digest]:
+                    teller.storing(number)
                 rendition = await self._develop(picture, errand.timings)
             return await self._keep(recipe, rendition, errand.timings)
 
-    async def _paint(self, errand: Errand, index: int, recipe: Recipe) -> Picture:
-        errand.teller.started(index)
+    @contextmanager
+    def _hearing(self, recipe: Recipe, teller: Teller, index: int) -> Iterator[None]:
+        """Let the job hear how far the picture is, whoever had it begun."""
+        heard = (teller, index)
+        self._audience[recipe.digest].append(heard)
+        try:
+            yield
+        finally:
+            self._audience[recipe.digest].remove(heard)
+            if not self._audience[recipe.digest]:
+                del self._audience[recipe.digest]
+
+    async def _paint(self, errand: Errand, recipe: Recipe) -> Picture:
+        def tell(done: int, of: int) -> None:
+            for teller, index in self._audience[recipe.digest]:
+                teller.step(index, done, of)
+
+        for teller, index in self._audience[recipe.digest]:
+            teller.started(index)
         await failpoints.reached(Place.PAINTING)
-        return await self._engine.paint(recipe, errand.job.lane, lambda done, of: errand.teller.step(index, done, of))
+        return await self._engine.paint(recipe, errand.job.lane, tell)
 
     async def _develop(self, picture: Picture, timings: Timings) -> Rendition:
         begun = time.monotonic()

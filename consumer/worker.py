@@ -20,9 +20,11 @@ from consumer.engine import open_engine
 from consumer.errors import Overloaded
 from consumer.gauges import Gauges
 from consumer.kafka.bus import BusError
-from consumer.kafka.client import KafkaBus, answered_within, open_admin, open_consumer
+from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.closing import CLOSE_SECONDS
+from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.crew import Crew
+from consumer.kafka.heads import Heads
 from consumer.kafka.intake import Intake
 from consumer.kafka.lag import LagReader
 from consumer.kafka.opening import Pace
@@ -34,13 +36,15 @@ from consumer.kafka.retry import Retries
 from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Operation, Pipeline, Troubles
+from consumer.pipeline import Pipeline
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
 from consumer.storage import S3Store
 from consumer.styles import load_styles, require_adapters
 from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
+from consumer.troubles import Operation, Troubles
+from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -217,6 +221,7 @@ class _Shift:
     def _crew(self, jobs: asyncio.TaskGroup) -> Crew:
         worker = self._settings.worker
         pipeline = Pipeline(
+            jobs,
             styles=self._stages.styles,
             scheduler=self._scheduler,
             engine=self._stages.engine,
@@ -242,7 +247,11 @@ class _Shift:
         stages, settings = self._stages, self._settings
         reader, bus = self._clients()
         pace = Pace(transaction=settings.kafka.transaction_timeout_seconds)
-        owners = {shard: ShardOwner(shard, self._lanes, bus, crew, pace) for shard in range(stages.partitions)}
+        table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
+        owners = {
+            shard: ShardOwner(shard, self._lanes, bus=bus, crew=crew, heads=Heads(table, group, shard), pace=pace)
+            for shard in range(stages.partitions)
+        }
         polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         stages.health.live["poll"] = polled
         return Intake(

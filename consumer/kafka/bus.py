@@ -45,12 +45,13 @@ class Settlement:
     """What a finished record causes: everything in `letters` becomes visible together with its offset, or nothing.
 
     `fallback` makes what is settled instead if the broker will never take `letters`; without one there is nothing left
-    to try. `facts` go into the log line that tells of it.
+    to try. `facts` go into the log line that tells of it. `announces`: its letters announce pictures.
     """
 
     letters: tuple[Letter, ...]
     fallback: Callable[[], Settlement] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    announces: bool = False
 
     def fall_back(self) -> Settlement:
         """The settlement to try once `letters` proved impossible; only where there is a `fallback`."""
@@ -107,6 +108,12 @@ class Bus(Protocol):
 
         A topic missing from the answer means that the call failed; an offset of `UNCOMMITTED` means that the group
         never committed. Raises `BusError`.
+        """
+
+    async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
+        """Read one partition of a compacted topic from offset `start` to the end of what is committed.
+
+        Returns keys and values in their order (None: deleted), and where to read on another time. Raises `BusError`.
         """
 
     def seek(self, topic: str, shard: int, offset: int) -> None:

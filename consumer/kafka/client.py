@@ -17,7 +17,6 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalOperation,
-    IllegalStateError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -106,6 +105,25 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         max_partition_fetch_bytes=PREFETCH_BYTES,
         fetch_max_wait_ms=200,
     )
+
+
+@asynccontextmanager
+async def open_reader(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group that reads what is committed. Raises `BusError` when no broker answers."""
+    reader = AIOKafkaConsumer(
+        **connection(settings),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        async with answered_within(settings.request_timeout_seconds):
+            await reader.start()
+        yield reader
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await reader.stop()
 
 
 @asynccontextmanager
@@ -284,45 +302,3 @@ async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncI
         yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
     finally:
         await close_producer(producer)
-
-
-class KafkaBus:
-    """The `Bus` of one worker: its consumer's cursor, an admin client, and a producer for each epoch."""
-
-    def __init__(
-        self,
-        settings: KafkaSettings,
-        consumer: AIOKafkaConsumer,
-        admin: AIOKafkaAdminClient,
-        topics: Sequence[str],
-    ) -> None:
-        self._settings = settings
-        self._consumer = consumer
-        self._admin = admin
-        self._topics = tuple(topics)
-
-    @asynccontextmanager
-    async def epoch(self, shard: int) -> AsyncIterator[KafkaEpoch]:
-        """Fence older producers of the shard. Its transactional id is frozen: changing the format drops the fence."""
-        async with open_epoch(self._settings, str(shard), shard) as epoch:
-            yield epoch
-
-    async def progress(self, shard: int) -> Mapping[str, Progress]:
-        """Read the shard's committed offsets; a lane may be missing from the answer."""
-        partitions = [TopicPartition(topic, shard) for topic in self._topics]
-        answer = await committed_offsets(self._admin, self._settings, partitions)
-        return {tp.topic: progress for tp, progress in answer.items()}
-
-    def seek(self, topic: str, shard: int, offset: int) -> None:
-        """Move the consumer's cursor; what was fetched before is dropped."""
-        try:
-            self._consumer.seek(TopicPartition(topic, shard), offset)
-        except IllegalStateError as error:
-            raise BusError(f"{topic}:{shard} is no longer assigned") from error
-
-    def position(self, topic: str, shard: int) -> int | None:
-        """Return the cursor without the round trip that the public, awaiting call may make."""
-        subscription = self._consumer._subscription.subscription  # noqa: SLF001 - `position()` is a coroutine
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
-        return state.position if state is not None and state.has_valid_position else None

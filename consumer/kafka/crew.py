@@ -6,16 +6,17 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer import failpoints
-from consumer.errors import HandedBack, LeadartError, Rejected, Transient
+from consumer.errand import Errand
+from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
-from consumer.pipeline import Errand
+from consumer.kafka.heads import Claim, Slot
 from consumer.telemetry.metrics import Stage, TransactionResult
 from schemas import ContractError, Priority, Reason
 from schemas.names import BACKFILL
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.breaker import Breaker
+    from consumer.brief import Brief
+    from consumer.errand import Timings
     from consumer.jobs import Record
     from consumer.kafka.bus import BusError, Settlement
     from consumer.kafka.outbox import Outbox
     from consumer.kafka.progress import JobTeller, ProgressFeed
     from consumer.kafka.retry import Retries, Tried
     from consumer.kafka.work import InHand
-    from consumer.pipeline import Pipeline, Timings, Troubles
+    from consumer.pipeline import Pipeline
     from consumer.telemetry.metrics import Metrics
+    from consumer.troubles import Troubles
     from schemas import ImageReady
 
 log = structlog.get_logger(__name__)
@@ -48,7 +52,8 @@ class Crew:
     """Works on records in the given task group and settles each of them, whatever happens to it.
 
     Three endings settle nothing and leave the record to its next owner: it was withdrawn, the worker stops, or an error
-    is fatal and ends the worker. While the breaker is open, requests that fail are held and tried again.
+    is fatal and ends the worker. One that is superseded is settled by its owner, who knows the other requests. While
+    the breaker is open, requests that fail are held and tried again.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with
@@ -119,7 +124,7 @@ class Crew:
 
     async def _work(self, hand: InHand, teller: JobTeller) -> None:
         tried = self._retries.unwrap(hand.record)
-        with suppress(HandedBack):
+        with suppress(HandedBack, Superseded):
             try:
                 settlement = await self._answer(hand, tried, teller)
             except Rejected as error:
@@ -138,22 +143,38 @@ class Crew:
         if hand.deaths >= self._poison_deaths:
             message = f"{hand.deaths} workers ended while this request was in their engine; it is kept from the others."
             raise Rejected(Reason.ENGINE_POISON, message)
-        teller.accepted(errand.job)
-        ready = await self._produce(errand)
+        try:
+            settlement = await self._paint(hand, errand, teller)
+        except Expired:
+            settlement = self._outbox.expired(errand.job)
+        return replace(settlement, facts={**settlement.facts, **_about(errand.job)})
+
+    async def _paint(self, hand: InHand, errand: Errand, teller: JobTeller) -> Settlement:
+        job, brief = errand.job, self._pipeline.brief(errand)
+        errand.check_expiry()
+        # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
+        with self._pipeline.handover(brief):
+            if not hand.claims(_claim(job), partial(self._superseded, job)):
+                raise Superseded
+            teller.accepted(job)
+            ready = await self._produce(errand, brief)
         for stage, seconds in errand.timings.stages.items():
             self._stage(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
-        settlement = self._outbox.ready(errand.job, ready)
-        facts = {**settlement.facts, **_about(errand.job), "seconds": _rounded(errand.timings)}
-        return replace(settlement, facts=facts)
+        settlement = self._outbox.ready(job, ready)
+        return replace(settlement, facts={**settlement.facts, "seconds": _rounded(errand.timings)})
 
-    async def _produce(self, errand: Errand) -> ImageReady:
+    def _superseded(self, job: Job, revision: int) -> Settlement:
+        settlement = self._outbox.superseded(job, revision)
+        return replace(settlement, facts={**settlement.facts, **_about(job)})
+
+    async def _produce(self, errand: Errand, brief: Brief) -> ImageReady:
         """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
         while True:
             try:
                 if errand.ticket.failed:
                     await self._breaker.passage(errand.ticket)
-                ready = await self._pipeline.produce(errand)
+                ready = await self._pipeline.produce(errand, brief)
             except Exception as error:
                 failure = _ours(errand.job.record, error)
                 if failure is None:
@@ -224,7 +245,7 @@ def _ours(record: Record, error: Exception) -> LeadartError | None:
             return error
         case Rejected() if error.reason in _VERDICTS:
             return error
-        case LeadartError() | HandedBack():
+        case LeadartError() | HandedBack() | Superseded() | Expired():
             return None
         case _:
             # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
@@ -246,6 +267,12 @@ def _job(record: Record, tried: Tried) -> Job:
     else:
         lane = Lane.INTERACTIVE if request.priority is Priority.INTERACTIVE else Lane.LIVE
     return Job(event, request, original, lane)
+
+
+def _claim(job: Job) -> Claim:
+    request = job.request
+    slot = Slot(request.article.id, request.output.slot)
+    return Claim(slot, request.article.revision, job.event.source, job.event.id)
 
 
 def _about(job: Job) -> dict[str, object]:

@@ -12,7 +12,17 @@ from consumer import __version__
 from consumer.errors import Rejected
 from consumer.kafka.bus import Letter, Settlement
 from consumer.kafka.retry import FIRST_OF_OURS, Tried
-from schemas import DeadLetter, FailedArticle, ImageFailed, Reason, names
+from schemas import (
+    ArticleRevision,
+    DeadLetter,
+    FailedArticle,
+    ImageExpired,
+    ImageFailed,
+    ImageSuperseded,
+    Reason,
+    SupersededBy,
+    names,
+)
 from schemas.cloudevents import Event, write
 from schemas.salvage import Salvage, salvage
 
@@ -54,7 +64,31 @@ class Outbox:
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
         facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes)}
         tried = Tried(job.record)
-        return Settlement((letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts)
+        return Settlement((letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts, True)
+
+    def superseded(self, job: Job, revision: int) -> Settlement:
+        """Say that a newer revision took the request's place."""
+        request = job.request
+        data = ImageSuperseded(
+            request_id=job.event.id,
+            article=ArticleRevision(id=request.article.id, revision=request.article.revision),
+            slot=request.output.slot,
+            superseded_by=SupersededBy(revision=revision),
+        )
+        letter = self._letter(job.record.partition, _asker(job), data, [str(revision)])
+        return Settlement((letter,), facts={"outcome": "superseded", "superseded_by": revision})
+
+    def expired(self, job: Job) -> Settlement:
+        """Say that the request's time passed before its turn came."""
+        request = job.request
+        data = ImageExpired(
+            request_id=job.event.id,
+            article=ArticleRevision(id=request.article.id, revision=request.article.revision),
+            slot=request.output.slot,
+            expired_at=job.event.expirytime or datetime.now(UTC),
+        )
+        letter = self._letter(job.record.partition, _asker(job), data, [])
+        return Settlement((letter,), facts={"outcome": "expired"})
 
     def again(self, tried: Tried, error: LeadartError, turn: Turn) -> Settlement:
         """Send the request to a retry lane as its publisher wrote it; if the broker never takes that, it has failed."""

@@ -32,6 +32,7 @@ from consumer.failpoints import Place
 from consumer.kafka.bus import BusError, LetterRefused
 from consumer.kafka.metadata import Risk
 from consumer.kafka.opening import Pace, open_books, pause
+from consumer.kafka.precedence import Precedence
 from consumer.kafka.work import Work
 from schemas import Reason
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Record
     from consumer.kafka.bus import Bus, Epoch, Progress, Settlement
+    from consumer.kafka.heads import Heads
     from consumer.kafka.ledger import Ledger
     from consumer.kafka.work import Crew
 
@@ -52,11 +54,22 @@ MAX_BATCH = 200
 class ShardOwner:
     """Owns one shard for as long as `run` runs. `deliver` and `wants` are for the poll loop, on the same event loop."""
 
-    def __init__(self, shard: int, topics: Sequence[str], bus: Bus, crew: Crew, pace: Pace | None = None) -> None:
+    def __init__(  # noqa: PLR0913 - its shard, and whom it stands between
+        self,
+        shard: int,
+        topics: Sequence[str],
+        *,
+        bus: Bus,
+        crew: Crew,
+        heads: Heads,
+        pace: Pace | None = None,
+    ) -> None:
         self.shard = shard
         self.topics = tuple(topics)
         self._bus = bus
         self._crew = crew
+        self._heads = heads
+        self._precedence = Precedence(heads)
         self._pace = pace or Pace()
         self._ledgers: dict[str, Ledger] = {}
         self._works: dict[tuple[str, int], Work] = {}
@@ -95,7 +108,7 @@ class ShardOwner:
         if ledger is None or self._must_wait(record) or not ledger.deliver(record.offset):
             return
         known = self._works.get((record.topic, record.offset))
-        if known is None or known.record != record:
+        if known is None or known.record != record or not self._precedence.enter_again(known):
             self._begin(record, ledger)
             return
         if known.exposure is not None and ledger.expose(record.offset):
@@ -158,6 +171,8 @@ class ShardOwner:
 
     async def _open(self) -> None:
         ledgers = await open_books(self._bus, self.shard, self.topics, self._pace, self._stopping)
+        await self._heads.restore(self._bus)
+        self._precedence.begin_epoch()
         self._forget_finished(ledgers)
         self._blame_the_dead(ledgers)
         self._due, self._touched, self._in_transaction = {}, set(), False
@@ -224,7 +239,8 @@ class ShardOwner:
         self, epoch: Epoch, batch: Sequence[tuple[Work, Settlement]], progress: Mapping[str, Progress]
     ) -> None:
         started = time.monotonic()
-        letters = [letter for _, settlement in batch for letter in settlement.letters]
+        heads = self._precedence.changes(batch)
+        letters = [letter for _, settlement in batch for letter in settlement.letters] + self._heads.letters(heads)
         self._in_transaction = True
         try:
             async with asyncio.timeout(self._pace.transaction):
@@ -243,6 +259,7 @@ class ShardOwner:
             raise
         self._in_transaction = False
         self._crew.committed(self.shard, time.monotonic() - started, len(letters))
+        self._heads.committed(heads)
         self._close_books(batch, progress)
 
     def _expose(self) -> list[Work]:
@@ -262,6 +279,7 @@ class ShardOwner:
         settled = [work for work in self._works.values() if work.settlement is not None and self._is_ours(work)]
         for work in sorted(settled, key=lambda work: (work.settled_at, work.record.offset)):
             ledger, offset = self._ledgers[work.record.topic], work.record.offset
+            self._precedence.confirm(work)
             if work.settlement is not None and ledger.can_finish(offset):
                 ledger.finish(offset)
                 batch.append((work, work.settlement))
@@ -272,7 +290,8 @@ class ShardOwner:
 
     def _is_ours(self, work: Work) -> bool:
         """True if the record was delivered in this epoch: only then may this epoch commit its outcome."""
-        return work.record.offset in self._ledgers[work.record.topic].unfinished
+        ledger = self._ledgers.get(work.record.topic)
+        return ledger is not None and work.record.offset in ledger.unfinished
 
     def _close_up(self, changed: Sequence[Work], *, leaving: bool) -> dict[str, Progress]:
         """Move idle lanes past control markers; return what to commit, by topic, where that changed."""
@@ -298,6 +317,7 @@ class ShardOwner:
         now = time.monotonic()
         for work, settlement in batch:
             self._works.pop((work.record.topic, work.record.offset), None)
+            self._precedence.leave(work)
             self._crew.announced(work.record, settlement, now - work.settled_at)
 
     def _after_refusal(self, batch: Sequence[Work]) -> None:
@@ -322,5 +342,9 @@ class ShardOwner:
         coordinates = (record.topic, record.offset)
         if stale := self._works.pop(coordinates, None):
             stale.drop(running=True)
-        work = self._works[coordinates] = Work(record, ledger.deaths(record.offset), self._wake.set)
+        work = self._works[coordinates] = Work(record, ledger.deaths(record.offset), self._wake.set, self._judge)
         work.withdraw = self._crew.begin(work)
+
+    def _judge(self, work: Work) -> bool:
+        """Judge a claim; that of an earlier epoch's work is judged when its record is read again."""
+        return not self._is_ours(work) or self._precedence.enter(work)

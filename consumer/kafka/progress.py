@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from consumer.errand import Teller
 from consumer.kafka.bus import BusError, Letter
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.closing import close_producer
-from consumer.pipeline import Teller
 from schemas import ArticleRevision, ImageProgress, names
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class JobTeller(Teller):
         self._tell(stage="started", index=index)
 
     def step(self, index: int, done: int, of: int) -> None:
-        """A denoising step of the picture is done."""
+        """A denoising step of the picture is done: perhaps of one that another job began."""
+        self.painting = True
         now = time.monotonic()
         if done < of and now - self._last_step < STEP_SECONDS:
             return

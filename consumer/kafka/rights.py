@@ -41,7 +41,8 @@ def worker_rights(settings: Settings) -> dict[str, frozenset[Right]]:
     rights: dict[str, set[Right]] = {spec.name: set() for spec in load_topics()}
     for lane in LANES:
         rights[lane].add(Right.READ)
-    for topic in (*DELAYS, names.OUTCOME, names.DEAD_LETTER):
+    rights[names.HEADS].add(Right.READ)
+    for topic in (*DELAYS, names.OUTCOME, names.DEAD_LETTER, names.HEADS):
         rights[topic].add(Right.WRITE)
     if settings.worker.progress:
         rights[names.PROGRESS].add(Right.WRITE)

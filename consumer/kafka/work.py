@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Record
     from consumer.kafka.bus import BusError, Settlement
+    from consumer.kafka.heads import Claim
 
 TELL_SECONDS = 5.0
 """Longest wait for the commit that tells of a record entering the engine; it takes some hundredths of a second."""
@@ -34,6 +35,12 @@ class InHand(Protocol):
     @property
     def deaths(self) -> int:
         """How many processes died with this record in their engine."""
+
+    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+        """Say what a valid request lays claim to; False if a newer revision is known, and all is done.
+
+        `superseded` makes the settlement for a newer revision; the work is withdrawn when one comes later.
+        """
 
     def settle(self, settlement: Settlement) -> None:
         """Hand over what the record causes; called once, when the work is done."""
@@ -71,14 +78,21 @@ class Crew(Protocol):
 class Work:
     """A record in hand, across epochs: what its owner keeps of it."""
 
-    def __init__(self, record: Record, deaths: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, record: Record, deaths: int, wake: Callable[[], None], judge: Callable[[Work], bool] = lambda _work: True
+    ) -> None:
         self.record = record
         self.deaths = deaths
+        self.begun = asyncio.get_running_loop().time()
+        self.claim: Claim | None = None
+        self.spared = self.superseded = False
         self.withdraw: Callable[[bool], None] = lambda _running: None
         self.settlement: Settlement | None = None
         self.settled_at = 0.0
         self.exposure: asyncio.Future[None] | None = None
         self._wake = wake
+        self._judge = judge
+        self._superseded_by: Callable[[int], Settlement] | None = None
         self._inside = 0
         self._dropped = False
 
@@ -87,9 +101,25 @@ class Work:
         """True while it stands before the engine and the group does not know."""
         return self.exposure is not None and not self.exposure.done()
 
+    @property
+    def is_in_engine(self) -> bool:
+        """True while it is being painted, or about to be."""
+        return self._inside > 0
+
+    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+        """Take the claim, and let it be judged."""
+        self.claim, self._superseded_by = claim, superseded
+        return self._dropped or self._judge(self)
+
+    def supersede(self, revision: int) -> None:
+        """Settle it as superseded by that revision, whatever else it would have been."""
+        if self._superseded_by is not None and not self.superseded:
+            self.settle(self._superseded_by(revision))
+            self.superseded = True
+
     def settle(self, settlement: Settlement) -> None:
-        """Take the result; that of a record that is no longer in hand is dropped."""
-        if self._dropped:
+        """Take the result; that of a record that is no longer in hand, or superseded, is dropped."""
+        if self._dropped or self.superseded:
             return
         if settlement.fallback and any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
             log.error(

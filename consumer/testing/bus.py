@@ -13,6 +13,7 @@ from consumer.testing.reader import MemoryReader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from consumer.jobs import Record
     from consumer.kafka.bus import Letter, Progress
     from consumer.kafka.owner import ShardOwner
     from consumer.testing.line import Line
@@ -86,6 +87,15 @@ class MemoryBus:
         if self._broker.misses():
             answer.pop(self._topics[0])
         return answer
+
+    async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
+        """Return what is committed from an offset on; a record that an open transaction hides ends it."""
+        log = Partition(topic, shard)
+        records: list[Record]
+        records, following = await self._reader.line.ask(
+            "table", lambda: self._broker.read(log, start, len(self._broker.logs[log]))
+        )
+        return [(record.key or b"", record.value) for record in records], following
 
     def seek(self, topic: str, shard: int, offset: int) -> None:
         """Move the cursor."""

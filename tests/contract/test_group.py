@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from consumer.kafka.bus import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
-from consumer.kafka.client import KafkaBus, open_admin, open_consumer
+from consumer.kafka.client import open_admin, open_consumer
+from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.reader import KafkaReader
 from consumer.kafka.topics import apply
 from consumer.testing.broker import MemoryBroker

@@ -16,7 +16,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
 from consumer.kafka.bus import BusError, Letter, Partition, Progress
-from consumer.kafka.client import KafkaBus, open_admin, open_consumer
+from consumer.kafka.client import open_admin, open_consumer
+from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.intake import Intake
 from consumer.kafka.topics import apply
 from schemas import names

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
 from consumer.kafka.bus import BusError, Letter, Settlement
+from consumer.kafka.heads import Heads
 from consumer.kafka.intake import Intake
 from consumer.kafka.opening import Pace
 from consumer.kafka.owner import ShardOwner
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from schemas import Reason
     from tests.simulation.schedule import Ask, Schedule
 
-OUT, DEAD, NOT_TAKEN = "outcome", "dead-letter", "takes-nothing"
+OUT, DEAD, NOT_TAKEN, HEADS = "outcome", "dead-letter", "takes-nothing", "heads"
 CAUSE, DUE = "cause", "due"
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
@@ -160,7 +161,10 @@ class Worker:
 
     def _intake(self, crew: Crew) -> Intake:
         bus = MemoryBus(self._broker, LANES, self.reader)
-        owners = {shard: ShardOwner(shard, LANES, bus, crew, PACE) for shard in range(self._broker.partitions)}
+        owners = {
+            shard: ShardOwner(shard, LANES, bus=bus, crew=crew, heads=Heads(HEADS, "group", shard), pace=PACE)
+            for shard in range(self._broker.partitions)
+        }
         return Intake(
             self.reader,
             LANES,

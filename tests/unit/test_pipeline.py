@@ -11,15 +11,17 @@ import pytest
 
 from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import MODEL, SwatchEngine
+from consumer.errand import Errand, Teller, Timings
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Errand, Operation, Pipeline, Teller, Timings, Troubles, _gravest
+from consumer.pipeline import Pipeline, _gravest
 from consumer.scheduler import Scheduler
 from consumer.settings import EngineSettings
 from consumer.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.telemetry.metrics import Stage
 from consumer.testing.store import MemoryStore
+from consumer.troubles import Operation, Troubles
 from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 
@@ -88,28 +90,39 @@ def job(**parts: Any) -> Job:
 
 
 class Studio:
-    def __init__(self, engine: Easel, store: MemoryStore, scheduler: Scheduler, darkroom: Darkroom) -> None:
-        self.engine, self.store, self.scheduler = engine, store, scheduler
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        engine: Easel,
+        darkroom: Darkroom,
+    ) -> None:
+        self.engine, self.store, self.scheduler = engine, MemoryStore(), Scheduler(window=4, unstored=8)
         self.notes, self.timings = Notes(), Timings()
         self.pipeline = Pipeline(
+            tasks,
             styles=load_styles(),
-            scheduler=scheduler,
+            scheduler=self.scheduler,
             engine=engine,
             darkroom=darkroom,
-            store=store,
+            store=self.store,
             store_retry_seconds=0.001,
         )
 
     async def produce(self, asked: Job) -> ImageReady:
         async with asyncio.timeout(BOUND):
-            return await self.pipeline.produce(Errand(asked, self.notes, self.timings))
+            return await self.go(Errand(asked, self.notes, self.timings))
+
+    async def go(self, errand: Errand) -> ImageReady:
+        brief = self.pipeline.brief(errand)
+        with self.pipeline.handover(brief):
+            return await self.pipeline.produce(errand, brief)
 
 
 @asynccontextmanager
 async def studio(failures: list[Exception] | None = None) -> AsyncIterator[Studio]:
     with Darkroom(1) as darkroom:
-        async with Easel(failures) as engine:
-            yield Studio(engine, MemoryStore(), Scheduler(window=4, unstored=8), darkroom)
+        async with Easel(failures) as engine, asyncio.TaskGroup() as tasks:
+            yield Studio(tasks, engine, darkroom)
 
 
 async def test_a_job_becomes_its_pictures() -> None:
@@ -336,7 +349,7 @@ async def test_a_probe_never_waits_for_one_that_is_held() -> None:
         elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
         probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
         tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
-        tasks.append(asyncio.ensure_future(bench.pipeline.produce(Errand(probe, ticket=ticket))))
+        tasks.append(asyncio.ensure_future(bench.go(Errand(probe, ticket=ticket))))
         async with asyncio.timeout(BOUND):
             while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 2):
                 await asyncio.sleep(0)

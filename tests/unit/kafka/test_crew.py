@@ -18,16 +18,18 @@ from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.retry import Retries
-from consumer.pipeline import Errand, Operation, Troubles
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
+from consumer.troubles import Operation, Troubles
 from schemas import ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.errand import Errand
     from consumer.kafka.bus import Settlement
+    from consumer.kafka.heads import Claim
 
 BOUND = 10.0
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -51,7 +53,14 @@ class Pipeline:
         self.error = error
         self.errands: list[Errand] = []
 
-    async def produce(self, errand: Errand) -> Any:
+    def brief(self, errand: Errand) -> Any:
+        return errand
+
+    def handover(self, brief: Any) -> Any:
+        return nullcontext(brief)
+
+    async def produce(self, errand: Errand, brief: Any) -> Any:
+        assert brief is errand
         self.errands.append(errand)
         if self.error is None:
             await asyncio.Event().wait()
@@ -66,6 +75,13 @@ class Hand:
         self.deaths = deaths
         self.settled: list[Settlement] = []
         self.in_engine = nullcontext
+        self.newer: int | None = None
+
+    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+        assert claim.slot.article_id
+        if self.newer is not None:
+            self.settle(superseded(self.newer))
+        return self.newer is None
 
     def settle(self, settlement: Settlement) -> None:
         self.settled.append(settlement)

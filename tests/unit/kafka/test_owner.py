@@ -13,6 +13,7 @@ from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka import work
 from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
+from consumer.kafka.heads import Heads
 from consumer.kafka.metadata import Note, Risk, read_note, write_note
 from consumer.kafka.opening import Pace, pause
 from consumer.kafka.owner import ShardOwner
@@ -92,7 +93,9 @@ class Bench:
             self.broker.offsets.setdefault((topic, 0), Progress(0, ""))
         self.hands = Hands()
         self.bus = MemoryBus(self.broker, (LANE, SECOND))
-        self.owner = ShardOwner(0, (LANE, SECOND), self.bus, self.hands, QUICK)
+        self.owner = ShardOwner(
+            0, (LANE, SECOND), bus=self.bus, crew=self.hands, heads=Heads("heads", "group", 0), pace=QUICK
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:

@@ -1,0 +1,79 @@
+"""A job on its way through the stages: what it is, who hears of it, how long it takes, until when it is of use."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer.breaker import Ticket
+from consumer.errors import Expired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from consumer.jobs import Job
+    from consumer.telemetry.metrics import Stage
+
+
+class Teller:
+    """Hears how far a job is. This one keeps silent; the worker's publishes progress events."""
+
+    def started(self, index: int) -> None:
+        """The picture has its turn at the engine."""
+
+    def step(self, index: int, done: int, of: int) -> None:
+        """A denoising step of the picture is done."""
+
+    def storing(self, index: int) -> None:
+        """The picture is painted and on its way to the store."""
+
+    def failed(self) -> None:
+        """The attempt failed; another may follow."""
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds of a job's stages, the longest of its pictures for each."""
+
+    started: float = field(default_factory=time.monotonic)
+    stages: dict[Stage, float] = field(default_factory=dict)
+
+    def note(self, stage: Stage, seconds: float) -> None:
+        """Take note of one picture's time in a stage."""
+        self.stages[stage] = max(seconds, self.stages.get(stage, 0.0))
+
+    @property
+    def total(self) -> float:
+        """Seconds since the job began."""
+        return time.monotonic() - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A job on its way: who hears of it, how long it takes, and what is known of its past.
+
+    `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
+    engine, and entered once the group knows.
+    """
+
+    job: Job
+    teller: Teller = field(default_factory=Teller)
+    timings: Timings = field(default_factory=Timings)
+    ticket: Ticket = field(default_factory=Ticket)
+    suspect: bool = False
+    in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until the request is past use, negative when it is; None without an `expirytime`."""
+        expiry = self.job.event.expirytime
+        return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
+
+    def check_expiry(self) -> None:
+        """Raise `Expired` when the request is past use."""
+        if self.patience is not None and self.patience <= 0:
+            raise Expired

@@ -1,0 +1,67 @@
+"""The real `Bus`: a worker's consumer, its admin client, and a transactional producer for each epoch of a shard."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from consumer.kafka.bus import BusError, Progress
+from consumer.kafka.client import KafkaEpoch, committed_offsets, open_epoch
+from consumer.kafka.table import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from consumer.settings import KafkaSettings
+
+
+class KafkaBus:
+    """The `Bus` of one worker: its consumer's cursor, an admin client, and a producer for each epoch."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        consumer: AIOKafkaConsumer,
+        admin: AIOKafkaAdminClient,
+        topics: Sequence[str],
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._admin = admin
+        self._topics = tuple(topics)
+
+    @asynccontextmanager
+    async def epoch(self, shard: int) -> AsyncIterator[KafkaEpoch]:
+        """Fence older producers of the shard. Its transactional id is frozen: changing the format drops the fence."""
+        async with open_epoch(self._settings, str(shard), shard) as epoch:
+            yield epoch
+
+    async def progress(self, shard: int) -> Mapping[str, Progress]:
+        """Read the shard's committed offsets; a lane may be missing from the answer."""
+        partitions = [TopicPartition(topic, shard) for topic in self._topics]
+        answer = await committed_offsets(self._admin, self._settings, partitions)
+        return {tp.topic: progress for tp, progress in answer.items()}
+
+    async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
+        """Read a compacted topic's partition with a consumer of its own, outside of the group."""
+        return await read_table(self._settings, TopicPartition(topic, shard), start)
+
+    def seek(self, topic: str, shard: int, offset: int) -> None:
+        """Move the consumer's cursor; what was fetched before is dropped."""
+        try:
+            self._consumer.seek(TopicPartition(topic, shard), offset)
+        except IllegalStateError as error:
+            raise BusError(f"{topic}:{shard} is no longer assigned") from error
+
+    def position(self, topic: str, shard: int) -> int | None:
+        """Return the cursor without the round trip that the public, awaiting call may make."""
+        subscription = self._consumer._subscription.subscription  # noqa: SLF001 - `position()` is a coroutine
+        assignment = subscription.assignment if subscription else None
+        state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
+        return state.position if state is not None and state.has_valid_position else None

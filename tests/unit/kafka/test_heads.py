@@ -1,0 +1,129 @@
+"""Heads: what the group knows of each slot, and what this epoch has not committed yet."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.kafka.bus import Letter
+from consumer.kafka.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
+from consumer.testing.bus import MemoryBroker, MemoryBus
+
+SLOT = Slot("a-1", "hero")
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def claim(revision: int, slot: Slot = SLOT) -> Claim:
+    return Claim(slot, revision, "/cms", f"r-{revision}")
+
+
+def heads() -> tuple[Heads, MemoryBroker, MemoryBus]:
+    broker = MemoryBroker()
+    return Heads("heads", "group", 0), broker, MemoryBus(broker, ("requested",))
+
+
+def publish(broker: MemoryBroker, known: Heads) -> None:
+    """Commit what is unwritten of the slot."""
+    changed = known.unwritten([SLOT])
+    for letter in known.letters(changed):
+        broker.publish(letter)
+    known.committed(changed)
+
+
+async def test_a_new_owner_knows_what_was_committed() -> None:
+    """Heads that one owner wrote are those that the next one judges by."""
+    first, broker, bus = heads()
+    first.advance(claim(7))
+    first.announce(claim(7))
+    publish(broker, first)
+    second = Heads("heads", "group", 0)
+    await second.restore(bus)
+
+    assert second.get(SLOT) == Head(7, "/cms", "r-7", made=7)
+
+
+async def test_what_was_not_committed_is_forgotten() -> None:
+    """A head that an epoch only thought of is gone when the next one begins."""
+    known, broker, bus = heads()
+    known.advance(claim(7))
+    publish(broker, known)
+    known.advance(claim(8))
+    await known.restore(bus)
+
+    assert (known.get(SLOT) or claim(0)).revision == 7
+
+
+async def test_a_head_that_was_reset_is_unknown() -> None:
+    """A record without a value takes the slot's head away, also from an owner that had read it before."""
+    known, broker, bus = heads()
+    known.advance(claim(10**9))
+    publish(broker, known)
+    broker.publish(Letter("heads", 0, head_key("group", SLOT), None, ()))
+    await known.restore(bus)
+
+    assert known.get(SLOT) is None
+
+
+async def test_groups_have_heads_of_their_own() -> None:
+    """A second fleet on the same topics judges by what it has announced itself."""
+    known, broker, bus = heads()
+    known.advance(claim(7))
+    publish(broker, known)
+    others = Heads("heads", "archive", 0)
+    await others.restore(bus)
+
+    assert others.get(SLOT) is None
+
+
+async def test_a_record_that_is_no_head_hides_none() -> None:
+    """Rubbish in the topic is passed over; rubbish under a slot's own key means that nothing is known of it."""
+    known, broker, bus = heads()
+    broker.publish(Letter("heads", 0, b"\xff", b"rubbish", ()))
+    broker.publish(Letter("heads", 0, None, b"{}", ()))
+    broker.publish(Letter("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
+    known.advance(claim(7))
+    publish(broker, known)
+    await known.restore(bus)
+
+    assert known.get(Slot("a-2", "hero")) is None
+    assert known.get(SLOT) is not None
+
+
+def test_nothing_is_written_twice() -> None:
+    """A head that the group knows as it is makes no record: a replay of finished requests writes none."""
+    known, broker, _ = heads()
+    known.advance(claim(7))
+    known.announce(claim(7))
+    publish(broker, known)
+    known.announce(claim(7))
+
+    assert known.unwritten([SLOT]) == {}
+
+
+def test_a_head_remembers_the_newest_pictures() -> None:
+    """An older revision that is announced late does not take the newer one's place."""
+    known, *_ = heads()
+    known.advance(claim(7))
+    known.announce(claim(7))
+    known.announce(claim(5))
+
+    assert (known.get(SLOT) or Head(0, "", "")).made == 7
+
+
+@given(TEXT, TEXT, TEXT)
+def test_a_key_leads_back_to_its_slot(group: str, article_id: str, name: str) -> None:
+    """Whatever the names hold, the key is read by its own group and by no other."""
+    slot = Slot(article_id, name)
+
+    assert slot_of(head_key(group, slot), group) == slot
+    assert slot_of(head_key(group, slot), group + "x") is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff", b"7", b"{}", b'{"revision": "7", "source": "", "request_id": "", "made": null, "in_a_row": 0}'],
+)
+def test_a_value_that_is_no_head_is_none(value: bytes) -> None:
+    """What cannot be read is not guessed."""
+    assert read_head(value) is None

@@ -1,0 +1,299 @@
+"""Latest wins, over the twin: whatever comes in whatever order, the newest valid revision gets its pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.kafka import precedence
+from consumer.kafka.bus import Letter, Progress, Settlement
+from consumer.kafka.heads import Claim, Heads, Slot, head_key, read_head
+from consumer.kafka.opening import Pace
+from consumer.kafka.owner import ShardOwner
+from consumer.testing.bus import MemoryBroker, MemoryBus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    import pytest
+
+    from consumer.jobs import Record
+    from consumer.kafka.work import InHand
+
+LANE, BACKFILL, OUT, HEADS = "requested", "backfill", "outcome", "heads"
+PACE = Pace(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+BOUND = 5.0
+SLOT = Slot("a-1", "hero")
+
+
+class Crew:
+    """Claims with the number that a record holds, and announces it when it is told to."""
+
+    trouble = ""
+
+    def __init__(self) -> None:
+        self.hands: dict[int, InHand] = {}
+        self.withdrawn: list[int] = []
+        self.wanted: list[int] = []
+        self.automatic = False
+
+    def admits(self) -> bool:
+        return True
+
+    def wait(self, record: Record) -> float:
+        del record
+        return 0.0
+
+    def begin(self, hand: InHand) -> Callable[[bool], None]:
+        revision = int(hand.record.value or b"0")
+        self.hands[revision] = hand
+        asyncio.get_running_loop().call_soon(self._claim, hand, revision)
+        return lambda running: self.withdrawn.append(revision) if running else None
+
+    def _claim(self, hand: InHand, revision: int) -> None:
+        if hand.claims(Claim(SLOT, revision, "/cms", f"r-{revision}"), lambda newer: superseded(revision, newer)):
+            self.wanted.append(revision)
+            if self.automatic:
+                hand.settle(ready(revision))
+
+    def finish(self, revision: int) -> None:
+        self.hands[revision].settle(ready(revision))
+
+    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+        assert (record.topic in {LANE, BACKFILL}, bool(settlement.letters), seconds >= 0) == (True, True, True)
+
+    def epoch_ended(self, shard: int, error: Exception) -> None:
+        assert (shard, bool(str(error))) == (0, True)
+
+    def committed(self, shard: int, seconds: float, letters: int) -> None:
+        assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
+
+
+def told(value: bytes) -> Letter:
+    return Letter(OUT, 0, b"a-1", value, ())
+
+
+def ready(revision: int) -> Settlement:
+    return Settlement((told(b"ready %d" % revision),), announces=True)
+
+
+def superseded(revision: int, newer: int) -> Settlement:
+    return Settlement((told(b"superseded %d by %d" % (revision, newer)),))
+
+
+class Desk:
+    """One shard, and a newsroom that saves."""
+
+    def __init__(self, broker: MemoryBroker | None = None) -> None:
+        self.broker = broker or MemoryBroker()
+        for lane in (LANE, BACKFILL):
+            self.broker.offsets.setdefault((lane, 0), Progress(0, ""))
+        self.crew = Crew()
+        self.bus = MemoryBus(self.broker, (LANE, BACKFILL))
+        heads = Heads(HEADS, "group", 0)
+        self.owner = ShardOwner(0, (LANE, BACKFILL), bus=self.bus, crew=self.crew, heads=heads, pace=PACE)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            polling = tasks.create_task(self._poll())
+            run = tasks.create_task(self.owner.run())
+            yield
+            self.owner.stop()
+            await asyncio.wait([run], timeout=BOUND)
+            polling.cancel()
+
+    async def _poll(self) -> None:
+        while True:
+            self.bus.poll(self.owner)
+            await asyncio.sleep(0)
+
+    def save(self, revision: int, lane: str = LANE) -> None:
+        self.broker.publish(Letter(lane, 0, b"a-1", b"%d" % revision, ()))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(BOUND):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    async def saved(self, revision: int, lane: str = LANE) -> None:
+        """Save, and wait until the crew has it."""
+        self.save(revision, lane)
+        await self.until(lambda: revision in self.crew.hands)
+        await asyncio.sleep(0)
+
+    def outcomes(self) -> list[str]:
+        return [(letter.value or b"").decode() for letter in self.broker.visible(OUT, 0)]
+
+    def made(self) -> int | None:
+        values = [letter.value for letter in self.broker.visible(HEADS, 0)]
+        head = read_head(values[-1] or b"") if values else None
+        return head.made if head else None
+
+
+async def test_a_newer_save_ends_the_older_ones_work() -> None:
+    """Work on an older revision is withdrawn at once, running or not, and told as superseded by the newer one."""
+    desk = Desk()
+    async with desk.running():
+        await desk.saved(1)
+        await desk.saved(2)
+        desk.crew.finish(2)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+    assert desk.outcomes() == ["superseded 1 by 2", "ready 2"]
+    assert desk.crew.withdrawn == [1]
+    assert desk.made() == 2
+
+
+async def test_an_older_save_that_comes_late_is_superseded() -> None:
+    """Revisions decide, not the order of arrival, nor the lane."""
+    desk = Desk()
+    async with desk.running():
+        await desk.saved(7)
+        await desk.saved(6, BACKFILL)
+        desk.crew.finish(7)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+    assert sorted(desk.outcomes()) == ["ready 7", "superseded 6 by 7"]
+    assert desk.crew.wanted == [7]
+
+
+async def test_the_next_owner_judges_by_what_was_told() -> None:
+    """After a restart a late older save meets the head that its newer one left."""
+    desk = Desk()
+    desk.crew.automatic = True
+    async with desk.running():
+        await desk.saved(7)
+        await desk.until(lambda: desk.outcomes() == ["ready 7"])
+    after = Desk(desk.broker)
+    async with after.running():
+        await after.saved(3)
+        await after.until(lambda: len(after.outcomes()) == 2)
+
+    assert after.outcomes()[-1] == "superseded 3 by 7"
+
+
+async def test_equal_revisions_leave_each_other_alone() -> None:
+    """Another variation of a revision, or the same request again, is worked on like any other."""
+    desk = Desk()
+    desk.crew.automatic = True
+    async with desk.running():
+        await desk.saved(7)
+        await desk.until(lambda: len(desk.outcomes()) == 1)
+        desk.save(7)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+    assert desk.outcomes() == ["ready 7", "ready 7"]
+
+
+async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
+    """Work that outlives an epoch is judged again, by the heads that another owner wrote meanwhile."""
+    desk = Desk()
+    async with desk.running():
+        await desk.saved(1)
+        newer = Heads(HEADS, "group", 0)
+        newer.advance(Claim(SLOT, 2, "/cms", "r-2"))
+        async with desk.bus.epoch(0) as other:  # fences the owner, as a worker does that believes to own the shard
+            await other.begin()
+            for letter in newer.letters(newer.unwritten([SLOT])):
+                await asyncio.gather(await other.send(letter))
+            await other.commit()
+        desk.crew.finish(1)
+        await desk.until(lambda: len(desk.outcomes()) == 1)
+
+    assert desk.outcomes() == ["superseded 1 by 2"]
+
+
+async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
+    """Whoever takes a mistaken head away fences the owner, which judges anew what it had superseded."""
+    desk = Desk()
+    desk.crew.automatic = True
+    async with desk.running():
+        await desk.saved(10**12)
+        await desk.until(lambda: len(desk.outcomes()) == 1)
+        async with desk.bus.epoch(0) as mending:
+            await mending.begin()
+            await asyncio.gather(await mending.send(Letter(HEADS, 0, head_key("group", SLOT), None, ())))
+            await mending.commit()
+        desk.save(8)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+    assert desk.outcomes()[-1] == "ready 8"
+
+
+async def test_a_fast_typist_gets_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a few saves in a row that were superseded, one is let finish though newer ones are there."""
+    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    desk = Desk()
+    last = precedence.IN_A_ROW + 3
+    async with desk.running():
+        for revision in range(1, last + 1):
+            await desk.saved(revision)
+        spared = precedence.IN_A_ROW + 1
+        desk.crew.finish(spared)
+        await desk.until(lambda: f"ready {spared}" in desk.outcomes())
+        desk.crew.finish(last)
+        await desk.until(lambda: f"ready {last}" in desk.outcomes())
+
+    gone = [revision for revision in range(1, last) if revision != spared]
+    assert {outcome.split(" by ")[0] for outcome in desk.outcomes()} == {
+        f"ready {spared}",
+        f"ready {last}",
+        *(f"superseded {revision}" for revision in gone),
+    }
+
+
+async def test_a_spared_save_does_not_follow_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was let finish, and is ready only after a newer one, is superseded after all."""
+    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    desk = Desk()
+    last = precedence.IN_A_ROW + 2
+    async with desk.running():
+        for revision in range(1, last + 1):
+            await desk.saved(revision)
+        desk.crew.finish(last)
+        await desk.until(lambda: f"ready {last}" in desk.outcomes())
+        desk.crew.finish(last - 1)
+        await desk.until(lambda: len(desk.outcomes()) == last)
+
+    assert desk.outcomes()[-1] == f"superseded {last - 1} by {last}"
+
+
+async def test_of_a_backlog_only_the_newest_is_worked_on() -> None:
+    """Many saves of one article read at once, as after an outage, cost one picture."""
+    desk = Desk()
+    desk.crew.automatic = False
+    for revision in range(1, 21):
+        desk.save(revision)
+    async with desk.running():
+        await desk.until(lambda: len(desk.outcomes()) == 19)
+        desk.crew.finish(20)
+        await desk.until(lambda: len(desk.outcomes()) == 20)
+
+    assert [outcome for outcome in desk.outcomes() if outcome.startswith("ready")] == ["ready 20"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([LANE, BACKFILL])), min_size=1, max_size=12))
+def test_the_newest_revision_always_gets_its_pictures(saves: list[tuple[int, str]]) -> None:
+    """In any order over any lanes: one outcome for each save, the newest ready, none superseded by an older one."""
+
+    async def play() -> list[str]:
+        desk = Desk()
+        desk.crew.automatic = True
+        for revision, lane in saves:
+            desk.save(revision, lane)
+        async with desk.running():
+            await desk.until(lambda: len(desk.outcomes()) == len(saves))
+        return desk.outcomes()
+
+    outcomes = asyncio.run(play())
+    newest = max(revision for revision, _ in saves)
+
+    assert f"ready {newest}" in outcomes
+    assert all(int(told.split()[1]) < int(told.split()[3]) for told in outcomes if told.startswith("superseded"))
+    assert f"superseded {newest}" not in {outcome.split(" by ")[0] for outcome in outcomes}
