@@ -76,6 +76,10 @@ class Site:
             tree.setdefault(section, {})[name] = value
         return Settings.model_validate(tree)
 
+    def changed(self, **settings: str) -> Site:
+        """Return the same corner with other settings for the next worker."""
+        return Site({**self.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
+
     def topic(self, base: str) -> str:
         """Return the full name of a topic here."""
         return self.env["LEADART_TOPICS__PREFIX"] + base

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, doctor, store, topics
+from consumer.cli import bench, dead_letters, doctor, heads, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.publish import publish
@@ -25,6 +25,7 @@ for command in (worker, demo, dev, publish, lag, styles, generate):
     app.command()(command)
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
+app.add_typer(heads.commands, name="heads")
 app.add_typer(store.commands, name="store")
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(bench.commands, name="bench")

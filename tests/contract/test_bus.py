@@ -202,3 +202,29 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
             await epoch.send(letter(b"cut off"))
 
     assert len(asyncio.all_tasks()) <= before
+
+
+async def test_a_table_is_read_to_the_end_of_what_is_committed(world: World) -> None:
+    """A compacted topic gives its keys and values in order, none of an aborted transaction, and goes on from there."""
+
+    def head(key: bytes, value: bytes | None) -> Letter:
+        return Letter(names.HEADS, 0, key, value, ())
+
+    _, start = await world.bus.read_table(names.HEADS, 0, 0)
+    async with abandoned(world.bus) as old:
+        await old.begin()
+        await asyncio.gather(await old.send(head(b"a", b"lost")))
+        async with world.bus.epoch(0) as epoch:
+            await epoch.begin()
+            await asyncio.gather(await epoch.send(head(b"a", b"1")), await epoch.send(head(b"b", b"2")))
+            await epoch.commit()
+        async with world.bus.epoch(0) as epoch:
+            pairs, following = await world.bus.read_table(names.HEADS, 0, start)
+            await epoch.begin()
+            await asyncio.gather(await epoch.send(head(b"a", None)))
+            await epoch.commit()
+        async with world.bus.epoch(0):
+            later, _ = await world.bus.read_table(names.HEADS, 0, following)
+
+    assert pairs == [(b"a", b"1"), (b"b", b"2")]
+    assert later == [(b"a", None)]

@@ -34,11 +34,6 @@ def site(kafka: KafkaServer, s3: S3Server) -> Site:
     return Site.fresh(kafka, s3, TOPICS__PARTITIONS="1").prepare()
 
 
-def changed(site: Site, **settings: str) -> Site:
-    """Return the same corner with other settings for the next worker."""
-    return Site({**site.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
-
-
 def folder(parent: Path, name: str) -> Path:
     made = parent / name
     made.mkdir()
@@ -89,12 +84,12 @@ async def forget_records(site: Site, topic: str, before: int) -> None:
 
 async def test_a_rebalance_does_not_redo_what_is_in_hand(site: Site, tmp_path: Path) -> None:
     """A shard that comes back after a rebalance brings its records again; each meets its own job and is adopted."""
-    slow = changed(site, ENGINE__SWATCH_SECONDS="6", KAFKA__CLIENT_ID="a")
+    slow = site.changed(ENGINE__SWATCH_SECONDS="6", KAFKA__CLIENT_ID="a")
     with workers(slow, tmp_path) as (first,):
         async with cms(site) as desk:
             asked = [await desk.ask(request_data(f"a-{number}")) for number in range(4)]
             await until(lambda: consumed(first) == 4)
-            with workers(changed(slow, KAFKA__CLIENT_ID="b"), folder(tmp_path, "second")) as (second,):
+            with workers(slow.changed(KAFKA__CLIENT_ID="b"), folder(tmp_path, "second")) as (second,):
                 await until(lambda: '"adopted": 4' in first.log.read_text())
                 await desk.until(lambda: len(desk.outcomes()) >= 4)
                 assert (consumed(first), consumed(second)) == (4, 0)
@@ -105,12 +100,12 @@ async def test_a_rebalance_does_not_redo_what_is_in_hand(site: Site, tmp_path: P
 
 async def test_a_full_lane_stays_paused_over_a_rebalance(site: Site, tmp_path: Path) -> None:
     """A pause is lost at every rebalance; the lane is paused anew, and resumed when there is room again."""
-    slow = changed(site, ENGINE__SWATCH_SECONDS="4", WORKER__JOBS_IN_HAND="2", KAFKA__CLIENT_ID="a")
+    slow = site.changed(ENGINE__SWATCH_SECONDS="4", WORKER__JOBS_IN_HAND="2", KAFKA__CLIENT_ID="a")
     with workers(slow, tmp_path) as (first,):
         async with cms(site) as desk:
             asked = [await desk.ask(request_data(f"a-{number}")) for number in range(6)]
             await until(lambda: consumed(first) == 2)
-            with workers(changed(slow, KAFKA__CLIENT_ID="b"), folder(tmp_path, "second")):
+            with workers(slow.changed(KAFKA__CLIENT_ID="b"), folder(tmp_path, "second")):
                 await until(lambda: '"adopted": 2' in first.log.read_text())
                 most = 0
                 while not desk.outcomes():
@@ -126,7 +121,7 @@ async def test_a_full_lane_stays_paused_over_a_rebalance(site: Site, tmp_path: P
 async def test_a_worker_frozen_in_its_transaction_tells_the_outcome_once(site: Site, tmp_path: Path) -> None:
     """The broker aborts a transaction left open too long: the owner begins anew, and the record has its one outcome."""
     places = folder(tmp_path, "places")
-    armed = changed(site, WORKER__FAILPOINTS=str(places), KAFKA__TRANSACTION_TIMEOUT_SECONDS="1")
+    armed = site.changed(WORKER__FAILPOINTS=str(places), KAFKA__TRANSACTION_TIMEOUT_SECONDS="1")
     with workers(armed, tmp_path) as (worker,):
         async with cms(site) as desk:
             (places / f"{Place.BEGUN}.armed").touch()
@@ -250,7 +245,7 @@ async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path:
 
 async def test_records_that_vanish_before_a_running_worker_are_told(site: Site, tmp_path: Path) -> None:
     """Retention that overtakes a lane under a running worker stops it too; what was in hand is answered first."""
-    slow = changed(site, ENGINE__SWATCH_SECONDS="5", WORKER__JOBS_IN_HAND="1")
+    slow = site.changed(ENGINE__SWATCH_SECONDS="5", WORKER__JOBS_IN_HAND="1")
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
             await desk.ask(request_data("a-0"), event_id="r-0")
@@ -304,7 +299,7 @@ async def test_any_error_in_the_listener_ends_the_worker(site: Site, tmp_path: P
     """The client swallows what a listener raises: a worker that went on would look well and serve nothing."""
     places = folder(tmp_path, "places")
     folder(places, f"{Place.REBALANCING}.armed")  # a folder where a file should be: an error that nobody foresaw
-    worker = WorkerProcess(changed(site, WORKER__FAILPOINTS=str(places)), tmp_path / "worker.log")
+    worker = WorkerProcess(site.changed(WORKER__FAILPOINTS=str(places)), tmp_path / "worker.log")
     try:
         await until(lambda: worker.process.poll() is not None)
     finally:

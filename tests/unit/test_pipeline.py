@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errand import Errand, Teller, Timings
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Pipeline, _gravest
@@ -387,3 +388,82 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def handed_over(bench: Studio, first: Job, second: Job) -> ImageReady:
+    """Withdraw the first job while it is painted, the second one having said what it wants."""
+    running = asyncio.ensure_future(bench.produce(first))
+    await until(lambda: "started 0" in bench.notes.told)
+    errand = Errand(second, teller := Notes())
+    brief = bench.pipeline.brief(errand)
+    with bench.pipeline.handover(brief):
+        running.cancel()
+        await asyncio.sleep(0)
+        task = asyncio.ensure_future(bench.pipeline.produce(errand, brief))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert bench.engine.wait is not None
+        bench.engine.wait.set()
+        ready = await task
+    bench.notes = teller
+    return ready
+
+
+async def test_a_painting_is_handed_over_to_who_wants_the_same() -> None:
+    """A save whose picture is being painted for an older one gets that picture: it is painted once, and not anew."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        newer = job(article={"id": "a-1", "revision": 2, "headline": "Storm over the harbour"})
+        ready = await handed_over(bench, job(), newer)
+
+    assert (bench.engine.painted, ready.article.revision, ready.reused) == (1, 2, True)
+    assert "storing 0" in bench.notes.told
+
+
+async def test_a_painting_that_nobody_wants_any_more_ends() -> None:
+    """A save with another picture leaves the older one's painting to be cancelled."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        newer = job(article={"id": "a-1", "revision": 2, "headline": "Calm over the harbour"})
+        ready = await handed_over(bench, job(), newer)
+
+    assert (bench.engine.painted, ready.reused) == (1, False)
+
+
+async def test_another_jobs_failure_is_not_ours() -> None:
+    """Whoever waited for a painting that failed tries by itself, and only the one that began it has failed."""
+    async with studio([Transient(Reason.ENGINE_FAILED, "x")]) as bench:
+        bench.engine.wait = asyncio.Event()
+        first, second = (asyncio.ensure_future(bench.produce(job())) for _ in range(2))
+        await until(lambda: "started 0" in bench.notes.told)
+        bench.engine.wait.set()
+        with pytest.raises(Transient):
+            await first
+
+        assert not (await second).reused
+
+
+async def test_a_request_past_use_is_not_painted() -> None:
+    """A request whose expirytime has passed costs nothing, whether it had or not when it began to wait for its turn."""
+    async with studio() as bench:
+        with pytest.raises(Expired):
+            await bench.produce(expiring(-1.0))
+        bench.pipeline._scheduler = Scheduler(window=1, unstored=1)
+        async with bench.pipeline._scheduler.turn(Lane.LIVE):
+            with pytest.raises(Expired):
+                await bench.produce(expiring(0.05))
+        assert (await bench.produce(expiring(60.0))).pictures
+
+    assert bench.engine.painted == 1
+
+
+def expiring(seconds: float) -> Job:
+    until_then = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+    asked = job()
+    return replace(asked, event=replace(asked.event, extensions={"expirytime": until_then}))

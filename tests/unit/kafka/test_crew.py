@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -265,7 +267,8 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
 class Failing(Pipeline):
     """Fails every job after it began to paint."""
 
-    async def produce(self, errand: Errand) -> Any:
+    async def produce(self, errand: Errand, brief: Any) -> Any:
+        assert brief is errand
         errand.teller.started(0)
         raise Transient(Reason.ENGINE_FAILED, "x")
 
@@ -293,3 +296,33 @@ async def test_poison_is_never_held() -> None:
         crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(hand)
 
     assert hand.settled[0].facts["reason"] == "engine_poison"
+
+
+async def test_a_request_with_a_newer_one_before_it_is_not_painted() -> None:
+    """What its owner superseded at once is settled as that, and never reaches the stages."""
+    pipeline, hand = Pipeline(), Hand(valid())
+    hand.newer = 9
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew_of(tasks, pipeline).begin(hand)
+
+    (settlement,) = hand.settled
+    (letter,) = settlement.letters
+    assert dict(letter.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
+    assert json.loads(letter.value or b"")["superseded_by"] == {"revision": 9}
+    assert (settlement.facts["outcome"], settlement.facts["revision"], pipeline.errands) == ("superseded", 1, [])
+
+
+async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
+    """A request past its expirytime ends as expired, without a dead letter, and lays no claim to its slot."""
+    past = "2026-11-01T08:00:00+01:00"
+    record = valid()
+    pipeline, hand = Pipeline(), Hand(replace(record, headers=(*record.headers, ("ce_expirytime", past.encode()))))
+    hand.newer = 9
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew_of(tasks, pipeline).begin(hand)
+
+    (settlement,) = hand.settled
+    (letter,) = settlement.letters
+    assert dict(letter.headers)["ce_type"] == names.IMAGE_EXPIRED.encode()
+    assert datetime.fromisoformat(json.loads(letter.value or b"")["expired_at"]) == datetime.fromisoformat(past)
+    assert settlement.facts["outcome"] == "expired"
