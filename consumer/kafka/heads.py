@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -140,9 +141,11 @@ def slot_of(key: bytes, group_id: str) -> Slot | None:
     """Return whose head a record is, None for another group's and for what is no head's key."""
     try:
         group, article_id, name = json.loads(key)
+        # A newsroom has a million articles, and a handful of slots and sources.
+        slot = Slot(article_id, intern(name))
     except (ValueError, TypeError):
         return None
-    return Slot(article_id, name) if group == group_id else None
+    return slot if group == group_id else None
 
 
 def read_head(value: bytes) -> Head | None:
@@ -152,6 +155,6 @@ def read_head(value: bytes) -> Head | None:
         revision, made, in_a_row = told["revision"], told["made"], told["in_a_row"]
         if not all(type(number) is int for number in (revision, in_a_row, made or 0)):
             return None
-        return Head(revision, str(told["source"]), str(told["request_id"]), made, in_a_row)
+        return Head(revision, intern(str(told["source"])), str(told["request_id"]), made, in_a_row)
     except (ValueError, TypeError, KeyError):
         return None

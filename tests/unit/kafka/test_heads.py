@@ -81,6 +81,7 @@ async def test_a_record_that_is_no_head_hides_none() -> None:
     known, broker, bus = heads()
     broker.publish(Letter("heads", 0, b"\xff", b"rubbish", ()))
     broker.publish(Letter("heads", 0, None, b"{}", ()))
+    broker.publish(Letter("heads", 0, b'["group", 1, 2]', b"{}", ()))
     broker.publish(Letter("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
     known.advance(claim(7))
     publish(broker, known)
