@@ -154,7 +154,8 @@ def sample_sheet(painter: Painter, basis: Basis, file: Path) -> None:
 def _batches(shelves: list[Shelf], painter: Painter, rng: Random) -> Iterator[tuple[torch.Tensor, list[str]]]:
     """Yield latents and captions for ever; captions of one batch are of like length, so that little is padding."""
     while True:
-        late = min(1.0, max(0.0, painter.clock.minutes / painter.clock.budget - 0.35) / 0.3)
+        # What a word looks like is learnt from many small pictures; at three times the price of each, size comes later.
+        late = min(1.0, max(0.0, painter.clock.minutes / painter.clock.budget - 0.6) / 0.2)
         weights = [shelf.first + (shelf.last - shelf.first) * late for shelf in shelves]
         shelf = rng.choices(shelves, weights)[0]
         picks = rng.choices(range(len(shelf.scenes)), k=shelf.batch * _POOL)

@@ -54,7 +54,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     asked.add_argument("--work", type=Path, required=True, help="folder for albums, checkpoints, logs, sample sheets")
     asked.add_argument("--decoder-minutes", type=float, default=15)
-    asked.add_argument("--painter-minutes", type=float, default=150)
+    asked.add_argument("--painter-minutes", type=float, default=300)
     asked.add_argument("--stage", choices=("decoder", "painter", "both", "none"), default="both")
     asked.add_argument("--out", type=Path, help="where the finished pipeline goes; default: pipeline in --work")
     options = asked.parse_args()

@@ -25,7 +25,8 @@ class Ending(Enum):
 class Ask:
     """A record that is published: when, where, how long its job takes (seconds) and how it ends.
 
-    `gap` offsets that nobody sees lie before it, as a transactional publisher leaves them.
+    `gap` offsets that nobody sees lie before it, as a transactional publisher leaves them. Those of a shard that have a
+    `revision` compete: the newest wins.
     """
 
     at: float
@@ -34,6 +35,7 @@ class Ask:
     seconds: float
     ending: Ending
     gap: int
+    revision: int = 0
 
 
 class Blow(Enum):
@@ -93,6 +95,7 @@ def _asks() -> st.SearchStrategy[Any]:
         seconds=st.sampled_from([0.0, 0.1, 0.5, 2.0, 6.0]),
         ending=st.sampled_from([Ending.READY, Ending.READY, Ending.READY, *Ending]),
         gap=st.sampled_from([0, 0, 1, 3]),
+        revision=st.sampled_from([0, 0, 1, 2, 3, 4]),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
 from consumer.kafka.bus import BusError, Letter, Settlement
-from consumer.kafka.heads import Heads
+from consumer.kafka.heads import Claim, Heads, Slot
 from consumer.kafka.intake import Intake
 from consumer.kafka.opening import Pace
 from consumer.kafka.owner import ShardOwner
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tests.simulation.schedule import Ask, Schedule
 
 OUT, DEAD, NOT_TAKEN, HEADS = "outcome", "dead-letter", "takes-nothing", "heads"
-CAUSE, DUE = "cause", "due"
+CAUSE, DUE, NEWER, MADE = "cause", "due", "newer", "made"
+SLOT = Slot("a-1", "hero")
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 DEATHS = 2
@@ -69,6 +70,10 @@ class Crew:
         if hand.deaths >= DEATHS:
             hand.settle(_settlement(hand.record, Ending.FAILED))
             return
+        if ask.revision and not hand.claims(
+            Claim(SLOT, ask.revision, "/cms", ""), lambda newer: _superseded(hand.record, newer)
+        ):
+            return
         await asyncio.sleep(ask.seconds / 2)
         async with hand.in_engine():
             painting.set()
@@ -108,11 +113,16 @@ def _settlement(record: Record, ending: Ending) -> Settlement:
 
     short = Settlement((letter(OUT),))
     return {
-        Ending.READY: short,
+        Ending.READY: Settlement((letter(OUT, (MADE, b"")),), announces=True),
         Ending.FAILED: Settlement((letter(OUT), letter(DEAD))),
         Ending.RETRIED: Settlement((letter(RETRY, due),)),
         Ending.REFUSED: Settlement((letter(NOT_TAKEN),), fallback=lambda: short),
     }[ending]
+
+
+def _superseded(record: Record, newer: int) -> Settlement:
+    cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
+    return Settlement((Letter(OUT, record.partition, record.key, record.value, (cause, (NEWER, b"%d" % newer))),))
 
 
 class Worker:

@@ -17,7 +17,7 @@ from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Journey
 from schemas import Reason
 from tests.simulation.schedule import LANES, RETRY, Ask, Blow, Ending, Schedule, Strike
-from tests.simulation.worker import CAUSE, DEAD, NOT_TAKEN, OUT, Worker
+from tests.simulation.worker import CAUSE, DEAD, MADE, NEWER, NOT_TAKEN, OUT, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,9 +198,27 @@ class _World:
         assert outcomes == Counter(self._asks.keys()), "each record has one outcome"
         dead = {letter.value for letter in self._visible(DEAD)}
         failing = {number for number, ask in self._asks.items() if ask.ending in {Ending.FAILED, Ending.POISON}}
-        assert failing <= dead, "a failed outcome has its dead letter"
+        superseded = {letter.value for letter in self._visible(OUT) if NEWER in dict(letter.headers)}
+        assert failing <= dead | superseded, "a failed outcome has its dead letter"
+        for shard in range(self._schedule.shards):
+            self._check_latest_won(shard)
         assert all(left.ending for left in self._broker.open.values()), "no transaction is left open"
         assert self._settled(), "and nothing was moved on the way out"
+
+    def _check_latest_won(self, shard: int) -> None:
+        """The newest revision is never superseded, and what is ready is never followed by something older."""
+        letters = [
+            (self._asks[letter.value or b""].revision, dict(letter.headers))
+            for letter in self._broker.visible(OUT, shard)
+        ]
+        newest = max((revision for revision, _ in letters), default=0)
+        made = 0
+        for revision, headers in letters:
+            if NEWER in headers:
+                assert revision < int(headers[NEWER] or b"0") <= newest, "superseded by what is not newer"
+            elif MADE in headers and revision:
+                assert revision >= made, "an older revision is ready after a newer one"
+                made = revision
 
     def _visible(self, topic: str) -> list[Letter]:
         return [letter for shard in range(self._schedule.shards) for letter in self._broker.visible(topic, shard)]

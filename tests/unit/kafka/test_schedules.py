@@ -17,9 +17,11 @@ from hypothesis.errors import NoSuchExample
 
 from consumer.kafka import opening
 from consumer.kafka.bus import Progress
+from consumer.kafka.heads import Heads
 from consumer.kafka.intake import Intake
 from consumer.kafka.ledger import Ledger
 from consumer.kafka.owner import ShardOwner
+from consumer.kafka.precedence import Precedence
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
 from consumer.testing.reader import MemoryReader
@@ -192,6 +194,23 @@ def owners_outlive_a_rebalance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Intake, "on_revoked", ignore)
 
 
+def heads_are_not_restored(patch: pytest.MonkeyPatch) -> None:
+    async def forget(self: Heads, bus: MemoryBus) -> None:
+        del bus
+        self._known.clear()
+        self._changed.clear()
+
+    patch.setattr(Heads, "restore", forget)
+
+
+def heads_are_not_written(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Heads, "letters", lambda *_: [])
+
+
+def work_is_adopted_unjudged(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Precedence, "enter_again", lambda *_: True)
+
+
 @pytest.mark.parametrize(
     "breakage",
     [
@@ -207,6 +226,9 @@ def owners_outlive_a_rebalance(patch: pytest.MonkeyPatch) -> None:
         a_retry_is_begun_before_it_is_due,
         a_record_in_the_engine_is_not_told,
         owners_outlive_a_rebalance,
+        heads_are_not_restored,
+        heads_are_not_written,
+        work_is_adopted_unjudged,
     ],
 )
 def test_a_broken_step_is_found(
