@@ -1,7 +1,8 @@
 """Measure whether the demo model paints what the prompt says: `python ops/demo-model/evaluate.py --work FOLDER`.
 
-Prompts tell every attribute of scenes whose combination of subject, colour and ground was kept from training; a judge
-that was trained on drawn scenes alone reads the pictures.
+Prompts tell every attribute of scenes whose combination of subject, colour and ground was kept from training; leadart's
+own engine paints them, many in a batch; a judge that was trained on drawn scenes alone reads the pictures. The table
+goes into README.md, the figures beside it. Pieces that are painted already are not painted again.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from diffusers import ZImagePipeline
 
 from album import open_album
 from captions import LANGUAGES, complete_prompt
+from consumer.engine.weights import identify_house
+from consumer.settings import EngineSettings
 from consumer.styles import load_styles
 from consumer.wording import terms
-from reader import JUDGED, accuracy, held_out_accuracy, read, train_reader
-from scenes import random_scene
+from easel import Order, paint
+from figures import into_readme, table
+from reader import Reader, accuracy, held_out_accuracy, read, train_reader
+from scenes import Scene, random_scene
 from schemas import defaults
 from sheets import sheet
 from train import SIZES
@@ -32,19 +37,21 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from scenes import Scene
-
-_BATCH = 20
+_HERE = Path(__file__).parent
+_NEGATIVE_LENGTH = 2000
+_BATCH = 16
+_Item = TypeVar("_Item")
 
 
 def main() -> None:
-    """Train the judge if it is not there, paint, read, and write figures and a sheet of pictures."""
+    """Train the judge if it is not there, paint, read, and write figures, table and a sheet of pictures."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    asked.add_argument("--work", type=Path, required=True, help="folder of train.py; judge and figures go there too")
-    asked.add_argument("--model", type=Path, default=Path(__file__).with_name("model"))
+    asked.add_argument("--work", type=Path, required=True, help="folder of train.py; judge and pieces go there too")
+    asked.add_argument("--model", type=Path, default=_HERE / "model")
     asked.add_argument("--size", type=int, default=128)
     asked.add_argument("--count", type=int, default=500)
-    asked.add_argument("--without-guidance", type=int, default=200, help="pictures painted with guidance 0")
+    asked.add_argument("--others", type=int, default=200, help="pictures without guidance, and with prompts swapped")
+    asked.add_argument("--out", type=Path, default=_HERE, help="folder of the figures and of the README with the table")
     options = asked.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     albums = [
@@ -53,68 +60,75 @@ def main() -> None:
         for count, seed in size.albums
     ]
     reader = train_reader(albums, options.work / "reader.pt", _say)
-    figures: dict[str, Any] = {"judge on held-out scenes": held_out_accuracy(reader, 1000)}
-    _say(json.dumps(figures))
+    rows = {"judge on held-out scenes": held_out_accuracy(reader, 1000)}
+    _say(json.dumps(rows))
     if options.model.exists():
-        figures |= _painted(options.model, reader, options)
+        rows |= _adherence(reader, options)
         name = f"adherence-{options.size}"
-        (options.work / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
-        (options.work / f"{name}.md").write_text(_table(figures))
-        print(_table(figures))
+        (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+        into_readme(options.out / "README.md", name, table(rows))
+        print(table(rows))
 
 
-def _painted(model: Path, reader: Any, options: argparse.Namespace) -> dict[str, Any]:
-    rng = Random(2026)
-    scenes = [random_scene(rng, held_out=True) for _ in range(options.count)]
-    languages = [LANGUAGES[index % 2] for index in range(len(scenes))]
-    prompts = [complete_prompt(scene, rng, language) for scene, language in zip(scenes, languages, strict=True)]
-    pipeline = ZImagePipeline.from_pretrained(model, torch_dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    start = time.monotonic()
-    pictures = _paint(pipeline, scenes, prompts, options.size, defaults.GUIDANCE_SCALE)
-    seconds = time.monotonic() - start
+def _adherence(reader: Reader, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Return what share of the pictures shows what was asked for, by attribute, for each way of asking."""
+    scenes, languages, orders = _questions(options.count, options.size)
+    few = options.others
+    pictures = _painted(options, "guided", orders)
     sheet(pictures[:40], 8).save(options.work / f"adherence-{options.size}.png")
     seen = read(reader, pictures)
-    figures: dict[str, Any] = {"guidance 2": accuracy(seen, scenes), "seconds a picture": seconds / len(scenes)}
+    rows = {"guidance 2": accuracy(seen, scenes)}
     for language in LANGUAGES:
         mine = [index for index, other in enumerate(languages) if other == language]
-        figures[f"guidance 2, {language}"] = accuracy([seen[i] for i in mine], [scenes[i] for i in mine])
-    figures["guidance 2, prompts swapped"] = accuracy(seen, [*scenes[1:], scenes[0]])
-    count = options.without_guidance
-    if count:
-        plain = _paint(pipeline, scenes[:count], prompts[:count], options.size, 0.0)
-        figures["guidance 0"] = accuracy(read(reader, plain), scenes[:count])
-    return figures
+        rows[f"guidance 2, {language}"] = accuracy([seen[i] for i in mine], [scenes[i] for i in mine])
+    rows[f"guidance 2, the first {few}"] = accuracy(seen[:few], scenes[:few])
+    plain = [replace(order, guidance=0.0) for order in orders[:few]]
+    rows[f"guidance 0, the first {few}"] = accuracy(read(reader, _painted(options, "plain", plain)), scenes[:few])
+    swapped = [
+        replace(order, prompt=other.prompt) for order, other in zip(orders[:few], _swapped(orders[:few]), strict=True)
+    ]
+    other = read(reader, _painted(options, "swapped", swapped))
+    rows["prompts swapped in the batch, read against their own"] = accuracy(other, scenes[:few])
+    rows["prompts swapped in the batch, read against the other's"] = accuracy(other, _swapped(scenes[:few]))
+    return rows
 
 
-def _paint(
-    pipeline: Any, scenes: Sequence[Scene], prompts: Sequence[str], size: int, guidance: float
-) -> list[Image.Image]:
-    """Paint as leadart would: the style's negative prompt behind the engine's own, its usual number of steps."""
-    styles = load_styles()
-    pictures: list[Image.Image] = []
-    for start in range(0, len(scenes), _BATCH):
-        part = range(start, min(start + _BATCH, len(scenes)))
-        negatives = [terms([defaults.NEGATIVE_PROMPT, styles.get(scenes[i].style).negative], 2000) for i in part]
-        pictures += pipeline(
-            prompt=[prompts[i] for i in part],
-            negative_prompt=negatives,
-            height=size,
-            width=size,
-            num_inference_steps=defaults.STEPS,
-            guidance_scale=guidance,
-            generator=[torch.Generator().manual_seed(i) for i in part],
-        ).images
-        _say(f"painted {len(pictures)} of {len(scenes)} with guidance {guidance:g}")
+def _painted(options: argparse.Namespace, name: str, orders: Sequence[Order]) -> list[Image.Image]:
+    settings = EngineSettings(model=options.model, threads=torch.get_num_threads(), batch_size=_BATCH)
+    weights = identify_house(settings).sha256[:12]
+    folder = options.work / "adherence" / f"{weights}-{options.size}-{len(orders)}-{name}"
+    began, new = time.monotonic(), not folder.exists()
+    pictures = paint(settings, orders, folder, _say)
+    if new:
+        _say(f"{(time.monotonic() - began) / len(orders):.2f} seconds a picture")
     return pictures
 
 
-def _table(figures: dict[str, Any]) -> str:
-    lines = [f"| | {' | '.join(JUDGED)} |", f"| --- {'| ---: ' * len(JUDGED)}|"]
-    for name, values in figures.items():
-        if isinstance(values, dict):
-            lines.append(f"| {name} | {' | '.join(f'{values[key]:.3f}' for key in JUDGED)} |")
-    return "\n".join(lines) + "\n"
+def _questions(count: int, side: int) -> tuple[list[Scene], list[str], list[Order]]:
+    """Return scenes, the language that each is asked for in, and the orders as leadart would give them."""
+    rng, styles = Random(2026), load_styles()
+    scenes = [random_scene(rng, held_out=True) for _ in range(count)]
+    languages = [LANGUAGES[index % len(LANGUAGES)] for index in range(count)]
+    prompts = [complete_prompt(scene, rng, language) for scene, language in zip(scenes, languages, strict=True)]
+    negatives = [
+        terms([defaults.NEGATIVE_PROMPT, styles.get(scene.style).negative], _NEGATIVE_LENGTH) for scene in scenes
+    ]
+    return (
+        scenes,
+        languages,
+        [
+            Order(prompt, negative, defaults.GUIDANCE_SCALE, side, seed)
+            for seed, (prompt, negative) in enumerate(zip(prompts, negatives, strict=True))
+        ],
+    )
+
+
+def _swapped(items: Sequence[_Item]) -> list[_Item]:
+    """Return the items with each pair of neighbours exchanged."""
+    found = list(items)
+    for index in range(0, len(found) - 1, 2):
+        found[index], found[index + 1] = found[index + 1], found[index]
+    return found
 
 
 def _say(text: str) -> None:

@@ -187,16 +187,22 @@ def _learn(painter: Painter, latents: torch.Tensor, prompts: list[str], share: f
         for group in optimizer.param_groups:
             group["lr"] = usual * rate(share, hold=0.45, floor=0.03)
         optimizer.zero_grad(set_to_none=True)
-    noise = torch.randn_like(latents)
-    drawn = torch.randn(len(latents)).sigmoid()
-    sigma = (SHIFT * drawn / (1 + (SHIFT - 1) * drawn))[:, None, None, None]
-    mixed = (1 - sigma) * latents + sigma * noise
+    mixed, sigma, way = at_times(latents)
     features = encode(painter.tokenizer, painter.encoder, prompts)
-    told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma.flatten(), features, return_dict=False)[0]
-    loss = functional.mse_loss(torch.stack(told).squeeze(2), latents - noise)
+    told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
+    loss = functional.mse_loss(torch.stack(told).squeeze(2), way)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
     for optimizer in painter.optimizers:
         optimizer.step()
     painter.average.update()
     return float(loss.detach())
+
+
+def at_times(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the latents with noise mixed in, how much (count, from 0 to 1), and the way back that is to be told."""
+    noise = torch.randn_like(latents)
+    drawn = torch.randn(len(latents)).sigmoid()
+    sigma = SHIFT * drawn / (1 + (SHIFT - 1) * drawn)
+    share = sigma[:, None, None, None]
+    return (1 - share) * latents + share * noise, sigma, latents - noise

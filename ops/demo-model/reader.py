@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from autoencoder import to_tensor
+from averaging import rate
+from optim import Muon
 from scenes import CHOICES, Scene, draw, random_scene
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ JUDGED = ("subject", "colour", "ground", "weather", "time", "style", "size", "pl
 SIDE = 64
 """Pixels a side of what it reads; larger pictures are made smaller first."""
 
-_BATCH = 32
-_EPOCHS = 4
+_BATCH = 48
+_EPOCHS = 16
+_MUON_RATE, _ADAM_RATE = 4e-3, 3e-3
 
 
 class Reader(nn.Module):
@@ -73,29 +76,69 @@ class _Stage(nn.Module):
 
 
 def train_reader(albums: Sequence[Album], file: Path, say: Callable[[str], None]) -> Reader:
-    """Return the reader, from `file` if it is there."""
+    """Return the reader, from `file` if it is there; a training that was stopped goes on behind its last epoch."""
     reader = Reader()
     if file.exists():
         reader.load_state_dict(torch.load(file, weights_only=True))
         return reader.eval()
-    pictures = np.stack([_small(Image.fromarray(picture)) for album in albums for picture in album.pictures])
-    truths = _truths([scene for album in albums for scene in album.scenes])
-    steps = _EPOCHS * (len(pictures) // _BATCH)
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    draw_from = np.random.default_rng(0)
-    for step in range(steps):
-        picks = draw_from.choice(len(pictures), _BATCH, replace=False)
-        scores = reader(_disturbed(to_tensor(pictures[picks]), draw_from))
-        loss = sum((functional.cross_entropy(scores[name], truths[name][picks]) for name in JUDGED), torch.zeros(()))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        if step % 200 == 0:
-            say(f"reader step {step} of {steps} loss {loss.item():.3f}")
+    training = _Training(reader, albums, file.with_suffix(".part"))
+    while training.epoch < _EPOCHS:
+        loss = training.run_epoch()
+        say(f"reader epoch {training.epoch} of {_EPOCHS} loss {loss:.3f}")
     torch.save(reader.state_dict(), file)
     return reader.eval()
+
+
+class _Training:
+    """All that a training needs to go on, written into `part` after every epoch."""
+
+    def __init__(self, reader: Reader, albums: Sequence[Album], part: Path) -> None:
+        self.reader = reader
+        self.pictures = np.stack([_small(Image.fromarray(picture)) for album in albums for picture in album.pictures])
+        self.truths = _truths([scene for album in albums for scene in album.scenes])
+        kernels = [weight for weight in reader.stages.parameters() if weight.ndim == 4]
+        rest = [weight for weight in reader.parameters() if weight.ndim != 4]
+        self.optimizers = (Muon(kernels, _MUON_RATE), torch.optim.AdamW(rest, _ADAM_RATE, weight_decay=0.02))
+        self.part = part
+        self.epoch = 0
+        if part.exists():
+            kept = torch.load(part, weights_only=True)
+            reader.load_state_dict(kept["reader"])
+            for optimizer, state in zip(self.optimizers, kept["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
+            self.epoch = kept["epoch"]
+
+    def run_epoch(self) -> float:
+        """Learn from every picture once, and return the mean loss."""
+        draw_from = np.random.default_rng(self.epoch)
+        order = draw_from.permutation(len(self.pictures))
+        batches = np.array_split(order, max(1, len(order) // _BATCH))
+        losses = [self._learn(picks, index / len(batches), draw_from) for index, picks in enumerate(batches)]
+        self.epoch += 1
+        states = [optimizer.state_dict() for optimizer in self.optimizers]
+        torch.save({"reader": self.reader.state_dict(), "optimizers": states, "epoch": self.epoch}, self.part)
+        return float(np.mean(losses))
+
+    def _learn(self, picks: NDArray[np.int64], done: float, draw_from: np.random.Generator) -> float:
+        for optimizer, usual in zip(self.optimizers, (_MUON_RATE, _ADAM_RATE), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = usual * rate((self.epoch + done) / _EPOCHS, warm=0.05, floor=0.0)
+            optimizer.zero_grad(set_to_none=True)
+        truths = {name: self.truths[name][picks] for name in JUDGED}
+        pictures = to_tensor(self.pictures[picks])
+        if draw_from.random() < 0.5:
+            pictures, truths = _mirrored(pictures, truths)
+        scores = self.reader(_disturbed(pictures, draw_from))
+        loss = sum((functional.cross_entropy(scores[name], truths[name]) for name in JUDGED), torch.zeros(()))
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return float(loss.detach())
+
+
+def _mirrored(pictures: torch.Tensor, truths: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Exchange left and right, in the pictures and in what is true of them."""
+    return pictures.flip(3), truths | {"place": len(CHOICES["place"]) - 1 - truths["place"]}
 
 
 def held_out_accuracy(reader: Reader, count: int) -> dict[str, float]:
