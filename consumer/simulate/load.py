@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,16 +42,19 @@ class Load:
         mean = self.saves_a_day / (HOURS_A_DAY * HOUR)
         return tuple(mean * weights[(hour - self.busiest) % HOURS_A_DAY] for hour in range(HOURS_A_DAY))
 
-    def part(self, share: float) -> Load:
-        """Return a share of it, as one of several workers sees it: a thinned Poisson process is one again."""
-        return Load(
-            self.saves_a_day * share,
-            self.interactive,
-            math.ceil(self.backfill * share - 1e-9),
-            self.pictures,
-            self.peak,
-            self.busiest,
-        )
+    @property
+    def mean(self) -> float:
+        """Pictures a second that saves ask for, over the day."""
+        return self.saves_a_day * self.pictures / (HOURS_A_DAY * HOUR)
+
+    def rate(self, moment: float) -> float:
+        """Pictures a second that saves ask for at a moment, in seconds since a midnight."""
+        return self.hourly[math.floor(moment / HOUR) % HOURS_A_DAY] * self.pictures
+
+    def part(self, number: int, of: int) -> Load:
+        """Return what one of so many equal workers sees of it: a thinned Poisson process is one again."""
+        backfill = self.backfill * (number + 1) // of - self.backfill * number // of
+        return replace(self, saves_a_day=self.saves_a_day / of, backfill=backfill)
 
     def saves(self, random: Random, begin: float, end: float) -> Iterator[tuple[float, Lane]]:
         """Yield when a save comes, in seconds since `begin`, and its lane. `begin` and `end` count from midnight."""

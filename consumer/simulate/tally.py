@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class LaneTally:
     """One lane: requests asked and done, the wait of each that is done, and the longest of those that are not.
 
-    A wait is what others cost: seconds from asked to painted (the last of its pictures), less the seconds that a picture
-    takes alone.
+    A wait is what others cost: seconds from asked to painted (the last of its pictures), less the seconds that a
+    picture takes alone.
     """
 
     asked: int = 0

@@ -32,9 +32,9 @@ _ROUNDING = 1e-9
 class Pace:
     """How fast a device is.
 
-    `seconds` for a picture of `steps` that is alone; up to `batch` share a step, and full steps paint `speedup` times as
-    many pictures in a second, 1 or more and below `batch`. Between the two the time of a step is linear in its pictures:
-    a price of the call, and one for each picture.
+    `seconds` for a picture of `steps` that is alone; up to `batch` share a step, and full steps paint `speedup` times
+    as many pictures in a second, 1 or more and below `batch`. Between the two the time of a step is linear in its
+    pictures: a price of the call, and one for each picture.
     """
 
     seconds: float
@@ -171,7 +171,7 @@ class Device:
             sketch.passed_over += 1
         for sketch in stretch.sketches:
             sketch.passed_over, sketch.since = 0, now
-            if sketch.wish.steps_left == 0 and self._in_hand.pop(sketch.number, None):
+            if sketch.wish.steps_left == 0 and self._in_hand.pop(sketch.number, None) is not None:
                 recipe = sketch.wish.recipe
                 sketch.wish.settle(Picture(recipe, recipe.width, recipe.height, b"", self._alone_seconds))
         if self._in_hand:
