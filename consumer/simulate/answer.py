@@ -55,7 +55,7 @@ class Answer:
     @property
     def needed(self) -> float:
         """What the saves ask for over the day, as a share of what the GPUs can paint."""
-        return self.question.load.mean / self.fleet.capacity
+        return fluid.share_needed(self.question.load, self.fleet)
 
     def as_json(self) -> dict[str, Any]:
         """Return all figures with their units in their names."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from consumer.simulate.fleet import Fleet
     from consumer.simulate.load import Load
 
+SAMPLE_PICTURES = 60_000
+"""Pictures of a stretch: its p99 rests on hundreds of waits, and more of them would change it little."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -47,7 +50,7 @@ def cut(load: Load, fleet: Fleet, begin: float, seconds: float, most_pictures: i
         return Cut(_parts(load, fleet, count), begin, seconds, (_everything(fleet, load, each * count, seconds),))
     if count >= 1:
         return Cut(_parts(load, fleet, count), begin, seconds, (_some(fleet, count), _ALIKE))
-    if fluid.busiest(its_load, worker) < 1:
+    if fluid.busiest(load, fleet) < 1:
         return _stretch(load, fleet, begin, seconds, most_pictures)
     return _some_gpus(load, fleet, begin, seconds, most_pictures / each)
 
@@ -77,16 +80,15 @@ def _stretch(load: Load, fleet: Fleet, begin: float, seconds: float, most_pictur
     """Return one worker in as many of its busiest minutes as may be painted, with the backfill that is left by then."""
     worker, its_load = fleet.worker(0), load.part(0, fleet.workers)
     rate = worker.capacity if its_load.backfill else max(its_load.hourly) * its_load.pictures
-    lasts = min(seconds, most_pictures / rate)
+    lasts = min(seconds, min(SAMPLE_PICTURES, most_pictures) / rate)
     left = fluid.course(its_load, worker, begin, HOURS_A_DAY).left
-    start, pictures = _worst(its_load, begin, min(HOURS_A_DAY, max(1, int((seconds - lasts) / HOUR))), left)
+    hours = min(HOURS_A_DAY, max(1, int((seconds - lasts) / HOUR)))
+    start, pictures = _worst(its_load, begin, list(left[:hours]) + [0.0] * (hours - len(left)), worker.capacity * lasts)
     backfill = round(pictures / its_load.pictures)
-    there = f", with the {backfill} articles of its backfill that are left by then" if backfill else ""
+    there = f" in which backfill is left ({backfill} articles at its beginning)" if backfill else ""
+    who = f"1 of {fleet.workers} worker(s) ({worker.gpus} GPU(s)) for {lasts / 60:.0f} min"
     told = [
-        (
-            f"Simulated: 1 of {fleet.workers} worker(s) ({worker.gpus} GPU(s)) for {lasts / 60:.0f} min{there}, "
-            f"from the beginning of the busiest hour{' that has any' if backfill else ''}."
-        ),
+        f"Simulated: {who}, from the beginning of the busiest hour{there}.",
         _ALIKE if fleet.workers > 1 else "One worker has all of the load.",
         (
             "Even the busiest hour of all asks for less than can be painted, so the queue forgets within minutes, and "
@@ -99,13 +101,14 @@ def _stretch(load: Load, fleet: Fleet, begin: float, seconds: float, most_pictur
     return Cut(parts, start % (HOURS_A_DAY * HOUR), lasts, tuple(told), drains=not its_load.backfill)
 
 
-def _worst(load: Load, begin: float, hours: int, left: tuple[float, ...]) -> tuple[float, float]:
+def _worst(load: Load, begin: float, left: list[float], wanted: float) -> tuple[float, float]:
     """Return the beginning of the hour with the longest waits, and the pictures of the backfill that are left then.
 
-    While there is a backfill urgent pictures share every step, so an hour that has some comes before one without.
+    While there is a backfill urgent pictures share every step: so an hour that has enough of it, else the most, comes
+    before one with more saves.
     """
-    moments = [(begin + number * HOUR, left[number] if number < len(left) else 0.0) for number in range(hours)]
-    return max(moments, key=lambda one: (one[1] > 0, load.rate(one[0]), -one[0]))
+    moments = [(begin + number * HOUR, pictures) for number, pictures in enumerate(left)]
+    return max(moments, key=lambda one: (min(one[1], wanted), load.rate(one[0]), -one[0]))
 
 
 def _some_gpus(load: Load, fleet: Fleet, begin: float, seconds: float, share: float) -> Cut:

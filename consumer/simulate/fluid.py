@@ -7,7 +7,8 @@ backfill, and the wait while an hour brings more than the GPUs can paint.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from consumer.simulate.load import HOUR
@@ -36,19 +37,25 @@ class Course:
     left: tuple[float, ...]
 
 
-def busiest(load: Load, fleet: Fleet) -> float:
-    """Return what the busiest hour asks for, as a share of what the GPUs can paint; over 1 a queue builds up."""
-    return max(load.hourly) * load.pictures / fleet.capacity
-
-
-def check_stable(load: Load, fleet: Fleet) -> None:
-    """Raise `Impossible` when saves alone ask for as much as the GPUs can paint: the queue would grow without end.
+def share_needed(load: Load, fleet: Fleet) -> float:
+    """Return what saves ask for over the day, as a share of what can be painted.
 
     What counts is the worker that has the fewest GPUs: all workers have equal shares of the load.
     """
-    share = load.mean / (fleet.worker(0).capacity * fleet.workers)
+    return load.mean / (fleet.worker(0).capacity * fleet.workers)
+
+
+def busiest(load: Load, fleet: Fleet) -> float:
+    """Return the like share in the busiest hour; over 1 a queue builds up, and is worked off later."""
+    return share_needed(load, fleet) * load.peak
+
+
+def check_stable(load: Load, fleet: Fleet) -> None:
+    """Raise `Impossible` when saves alone ask for as much as the GPUs can paint: the queue would grow without end."""
+    share = share_needed(load, fleet)
     if share >= 1:
-        needed = math.floor(load.mean * fleet.pace.seconds / fleet.pace.speedup) + 1
+        fewest = math.floor(load.mean * fleet.pace.seconds / fleet.pace.speedup) + 1
+        needed = next(gpus for gpus in count(fewest) if share_needed(load, replace(fleet, gpus=gpus)) < 1)
         raise Impossible(
             f"Unstable: the saves alone ask for {share:.0%} of what the GPUs can paint, so their queue grows without "
             f"end. It takes at least {needed} GPU(s), or fewer seconds per picture."

@@ -43,8 +43,10 @@ class Goals:
             after = "not drained in time" if got.drained is None else f"drained after {spelled(got.drained)}"
             missed.append(f"{after}, wanted within {spelled(self.drained)}")
         wait = interactive(got.tally).quantile(0.99)
-        if self.wait_p99 is not None and wait is not None and wait > self.wait_p99:
-            missed.append(f"p99 wait {spelled(wait)}, wanted {spelled(self.wait_p99)}")
+        if self.wait_p99 is not None and (wait is None or wait > self.wait_p99):
+            missed.append(
+                f"p99 wait {spelled(wait) if wait is not None else 'unknown'}, wanted {spelled(self.wait_p99)}"
+            )
         return tuple(missed)
 
 
@@ -132,7 +134,7 @@ def _fewest_by_formula(question: Question, fleet: Fleet, goals: Goals) -> int:
 def _too_few(question: Question, fleet: Fleet, goals: Goals) -> str:
     """Return why the formula says that these GPUs are too few, empty when it does not."""
     worker, load = fleet.worker(0), question.load.part(0, fleet.workers)
-    if load.mean >= worker.capacity:
+    if fluid.share_needed(question.load, fleet) >= 1:
         return "unstable: saves alone ask for more than can be painted"
     if goals.drained is None:
         return ""

@@ -83,7 +83,11 @@ def findings(got: Answer) -> list[tuple[str, str]]:
             ("backlog", f"the busiest hours bring more than can be painted: up to {wait} of waiting (formula)")
         )
     if got.fleet.workers > 1:
-        count = got.fleet.workers
+        count, weakest = got.fleet.workers, got.fleet.worker(0).gpus
+        if weakest * count < got.fleet.gpus:
+            found.append(
+                ("workers", f"equal shares of the load for {weakest} and for {weakest + 1} GPUs: the fewest decide")
+            )
         found.append(("partitions", f"equal shares need a multiple of {count} (LEADART_TOPICS__PARTITIONS)"))
     return found + [("how", sentence) for sentence in got.told]
 
