@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.simulate.answer import Answer, Question
     from consumer.simulate.fleet import Fleet
+    from consumer.simulate.load import Load
     from consumer.simulate.search import Found, Goals
     from consumer.testing.device import Pace
 
@@ -79,29 +80,52 @@ def simulate(  # noqa: PLR0913, PLR0917 - options
 
     Exit status 1 if a goal (--by, --drain-within, --wait-p99) is not reached, or the load has no answer.
     """
-    from consumer.simulate.answer import Question  # noqa: PLC0415
-    from consumer.simulate.fluid import Impossible  # noqa: PLC0415
-    from consumer.simulate.load import Load  # noqa: PLC0415
-    from consumer.simulate.search import Goals  # noqa: PLC0415
-
-    if not saves_per_day and not backfill:
-        raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
-    begin, deadline = _span(start, by, drain_within)
-    if deadline and not backfill:
-        raise typer.BadParameter("A deadline is for a backfill: give --backfill.")
-    load = Load(saves_per_day, interactive_share, backfill, pictures_per_save, peak, busiest_hour)
-    goals = Goals(deadline, _seconds(wait_p99))
-    question = Question(load, begin, max(hours * 3600, deadline or 0.0), seed, most_pictures)
+    load = _load(saves_per_day, interactive_share, backfill, pictures_per_save, peak, busiest_hour)
+    begin, goals = _goals(start, by, drain_within, wait_p99, backfill=backfill > 0)
     settings = settings_from(env_file)
     pace = _pace(seconds_per_picture, steps, batch_size or settings.engine.batch_size, batch_speedup)
     fleet = _fleet(settings, pace, gpus or 1, gpus_per_worker)
+    question = _question(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
+    raise typer.Exit(_answer(question, fleet, goals, fixed=gpus is not None, as_json=as_json))
+
+
+def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_json: bool) -> int:
+    """Print the answer and return the exit status."""
+    from consumer.simulate.fluid import Impossible  # noqa: PLC0415
+
     try:
-        answered = _one(question, fleet, goals) if gpus else _fewest(question, fleet, goals)
+        answered = _one(question, fleet, goals) if fixed else _fewest(question, fleet, goals)
     except Impossible as error:
         complain(str(error))
-        raise typer.Exit(1) from error
+        return 1
     _print(answered, as_json=as_json)
-    raise typer.Exit(0 if answered.reached else 1)
+    return 0 if answered.reached else 1
+
+
+def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> Load:  # noqa: PLR0913, PLR0917 - options
+    from consumer.simulate.load import Load  # noqa: PLC0415
+
+    if not saves and not backfill:
+        raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
+    return Load(saves, share, backfill, pictures, peak, busiest)
+
+
+def _goals(
+    start: str | None, by: str | None, within: str | None, wait: str | None, *, backfill: bool
+) -> tuple[float, Goals]:
+    """Return when it begins, in seconds after midnight, and what has to be reached."""
+    from consumer.simulate.search import Goals  # noqa: PLC0415
+
+    begin, deadline = _span(start, by, within)
+    if deadline and not backfill:
+        raise typer.BadParameter("A deadline is for a backfill: give --backfill.")
+    return begin, Goals(deadline, _seconds(wait))
+
+
+def _question(load: Load, begin: float, seconds: float, seed: int, most_pictures: int) -> Question:
+    from consumer.simulate.answer import Question  # noqa: PLC0415
+
+    return Question(load, begin, seconds, seed, most_pictures)
 
 
 @dataclass(frozen=True)
