@@ -13,6 +13,7 @@ import structlog
 
 from consumer.engine.process import started
 from consumer.engine.protocol import Drop, Failed, Open, Painted, Ready, Refused, Running, Step
+from consumer.engine.wishes import work_before
 from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Picture
 from schemas import Reason
@@ -74,8 +75,7 @@ class Seat:
 
     def work_before(self, lane: Lane) -> tuple[int, int]:
         """Return the work in hand that a picture of the lane would wait for or share with, and all the work."""
-        ahead = sum(wish.work for wish in self._in_hand.values() if wish.lane.rank <= lane.rank)
-        return ahead, sum(wish.work for wish in self._in_hand.values())
+        return work_before(lane, self._in_hand.values())
 
     def holds(self, wish: Wish) -> bool:
         """True if the picture is in the process's hands."""

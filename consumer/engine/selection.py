@@ -9,10 +9,11 @@ whether guidance takes one call or two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from functools import reduce
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable
 
 PATIENCE_STEPS = 64
 """Steps of others after which a picture that was passed over is starving, and takes the next step that is to be had."""
@@ -95,7 +96,8 @@ class Step(Generic[Picture]):
     @property
     def calls(self) -> tuple[Call, ...]:
         """The transformer calls that it takes."""
-        return _calls(self.pictures, one_pass=self.one_pass)
+        extent = reduce(_Extent.joined, map(_Extent.of, self.pictures))
+        return tuple(Call(*call) for call in extent.calls(one_pass=self.one_pass))
 
 
 class Chooser(Generic[Picture]):
@@ -113,12 +115,14 @@ class Chooser(Generic[Picture]):
         if head.group != self._group:
             self._group, self._steps_in_group = head.group, 0
         self._steps_in_group += 1
-        step = self._plan((head,)) or Step((head,), one_pass=False)
+        chosen, plan = [head], self._plan(_Extent.of(head)) or _Plan(_Extent.of(head), one_pass=False, cost=0)
         for other in () if head.alone else _company(head, pictures):
-            if len(step.pictures) == self._limits.pictures:
+            if len(chosen) == self._limits.pictures:
                 break
-            step = self._joined(step, other) or step
-        return step
+            if joined := self._joined(plan, other):
+                chosen.append(other)
+                plan = joined
+        return Step(tuple(chosen), plan.one_pass)
 
     def _starving(self, pictures: Iterable[Picture]) -> Picture | None:
         """Return the picture that was passed over for longest, if it is starving and this step may be its."""
@@ -138,27 +142,70 @@ class Chooser(Generic[Picture]):
             return next((picture for picture in staying if picture.rank == first.rank), first)
         return first
 
-    def _joined(self, step: Step[Picture], other: Picture) -> Step[Picture] | None:
-        """Return the step with `other` in it, None when two steps are cheaper or it does not fit."""
-        together = self._plan((*step.pictures, other))
-        apart = self._plan((other,))
-        if together is None or apart is None:
+    def _joined(self, plan: _Plan, other: Picture) -> _Plan | None:
+        """Return the plan with `other` in it, None when two steps are cheaper or it does not fit."""
+        extent = _Extent.of(other)
+        together = self._plan(plan.extent.joined(extent))
+        if together is None:
             return None
-        return together if self._cost(together) <= self._cost(step) + self._cost(apart) else None
+        apart = self._plan(extent)
+        return together if apart and together.cost <= plan.cost + apart.cost else None
 
-    def _plan(self, pictures: tuple[Picture, ...]) -> Step[Picture] | None:
+    def _plan(self, extent: _Extent) -> _Plan | None:
         """Return the cheaper way of computing guidance that fits, None when neither does."""
-        ways = [Step(pictures, one_pass=one_pass) for one_pass in (True, False)]
-        return min((way for way in ways if self._fits(way)), key=self._cost, default=None)
+        best = None
+        for one_pass in (True, False) if extent.guided else (True,):
+            calls = extent.calls(one_pass=one_pass)
+            if all(self._fits(sequences, length) for sequences, length in calls):
+                cost = sum(self._limits.call_tokens + sequences * length for sequences, length in calls)
+                if best is None or cost < best.cost:
+                    best = _Plan(extent, one_pass, cost)
+        return best
 
-    def _fits(self, step: Step[Picture]) -> bool:
-        return all(
-            call.tokens <= self._limits.tokens and call.sequences <= self._limits.sequences(call.length)
-            for call in step.calls
+    def _fits(self, sequences: int, length: int) -> bool:
+        return sequences * length <= self._limits.tokens and sequences <= self._limits.sequences(length)
+
+
+class _Extent(NamedTuple):
+    """All of a step that its cost depends on: sequences and the longest of them, with and without guidance.
+
+    Joining is a matter of four numbers, however many pictures there are: it is decided before every step.
+    """
+
+    pictures: int
+    length: int
+    guided: int
+    negative_length: int
+
+    @classmethod
+    def of(cls, picture: Candidate) -> _Extent:
+        """Return a picture's own."""
+        return cls(1, picture.length, int(picture.negative_length > 0), picture.negative_length)
+
+    def joined(self, other: _Extent) -> _Extent:
+        """Return that of both together."""
+        return _Extent(
+            self.pictures + other.pictures,
+            max(self.length, other.length),
+            self.guided + other.guided,
+            max(self.negative_length, other.negative_length),
         )
 
-    def _cost(self, step: Step[Picture]) -> int:
-        return sum(self._limits.call_tokens + call.tokens for call in step.calls)
+    def calls(self, *, one_pass: bool) -> tuple[tuple[int, int], ...]:
+        """Return sequences and length of each call of the transformer."""
+        if not self.guided:
+            return ((self.pictures, self.length),)
+        if one_pass:
+            return ((self.pictures + self.guided, max(self.length, self.negative_length)),)
+        return (self.pictures, self.length), (self.guided, self.negative_length)
+
+
+class _Plan(NamedTuple):
+    """How a step is computed, and what that costs in tokens."""
+
+    extent: _Extent
+    one_pass: bool
+    cost: int
 
 
 def _company(head: Picture, pictures: Iterable[Picture]) -> list[Picture]:
@@ -169,17 +216,6 @@ def _company(head: Picture, pictures: Iterable[Picture]) -> list[Picture]:
 
     fit = (picture for picture in pictures if picture.group == head.group and not picture.alone)
     return sorted((picture for picture in fit if picture is not head), key=key)
-
-
-def _calls(pictures: Sequence[Candidate], *, one_pass: bool) -> tuple[Call, ...]:
-    guided = [picture.negative_length for picture in pictures if picture.negative_length]
-    positive = Call(len(pictures), max(picture.length for picture in pictures))
-    if not guided:
-        return (positive,)
-    negative = Call(len(guided), max(guided))
-    if one_pass:
-        return (Call(positive.sequences + negative.sequences, max(positive.length, negative.length)),)
-    return positive, negative
 
 
 def _urgency(picture: Candidate) -> tuple[int, int]:

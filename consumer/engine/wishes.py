@@ -12,12 +12,26 @@ from schemas import Reason
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from consumer.errors import LeadartError
     from consumer.jobs import Lane, Recipe
 
 _POISON_DEATHS = 2
+
+
+def work_before(lane: Lane, in_hand: Iterable[Wish]) -> tuple[int, int]:
+    """Return the work in hand that a picture of the lane would wait for or share with, and all the work.
+
+    A device's place in the queue for the next picture: the least comes first.
+    """
+    ahead = everything = 0
+    for wish in in_hand:
+        work = wish.work
+        everything += work
+        if wish.lane.rank <= lane.rank:
+            ahead += work
+    return ahead, everything
 
 
 @dataclass(slots=True, eq=False)
@@ -38,10 +52,15 @@ class Wish:
         return Paint(self.number, self.recipe, self.lane, alone=self.deaths > 0)
 
     @property
+    def steps_left(self) -> int:
+        """Denoising steps that it still has to take, as far as is known."""
+        return self.recipe.steps - self.steps_done
+
+    @property
     def work(self) -> int:
         """Pixels that are still to be denoised: pixels x steps left x passes of each step."""
         passes = 2 if self.recipe.guidance_scale > 0 else 1
-        return self.recipe.width * self.recipe.height * max(1, self.recipe.steps - self.steps_done) * passes
+        return self.recipe.width * self.recipe.height * max(1, self.steps_left) * passes
 
     def step(self, done: int, of: int) -> None:
         """Tell the waiter of a step; an error of its own is its own."""

@@ -25,6 +25,9 @@ BUSY_TURNS = 20_000
 UNWIND_TURNS = 500
 """Turns that cancelled tasks are given to end."""
 
+SWEEP_TASKS = 1024
+"""Tasks begun before those that have ended are first forgotten: a long run holds what lives, not all that ever did."""
+
 
 class Process:
     """What is frozen, thawed and killed together: all that was started by `run`, and what that started."""
@@ -80,6 +83,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.ready: deque[asyncio.Handle] = deque()
         self._error: BaseException | None = None
         self._tasks: list[asyncio.Task[Any]] = []
+        self._sweep_at = SWEEP_TASKS
         self._processes: dict[Process, None] = {}
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._order = count()
@@ -153,11 +157,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Start a task in the context's process, or in that of whoever starts it."""
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
         process = PROCESS.get() if context is None else context.get(PROCESS)
-        self._tasks.append(task)
+        self._remember(task)
         if process is not None:
             process.tasks[task] = None
             self._processes[process] = None
         return task
+
+    def _remember(self, task: asyncio.Task[Any]) -> None:
+        if len(self._tasks) >= self._sweep_at:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._sweep_at = max(SWEEP_TASKS, 2 * len(self._tasks))
+        self._tasks.append(task)
 
     def call_soon(  # type: ignore[override]  # generic in the base class; the loop does not care
         self, callback: Callable[..., Any], *args: Any, context: Any = None

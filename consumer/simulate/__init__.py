@@ -1,0 +1,1 @@
+"""Capacity planning: the real scheduler and the engine's choice of steps on virtual time, for `leadart simulate`."""
