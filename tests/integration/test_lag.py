@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from consumer.kafka.pending import Pending
 from consumer.kafka.topics import Start, apply
 from consumer.kafka.verdict import Verdict
 from schemas import names
+from tests.e2e.commands import leadart
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
@@ -270,3 +272,17 @@ async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
     assert [line.split()[0] for line in lines[2:7]] == ["requested", "retry-1m", "retry-10m", "retry-1h", "backfill"]
     assert [line.split()[:2] for line in lines[9:]] == [["backfill:0", "STOPPED"]]
     assert len(every) == 9 + 15
+
+
+@pytest.mark.parametrize("form", [("--json",), ()], ids=["json", "tables"])
+async def test_watching_ends_cleanly_at_ctrl_c(site: Site, form: tuple[str, ...]) -> None:
+    """It looks again and again, sees what came meanwhile, and Ctrl-C ends it with status 0 and no complaint."""
+    async with leadart("lag", "--watch", "--every", "0.5", *form, env=site.env) as command:
+        await command.until("OK")
+        async with plain_writer(site) as producer:
+            await put(producer, site, names.REQUESTED)
+        await command.until("STOPPED")
+        status = await command.end(signal.SIGINT)
+
+    assert status == 0
+    assert not [line for line in command.lines if "Traceback" in line or "Unclosed" in line]
