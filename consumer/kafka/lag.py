@@ -108,6 +108,9 @@ class LagReader:
         of 0.
         """
         counts = await partition_counts(self._admin, self._topics(outcomes=outcomes), self._seconds)
+        for consumer in (self._committed, self._everything):
+            # Only those that are there: asking for one creates it where brokers are set to.
+            await know_topics(consumer, list(counts), self._seconds)
         outcome_partitions = counts.pop(self._settings.topics.named(OUTCOME), 0)
         tps = [
             TopicPartition(topic, number)
@@ -115,8 +118,6 @@ class LagReader:
             for number in range(count)
             if shards is None or number in shards
         ]
-        for consumer in (self._committed, self._everything):
-            await know_topics(consumer, self._topics(outcomes=outcomes), self._seconds)
         lags = await self._partitions(tps) if tps else ()
         measured = await measure(self._settings, self._committed, outcome_partitions) if outcomes else NOTHING_MEASURED
         return Look(_now_ms(), await self._members(), measured, lags)

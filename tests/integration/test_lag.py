@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.kafka.client import open_admin
 from consumer.kafka.judging import History, summary
 from consumer.kafka.lag import Look, PartitionLag, open_lag_reader
 from consumer.kafka.measured import NOTHING_MEASURED, TAIL, measure
@@ -228,6 +229,18 @@ async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
     assert lag.pending.since_ms >= now - 4000
     assert of(later, site, names.RETRY_1M).pending == Pending(0, 1, None, exact=True)
     assert judged.verdict is Verdict.OK
+
+
+async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Server) -> None:
+    """Before any topic is there, nothing is claimed and nothing is created by looking."""
+    nowhere = Site.fresh(kafka, s3)
+    told, look = nowhere.run("lag"), await looked(nowhere)
+    async with open_admin(nowhere.settings.kafka) as admin:
+        topics = await admin.list_topics()
+
+    assert (told.returncode, look.partitions, look.measured) == (0, (), NOTHING_MEASURED)
+    assert "leadart topics apply" in told.stdout
+    assert not [topic for topic in topics if topic.startswith(nowhere.topic(""))]
 
 
 async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
