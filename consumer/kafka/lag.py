@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from consumer.kafka.metadata import Note, ProgressUnreadable, read_note
 from consumer.kafka.pending import NOTHING_PENDING, Mark, Pending, read_pending
 from consumer.kafka.retry import Retries
 from consumer.kafka.stretches import know_topics
-from consumer.kafka.topics import lane_topics, partition_counts
+from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
 from schemas.names import OUTCOME
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 PEEK_BYTES = 64 * 1024
 """Read of each partition at a time: the oldest records are wanted, not the backlog."""
+
+COORDINATOR_SECONDS = 5.0
+"""How long a group may be without a coordinator before the lag is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class LagReader:
         return [*lane_topics(self._settings), *([self._settings.topics.named(OUTCOME)] if outcomes else [])]
 
     async def _partitions(self, tps: Sequence[TopicPartition]) -> tuple[PartitionLag, ...]:
-        committed = await committed_offsets(self._admin, self._settings.kafka, tps)
+        committed = await self._offsets(tps)
         async with answered_within(self._seconds):
             # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
             ends = await self._committed.end_offsets(tps)
@@ -146,6 +150,15 @@ class LagReader:
             )
             for tp in sorted(tps)
         )
+
+    async def _offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Progress]:
+        """Read the offsets; a young cluster, or one that lost a broker, first has to find the group a coordinator."""
+        end = asyncio.get_running_loop().time() + COORDINATOR_SECONDS
+        while asyncio.get_running_loop().time() < end:
+            with suppress(BusError):
+                return await committed_offsets(self._admin, self._settings.kafka, tps)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        return await committed_offsets(self._admin, self._settings.kafka, tps)
 
     async def _pending(
         self,
