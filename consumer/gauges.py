@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer.kafka.bus import BusError
+from consumer.kafka.measured import NOTHING_MEASURED
+from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
     from consumer.breaker import Breaker
     from consumer.kafka.intake import Intake
+    from consumer.kafka.judging import History, Judged
     from consumer.kafka.lag import LagReader
     from consumer.ports import Engine
     from consumer.scheduler import Scheduler
@@ -21,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 READ_SECONDS = 1.0
 LAG_EVERY = 10
-"""Reads between two looks at the lag, which cost three round trips."""
+"""Reads between two looks at the lag, which costs some ten round trips."""
 
 
 class Gauges:
@@ -36,6 +40,7 @@ class Gauges:
         breaker: Breaker,
         intake: Intake,
         lag_reader: LagReader,
+        history: History,
     ) -> None:
         self._metrics = metrics
         self._engine = engine
@@ -43,6 +48,7 @@ class Gauges:
         self._breaker = breaker
         self._intake = intake
         self._lag_reader = lag_reader
+        self._history = history
         self._told: set[tuple[str, int]] = set()
         self._rebalances_told = 0
         self.bus_trouble: str | None = None
@@ -75,22 +81,39 @@ class Gauges:
 
     async def _read_lag(self) -> None:
         """Tell the lag of this worker's shards. What cannot be read is taken off the page: unknown is never 0."""
+        judged = await self._judge()
+        told = {(each.lag.topic, each.lag.partition) for each in judged}
+        for topic, partition in self._told - told:
+            self._metrics.forget_partition(topic, partition)
+        self._told = told
+        for each in judged:
+            self._tell(each)
+
+    async def _judge(self) -> list[Judged]:
         try:
-            lags = [lag for lag in await self._lag_reader.read() if lag.partition in self._intake.assigned]
+            # What this worker announced it knows by itself: it needs no right to read outcomes.
+            look = await self._lag_reader.read(self._intake.assigned, outcomes=False)
             self.bus_trouble = None
         except BusError as error:
             if self.bus_trouble is None:
                 log.warning("lag_unknown", error=str(error))
             self.bus_trouble = f"Kafka does not answer: {error}"
-            lags = []
-        known = {
-            (lag.topic, lag.partition): (lag.records, lag.committed)
-            for lag in lags
-            if lag.records is not None and lag.committed is not None
+            return []
+        measured = replace(NOTHING_MEASURED, engine_seconds=self._metrics.mean_seconds(Stage.ENGINE))
+        # It may have lost some while it looked.
+        mine = tuple(lag for lag in look.partitions if lag.partition in self._intake.assigned)
+        return self._history.judge(replace(look, measured=measured, partitions=mine))
+
+    def _tell(self, judged: Judged) -> None:
+        metrics, lag = self._metrics, judged.lag
+        figures = {
+            metrics.consumer_lag: lag.records,
+            metrics.committed_offset: lag.committed,
+            metrics.incomplete: lag.incomplete,
+            metrics.oldest_pending: judged.waited,
+            metrics.not_due: lag.not_due,
+            metrics.hidden: lag.hidden,
+            metrics.backlog_engine: judged.engine_seconds,
+            metrics.lag_verdict: None if judged.verdict is None else judged.verdict.level,
         }
-        for topic, partition in self._told - known.keys():
-            self._metrics.forget_partition(topic, partition)
-        for (topic, partition), (records, committed) in known.items():
-            self._metrics.consumer_lag.labels(topic, partition).set(records)
-            self._metrics.committed_offset.labels(topic, partition).set(committed)
-        self._told = set(known)
+        metrics.tell_partition(lag.topic, lag.partition, figures)

@@ -26,7 +26,8 @@ from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.crew import Crew
 from consumer.kafka.heads import Heads
 from consumer.kafka.intake import Intake
-from consumer.kafka.lag import LagReader
+from consumer.kafka.judging import History
+from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.opening import Pace
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.owner import ShardOwner
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.kafka.bus import Bus, Reader
+    from consumer.kafka.lag import LagReader
     from consumer.ports import Engine
     from consumer.settings import Settings
     from consumer.styles import Styles
@@ -82,6 +84,7 @@ class Stages:
     darkroom: Darkroom
     consumer: AIOKafkaConsumer
     admin: AIOKafkaAdminClient
+    lag_reader: LagReader
     partitions: int
 
 
@@ -114,7 +117,8 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         await _patiently(lambda: check_rights(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
-        yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, partitions)
+        lag_reader = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
+        yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, lag_reader, partitions)
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -210,13 +214,11 @@ class _Shift:
             scheduler=self._scheduler,
             breaker=self._breaker,
             intake=intake,
-            lag_reader=self._lag_reader(),
+            lag_reader=stages.lag_reader,
+            history=History(self._settings, whole=False),
         )
         stages.health.ready["bus"] = lambda: gauges.bus_trouble
         return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
-
-    def _lag_reader(self) -> LagReader:
-        return LagReader(self._settings, self._stages.admin, self._stages.consumer)
 
     def _crew(self, jobs: asyncio.TaskGroup) -> Crew:
         worker = self._settings.worker

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Record
     from consumer.kafka.bus import Bus, Reader
     from consumer.kafka.intake import Intake
+    from consumer.kafka.lag import LagReader
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine
     from consumer.settings import Settings
@@ -59,6 +60,7 @@ class MemoryWorker:
             darkroom=darkroom,
             consumer=cast("AIOKafkaConsumer", None),
             admin=cast("AIOKafkaAdminClient", None),
+            lag_reader=cast("LagReader", None),
             partitions=self._partitions,
         )
         self._shift = _MemoryShift(settings, stages, self._broker)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import AsJson, EnvFile, complain, console, say, settings_from
-from consumer.cli.weights import tell
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def doctor_weights(  # noqa: PLR0913, PLR0917 - its options
 
     Every byte is read, nothing is loaded onto a device. The settings' `overlay` and `weights_sha256` hold here too.
     """
+    from consumer.cli.weights import tell  # noqa: PLC0415 - it brings numpy along, which no other command waits for
+
     settings = settings_from(env_file).engine
     folder = model or settings.model
     if folder is None:

@@ -4,44 +4,106 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
 
-from rich.table import Table
+import typer
+from rich.live import Live
 
 from consumer.cli.shared import AsJson, EnvFile, console, settings_from
-from schemas import Reason
+from consumer.kafka.bus import BusError
+
+if TYPE_CHECKING:
+    from consumer.cli.lag_view import View
+    from consumer.kafka.judging import History
+    from consumer.kafka.lag import LagReader
+    from consumer.settings import Settings
 
 
-def lag(env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
-    """Show how far the group is behind, per partition; works with all workers down."""
-    from consumer.kafka.lag import open_lag_reader, total  # noqa: PLC0415
-
+def lag(  # noqa: PLR0913, PLR0917 - its options
+    env_file: EnvFile = None,
+    partitions: Annotated[bool, typer.Option("--partitions", help="Every partition, not only those not OK.")] = False,  # noqa: FBT002 - a flag
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Devices that paint, of all workers together: tells the time to drain.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,  # noqa: FBT002 - a flag
+    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks of --watch.")] = 5.0,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Show how far the group is behind and whether that is well; works with all workers down."""
     settings = settings_from(env_file)
-
-    async def read() -> Any:
-        async with open_lag_reader(settings) as reader:
-            return await reader.read()
-
-    lags = asyncio.run(read())
-    if as_json:
-        rows = [asdict(lag) | {"lag": lag.records, "incomplete": lag.incomplete} for lag in lags]
-        print(json.dumps({"group": settings.kafka.group_id, "lag": total(lags), "partitions": rows}))  # noqa: T201 - for pipes
-        return
-    table = Table(
-        "topic", "partition", "committed", "end", "lag", "not finished", title=f"group {settings.kafka.group_id}"
-    )
-    for row in lags:
-        cells = (row.partition, row.committed, row.end, row.records, row.incomplete)
-        table.add_row(row.topic, *("unknown" if cell is None else str(cell) for cell in cells))
-    console.print(table)
-    behind = total(lags)
-    console.print(f"lag {'unknown' if behind is None else behind} over {len(lags)} partitions")
-    for trouble in sorted({row.trouble for row in lags if row.trouble}):
-        shards = sorted({row.partition for row in lags if row.trouble == trouble})
-        console.print(f"shards {shards} wait, {trouble}: {_remedy(trouble)}", style="red", markup=False)
+    output = _Json(settings, devices) if as_json else _Tables(settings, devices, whole=partitions)
+    try:
+        asyncio.run(_look(settings, output, every if watch else None))
+    except KeyboardInterrupt:
+        if not watch:
+            raise
 
 
-def _remedy(trouble: str) -> str:
-    known = next((reason for reason in Reason if reason == trouble), None)
-    return f"{known.meaning} {known.remedy}" if known else "a reason that a newer worker gave"
+async def _look(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
+    from consumer.kafka.judging import History  # noqa: PLC0415
+    from consumer.kafka.lag import open_lag_reader  # noqa: PLC0415
+
+    async with open_lag_reader(settings) as reader:
+        history = History(settings)
+        if every is None:
+            output.show(await _read(reader, history))
+            return
+        with output.live:
+            while True:
+                try:
+                    output.show(await _read(reader, history))
+                except BusError as error:
+                    output.miss(f"Kafka does not answer: {error}")
+                await asyncio.sleep(every)
+
+
+async def _read(reader: LagReader, history: History) -> View:
+    from consumer.cli.lag_view import View  # noqa: PLC0415
+
+    look = await reader.read()
+    return View(look, history.judge(look))
+
+
+class _Json:
+    """A line of JSON for each look."""
+
+    def __init__(self, settings: Settings, devices: int | None) -> None:
+        self._settings = settings
+        self._devices = devices
+        self.live = nullcontext()
+
+    def show(self, view: View) -> None:
+        print(json.dumps(view.as_json(self._settings, self._devices)), flush=True)  # noqa: T201 - for pipes
+
+    def miss(self, why: str) -> None:
+        print(json.dumps({"group": self._settings.kafka.group_id, "error": why}), flush=True)  # noqa: T201 - likewise
+
+
+class _Tables:
+    """Tables, which follow each other, or on a terminal take each other's place."""
+
+    def __init__(self, settings: Settings, devices: int | None, *, whole: bool) -> None:
+        self._settings = settings
+        self._devices = devices
+        self._whole = whole
+        self._screen = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._last: View | None = None
+
+    @property
+    def live(self) -> Live | nullcontext[None]:
+        return self._screen or nullcontext()
+
+    def show(self, view: View, why: str = "") -> None:
+        self._last = view
+        shown = view.as_tables(self._settings, self._devices, whole=self._whole, why=why)
+        if self._screen is not None and self._screen.is_started:
+            self._screen.update(shown, refresh=True)
+        else:
+            console.print(shown)
+
+    def miss(self, why: str) -> None:
+        if self._last is not None:
+            self.show(self._last, why)
+        else:
+            console.print(why, style="red", markup=False)

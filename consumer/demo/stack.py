@@ -183,7 +183,7 @@ async def _refuse_a_group_in_use(settings: Settings) -> None:
         (answer,) = await admin.describe_consumer_groups([group])
     members = len(answer.groups[0][_MEMBERS])
     async with open_lag_reader(settings) as reader:
-        waiting = total(await reader.read())
+        waiting = total((await reader.read(outcomes=False)).partitions)
     if members or waiting:
         raise Fatal(
             Reason.MISCONFIGURED,

@@ -72,7 +72,7 @@ async def _refuse_while_running(admin: AIOKafkaAdminClient, settings: Settings) 
 async def _refuse_unless_drained(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Only where the group stands at the end of every partition it ever worked on does no article change its shard."""
     async with open_lag_reader(settings) as reader:
-        lags = await reader.read()
+        lags = (await reader.read(outcomes=False)).partitions
     # Asked for apart: to the lag, an offset that could not be read is as unknown as one that was never committed.
     committed = await whole_offsets(admin, settings, [TopicPartition(lag.topic, lag.partition) for lag in lags])
     ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in lags}

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.kafka.bus import UNCOMMITTED
+from consumer.kafka.bus import UNCOMMITTED, BusError
 from consumer.kafka.client import answered_within, committed_offsets, connection, open_admin
-from consumer.kafka.metadata import ProgressUnreadable, read_note
-from consumer.kafka.topics import lane_topics, partition_counts
+from consumer.kafka.measured import NOTHING_MEASURED, Measured, measure
+from consumer.kafka.metadata import Note, ProgressUnreadable, read_note
+from consumer.kafka.pending import NOTHING_PENDING, Mark, Pending, read_pending
+from consumer.kafka.retry import Retries
+from consumer.kafka.stretches import know_topics
+from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
+from schemas.names import OUTCOME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.kafka.bus import Progress
     from consumer.settings import Settings
 
+PEEK_BYTES = 64 * 1024
+"""Read of each partition at a time: the oldest records are wanted, not the backlog."""
+
+COORDINATOR_SECONDS = 5.0
+"""How long a group may be without a coordinator before the lag is unknown."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """One partition's lag. None is unknown: never committed, or the metadata cannot be read.
+    """One partition's lag. None is unknown: never committed, unreadable metadata, or not read in time.
 
     `trouble` is the reason code of what keeps its worker from working, as that worker told the group; mostly empty.
+    `hidden` is how many offsets lie behind the first open transaction, where no worker sees them.
     """
 
     topic: str
@@ -35,6 +49,8 @@ class PartitionLag:
     end: int
     finished_above: int | None
     trouble: str = ""
+    hidden: int | None = None
+    pending: Pending | None = None
 
     @property
     def records(self) -> int | None:
@@ -43,59 +59,172 @@ class PartitionLag:
 
     @property
     def incomplete(self) -> int | None:
-        """`records` less what is finished out of order above the commit."""
-        if self.records is None or self.finished_above is None:
+        """Records not finished that could be worked on now; those not due are apart."""
+        return self.pending.due if self.pending else None
+
+    @property
+    def not_due(self) -> int | None:
+        """Records of a retry lane that wait for their time."""
+        return self.pending.not_due if self.pending else None
+
+    def waited(self, at_ms: int) -> float | None:
+        """Seconds that the oldest of the incomplete records has waited at that time."""
+        if self.pending is None or self.pending.since_ms is None:
             return None
-        return self.records - self.finished_above
+        return max(0, at_ms - self.pending.since_ms) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that one look at the group found, at a time in milliseconds since 1970. `members` None: could not be told."""
+
+    at_ms: int
+    members: int | None
+    measured: Measured
+    partitions: tuple[PartitionLag, ...]
 
 
 class LagReader:
-    """Reads the lag of all lanes over two connections it keeps. Every read is bounded in time."""
+    """Reads the lag of all lanes over connections it keeps. Every read is bounded in time.
 
-    def __init__(self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+    `committed` reads committed records only and resets to the earliest, `everything` reads all; neither is in a group.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        admin: AIOKafkaAdminClient,
+        committed: AIOKafkaConsumer,
+        everything: AIOKafkaConsumer,
+    ) -> None:
         self._settings = settings
+        self._seconds = settings.kafka.request_timeout_seconds
         self._admin = admin
-        self._consumer = consumer
+        self._committed = committed
+        self._everything = everything
+        self._retries = Retries(settings)
 
-    async def read(self) -> list[PartitionLag]:
+    async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> Look:
         """Read committed offsets first, log ends after: lag may look larger than it is, never smaller.
 
-        Raises `BusError`; an unanswered question is never a lag of 0.
+        `shards` are the partition numbers wanted, all without it; `outcomes` whether to measure by them, which takes
+        the right to read them. Raises `BusError`, and `Fatal` for missing rights; an unanswered question is never a lag
+        of 0.
         """
-        seconds = self._settings.kafka.request_timeout_seconds
-        counts = await partition_counts(self._admin, lane_topics(self._settings), seconds)
-        tps = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
-        if not tps:
-            return []
-        committed = await committed_offsets(self._admin, self._settings.kafka, tps)
-        async with answered_within(seconds):
-            # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
-            ends = await self._consumer.end_offsets(tps)
-        return [self._partition(tp, committed.get(tp), ends[tp]) for tp in sorted(tps)]
+        counts = await partition_counts(self._admin, self._topics(outcomes=outcomes), self._seconds)
+        for consumer in (self._committed, self._everything):
+            # Only those that are there: asking for one creates it where brokers are set to.
+            await know_topics(consumer, list(counts), self._seconds)
+        outcome_partitions = counts.pop(self._settings.topics.named(OUTCOME), 0)
+        tps = [
+            TopicPartition(topic, number)
+            for topic, count in counts.items()
+            for number in range(count)
+            if shards is None or number in shards
+        ]
+        lags = await self._partitions(tps) if tps else ()
+        measured = await measure(self._settings, self._committed, outcome_partitions) if outcomes else NOTHING_MEASURED
+        return Look(_now_ms(), await self._members(), measured, lags)
 
-    @staticmethod
-    def _partition(tp: TopicPartition, committed: Progress | None, end: int) -> PartitionLag:
-        if committed is None or committed.offset == UNCOMMITTED:
-            return PartitionLag(tp.topic, tp.partition, None, end, None)
-        try:
-            note = read_note(committed)
-        except ProgressUnreadable:
-            return PartitionLag(tp.topic, tp.partition, committed.offset, end, None)
-        return PartitionLag(tp.topic, tp.partition, committed.offset, end, len(note.finished), note.trouble)
+    def _topics(self, *, outcomes: bool) -> list[str]:
+        return [*lane_topics(self._settings), *([self._settings.topics.named(OUTCOME)] if outcomes else [])]
+
+    async def _partitions(self, tps: Sequence[TopicPartition]) -> tuple[PartitionLag, ...]:
+        committed = await self._offsets(tps)
+        async with answered_within(self._seconds):
+            # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
+            ends = await self._committed.end_offsets(tps)
+            tops = await self._everything.end_offsets(tps)
+        notes = {tp: note for tp, progress in committed.items() if (note := _note(progress)) is not None}
+        pending = await self._pending(committed, notes, ends)
+        return tuple(
+            PartitionLag(
+                topic=tp.topic,
+                partition=tp.partition,
+                committed=_offset(committed.get(tp)),
+                end=ends[tp],
+                finished_above=len(notes[tp].finished) if tp in notes else None,
+                trouble=notes[tp].trouble if tp in notes else "",
+                hidden=max(0, tops[tp] - ends[tp]),
+                pending=pending.get(tp),
+            )
+            for tp in sorted(tps)
+        )
+
+    async def _offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Progress]:
+        """Read the offsets; a young cluster, or one that lost a broker, first has to find the group a coordinator."""
+        end = asyncio.get_running_loop().time() + COORDINATOR_SECONDS
+        while asyncio.get_running_loop().time() < end:
+            with suppress(BusError):
+                return await committed_offsets(self._admin, self._settings.kafka, tps)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        return await committed_offsets(self._admin, self._settings.kafka, tps)
+
+    async def _pending(
+        self,
+        committed: Mapping[TopicPartition, Progress],
+        notes: Mapping[TopicPartition, Note],
+        ends: Mapping[TopicPartition, int],
+    ) -> dict[TopicPartition, Pending]:
+        marks = {tp: Mark(committed[tp].offset, note.finished, ends[tp]) for tp, note in notes.items()}
+        behind = {tp: mark for tp, mark in marks.items() if mark.left_from(mark.committed)}
+        found = await read_pending(self._committed, behind, self._retries, _now_ms()) if behind else {}
+        return {tp: found.get(tp, NOTHING_PENDING) for tp in marks}
+
+    async def _members(self) -> int | None:
+        """Count the group's members; None where that may not be looked at, or its coordinator is loading."""
+        with suppress(BusError):
+            async with answered_within(self._seconds):
+                answers = await self._admin.describe_consumer_groups([self._settings.kafka.group_id])
+            ((code, _name, _state, _type, _protocol, members, *_),) = answers[0].groups
+            return None if code else len(members)
+        return None
+
+
+def _offset(progress: Progress | None) -> int | None:
+    return None if progress is None or progress.offset == UNCOMMITTED else progress.offset
+
+
+def _note(progress: Progress) -> Note | None:
+    if progress.offset == UNCOMMITTED:
+        return None
+    try:
+        return read_note(progress)
+    except ProgressUnreadable:
+        return None
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 @asynccontextmanager
-async def open_lag_reader(settings: Settings) -> AsyncIterator[LagReader]:
-    """Open the two connections. Raises `BusError` when no broker answers."""
-    async with open_admin(settings.kafka) as admin:
-        consumer = AIOKafkaConsumer(
-            **connection(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
-        )
-        try:
-            async with answered_within(settings.kafka.request_timeout_seconds):
-                await consumer.start()
-            yield LagReader(settings, admin, consumer)
-        finally:
+async def open_lag_reader(settings: Settings, admin: AIOKafkaAdminClient | None = None) -> AsyncIterator[LagReader]:
+    """Open the connections; `admin` is used if given. Raises `BusError` when no broker answers."""
+    async with AsyncExitStack() as stack:
+        admin = admin or await stack.enter_async_context(open_admin(settings.kafka))
+        committed = await stack.enter_async_context(_reader(settings, "read_committed"))
+        everything = await stack.enter_async_context(_reader(settings, "read_uncommitted"))
+        yield LagReader(settings, admin, committed, everything)
+
+
+@asynccontextmanager
+async def _reader(settings: Settings, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        **connection(settings.kafka),
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=PEEK_BYTES,
+        # A fetch that finds nothing must not hold up the next question to its broker.
+        fetch_max_wait_ms=20,
+    )
+    try:
+        async with answered_within(settings.kafka.request_timeout_seconds):
+            await consumer.start()
+        yield consumer
+    finally:
+        with suppress(BusError):  # a reader leaves nothing undone
             async with answered_within(settings.kafka.request_timeout_seconds):
                 await consumer.stop()
 

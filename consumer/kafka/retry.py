@@ -61,6 +61,10 @@ class Retries:
         """True for the full name of a retry lane."""
         return topic in self._delays
 
+    def delay_ms(self, topic: str) -> int:
+        """Return how long a record waits in a lane, in milliseconds; 0 where it does not."""
+        return int(self._delays.get(topic, 0.0) * 1000)
+
     def unwrap(self, record: Record) -> Tried:
         """Take our headers off. A record that only claims to be a retry, or is none, is a first try."""
         if not self.is_retry(record.topic):

@@ -15,6 +15,8 @@ from consumer.telemetry.names import MetricName
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.jobs import ModelIdentity
 
 _AGE = (1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900, 3600, 21_600, 86_400)
@@ -51,7 +53,7 @@ class Metrics:
     Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `retries`, `dead_letters`
     (reason), `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"),
     `jobs_in_hand` (topic), `engine_device_ready` (device),
-    `transactions` (result), `consumer_lag`, `committed_offset` (topic, partition). The others have none.
+    `transactions` (result), and those of `by_partition` (topic, partition). The others have none.
     """
 
     registry: CollectorRegistry
@@ -80,13 +82,45 @@ class Metrics:
     rebalances: Counter
     consumer_lag: Gauge
     committed_offset: Gauge
+    incomplete: Gauge
+    oldest_pending: Gauge
+    not_due: Gauge
+    hidden: Gauge
+    backlog_engine: Gauge
+    lag_verdict: Gauge
     build: Info
     model: Info
 
+    @property
+    def by_partition(self) -> tuple[Gauge, ...]:
+        """The gauges that tell of one partition each."""
+        lag = (self.consumer_lag, self.committed_offset, self.incomplete, self.oldest_pending)
+        return (*lag, self.not_due, self.hidden, self.backlog_engine, self.lag_verdict)
+
+    def tell_partition(self, topic: str, partition: int, figures: Mapping[Gauge, float | None]) -> None:
+        """Show the figures of a partition; what is None is unknown and goes off the page, never to 0."""
+        for gauge, figure in figures.items():
+            if figure is None:
+                gauge.remove(topic, partition)
+            else:
+                gauge.labels(topic, partition).set(figure)
+
     def forget_partition(self, topic: str, partition: int) -> None:
-        """Take the partition's lag and offset off the page: it is not this worker's any more."""
-        self.consumer_lag.remove(topic, partition)
-        self.committed_offset.remove(topic, partition)
+        """Take all figures of the partition off the page: it is not this worker's any more."""
+        for gauge in self.by_partition:
+            gauge.remove(topic, partition)
+
+    def mean_seconds(self, stage: Stage) -> float | None:
+        """Return what jobs spent in a stage on average since the worker started; None before the first."""
+        of_stage = {
+            sample.name: sample.value
+            for family in self.stage_duration.collect()
+            for sample in family.samples
+            if sample.labels["stage"] == stage and not sample.name.endswith("_bucket")
+        }
+        name = MetricName.STAGE_DURATION
+        count = of_stage[f"{name}_count"]
+        return of_stage[f"{name}_sum"] / count if count else None
 
     def tell_model(self, model: ModelIdentity) -> None:
         """Say which weights are loaded."""
@@ -134,6 +168,12 @@ def _built(page: _Page) -> Metrics:
         rebalances=page.counter(MetricName.REBALANCES),
         consumer_lag=page.gauge(MetricName.CONSUMER_LAG, "topic", "partition"),
         committed_offset=page.gauge(MetricName.COMMITTED_OFFSET, "topic", "partition"),
+        incomplete=page.gauge(MetricName.INCOMPLETE, "topic", "partition"),
+        oldest_pending=page.gauge(MetricName.OLDEST_PENDING, "topic", "partition"),
+        not_due=page.gauge(MetricName.NOT_DUE, "topic", "partition"),
+        hidden=page.gauge(MetricName.HIDDEN, "topic", "partition"),
+        backlog_engine=page.gauge(MetricName.BACKLOG_ENGINE, "topic", "partition"),
+        lag_verdict=page.gauge(MetricName.LAG_VERDICT, "topic", "partition"),
         build=page.info(MetricName.BUILD_INFO),
         model=page.info(MetricName.MODEL_INFO),
     )

@@ -129,6 +129,30 @@ class MetricName(StrEnum):
         "leadart_committed_offset",
         "The group's committed offset. Absent while unknown. Standing still under lag: the oldest record is stuck.",
     )
+    INCOMPLETE = (
+        "leadart_incomplete_records",
+        "Records that are due and not finished. Absent while unknown. A rise: more is asked than painted.",
+    )
+    OLDEST_PENDING = (
+        "leadart_oldest_pending_age_seconds",
+        "How long the oldest record that is due has waited. Absent where unknown or none. A rise: editors wait longer.",
+    )
+    NOT_DUE = (
+        "leadart_not_due_records",
+        "Records of a retry lane that wait for their time, which is no lag. A rise: attempts fail that may succeed.",
+    )
+    HIDDEN = (
+        "leadart_hidden_records",
+        "Offsets behind an open transaction, which no worker sees. Staying above 0: a producer's transaction hangs.",
+    )
+    BACKLOG_ENGINE = (
+        "leadart_backlog_engine_seconds",
+        "What the incomplete records take in the engine at most. Absent till one was painted. A rise: too few devices.",
+    )
+    LAG_VERDICT = (
+        "leadart_lag_verdict",
+        "What the lag means: 0 OK, 1 slow, 2 stalled, 3 stopped. Absent while unknown. From 2 on somebody must look.",
+    )
 
     # Identity: what runs.
     BUILD_INFO = (

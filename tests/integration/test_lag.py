@@ -1,0 +1,301 @@
+"""What `leadart lag` rests on, against Apache Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka.client import open_admin
+from consumer.kafka.judging import History, summary
+from consumer.kafka.lag import Look, PartitionLag, open_lag_reader
+from consumer.kafka.measured import NOTHING_MEASURED, TAIL, measure
+from consumer.kafka.metadata import Note, write_note
+from consumer.kafka.pending import Pending
+from consumer.kafka.topics import Start, apply
+from consumer.kafka.verdict import Verdict
+from schemas import names
+from tests.e2e.commands import leadart
+from tests.harness import BOUND, Site, answer, cms, request_data, workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+
+@pytest.fixture
+async def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    site = Site.fresh(kafka, s3)
+    await apply(site.settings, Start.EARLIEST)
+    return site
+
+
+@asynccontextmanager
+async def reader(site: Site) -> AsyncIterator[AIOKafkaConsumer]:
+    servers = site.settings.kafka.bootstrap_servers
+    async with AIOKafkaConsumer(
+        bootstrap_servers=servers, isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=20
+    ) as consumer:
+        yield consumer
+
+
+@asynccontextmanager
+async def writer(site: Site) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer with transactions, as workers have; one that is left open when the test ends is not waited for."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=site.settings.kafka.bootstrap_servers, transactional_id=uuid4().hex, linger_ms=0
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def announce(producer: AIOKafkaProducer, site: Site, partition: int, kind: str, data: dict[str, Any]) -> None:
+    async with producer.transaction():
+        await producer.send_and_wait(
+            site.topic(names.OUTCOME),
+            json.dumps(data).encode(),
+            partition=partition,
+            headers=[("ce_type", kind.encode())],
+        )
+
+
+def ready(seconds: float, *, reused: bool = False) -> dict[str, Any]:
+    return {"reused": reused, "seconds": {"engine": seconds}}
+
+
+async def test_what_was_painted_last_tells_how_long_a_picture_takes(site: Site) -> None:
+    """The median is over painted outcomes only, and each partition's newest outcome of any kind is dated."""
+    before = time.time() * 1000
+    async with writer(site) as producer:
+        for seconds in (20.0, 60.0, 22.0):
+            await announce(producer, site, 0, names.IMAGE_READY, ready(seconds))
+        await announce(producer, site, 0, names.IMAGE_READY, ready(0.0, reused=True))
+        await announce(producer, site, 1, names.IMAGE_FAILED, {"reason": "invalid_field"})
+        await producer.begin_transaction()
+        await producer.send_and_wait(site.topic(names.OUTCOME), b"{}", partition=2)
+        await producer.abort_transaction()
+    async with reader(site) as consumer:
+        measured = await measure(site.settings, consumer, 3)
+
+    assert (measured.engine_seconds, measured.outcomes) == (22.0, 3)
+    assert set(measured.newest_ms) == {0, 1}
+    assert all(before - 1000 <= newest <= time.time() * 1000 + 1000 for newest in measured.newest_ms.values())
+
+
+async def test_only_the_newest_outcomes_are_measured(site: Site) -> None:
+    """What was painted long ago, by other weights on other devices, does not count."""
+    async with writer(site) as producer:
+        for seconds in (*[300.0] * 4, *[2.0] * TAIL):
+            await announce(producer, site, 0, names.IMAGE_READY, ready(seconds))
+    async with reader(site) as consumer:
+        measured = await measure(site.settings, consumer, 3)
+
+    assert (measured.engine_seconds, measured.outcomes) == (2.0, TAIL // 2)
+
+
+async def test_nothing_announced_is_nothing_measured(site: Site) -> None:
+    """Where no outcome is, or no topic, the figures are unknown and not 0."""
+    async with reader(site) as consumer:
+        assert await measure(site.settings, consumer, 3) == NOTHING_MEASURED
+        assert await measure(site.settings, consumer, 0) == NOTHING_MEASURED
+
+
+async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
+    """A record that no worker wrote among the outcomes does not stop the measuring."""
+    async with writer(site) as producer:
+        await announce(producer, site, 0, names.IMAGE_READY, ready(3.0))
+        await announce(producer, site, 0, names.IMAGE_READY, {"seconds": None, "reused": False})
+    async with reader(site) as consumer:
+        assert (await measure(site.settings, consumer, 3)).engine_seconds == 3.0
+
+
+async def looked(site: Site) -> Look:
+    async with open_lag_reader(site.settings) as lag:
+        return await lag.read()
+
+
+def of(look: Look, site: Site, base: str, partition: int = 0) -> PartitionLag:
+    (found,) = [lag for lag in look.partitions if (lag.topic, lag.partition) == (site.topic(base), partition)]
+    return found
+
+
+async def commit(site: Site, base: str, offset: int, note: Note) -> None:
+    kafka = site.settings.kafka
+    async with AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
+    ) as consumer:
+        tp = TopicPartition(site.topic(base), 0)
+        consumer.assign([tp])
+        await consumer.commit({tp: OffsetAndMetadata(offset, write_note(offset, note))})
+
+
+async def put(producer: AIOKafkaProducer, site: Site, base: str, headers: dict[str, Any] | None = None) -> int:
+    """Write a record and return the time that the broker wrote with it."""
+    told = [(name, str(value).encode()) for name, value in (headers or {}).items()]
+    sent = await producer.send_and_wait(site.topic(base), b"{}", partition=0, headers=told)
+    return int(sent.timestamp)
+
+
+@asynccontextmanager
+async def plain_writer(site: Site) -> AsyncIterator[AIOKafkaProducer]:
+    async with AIOKafkaProducer(bootstrap_servers=site.settings.kafka.bootstrap_servers, linger_ms=0) as producer:
+        yield producer
+
+
+def retried(due_ms: int) -> dict[str, Any]:
+    told = {"topic": "t", "partition": 0, "offset": 1, "timestamp": 1, "attempts": 1, "first-seen": 1, "due": due_ms}
+    return {f"leadart-{name}": value for name, value in told.items()}
+
+
+async def test_the_age_is_that_of_the_oldest_record_not_finished(site: Site) -> None:
+    """The age is exact: the broker's own time of the first record that is neither committed nor in the bitmap."""
+    async with plain_writer(site) as producer:
+        written = [await put(producer, site, names.REQUESTED) for _ in range(5)]
+    await commit(site, names.REQUESTED, 1, Note({1, 3}))
+    lag = of(await looked(site), site, names.REQUESTED)
+
+    assert (lag.records, lag.finished_above) == (4, 2)
+    assert lag.pending == Pending(2, 0, written[2], exact=True)
+    assert lag.waited(written[2] + 2500) == 2.5
+
+
+async def test_with_the_workers_down_pending_work_is_stopped(site: Site) -> None:
+    """Without a member in the group all is told all the same, and what is pending is STOPPED; what is not, is OK."""
+    async with plain_writer(site) as producer:
+        await put(producer, site, names.REQUESTED)
+    look = await looked(site)
+    judged = History(site.settings).judge(look)
+
+    assert look.members == 0
+    assert {each.lag.topic: each.verdict for each in judged if each.lag.partition == 0} == {
+        site.topic(base): Verdict.STOPPED if base == names.REQUESTED else Verdict.OK
+        for base in (names.REQUESTED, names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.BACKFILL)
+    }
+    assert summary(judged).verdict is Verdict.STOPPED
+
+
+async def test_a_hung_transaction_hides_and_is_told_apart(site: Site) -> None:
+    """What lies behind an open transaction no worker sees: it is no lag but a figure of its own, until it ends."""
+    async with plain_writer(site) as plain:
+        first = await put(plain, site, names.REQUESTED)
+        async with writer(site) as hung:
+            await hung.begin_transaction()
+            await put(hung, site, names.REQUESTED)
+            await put(plain, site, names.REQUESTED)
+            during = of(await looked(site), site, names.REQUESTED)
+            await hung.abort_transaction()
+    async with asyncio.timeout(BOUND):
+        while (after := of(await looked(site), site, names.REQUESTED)).hidden:
+            await asyncio.sleep(0.05)
+
+    assert (during.end, during.records, during.hidden) == (1, 1, 2)
+    assert during.pending == Pending(1, 0, first, exact=True)
+    assert after.records == 4
+    assert after.pending == Pending(2, 0, first, exact=True)
+
+
+async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
+    """A retry waits for its time: told apart, no reason for a verdict, and its age counts from when it is due."""
+    now = int(time.time() * 1000)
+    async with writer(site) as producer:
+        for due in (now - 4000, now + 600_000):
+            async with producer.transaction():
+                await put(producer, site, names.RETRY_1M, retried(due))
+    look = await looked(site)
+    await commit(site, names.RETRY_1M, 1, Note())
+    later = await looked(site)
+    (judged,) = [each for each in History(site.settings).judge(later) if each.lag.not_due]
+
+    lag = of(look, site, names.RETRY_1M)
+    assert lag.records == 4
+    assert lag.pending is not None
+    assert (lag.pending.due, lag.pending.not_due, lag.pending.exact) == (1, 1, True)
+    assert lag.pending.since_ms is not None
+    assert lag.pending.since_ms >= now - 4000
+    assert of(later, site, names.RETRY_1M).pending == Pending(0, 1, None, exact=True)
+    assert judged.verdict is Verdict.OK
+
+
+async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Server) -> None:
+    """Before any topic is there, nothing is claimed and nothing is created by looking."""
+    nowhere = Site.fresh(kafka, s3)
+    told, look = nowhere.run("lag"), await looked(nowhere)
+    async with open_admin(nowhere.settings.kafka) as admin:
+        topics = await admin.list_topics()
+
+    assert (told.returncode, look.partitions, look.measured) == (0, (), NOTHING_MEASURED)
+    assert "leadart topics apply" in told.stdout
+    assert not [topic for topic in topics if topic.startswith(nowhere.topic(""))]
+
+
+async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
+    """Where the log begins above the committed offset, only what is still there counts as incomplete."""
+    async with plain_writer(site) as producer:
+        written = [await put(producer, site, names.REQUESTED) for _ in range(4)]
+    async with open_lag_reader(site.settings) as lag:
+        await lag._admin.delete_records({TopicPartition(site.topic(names.REQUESTED), 0): RecordsToDelete(3)})
+        found = of(await lag.read(), site, names.REQUESTED)
+
+    assert found.records == 4
+    assert found.pending == Pending(1, 0, written[3], exact=True)
+
+
+async def test_the_workers_pages_and_the_command_agree(site: Site, tmp_path: Path) -> None:
+    """A worker's gauges and `leadart lag` tell the same, each from what it knows; seconds are those it measured."""
+    busy = Site({**site.env, "LEADART_ENGINE__SWATCH_SECONDS": "0.2"}).prepare()
+    with workers(busy, tmp_path) as (worker,):
+        async with cms(busy) as desk:
+            await answer(desk, await desk.ask(request_data("a-1")))
+        async with asyncio.timeout(BOUND):
+            while (page := worker.get("/metrics")[1]).count("leadart_lag_verdict{") != 15:
+                await asyncio.sleep(0.1)
+        told = json.loads(busy.run("lag", "--json", "--devices", "1").stdout)
+
+    assert 'leadart_lag_verdict{partition="0",topic="' + busy.topic(names.REQUESTED) + '"} 0.0' in page
+    assert "leadart_oldest_pending_age_seconds{" not in page
+    assert (told["verdict"], told["members"], told["lag"], told["incomplete"]) == ("OK", 1, 0, 0)
+    assert told["measured"]["engine_seconds"] > 0
+    assert told["drain_seconds"] == 0.0
+
+
+async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
+    """Lanes come first, then what is not OK; every line fits into a terminal, whatever the prefix."""
+    async with plain_writer(site) as producer:
+        await put(producer, site, names.BACKFILL)
+    lines = site.run("lag", "--devices", "2").stdout.splitlines()
+    every = site.run("lag", "--partitions").stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(f"group {site.settings.kafka.group_id}: STOPPED, 0 workers")
+    assert [line.split()[0] for line in lines[2:7]] == ["requested", "retry-1m", "retry-10m", "retry-1h", "backfill"]
+    assert [line.split()[:2] for line in lines[9:]] == [["backfill:0", "STOPPED"]]
+    assert len(every) == 9 + 15
+
+
+@pytest.mark.parametrize("form", [("--json",), ()], ids=["json", "tables"])
+async def test_watching_ends_cleanly_at_ctrl_c(site: Site, form: tuple[str, ...]) -> None:
+    """It looks again and again, sees what came meanwhile, and Ctrl-C ends it with status 0 and no complaint."""
+    async with leadart("lag", "--watch", "--every", "0.5", *form, env=site.env) as command:
+        await command.until("OK")
+        async with plain_writer(site) as producer:
+            await put(producer, site, names.REQUESTED)
+        await command.until("STOPPED")
+        status = await command.end(signal.SIGINT)
+
+    assert status == 0
+    assert not [line for line in command.lines if "Traceback" in line or "Unclosed" in line]

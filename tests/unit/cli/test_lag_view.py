@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from consumer.cli.lag_view import SHOWN, View
+from consumer.kafka.judging import History
+from consumer.kafka.lag import Look, PartitionLag
+from consumer.kafka.measured import NOTHING_MEASURED, Measured
+from consumer.kafka.pending import NOTHING_PENDING, Pending
+from consumer.kafka.topics import lane_topics
+from consumer.settings import Settings
+from schemas import Reason
+from schemas.names import BACKFILL, REQUESTED, RETRY_1M
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NOW = 1_800_000_000_000
+SETTINGS = Settings.model_validate({"topics": {"prefix": "staging-"}})
+FIGURES = {
+    *("verdict", "lag", "incomplete", "not_due", "hidden"),
+    *("oldest_seconds", "engine_seconds", "drain_seconds"),
+}
+MEASURED = Measured(20.0, 300, dict.fromkeys(range(12), NOW - 5000))
+
+
+def lag(base: str, shard: int, *, due: int = 0, not_due: int = 0, hidden: int = 0, trouble: str = "") -> PartitionLag:
+    pending = Pending(due, not_due, NOW - 30_000 if due else None, exact=True) if due or not_due else NOTHING_PENDING
+    at = (SETTINGS.topics.named(base), shard, 4_000_000, 4_000_000 + due + not_due, 0)
+    return PartitionLag(*at, trouble, hidden, pending)
+
+
+def view(lags: Iterable[PartitionLag], members: int | None = 3, measured: Measured = MEASURED) -> View:
+    look = Look(NOW, members, measured, tuple(lags))
+    return View(look, History(SETTINGS).judge(look))
+
+
+def whole_group(due: int = 0) -> list[PartitionLag]:
+    lanes = [topic.removeprefix("staging-") for topic in lane_topics(SETTINGS)]
+    first = lag(REQUESTED, 0, due=due)
+    rest = [lag(lane, shard) for lane in lanes for shard in range(12) if (lane, shard) != (REQUESTED, 0)]
+    return [first, *rest]
+
+
+def printed(shown: View, *, whole: bool = False, devices: int | None = None, why: str = "") -> list[str]:
+    out = Console(file=StringIO(), width=80)
+    out.print(shown.as_tables(SETTINGS, devices, whole=whole, why=why))
+    assert isinstance(out.file, StringIO)
+    return [line.rstrip() for line in out.file.getvalue().splitlines()]
+
+
+def test_a_group_that_is_well_takes_seven_lines() -> None:
+    """All is well: who works and how fast, a line for each lane, nothing else."""
+    lines = printed(view(whole_group(due=2)))
+
+    assert lines[0] == "group leadart: OK, 3 workers, 20 s per job, median of the last 300"
+    assert lines[2].split() == ["requested", "OK", "2", "2", "0", "30", "s", "40", "s"]
+    assert len(lines) == 7
+
+
+def test_partitions_that_are_not_well_are_listed() -> None:
+    """With the workers down the partitions with work are named; of many only the first, with the number of the rest."""
+    one = printed(view(whole_group(due=2), members=0))
+    many = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0))
+    all_of_them = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0), whole=True)
+
+    assert one[0].startswith("group leadart: STOPPED, 0 workers")
+    assert one[9].split()[:3] == ["requested:0", "STOPPED", "2"]
+    assert len(one) == 10
+    assert many[-1] == "and 5 more; --partitions shows all"
+    assert len(all_of_them) == len(many) - 1 + 5
+
+
+def test_the_time_to_drain_is_told_only_where_the_devices_are_known() -> None:
+    """Kafka does not know how many devices paint: without the option there is no such column, in JSON it is null."""
+    shown = view(whole_group(due=60))
+
+    assert "drain" not in printed(shown)[1]
+    assert printed(shown, devices=4)[2].endswith("5.0 min")
+    assert shown.as_json(SETTINGS, None)["drain_seconds"] is None
+    assert shown.as_json(SETTINGS, 4)["drain_seconds"] == 300.0
+
+
+def test_what_hides_and_what_hinders_is_told_in_words() -> None:
+    """Open transactions name their partitions, a worker's trouble its shards and remedy, a failed look its cause."""
+    text = " ".join(
+        printed(
+            view([lag(REQUESTED, 0, hidden=12), lag(BACKFILL, 4, trouble=Reason.STORE_UNAVAILABLE)]),
+            why="Kafka does not answer: gone",
+        )
+    )
+
+    assert "behind open transactions, seen by no worker: requested:0 (12)" in text
+    assert f"shards [4] wait, {Reason.STORE_UNAVAILABLE}: " in text
+    assert text.endswith("Kafka does not answer: gone")
+
+
+def test_the_json_has_the_documented_shape() -> None:
+    """Whole group, lanes and partitions have the same figures; what is unknown is null, and the old keys are there."""
+    unknown = PartitionLag(SETTINGS.topics.named(RETRY_1M), 1, None, 5, None)
+    shown = view([lag(REQUESTED, 0, due=3), unknown], None, NOTHING_MEASURED).as_json(SETTINGS, None)
+    told = json.loads(json.dumps(shown))
+
+    assert set(told) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
+    assert set(told["lanes"][0]) == {"topic"} | FIGURES
+    old = {"topic", "partition", "committed", "end", "finished_above", "trouble", "lag", "incomplete"}
+    assert set(told["partitions"][0]) == old | {"exact"} | FIGURES
+    assert told["partitions"][1]["incomplete"] is told["incomplete"] is told["lag"] is told["members"] is None
+    assert told["measured"] == {"engine_seconds": None, "outcomes": 0}
+
+
+def test_every_line_fits_into_eighty_columns() -> None:
+    """Long numbers and every column there is: nothing is wrapped or cut."""
+    lags = [lag(RETRY_1M, shard, due=98_765, not_due=12_345) for shard in range(12)]
+    lines = printed(view([*lags, *whole_group()]), devices=2, whole=True)
+
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    assert lines[3].split()[:5] == ["retry-1m", "OK", "1333320", "1185180", "148140"]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from consumer.gauges import Gauges
+from consumer.kafka.bus import BusError
+from consumer.kafka.judging import History
+from consumer.kafka.lag import LagReader, Look, PartitionLag
+from consumer.kafka.measured import NOTHING_MEASURED
+from consumer.kafka.pending import Pending
+from consumer.settings import Settings
+from consumer.telemetry.metrics import Stage, make_metrics
+from consumer.telemetry.names import MetricName
+from schemas.names import REQUESTED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from consumer.breaker import Breaker
+    from consumer.kafka.intake import Intake
+    from consumer.ports import Engine
+    from consumer.scheduler import Scheduler
+
+NOW = 1_800_000_000_000
+BY_PARTITION = {
+    MetricName.CONSUMER_LAG: 7.0,
+    MetricName.COMMITTED_OFFSET: 100.0,
+    MetricName.INCOMPLETE: 4.0,
+    MetricName.OLDEST_PENDING: 30.0,
+    MetricName.NOT_DUE: 2.0,
+    MetricName.HIDDEN: 1.0,
+    MetricName.BACKLOG_ENGINE: 100.0,
+    MetricName.LAG_VERDICT: 0.0,
+}
+LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Pending(4, 2, NOW - 30_000, exact=True))
+
+
+@dataclass
+class FakeIntake:
+    assigned: frozenset[int] = frozenset({3})
+
+
+@dataclass
+class FakeReader:
+    lags: tuple[PartitionLag, ...] = (LAG,)
+    error: BusError | None = None
+    asked: list[Collection[int]] = field(default_factory=list)
+
+    async def read(self, shards: Collection[int], *, outcomes: bool) -> Look:
+        assert not outcomes
+        self.asked.append(shards)
+        if self.error:
+            raise self.error
+        return Look(NOW, 1, NOTHING_MEASURED, self.lags)
+
+
+class World:
+    def __init__(self) -> None:
+        self.metrics = make_metrics()
+        self.intake = FakeIntake()
+        self.reader = FakeReader()
+        self.gauges = Gauges(
+            self.metrics,
+            engine=cast("Engine", None),
+            scheduler=cast("Scheduler", None),
+            breaker=cast("Breaker", None),
+            intake=cast("Intake", self.intake),
+            lag_reader=cast("LagReader", self.reader),
+            history=History(Settings(), whole=False),
+        )
+
+    async def shown(self) -> dict[MetricName, float]:
+        """Look once and return what the page shows of the partition."""
+        await self.gauges._read_lag()
+        value = self.metrics.registry.get_sample_value
+        labels = {"topic": REQUESTED, "partition": "3"}
+        return {name: found for name in BY_PARTITION if (found := value(name, labels)) is not None}
+
+
+async def test_a_worker_shows_the_lag_of_its_own_partitions() -> None:
+    """All figures of a partition stand on the page; what its backlog costs is by what the worker itself painted."""
+    world = World()
+    for seconds in (20.0, 30.0):
+        world.metrics.stage_duration.labels(Stage.ENGINE).observe(seconds)
+
+    assert await world.shown() == BY_PARTITION
+    assert world.reader.asked == [frozenset({3})]
+
+
+async def test_what_is_not_known_is_not_shown() -> None:
+    """Unknown figures are absent and never 0, from the first look on and when they become unknown later."""
+    world = World()
+    world.reader.lags = (PartitionLag(REQUESTED, 3, 100, 107, None),)
+
+    assert await world.shown() == {MetricName.CONSUMER_LAG: 7.0, MetricName.COMMITTED_OFFSET: 100.0}
+    world.reader.lags = (LAG,)
+    assert set(await world.shown()) == set(BY_PARTITION) - {MetricName.BACKLOG_ENGINE}
+    world.reader.lags = (PartitionLag(REQUESTED, 3, None, 107, None),)
+    assert await world.shown() == {}
+
+
+async def test_a_partition_that_went_to_another_worker_leaves_the_page() -> None:
+    """Two workers never show the same partition: what is lost goes at the next look, even while it is looked at."""
+    world = World()
+    await world.shown()
+    world.intake.assigned = frozenset()
+
+    assert await world.shown() == {}
+
+
+async def test_without_an_answer_nothing_is_shown_and_readiness_says_why() -> None:
+    """A bus that does not answer makes the lag unknown, and shows in readiness until it does."""
+    world = World()
+    await world.shown()
+    world.reader.error = BusError("no answer within 20 s")
+
+    assert await world.shown() == {}
+    assert world.gauges.bus_trouble == "Kafka does not answer: no answer within 20 s"
+    world.reader.error = None
+    assert set(await world.shown()) >= {MetricName.CONSUMER_LAG}
+    assert world.gauges.bus_trouble is None
