@@ -29,13 +29,13 @@ ABORT_CHECK_SECONDS = 15.0
 
 
 class LogReader:
-    """Reads one partition at a time: whoever begins another ends the reading of the one before.
+    """Reads one partition at a time: whoever begins another, or assigns the `consumer`, ends the reading before.
 
     Every await is bounded in time. Raises `BusError`, and `Fatal` for what stays unreadable.
     """
 
     def __init__(self, settings: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
+        self.consumer = consumer
         self._seconds = settings.request_timeout_seconds
         self._patience = settings.transaction_timeout_seconds + ABORT_CHECK_SECONDS
 
@@ -46,8 +46,8 @@ class LogReader:
     async def spans(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, range]:
         """Return the same of several partitions at once."""
         async with answered_within(self._seconds):
-            starts = await self._consumer.beginning_offsets(list(partitions))
-            ends = await self._consumer.end_offsets(list(partitions))
+            starts = await self.consumer.beginning_offsets(list(partitions))
+            ends = await self.consumer.end_offsets(list(partitions))
         return {tp: range(starts[tp], max(starts[tp], ends[tp])) for tp in partitions}
 
     async def first_since(
@@ -55,14 +55,14 @@ class LogReader:
     ) -> Mapping[TopicPartition, int | None]:
         """Return the first offset of each from that moment on, in milliseconds since 1970; None where there is none."""
         async with answered_within(self._seconds):
-            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+            found = await self.consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
         return {tp: found[tp].offset if found[tp] else None for tp in partitions}
 
     async def records(self, tp: TopicPartition, span: range) -> AsyncIterator[Record]:
         """Read the records of a span. Control markers, and what was deleted meanwhile, are passed over."""
         if not span:
             return
-        consumer = self._consumer
+        consumer = self.consumer
         consumer.assign([tp])
         consumer.seek(tp, span.start)
         while await self._position(tp) < span.stop:
@@ -72,7 +72,7 @@ class LogReader:
 
     async def _position(self, tp: TopicPartition) -> int:
         async with answered_within(self._seconds):
-            position: int = await self._consumer.position(tp)
+            position: int = await self.consumer.position(tp)
         return position
 
     async def _poll(self, tp: TopicPartition, stop: int) -> Sequence[Record]:
@@ -95,10 +95,10 @@ class LogReader:
         before = await self._position(tp)
         try:
             async with answered_within(self._seconds):
-                batches = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+                batches = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         except UnicodeDecodeError:
             lenient.read_leniently()
-            self._consumer.seek(tp, before)
+            self.consumer.seek(tp, before)
             return ()
         return [
             Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers), r.timestamp)

@@ -71,7 +71,7 @@ def _moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The offsets of a topic that a replay reads, by partition; they may lie outside of what is still, or yet, there."""
+    """The offsets of a topic that a replay reads, by partition; some may not be there any more, or not yet."""
 
     topic: str
     spans: Mapping[int, range]
