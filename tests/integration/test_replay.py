@@ -18,7 +18,7 @@ import pytest
 from consumer.failpoints import PASS, Place
 from consumer.kafka.bus import Letter
 from consumer.kafka.client import open_epoch
-from consumer.kafka.replay.letter import FIRST_FORCED, origin, without_block
+from consumer.kafka.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.kafka.topics import apply
 from consumer.resources import bundled
 from schemas import names
@@ -219,17 +219,19 @@ async def test_two_at_once_do_not_double(site: Site) -> None:
 async def test_records_behind_an_open_transaction_count(site: Site) -> None:
     """A run waits for transactions that are open in the lane, because records of its own may lie behind them."""
     await put(site, many(site, 2))
-    arguments = command(told(site, "--from", "0"))
+    plan = told(site, "--from", "0")
+    original = (await records(site, names.REQUESTED))[0]
     async with open_epoch(site.settings.kafka, "another", 0) as other:
         await other.begin()
         await (await other.send(Letter(site.topic(names.BACKFILL), 0, b"a", b"{}", ())))
-        assert (await asyncio.to_thread(told, site, *arguments, "--article", "a-1"))["published"] == 1
-        assert (await asyncio.to_thread(told, site, *arguments, "--article", "a-0"))["published"] == 1
-        waiting = asyncio.create_task(asyncio.to_thread(told, site, *arguments, "--article", "a-0"))
-        await asyncio.sleep(0.5)
+        await put(site, [replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
+        waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
+        await asyncio.wait([waiting], timeout=5)
         assert not waiting.done()
         await other.commit()
-        assert (await waiting)["already"] == 1
+        report = await waiting
+
+    assert (report["published"], report["already"]) == (1, 1)
 
 
 async def test_forced_requests_get_new_pictures_once(site: Site, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
     from consumer.kafka.replay.pace import parse_rate  # noqa: PLC0415
 
     settings = settings_from(env_file)
-    base = options.lane_base(lane, settings.topics.prefix)
+    base = options.lane_base(lane, settings.topics)
     chosen = options.filters(section, style, article, article_file, failed=failed)
     ends = options.place(since), options.place(until) if until is not None else None
     wanted = options.Wanted(*ends, base, chosen, force, name)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from consumer.kafka.replay.extent import Extent, Place
     from consumer.kafka.replay.selection import Filters, Order
+    from consumer.settings import TopicSettings
 
 _PLACE = "offsets (1200 for all partitions, or 0:1200,1:1180 for just these), a moment with its zone, or an age (36h)"
 
@@ -100,11 +101,11 @@ def filters(
     return Filters(frozenset(sections or ()), frozenset(styles or ()), frozenset(ids), failed)
 
 
-def lane_base(name: str, prefix: str) -> str:
+def lane_base(name: str, topics: TopicSettings) -> str:
     """Return the lane's base name. Raises `typer.BadParameter` naming the lanes."""
     from consumer.kafka.topics import LANES  # noqa: PLC0415
 
-    base = name.removeprefix(prefix)
+    base = {topics.named(lane): lane for lane in LANES}.get(name, name)
     if base not in LANES:
         raise typer.BadParameter(f"{name[:80]!a} is no lane: use one of {', '.join(LANES)}.")
     return base

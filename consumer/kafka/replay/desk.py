@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from consumer import failpoints
-from consumer.kafka.bus import MAX_LETTER_BYTES
+from consumer.kafka.bus import MAX_LETTER_BYTES, BusError
 from consumer.kafka.client import open_admin
 from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.log_reader import open_log_reader
@@ -65,7 +65,10 @@ class Desk:
     async def waiting(self) -> int | None:
         """Tell how many records of the lane the group has not finished; None if that is unknown."""
         lane = self._settings.topics.named(BACKFILL)
-        counts = [lag.incomplete for lag in await self.lags.read() if lag.topic == lane]
+        try:
+            counts = [lag.incomplete for lag in await self.lags.read() if lag.topic == lane]
+        except BusError:  # nobody coordinates the group yet
+            return None
         return None if None in counts else sum(count for count in counts if count is not None)
 
     async def look(  # noqa: PLR0913, PLR0917 - what a recipe is made of
