@@ -98,7 +98,7 @@ async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path
     assert told(site, "--from", "0", "--force")["to_make"] == 3
     assert await records(site, names.BACKFILL) == []
     shown = site.run("replay", "--from", "0").stdout
-    assert "2 are made already and cost no GPU, 1 are to be made: 1 pictures; 1 cannot be painted" in shown
+    assert "already made, at no cost: 2; to make: 1, which is 1 pictures; cannot be painted: 1" in shown
 
 
 FILTERS = [

@@ -54,14 +54,14 @@ def _lines(plan: Plan) -> Iterator[str]:
     told, survey = plan.as_json(), plan.survey
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(survey.reasons.items()))
     yield f"{told['read']} records read, {told['valid']} of them valid requests{f' ({reasons})' if reasons else ''}"
-    yield f"{told['newest']} are the newest of their article and slot, {survey.chosen} of those are chosen"
+    yield f"newest of their article and slot: {told['newest']}; chosen: {survey.chosen}"
     if plan.made is None:
         yield f"already made: unknown. {plan.unknown}"
     else:
         unpaintable = plan.made.total("unpaintable")
         yield (
-            f"{told['made']} are made already and cost no GPU, {told['to_make']} are to be made: "
-            f"{told['pictures_to_make']} pictures{f'; {unpaintable} cannot be painted' if unpaintable else ''}"
+            f"already made, at no cost: {told['made']}; to make: {told['to_make']}, which is {told['pictures_to_make']} "
+            f"pictures{f'; cannot be painted: {unpaintable}' if unpaintable else ''}"
         )
     yield from _cost(plan)
     if plan.waiting:
@@ -77,7 +77,7 @@ def _cost(plan: Plan) -> Iterator[str]:
         eta = cost.eta(plan.pictures_to_make, plan.survey.chosen) or 0.0
         devices = "1 device" if cost.devices == 1 else f"{cost.devices} devices"
         yield (
-            f"{gpu_seconds / 3600:.2f} GPU-hours at {cost.picture_seconds:.2f} s a picture ({basis}), one at a time; "
+            f"{gpu_seconds / 3600:.3g} GPU-hours at {cost.picture_seconds:.2f} s a picture ({basis}), one at a time; "
             f"about {span(eta)} on {devices}"
         )
 
@@ -92,9 +92,9 @@ def span(seconds: float) -> str:
 
 def _name(what: str, told: Sequence[tuple[str, str]]) -> None:
     for at, why in told[:_NAMED]:
-        complain(f"{what} {at}: {printable(why)}")
+        say(f"{what} {at}: {printable(why)}")
     if len(told) > _NAMED:
-        complain(f"more that are {what}: --json names them")
+        say(f"more that are {what}: the plan names them with --json")
 
 
 def begins(order: Order, survey: Survey, resume: str, *, as_json: bool) -> None:
