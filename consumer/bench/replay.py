@@ -6,6 +6,7 @@ Kafka, SeaweedFS and the worker are the real ones, in processes of their own; on
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,11 +41,15 @@ _SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One replay: how long publishing took, how long outcomes came, and how many of them a second after the first."""
+    """One replay: how long publishing took, how long outcomes came, and how many of them a second after the first.
+
+    `worker_ms` is the processor time of the worker for each, in milliseconds; None where the system does not tell it.
+    """
 
     publish_seconds: float
     seconds: float
     per_second: float
+    worker_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) 
         folder = Path(scratch)
         async with open_stack(StackPlan(folder, EngineKind.SWATCH), tell) as stack:
             worker = Worker(folder, {**stack.environment, "LEADART_WORKER__PROGRESS": "false"})
-            async with running(worker, worker.kill, stack.start_seconds):
+            async with running(worker, worker.stop, stack.start_seconds):
                 async with watching(stack.settings) as watcher:
                     await publish_all(stack.settings, events, _SMALL)
                     await watcher.until(events, worker.check)
@@ -94,7 +99,7 @@ async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) 
 
 async def _round(settings: Settings, number: int, events: int, worker: Worker, tell: Callable[[str], None]) -> Round:
     async with watching(settings) as watcher:
-        begun = time.monotonic()
+        begun, used = time.monotonic(), _cpu_seconds(worker.pid)
         await _publish(settings, number)
         published = time.monotonic()
         await watcher.until(events, worker.check)
@@ -102,7 +107,9 @@ async def _round(settings: Settings, number: int, events: int, worker: Worker, t
     after_the_first = events - watcher.times.count(first)
     if after_the_first <= 0:
         raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: give more --events.")
-    done = Round(published - begun, last - first, after_the_first / (last - first))
+    cpu = _cpu_seconds(worker.pid)
+    each = None if cpu is None or used is None else 1000 * (cpu - used) / events
+    done = Round(published - begun, last - first, after_the_first / (last - first), each)
     tell(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
     return done
 
@@ -114,6 +121,15 @@ async def _publish(settings: Settings, number: int) -> None:
         order = Order(extent, Filters(), name=f"round {number}")
         survey = await desk.survey(order, lambda _share: None)
         await desk.publish(order, survey, Pace(), lambda _records: None)
+
+
+def _cpu_seconds(pid: int | None) -> float | None:
+    """Return the processor time that a process has used, as Linux tells it; None elsewhere."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _told(log: Path) -> tuple[int, int]:

@@ -48,7 +48,9 @@ def _sentence(result: ReplayResult) -> str:
     kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
     met = "met" if result.per_second >= BAR else "missed"
     speeds = ", ".join(f"{each.per_second:,.0f}" for each in result.rounds)
+    costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
+    cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
     return (
-        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), {kept}; "
+        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), {kept}{cost}; "
         f"{result.machine['processor']}"
     )

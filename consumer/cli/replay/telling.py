@@ -59,10 +59,9 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"already made: unknown. {plan.unknown}"
     else:
         unpaintable = plan.made.total("unpaintable")
-        yield (
-            f"already made, at no cost: {told['made']}; to make: {told['to_make']}, which is {told['pictures_to_make']} "
-            f"pictures{f'; cannot be painted: {unpaintable}' if unpaintable else ''}"
-        )
+        to_make = f"{told['to_make']}, which is {told['pictures_to_make']} pictures"
+        beside = f"; cannot be painted: {unpaintable}" if unpaintable else ""
+        yield f"already made, at no cost: {told['made']}; to make: {to_make}{beside}"
     yield from _cost(plan)
     if plan.waiting:
         yield f"{plan.waiting} records wait in the lane already, before these"
