@@ -51,6 +51,6 @@ def _sentence(result: ReplayResult) -> str:
     costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
     cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
     return (
-        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), {kept}{cost}; "
-        f"{result.machine['processor']}"
+        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), "
+        f"{kept}{cost}; {result.machine['processor']}"
     )
