@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumer.settings import Settings
+from consumer.settings import PUBLISHED, Settings
 from schemas import names
 from schemas.cloudevents import Event, write
 
@@ -82,7 +82,8 @@ class Site:
 
     def topic(self, base: str) -> str:
         """Return the full name of a topic here."""
-        return self.env["LEADART_TOPICS__PREFIX"] + base
+        own = "" if base in PUBLISHED else self.env.get("LEADART_TOPICS__OWN_PREFIX", "")
+        return self.env["LEADART_TOPICS__PREFIX"] + own + base
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a leadart command here to its end."""

@@ -6,7 +6,8 @@ import asyncio
 import time
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
 
@@ -16,7 +17,7 @@ from schemas import names
 from schemas.cloudevents import Event, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from aiokafka.structs import RecordMetadata
 
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 HEADLINE = "Storm over the harbour"
 
 _SOURCE = "/cms/bench"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LINGER_MS = 5
 _WAVE = 1000
 
 
-def request(topic: str) -> tuple[str, Record]:
-    """Return a request's event id and the record that carries it, not yet on the bus."""
+def request(topic: str, parts: Mapping[str, Any] = _NOTHING) -> tuple[str, Record]:
+    """Return a request's event id and the record that carries it, not yet on the bus; `parts` are more of its data."""
     event_id, article = uuid.uuid4().hex, f"bench-{uuid.uuid4().hex[:12]}"
-    data = {"article": {"id": article, "revision": 1, "headline": HEADLINE}}
+    data = {"article": {"id": article, "revision": 1, "headline": HEADLINE}, **parts}
     headers, value = write(Event(id=event_id, source=_SOURCE, type=names.IMAGE_REQUESTED, data=data))
     return event_id, Record(topic, 0, 0, article.encode(), value, tuple(headers), 0)
 
 
-async def publish_all(settings: Settings, count: int) -> frozenset[str]:
+async def publish_all(settings: Settings, count: int, parts: Mapping[str, Any] = _NOTHING) -> frozenset[str]:
     """Publish so many requests as fast as the bus takes them; return their event ids. Raises `BusError`."""
-    requests = [request(settings.topics.named(names.REQUESTED)) for _ in range(count)]
+    requests = [request(settings.topics.named(names.REQUESTED), parts) for _ in range(count)]
     async with _producer(settings, _LINGER_MS) as producer:
         for first in range(0, count, _WAVE):
             async with answered_within(settings.kafka.request_timeout_seconds):

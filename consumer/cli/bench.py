@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.bench_painting import engine, worker
+from consumer.cli.bench_replay import replay
 from consumer.cli.shared import AsJson, complaints, console, settings_from
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Write = Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")]
 commands = typer.Typer(no_args_is_help=True, help="Benchmarks: leadart beside others, in one run on this machine.")
 commands.command("engine")(engine)
 commands.command("worker")(worker)
+commands.command("replay")(replay)
 
 
 @commands.command("delivery")

@@ -12,6 +12,7 @@ from consumer.cli import bench, dead_letters, doctor, heads, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.publish import publish
+from consumer.cli.replay import replay
 from consumer.cli.shared import complain, console
 from consumer.cli.simulate import simulate
 from consumer.cli.studio import generate, styles
@@ -22,7 +23,7 @@ from consumer.kafka.bus import BusError
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="An article is saved; its picture is announced."
 )
-for command in (worker, demo, dev, publish, lag, simulate, styles, generate):
+for command in (worker, demo, dev, publish, replay, lag, simulate, styles, generate):
     app.command()(command)
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")

@@ -15,8 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.secrets import WithSecrets
 from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
+from schemas import names
 
 __all__ = [
+    "PUBLISHED",
     "EngineKind",
     "EngineSettings",
     "HttpSettings",
@@ -34,6 +36,9 @@ __all__ = [
     "WorkerSettings",
     "load_settings",
 ]
+
+PUBLISHED = frozenset({names.REQUESTED, names.BACKFILL})
+"""Base names of the topics that others write to, and every group of workers reads."""
 
 TopicPrefix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]*$", max_length=64)]
 
@@ -155,6 +160,11 @@ class TopicSettings(BaseModel):
     """Names on the bus."""
 
     prefix: TopicPrefix = Field("", description="Put before every topic name, so that staging lives beside production.")
+    own_prefix: TopicPrefix = Field(
+        "",
+        description="Put, behind the prefix, before every topic name but the two that the CMS publishes to: a second "
+        "group of workers then reads the same requests and writes to topics of its own.",
+    )
     partitions: int = Field(
         12, ge=1, le=1000, description="Partition count of every topic that `topics apply` creates."
     )
@@ -164,7 +174,7 @@ class TopicSettings(BaseModel):
 
     def named(self, base: str) -> str:
         """Return the topic's full name."""
-        return self.prefix + base
+        return self.prefix + ("" if base in PUBLISHED else self.own_prefix) + base
 
 
 class StorageSettings(WithSecrets):

@@ -247,6 +247,8 @@ async def test_the_operators_rights_are_enough(house: Site) -> None:
         as_user(operator, "leadart-operator", TOPICS__PREFIX=ELSEWHERE).run("topics", "apply"),
         operator.run("topics", "forget-progress", f"{names.REQUESTED}:0"),
         operator.run("lag", "--json"),
+        operator.run("replay", "--from", "1d", "--failed"),
+        operator.run("replay", "--from", "1d", "--execute"),
         operator.run("dead-letters", "list", "--json"),
         operator.run("dead-letters", "redrive", "--execute", "--json"),
         operator.run("dead-letters", "purge", "--every", "--execute", "--json"),
@@ -267,6 +269,7 @@ NEEDED_BY = {
     f"Write topic {names.DEAD_LETTER}": ("dead-letters", "purge", "--every", "--execute"),
     f"Delete topic {names.DEAD_LETTER}": ("dead-letters", "purge", "--every", "--execute"),
     "Write transactional-id leadart.leadart.dead-letters.": REDRIVE,
+    "Write transactional-id leadart.leadart.replay.": ("replay", "--from", "0", "--execute"),
 }
 """For each of the operator's rights a command that cannot do without it."""
 

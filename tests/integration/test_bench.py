@@ -13,6 +13,7 @@ import pytest
 from consumer.bench import outcome
 from consumer.bench.delivery import measure_delivery
 from consumer.bench.plan import Plan, Side
+from consumer.bench.replay import measure_replay
 from consumer.bench.report import document, rows, verdict
 from consumer.bench.whole import WorkerPlan, measure_worker
 from consumer.engine.bench.plan import RandomModel, Shape
@@ -81,3 +82,17 @@ async def test_the_whole_worker_needs_a_model() -> None:
 def _alike(ours: int, theirs: int) -> bool:
     """Return whether outcomes are as large on both sides, give or take a tenth."""
     return abs(ours - theirs) < ours / 10
+
+
+async def test_a_replay_is_measured_on_real_servers(kafka: KafkaServer) -> None:
+    """A small run replays what was made, paints nothing again, and counts one outcome for each request."""
+    assert kafka.running  # so that a machine without the embedded extra skips here
+    heard: list[str] = []
+
+    async with asyncio.timeout(BOUND):
+        result = await measure_replay(300, 1, heard.append)
+
+    assert result.promise_kept
+    assert (result.outcomes, result.reused) == (300, 300)
+    assert result.per_second > 0
+    assert json.loads(json.dumps(result.as_json()))["events"] == 300

@@ -6,21 +6,17 @@ write. A run that dies, is stopped, or is overtaken by another leaves marks for 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aiokafka.errors import ProducerFenced
-
-from consumer import failpoints
 from consumer.errors import Fatal
-from consumer.failpoints import Place
 from consumer.kafka.bus import BusError, Letter, LetterRefused
 from consumer.kafka.client import open_epoch
 from consumer.kafka.dead_letters.letter import DeadLetter, State, Stranger, mark
+from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -175,12 +171,7 @@ class Settler:
     async def _commit(self, epoch: KafkaEpoch, batch: Batch) -> None:
         first, last = batch.letters[0].at, batch.letters[-1].at
         try:
-            async with asyncio.timeout(self._settings.kafka.transaction_timeout_seconds):
-                await epoch.begin()
-                # A refused record only fails its own future: the commit would go through without it.
-                await asyncio.gather(*[await epoch.send(letter) for letter in batch.writes])
-                await failpoints.reached(Place.BEGUN)
-                await epoch.commit()
+            await write(epoch, batch.writes, self._settings.kafka.transaction_timeout_seconds)
         except LetterRefused as error:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
@@ -197,6 +188,6 @@ class Settler:
 
 
 def _why(error: Exception) -> str:
-    if ProducerFenced.__name__ in str(error):  # a letter's future tells it as text only
+    if was_fenced(error):
         return "somebody else has begun to redrive or purge here, or Kafka ended the transaction for its age"
     return f"Kafka did not confirm it ({str(error) or 'no answer in time'})"

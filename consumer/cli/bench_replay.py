@@ -1,0 +1,56 @@
+"""`leadart bench replay`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consumer.cli.shared import AsJson, complaints, say, settings_from
+
+if TYPE_CHECKING:
+    from consumer.bench.replay import ReplayResult
+
+
+def replay(
+    events: Annotated[int, typer.Option(min=300, help="Requests whose pictures are made, and then replayed.")] = 3_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Replays.")] = 3,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Measure how fast a replay of pictures that are made already is answered; needs leadart[embedded].
+
+    Exit status 1 if a request did not get exactly one outcome, or a picture was painted again.
+    """
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    raise typer.Exit(run_interruptible(_measure(events, rounds, as_json=as_json)))
+
+
+async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
+    from consumer.bench.replay import measure_replay  # noqa: PLC0415
+
+    def tell(said: str) -> None:
+        complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+
+    result = await measure_replay(events, rounds, tell)
+    if as_json:
+        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+    else:
+        say(_sentence(result))
+    return 0 if result.promise_kept else 1
+
+
+def _sentence(result: ReplayResult) -> str:
+    from consumer.bench.replay import BAR  # noqa: PLC0415
+
+    kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
+    met = "met" if result.per_second >= BAR else "missed"
+    speeds = ", ".join(f"{each.per_second:,.0f}" for each in result.rounds)
+    costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
+    cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
+    return (
+        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), "
+        f"{kept}{cost}; {result.machine['processor']}"
+    )

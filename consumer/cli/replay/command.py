@@ -1,0 +1,175 @@
+"""`leadart replay`: told first, done with `--execute`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from consumer.cli.replay import options, telling
+from consumer.cli.shared import AsJson, EnvFile, complain, complaints, settings_from
+from consumer.errors import LeadartError
+from schemas import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from consumer.jobs import ModelIdentity
+    from consumer.kafka.replay.desk import Desk
+    from consumer.kafka.replay.made import Made
+    from consumer.kafka.replay.pace import Pace
+    from consumer.kafka.replay.plan import Cost
+    from consumer.kafka.replay.selection import Order
+    from consumer.kafka.replay.source import Survey
+    from consumer.settings import Settings
+    from consumer.styles import Styles
+
+
+@dataclass(slots=True)
+class _Run:
+    """How it is to be done, and the command that goes on with it, once that is known."""
+
+    rate: float | None
+    max_backlog_seconds: float | None
+    picture_seconds: float | None
+    devices: int
+    as_json: bool
+    resume: str = ""
+
+
+def replay(  # noqa: PLR0913, PLR0917 - its options
+    since: options.Since,
+    until: options.Until = None,
+    env_file: EnvFile = None,
+    lane: options.Lane = names.REQUESTED,
+    section: options.Section = None,
+    style: options.Style = None,
+    article: options.Article = None,
+    article_file: options.ArticleFile = None,
+    failed: options.Failed = False,  # noqa: FBT002 - a flag
+    force: options.Force = False,  # noqa: FBT002 - a flag
+    name: options.Name = "",
+    execute: options.Execute = False,  # noqa: FBT002 - a flag
+    rate: options.Rate = None,
+    max_backlog_seconds: options.MaxBacklog = None,
+    picture_seconds: options.PictureSeconds = None,
+    devices: options.Devices = 1,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Publish the newest request of each article and slot once more, into the backfill lane; workers may run."""
+    from consumer.kafka.replay.pace import parse_rate  # noqa: PLC0415
+
+    settings = settings_from(env_file)
+    base = options.lane_base(lane, settings.topics)
+    chosen = options.filters(section, style, article, article_file, failed=failed)
+    ends = options.place(since), options.place(until) if until is not None else None
+    wanted = options.Wanted(*ends, base, chosen, force, name)
+    per_second = options.parsed(parse_rate, rate) if rate is not None else None
+    run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json)
+    try:
+        done = asyncio.run((_execute if execute else _plan)(settings, wanted, run))
+    except KeyboardInterrupt:
+        telling.interrupted(run.resume)
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if done else 1)
+
+
+async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
+    from consumer.kafka.replay.desk import open_desk  # noqa: PLC0415
+    from consumer.kafka.replay.plan import Plan  # noqa: PLC0415
+
+    async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
+        order, survey = await _surveyed(desk, wanted, run)
+        made, unknown = await _looked(settings, desk, order, survey)
+        cost, waiting = await _cost(desk, run), await desk.waiting()
+    plan = Plan(order, settings.topics.named(names.BACKFILL), survey, cost, made, unknown, waiting)
+    telling.plan(plan, run.resume, as_json=run.as_json)
+    return True
+
+
+async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
+    from consumer.kafka.replay.desk import open_desk  # noqa: PLC0415
+
+    async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
+        order, survey = await _surveyed(desk, wanted, run)
+        telling.begins(order, survey, run.resume, as_json=run.as_json)
+        pace = await _pace(settings, desk, survey, run)
+        with _counting(survey.chosen) as watch:
+            report = await desk.publish(order, survey, pace, watch)
+    telling.done(order, report, as_json=run.as_json)
+    return not report.refused
+
+
+async def _surveyed(desk: Desk, wanted: options.Wanted, run: _Run) -> tuple[Order, Survey]:
+    order = wanted.order(await desk.source.resolve(wanted.since, wanted.until))
+    run.resume = options.resume_command(order, wanted.lane)
+    with _share("reading") as watch:
+        return order, await desk.survey(order, watch)
+
+
+async def _looked(settings: Settings, desk: Desk, order: Order, survey: Survey) -> tuple[Made | None, str | None]:
+    """Ask the store what is made already; where recipes cannot be named here, or it is away, say why not."""
+    from consumer.storage import S3Store  # noqa: PLC0415
+
+    try:
+        styles, what_paints = await asyncio.to_thread(_what_paints, settings)
+        async with S3Store(settings.storage) as store:
+            with _share("looking into the store") as watch:
+                return await desk.look(order, survey, store, styles, what_paints, watch), None
+    except LeadartError as error:
+        return None, error.message
+
+
+def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mapping[str, str]]]:
+    from consumer.engine.description import describe  # noqa: PLC0415
+    from consumer.styles import load_styles, require_adapters  # noqa: PLC0415
+
+    styles, (model, adapters) = load_styles(settings.styles.file), describe(settings.engine)
+    require_adapters(styles.presets.values(), settings.engine.kind, adapters)
+    return styles, (model, adapters)
+
+
+async def _cost(desk: Desk, run: _Run) -> Cost:
+    from consumer.kafka.replay.plan import Cost  # noqa: PLC0415
+
+    if run.picture_seconds is not None:
+        return Cost(run.picture_seconds, None, run.devices, run.rate)
+    measured = await desk.measured()
+    return Cost(measured.engine_seconds, measured.outcomes or None, run.devices, run.rate)
+
+
+async def _pace(settings: Settings, desk: Desk, survey: Survey, run: _Run) -> Pace:
+    from consumer.kafka.replay.pace import Backlog, Pace  # noqa: PLC0415
+
+    if run.max_backlog_seconds is None or not survey.chosen:
+        return Pace(run.rate)
+    seconds = (await _cost(desk, run)).picture_seconds
+    if seconds is None:
+        complain(
+            "No outcome of late tells how long a picture takes, so --max-backlog-seconds cannot be kept: add "
+            "--picture-seconds, or use --rate."
+        )
+        raise typer.Exit(1)
+    record_seconds = seconds * survey.pictures / survey.chosen / run.devices
+    return Pace(run.rate, Backlog(settings, desk.lags, record_seconds, run.max_backlog_seconds))
+
+
+@contextmanager
+def _share(what: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar on standard error, if a person looks there; what is yielded moves it to a share of the whole."""
+    with Progress(console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def _counting(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar that counts records and tells how long the rest takes."""
+    columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
+        task = bar.add_task("publishing", total=total)
+        yield lambda records: bar.advance(task, records)

@@ -1,0 +1,38 @@
+"""What an engine with these settings would paint with, told without starting it: recipes can be named, not painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.engine.weights import check_folder, identify_house
+from consumer.engine.weights.gate import adapter_files
+from consumer.engine.weights.identity import checkpoint_sha256
+from consumer.errors import Fatal
+from consumer.settings import EngineKind
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.jobs import ModelIdentity
+    from consumer.settings import EngineSettings
+
+
+def describe(settings: EngineSettings) -> tuple[ModelIdentity, Mapping[str, str]]:
+    """Return the model and the adapters (name to SHA-256) as the engine would; `coverage` is left out.
+
+    Hashes the weights, which takes seconds for gigabytes, and neither loads them nor needs torch. Raises `Fatal` with a
+    sentence when there is nothing to describe.
+    """
+    if settings.kind is EngineKind.SWATCH:
+        from consumer.engine.swatch import MODEL  # noqa: PLC0415 - needs Pillow
+
+        return MODEL, {}
+    if settings.model is None:
+        raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set here, and the recipe names the weights.")
+    check_folder(settings.model)
+    try:
+        adapters = {file.stem: checkpoint_sha256(file) for file in adapter_files(settings.adapters)}
+        return identify_house(settings), adapters
+    except OSError as error:
+        raise Fatal(Reason.MODEL_UNAVAILABLE, f"The weights cannot be read here: {error}.") from error

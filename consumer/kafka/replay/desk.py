@@ -1,0 +1,119 @@
+"""Where a replay is planned and carried out: the connections it needs, and what is done over them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from consumer import failpoints
+from consumer.kafka.bus import MAX_LETTER_BYTES, BusError
+from consumer.kafka.client import open_admin
+from consumer.kafka.lag import open_lag_reader
+from consumer.kafka.log_reader import open_log_reader
+from consumer.kafka.measured import measure
+from consumer.kafka.replay.letter import new_variation
+from consumer.kafka.replay.made import Look
+from consumer.kafka.replay.outcomes import failed_slots
+from consumer.kafka.replay.publish import Lane, Publisher
+from consumer.kafka.replay.source import Source
+from consumer.kafka.topics import one_partition_count, topic_configs
+from schemas.names import BACKFILL, OUTCOME
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from consumer.jobs import ModelIdentity
+    from consumer.kafka.lag import LagReader
+    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.measured import Measured
+    from consumer.kafka.replay.made import Made
+    from consumer.kafka.replay.pace import Pace
+    from consumer.kafka.replay.publish import Report
+    from consumer.kafka.replay.selection import Order
+    from consumer.kafka.replay.source import Survey
+    from consumer.ports import Store
+    from consumer.settings import Settings
+    from consumer.styles import Styles
+    from schemas import ImageRequested
+
+    Watch = Callable[[float], None]
+
+
+class Desk:
+    """One replay's work place. `source` is the lane that it reads; every await is bounded in time."""
+
+    def __init__(self, settings: Settings, lane: Lane, source: Source, lags: LagReader, partitions: int) -> None:
+        self.source = source
+        self.lags = lags
+        self._settings = settings
+        self._lane = lane
+        self._partitions = partitions
+
+    async def survey(self, order: Order, watch: Watch) -> Survey:
+        """Read the order's range, and the outcomes before that if it asks for what failed."""
+        failed = None
+        if order.filters.failed:
+            failed = await failed_slots(
+                self._lane.committed, self._settings.topics.named(OUTCOME), self._partitions, watch
+            )
+        return await self.source.survey(order.extent, order.filters, failed, watch)
+
+    async def measured(self) -> Measured:
+        """Tell how long the outcomes announced last took to paint."""
+        return await measure(self._settings, self._lane.committed.consumer, self._partitions)
+
+    async def waiting(self) -> int | None:
+        """Tell how many records of the lane the group has not finished; None if that is unknown."""
+        lane = self._settings.topics.named(BACKFILL)
+        try:
+            counts = [lag.incomplete for lag in (await self.lags.read(outcomes=False)).partitions if lag.topic == lane]
+        except BusError:  # nobody coordinates the group yet
+            return None
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    async def look(  # noqa: PLR0913, PLR0917 - what a recipe is made of
+        self,
+        order: Order,
+        survey: Survey,
+        store: Store,
+        styles: Styles,
+        what_paints: tuple[ModelIdentity, Mapping[str, str]],
+        watch: Watch,
+    ) -> Made:
+        """Tell which of the chosen requests are made already, as they would be published."""
+
+        def vary(request: ImageRequested) -> ImageRequested:
+            if not order.force:
+                return request
+            variation = new_variation(order.id, request.generation.variation)
+            return request.model_copy(
+                update={"generation": request.generation.model_copy(update={"variation": variation})}
+            )
+
+        return await Look(self.source, store, styles, *what_paints, vary).run(survey.offsets, watch)
+
+    async def publish(self, order: Order, survey: Survey, pace: Pace, watch: Callable[[int], None]) -> Report:
+        """Publish the chosen requests, each once. See `Publisher.run`."""
+        return await Publisher(self._settings, order, self.source, self._lane, pace, watch).run(survey.offsets)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, topic: str) -> AsyncIterator[Desk]:
+    """Open the connections for a replay of the lane of that full name.
+
+    Raises `BusError` when no broker answers, `Fatal` when topics are missing or their partition counts differ.
+    """
+    failpoints.use(settings.worker.failpoints)
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(open_admin(settings.kafka))
+        partitions = await one_partition_count(admin, settings)
+        lane = settings.topics.named(BACKFILL)
+        config = (await topic_configs(admin, settings, [lane]))[lane]
+        reading: list[LogReader] = [
+            await stack.enter_async_context(open_log_reader(settings.kafka, committed=committed))
+            for committed in (True, True, False)
+        ]
+        lags = await stack.enter_async_context(open_lag_reader(settings))
+        max_bytes = min(int(config.get("max.message.bytes") or MAX_LETTER_BYTES), MAX_LETTER_BYTES)
+        source = Source(settings, reading[0], topic, partitions)
+        yield Desk(settings, Lane(reading[1], reading[2], max_bytes), source, lags, partitions)

@@ -1,0 +1,101 @@
+"""Which of the chosen requests cost no GPU: all their recipes have manifests whose pictures are there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from consumer.brief import make_brief
+from consumer.errors import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from consumer.jobs import ModelIdentity, Recipe
+    from consumer.kafka.replay.source import Original, Source
+    from consumer.ports import Store
+    from consumer.styles import Styles
+    from schemas import ImageRequested
+
+BATCH: Final = 200
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests of one partition: `made` already, `to_make`, `unpaintable`; and how many pictures are to be made."""
+
+    made: int = 0
+    to_make: int = 0
+    unpaintable: int = 0
+    pictures: int = 0
+
+
+@dataclass(slots=True)
+class Made:
+    """What the store has. `unpaintable` names the first requests that no worker could paint, and why."""
+
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    unpaintable: list[tuple[str, str]] = field(default_factory=list)
+
+    def total(self, field_: str) -> int:
+        """Return one figure of all partitions together."""
+        return sum(getattr(tally, field_) for tally in self.tallies.values())
+
+
+class Look:
+    """Asks the store. `vary` makes of a request what would be published, so that a forced replay is told as it is."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a recipe is made of
+        self,
+        source: Source,
+        store: Store,
+        styles: Styles,
+        model: ModelIdentity,
+        adapters: Mapping[str, str],
+        vary: Callable[[ImageRequested], ImageRequested],
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._styles = styles
+        self._model = model
+        self._adapters = adapters
+        self._vary = vary
+
+    async def run(self, offsets: Mapping[int, Sequence[int]], watch: Callable[[float], None]) -> Made:
+        """Look after every chosen request, many at a time. Raises `Overloaded` when the store is down, `BusError`."""
+        made, total, done = Made(), sum(map(len, offsets.values())), 0
+        for partition, chosen in offsets.items():
+            made.tallies[partition] = Tally()
+            iterator = iter(chosen)
+            while batch := list(islice(iterator, BATCH)):
+                originals = [original async for original in self._source.originals(partition, batch)]
+                await self._batch(originals, made)
+                done += len(batch)
+                watch(done / total)
+        return made
+
+    async def _batch(self, originals: Sequence[Original], made: Made) -> None:
+        wanted = [(original, recipes) for original in originals if (recipes := self._recipes(original, made))]
+        missing = await asyncio.gather(*[self._missing(recipes) for _, recipes in wanted])
+        for (original, _), count in zip(wanted, missing, strict=True):
+            tally = made.tallies[original.record.partition]
+            tally.pictures += count
+            tally.made += not count
+            tally.to_make += bool(count)
+
+    def _recipes(self, original: Original, made: Made) -> Sequence[Recipe]:
+        try:
+            brief = make_brief(self._vary(original.request), self._styles, self._model, self._adapters)
+        except Rejected as error:
+            record = original.record
+            made.tallies[record.partition].unpaintable += 1
+            if len(made.unpaintable) < BATCH:
+                made.unpaintable.append((f"{record.partition}:{record.offset}", f"{error.message} ({error.reason})"))
+            return ()
+        return brief.recipes
+
+    async def _missing(self, recipes: Sequence[Recipe]) -> int:
+        found = [await self._store.find(recipe) for recipe in recipes]
+        return found.count(None)

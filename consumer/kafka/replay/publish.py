@@ -1,0 +1,162 @@
+"""Publishing a replay: each record once, however earlier runs ended.
+
+One transactional producer for each replay id: whoever starts it shuts out every other run of the same replay and
+settles what that left open. Only then is the lane read for what is in it, and only then is anything written.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiokafka import TopicPartition
+
+from consumer.errors import Fatal
+from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
+from consumer.kafka.client import open_epoch
+from consumer.kafka.replay.letter import Origin, forced, origin, replayed
+from consumer.kafka.transaction import was_fenced, write
+from schemas import Reason
+from schemas.names import BACKFILL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from consumer.kafka.bus import Letter
+    from consumer.kafka.client import KafkaEpoch
+    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.replay.pace import Pace
+    from consumer.kafka.replay.selection import Order
+    from consumer.kafka.replay.source import Original, Source
+    from consumer.settings import Settings
+
+BATCH_BYTES: Final = 8_000_000
+REFUSALS_TOLD: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where a replay goes: `committed` and `everything` read it; `max_bytes` is the largest record it takes."""
+
+    committed: LogReader
+    everything: LogReader
+    max_bytes: int = MAX_LETTER_BYTES
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did: records `published`, `already` in the lane from before, `gone` from their source meanwhile.
+
+    `refusals` tells those that the lane would not take: where they lie, and why.
+    """
+
+    published: int = 0
+    already: int = 0
+    gone: int = 0
+    refused: int = 0
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Publisher:
+    """One run of a replay; `watch` hears how many records are done."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it works with
+        self, settings: Settings, order: Order, source: Source, lane: Lane, pace: Pace, watch: Callable[[int], None]
+    ) -> None:
+        self._settings = settings
+        self._order = order
+        self._source = source
+        self._lane = lane
+        self._pace = pace
+        self._watch = watch
+        self._topic = settings.topics.named(BACKFILL)
+        self.report = Report()
+
+    async def run(self, offsets: Mapping[int, Sequence[int]]) -> Report:
+        """Publish what is not in the lane. Raises `Fatal` or `BusError`; `report` holds what went through for certain.
+
+        Cancelling is safe at any await: the next run reads what became of a transaction that was under way.
+        """
+        async with open_epoch(self._settings.kafka, f"replay.{self._order.id}", 0) as epoch:
+            left: deque[tuple[int, deque[int]]] = deque()
+            for partition, chosen in offsets.items():
+                there = await self._published(partition)
+                self.report.already += sum(offset in there for offset in chosen)
+                left.append((partition, deque(offset for offset in chosen if offset not in there)))
+            self._watch(self.report.already)
+            while left:  # in turn, so that every worker has some of it from the start
+                partition, rest = left.popleft()
+                if rest:
+                    await self._some(epoch, partition, rest)
+                    left.append((partition, rest))
+        return self.report
+
+    async def _published(self, partition: int) -> set[int]:
+        """Return the offsets of the source whose records are in the lane from this replay.
+
+        Read up to all that was written by now: they may lie behind a transaction that somebody else has open.
+        """
+        tp = TopicPartition(self._topic, partition)
+        span, there = await self._lane.everything.span(tp), set()
+        async for record in self._lane.committed.records(tp, span):
+            found = origin(record.headers)
+            if found == Origin(self._order.id, self._order.extent.topic, partition, found.offset if found else 0):
+                there.add(found.offset)
+        return there
+
+    async def _some(self, epoch: KafkaEpoch, partition: int, rest: deque[int]) -> None:
+        """Publish the next records of a partition, as many as may go now."""
+        most = await self._pace.grant()
+        offsets = [rest.popleft() for _ in range(min(most, len(rest)))]
+        letters: list[Letter] = []
+        size = seen = 0
+        async for original in self._source.originals(partition, offsets):
+            seen += 1
+            letter = self._letter(original)
+            if letter.size > self._lane.max_bytes:
+                self._refuse(original, letter)
+                continue
+            if letters and size + letter.size > BATCH_BYTES:
+                await self._write(epoch, letters)
+                letters, size = [], 0
+            letters.append(letter)
+            size += letter.size
+        await self._write(epoch, letters)
+        self.report.gone += len(offsets) - seen
+        self._watch(len(offsets))
+
+    def _letter(self, original: Original) -> Letter:
+        letter = replayed(original.record, original.theirs, self._topic, self._order.id)
+        if not self._order.force:
+            return letter
+        record = original.record
+        at = Origin(self._order.id, record.topic, record.partition, record.offset)
+        return forced(letter, original.event, original.request, at)
+
+    def _refuse(self, original: Original, letter: Letter) -> None:
+        self.report.refused += 1
+        if len(self.report.refusals) < REFUSALS_TOLD:
+            why = f"with our headers it has {letter.size} bytes, and {self._topic} takes {self._lane.max_bytes}"
+            self.report.refusals.append((f"{original.record.partition}:{original.record.offset}", why))
+
+    async def _write(self, epoch: KafkaEpoch, letters: Sequence[Letter]) -> None:
+        if not letters:
+            return
+        try:
+            await write(epoch, letters, self._settings.kafka.transaction_timeout_seconds)
+        except LetterRefused as error:
+            raise Fatal(Reason.ANNOUNCEMENT_REFUSED, self._stopped(f"Kafka refuses a record: {error}")) from error
+        except (BusError, TimeoutError) as error:
+            why = f"Kafka did not confirm it ({str(error) or 'no answer in time'})"
+            if was_fenced(error):
+                why = "another run of this replay has begun, or Kafka ended the transaction for its age"
+            raise Fatal(Reason.BUS_UNAVAILABLE, self._stopped(why)) from error
+        self.report.published += len(letters)
+        self._pace.spent(len(letters))
+
+    def _stopped(self, why: str) -> str:
+        return (
+            f"Stopped after {self.report.published} records that are published for certain: {why}. Run it again with "
+            "the same range: nothing is doubled."
+        )

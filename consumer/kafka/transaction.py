@@ -1,0 +1,35 @@
+"""One transaction of records only: all of them become visible, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import ProducerFenced
+
+from consumer import failpoints
+from consumer.failpoints import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.kafka.bus import Letter
+    from consumer.kafka.client import KafkaEpoch
+
+
+async def write(epoch: KafkaEpoch, letters: Sequence[Letter], seconds: float) -> None:
+    """Write the letters in one transaction of at most so many seconds.
+
+    Raises `LetterRefused`, then none was written; `BusError` or `TimeoutError`, then it is open whether they were.
+    """
+    async with asyncio.timeout(seconds):
+        await epoch.begin()
+        # A refused record only fails its own future: the commit would go through without it.
+        await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+        await failpoints.reached(Place.BEGUN)
+        await epoch.commit()
+
+
+def was_fenced(error: Exception) -> bool:
+    """Tell whether another producer of the same id ended this one, or Kafka did for the transaction's age."""
+    return ProducerFenced.__name__ in str(error)  # a letter's future tells it as text only

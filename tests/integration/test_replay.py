@@ -1,0 +1,352 @@
+"""`leadart replay` on Apache Kafka and SeaweedFS: what is planned, what goes into the lane, and that it goes once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.failpoints import PASS, Place
+from consumer.kafka.bus import Letter
+from consumer.kafka.client import open_epoch
+from consumer.kafka.replay.letter import FIRST_FORCED, origin, replayed, without_block
+from consumer.kafka.topics import apply
+from consumer.resources import bundled
+from schemas import names
+from tests.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.lanes import asking, put, records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from consumer.embedded.kafka import KafkaServer
+    from consumer.embedded.s3 import S3Server
+
+
+ETCHING = """
+[etching]
+title = "Etching"
+description = "Fine lines, one colour."
+version = 1
+photorealistic = false
+template = "{subject}. An etching."
+negative = "colour"
+"""
+
+
+@pytest.fixture
+async def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    site = Site.fresh(kafka, s3, TOPICS__PARTITIONS="2", KAFKA__TRANSACTION_TIMEOUT_SECONDS="20")
+    await apply(site.settings, None)
+    return site
+
+
+def told(site: Site, *arguments: str, status: int = 0) -> Any:
+    """Run `leadart replay ARGUMENTS --json` and return what it says."""
+    done = site.run("replay", *arguments, "--json")
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
+
+
+def command(plan: Any) -> list[str]:
+    """Return the arguments of the command that a plan tells to type."""
+    leadart, replay, *arguments = shlex.split(plan["execute"])
+    assert (leadart, replay) == ("leadart", "replay")
+    return arguments
+
+
+async def origins(site: Site) -> Counter[tuple[int, int]]:
+    """Count, by their originals' partition and offset, the replayed records in the lane."""
+    found = [origin(record.headers) for record in await records(site, names.BACKFILL)]
+    return Counter((one.partition, one.offset) for one in found if one)
+
+
+def many(site: Site, count: int) -> list[Letter]:
+    return [asking(site, f"a-{number}", partition=number % 2) for number in range(count)]
+
+
+async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path: Path) -> None:
+    """Read, valid, newest, chosen, made and to make are told for all and by partition, and nothing is published."""
+    site.prepare()
+    async with cms(site) as desk:
+        with workers(site, tmp_path):
+            for article, revision in (("a-1", 1), ("a-1", 2), ("a-2", 1)):
+                await answer(desk, await desk.ask(request_data(article, revision, output={"variants": 2})))
+        await desk.publish(b"a-3", b"{}")
+        await desk.ask(request_data("a-4", article={"section": "weather"}, style={"preset": "anime"}))
+        await desk.ask(request_data("a-5", style={"preset": "etching"}))
+    plan = told(site, "--from", "0")
+
+    assert [plan[name] for name in ("read", "valid", "newest", "chosen")] == [6, 5, 4, 4]
+    assert [plan[name] for name in ("made", "to_make", "pictures_to_make")] == [2, 1, 1]
+    assert plan["invalid"] == {"not_cloudevent": 1}
+    assert ["etching" in one["why"] for one in plan["unpaintable"]] == [True]
+    assert sum(row["made"] for row in plan["partitions"]) == 2
+    assert plan["measured_outcomes"] >= 2
+    assert plan["gpu_hours"] == pytest.approx(plan["picture_seconds"] / 3600)
+    assert [told(site, "--from", "7d", *filters)["chosen"] for filters in FILTERS] == [1, 1, 3, 2, 0]
+    assert told(site, "--from", "0", "--force")["to_make"] == 3
+    assert await records(site, names.BACKFILL) == []
+    shown = site.run("replay", "--from", "0").stdout
+    assert "already made, at no cost: 2; to make: 1, which is 1 pictures; cannot be painted: 1" in shown
+
+
+FILTERS = [
+    ("--section", "weather"),
+    ("--style", "anime", "--style", "oil_painting"),
+    ("--style", "default", "--style", "etching"),
+    ("--article", "a-1", "--article", "a-2", "--article", "a-99"),
+    ("--failed",),
+]
+
+
+async def test_what_cannot_be_known_is_absent(site: Site) -> None:
+    """Without weights and outcomes neither what is made nor what it costs is told, and why is said."""
+    await put(site, many(site, 3))
+    plan = told(Site({**site.env, "LEADART_ENGINE__KIND": "zimage"}), "--from", "0")
+
+    assert plan["chosen"] == 3
+    assert {"made", "to_make", "gpu_hours", "eta_seconds", "picture_seconds", "waiting_in_lane"} & plan.keys() == set()
+    assert "LEADART_ENGINE__MODEL is not set" in plan["made_unknown"]
+    assert told(site, "--from", "0")["made_unknown"]  # there is no bucket
+    assert "unknown" in site.run("replay", "--from", "0").stdout
+
+
+async def test_a_replay_is_answered_from_the_store(site: Site, tmp_path: Path) -> None:
+    """The newest request of each slot goes through the backfill lane and is announced again under the same event id."""
+    site.prepare()
+    async with cms(site) as desk:
+        with workers(site, tmp_path):
+            asked = [await desk.ask(request_data("a-1", revision)) for revision in (1, 2)]
+            first = [await answer(desk, one) for one in asked]
+            assert told(site, "--from", "0", "--execute")["published"] == 1
+            await desk.until(lambda: len(desk.outcomes(asked[1])) == 2)
+        await desk.settle()
+
+    again = desk.outcomes(asked[1])[1]
+    assert again["reused"]
+    assert again["ce"]["id"] == first[1]["ce"]["id"]
+    assert len(desk.outcomes(asked[0])) == 1
+    lane = await records(site, names.BACKFILL)
+    source = {record.offset: record for record in await records(site, names.REQUESTED) if record.key == b"a-1"}
+    for record in lane:
+        at = origin(record.headers)
+        assert at is not None
+        original = source[at.offset]
+        assert (record.key, record.value, record.partition) == (original.key, original.value, original.partition)
+        assert without_block(record.headers) == original.headers
+
+
+async def test_run_twice_it_publishes_nothing_twice(site: Site) -> None:
+    """The same range is published once, its own records are no reason to publish more; another name does it again."""
+    await put(site, many(site, 30))
+    plan = told(site, "--from", "0")
+    assert told(site, *command(plan))["published"] == 30
+    await put(site, [asking(site, "a-99")])
+    again = told(site, *command(plan))
+    other = told(site, "--from", "0", "--name", "after the new weights", "--execute")
+
+    assert (again["published"], again["already"]) == (0, 30)
+    assert again["replay_id"] == plan["replay_id"] != other["replay_id"]
+    assert other["published"] == 31
+    assert set((await origins(site)).values()) == {1, 2}
+
+
+def kill_in_the_middle(site: Site, folder: Path, place: Place, arguments: Sequence[str]) -> None:
+    """Run a replay, let it pass the place once, and kill it where it comes by again."""
+    armed = folder / f"{place}.armed"
+    armed.write_text(PASS)
+    caught = subprocess.Popen(  # noqa: S603 - our own command
+        [*site.command, "replay", *arguments],
+        env={**os.environ, **site.env, "LEADART_WORKER__FAILPOINTS": str(folder)},
+        stdout=subprocess.DEVNULL,
+    )
+    hit = folder / f"{place}.hit-{caught.pid}"
+    try:
+        for again in (True, False):
+            deadline = time.monotonic() + BOUND
+            while not hit.exists():
+                assert caught.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            if again:
+                hit.unlink()
+                armed.touch()
+    finally:
+        caught.kill()
+        caught.wait(BOUND)
+
+
+@pytest.mark.parametrize("place", [Place.BEGUN, Place.COMMITTING])
+async def test_a_run_that_is_killed_is_gone_on_with(site: Site, tmp_path: Path, place: Place) -> None:
+    """Killed between begin and commit, or with the commit in flight, and run again: each record is in the lane once."""
+    await put(site, many(site, 400))
+    arguments = command(told(site, "--from", "0"))
+    await asyncio.to_thread(kill_in_the_middle, site, tmp_path, place, [*arguments, "--rate", "100/s"])
+    rest = told(site, *arguments)
+
+    assert rest["published"] + rest["already"] == 400
+    assert rest["published"] in {200, 300}
+    assert await origins(site) == dict.fromkeys([(number % 2, number // 2) for number in range(400)], 1)
+
+
+async def test_two_at_once_do_not_double(site: Site) -> None:
+    """Of two runs at the same time one may be shut out, with the advice to run it again; no record is there twice."""
+    await put(site, many(site, 400))
+    arguments = command(told(site, "--from", "0"))
+    runs = await asyncio.gather(
+        *[asyncio.to_thread(site.run, "replay", *arguments, "--rate", "100/s") for _ in range(2)]
+    )
+    stopped = [run.stderr for run in runs if run.returncode]
+
+    assert all("another run of this replay has begun" in sentence for sentence in stopped)
+    assert len(stopped) < 2
+    told(site, *arguments)
+    assert set((await origins(site)).values()) == {1}
+    assert len(await origins(site)) == 400
+
+
+async def test_records_behind_an_open_transaction_count(site: Site) -> None:
+    """A run waits for transactions that are open in the lane, because records of its own may lie behind them."""
+    await put(site, many(site, 2))
+    plan = told(site, "--from", "0")
+    original = (await records(site, names.REQUESTED))[0]
+    async with open_epoch(site.settings.kafka, "another", 0) as other:
+        await other.begin()
+        await (await other.send(Letter(site.topic(names.BACKFILL), 0, b"a", b"{}", ())))
+        await put(site, [replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
+        waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
+        await asyncio.wait([waiting], timeout=5)
+        assert not waiting.done()
+        await other.commit()
+        report = await waiting
+
+    assert (report["published"], report["already"]) == (1, 1)
+
+
+async def test_forced_requests_get_new_pictures_once(site: Site, tmp_path: Path) -> None:
+    """With `--force` each is a variation of its own under an event id of its own; run again it is published no more."""
+    site.prepare()
+    async with cms(site) as desk:
+        with workers(site, tmp_path):
+            asked = [await desk.ask(request_data(f"a-{number}")) for number in range(3)]
+            first = {one: await answer(desk, one) for one in asked}
+            report = told(site, "--from", "0", "--to", "1000", "--force", "--execute")
+            await desk.until(lambda: len(desk.outcomes()) == 6)
+            again = told(site, "--from", "0", "--to", "1000", "--force", "--execute")
+        await desk.settle()
+
+    assert (report["published"], again["published"], again["already"]) == (3, 0, 3)
+    new = desk.outcomes()[3:]
+    assert {one["ce"]["correlationid"] for one in new} == set(asked)
+    assert {one["request_id"] for one in new}.isdisjoint(asked)
+    for one in new:
+        before = first[one["ce"]["correlationid"]]
+        assert (one["article"], one["reused"]) == (before["article"], False)
+        assert one["variation"] >= FIRST_FORCED
+        assert one["pictures"][0]["sha256"] != before["pictures"][0]["sha256"]
+
+
+async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Path) -> None:
+    """`--failed` takes the slots whose highest revision failed; a replayed one that fails can still be redriven."""
+    site.prepare()
+    file = tmp_path / "styles.toml"
+    async with cms(site) as desk:
+        with workers(site, tmp_path):
+            for article, style in (("a-1", "etching"), ("a-2", "anime"), ("a-3", "etching")):
+                await answer(desk, await desk.ask(request_data(article, style={"preset": style})))
+            await answer(desk, await desk.ask(request_data("a-3", 2)))
+            (failed,) = [one["request_id"] for one in desk.outcomes() if one["article"] == {"id": "a-1", "revision": 1}]
+            assert told(site, "--from", "1h", "--failed", "--execute")["published"] == 1
+            await desk.until(lambda: len(desk.outcomes(failed)) == 2)
+        file.write_text(bundled("styles.toml").read_text() + ETCHING)
+        later = tmp_path / "later"
+        later.mkdir()
+        with workers(Site({**site.env, "LEADART_STYLES__FILE": str(file)}), later):
+            done = site.run("dead-letters", "redrive", "--topic", names.BACKFILL, "--execute")
+            assert done.returncode == 0, done.stderr
+            await desk.until(lambda: len(desk.outcomes(failed)) == 3)
+
+    assert desk.outcomes(failed)[2]["pictures"]
+    first, second = await records(site, names.BACKFILL)
+    assert second.headers[: len(first.headers)] == first.headers
+
+
+async def test_a_range_is_cut_by_moments_and_offsets(site: Site) -> None:
+    """A moment is where the first record of that time or later lies; offsets choose their partitions."""
+    await put(site, many(site, 10))
+    middle = max(record.timestamp_ms for record in await records(site, names.REQUESTED))
+    await asyncio.sleep(0.05)
+    since = datetime.fromtimestamp((middle + 1) / 1000, UTC).isoformat()
+    await put(site, [asking(site, f"b-{number}") for number in range(4)])
+
+    assert told(site, "--from", since)["read"] == 4
+    assert told(site, "--from", "1h", "--to", since)["read"] == 10
+    assert told(site, "--from", "0:2,1:4", "--to", "4")["read"] == 2
+    plan = told(site, "--from", "3", "--to", "1:5")
+    assert (plan["read"], plan["from"], plan["to"]) == (2, "1:3", "1:5")
+    assert told(site, "--from", "2031-01-01T00:00:00Z")["read"] == 0
+
+
+async def test_the_backfill_lane_can_be_replayed(site: Site) -> None:
+    """What an earlier replay said in the headers is replaced, and a lane never feeds on its own replay."""
+    await put(site, many(site, 4))
+    told(site, "--from", "0", "--execute")
+    assert told(site, "--from", "0", "--lane", names.BACKFILL, "--execute")["published"] == 4
+    lane = await records(site, names.BACKFILL)
+
+    assert [len(record.headers) for record in lane] == [len(lane[0].headers)] * 8
+    assert Counter(at.topic for record in lane if (at := origin(record.headers))) == {
+        site.topic(names.REQUESTED): 4,
+        site.topic(names.BACKFILL): 4,
+    }
+
+
+async def test_the_backlog_is_kept_below_its_bound(site: Site) -> None:
+    """With no worker at work, just as much is published as is painted in the time that was given."""
+    site.prepare()
+    await put(site, many(site, 40))
+    arguments = ["--from", "0", "--execute", "--max-backlog-seconds", "60", "--picture-seconds", "10", "--devices", "2"]
+    run = subprocess.Popen([*site.command, "replay", *arguments], env={**os.environ, **site.env})  # noqa: S603, ASYNC220
+    try:
+        async with asyncio.timeout(BOUND):
+            while len(await records(site, names.BACKFILL)) < 12:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.9)
+        run.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(run.wait, BOUND) == 130
+    finally:
+        run.kill()
+
+    assert len(await records(site, names.BACKFILL)) == 12
+
+
+MISTAKES = [
+    (("--from", "2031-05-17T08:00:00"), 2, "has no zone"),
+    (("--from", "yesterday"), 2, "is no place in a topic"),
+    (("--from", "0", "--rate", "fast"), 2, "is no rate"),
+    (("--from", "0", "--lane", "article-image-outcome"), 2, "is no lane"),
+    (("--from", "0"), 1, "leadart topics apply"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "sentence"), MISTAKES)
+def test_a_mistake_is_answered_with_a_sentence(
+    kafka: KafkaServer, s3: S3Server, arguments: tuple[str, ...], status: int, sentence: str
+) -> None:
+    """What cannot be read, and topics that are not there, are told in a sentence without a traceback."""
+    done = Site.fresh(kafka, s3).run("replay", *arguments)
+
+    assert done.returncode == status
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr

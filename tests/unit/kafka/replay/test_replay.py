@@ -1,0 +1,126 @@
+"""Replay ids, states of slots, figures and pace, without servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.jobs import Record
+from consumer.kafka.replay.extent import Extent
+from consumer.kafka.replay.newest import Slot
+from consumer.kafka.replay.outcomes import States
+from consumer.kafka.replay.pace import MOST, Pace, parse_rate
+from consumer.kafka.replay.plan import Cost
+from consumer.kafka.replay.selection import Filters, Order
+from consumer.kafka.replay.source import GAP, runs
+from schemas import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
+ORDERS = st.builds(
+    Order,
+    st.builds(
+        Extent.of,
+        st.sampled_from(["a", "b"]),
+        st.dictionaries(st.integers(0, 3), st.builds(range, st.just(0), st.integers(0, 3))),
+    ),
+    st.builds(Filters, TEXTS, TEXTS, TEXTS, st.booleans()),
+    st.booleans(),
+    st.text(max_size=3),
+)
+
+
+@given(ORDERS, ORDERS)
+def test_equal_orders_and_only_those_have_equal_ids(one: Order, other: Order) -> None:
+    """The id hangs on range, filters, force and name, and on nothing else: not on the time, not on who runs it."""
+    assert (one.id == other.id) == (one == other)
+    shuffled = dict(reversed(list(one.extent.spans.items())))
+    assert replace(one, extent=Extent(one.extent.topic, shuffled)).id == one.id
+
+
+@given(st.sets(st.integers(0, 50_000), max_size=40))
+def test_sought_offsets_are_read_in_few_runs(offsets: set[int]) -> None:
+    """Every offset is in one run, the runs ascend, and what lies between two of them is worth passing over."""
+    spans = runs(sorted(offsets))
+
+    assert offsets == {offset for offset in offsets if sum(offset in span for span in spans) == 1}
+    assert all(after.start - before.stop >= GAP for before, after in pairwise(spans))
+
+
+def outcome(kind: str, revision: int | None, slot: str | None = "hero") -> Record:
+    value = json.dumps({"article": {"id": "a-1", "revision": revision}, "slot": slot}).encode()
+    return Record(names.OUTCOME, 0, 0, b"a-1", value, (("ce_type", kind.encode()),), 0)
+
+
+STORIES = [
+    ([outcome(names.IMAGE_FAILED, 7)], 7),
+    ([outcome(names.IMAGE_FAILED, 7), outcome(names.IMAGE_READY, 7)], None),
+    ([outcome(names.IMAGE_READY, 7), outcome(names.IMAGE_FAILED, 7)], 7),
+    ([outcome(names.IMAGE_FAILED, 7), outcome(names.IMAGE_SUPERSEDED, 5)], 7),
+    ([outcome(names.IMAGE_READY, 8), outcome(names.IMAGE_FAILED, 7)], None),
+    ([outcome(names.IMAGE_FAILED, None), outcome(names.IMAGE_FAILED, 7, None)], None),
+    ([Record(names.OUTCOME, 0, 0, b"a-1", b"\xff", (), 0)], None),
+]
+
+
+@pytest.mark.parametrize(("story", "failed"), STORIES)
+def test_a_slot_has_failed_if_its_highest_revision_did_last(story: list[Record], failed: int | None) -> None:
+    """Late outcomes of older revisions say nothing, nor do those about no valid request."""
+    states = States()
+    for record in story:
+        states.note(record)
+
+    assert states.failed == ({} if failed is None else {Slot("a-1", "hero"): failed})
+
+
+def test_rates_are_read_per_second() -> None:
+    """A rate may be told by second, minute, hour or day; nothing else is one."""
+    assert [parse_rate(text) for text in ("50", "0.5/s", "600/m", "1800/h")] == [50, 0.5, 10, 0.5]
+    for text in ("", "0", "fast", "5/w", "-1", "1e3"):
+        with pytest.raises(ValueError, match="is no rate"):
+            parse_rate(text)
+
+
+class Rooms:
+    """Says what it was told to, one after the other."""
+
+    def __init__(self, rooms: list[int]) -> None:
+        self.rooms: Iterator[int] = iter(rooms)
+
+    async def room(self) -> int:
+        return next(self.rooms)
+
+
+async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is granted while there is no room, then no more than there is."""
+    monkeypatch.setattr("consumer.kafka.replay.pace.LOOK_AGAIN_SECONDS", 0)
+    pace = Pace(None, Rooms([0, 0, 3, 10_000]))
+
+    assert [await pace.grant(), await pace.grant()] == [3, MOST]
+
+
+async def test_a_rate_is_kept_in_small_portions() -> None:
+    """At most a second's worth goes in one transaction, and the next waits until its turn has come."""
+    assert [Pace(rate).batch for rate in (None, 0.2, 20, 9999)] == [MOST, 1, 20, MOST]
+    pace = Pace(100)
+    pace.spent(10)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await pace.grant()
+
+
+def test_unknown_figures_stay_unknown() -> None:
+    """Without seconds a picture or without knowing what is made there is no estimate; the rate may be the bound."""
+    assert Cost().eta(5, 5) is None
+    assert Cost(2.0).gpu_seconds(None) is None
+    assert Cost(2.0, devices=4).eta(100, 100) == 50
+    assert Cost(2.0, devices=4, rate=0.5).eta(100, 100) == 200
