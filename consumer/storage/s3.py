@@ -20,6 +20,7 @@ from consumer import __version__
 from consumer.errors import Overloaded
 from consumer.storage.failures import bounded, code, status
 from consumer.storage.manifest import MANIFESTS, PICTURES, Manifest, manifest_key, stored_picture
+from consumer.storage.quick import QuickLook
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class S3Store:
         self._manifests = settings.manifest_bucket or settings.bucket
         self._stack = AsyncExitStack()
         self._client: Any = None
+        self._quick = QuickLook(None)
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -71,6 +73,7 @@ class S3Store:
                 config=_client_config(settings),
             )
         )
+        self._quick = QuickLook(self._client)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -147,22 +150,36 @@ class S3Store:
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the manifest {key} keeps changing")
 
     async def _read(self, key: str) -> _Found:
-        try:
-            response = await self._client.get_object(Bucket=self._manifests, Key=key)
-        except ClientError as error:
-            if code(error) == "NoSuchKey":
-                return _Found()
-            raise
-        async with response["Body"] as body:
-            text = await body.read()
+        found = await self._text(key)
+        if found is None:
+            return _Found()
+        text, etag = found
         try:
             picture = Manifest.model_validate_json(text).picture
         except ValidationError as error:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
-            return _Found(etag=response["ETag"])
-        return _Found(picture, response["ETag"])
+            return _Found(etag=etag)
+        return _Found(picture, etag)
+
+    async def _text(self, key: str) -> tuple[bytes, str] | None:
+        quick = await self._quick.get(self._manifests, key)
+        if quick is not None and quick.found:
+            return quick.body, quick.headers["etag"]
+        if quick is not None and b"<Code>NoSuchKey</Code>" in quick.body:
+            return None
+        try:
+            response = await self._client.get_object(Bucket=self._manifests, Key=key)
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return None
+            raise
+        async with response["Body"] as body:
+            return await body.read(), response["ETag"]
 
     async def _exists(self, picture: StoredPicture) -> bool:
+        quick = await self._quick.head(self._pictures, picture.key)
+        if quick is not None:
+            return quick.found and quick.headers.get("content-length") == str(picture.bytes_)
         try:
             head = await self._client.head_object(Bucket=self._pictures, Key=picture.key)
         except ClientError as error:

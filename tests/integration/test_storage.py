@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -191,3 +192,60 @@ async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: S
 
         assert await store.keep(RECIPE, PICTURE) == kept
         assert await store.find(RECIPE) == kept
+
+
+async def test_a_look_up_takes_the_short_way(storage: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there, and what is not, is told without botocore's long way through a call."""
+    async with S3Store(storage) as store:
+        await store.prepare(create=True)
+        kept = await store.keep(RECIPE, PICTURE)
+        for name in ("get_object", "head_object"):
+            monkeypatch.setattr(store._client, name, _unasked)
+        assert await store.find(RECIPE) == kept
+        assert await store.find(replace(RECIPE, seed=RECIPE.seed + 1)) is None
+
+
+@pytest.mark.parametrize("status", [None, 403, 500], ids=["fails", "refused", "error"])
+async def test_where_the_short_way_fails_the_client_is_asked(
+    storage: StorageSettings, monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
+    """An answer that is not plain, or none at all, changes nothing of what a look-up tells."""
+    async with S3Store(storage) as store:
+        await store.prepare(create=True)
+        kept = await store.keep(RECIPE, PICTURE)
+        session, asked = store._client._endpoint.http_session, []
+
+        async def send(request: Any) -> Any:
+            asked.append(request.method)
+            if status is None:
+                raise OSError("no short way")
+            response = await session.send(request)
+            response.status_code = status
+            return response
+
+        monkeypatch.setattr(store._quick, "_client", _Detour(store._client, send))
+        assert await store.find(RECIPE) == kept
+        assert await store.find(replace(RECIPE, seed=RECIPE.seed + 1)) is None
+    assert asked == ["GET", "HEAD", "GET"]
+
+
+async def test_a_bucket_that_is_missing_is_no_missing_picture(storage: StorageSettings) -> None:
+    """Both are told by the same status; only one of them may be painted."""
+    async with S3Store(_changed(storage, bucket="nobody-made-this")) as store:
+        with pytest.raises(Overloaded):
+            await store.find(RECIPE)
+
+
+async def _unasked(**request: Any) -> None:
+    raise AssertionError(request)
+
+
+class _Detour:
+    """A client whose own way of sending is another one."""
+
+    def __init__(self, client: Any, send: Any) -> None:
+        self._client = client
+        self._endpoint = SimpleNamespace(http_session=SimpleNamespace(send=send))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
