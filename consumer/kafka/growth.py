@@ -12,6 +12,7 @@ from consumer.errors import Fatal
 from consumer.kafka.bus import UNCOMMITTED
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.lag import open_lag_reader
+from consumer.kafka.mending import move_heads
 from consumer.kafka.topics import Start, apply, await_count, partition_counts, whole_offsets
 from schemas import Reason
 from schemas.topics import load_topics
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 async def grow_topics(settings: Settings) -> dict[str, int]:
     """Bring every topic to `settings.topics.partitions`; return the topics that grew and their count.
 
-    New partitions of the lanes begin at their first record. Raises `Fatal` when a lane still has records to be worked
-    on, when the workers run, or when a topic has more partitions already: Kafka never takes one away.
+    New partitions of the lanes begin at their first record; heads move with their articles. Raises `Fatal` when a lane
+    still has records to be worked on, when the workers run, or when a topic has more partitions already: Kafka never
+    takes one away.
     """
     wanted, seconds = settings.topics.partitions, settings.kafka.request_timeout_seconds
     async with open_admin(settings.kafka) as admin:
@@ -45,6 +47,7 @@ async def grow_topics(settings: Settings) -> dict[str, int]:
             await _add_partitions(admin, list(small), settings)
             await await_count(admin, list(small), wanted, seconds)
     await apply(settings, Start.EARLIEST)
+    await move_heads(settings)
     return dict.fromkeys(small, wanted)
 
 

@@ -1,12 +1,14 @@
-"""Looking at heads, and taking away those that were set by mistake; the workers may go on meanwhile."""
+"""Mending heads: showing them, taking away those that were set by mistake, moving them when topics have grown."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
+from aiokafka.partitioner import murmur2
 
 from consumer.kafka.bus import BusError, Letter
 from consumer.kafka.client import open_admin, open_epoch
@@ -17,6 +19,9 @@ from schemas import names
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+
+
+_MOVED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +38,13 @@ async def find_heads(settings: Settings, article_id: str) -> list[Found]:
 
     Every partition is looked through: only the publisher's partitioner knows which one is the article's.
     """
-    topic = settings.topics.named(names.HEADS)
-    async with open_admin(settings.kafka) as admin:
-        counts = await partition_counts(admin, [topic], settings.kafka.request_timeout_seconds)
-    if topic not in counts:
-        raise BusError(f"there is no topic {topic}: leadart topics apply")
-    tables = await asyncio.gather(
-        *[read_table(settings.kafka, TopicPartition(topic, number), 0) for number in range(counts[topic])]
-    )
-    found: dict[tuple[int, Slot], Found] = {}
-    for partition, (pairs, _) in enumerate(tables):
-        for key, value in pairs:
-            slot = slot_of(key, settings.kafka.group_id)
-            if slot is None or slot.article_id != article_id:
-                continue
-            head = read_head(value) if value is not None else None
-            found.pop((partition, slot), None)
-            if head is not None:
-                found[partition, slot] = Found(slot, head, partition)
-    return sorted(found.values(), key=lambda one: (one.slot, one.partition))
+    found = []
+    for partition, table in enumerate(await _read_all(settings)):
+        for key, value in table.items():
+            slot, head = slot_of(key, settings.kafka.group_id), read_head(value)
+            if slot is not None and slot.article_id == article_id and head is not None:
+                found.append(Found(slot, head, partition))
+    return sorted(found, key=lambda one: (one.slot, one.partition))
 
 
 async def reset_heads(settings: Settings, found: list[Found]) -> None:
@@ -67,3 +60,52 @@ async def reset_heads(settings: Settings, found: list[Found]) -> None:
             key = head_key(settings.kafka.group_id, one.slot)
             await (await epoch.send(Letter(topic, one.partition, key, None, ())))
             await epoch.commit()
+
+
+async def move_heads(settings: Settings) -> int:
+    """Bring each head, of every group, to the partition that its article has now; return how many were moved.
+
+    For use after partitions were added, with the workers stopped. Whoever publishes has to partition as Kafka's Java
+    client does (murmur2); a head that lies elsewhere is as good as none. Raises `BusError`.
+    """
+    tables = await _read_all(settings)
+    moves = [
+        (partition, home, key, value)
+        for partition, table in enumerate(tables)
+        for key, value in table.items()
+        if (home := _home(key, len(tables))) is not None and home != partition
+    ]
+    topic = settings.topics.named(names.HEADS)
+    async with open_epoch(settings.kafka, "heads", 0) as epoch:
+        for start in range(0, len(moves), _MOVED_AT_ONCE):
+            await epoch.begin()
+            letters = [
+                letter
+                for old, new, key, value in moves[start : start + _MOVED_AT_ONCE]
+                for letter in (Letter(topic, new, key, value, ()), Letter(topic, old, key, None, ()))
+            ]
+            # Every answer before the commit: a refused record only fails its own future.
+            await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+            await epoch.commit()
+    return len(moves)
+
+
+async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
+    """Return the newest value of each key, for every partition."""
+    topic = settings.topics.named(names.HEADS)
+    async with open_admin(settings.kafka) as admin:
+        counts = await partition_counts(admin, [topic], settings.kafka.request_timeout_seconds)
+    if topic not in counts:
+        raise BusError(f"there is no topic {topic}: leadart topics apply")
+    tables = await asyncio.gather(
+        *[read_table(settings.kafka, TopicPartition(topic, number), 0) for number in range(counts[topic])]
+    )
+    return [{key: value for key, value in dict(pairs).items() if value is not None} for pairs, _ in tables]
+
+
+def _home(key: bytes, partitions: int) -> int | None:
+    try:
+        _, article_id, _ = json.loads(key)
+        return int(murmur2(article_id.encode()) & 0x7FFFFFFF) % partitions
+    except (ValueError, TypeError, AttributeError):  # nobody's head
+        return None

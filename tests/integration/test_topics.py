@@ -158,12 +158,13 @@ async def test_one_partition_may_begin_anew(site: Site) -> None:
 
 
 async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
-    """With nothing on its way every topic gets the new count, and the workers go on with all of it."""
+    """With nothing on its way every topic gets the new count, and the workers go on with all of it, heads included."""
     bigger = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "5"})
     site.prepare()
     with workers(site, tmp_path) as (worker,):
         async with cms(site) as desk:
-            await answer(desk, await desk.ask(request_data("a-1")))
+            for number in range(5):
+                await answer(desk, await desk.ask(request_data(f"a-{number}", revision=2)))
         refused = bigger.run("topics", "apply", "--grow")
         assert worker.stop() == 0
     grown = bigger.run("topics", "apply", "--grow")
@@ -172,10 +173,13 @@ async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
         async with cms(bigger) as desk:
             asked = [await desk.ask(request_data(f"b-{number}")) for number in range(10)]
             outcomes = [await answer(desk, request_id) for request_id in asked]
+            late = [await desk.ask(request_data(f"a-{number}", revision=1)) for number in range(5)]
+            old = [await answer(desk, request_id) for request_id in late]
 
     assert "Stop the workers first" in refused.stderr
     assert (grown.returncode, grown.stdout.count("to 5 partitions")) == (0, 9)
     assert {outcome["ce"]["type"] for outcome in outcomes} == {names.IMAGE_READY}
+    assert {outcome["ce"]["type"] for outcome in old} == {names.IMAGE_SUPERSEDED}
 
 
 async def test_topics_with_work_in_them_do_not_grow(site: Site) -> None:
