@@ -14,7 +14,7 @@ from yarl import URL
 from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tests.chaos.load import Asked
     from tests.harness import Cms
@@ -45,7 +45,8 @@ async def count(desk: Cms, witness: Cms, requests: Sequence[Asked]) -> Count:
     told = Counter(outcome["request_id"] for outcome in outcomes)
     letters = Counter(_request_ids(desk))
     due = {asked.id: asked for asked in requests}
-    wrong = [outcome for outcome in outcomes if not _as_due(outcome, due.get(outcome["request_id"]))]
+    newest = _newest(requests)
+    wrong = [outcome for outcome in outcomes if not _as_due(outcome, due.get(outcome["request_id"]), newest)]
     invalid = [asked for asked in requests if asked.due == names.IMAGE_FAILED]
     pictures = _pictures(outcomes)
     return Count(
@@ -70,10 +71,23 @@ def _request_ids(desk: Cms) -> Iterable[str]:
         yield dict(record.headers)["ce_id"].decode()
 
 
-def _as_due(outcome: dict[str, Any], asked: Asked | None) -> bool:
-    if asked is None or outcome["ce"]["type"] != asked.due:
+def _newest(requests: Iterable[Asked]) -> dict[str, int]:
+    """Return the newest revision of each article that has to get pictures."""
+    newest: dict[str, int] = {}
+    for asked in requests:
+        if asked.due == names.IMAGE_READY:
+            newest[asked.article] = max(asked.revision, newest.get(asked.article, 0))
+    return newest
+
+
+def _as_due(outcome: dict[str, Any], asked: Asked | None, newest: Mapping[str, int]) -> bool:
+    """Tell whether an outcome is of a kind that was due: only an article's newest save is sure of pictures."""
+    if asked is None or outcome["article"] != {"id": asked.article, "revision": asked.revision}:
         return False
-    return bool(outcome["article"] == {"id": asked.article, "revision": asked.revision})
+    if outcome["ce"]["type"] == names.IMAGE_SUPERSEDED:
+        by: int = outcome["superseded_by"]["revision"]
+        return asked.due == names.IMAGE_READY and asked.revision < by <= newest[asked.article]
+    return bool(outcome["ce"]["type"] == asked.due)
 
 
 def _pictures(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:

@@ -84,6 +84,14 @@ def test_a_higher_lane_joins_at_the_next_step() -> None:
     assert 99 in chosen(*crowd, Wanted(99, Lane.INTERACTIVE, length=64))
 
 
+def test_nobody_slows_a_picture_that_is_watched() -> None:
+    """An editor's picture steps with other editors' pictures, and not with saves or a backfill, which go together."""
+    save, backfill = Wanted(2, Lane.LIVE), Wanted(3, Lane.BACKFILL)
+
+    assert chosen(Wanted(1, Lane.INTERACTIVE), save, backfill, Wanted(4, Lane.INTERACTIVE)) == [1, 4]
+    assert chosen(save, backfill) == [2, 3]
+
+
 def test_a_suspect_steps_alone() -> None:
     """A picture under suspicion shares its step with nobody, and joins nobody's."""
     assert chosen(Wanted(1, alone=True), Wanted(2)) == [1]
