@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from consumer.breaker import Ticket
 from consumer.errors import Expired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from consumer.jobs import Job
@@ -66,12 +67,23 @@ class Errand:
     ticket: Ticket = field(default_factory=Ticket)
     suspect: bool = False
     in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once one of its pictures is painted: from then on it does not expire."""
 
     @property
     def patience(self) -> float | None:
-        """Seconds until the request is past use, negative when it is; None without an `expirytime`."""
+        """Seconds until the request is past use, negative when it is; None without an `expirytime`, or once begun."""
         expiry = self.job.event.expirytime
-        return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
+        return None if expiry is None or self.begun.is_set() else (expiry - datetime.now(UTC)).total_seconds()
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Raise `Expired` when the request is past use before the block ends."""
+        try:
+            async with asyncio.timeout(self.patience):
+                yield
+        except TimeoutError as error:
+            raise Expired from error
 
     def check_expiry(self) -> None:
         """Raise `Expired` when the request is past use."""

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from consumer import failpoints
@@ -16,6 +17,7 @@ from consumer.breaker import Breaker
 from consumer.brief import Brief, make_brief
 from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.failpoints import Place
+from consumer.jobs import Lane
 from consumer.singleflight import SingleFlight
 from consumer.telemetry.metrics import Stage
 from consumer.troubles import Operation, Troubles
@@ -74,6 +76,7 @@ class Pipeline:
         self._troubles = troubles or Troubles()
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
+        self._painting: set[str] = set()
         self._audience: defaultdict[str, list[tuple[Teller, int]]] = defaultdict(list)
 
     def brief(self, errand: Errand) -> Brief:
@@ -82,9 +85,9 @@ class Pipeline:
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         return brief
 
-    def handover(self, brief: Brief) -> AbstractContextManager[None]:
+    def handover(self, errand: Errand, brief: Brief) -> AbstractContextManager[None]:
         """Keep going, for the block, what is being painted of this brief, though the job that began it is withdrawn."""
-        return self._making.interest(recipe.digest for recipe in brief.recipes)
+        return self._making.interest(self._flight(errand.job.lane, recipe) for recipe in brief.recipes)
 
     async def produce(self, errand: Errand, brief: Brief) -> ImageReady:
         """Make or find every picture of the job.
@@ -120,9 +123,15 @@ class Pipeline:
         try:
             while True:
                 errand.check_expiry()
-                if (made := await self._join(errand, index, recipe)) is not None:
-                    return made
-                await self._breaker.passage(errand.ticket)
+                try:
+                    if (made := await self._join(errand, index, recipe)) is not None:
+                        return made
+                except Expired:
+                    if not errand.begun.is_set():
+                        raise
+                    continue  # another of its pictures was begun in time
+                async with errand.in_time():
+                    await self._breaker.passage(errand.ticket)
         except HandedBack:
             return None
 
@@ -130,9 +139,10 @@ class Pipeline:
         """Find or make the picture, or wait for the job that does; its failure is not ours, so we try ourselves."""
         with self._hearing(recipe, errand.teller, index):
             while True:
-                alone = recipe.digest not in self._making
+                flight = self._flight(errand.job.lane, recipe)
+                alone = flight not in self._making
                 try:
-                    made, joined = await self._making.join(recipe.digest, lambda: self._find_or_make(errand, recipe))
+                    made, joined = await self._making.join(flight, partial(self._find_or_make, errand, recipe, flight))
                 except (Transient, Rejected, Expired):
                     if alone:
                         raise
@@ -140,14 +150,25 @@ class Pipeline:
                     continue
                 return (made[0], made[1] or joined) if made else None
 
-    async def _find_or_make(self, errand: Errand, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+    def _flight(self, lane: Lane, recipe: Recipe) -> str:
+        """Return which making to wait for: one of this lane or a more urgent one, or any whose turn has come."""
+        for other in Lane:
+            flight = f"{recipe.digest} {other}"
+            if flight in self._making and (other.rank <= lane.rank or flight in self._painting):
+                return flight
+        return f"{recipe.digest} {lane}"
+
+    async def _find_or_make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
         """Return the picture and whether it was there; None when the breaker is open."""
         if (found := await self._patiently(Operation.FIND, lambda: self._store.find(recipe))) is not None:
             return found, True
-        made = await self._make(errand, recipe)
+        try:
+            made = await self._make(errand, recipe, flight)
+        finally:
+            self._painting.discard(flight)
         return (made, False) if made else None
 
-    async def _make(self, errand: Errand, recipe: Recipe) -> StoredPicture | None:
+    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> StoredPicture | None:
         """Paint and store; None when the breaker is open, before the turn or by the time it comes."""
         if not self._breaker.lets(errand.ticket):
             return None
@@ -155,6 +176,8 @@ class Pipeline:
         async with self._scheduler.turn(errand.job.lane, alone=errand.suspect, patience=errand.patience) as turn:
             if not self._breaker.lets(errand.ticket):
                 return None
+            errand.begun.set()
+            self._painting.add(flight)
             async with errand.in_engine():
                 picture = await self._paint(errand, recipe)
                 turn.painted()
@@ -162,7 +185,7 @@ class Pipeline:
                 # replaced another.
                 errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
                 errand.timings.note(Stage.ENGINE, picture.engine_seconds)
-                for teller, number in self._audience[recipe.digest]:
+                for teller, number in self._audience.get(recipe.digest, ()):
                     teller.storing(number)
                 rendition = await self._develop(picture, errand.timings)
             return await self._keep(recipe, rendition, errand.timings)
@@ -181,10 +204,10 @@ class Pipeline:
 
     async def _paint(self, errand: Errand, recipe: Recipe) -> Picture:
         def tell(done: int, of: int) -> None:
-            for teller, index in self._audience[recipe.digest]:
+            for teller, index in self._audience.get(recipe.digest, ()):
                 teller.step(index, done, of)
 
-        for teller, index in self._audience[recipe.digest]:
+        for teller, index in self._audience.get(recipe.digest, ()):
             teller.started(index)
         await failpoints.reached(Place.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, tell)

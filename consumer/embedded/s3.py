@@ -11,6 +11,7 @@ from consumer.embedded.server import Missing, Server, free_ports
 
 # Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that says otherwise.
 _GRPC_OFFSET = 10_000
+_MOST_VOLUMES = 1_000
 
 
 class S3Server(Server):
@@ -52,6 +53,9 @@ class S3Server(Server):
             "s3.port.lance": 0,
             "s3.autoCreateBucket": "false",
             "volume.preStopSeconds": 0,
+            # Each bucket takes a volume of its own, and by itself it allows for as many as would fill the free disk:
+            # after some sixty buckets, in a day of `leadart dev` or one run of the tests, nothing could be written.
+            "volume.max": _MOST_VOLUMES,
         }
         keys = {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
         return [_weed(), "mini", *(f"-{name}={value}" for name, value in flags.items())], keys

@@ -108,11 +108,11 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 
 @asynccontextmanager
-async def open_reader(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer of no group that reads what is committed. Raises `BusError` when no broker answers."""
+async def open_reader(settings: KafkaSettings, *, committed: bool = True) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group that reads what is `committed`, or all. Raises `BusError` when no broker answers."""
     reader = AIOKafkaConsumer(
         **connection(settings),
-        isolation_level="read_committed",
+        isolation_level="read_committed" if committed else "read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )

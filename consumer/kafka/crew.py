@@ -153,7 +153,7 @@ class Crew:
         job, brief = errand.job, self._pipeline.brief(errand)
         errand.check_expiry()
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
-        with self._pipeline.handover(brief):
+        with self._pipeline.handover(errand, brief):
             if not hand.claims(_claim(job), partial(self._superseded, job)):
                 raise Superseded
             teller.accepted(job)
@@ -173,7 +173,8 @@ class Crew:
         while True:
             try:
                 if errand.ticket.failed:
-                    await self._breaker.passage(errand.ticket)
+                    async with errand.in_time():
+                        await self._breaker.passage(errand.ticket)
                 ready = await self._pipeline.produce(errand, brief)
             except Exception as error:
                 failure = _ours(errand.job.record, error)

@@ -7,6 +7,7 @@ exactly what a subscriber was told.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import asdict, dataclass, replace
 from sys import intern
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from consumer.kafka.bus import Bus
 
 log = structlog.get_logger(__name__)
+
+
+_AT_ONCE = 2_000
+"""Heads taken in before the loop gets its turn: a shard may have a hundred thousand."""
 
 
 class Slot(NamedTuple):
@@ -74,8 +79,16 @@ class Heads:
         """
         self._changed.clear()
         records, self._next_offset = await bus.read_table(self._topic, self._shard, self._next_offset)
-        for key, value in records:
+        for number, (key, value) in enumerate(records):
             self._take(key, value)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def forget(self) -> None:
+        """Let all go: another owner writes now, and what it deletes may be compacted away before it is read here."""
+        self._known.clear()
+        self._changed.clear()
+        self._next_offset = 0
 
     def get(self, slot: Slot) -> Head | None:
         """Return the slot's head, None if nothing is known of it."""
@@ -98,7 +111,9 @@ class Heads:
         """Take note that the pictures of a revision are announced with the next commit."""
         if head := self.get(claim.slot):
             made = claim.revision if head.made is None else max(claim.revision, head.made)
-            self._changed[claim.slot] = replace(head, made=made, in_a_row=0)
+            announced = replace(head, made=made, in_a_row=0)
+            if announced != head:
+                self._changed[claim.slot] = announced
 
     def unwritten(self, slots: Iterable[Slot]) -> dict[Slot, Head]:
         """Return those of these slots' heads that the group does not know as they are."""

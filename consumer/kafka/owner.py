@@ -144,6 +144,7 @@ class ShardOwner:
         for work in self._works.values():
             work.drop(running=running)
         self._works.clear()
+        self._precedence.forget()
 
     def run(self) -> Coroutine[None, None, None]:
         """Own the shard, epoch after epoch, until `stop`; which counts from this call on, not from the first step.
@@ -282,6 +283,7 @@ class ShardOwner:
             self._precedence.confirm(work)
             if work.settlement is not None and ledger.can_finish(offset):
                 ledger.finish(offset)
+                self._precedence.leave(work, work.settlement)
                 batch.append((work, work.settlement))
                 if len(batch) == self._batch_limit:
                     self._wake.set()
@@ -317,7 +319,6 @@ class ShardOwner:
         now = time.monotonic()
         for work, settlement in batch:
             self._works.pop((work.record.topic, work.record.offset), None)
-            self._precedence.leave(work)
             self._crew.announced(work.record, settlement, now - work.settled_at)
 
     def _after_refusal(self, batch: Sequence[Work]) -> None:
@@ -345,6 +346,5 @@ class ShardOwner:
         work = self._works[coordinates] = Work(record, ledger.deaths(record.offset), self._wake.set, self._judge)
         work.withdraw = self._crew.begin(work)
 
-    def _judge(self, work: Work) -> bool:
-        """Judge a claim; that of an earlier epoch's work is judged when its record is read again."""
+    def _judge(self, work: Work) -> bool:  # that of an earlier epoch's work is judged when its record is read again
         return not self._is_ours(work) or self._precedence.enter(work)

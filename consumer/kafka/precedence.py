@@ -38,6 +38,11 @@ class Precedence:
         """Forget who entered: in a new epoch each enters again when its record is read again."""
         self._entered.clear()
 
+    def forget(self) -> None:
+        """Forget everything: the shard is another worker's now."""
+        self._entered.clear()
+        self.heads.forget()
+
     def enter(self, work: Work) -> bool:
         """Judge a request that made its claim: True if its pictures are wanted, else it is settled as superseded.
 
@@ -59,7 +64,10 @@ class Precedence:
         """Judge work of an earlier epoch whose record was read again; False if it has to be begun anew."""
         if work.claim is not None and work.superseded:
             head = self.heads.get(work.claim.slot)
-            return head is not None and work.claim.revision < head.revision
+            if head is None or work.claim.revision >= head.revision:
+                return False
+            work.supersede(head.revision)
+            return True
         if not self.enter(work):
             work.withdraw(True)
         return True
@@ -67,20 +75,25 @@ class Precedence:
     def confirm(self, work: Work) -> None:
         """Judge once more, before the outcome is written: one that was spared may have come too late."""
         head = self.heads.get(work.claim.slot) if work.claim else None
-        if head is not None and work.claim is not None and work.spared and not _is_spared(work, head):
+        if head is None or work.claim is None or not work.spared or _is_spared(work, head):
+            return
+        if work.claim.revision < head.revision:  # the newer one may be forgotten, with the epoch that knew of it
             work.supersede(head.revision)
 
     def changes(self, batch: Iterable[tuple[Work, Settlement]]) -> dict[Slot, Head]:
         """Return the heads that the batch's outcomes rest on, where the group does not know them yet."""
-        claims = [(work.claim, settlement) for work, settlement in batch if work.claim is not None]
-        for claim, settlement in claims:
-            if settlement.announces:
-                self.heads.announce(claim)
-        return self.heads.unwritten({claim.slot for claim, _ in claims})
+        return self.heads.unwritten({work.claim.slot for work, _ in batch if work.claim is not None})
 
-    def leave(self, work: Work) -> None:
-        """Take note that the work's outcome was committed."""
-        if work.claim is not None and (entered := self._entered.get(work.claim.slot)):
+    def leave(self, work: Work, settlement: Settlement) -> None:
+        """Take note that this outcome is written with the next commit: whatever claims the slot now changes it no more.
+
+        Should that commit fail, the work enters again with the next epoch.
+        """
+        if work.claim is None:
+            return
+        if settlement.announces:
+            self.heads.announce(work.claim)
+        if entered := self._entered.get(work.claim.slot):
             remaining = [other for other in entered if other is not work]
             if remaining:
                 self._entered[work.claim.slot] = remaining

@@ -24,16 +24,21 @@ _WHOLE_SECONDS = 300.0
 async def read_table(
     settings: KafkaSettings, tp: TopicPartition, start: int
 ) -> tuple[list[tuple[bytes, bytes | None]], int]:
-    """Return keys and values from `start` on, and where the next reading starts. Raises `BusError`."""
+    """Return keys and values from `start` on, and where the next reading starts. Raises `BusError`.
+
+    Whatever was committed before is in it: while somebody's open transaction hides that, it waits, or gives up.
+    """
+    async with open_reader(settings, committed=False) as reader, answered_within(settings.request_timeout_seconds):
+        end = (await reader.end_offsets([tp]))[tp]
     async with open_reader(settings) as reader, answered_within(_WHOLE_SECONDS):
-        return await _read_to_end(reader, tp, start, settings.request_timeout_seconds)
+        return await _read_to(end, reader, tp, start, settings.request_timeout_seconds)
 
 
-async def _read_to_end(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, seconds: float
+async def _read_to(
+    end: int, consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, seconds: float
 ) -> tuple[list[tuple[bytes, bytes | None]], int]:
     consumer.assign([tp])
-    begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+    begin = (await consumer.beginning_offsets([tp]))[tp]
     position = min(max(start, begin), end)
     consumer.seek(tp, position)
     pairs: list[tuple[bytes, bytes | None]] = []

@@ -113,9 +113,12 @@ class Work:
 
     def supersede(self, revision: int) -> None:
         """Settle it as superseded by that revision, whatever else it would have been."""
-        if self._superseded_by is not None and not self.superseded:
-            self.settle(self._superseded_by(revision))
-            self.superseded = True
+        if self._superseded_by is None:
+            return
+        self.superseded = False
+        self.settle(self._superseded_by(revision))
+        self.superseded = True
+        self._let_in()
 
     def settle(self, settlement: Settlement) -> None:
         """Take the result; that of a record that is no longer in hand, or superseded, is dropped."""
@@ -141,7 +144,8 @@ class Work:
         """
         self._inside += 1
         try:
-            if self.exposure is None and not self._dropped:
+            # Once it is superseded its painting goes on for others only, and no commit will ever tell of it.
+            if self.exposure is None and not self._dropped and not self.superseded:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
             if self.exposure is not None:
@@ -157,6 +161,10 @@ class Work:
     def drop(self, *, running: bool) -> None:
         """Let go of it: another owner's, or done already. Running work goes on unless `running`."""
         self._dropped = True
+        self._let_in()
+        self.withdraw(running)
+
+    def _let_in(self) -> None:
+        """Let what stands before the engine enter untold."""
         if self.exposure is not None and not self.exposure.done():
             self.exposure.set_result(None)
-        self.withdraw(running)

@@ -2,7 +2,7 @@
 
 What a call costs in botocore is neither signing nor sending, but everything between: 2 to 3 ms of processor time each,
 where a replay looks two objects up for each event. Only the two plain answers are taken from here. Whatever else comes,
-be it a redirect, a refusal or no answer, is nobody's answer: the client is asked, who retries it, or has a name for it.
+be it a refusal or no answer, is nobody's answer: the client is asked, who retries it, or has a name for it.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class QuickLook:
         if response.status_code not in {_FOUND, _NOT_FOUND}:
             return None
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if response.status_code == _FOUND and not {"etag", "content-length"} <= headers.keys():
+            return None
         return Answer(response.status_code == _FOUND, headers, body)
 
     async def _address(self, bucket: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bus import Partition
+from consumer.kafka.bus import BusError, Partition
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.reader import MemoryReader
 
@@ -89,12 +89,14 @@ class MemoryBus:
         return answer
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
-        """Return what is committed from an offset on; a record that an open transaction hides ends it."""
+        """Return what is committed from an offset on, unless an open transaction hides a part of it."""
         log = Partition(topic, shard)
         records: list[Record]
         records, following = await self._reader.line.ask(
             "table", lambda: self._broker.read(log, start, len(self._broker.logs[log]))
         )
+        if following < len(self._broker.logs[log]):
+            raise BusError("an open transaction hides a part of the table")
         return [(record.key or b"", record.value) for record in records], following
 
     def seek(self, topic: str, shard: int, offset: int) -> None:

@@ -16,7 +16,7 @@ from schemas import names
 from tests.fuzz.corpus import VALID
 from tests.fuzz.exposure import object_problems, worker_problems
 from tests.fuzz.publisher import open_publisher
-from tests.fuzz.verdict import Findings, judge, letters_by_origin
+from tests.fuzz.verdict import TAKEN, Findings, judge, letters_by_origin
 from tests.harness import BOUND, cms, workers
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class Ear:
         self._heard = 0
         self.outcomes: list[dict[str, Any]] = []
         self.letters: list[ConsumerRecord[bytes, bytes]] = []
-        self.ready: set[str] = set()
+        self.taken: set[str] = set()
 
     def passed(self) -> int:
-        """Return how many records have an answer: a dead letter, or pictures."""
+        """Return how many records have an answer: a dead letter, or the outcome of a valid request."""
         self.listen()
-        return len(self.letters) + len(self.ready)
+        return len(self.letters) + len(self.taken)
 
     def listen(self) -> None:
         """Sort what came since the last time."""
@@ -98,8 +98,8 @@ class Ear:
             told = json.loads(record.value or b"")
             told["ce"] = {name.removeprefix("ce_"): value.decode() for name, value in record.headers}
             self.outcomes.append(told)
-            if "pictures" in told:
-                self.ready.add(told["request_id"])
+            if told["ce"]["type"] in TAKEN:
+                self.taken.add(told["request_id"])
 
 
 async def fuzz(site: Site, folder: Path, cases: Sequence[Case], *, wave: int = WAVE) -> Report:
@@ -134,7 +134,7 @@ async def _wave(ear: Ear, desk: Cms, publisher: Publisher, cases: Sequence[Case]
 
     def answered() -> bool:
         ear.listen()
-        return due <= ear.ready
+        return due <= ear.taken
 
     await desk.until(answered, BOUND)
     report.waves.append(time.monotonic() - began)

@@ -23,6 +23,10 @@ OURS = frozenset({Reason.INTERNAL, Reason.ANNOUNCEMENT_REFUSED})
 """Reasons that a malformed record must never be given: they are our failures."""
 
 
+TAKEN = frozenset({names.IMAGE_READY, names.IMAGE_SUPERSEDED, names.IMAGE_EXPIRED})
+"""Outcomes of a request that was taken as valid: many here ask for one article, in revisions drawn by chance."""
+
+
 class Verdict(StrEnum):
     """What became of a record."""
 
@@ -92,7 +96,7 @@ def _judged(
     article_known: bool,
 ) -> tuple[Verdict, str]:
     types = [outcome["ce"]["type"] for outcome in outcomes]
-    if not letters and types == [names.IMAGE_READY]:
+    if not letters and len(types) == 1 and types[0] in TAKEN:
         return Verdict.READY, "refusal expected" if case.raw.expect is Expect.REFUSED else ""
     if len(letters) == 1 and types == [names.IMAGE_FAILED] * article_known:
         expected = case.raw.expect is not Expect.READY

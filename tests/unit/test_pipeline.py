@@ -115,7 +115,7 @@ class Studio:
 
     async def go(self, errand: Errand) -> ImageReady:
         brief = self.pipeline.brief(errand)
-        with self.pipeline.handover(brief):
+        with self.pipeline.handover(errand, brief):
             return await self.pipeline.produce(errand, brief)
 
 
@@ -352,7 +352,7 @@ async def test_a_probe_never_waits_for_one_that_is_held() -> None:
         tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
         tasks.append(asyncio.ensure_future(bench.go(Errand(probe, ticket=ticket))))
         async with asyncio.timeout(BOUND):
-            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 2):
+            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 3):
                 await asyncio.sleep(0)
         for _ in range(IN_A_ROW):
             breaker.failed(Ticket(), Reason.ENGINE_FAILED)
@@ -402,7 +402,7 @@ async def handed_over(bench: Studio, first: Job, second: Job) -> ImageReady:
     await until(lambda: "started 0" in bench.notes.told)
     errand = Errand(second, teller := Notes())
     brief = bench.pipeline.brief(errand)
-    with bench.pipeline.handover(brief):
+    with bench.pipeline.handover(errand, brief):
         running.cancel()
         await asyncio.sleep(0)
         task = asyncio.ensure_future(bench.pipeline.produce(errand, brief))
@@ -467,3 +467,46 @@ def expiring(seconds: float) -> Job:
     until_then = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     asked = job()
     return replace(asked, event=replace(asked.event, extensions={"expirytime": until_then}))
+
+
+async def test_an_editor_does_not_wait_at_a_backfills_place() -> None:
+    """Who asks for what a lower lane's job waits to paint paints it in a turn of its own; both get one picture."""
+    async with studio() as bench:
+        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        async with scheduler.turn(Lane.BACKFILL):
+            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
+            await until(lambda: scheduler.waiting == 1)
+            edited = await bench.produce(replace(job(), lane=Lane.INTERACTIVE))
+            assert not waiting.done()
+        backfilled = await waiting
+
+    assert edited.pictures[0].key == backfilled.pictures[0].key
+
+
+async def test_a_request_expires_while_the_breaker_holds_it() -> None:
+    """A request that is held ends when its time passes, and leaves the probe to others."""
+    async with studio() as bench:
+        bench.pipeline._breaker = breaker = Breaker(60.0)
+        for _ in range(IN_A_ROW):
+            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        with pytest.raises(Expired):
+            await bench.produce(expiring(0.05))
+        assert not breaker._held
+        breaker.stop()
+
+
+async def test_what_is_begun_does_not_expire() -> None:
+    """Once a picture of a request is being painted its other variants are waited for, whatever the time."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
+        asked = expiring(0.3)
+        two = asked.request.model_copy(update={"output": asked.request.output.model_copy(update={"variants": 2})})
+        task = asyncio.ensure_future(bench.produce(replace(asked, request=two)))
+        await until(lambda: bool(bench.notes.told))
+        expiry = asked.event.expirytime
+        assert expiry is not None
+        await until(lambda: datetime.now(UTC) > expiry)
+        bench.engine.wait.set()
+
+        assert len((await task).pictures) == 2

@@ -58,8 +58,9 @@ class Pipeline:
     def brief(self, errand: Errand) -> Any:
         return errand
 
-    def handover(self, brief: Any) -> Any:
-        return nullcontext(brief)
+    def handover(self, errand: Errand, brief: Any) -> Any:
+        assert brief is errand
+        return nullcontext()
 
     async def produce(self, errand: Errand, brief: Any) -> Any:
         assert brief is errand

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.bus import Letter
+from consumer.kafka.bus import BusError, Letter
 from consumer.kafka.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
@@ -100,6 +100,7 @@ def test_nothing_is_written_twice() -> None:
     known.announce(claim(7))
 
     assert known.unwritten([SLOT]) == {}
+    assert known._changed == {}, "a replay of a million would keep a million"
 
 
 def test_a_head_remembers_the_newest_pictures() -> None:
@@ -128,3 +129,23 @@ def test_a_key_leads_back_to_its_slot(group: str, article_id: str, name: str) ->
 def test_a_value_that_is_no_head_is_none(value: bytes) -> None:
     """What cannot be read is not guessed."""
     assert read_head(value) is None
+
+
+async def test_who_lost_the_shard_knows_nothing_of_it() -> None:
+    """Another owner's deletion may be compacted away meanwhile: whoever gets the shard back reads it from the start."""
+    known, broker, bus = heads()
+    known.advance(claim(10**9))
+    publish(broker, known)
+    known.forget()
+    broker.logs["heads", 0].clear()
+    await known.restore(bus)
+
+    assert known.get(SLOT) is None
+
+
+async def test_heads_behind_an_open_transaction_are_waited_for() -> None:
+    """What somebody's open transaction hides may be ours: without it nothing is judged."""
+    known, broker, bus = heads()
+    broker.produce(1, broker.init(1), Letter("heads", 0, b"another", b"{}", ()))
+    with pytest.raises(BusError, match="open transaction"):
+        await known.restore(bus)

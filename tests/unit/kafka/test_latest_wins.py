@@ -263,6 +263,62 @@ async def test_a_spared_save_does_not_follow_a_newer_one(monkeypatch: pytest.Mon
     assert desk.outcomes()[-1] == f"superseded {last - 1} by {last}"
 
 
+async def test_an_outcome_on_its_way_is_not_changed_any_more() -> None:
+    """A newer save that comes while an older one's outcome is being refused does not take its short outcome from it."""
+    desk = Desk()
+    desk.broker.refused_topics = {"takes-nothing"}
+    async with desk.running():
+        await desk.saved(1)
+        short = Settlement((told(b"short 1"),))
+        save_next = [True]
+
+        def faults(step: str) -> None:
+            if step == "send" and save_next:
+                save_next.clear()
+                desk.save(2)
+
+        desk.broker.faults = faults
+        desk.crew.hands[1].settle(
+            Settlement((Letter("takes-nothing", 0, b"a-1", b"", ()),), fallback=lambda: short, announces=True)
+        )
+        await desk.until(lambda: 2 in desk.crew.hands and len(desk.outcomes()) >= 1)
+        desk.crew.finish(2)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+    assert desk.outcomes()[-1] == "ready 2"
+
+
+async def test_a_spared_save_is_not_announced_behind_a_newer_one_of_the_same_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the newest and a spared one are settled between two commits, in that order, only the newest is ready."""
+    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    desk = Desk()
+    last = precedence.IN_A_ROW + 2
+    async with desk.running():
+        for revision in range(1, last + 1):
+            await desk.saved(revision)
+        await desk.until(lambda: len(desk.outcomes()) == last - 2)
+        desk.crew.finish(last)
+        desk.crew.finish(last - 1)
+        await desk.until(lambda: len(desk.outcomes()) == last)
+
+    assert [told for told in desk.outcomes() if told.startswith("ready")] == [f"ready {last}"]
+
+
+async def test_a_superseded_request_holds_up_nobody_before_the_engine() -> None:
+    """Its painting may go on for another one: it enters at once, without a commit that would tell of it."""
+    desk = Desk()
+    async with desk.running():
+        await desk.saved(1)
+        await desk.saved(2)
+        await desk.until(lambda: len(desk.outcomes()) == 1)
+        async with asyncio.timeout(1.0), desk.crew.hands[1].in_engine():
+            pass
+        desk.crew.finish(2)
+        await desk.until(lambda: len(desk.outcomes()) == 2)
+
+
 async def test_of_a_backlog_only_the_newest_is_worked_on() -> None:
     """Many saves of one article read at once, as after an outage, cost one picture."""
     desk = Desk()
