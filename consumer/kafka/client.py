@@ -104,6 +104,8 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         rebalance_timeout_ms=max(session_ms, 30_000),
         max_partition_fetch_bytes=PREFETCH_BYTES,
         fetch_max_wait_ms=200,
+        # How soon it is noticed that a lane grew or is gone; by itself the client looks every five minutes.
+        metadata_max_age_ms=10_000,
     )
 
 
