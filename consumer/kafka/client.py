@@ -56,6 +56,9 @@ NO_RIGHTS = (
 MAX_BATCH_BYTES = 256 * 1024
 """Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
 
+READ_BYTES = 1024 * 1024
+"""What aiokafka fetches of a partition at once if nobody says otherwise."""
+
 PREFETCH_BYTES = 512 * 1024
 """Read ahead of each partition: two of the largest requests; more would only be dropped when the lane is paused."""
 
@@ -110,21 +113,29 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 
 @asynccontextmanager
-async def open_reader(settings: KafkaSettings, *, committed: bool = True) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer of no group that reads what is `committed`, or all. Raises `BusError` when no broker answers."""
+async def open_reader(
+    settings: KafkaSettings, *, committed: bool = True, partition_bytes: int = READ_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Open a consumer of no group that reads what is `committed`, or all. Raises `BusError` when no broker answers.
+
+    `partition_bytes` is the most that it fetches of a partition at once.
+    """
     reader = AIOKafkaConsumer(
         **connection(settings),
         isolation_level="read_committed" if committed else "read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        max_partition_fetch_bytes=partition_bytes,
+        # A consumer asks a broker one thing at a time: the fetch that finds nothing holds up the next question.
+        fetch_max_wait_ms=20,
     )
     try:
         async with answered_within(settings.request_timeout_seconds):
             await reader.start()
         yield reader
     finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+        with suppress(BusError):  # a reader leaves nothing undone
+            async with answered_within(settings.request_timeout_seconds):
                 await reader.stop()
 
 

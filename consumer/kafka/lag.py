@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.kafka.bus import UNCOMMITTED, BusError
-from consumer.kafka.client import answered_within, committed_offsets, connection, open_admin
+from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
 from consumer.kafka.measured import NOTHING_MEASURED, Measured, measure
 from consumer.kafka.metadata import Note, ProgressUnreadable, read_note
 from consumer.kafka.pending import NOTHING_PENDING, Mark, Pending, read_pending
@@ -203,30 +203,11 @@ async def open_lag_reader(settings: Settings, admin: AIOKafkaAdminClient | None 
     """Open the connections; `admin` is used if given. Raises `BusError` when no broker answers."""
     async with AsyncExitStack() as stack:
         admin = admin or await stack.enter_async_context(open_admin(settings.kafka))
-        committed = await stack.enter_async_context(_reader(settings, "read_committed"))
-        everything = await stack.enter_async_context(_reader(settings, "read_uncommitted"))
+        committed = await stack.enter_async_context(open_reader(settings.kafka, partition_bytes=PEEK_BYTES))
+        everything = await stack.enter_async_context(
+            open_reader(settings.kafka, committed=False, partition_bytes=PEEK_BYTES)
+        )
         yield LagReader(settings, admin, committed, everything)
-
-
-@asynccontextmanager
-async def _reader(settings: Settings, isolation_level: str) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        **connection(settings.kafka),
-        isolation_level=isolation_level,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=PEEK_BYTES,
-        # A fetch that finds nothing must not hold up the next question to its broker.
-        fetch_max_wait_ms=20,
-    )
-    try:
-        async with answered_within(settings.kafka.request_timeout_seconds):
-            await consumer.start()
-        yield consumer
-    finally:
-        with suppress(BusError):  # a reader leaves nothing undone
-            async with answered_within(settings.kafka.request_timeout_seconds):
-                await consumer.stop()
 
 
 def total(lags: Sequence[PartitionLag]) -> int | None:

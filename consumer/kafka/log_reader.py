@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-
-from aiokafka import AIOKafkaConsumer
 
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka import lenient
-from consumer.kafka.bus import BusError
-from consumer.kafka.client import answered_within, connection
+from consumer.kafka.client import answered_within, open_reader
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aiokafka import TopicPartition
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from consumer.settings import KafkaSettings
 
@@ -111,19 +108,5 @@ class LogReader:
 async def open_log_reader(settings: KafkaSettings, *, committed: bool) -> AsyncIterator[LogReader]:
     """Open a reader of what is `committed`, else of all that was written. Raises `BusError` when no broker answers."""
     lenient.install()
-    consumer = AIOKafkaConsumer(
-        **connection(settings),
-        isolation_level="read_committed" if committed else "read_uncommitted",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        # A consumer asks a broker one thing at a time: the fetch that finds nothing holds up the next partition's.
-        fetch_max_wait_ms=20,
-    )
-    try:
-        async with answered_within(settings.request_timeout_seconds):
-            await consumer.start()
+    async with open_reader(settings, committed=committed) as consumer:
         yield LogReader(settings, consumer)
-    finally:
-        with suppress(BusError):  # a reader leaves nothing undone
-            async with answered_within(settings.request_timeout_seconds):
-                await consumer.stop()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
@@ -31,6 +31,7 @@ from consumer.kafka.topics import apply
 from consumer.resources import bundled
 from schemas import Reason, names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.lanes import records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -87,26 +88,6 @@ async def put(site: Site, letters: Sequence[Letter]) -> list[Coordinates]:
             for one in letters
         ]
         return [Coordinates(done.partition, done.offset) for done in await asyncio.gather(*sent)]
-
-
-async def records(site: Site, base: str) -> list[Record]:
-    """Return what a read-committed subscriber finds on a topic."""
-    found = []
-    async with AIOKafkaConsumer(
-        bootstrap_servers=site.settings.kafka.bootstrap_servers, isolation_level="read_committed"
-    ) as consumer:
-        partitions = [TopicPartition(site.topic(base), number) for number in (0, 1)]
-        ends = await consumer.end_offsets(partitions)
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning()
-        async with asyncio.timeout(BOUND):
-            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for batch in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [
-                        Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers), r.timestamp)
-                        for r in batch
-                    ]
-    return found
 
 
 async def keys(site: Site) -> list[str]:
