@@ -63,6 +63,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """The values of every attribute of a scene."""
 
 _FLYING = {"plane", "balloon", "bird", "rocket"}
+_SIZES = {"small": 0.33, "large": 0.56}
+_PLACES = {"left": 0.27, "centre": 0.5, "right": 0.73}
 _OVERSAMPLING = 2
 
 
@@ -113,12 +115,20 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
     return look.finish(picture, rng).resize((width, height), Image.Resampling.BOX)
 
 
+def subject_frame(scene: Scene, width: int, height: int) -> tuple[float, float, float, float]:
+    """Return left, top, right and lower edge, in pixels, of where the subject of a picture of that size usually is."""
+    size = min(width, height) * SUBJECTS[scene.subject][1] * _SIZES[scene.size]
+    foot = ({"small": 0.5, "large": 0.62}[scene.size] if scene.subject in _FLYING else 0.83) * height
+    across = _PLACES[scene.place] * width
+    return across - 0.55 * size, foot - size, across + 0.55 * size, foot
+
+
 def _place_subject(picture: Image.Image, scene: Scene, rng: Random) -> None:
     width, height = picture.size
     unit = min(width, height)
     painter, scale = SUBJECTS[scene.subject]
-    size = unit * scale * (0.56 if scene.size == "large" else 0.33) * rng.uniform(0.94, 1.06)
-    across = {"left": 0.27, "centre": 0.5, "right": 0.73}[scene.place] + rng.uniform(-0.03, 0.03)
+    size = unit * scale * _SIZES[scene.size] * rng.uniform(0.94, 1.06)
+    across = _PLACES[scene.place] + rng.uniform(-0.03, 0.03)
     foot = 0.5 + rng.uniform(-0.03, 0.03) if scene.size == "small" else 0.62
     foot = foot if scene.subject in _FLYING else 0.8 + rng.uniform(0.0, 0.06)
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
