@@ -75,7 +75,7 @@ def _recipes(
         style=style.name,
         style_version=style.version,
     )
-    return tuple(replace(first, seed=_seed(request, index)) for index in range(request.output.variants))
+    return first, *(replace(first, seed=_seed(request, index)) for index in range(1, request.output.variants))
 
 
 def _first(asked: _Value | None, styled: _Value | None, default: _Value) -> _Value:

@@ -6,8 +6,8 @@ A call goes on for as long as anybody is interested, whoever began it; when the 
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 @dataclass(slots=True)
 class _Flight(Generic[Result]):
     key: str
-    landing: asyncio.Future[Result]
     task: asyncio.Task[None] | None = None
+    waiters: list[asyncio.Future[Result]] = field(default_factory=list)
     interested: int = 0
 
 
@@ -38,11 +38,14 @@ class SingleFlight(Generic[Result]):
     @contextmanager
     def interest(self, keys: Iterable[str]) -> Iterator[None]:
         """Keep the calls that are under way for these keys going for the block."""
-        with ExitStack() as stack:
-            for key in keys:
-                if key in self._flights:
-                    stack.enter_context(self._interest(self._flights[key]))
+        flights = [self._flights[key] for key in keys if key in self._flights]
+        for flight in flights:
+            flight.interested += 1
+        try:
             yield
+        finally:
+            for flight in flights:
+                self._lose_interest(flight)
 
     async def join(self, key: str, call: Callable[[], Awaitable[Result]]) -> tuple[Result, bool]:
         """Return what the key's call returns, and whether it was under way already; if none is, begin `call`.
@@ -52,24 +55,22 @@ class SingleFlight(Generic[Result]):
         flight, joined = self._flights.get(key), True
         if flight is None:
             flight, joined = self._take_off(key, call), False
-        with self._interest(flight):
-            return await asyncio.shield(flight.landing), joined
-
-    @contextmanager
-    def _interest(self, flight: _Flight[Result]) -> Iterator[None]:
+        landing: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        flight.waiters.append(landing)
         flight.interested += 1
         try:
-            yield
+            return await landing, joined
         finally:
-            flight.interested -= 1
-            if not flight.interested and flight.task is not None:
-                flight.task.cancel()
-                self._forget(flight)
+            self._lose_interest(flight)
+
+    def _lose_interest(self, flight: _Flight[Result]) -> None:
+        flight.interested -= 1
+        if not flight.interested and flight.task is not None:
+            flight.task.cancel()
+            self._forget(flight)
 
     def _take_off(self, key: str, call: Callable[[], Awaitable[Result]]) -> _Flight[Result]:
-        flight: _Flight[Result] = _Flight(key, asyncio.get_running_loop().create_future())
-        # Whoever was only interested never comes for an error.
-        flight.landing.add_done_callback(lambda landing: landing.cancelled() or landing.exception())
+        flight: _Flight[Result] = _Flight(key)
         self._flights[key] = flight
         flight.task = self._tasks.create_task(self._fly(flight, call))
         return flight
@@ -78,12 +79,17 @@ class SingleFlight(Generic[Result]):
         try:
             result = await call()
         except asyncio.CancelledError:
-            flight.landing.cancel()
+            for landing in flight.waiters:
+                landing.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - it is told to everybody who waits
-            flight.landing.set_exception(error)
+            for landing in flight.waiters:
+                if not landing.done():
+                    landing.set_exception(error)
         else:
-            flight.landing.set_result(result)
+            for landing in flight.waiters:
+                if not landing.done():
+                    landing.set_result(result)
         finally:
             self._forget(flight)
 

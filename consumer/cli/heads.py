@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -26,7 +25,7 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
     found = asyncio.run(find_heads(settings_from(env_file), article))
     chosen = [one for one in found if slot in {None, one.slot.name}]
     if as_json:
-        rows = [{"slot": one.slot.name, "partition": one.partition, **asdict(one.head)} for one in chosen]
+        rows = [{"slot": one.slot.name, "partition": one.partition, **one.head._asdict()} for one in chosen]
         print(json.dumps({"article": article, "heads": rows}))  # noqa: T201 - for pipes
         return
     if not chosen:

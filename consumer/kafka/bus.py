@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from asyncio import Future
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
@@ -83,8 +82,11 @@ class Epoch(Protocol):
     async def begin(self) -> None:
         """Open a transaction."""
 
-    async def send(self, letter: Letter) -> Future[object]:
-        """Hand over one letter; the returned future fails with `BusError` if the broker does not take it."""
+    async def write(self, letters: Sequence[Letter]) -> None:
+        """Write the letters; those of one partition keep their order. When this returns the broker took them all.
+
+        Raises `LetterRefused` if it will never take one of them: the others may be in the transaction.
+        """
 
     async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
         """Put the shard's offsets, by topic, into the transaction."""

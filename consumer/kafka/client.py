@@ -9,7 +9,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
@@ -25,18 +25,15 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.structs import OffsetAndMetadata
 
-from consumer import failpoints
 from consumer.errors import Fatal
-from consumer.failpoints import Place
 from consumer.kafka import access, lenient
-from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, Letter, LetterRefused, Progress
-from consumer.kafka.closing import CLOSE_SECONDS, close_producer
+from consumer.kafka.bus import BusError, LetterRefused, Progress
+from consumer.kafka.closing import CLOSE_SECONDS
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from consumer.settings import KafkaSettings
 
@@ -52,9 +49,6 @@ NO_RIGHTS = (
     TransactionalIdAuthorizationFailed,
 )
 """The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
-
-MAX_BATCH_BYTES = 256 * 1024
-"""Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
 
 READ_BYTES = 1024 * 1024
 """What aiokafka fetches of a partition at once if nobody says otherwise."""
@@ -176,7 +170,7 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
     # aiokafka asserts where a producer was fenced or a connection closed under it; illegal is a send into a transaction
     # that has failed.
     except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
-        raise _told(error) from error
+        raise told(error) from error
 
 
 _RIGHTS = {
@@ -204,114 +198,11 @@ def _named(error: BaseException) -> str:
     return names.rpartition(" ")[2] if isinstance(names, str) else ", ".join(sorted(map(str, names)))
 
 
-def _told(error: BaseException) -> BusError | Fatal:
+def told(error: BaseException) -> BusError | Fatal:
+    """Return the error in the port's words."""
     if isinstance(error, NO_RIGHTS):
         return no_rights(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusError("a topic that the worker writes to is missing: leadart topics apply")
     kind = LetterRefused if isinstance(error, REFUSALS) else BusError
     return kind(repr(error))
-
-
-def _relayed(sent: asyncio.Future[object], told: Callable[[BaseException], Exception]) -> asyncio.Future[object]:
-    """Return a future with the same answer in the port's words, errors as they are `told`."""
-    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-
-    def relay(done: asyncio.Future[object]) -> None:
-        error = BusError("the client dropped it") if done.cancelled() else done.exception()
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(told(error))
-        else:
-            answer.set_result(done.result())
-
-    sent.add_done_callback(relay)
-    # When another letter of the batch fails first, nobody comes back for this one's error.
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return answer
-
-
-class KafkaEpoch:
-    """One transactional producer, from InitProducerId to its close."""
-
-    def __init__(self, producer: AIOKafkaProducer, group_id: str, shard: int, seconds: float) -> None:
-        self._producer = producer
-        self._group_id = group_id
-        self._shard = shard
-        self._seconds = seconds
-
-    async def begin(self) -> None:
-        """Open a transaction."""
-        async with self._answered():
-            await self._producer.begin_transaction()
-
-    async def send(self, letter: Letter) -> asyncio.Future[object]:
-        """Hand the letter to the producer; the future ends when the broker took it."""
-        async with self._answered():
-            future = await self._producer.send(
-                letter.topic,
-                key=letter.key,
-                value=letter.value,
-                partition=letter.partition,
-                headers=list(letter.headers),
-            )
-        return _relayed(future, self._told)
-
-    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
-        """Put the offsets into the transaction, under the group's name."""
-        offsets = {
-            TopicPartition(topic, self._shard): OffsetAndMetadata(at.offset, at.metadata)
-            for topic, at in progress.items()
-        }
-        async with self._answered():
-            await self._producer.send_offsets_to_transaction(offsets, self._group_id)
-
-    async def commit(self) -> None:
-        """End the transaction."""
-        async with self._answered():
-            commit = asyncio.ensure_future(self._producer.commit_transaction())
-            await failpoints.reached(Place.COMMITTING)
-            await commit
-
-    @asynccontextmanager
-    async def _answered(self) -> AsyncIterator[None]:
-        try:
-            async with answered_within(self._seconds):
-                yield
-        except BusError as error:
-            raise self._told(error) from error
-
-    def _told(self, error: BaseException) -> Exception:
-        """Tell an error: when one topic of a transaction is refused, aiokafka fails the rest of it in other words."""
-        waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - where it keeps the first error
-        first = waiter.exception() if waiter and waiter.done() and not waiter.cancelled() else None
-        if isinstance(first, NO_RIGHTS):
-            return no_rights(first)
-        return error if isinstance(error, BusError) else _told(error)
-
-
-@asynccontextmanager
-async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncIterator[KafkaEpoch]:
-    """Fence older producers of the same `writer` and settle what they left pending, then write for the shard.
-
-    Raises `BusError`. Closing is bounded in time and leaves no socket and no task behind.
-    """
-    producer = AIOKafkaProducer(
-        **connection(settings),
-        transactional_id=f"leadart.{settings.group_id}.{writer}",
-        transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
-        acks="all",
-        # Since 0.14 a linger is always waited out, full batch or not.
-        linger_ms=0,
-        # The markers of the last transaction may be on their way: the broker says so, and means milliseconds.
-        retry_backoff_ms=20,
-        max_batch_size=MAX_BATCH_BYTES,
-        max_request_size=MAX_LETTER_BYTES + 1024,
-    )
-    try:
-        async with answered_within(settings.request_timeout_seconds):
-            await producer.start()
-        yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
-    finally:
-        await close_producer(producer)

@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from consumer.kafka.bus import BusError, Progress
-from consumer.kafka.client import KafkaEpoch, committed_offsets, open_epoch
+from consumer.kafka.client import committed_offsets
+from consumer.kafka.epoch import KafkaEpoch, open_epoch
 from consumer.kafka.table import read_table
 
 if TYPE_CHECKING:

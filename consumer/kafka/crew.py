@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -144,29 +143,23 @@ class Crew:
             message = f"{hand.deaths} workers ended while this request was in their engine; it is kept from the others."
             raise Rejected(Reason.ENGINE_POISON, message)
         try:
-            settlement = await self._paint(hand, errand, teller)
+            return await self._paint(hand, errand, teller)
         except Expired:
-            settlement = self._outbox.expired(errand.job)
-        return replace(settlement, facts={**settlement.facts, **_about(errand.job)})
+            return self._outbox.expired(errand.job)
 
     async def _paint(self, hand: InHand, errand: Errand, teller: JobTeller) -> Settlement:
         job, brief = errand.job, self._pipeline.brief(errand)
         errand.check_expiry()
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(errand, brief):
-            if not hand.claims(_claim(job), partial(self._superseded, job)):
+            if not hand.claims(_claim(job), partial(self._outbox.superseded, job)):
                 raise Superseded
             teller.accepted(job)
             ready = await self._produce(errand, brief)
         for stage, seconds in errand.timings.stages.items():
             self._stage(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
-        settlement = self._outbox.ready(job, ready)
-        return replace(settlement, facts={**settlement.facts, "seconds": _rounded(errand.timings)})
-
-    def _superseded(self, job: Job, revision: int) -> Settlement:
-        settlement = self._outbox.superseded(job, revision)
-        return replace(settlement, facts={**settlement.facts, **_about(job)})
+        return self._outbox.ready(job, ready, _rounded(errand.timings))
 
     async def _produce(self, errand: Errand, brief: Brief) -> ImageReady:
         """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
@@ -274,17 +267,6 @@ def _claim(job: Job) -> Claim:
     request = job.request
     slot = Slot(request.article.id, request.output.slot)
     return Claim(slot, request.article.revision, job.event.source, job.event.id)
-
-
-def _about(job: Job) -> dict[str, object]:
-    return {
-        "request_id": job.event.id,
-        "article_id": job.request.article.id,
-        "revision": job.request.article.revision,
-        "slot": job.request.output.slot,
-        "lane": job.lane.value,
-        "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
-    }
 
 
 def _rounded(timings: Timings) -> dict[str, float]:

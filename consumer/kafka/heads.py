@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,8 +46,7 @@ class Claim:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The newest revision of a slot and the event that brought it.
 
     `made`: the newest revision announced as ready. `in_a_row`: how many saves since then were superseded while somebody
@@ -105,13 +104,13 @@ class Heads:
     def count_superseded(self, slot: Slot) -> None:
         """Take note that a save was superseded for whose pictures somebody had waited."""
         if head := self.get(slot):
-            self._changed[slot] = replace(head, in_a_row=head.in_a_row + 1)
+            self._changed[slot] = head._replace(in_a_row=head.in_a_row + 1)
 
     def announce(self, claim: Claim) -> None:
         """Take note that the pictures of a revision are announced with the next commit."""
         if head := self.get(claim.slot):
             made = claim.revision if head.made is None else max(claim.revision, head.made)
-            announced = replace(head, made=made, in_a_row=0)
+            announced = head._replace(made=made, in_a_row=0)
             if announced != head:
                 self._changed[claim.slot] = announced
 
@@ -123,7 +122,7 @@ class Heads:
     def letters(self, heads: Mapping[Slot, Head]) -> list[Letter]:
         """Return the records that tell the group of these heads."""
         return [
-            Letter(self._topic, self._shard, head_key(self._group_id, slot), json.dumps(asdict(head)).encode(), ())
+            Letter(self._topic, self._shard, head_key(self._group_id, slot), json.dumps(head._asdict()).encode(), ())
             for slot, head in heads.items()
         ]
 

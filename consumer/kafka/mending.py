@@ -11,7 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from consumer.kafka.bus import BusError, Letter
-from consumer.kafka.client import open_admin, open_epoch
+from consumer.kafka.client import open_admin
+from consumer.kafka.epoch import open_epoch
 from consumer.kafka.heads import Head, Slot, head_key, read_head, slot_of
 from consumer.kafka.table import read_table
 from consumer.kafka.topics import partition_counts
@@ -58,7 +59,7 @@ async def reset_heads(settings: Settings, found: list[Found]) -> None:
         async with open_epoch(settings.kafka, str(one.partition), one.partition) as epoch:
             await epoch.begin()
             key = head_key(settings.kafka.group_id, one.slot)
-            await (await epoch.send(Letter(topic, one.partition, key, None, ())))
+            await epoch.write([Letter(topic, one.partition, key, None, ())])
             await epoch.commit()
 
 
@@ -84,8 +85,7 @@ async def move_heads(settings: Settings) -> int:
                 for old, new, key, value in moves[start : start + _MOVED_AT_ONCE]
                 for letter in (Letter(topic, new, key, value, ()), Letter(topic, old, key, None, ()))
             ]
-            # Every answer before the commit: a refused record only fails its own future.
-            await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+            await epoch.write(letters)
             await epoch.commit()
     return len(moves)
 

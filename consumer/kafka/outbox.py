@@ -58,13 +58,18 @@ class Outbox:
         self.dead_letter_topic = settings.topics.named(names.DEAD_LETTER)
         self._source = settings.source
 
-    def ready(self, job: Job, ready: ImageReady) -> Settlement:
-        """Announce the pictures; should the broker never take that, say so in a short failed outcome instead."""
+    def ready(self, job: Job, ready: ImageReady, seconds: Mapping[str, float]) -> Settlement:
+        """Announce the pictures; should the broker never take that, say so in a short failed outcome instead.
+
+        `seconds` of its stages are told in the log.
+        """
         recipes = [picture.recipe for picture in ready.pictures]
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
-        facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes)}
+        facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
         tried = Tried(job.record)
-        return Settlement((letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts, True)
+        return Settlement(
+            (letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts | _about(job), True
+        )
 
     def superseded(self, job: Job, revision: int) -> Settlement:
         """Say that a newer revision took the request's place."""
@@ -76,7 +81,7 @@ class Outbox:
             superseded_by=SupersededBy(revision=revision),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [str(revision)])
-        return Settlement((letter,), facts={"outcome": "superseded", "superseded_by": revision})
+        return Settlement((letter,), facts={"outcome": "superseded", "superseded_by": revision} | _about(job))
 
     def expired(self, job: Job) -> Settlement:
         """Say that the request's time passed before its turn came."""
@@ -88,7 +93,7 @@ class Outbox:
             expired_at=job.event.expirytime or datetime.now(UTC),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [])
-        return Settlement((letter,), facts={"outcome": "expired"})
+        return Settlement((letter,), facts={"outcome": "expired"} | _about(job))
 
     def again(self, tried: Tried, error: LeadartError, turn: Turn) -> Settlement:
         """Send the request to a retry lane as its publisher wrote it; if the broker never takes that, it has failed."""
@@ -197,6 +202,17 @@ def _history(tried: Tried, error: LeadartError) -> dict[str, str]:
 
 def _headers(told: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, text.encode()) for name, text in told.items())
+
+
+def _about(job: Job) -> dict[str, object]:
+    return {
+        "request_id": job.event.id,
+        "article_id": job.request.article.id,
+        "revision": job.request.article.revision,
+        "slot": job.request.output.slot,
+        "lane": job.lane.value,
+        "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
+    }
 
 
 def _facts(tried: Tried, error: LeadartError) -> dict[str, object]:

@@ -246,9 +246,7 @@ class ShardOwner:
         try:
             async with asyncio.timeout(self._pace.transaction):
                 await epoch.begin()
-                # A refused record only fails its own future: a commit that did not wait for every one of them would
-                # move the offset past a record whose outcome nobody will ever see.
-                await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+                await epoch.write(letters)
                 if letters:
                     await failpoints.reached(Place.BEGUN)
                 await epoch.send_offsets(progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -149,9 +149,7 @@ class Work:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
             if self.exposure is not None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(TELL_SECONDS):
-                        await asyncio.shield(self.exposure)
+                await asyncio.wait((self.exposure,), timeout=TELL_SECONDS)
             yield
         finally:
             self._inside -= 1

@@ -37,8 +37,12 @@ class MemoryEpoch:
         self._broker.faults("begin")
         self._sent = []
 
-    async def send(self, letter: Letter) -> asyncio.Future[object]:
-        """Hand the letter over; it is under way, and may be refused, while the caller goes on."""
+    async def write(self, letters: Sequence[Letter]) -> None:
+        """Hand the letters over, and wait until all are taken."""
+        await asyncio.gather(*[await self.hand_over(letter) for letter in letters])
+
+    async def hand_over(self, letter: Letter) -> asyncio.Future[object]:
+        """Hand one letter over; it is under way, and may be refused, while the caller goes on."""
         await asyncio.sleep(0)
         self._broker.faults("send")
         answer = self._line.post("answer", lambda: self._broker.produce(self._shard, self._number, letter))

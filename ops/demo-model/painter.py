@@ -156,7 +156,7 @@ def sample_sheet(painter: Painter, basis: Basis, file: Path) -> None:
 def _batches(
     shelves: list[Shelf], painter: Painter, rng: Random
 ) -> Iterator[tuple[torch.Tensor, list[Scene], list[str]]]:
-    """Yield latents, scenes and captions for ever; captions of one batch are of like length, so that little is padding."""
+    """Yield latents, scenes and captions for ever; captions of one batch are of like length: little is padding."""
     while True:
         # What a word looks like is learnt from many small pictures; at three times the price of each, size comes later.
         late = min(1.0, max(0.0, painter.clock.minutes / painter.clock.budget - 0.65) / 0.15)
@@ -207,7 +207,9 @@ def _learn(painter: Painter, latents: torch.Tensor, scenes: list[Scene], prompts
     mixed, sigma, way = at_times(latents)
     features = encode(painter.tokenizer, painter.encoder, prompts)
     told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
-    loss = (functional.mse_loss(torch.stack(told).squeeze(2), way, reduction="none") * _emphasis(scenes, latents)).mean()
+    loss = (
+        functional.mse_loss(torch.stack(told).squeeze(2), way, reduction="none") * _emphasis(scenes, latents)
+    ).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
     for optimizer in painter.optimizers:

@@ -103,7 +103,7 @@ async def test_a_commit_makes_letters_and_offsets_true_together(world: World) ->
     at = Progress(5, write_note(5, Note({7, 9})))
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(b"one")), await epoch.send(letter(b"two")))
+        await epoch.write([letter(b"one"), letter(b"two")])
         await epoch.send_offsets({LANES[0]: at})
         assert await world.visible() == []
         await epoch.commit()
@@ -128,12 +128,12 @@ async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> No
     """Letters and offsets of a transaction that was cut off are never seen."""
     async with abandoned(world.bus) as old:
         await old.begin()
-        await asyncio.gather(await old.send(letter(b"lost")))
+        await old.write([letter(b"lost")])
         await old.send_offsets({LANES[0]: Progress(5, "")})
         async with world.bus.epoch(0) as epoch:
             assert (await settled(world))[LANES[0]] == Progress(UNCOMMITTED, "")
             await epoch.begin()
-            await asyncio.gather(await epoch.send(letter(b"kept")))
+            await epoch.write([letter(b"kept")])
             await epoch.commit()
 
     assert await world.visible() == [b"kept"]
@@ -143,7 +143,7 @@ async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
     """An older epoch fails at the latest when it commits, and changes nothing."""
     async with abandoned(world.bus) as old:
         await old.begin()
-        await asyncio.gather(await old.send(letter(b"zombie")))
+        await old.write([letter(b"zombie")])
         async with world.bus.epoch(0):
             with pytest.raises(BusError):
                 await commit(old)
@@ -164,7 +164,7 @@ async def test_a_letter_too_large_only_fails_its_own_answer(world: World) -> Non
 async def write(bus: Bus, value: bytes) -> None:
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(value)))
+        await epoch.write([letter(value)])
         await epoch.commit()
 
 
@@ -199,7 +199,7 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
     for _ in range(5):
         async with world.bus.epoch(0) as epoch:
             await epoch.begin()
-            await epoch.send(letter(b"cut off"))
+            await epoch.write([letter(b"cut off")])
 
     assert len(asyncio.all_tasks()) <= before
 
@@ -213,15 +213,15 @@ async def test_a_table_is_read_to_the_end_of_what_is_committed(world: World) -> 
     _, start = await world.bus.read_table(names.HEADS, 0, 0)
     async with abandoned(world.bus) as old:
         await old.begin()
-        await asyncio.gather(await old.send(head(b"a", b"lost")))
+        await old.write([head(b"a", b"lost")])
         async with world.bus.epoch(0) as epoch:
             await epoch.begin()
-            await asyncio.gather(await epoch.send(head(b"a", b"1")), await epoch.send(head(b"b", b"2")))
+            await epoch.write([head(b"a", b"1"), head(b"b", b"2")])
             await epoch.commit()
         async with world.bus.epoch(0) as epoch:
             pairs, following = await world.bus.read_table(names.HEADS, 0, start)
             await epoch.begin()
-            await asyncio.gather(await epoch.send(head(b"a", None)))
+            await epoch.write([head(b"a", None)])
             await epoch.commit()
         async with world.bus.epoch(0):
             later, _ = await world.bus.read_table(names.HEADS, 0, following)

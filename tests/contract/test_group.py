@@ -138,7 +138,7 @@ async def commit(bus: Bus, *letters: Letter, shard: int = ELSEWHERE, **progress:
     """Write letters, and offsets by topic, in one transaction."""
     async with bus.epoch(shard) as epoch:
         await epoch.begin()
-        await asyncio.gather(*[await epoch.send(letter) for letter in letters])
+        await epoch.write(letters)
         if progress:
             await epoch.send_offsets({topic: Progress(offset, "") for topic, offset in progress.items()})
         await epoch.commit()
@@ -149,7 +149,7 @@ async def left_open(bus: Bus, letter: Letter) -> AsyncIterator[Epoch]:
     """A transaction that its producer leaves open."""
     async with bus.epoch(ELSEWHERE) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter))
+        await epoch.write([letter])
         yield epoch
 
 
@@ -262,7 +262,7 @@ async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) ->
     async with begun(world, 1) as member, left_open(world.bus, letter(world, b"open")) as epoch:
         async with world.bus.epoch(ELSEWHERE + 1) as other:
             await other.begin()
-            await asyncio.gather(await other.send(letter(world, b"behind")))
+            await other.write([letter(world, b"behind")])
             await other.commit()
         assert [record.value for record in await member.read(1)] == [b"0"]
         assert await member.reader.read(0.5, 500, sorted(member.reader.assignment)) == {}

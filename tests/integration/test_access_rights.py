@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.bus import Letter, Progress
-from consumer.kafka.client import connection, open_admin, open_epoch
+from consumer.kafka.client import connection, open_admin
+from consumer.kafka.epoch import open_epoch
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.retry import Tried
 from consumer.kafka.topics import LANES
@@ -117,7 +118,7 @@ async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -
     topics = (names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.OUTCOME, names.DEAD_LETTER)
     async with open_epoch(settings, "0", 0) as epoch:
         await epoch.begin()
-        await asyncio.gather(*[await epoch.send(Letter(topic, 0, b"a-1", b"{}", ())) for topic in topics])
+        await epoch.write([Letter(topic, 0, b"a-1", b"{}", ()) for topic in topics])
         await epoch.send_offsets(dict.fromkeys(LANES, Progress(0, "")))
         # Not committed: closing leaves it to be aborted, and no later worker reads it.
 

@@ -19,12 +19,12 @@ from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
 from consumer.kafka.bus import BusError, Letter
-from consumer.kafka.client import KafkaEpoch, open_epoch
 from consumer.kafka.dead_letters.letter import Coordinates, DeadLetter, State, mark, read, redriven
 from consumer.kafka.dead_letters.redrive import Redrive
 from consumer.kafka.dead_letters.selection import Selection
 from consumer.kafka.dead_letters.settle import Settler
 from consumer.kafka.dead_letters.shelf import Shelf, open_shelf
+from consumer.kafka.epoch import KafkaEpoch, open_epoch
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.retry import Tried
 from consumer.kafka.topics import apply
@@ -118,8 +118,8 @@ async def redrive_under_way(site: Site) -> AsyncIterator[KafkaEpoch]:
         await epoch.begin()
         now = datetime.now(UTC)
         for letter in await letters(site):
-            await (await epoch.send(redriven(letter, letter.original, now)))
-            await (await epoch.send(mark(letter, site.topic(names.DEAD_LETTER), State.REDRIVEN, now)))
+            note = mark(letter, site.topic(names.DEAD_LETTER), State.REDRIVEN, now)
+            await epoch.write([redriven(letter, letter.original, now), note])
         yield epoch
 
 
@@ -221,7 +221,7 @@ async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeyp
     await put(site, [dead(site, request(site, 0))])
     async with open_epoch(site.settings.kafka, "0", 0) as worker:
         await worker.begin()
-        await (await worker.send(dead(site, request(site, 2))))
+        await worker.write([dead(site, request(site, 2))])
         async with redrive_under_way(site) as earlier:
             await earlier.commit()
         read_states, commits = Shelf.states, [worker.commit]

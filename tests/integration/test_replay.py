@@ -17,7 +17,7 @@ import pytest
 
 from consumer.failpoints import PASS, Place
 from consumer.kafka.bus import Letter
-from consumer.kafka.client import open_epoch
+from consumer.kafka.epoch import open_epoch
 from consumer.kafka.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.kafka.topics import apply
 from consumer.resources import bundled
@@ -223,7 +223,7 @@ async def test_records_behind_an_open_transaction_count(site: Site) -> None:
     original = (await records(site, names.REQUESTED))[0]
     async with open_epoch(site.settings.kafka, "another", 0) as other:
         await other.begin()
-        await (await other.send(Letter(site.topic(names.BACKFILL), 0, b"a", b"{}", ())))
+        await other.write([Letter(site.topic(names.BACKFILL), 0, b"a", b"{}", ())])
         await put(site, [replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
         waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
         await asyncio.wait([waiting], timeout=5)

@@ -54,7 +54,7 @@ async def write(bus: KafkaBus, site: Site, value: bytes, offset: int) -> None:
     """Settle one record as an owner does."""
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(site, value)))
+        await epoch.write([letter(site, value)])
         await epoch.send_offsets({site.topic(names.REQUESTED): Progress(offset, "")})
         await epoch.commit()
 
@@ -97,7 +97,7 @@ async def test_a_transaction_that_timed_out_is_an_ordinary_error(bus: KafkaBus, 
     """To aiokafka it looks like a fence by a newer owner; it is ambiguous like any other, and the next epoch works."""
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(site, b"too late")))
+        await epoch.write([letter(site, b"too late")])
         await until_aborted(site)
         with pytest.raises(BusError):
             await _commit(epoch, site)
@@ -128,7 +128,7 @@ async def test_an_invalid_transaction_state_neither_hangs_nor_leaks(
     before = asyncio.all_tasks()
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await asyncio.gather(await epoch.send(letter(site, b"lost")))
+        await epoch.write([letter(site, b"lost")])
         await end_behind_its_back(epoch)
         with pytest.raises(BusError):
             await epoch.commit()
@@ -171,7 +171,7 @@ async def test_answers_while_markers_are_written_cost_time_and_nothing_else(
     async with bus.epoch(0) as epoch:
         kept = answer_falsely(epoch, 3)
         await epoch.begin()
-        await asyncio.wait_for(await epoch.send(letter(site, b"once")), BOUND)
+        await asyncio.wait_for(epoch.write([letter(site, b"once")]), BOUND)
         await _commit(epoch, site)
         assert len(kept) == 3
 

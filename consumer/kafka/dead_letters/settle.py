@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer.errors import Fatal
 from consumer.kafka.bus import BusError, Letter, LetterRefused
-from consumer.kafka.client import open_epoch
 from consumer.kafka.dead_letters.letter import DeadLetter, State, Stranger, mark
+from consumer.kafka.epoch import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from consumer.kafka.client import KafkaEpoch
     from consumer.kafka.dead_letters.letter import Coordinates
     from consumer.kafka.dead_letters.selection import Selection
     from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.kafka.epoch import KafkaEpoch
     from consumer.settings import Settings
 
 BATCH_LETTERS: Final = 200

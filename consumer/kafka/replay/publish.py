@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from consumer.errors import Fatal
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
-from consumer.kafka.client import open_epoch
+from consumer.kafka.epoch import open_epoch
 from consumer.kafka.replay.letter import Origin, forced, origin, replayed
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from consumer.kafka.bus import Letter
-    from consumer.kafka.client import KafkaEpoch
+    from consumer.kafka.epoch import KafkaEpoch
     from consumer.kafka.log_reader import LogReader
     from consumer.kafka.replay.pace import Pace
     from consumer.kafka.replay.selection import Order

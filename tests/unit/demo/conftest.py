@@ -90,7 +90,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
         reused=save.expected.reused,
         seconds=ReadySeconds(queued=0.1, engine=0.8, stored=0.2, total=1.2),
     )
-    return [record_of(letter) for letter in outbox.ready(job, ready).letters]
+    return [record_of(letter) for letter in outbox.ready(job, ready, {}).letters]
 
 
 def record_of(letter: Letter) -> Record:

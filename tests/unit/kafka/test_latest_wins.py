@@ -199,8 +199,7 @@ async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
         newer.advance(Claim(SLOT, 2, "/cms", "r-2"))
         async with desk.bus.epoch(0) as other:  # fences the owner, as a worker does that believes to own the shard
             await other.begin()
-            for letter in newer.letters(newer.unwritten([SLOT])):
-                await asyncio.gather(await other.send(letter))
+            await other.write(newer.letters(newer.unwritten([SLOT])))
             await other.commit()
         desk.crew.finish(1)
         await desk.until(lambda: len(desk.outcomes()) == 1)
@@ -217,7 +216,7 @@ async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
         await desk.until(lambda: len(desk.outcomes()) == 1)
         async with desk.bus.epoch(0) as mending:
             await mending.begin()
-            await asyncio.gather(await mending.send(Letter(HEADS, 0, head_key("group", SLOT), None, ())))
+            await mending.write([Letter(HEADS, 0, head_key("group", SLOT), None, ())])
             await mending.commit()
         desk.save(8)
         await desk.until(lambda: len(desk.outcomes()) == 2)

@@ -79,7 +79,7 @@ def attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, str]:
 
 def test_an_independent_reader_understands_the_outcome() -> None:
     """The cloudevents SDK reads what is announced: type, subject, cause and data."""
-    (letter,) = outbox().ready(job(correlationid="flow-1"), ready()).letters
+    (letter,) = outbox().ready(job(correlationid="flow-1"), ready(), {}).letters
     headers = {name: value or b"" for name, value in letter.headers}
     event = from_kafka(KafkaMessage(headers=headers, key=letter.key, value=letter.value or b""), JSONFormat())
 
@@ -99,10 +99,10 @@ def test_the_same_outcome_is_the_same_event() -> None:
     def told(settlement: Any) -> str:
         return attributes(settlement.letters[0].headers)["ce_id"]
 
-    same = {told(box.ready(job(), ready())) for _ in range(2)}
+    same = {told(box.ready(job(), ready(), {})) for _ in range(2)}
     others = {
-        told(box.ready(job("r-2"), ready())),
-        told(box.ready(job(), ready("3" * 64))),
+        told(box.ready(job("r-2"), ready(), {})),
+        told(box.ready(job(), ready("3" * 64), {})),
         told(box.failed(Tried(job().record), REFUSED)),
     }
 
@@ -113,7 +113,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
 def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
     box = outbox(topics={"prefix": "staging-"})
-    settlements = [box.ready(job(partition=9), ready()), box.failed(Tried(job(partition=9).record), REFUSED)]
+    settlements = [box.ready(job(partition=9), ready(), {}), box.failed(Tried(job(partition=9).record), REFUSED)]
     letters = [letter for told in settlements for letter in told.letters + told.fall_back().letters]
 
     assert {letter.partition for letter in letters} == {9}
@@ -155,7 +155,7 @@ def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
 
 def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
     """When the ready event itself is refused the CMS is told so and the request is kept."""
-    fallback = outbox().ready(job(), ready()).fall_back()
+    fallback = outbox().ready(job(), ready(), {}).fall_back()
 
     assert [letter.topic for letter in fallback.letters] == [names.OUTCOME, names.DEAD_LETTER]
     failed = ImageFailed.model_validate(json.loads(fallback.letters[0].value or b""))

@@ -29,7 +29,7 @@ from tests.simulation.schedule import REQUESTED, Ask, Blow, Ending, Schedule, St
 from tests.simulation.world import play
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from consumer.kafka.bus import Letter
 
@@ -98,15 +98,11 @@ def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
 
 
 def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
-    send = MemoryEpoch.send
+    async def careless(self: MemoryEpoch, letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            await self.hand_over(letter)
 
-    async def careless(self: MemoryEpoch, letter: Letter) -> asyncio.Future[object]:
-        await send(self, letter)
-        taken: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        taken.set_result(None)
-        return taken
-
-    patch.setattr(MemoryEpoch, "send", careless)
+    patch.setattr(MemoryEpoch, "write", careless)
 
 
 def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
