@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consumer.cli.bench_backlog import backlog
 from consumer.cli.bench_painting import engine, worker
 from consumer.cli.bench_replay import replay
 from consumer.cli.shared import AsJson, complaints, console, settings_from
@@ -30,6 +31,7 @@ commands = typer.Typer(no_args_is_help=True, help="Benchmarks: leadart beside ot
 commands.command("engine")(engine)
 commands.command("worker")(worker)
 commands.command("replay")(replay)
+commands.command("backlog")(backlog)
 
 
 @commands.command("delivery")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 """Settings by section and name, as `Settings` takes them."""
 
-_PARTITIONS = 4
 _GRACE_SECONDS = 2  # nobody misses what is cut short here
 _START_SECONDS = 60.0
 _MEMBERS = 5  # place of the member list in a group's description
@@ -37,13 +36,17 @@ _MEMBERS = 5  # place of the member list in a group's description
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to put together. An address of None means: start a server of our own; no model: build the small one."""
+    """What to put together. An address of None means: start a server of our own; no model: build the small one.
+
+    `partitions` of each topic on a bus of our own.
+    """
 
     folder: Path
     engine: EngineKind = EngineKind.ZIMAGE
     model: Path | None = None
     bootstrap_servers: str | None = None
     endpoint_url: str | None = None
+    partitions: int = 4
 
     @property
     def shared(self) -> bool:
@@ -128,7 +131,7 @@ class _Builder:
             await self._ends.enter_async_context(running(server, server.kill))
             tree = {
                 "kafka": {"bootstrap_servers": server.bootstrap_servers, "security_protocol": "PLAINTEXT"},
-                "topics": {"partitions": _PARTITIONS, "replication_factor": 1},
+                "topics": {"partitions": self._plan.partitions, "replication_factor": 1},
             }
         settings = settings_of(tree)
         applied = await apply(settings, Start.EARLIEST)

@@ -1,0 +1,70 @@
+"""`leadart bench backlog`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consumer.cli.shared import AsJson, complaints, say, settings_from
+
+if TYPE_CHECKING:
+    from consumer.bench.backlog import BacklogResult
+
+_TENFOLD = 10
+_SHORTEST = 1_000
+
+
+def backlog(
+    records: Annotated[
+        int, typer.Option(min=_SHORTEST, help="The longest backlog, reached in tenfold steps.")
+    ] = 1_000_000,
+    seconds: Annotated[float, typer.Option(min=5, max=600, help="How long a worker works at each step.")] = 30.0,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Measure what a long backlog costs: memory, and the time of `leadart lag`; needs leadart[embedded] and Linux.
+
+    Exit status 1 if memory depends on the backlog's length, or `leadart lag` takes too long.
+    """
+    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+
+    settings_from(None)  # what is wrong in the environment is told before anything starts
+    raise typer.Exit(run_interruptible(_measure(_sizes(records), seconds, as_json=as_json)))
+
+
+def _sizes(records: int) -> list[int]:
+    sizes = [_SHORTEST]
+    while sizes[-1] * _TENFOLD < records:
+        sizes.append(sizes[-1] * _TENFOLD)
+    return sizes if records == _SHORTEST else [*sizes, records]
+
+
+async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
+    from consumer.bench.backlog import measure_backlog  # noqa: PLC0415
+
+    def tell(said: str) -> None:
+        complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+
+    result = await measure_backlog(sizes, seconds, tell)
+    if as_json:
+        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+    else:
+        say(_sentence(result))
+    return 0 if result.bars_met else 1
+
+
+def _sentence(result: BacklogResult) -> str:
+    from statistics import median  # noqa: PLC0415
+
+    from consumer.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR  # noqa: PLC0415
+
+    flat = "met" if result.spread <= SPREAD_BAR else "missed"
+    soon = "met" if result.lag_median < LAG_BAR else "missed"
+    first, last = result.steps[0], result.steps[-1]
+    return (
+        f"From {first.records:,} to {last.records:,} records of backlog the worker's memory differs by at most "
+        f"{result.spread:.1%} (bar {SPREAD_BAR:.0%}: {flat}); leadart lag over {PARTITIONS} partitions of every lane "
+        f"answers in {result.lag_median:.2f} s (bar {LAG_BAR:.0f} s: {soon}), "
+        f"{median(result.start_seconds):.2f} s of which any leadart command takes; {result.machine['processor']}"
+    )
