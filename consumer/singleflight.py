@@ -71,8 +71,8 @@ class SingleFlight(Generic[Result]):
 
     def _take_off(self, key: str, call: Callable[[], Awaitable[Result]]) -> _Flight[Result]:
         flight: _Flight[Result] = _Flight(key)
-        self._flights[key] = flight
         flight.task = self._tasks.create_task(self._fly(flight, call))
+        self._flights[key] = flight
         return flight
 
     async def _fly(self, flight: _Flight[Result], call: Callable[[], Awaitable[Result]]) -> None:

@@ -1,6 +1,6 @@
 """What the owner of a shard asks of Kafka, at the level of the client: every step that can fail is its own await.
 
-`consumer.kafka.client` is the real thing, `consumer.testing` the in-memory twin.
+`consumer.kafka.cluster` and `consumer.kafka.epoch` are the real thing, `consumer.testing` the in-memory twin.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Epoch(Protocol):
         """Open a transaction."""
 
     async def write(self, letters: Sequence[Letter]) -> None:
-        """Write the letters; those of one partition keep their order. When this returns the broker took them all.
+        """Write the letters. When this returns the broker took them all.
 
         Raises `LetterRefused` if it will never take one of them: the others may be in the transaction.
         """

@@ -11,12 +11,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
 from consumer.failpoints import Place
-from consumer.kafka.bus import MAX_LETTER_BYTES, BusError
+from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights, told
 from consumer.kafka.closing import close_producer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -27,28 +27,12 @@ MAX_BATCH_BYTES = 256 * 1024
 """Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
 
 
-def _relayed(sent: asyncio.Future[object], told: Callable[[BaseException], Exception]) -> asyncio.Future[object]:
-    """Return a future with the same answer in the port's words, errors as they are `told`."""
-    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-
-    def relay(done: asyncio.Future[object]) -> None:
-        error = BusError("the client dropped it") if done.cancelled() else done.exception()
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(told(error))
-        else:
-            answer.set_result(done.result())
-
-    sent.add_done_callback(relay)
-    # When another letter of the batch fails first, nobody comes back for this one's error.
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return answer
-
-
 def _add(batch: BatchBuilder, letter: Letter) -> bool:
-    """Add the letter, unless the batch is full; an empty one takes a letter of any size."""
-    return batch.append(timestamp=None, key=letter.key, value=letter.value, headers=list(letter.headers)) is not None
+    """Add the letter, unless the batch is full; an empty one takes any. Raises `LetterRefused` for one too large."""
+    added = batch.append(timestamp=None, key=letter.key, value=letter.value, headers=list(letter.headers))
+    if added is not None and added.size > MAX_LETTER_BYTES:
+        raise LetterRefused(f"a record of {added.size} bytes for {letter.topic}")
+    return added is not None
 
 
 class KafkaEpoch:
@@ -68,24 +52,30 @@ class KafkaEpoch:
     async def write(self, letters: Sequence[Letter]) -> None:
         """Hand the letters to the producer, those of one partition packed together, and wait until all are taken."""
         answers = []
-        for (topic, partition), batch in self._packed(letters):
-            async with self._answered():
-                sent = await self._producer.send_batch(batch, topic, partition=partition)
-            answers.append(_relayed(sent, self._told))
-        # A refused batch only fails its own future: the commit would go through without it.
-        await asyncio.gather(*answers)
+        async with self._answered():
+            for (topic, partition), batch in self._packed(letters):
+                answer = await self._producer.send_batch(batch, topic, partition=partition)
+                answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # another may fail first
+                answers.append(answer)
+            if answers:
+                await asyncio.wait(answers, return_when=asyncio.FIRST_EXCEPTION)
+            # A refused batch only fails its own future: the commit would go through without it.
+            for answer in answers:
+                if answer.done():
+                    answer.result()
 
-    def _packed(self, letters: Sequence[Letter]) -> list[tuple[tuple[str, int], BatchBuilder]]:
+    def _packed(self, letters: Sequence[Letter]) -> Iterator[tuple[tuple[str, int], BatchBuilder]]:
         """Pack the letters: handed over one by one, each costs the producer a future, a timer and a look-up."""
-        packed: list[tuple[tuple[str, int], BatchBuilder]] = []
-        open_for: dict[tuple[str, int], BatchBuilder] = {}
+        filling: dict[tuple[str, int], BatchBuilder] = {}
         for letter in letters:
             place = (letter.topic, letter.partition)
-            if place not in open_for or not _add(open_for[place], letter):
-                open_for[place] = self._producer.create_batch()
-                packed.append((place, open_for[place]))
-                _add(open_for[place], letter)
-        return packed
+            if place in filling:
+                if _add(filling[place], letter):
+                    continue
+                yield place, filling[place]
+            filling[place] = self._producer.create_batch()
+            _add(filling[place], letter)
+        yield from filling.items()
 
     async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
         """Put the offsets into the transaction, under the group's name."""
@@ -109,7 +99,7 @@ class KafkaEpoch:
             async with answered_within(self._seconds):
                 yield
         except BusError as error:
-            raise self._told(error) from error
+            raise self._told(error) from error.__cause__
 
     def _told(self, error: BaseException) -> Exception:
         """Tell an error: when one topic of a transaction is refused, aiokafka fails the rest of it in other words."""
@@ -136,7 +126,6 @@ async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncI
         # The markers of the last transaction may be on their way: the broker says so, and means milliseconds.
         retry_backoff_ms=20,
         max_batch_size=MAX_BATCH_BYTES,
-        max_request_size=MAX_LETTER_BYTES + 1024,
     )
     try:
         async with answered_within(settings.request_timeout_seconds):

@@ -178,7 +178,7 @@ class Outbox:
         if not whole:
             value, headers, told["leadart-omitted"] = b"", (), "value, headers"
         if record.key is None and value is None:
-            # The client refuses to write a record of neither; the header keeps the truth for a redrive.
+            # Clients refuse to write a record of neither; the header keeps the truth.
             value, told["leadart-null-value"] = b"", "true"
         return Letter(self.dead_letter_topic, record.partition, record.key, value, (*headers, *_headers(told)))
 

@@ -148,7 +148,7 @@ class Work:
             if self.exposure is None and not self._dropped and not self.superseded:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
-            if self.exposure is not None:
+            if self.exposure is not None and not self.exposure.done():
                 await asyncio.wait((self.exposure,), timeout=TELL_SECONDS)
             yield
         finally:

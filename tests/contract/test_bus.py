@@ -152,13 +152,24 @@ async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
     assert await world.visible() == []
 
 
-async def test_a_letter_too_large_only_fails_its_own_answer(world: World) -> None:
+async def test_a_letter_too_large_is_refused(world: World) -> None:
     """A refused letter is told apart from an outage, and the next epoch starts clean."""
     with pytest.raises(LetterRefused):
         await write(world.bus, b"x" * 2_000_000)
     await write(world.bus, b"fine")
 
     assert await world.visible() == [b"fine"]
+
+
+async def test_a_transaction_takes_more_than_one_request_holds(world: World) -> None:
+    """Letters of far more bytes than go out at once, large and small ones, are all there after the commit."""
+    values = [bytes([65 + number % 26]) * (300_000 if number % 40 == 0 else 4_000) for number in range(200)]
+    async with world.bus.epoch(0) as epoch:
+        await epoch.begin()
+        await epoch.write([letter(value) for value in values])
+        await epoch.commit()
+
+    assert sorted(await world.visible()) == sorted(values)
 
 
 async def write(bus: Bus, value: bytes) -> None:
@@ -199,7 +210,9 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
     for _ in range(5):
         async with world.bus.epoch(0) as epoch:
             await epoch.begin()
-            await epoch.write([letter(b"cut off")])
+            writing = asyncio.ensure_future(epoch.write([letter(b"cut off")]))
+            await asyncio.sleep(0)
+            writing.cancel()
 
     assert len(asyncio.all_tasks()) <= before
 

@@ -54,7 +54,7 @@ class Redrive:
         if again.size > limit:
             raise Impossible(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
         if again.key is None and again.value is None:
-            raise Impossible("it has neither key nor value, and the Kafka client does not write such records")
+            raise Impossible("it has neither key nor value: Kafka clients do not write such records")
         return [again]
 
     async def original(self, letter: DeadLetter) -> Record:
