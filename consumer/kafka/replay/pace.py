@@ -67,6 +67,7 @@ class Backlog:
                     f"offset in partition {lag.partition}. Set one: leadart topics apply --start earliest.",
                 )
             behind += lag.records if lag.incomplete is None else lag.incomplete
+            behind += lag.hidden or 0  # our own last transaction, as long as the broker only says that it is committed
         most = int(self.bound_seconds / self.record_seconds) if self.record_seconds else MOST + behind
         return max(0, max(1, most) - behind)
 

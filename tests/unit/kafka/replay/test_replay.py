@@ -6,24 +6,30 @@ import asyncio
 import json
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.jobs import Record
+from consumer.kafka.lag import Look, PartitionLag
+from consumer.kafka.measured import NOTHING_MEASURED
+from consumer.kafka.pending import Pending
 from consumer.kafka.replay.extent import Extent
 from consumer.kafka.replay.newest import Slot
 from consumer.kafka.replay.outcomes import States
-from consumer.kafka.replay.pace import MOST, Pace, parse_rate
+from consumer.kafka.replay.pace import MOST, Backlog, Pace, parse_rate
 from consumer.kafka.replay.plan import Cost
 from consumer.kafka.replay.selection import Filters, Order
 from consumer.kafka.replay.source import GAP, runs
+from consumer.settings import Settings
 from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from consumer.kafka.lag import LagReader
 
 TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
 ORDERS = st.builds(
@@ -106,6 +112,26 @@ async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     pace = Pace(None, Rooms([0, 0, 3, 10_000]))
 
     assert [await pace.grant(), await pace.grant()] == [3, MOST]
+
+
+class Looks:
+    """Sees one backfill lane of one partition, with so much committed to and so much hidden in it."""
+
+    def __init__(self, due: int, hidden: int) -> None:
+        pending = Pending(due, 0, None, exact=True)
+        self.lag = PartitionLag(names.BACKFILL, 0, 0, due, 0, hidden=hidden, pending=pending)
+
+    async def read(self, *, outcomes: bool) -> Look:
+        assert not outcomes
+        return Look(0, 0, NOTHING_MEASURED, (self.lag,))
+
+
+@pytest.mark.parametrize(("due", "hidden", "room"), [(0, 0, 12), (5, 0, 7), (0, 12, 0), (4, 8, 0), (90, 0, 0)])
+async def test_what_a_broker_has_yet_to_show_is_backlog(due: int, hidden: int, room: int) -> None:
+    """Right after a commit its records may still be hidden: they count, or the bound would be passed."""
+    backlog = Backlog(Settings(), cast("LagReader", Looks(due, hidden)), record_seconds=5.0, bound_seconds=60.0)
+
+    assert await backlog.room() == room
 
 
 async def test_a_rate_is_kept_in_small_portions() -> None:
