@@ -67,23 +67,36 @@ class Errand:
     ticket: Ticket = field(default_factory=Ticket)
     suspect: bool = False
     in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once one of its pictures is painted: from then on it does not expire."""
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
+    _bounds: set[asyncio.Timeout] = field(default_factory=set)
+
+    def begin(self) -> None:
+        """Take note that one of its pictures has its turn: from now on it does not expire."""
+        self._begun.set()
+        for bound in self._bounds:
+            if not bound.expired():
+                bound.reschedule(None)
 
     @property
     def patience(self) -> float | None:
         """Seconds until the request is past use, negative when it is; None without an `expirytime`, or once begun."""
         expiry = self.job.event.expirytime
-        return None if expiry is None or self.begun.is_set() else (expiry - datetime.now(UTC)).total_seconds()
+        return None if expiry is None or self._begun.is_set() else (expiry - datetime.now(UTC)).total_seconds()
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """Raise `Expired` when the request is past use before the block ends."""
+        """Raise `Expired` when the request is past use before the block ends, and before it begins."""
+        bound = asyncio.timeout(self.patience)
         try:
-            async with asyncio.timeout(self.patience):
+            async with bound:
+                self._bounds.add(bound)
                 yield
         except TimeoutError as error:
-            raise Expired from error
+            if bound.expired():
+                raise Expired from error
+            raise
+        finally:
+            self._bounds.discard(bound)
 
     def check_expiry(self) -> None:
         """Raise `Expired` when the request is past use."""

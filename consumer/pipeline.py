@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from consumer import failpoints
 from consumer.breaker import Breaker
 from consumer.brief import Brief, make_brief
-from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Lane
 from consumer.singleflight import SingleFlight
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from consumer.errand import Errand, Teller, Timings
+    from consumer.errand import Errand, Timings
     from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine, Store
@@ -77,7 +77,7 @@ class Pipeline:
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
-        self._audience: defaultdict[str, list[tuple[Teller, int]]] = defaultdict(list)
+        self._audience: defaultdict[str, list[tuple[Errand, int]]] = defaultdict(list)
 
     def brief(self, errand: Errand) -> Brief:
         """Say what is to be painted. Raises `Rejected` for a request that can never be."""
@@ -120,30 +120,24 @@ class Pipeline:
 
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
         """
+        errand.check_expiry()
         try:
-            while True:
-                errand.check_expiry()
-                try:
-                    if (made := await self._join(errand, index, recipe)) is not None:
-                        return made
-                except Expired:
-                    if not errand.begun.is_set():
-                        raise
-                    continue  # another of its pictures was begun in time
-                async with errand.in_time():
+            async with errand.in_time():
+                while (made := await self._join(errand, index, recipe)) is None:
                     await self._breaker.passage(errand.ticket)
+                return made
         except HandedBack:
             return None
 
     async def _join(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
         """Find or make the picture, or wait for the job that does; its failure is not ours, so we try ourselves."""
-        with self._hearing(recipe, errand.teller, index):
+        with self._hearing(recipe, errand, index):
             while True:
                 flight = self._flight(errand.job.lane, recipe)
                 alone = flight not in self._making
                 try:
                     made, joined = await self._making.join(flight, partial(self._find_or_make, errand, recipe, flight))
-                except (Transient, Rejected, Expired):
+                except (Transient, Rejected):
                     if alone:
                         raise
                     errand.teller.failed()
@@ -173,11 +167,12 @@ class Pipeline:
         if not self._breaker.lets(errand.ticket):
             return None
         asked = time.monotonic()
-        async with self._scheduler.turn(errand.job.lane, alone=errand.suspect, patience=errand.patience) as turn:
+        async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
             if not self._breaker.lets(errand.ticket):
                 return None
-            errand.begun.set()
             self._painting.add(flight)
+            for waiting, _ in self._audience.get(recipe.digest, ()):
+                waiting.begin()
             async with errand.in_engine():
                 picture = await self._paint(errand, recipe)
                 turn.painted()
@@ -185,15 +180,15 @@ class Pipeline:
                 # replaced another.
                 errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
                 errand.timings.note(Stage.ENGINE, picture.engine_seconds)
-                for teller, number in self._audience.get(recipe.digest, ()):
-                    teller.storing(number)
+                for waiting, number in self._audience.get(recipe.digest, ()):
+                    waiting.teller.storing(number)
                 rendition = await self._develop(picture, errand.timings)
             return await self._keep(recipe, rendition, errand.timings)
 
     @contextmanager
-    def _hearing(self, recipe: Recipe, teller: Teller, index: int) -> Iterator[None]:
+    def _hearing(self, recipe: Recipe, errand: Errand, index: int) -> Iterator[None]:
         """Let the job hear how far the picture is, whoever had it begun."""
-        heard = (teller, index)
+        heard = (errand, index)
         self._audience[recipe.digest].append(heard)
         try:
             yield
@@ -204,11 +199,11 @@ class Pipeline:
 
     async def _paint(self, errand: Errand, recipe: Recipe) -> Picture:
         def tell(done: int, of: int) -> None:
-            for teller, index in self._audience.get(recipe.digest, ()):
-                teller.step(index, done, of)
+            for waiting, index in self._audience.get(recipe.digest, ()):
+                waiting.teller.step(index, done, of)
 
-        for teller, index in self._audience.get(recipe.digest, ()):
-            teller.started(index)
+        for waiting, index in self._audience.get(recipe.digest, ()):
+            waiting.teller.started(index)
         await failpoints.reached(Place.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, tell)
 

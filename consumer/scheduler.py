@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from consumer.errors import Expired, HandedBack
+from consumer.errors import HandedBack
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:
@@ -69,16 +69,9 @@ class Scheduler:
         return sum(not future.done() for queue in self._waiting.values() for _, future in queue)
 
     @asynccontextmanager
-    async def turn(self, lane: Lane, *, alone: bool = False, patience: float | None = None) -> AsyncIterator[Turn]:
-        """Wait for a turn and hold it for the block.
-
-        Raises `HandedBack` when the worker stops before it comes, `Expired` when `patience` (seconds) ends before.
-        """
-        try:
-            async with asyncio.timeout(patience):
-                await self._admitted(lane, alone=alone)
-        except TimeoutError as error:
-            raise Expired from error
+    async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[Turn]:
+        """Wait for a turn and hold it for the block. Raises `HandedBack` when the worker stops before it comes."""
+        await self._admitted(lane, alone=alone)
         turn = Turn(self, lane)
         try:
             yield turn

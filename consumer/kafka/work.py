@@ -144,8 +144,8 @@ class Work:
         """
         self._inside += 1
         try:
-            # Once it is superseded its painting goes on for others only, and no commit will ever tell of it.
-            if self.exposure is None and not self._dropped and not self.superseded:
+            # Once it is settled its painting goes on for others only, and no commit will ever tell of it.
+            if self.exposure is None and not self._dropped and self.settlement is None:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
             if self.exposure is not None and not self.exposure.done():

@@ -463,6 +463,36 @@ async def test_a_request_past_use_is_not_painted() -> None:
     assert bench.engine.painted == 1
 
 
+async def test_who_waits_for_anothers_picture_expires_too() -> None:
+    """A request that joined another's making ends when its time passes before the turn came; the other goes on."""
+    async with studio() as bench:
+        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        async with scheduler.turn(Lane.LIVE):
+            patient = asyncio.ensure_future(bench.produce(job()))
+            await until(lambda: scheduler.waiting == 1)
+            with pytest.raises(Expired):
+                await bench.produce(expiring(0.05))
+        assert not (await patient).reused
+
+    assert bench.engine.painted == 1
+
+
+async def test_whose_picture_another_began_does_not_expire() -> None:
+    """A request whose picture is being painted gets it, whoever had it begun and whatever the time."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        first = asyncio.ensure_future(bench.produce(job()))
+        asked = expiring(0.2)
+        second = asyncio.ensure_future(bench.produce(asked))
+        await until(lambda: bench.engine.painted == 0 and "started 0" in bench.notes.told)
+        expiry = asked.event.expirytime
+        assert expiry is not None
+        await until(lambda: datetime.now(UTC) > expiry)
+        bench.engine.wait.set()
+
+        assert (await second).pictures == (await first).pictures
+
+
 def expiring(seconds: float) -> Job:
     until_then = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     asked = job()
