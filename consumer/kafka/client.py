@@ -53,8 +53,11 @@ NO_RIGHTS = (
 READ_BYTES = 1024 * 1024
 """What aiokafka fetches of a partition at once if nobody says otherwise."""
 
-PREFETCH_BYTES = 512 * 1024
-"""Read ahead of each partition: two of the largest requests; more would only be dropped when the lane is paused."""
+PREFETCH_BYTES = 128 * 1024
+"""Read ahead of each partition: a hundred usual requests; a larger record is read all the same, alone.
+
+It is held for every partition of every lane, so that it is what a long backlog costs.
+"""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
