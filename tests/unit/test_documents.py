@@ -16,7 +16,10 @@ from consumer.cli import app
 from schemas.topics import load_topics
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(path for folder in ("docs", "ops", "schemas") for path in (ROOT / folder).rglob("*.md")),
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = ROOT / "Makefile"
 

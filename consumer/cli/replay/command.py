@@ -16,7 +16,7 @@ from consumer.errors import LeadartError
 from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from consumer.jobs import ModelIdentity
     from consumer.kafka.replay.desk import Desk
@@ -38,6 +38,7 @@ class _Run:
     picture_seconds: float | None
     devices: int
     as_json: bool
+    given: Sequence[str]
     resume: str = ""
 
 
@@ -69,7 +70,14 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
     ends = options.place(since), options.place(until) if until is not None else None
     wanted = options.Wanted(*ends, base, chosen, force, name)
     per_second = options.parsed(parse_rate, rate) if rate is not None else None
-    run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json)
+    given = options.as_given(
+        rate=rate,
+        max_backlog_seconds=max_backlog_seconds,
+        picture_seconds=picture_seconds,
+        devices=devices if devices > 1 else None,
+        env_file=env_file,
+    )
+    run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
     try:
         done = asyncio.run((_execute if execute else _plan)(settings, wanted, run))
     except KeyboardInterrupt:
@@ -106,7 +114,7 @@ async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> boo
 
 async def _surveyed(desk: Desk, wanted: options.Wanted, run: _Run) -> tuple[Order, Survey]:
     order = wanted.order(await desk.source.resolve(wanted.since, wanted.until))
-    run.resume = options.resume_command(order, wanted.lane)
+    run.resume = options.resume_command(order, wanted.lane, run.given)
     with _share("reading") as watch:
         return order, await desk.survey(order, watch)
 

@@ -111,8 +111,14 @@ def lane_base(name: str, topics: TopicSettings) -> str:
     return base
 
 
-def resume_command(order: Order, base: str) -> str:
-    """Return the command that goes on with exactly this replay, whatever time it is then."""
+def as_given(**options: object) -> list[str]:
+    """Return the options that were given, as they are typed; None is one that was not."""
+    told = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
+    return [part for option, value in told.items() for part in (option, f"{value}")]
+
+
+def resume_command(order: Order, base: str, given: Sequence[str]) -> str:
+    """Return the command that goes on with exactly this replay at the `given` pace, whatever time it is then."""
     chosen = order.filters
     options = ["--from", order.extent.starts, "--to", order.extent.stops]
     options += ["--lane", base] if base != names.REQUESTED else []
@@ -121,4 +127,4 @@ def resume_command(order: Order, base: str) -> str:
     options += ["--failed"] if chosen.failed else []
     options += ["--force"] if order.force else []
     options += ["--name", order.name] if order.name else []
-    return shlex.join(["leadart", "replay", *options, "--execute"])
+    return shlex.join(["leadart", "replay", *options, "--execute", *given])
