@@ -33,6 +33,7 @@ class PromptEncoder:
     def __init__(self, pipeline: Any, cache_bytes: int) -> None:
         self._tokenizer = pipeline.tokenizer
         self._text_encoder = pipeline.text_encoder
+        self._markers = _markers(pipeline.tokenizer)
         self._remembered = _Embeddings(cache_bytes)
 
     def read(self, text: str) -> Prompt:
@@ -40,7 +41,7 @@ class PromptEncoder:
 
         The template's own markers are taken out of the text first, so that no text can leave its place in it.
         """
-        message = {"role": "user", "content": without_markers(text, tuple(self._tokenizer.added_tokens_encoder))}
+        message = {"role": "user", "content": without_markers(text, self._markers)}
         templated = self._tokenizer.apply_chat_template(
             [message], tokenize=False, add_generation_prompt=True, enable_thinking=True
         )
@@ -65,6 +66,12 @@ class PromptEncoder:
             embedding = states[-2][0].clone()  # not a view: that would keep every layer's state in memory
             self._remembered.put(prompt.tokens, embedding)
         return embedding
+
+
+def _markers(tokenizer: Any) -> tuple[str, ...]:
+    """Return what is no text to the tokenizer: special tokens, and what is written like one, such as `<think>`."""
+    added = tokenizer.added_tokens_decoder.values()
+    return tuple(token.content for token in added if token.special or token.content.startswith("<"))
 
 
 def without_markers(text: str, markers: Sequence[str]) -> str:

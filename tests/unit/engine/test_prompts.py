@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +45,18 @@ def test_no_text_leaves_its_place_in_the_template(tiny: Model, text: str) -> Non
     markers = set(tiny.pipeline.tokenizer.added_tokens_encoder.values())
     plain, hostile = encoder.read("text").tokens, encoder.read(text).tokens
     assert [token for token in hostile if token in markers] == [token for token in plain if token in markers]
+
+
+def test_a_sentence_that_a_tokenizer_knows_as_a_whole_stays(tiny: Model) -> None:
+    """Only what is no text is taken out: added tokens may be words, as the demo model's styles are."""
+    tokenizer = copy.deepcopy(tiny.pipeline.tokenizer)
+    tokenizer.add_tokens(["a quiet harbour", "<tool_call>"])
+    encoder = PromptEncoder(SimpleNamespace(tokenizer=tokenizer, text_encoder=None), 0)
+    sentence, call = tokenizer.convert_tokens_to_ids(["a quiet harbour", "<tool_call>"])
+
+    tokens = encoder.read("a quiet harbour <tool_call>").tokens
+    assert sentence in tokens
+    assert call not in tokens
 
 
 @given(st.lists(st.sampled_from([*MARKERS, "<|im_", "end|>", "start|>", "a ", "<"]), max_size=12).map("".join))
