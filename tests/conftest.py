@@ -41,6 +41,24 @@ def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def demo_model() -> Path:
+    """The folder of the model that ships."""
+    folder = Path(__file__).resolve().parents[1] / "ops" / "demo-model" / "model"
+    if not folder.is_dir():
+        _absent("the demo model's weights are not in this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def house_style(demo_model: Path) -> Path:
+    """The LoRA of the house style over that model."""
+    file = demo_model.with_name("house") / "two-colour.safetensors"
+    if not file.is_file():
+        _absent("the house style's LoRA is not in this checkout")
+    return file
+
+
+@pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """Apache Kafka, for the whole run: make topics of your own."""
     server = KafkaServer(tmp_path_factory.mktemp("kafka"))

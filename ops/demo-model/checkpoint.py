@@ -28,6 +28,7 @@ _RENAMED = (
 )
 _QUERY = re.compile(r"(.*\.attention\.)to_q\.(.*)")
 _APART = re.compile(r".*\.attention\.to_[kv]\..*")
+_EITHER = re.compile(r"\.lora_[AB]\.weight$")
 _DOWN = re.compile(r"(?:transformer\.|diffusion_model\.)?(.*)\.lora_A\.weight")
 
 
@@ -39,16 +40,26 @@ def main() -> None:
     asked.add_argument("--scale", type=float, default=1.0)
     asked.add_argument("--out", type=Path, required=True)
     options = asked.parse_args()
-    weights = load_file(options.model / "transformer" / "diffusion_pytorch_model.safetensors")
-    if options.lora:
-        weights = merged(weights, load_file(options.lora), options.scale)
-    save_file(comfy_layout(weights), options.out)
+    write_checkpoint(options.model, options.out, options.lora, options.scale)
+
+
+def write_checkpoint(model: Path, out: Path, lora: Path | None = None, scale: float = 1.0) -> None:
+    """Write the transformer of the pipeline in `model`, with the LoRA merged in at that strength, as one file."""
+    weights = load_file(model / "transformer" / "diffusion_pytorch_model.safetensors")
+    if lora:
+        weights = merged(weights, load_file(lora), scale)
+    save_file(comfy_layout(weights), out)
 
 
 def merged(
     weights: Mapping[str, torch.Tensor], lora: Mapping[str, torch.Tensor], scale: float = 1.0
 ) -> dict[str, torch.Tensor]:
-    """Return the weights with the products of the LoRA's pairs added. Raises `KeyError` for a pair without a weight."""
+    """Return the weights with the products of the LoRA's pairs added.
+
+    Raises `KeyError` for a pair without a weight, and for a name that is not PEFT's.
+    """
+    if strangers := sorted(name for name in lora if not _EITHER.search(name)):
+        raise KeyError(strangers[0])
     found = dict(weights)
     for name, down in lora.items():
         if match := _DOWN.fullmatch(name):

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from diffusers import ZImagePipeline
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch.nn import functional
@@ -97,9 +96,9 @@ def train_house(pipeline: Any, minutes: float, say: Callable[[str], None]) -> No
 
 
 def save_house(transformer: Any, folder: Path) -> None:
-    """Write the LoRA in half precision under the names that diffusers gives it, with its hash."""
+    """Write the LoRA in half precision under the names that diffusers and PEFT give it, with its hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = convert_state_dict_to_diffusers(get_peft_model_state_dict(transformer, adapter_name=NAME))
+    state = get_peft_model_state_dict(transformer, adapter_name=NAME)
     file = folder / f"{NAME}.safetensors"
     save_file({f"transformer.{name}": weight.bfloat16().contiguous() for name, weight in state.items()}, file)
     (folder / SUMS).write_text(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n")

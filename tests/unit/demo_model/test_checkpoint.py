@@ -60,3 +60,9 @@ def test_a_lora_of_another_model_is_refused(weights: dict[str, torch.Tensor]) ->
 
     with pytest.raises(KeyError):
         merged(weights, pair)
+
+
+def test_a_lora_in_other_words_is_refused(weights: dict[str, torch.Tensor]) -> None:
+    """What is not understood is told, instead of left out."""
+    with pytest.raises(KeyError, match=r"lora\.down"):
+        merged(weights, {"transformer.layers.0.attention.to_q.lora.down.weight": torch.zeros(1, 1)})

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consumer.settings import EngineKind, EngineSettings
+from easel import Order, paint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SWATCH = EngineSettings(kind=EngineKind.SWATCH)
+
+
+def test_what_is_painted_is_not_painted_again(tmp_path: Path) -> None:
+    """Pictures come in the order of their orders; a second run paints the missing piece alone, and gives the same."""
+    orders = [Order(f"boat {seed}", "", 2.0, 64, seed) for seed in range(50)]
+    told: list[str] = []
+    first = paint(SWATCH, orders, tmp_path, told.append)
+    kept, lost = sorted(tmp_path.iterdir())
+    lost.unlink()
+    before = kept.stat().st_mtime_ns
+    second = paint(SWATCH, orders, tmp_path, told.append)
+
+    assert len(told) == 3
+    assert kept.stat().st_mtime_ns == before
+    assert [picture.size for picture in first] == [(64, 64)] * 50
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not np.array_equal(first[0], first[1])
