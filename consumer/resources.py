@@ -1,4 +1,4 @@
-"""Data files that ship with the worker: inside an installed wheel, or in `ops/config` of a checkout."""
+"""What ships with the worker: inside an installed wheel, or in `ops/` of a checkout."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from schemas import Reason
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_CHECKOUT = Path(__file__).resolve().parent.parent / "ops" / "config"
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent / "ops"
 
 
 def bundled(name: str) -> Traversable:
     """Return the data file `name`. Raises `Fatal` when neither the wheel nor a checkout has it."""
-    for place in (files("consumer") / "bundled", _CHECKOUT):
+    for place in (files("consumer") / "bundled", _CHECKOUT / "config"):
         file = place / name
         if file.is_file():
             return file
     raise Fatal(Reason.MISCONFIGURED, f"{name} is not in this installation: install the leadart wheel again")
+
+
+def demo_model() -> Path:
+    """Return the folder of the model that ships. Raises `Fatal` when neither the wheel nor a checkout has it."""
+    for folder in (_PACKAGE / "bundled" / "demo-model", _CHECKOUT / "demo-model" / "model"):
+        if folder.is_dir():
+            return folder
+    raise Fatal(
+        Reason.MODEL_UNAVAILABLE,
+        "The demo's model is not in this installation: name the folder of a Z-Image pipeline with --model FOLDER.",
+    )

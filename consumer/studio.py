@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from consumer.brief import make_brief
 from consumer.engine import open_engine
-from consumer.errors import Rejected
+from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane
 from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
-from consumer.styles import load_styles, require_adapters
-from schemas import ImageRequested
+from consumer.resources import demo_model
+from consumer.settings import EngineKind
+from consumer.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
+from schemas import ImageRequested, Reason
 from schemas.explain import explain
 
 if TYPE_CHECKING:
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Picture, Recipe
     from consumer.ports import Engine
-    from consumer.settings import Settings
-    from consumer.styles import Styles
+    from consumer.settings import EngineSettings, Settings
+    from consumer.styles import Style
 
 SHEET_COLUMNS = 3
+
+_DEMO_SIDE = 256
+"""Pixels a side that the model that ships has learnt to paint best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Wish:
     steps: int | None = None
     guidance_scale: float | None = None
     seed: int | None = None
+    adapter: Path | None = None
+    """A LoRA file, at full strength beside those of the style."""
 
     def request(self) -> ImageRequested:
         """Return the request that a CMS would have sent. Raises `Rejected` for values out of their bounds."""
@@ -58,11 +65,20 @@ class Wish:
 
 
 async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
-    """Paint one picture into a PNG file and return its recipe. Raises `Rejected` or `Fatal`."""
+    """Paint one picture into a PNG file and return its recipe. Raises `Rejected` or `Fatal`.
+
+    The model is that of the settings, else the one that ships, at its own size.
+    """
     styles = load_styles(settings.styles.file)
     request = wish.request()
     style = styles.get(request.style.preset)  # an unknown style is told before the model is loaded
-    async with open_engine(settings.engine) as engine:
+    equipment = equipped(settings.engine)
+    if equipment is not settings.engine:
+        style = replace(style, width=style.width or _DEMO_SIDE, height=style.height or _DEMO_SIDE)
+    if wish.adapter is not None:
+        equipment, style = _with_adapter(equipment, style, wish.adapter)
+    styles = Styles({**styles.presets, style.name: style})
+    async with open_engine(equipment) as engine:
         require_adapters([style], settings.engine.kind, engine.adapters)
         (recipe,) = make_brief(request, styles, engine.model, engine.adapters).recipes
         picture = await _paint(engine, recipe)
@@ -70,9 +86,27 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
     return recipe
 
 
+def equipped(engine: EngineSettings) -> EngineSettings:
+    """Return the settings with a model: the one that ships if they name none. Raises `Fatal` if it is not there."""
+    if engine.kind is EngineKind.SWATCH or engine.model is not None:
+        return engine
+    return engine.model_copy(update={"model": demo_model()})
+
+
+def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[EngineSettings, Style]:
+    """Let the engine load the LoRA's folder, and the style name the LoRA too. Raises `Fatal`."""
+    if engine.kind is EngineKind.SWATCH:
+        raise Fatal(Reason.MISCONFIGURED, "The swatch engine paints without adapters: leave --adapter out.")
+    named = [one for one in style.adapters if one.name != file.stem]
+    if len(named) >= MOST_ADAPTERS:
+        raise Fatal(Reason.MISCONFIGURED, f"The style {style.name!r} has {MOST_ADAPTERS} adapters already, the most.")
+    wanted = (*named, WantedAdapter(file.stem, 1.0))
+    return engine.model_copy(update={"adapters": file.parent}), replace(style, adapters=wanted)
+
+
 async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:
     """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG)."""
-    async with open_engine(settings.engine) as engine:
+    async with open_engine(equipped(settings.engine)) as engine:
         require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         async with asyncio.TaskGroup() as tasks:
             wishes = {name: Wish(prompt, style=name, seed=seed).request() for name in styles.presets}

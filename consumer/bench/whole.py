@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from consumer.bench.inmemory import MemoryWorker
 from consumer.bench.machine import engine_machine
 from consumer.bench.outcome import Side, WorkerResult, WorkerTurn
+from consumer.bench.random_model import build_model
 from consumer.brief import make_brief
-from consumer.demo.model import build_model
 from consumer.demo.stack import settings_of
 from consumer.engine import open_engine
 from consumer.engine.bench.plan import RandomModel, Shape

@@ -11,7 +11,7 @@ from consumer.cli.shared import console, settings_from
 from consumer.settings import EngineKind
 
 DemoEngine = Annotated[EngineKind, typer.Option(help="What paints; swatch needs no torch.")]
-DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else a tiny one is built.")]
+DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else the small one that ships.")]
 DemoBus = Annotated[str | None, typer.Option(help="A Kafka that is there already; else one is started.")]
 WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave it to you.")]
 DemoStore = Annotated[

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,21 +53,40 @@ def _table(presets: Iterable[Style]) -> Table:
 
 def generate(  # noqa: PLR0913, PLR0917 - its options
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
+    output: Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.")] = Path("picture.png"),
     env_file: EnvFile = None,
     style: Annotated[str | None, typer.Option(help="Style preset; see `leadart styles`.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a Z-Image pipeline, else LEADART_ENGINE__MODEL's or the demo's.")
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="A LoRA file to paint with.", exists=True, dir_okay=False)
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Pixels, such as 256x256, instead of --width and --height.")] = None,
     width: Annotated[int | None, typer.Option()] = None,
     height: Annotated[int | None, typer.Option()] = None,
     steps: Annotated[int | None, typer.Option()] = None,
-    guidance_scale: Annotated[float | None, typer.Option()] = None,
+    guidance_scale: Annotated[float | None, typer.Option("--guidance", "--guidance-scale")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Make one picture without a bus, with the very brief and engine that the worker uses."""
     from consumer.studio import Wish, paint_one  # noqa: PLC0415
 
-    wish = Wish(prompt, style, width, height, steps, guidance_scale, seed)
-    recipe = asyncio.run(paint_one(settings_from(env_file), wish, output))
+    if size is not None:
+        width, height = _sides(size)
+    settings = settings_from(env_file)
+    if model is not None:
+        settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": model})})
+    wish = Wish(prompt, style, width, height, steps, guidance_scale, seed, adapter)
+    recipe = asyncio.run(paint_one(settings, wish, output))
     console.print(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
+
+
+def _sides(size: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
+    if match is None:
+        raise typer.BadParameter(f"{size} is no size: write width, x and height, such as 256x256", param_hint="--size")
+    return int(match[1]), int(match[2])
 
 
 def _or_default(value: object | None) -> str:

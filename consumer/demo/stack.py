@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from consumer.demo.model import build_model
 from consumer.demo.processes import running
 from consumer.embedded import KafkaServer, S3Server
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.lag import open_lag_reader, total
 from consumer.kafka.topics import Start, apply
+from consumer.resources import demo_model
 from consumer.settings import EngineKind, Settings
 from consumer.storage import S3Store
 from schemas import Reason
@@ -36,7 +36,7 @@ _MEMBERS = 5  # place of the member list in a group's description
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to put together. An address of None means: start a server of our own; no model: build the small one.
+    """What to put together. An address of None means: start a server of our own; no model: take the one that ships.
 
     `partitions` of each topic on a bus of our own.
     """
@@ -159,11 +159,7 @@ class _Builder:
         """Have a model; the swatch engine needs none."""
         if self._plan.engine is EngineKind.SWATCH:
             return {"engine": {"kind": EngineKind.SWATCH.value}}
-        model = self._plan.model
-        if model is None:
-            model = self._scratch / "model"
-            await build_model(model)
-            self._up("model built")
+        model = self._plan.model or demo_model()
         return {"engine": {"kind": EngineKind.ZIMAGE.value, "model": model.absolute()}}
 
 

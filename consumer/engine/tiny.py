@@ -28,6 +28,10 @@ _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_REMARK = (
+    "The model has random weights. It is a complete Z-Image pipeline, but a tiny one that nobody has trained, so its "
+    "pictures are coloured noise. All around them is real: the events, the store, the recipes."
+)
 _TEXT_WIDTH = 64
 _LATENT_CHANNELS = 16
 
@@ -48,7 +52,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> None:
             scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=6.0, use_dynamic_shifting=False),
         )
     pipeline.save_pretrained(folder, safe_serialization=True)
-    (folder / CARD).write_text(json.dumps({"name": "tiny-random", "trained": False}) + "\n")
+    (folder / CARD).write_text(json.dumps({"name": "tiny-random", "remark": _REMARK}) + "\n")
 
 
 def train_tokenizer() -> Any:

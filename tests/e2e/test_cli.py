@@ -46,6 +46,40 @@ def test_generate_makes_a_picture_without_a_bus(model: Path, tmp_path: Path) -> 
         assert picture.size == (96, 64)
 
 
+def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -> None:
+    """Without any setting the model that ships paints, with what is asked on the command line."""
+    out = tmp_path / "boat.png"
+    options = ("--style", "oil_painting", "--size", "128x96", "--steps", "3", "--guidance", "1", "--seed", "5")
+    done = leadart("generate", "A red boat on the sea at dusk", *options, "--out", str(out))
+
+    assert demo_model.is_dir()
+    assert done.returncode == 0, done.stderr
+    assert "style oil_painting, 128x96, seed 5" in done.stdout
+    with Image.open(out) as picture:
+        assert picture.size == (128, 96)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--size", "large"), "such as 256x256"),
+        (("--size", "250x256"), "output.width"),
+        (("--model", "/no/such/folder"), "/no/such/folder is not a folder"),
+        (("--adapter", "/no/such/file.safetensors"), "does not exist"),
+        (("--style", "etching"), "There is no style preset"),
+        (("--steps", "0"), "generation.steps"),
+    ],
+)
+def test_generate_says_what_is_wrong(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    """A sentence that names the option or the value, and no picture."""
+    done = leadart("generate", "a red boat", *options, "--out", str(tmp_path / "boat.png"), ENGINE__MODEL=str(tmp_path))
+
+    assert done.returncode != 0
+    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_contact_sheet_shows_every_style(tmp_path: Path) -> None:
     """`leadart styles --sheet` paints the prompt once in each preset."""
     out = tmp_path / "sheet.png"

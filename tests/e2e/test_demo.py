@@ -79,15 +79,17 @@ async def test_the_demo_with_the_swatch_engine(tmp_path: Path) -> None:
     assert "swatch engine" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("_torch")
-async def test_the_demo_with_the_small_model(tmp_path: Path) -> None:
-    """The same with a real Z-Image pipeline, built on the spot: the page says that its weights are random."""
+@pytest.mark.usefixtures("_torch", "demo_model")
+async def test_the_demo_with_the_model_that_ships(tmp_path: Path) -> None:
+    """The same with a real Z-Image pipeline: the page says what the model can paint, and what it cannot."""
     async with leadart("demo", "--out", str(tmp_path)) as demo:
         status = await demo.end()
 
     assert status == 0, "".join(demo.lines)
-    _check_files(tmp_path, "tiny-random")
-    assert "random weights" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    _check_files(tmp_path, "demo")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "it cannot paint" in page
+    assert "random" not in page
 
 
 @pytest.mark.parametrize(
@@ -111,10 +113,10 @@ async def test_a_signal_leaves_no_process(tmp_path: Path, number: signal.Signals
     assert not left
 
 
-@pytest.mark.usefixtures("_torch")
-@pytest.mark.parametrize("cue", ["store at", "model built", "painting"])
-async def test_a_signal_leaves_no_model_and_no_engine(tmp_path: Path, cue: str) -> None:
-    """The process that builds the model, and the engine that loads or paints with it, end with the demo too."""
+@pytest.mark.usefixtures("_torch", "demo_model")
+@pytest.mark.parametrize("cue", ["store at", "painting"])
+async def test_a_signal_leaves_no_engine(tmp_path: Path, cue: str) -> None:
+    """The engine that loads the model or paints with it ends with the demo too."""
     async with leadart("demo", "--out", str(tmp_path)) as demo:
         await demo.until(cue)
         status = await demo.end(signal.SIGINT)
@@ -165,7 +167,7 @@ async def test_a_demo_on_servers_that_are_there_already(
 
 
 async def test_it_does_not_answer_for_a_group_in_use(tmp_path: Path, site: Site, kafka: KafkaServer) -> None:
-    """With requests waiting for the group, the demo refuses to start: its random weights would answer them."""
+    """With requests waiting for the group, the demo refuses to start: it would answer them."""
     site.prepare()
     async with cms(site) as desk:
         await desk.ask(request_data("a-real-one"))

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from consumer import resources
 from consumer.errors import Fatal
-from consumer.resources import bundled
+from consumer.resources import bundled, demo_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_shipped_file_is_found() -> None:
@@ -15,3 +21,17 @@ def test_a_file_that_does_not_ship_is_named() -> None:
     """What is missing is fatal, by its name."""
     with pytest.raises(Fatal, match=r"nothing\.toml"):
         bundled("nothing.toml")
+
+
+def test_the_demo_model_of_a_wheel_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed model is taken, else the checkout's; without either the option is named that helps."""
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(resources, "_CHECKOUT", tmp_path / "ops")
+    with pytest.raises(Fatal, match="--model FOLDER"):
+        demo_model()
+
+    own, installed = tmp_path / "ops" / "demo-model" / "model", tmp_path / "bundled" / "demo-model"
+    own.mkdir(parents=True)
+    assert demo_model() == own
+    installed.mkdir(parents=True)
+    assert demo_model() == installed

@@ -14,10 +14,13 @@ from consumer.jobs import Adapter
 from consumer.settings import EngineKind, Settings
 from consumer.studio import Wish, paint_one, paint_sheet
 from consumer.styles import load_styles
+from schemas import defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from consumer.settings import EngineSettings
 
 HOUSE = """\
 [default]
@@ -60,7 +63,7 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(studio, "open_engine", SwatchEngine)
     file = tmp_path / "styles.toml"
     file.write_text(HOUSE, encoding="utf-8")
-    return Settings.model_validate({"styles": {"file": file}})
+    return Settings.model_validate({"styles": {"file": file}, "engine": {"model": tmp_path / "model"}})
 
 
 async def test_a_style_whose_adapter_is_missing_is_told(settings: Settings, tmp_path: Path) -> None:
@@ -92,3 +95,54 @@ async def test_the_swatch_engine_paints_every_style(settings: Settings, tmp_path
     await paint_sheet(swatches, load_styles(settings.styles.file), "a harbour", 1, tmp_path / "sheet.png")
 
     assert painted(tmp_path) == ["sheet.png"]
+
+
+async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A designer needs no settings; whoever names a model gets it, at the usual size."""
+    opened: list[EngineSettings] = []
+
+    def open_engine(engine: EngineSettings) -> SwatchEngine:
+        opened.append(engine)
+        return SwatchEngine(engine)
+
+    monkeypatch.setattr(studio, "open_engine", open_engine)
+    monkeypatch.setattr(studio, "demo_model", lambda: tmp_path / "shipped")
+    bare = Settings()
+    own = bare.model_copy(update={"engine": bare.engine.model_copy(update={"model": tmp_path / "own"})})
+    sizes = [
+        (recipe.width, recipe.height)
+        for recipe in (
+            await paint_one(bare, Wish("a harbour", steps=1), tmp_path / "a.png"),
+            await paint_one(bare, Wish("a harbour", steps=1, width=64, height=96), tmp_path / "b.png"),
+            await paint_one(own, Wish("a harbour", steps=1), tmp_path / "c.png"),
+        )
+    ]
+
+    assert [engine.model for engine in opened] == [tmp_path / "shipped", tmp_path / "shipped", tmp_path / "own"]
+    assert sizes == [(256, 256), (64, 96), (defaults.WIDTH, defaults.HEIGHT)]
+
+
+async def test_a_lora_file_is_painted_with(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside those of the style, at full strength, out of the file's own folder; one of a style is not taken twice."""
+    opened: list[EngineSettings] = []
+
+    def open_engine(engine: EngineSettings) -> Loaded:
+        opened.append(engine)
+        return Loaded(engine)
+
+    monkeypatch.setattr(studio, "open_engine", open_engine)
+    file = tmp_path / "loras" / "print-house.safetensors"
+    plain = await paint_one(settings, Wish("a harbour", adapter=file), tmp_path / "plain.png")
+    styled = await paint_one(settings, Wish("a harbour", style="print", adapter=file), tmp_path / "styled.png")
+
+    assert [engine.adapters for engine in opened] == [file.parent] * 2
+    assert plain.adapters == styled.adapters == (Adapter("print-house", "a" * 64, 1.0),)
+
+
+async def test_the_swatch_engine_takes_no_lora(settings: Settings, tmp_path: Path) -> None:
+    """It would paint without, so it says that it cannot."""
+    swatches = settings.model_copy(update={"engine": settings.engine.model_copy(update={"kind": EngineKind.SWATCH})})
+    with pytest.raises(Fatal, match="leave --adapter out"):
+        await paint_one(swatches, Wish("a harbour", adapter=tmp_path / "ink.safetensors"), tmp_path / "out.png")

@@ -129,7 +129,7 @@ def available_bytes() -> int:
 def main(folder: Path, device: str) -> None:
     """Write the model as a folder. Raises Fatal when there is no memory for it."""
     build_full_model(find_device(device)).save_pretrained(folder, safe_serialization=True)
-    (folder / CARD).write_text(json.dumps({"name": "full-random", "trained": False}) + "\n")
+    (folder / CARD).write_text(json.dumps({"name": "full-random"}) + "\n")
 
 
 if __name__ == "__main__":

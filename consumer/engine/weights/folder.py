@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARD = "leadart.json"
-"""A file of ours in a model's folder: its `name`, and whether it was `trained` or has random weights."""
+"""A file of ours in a model's folder: its `name`, and a `remark` on what to expect of its pictures."""
 
 _PIPELINE = "ZImagePipeline"
 _WEIGHTED = ("transformer", "text_encoder", "vae")
