@@ -75,6 +75,17 @@ def test_the_command_is_installed(installation: Installation) -> None:
     assert installation.run("leadart", "--version").strip() == __version__
 
 
+def test_the_model_that_ships_comes_along(installation: Installation, demo_model: Path) -> None:
+    """The wheel holds the demo's model, to the last file, so that the demo and `generate` need no checkout."""
+    code = "import json; from consumer.resources import demo_model; print(json.dumps(str(demo_model())))"
+    installed = Path(str(installation.ask(code)))
+
+    assert ROOT not in installed.parents
+    assert [file.relative_to(installed) for file in sorted(installed.rglob("*"))] == [
+        file.relative_to(demo_model) for file in sorted(demo_model.rglob("*"))
+    ]
+
+
 def test_the_styles_come_along(installation: Installation) -> None:
     """The presets that leadart ships are listed without any file of the checkout."""
     listed = installation.run("leadart", "styles")
