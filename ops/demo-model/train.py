@@ -72,6 +72,7 @@ def main() -> None:
 
 def finish(work: Path, out: Path, basis: Basis) -> None:
     """Write the pipeline out of the averaged weights of both stages as they are now."""
+    torch.manual_seed(0)  # of the encoder's weights some are not used: let them be the same in every export
     tokenizer = _tokenizer(work / "tokenizer")
     autoencoder = build_autoencoder(basis)
     painter = open_painter(tokenizer, work / "painter.pt", 1)
