@@ -100,7 +100,7 @@ def test_styles_are_listed() -> None:
 MISTAKES = [
     (("generate", "x", "-o", "x.png", "--style", "cubism"), {"ENGINE__KIND": "swatch"}, 1, "use one of default"),
     (("generate", "x", "-o", "x.png", "--width", "500"), {"ENGINE__KIND": "swatch"}, 1, "output.width"),
-    (("generate", "x", "-o", "x.png"), {}, 1, "LEADART_ENGINE__MODEL"),
+    (("generate", "x", "-o", "x.png"), {"ENGINE__MODEL": "nowhere"}, 1, "LEADART_ENGINE__MODEL"),
     (("worker",), {"ENGINE__WINDOW": "0"}, 2, "LEADART_ENGINE__WINDOW"),
     (("worker", "--env-file", "nowhere.env"), {}, 2, "nowhere.env"),
     (("lag",), {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 1, "Kafka does not answer"),
