@@ -70,13 +70,7 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
     ends = options.place(since), options.place(until) if until is not None else None
     wanted = options.Wanted(*ends, base, chosen, force, name)
     per_second = options.parsed(parse_rate, rate) if rate is not None else None
-    given = options.as_given(
-        rate=rate,
-        max_backlog_seconds=max_backlog_seconds,
-        picture_seconds=picture_seconds,
-        devices=devices if devices > 1 else None,
-        env_file=env_file,
-    )
+    given = options.as_given(rate, max_backlog_seconds, picture_seconds, devices, env_file)
     run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
     try:
         done = asyncio.run((_execute if execute else _plan)(settings, wanted, run))

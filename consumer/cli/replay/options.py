@@ -111,10 +111,18 @@ def lane_base(name: str, topics: TopicSettings) -> str:
     return base
 
 
-def as_given(**options: object) -> list[str]:
-    """Return the options that were given, as they are typed; None is one that was not."""
-    told = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
-    return [part for option, value in told.items() for part in (option, f"{value}")]
+def as_given(
+    rate: str | None, most_seconds: float | None, picture_seconds: float | None, devices: int, env_file: Path | None
+) -> list[str]:
+    """Return the options that say how fast and where, as they are typed; None is one that was not given."""
+    options = {
+        "--rate": rate,
+        "--max-backlog-seconds": most_seconds,
+        "--picture-seconds": picture_seconds,
+        "--devices": devices if devices > 1 else None,
+        "--env-file": env_file,
+    }
+    return [part for option, value in options.items() if value is not None for part in (option, f"{value}")]
 
 
 def resume_command(order: Order, base: str, given: Sequence[str]) -> str:
