@@ -173,7 +173,7 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
     # aiokafka asserts where a producer was fenced or a connection closed under it; illegal is a send into a transaction
     # that has failed.
     except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
-        raise told(error) from error
+        raise _told(error) from error
 
 
 _RIGHTS = {
@@ -201,7 +201,7 @@ def _named(error: BaseException) -> str:
     return names.rpartition(" ")[2] if isinstance(names, str) else ", ".join(sorted(map(str, names)))
 
 
-def told(error: BaseException) -> BusError | Fatal:
+def _told(error: BaseException) -> BusError | Fatal:
     """Return the error in the port's words."""
     if isinstance(error, NO_RIGHTS):
         return no_rights(error)

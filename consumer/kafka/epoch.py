@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer import failpoints
 from consumer.failpoints import Place
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
-from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights, told
+from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
 from consumer.kafka.closing import close_producer
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ class KafkaEpoch:
         except BusError as error:
             raise self._told(error) from error.__cause__
 
-    def _told(self, error: BaseException) -> Exception:
+    def _told(self, error: BusError) -> Exception:
         """Tell an error: when one topic of a transaction is refused, aiokafka fails the rest of it in other words."""
         waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - where it keeps the first error
         first = waiter.exception() if waiter and waiter.done() and not waiter.cancelled() else None
         if isinstance(first, NO_RIGHTS):
             return no_rights(first)
-        return error if isinstance(error, BusError) else told(error)
+        return error
 
 
 @asynccontextmanager
