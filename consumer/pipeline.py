@@ -225,16 +225,17 @@ class Pipeline:
     async def _patiently(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try again, for as long as it takes, while the store is down: that is no failure of the request."""
         wait = self._store_retry_seconds
-        while True:
-            try:
-                result = await attempt()
-            except Overloaded as error:
-                self._troubles.begin(operation, error)
-            else:
-                self._troubles.end(operation)
-                return result
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, MOST_OVERLOADED_WAIT)
+        with self._troubles.watched(operation):
+            while True:
+                try:
+                    result = await attempt()
+                except Overloaded as error:
+                    self._troubles.begin(operation, error)
+                else:
+                    self._troubles.end(operation)
+                    return result
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, MOST_OVERLOADED_WAIT)
 
     async def _announce(self, errand: Errand, brief: Brief, stored: list[StoredPicture], *, reused: bool) -> ImageReady:
         request, stages = errand.job.request, errand.timings.stages

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from consumer.errors import Overloaded
     from schemas import Reason
@@ -30,6 +32,7 @@ class Troubles:
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
         self._count = count
         self._current: dict[Operation, Overloaded] = {}
+        self._waiting: Counter[Operation] = Counter()
 
     def __call__(self) -> str | None:
         """Return a sentence about what is down, None when nothing is: a readiness check."""
@@ -39,6 +42,17 @@ class Troubles:
     def reason(self) -> str:
         """The reason code of what is down, empty when nothing is."""
         return next((error.reason.value for error in self._current.values()), "")
+
+    @contextmanager
+    def watched(self, operation: Operation) -> Iterator[None]:
+        """While anybody tries the operation, its trouble is watched; of what nobody tries nothing is known."""
+        self._waiting[operation] += 1
+        try:
+            yield
+        finally:
+            self._waiting[operation] -= 1
+            if not self._waiting[operation] and self._current.pop(operation, None) is not None and not self._current:
+                log.info("overload_forgotten", operation=operation)
 
     def begin(self, operation: Operation, error: Overloaded) -> None:
         """Take note that an operation failed."""

@@ -366,7 +366,7 @@ async def test_a_probe_never_waits_for_one_that_is_held() -> None:
 
 
 async def test_a_store_that_only_refuses_writes_is_down() -> None:
-    """While nothing can be kept, finding that a picture is missing does not end the trouble."""
+    """While nothing can be kept, finding what is missing does not end the trouble; the last waiter's leaving does."""
     troubles = Troubles()
     async with studio() as bench:
         bench.pipeline._troubles = troubles
@@ -385,9 +385,13 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
             while len(bench.notes.told) < 8:
                 assert troubles() == "disk full"
                 await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.wait(tasks[:1], timeout=BOUND)
+        assert troubles() == "disk full"
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
+        assert troubles() is None
 
 
 async def until(condition: Callable[[], bool]) -> None:
