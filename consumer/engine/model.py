@@ -11,7 +11,10 @@ import transformers
 from consumer.engine.draft import Canvas
 from consumer.engine.placement import Part, Placement
 from consumer.engine.weights import check_folder, unavailable
-from consumer.engine.weights.apply import House, use_adapters
+from consumer.engine.weights.apply import House, demand_loaded, use_adapters
+from consumer.engine.weights.folder import incomplete, read_json
+from consumer.engine.weights.problems import QUANTISED
+from consumer.engine.weights.refusal import some
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -99,10 +102,17 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         pipeline = diffusers.ZImagePipeline.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
+            folder,
+            text_encoder=_load_text_encoder(folder, dtype),
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
         )
+    except Fatal:
+        raise
     except Exception as error:
         raise unavailable(folder, f"could not be loaded ({type(error).__name__}: {error})") from error
+    demand_loaded(folder, "vae", pipeline.vae)
     if not pipeline.tokenizer.chat_template:
         raise unavailable(folder, "has a tokenizer without a chat template")
     if pipeline.scheduler.config.get("stochastic_sampling"):
@@ -111,6 +121,19 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
         )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
+    """Load it by itself: transformers gives random numbers to tensors that a file lacks, and tells of it if asked."""
+    _, name = (read_json(folder, "model_index.json") or {})["text_encoder"]
+    encoder, told = getattr(transformers, name).from_pretrained(
+        folder / "text_encoder", dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    if missing := sorted(told["missing_keys"]):
+        raise incomplete(folder, "text_encoder", missing)
+    if scales := sorted(key for key in told["unexpected_keys"] if key.endswith(QUANTISED)):
+        raise unavailable(folder, f"has a quantised text_encoder ({some(scales)}), which would be read as it is stored")
+    return encoder
 
 
 def find_device(name: str) -> torch.device:

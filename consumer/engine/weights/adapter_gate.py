@@ -16,7 +16,7 @@ from consumer.engine.weights.refusal import shown, some
 from consumer.engine.weights.report import Mismatch, Report, by_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumer.engine.weights.lora import Pair
     from consumer.engine.weights.report import Problem
@@ -36,7 +36,7 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
     mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
     wrong = {each.name for each in mismatched}
     good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
-    read = payload and not any(unfit_dtypes(source))
+    read = payload and not any(unfit_dtypes(source, _alphas(pairs)))
     bad, idle = _values(source, good) if read else ((), ())
     good = [pair for pair in good if not set(idle) & set(pair.tensors.values())]
     had = [name for pair in good for name in pair.tensors.values()]
@@ -58,7 +58,11 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
         idle=idle,
         payload=payload,
     )
-    return replace(report, problems=tuple(_problems(report, source)))
+    return replace(report, problems=tuple(_problems(report, source, _alphas(pairs))))
+
+
+def _alphas(pairs: Iterable[Pair]) -> frozenset[str]:
+    return frozenset(pair.tensors["alpha"] for pair in pairs if "alpha" in pair.tensors)
 
 
 def _values(source: Source, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -112,7 +116,7 @@ def _mismatches(source: Source, pair: Pair, shapes: Shapes) -> Iterator[Mismatch
         yield Mismatch(alpha, (), source.tensors[alpha].shape)
 
 
-def _problems(report: Report, source: Source) -> Iterator[Problem]:
+def _problems(report: Report, source: Source, alphas: Collection[str]) -> Iterator[Problem]:
     """Say what is wrong, the cause before its consequences."""
     if not is_lora(source.tensors):
         yield problem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
@@ -120,7 +124,7 @@ def _problems(report: Report, source: Source) -> Iterator[Problem]:
     if kind := unsupported(source.tensors):
         yield problem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")
         return
-    yield from unfit_dtypes(source)
+    yield from unfit_dtypes(source, alphas)
     if foreign := _foreign_settings(source):
         yield problem(f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA.")
     if not report.had and not report.mismatched and not report.idle:

@@ -103,11 +103,21 @@ def _lay_over(own: Mapping[str, torch.Tensor], source: Source, parts: Mapping[st
         wanted.setdefault(part.source, []).append((name, part.third))
     bad = []
     for stored, tensor in _tensors(source, wanted):
-        for name, third in wanted[stored]:
-            own[name].copy_(tensor if third is None else tensor.chunk(3)[third])
+        for name, third in wanted.pop(stored):
+            rows = tensor if third is None else tensor.chunk(3)[third]
+            if rows.shape != own[name].shape:
+                raise _changed(source, stored)
+            own[name].copy_(rows)
             if not _finite(own[name]):
                 bad.append(stored)
+    if wanted:
+        raise _changed(source, *wanted)
     return tuple(dict.fromkeys(bad))
+
+
+def _changed(source: Source, *names: str) -> Fatal:
+    what = f"was changed while it was loaded: {some(names)}"
+    return refused(source.path, what, "Start again, and put new weights beside the old ones or in place by renaming.")
 
 
 def _finite(tensor: torch.Tensor) -> bool:

@@ -58,10 +58,11 @@ def adapter_files(folder: Path | None) -> list[Path]:
         return []
     if not folder.is_dir():
         raise refused(folder, "is not a folder", "Set LEADART_ENGINE__ADAPTERS to the folder of the LoRA files.")
-    for file in folder.iterdir():
+    seen = sorted(file for file in folder.iterdir() if not file.name.startswith("."))  # some systems leave their notes
+    for file in seen:
         if file.suffix.lower() in PICKLED:
             raise refused(file, "is pickled, which may run code, so it was not read", "Convert or remove it.")
-    files = sorted(folder.glob("*.safetensors"))
+    files = [file for file in seen if file.suffix == ".safetensors"]
     if not files:
         raise refused(folder, "holds no .safetensors file", "Put LoRA files there, or unset LEADART_ENGINE__ADAPTERS.")
     return files

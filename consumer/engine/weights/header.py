@@ -159,7 +159,8 @@ def _tensor(file: Path, name: str, entry: object, start: int) -> Tensor:
         raise _Malformed(f"in which {shown(name)} has not dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _SIZES:
-        raise _Malformed(f"in which {shown(name)} has the unknown dtype {shown(str(dtype))}")
+        hint = "if it is quantised, use the bf16 or fp16 file that it was made from"
+        raise _Malformed(f"in which {shown(name)} has the unknown dtype {shown(str(dtype))} ({hint})")
     if not (_naturals(shape) and _naturals(offsets) and len(offsets) == 2 and len(shape) <= 8):
         raise _Malformed(f"in which {shown(name)} has a shape or offsets that are none")
     if offsets[1] - offsets[0] != math.prod(shape) * _SIZES[dtype]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consumer.engine.weights.folder import CARD, read_json
@@ -14,7 +16,6 @@ from consumer.jobs import ModelIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from consumer.settings import EngineSettings
 
@@ -61,8 +62,11 @@ def demanded_sha256(path: Path, demanded: str | None) -> str:
 
 
 def checkpoint_name(path: Path) -> str:
-    """Return what people call a checkpoint: its file's name without suffix; of shards, or a folder, the folder's."""
-    path = path.resolve()
+    """Return what people call a checkpoint: its file's name without suffix; of shards, or a folder, the folder's.
+
+    A link is called by its own name: it may lead into a cache, where files are called by their hashes.
+    """
+    path = Path(os.path.normpath(path.absolute()))
     if path.is_dir():
         return path.name
     return path.parent.name if path.suffix == ".json" else path.stem
@@ -82,10 +86,17 @@ def checkpoint_sha256(path: Path) -> str:
 
 
 def _deciding(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix in _DECIDES_PIXELS and not hidden and file.is_file():
-            yield file
+    """Walk through the folder and through what it links to, once each; hidden files and folders decide nothing."""
+    seen = set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        place = Path(where).stat()
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = (Path(where, name) for name in names if not name.startswith("."))
+        yield from (file for file in files if file.suffix in _DECIDES_PIXELS and file.is_file())
 
 
 def _hashed(files: Iterable[Path]) -> list[str]:

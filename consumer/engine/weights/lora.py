@@ -1,6 +1,7 @@
 """LoRA files in the dialects that trainers write, as pairs of matrices for the model's own modules.
 
-PEFT (`lora_A`, `lora_B`), down and up with `alpha`, kohya's `lora_unet_` with underscores for dots, fused `qkv`.
+PEFT (`lora_A`, `lora_B`, with the adapter's name or without), down and up with `alpha`, kohya's `lora_unet_` with
+underscores for dots, fused `qkv`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from consumer.engine.weights.layout import PREFIXES, untranslate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_ROLE = re.compile(r"(?P<module>.+)\.(?:lora[_.](?P<role>A|B|down|up)(?:\.default)?\.weight|(?P<alpha>alpha))")
+_ROLE = re.compile(r"(?P<module>.+)\.(?:lora[_.](?P<role>A|B|down|up)(?:\.[^.]+)?\.weight|(?P<alpha>alpha))")
 _ROLES = {"A": "down", "down": "down", "B": "up", "up": "up"}
-_WRAPPERS = ("base_model.model.", "lora_unet_", "lora_transformer_")
-_SIGNS = re.compile(r"(^lora_unet_|^lora_transformer_|\.lora[_.](A|B|down|up)\b)")
+_WRAPPERS = tuple(
+    prefix.replace(".", "_")
+    for prefix in ("base_model.model.", "lora_unet_", "lora_transformer_", "lycoris_", *PREFIXES)
+)
+_SIGNS = re.compile(r"(^lora_unet_|^lora_transformer_|^lycoris_|\.lora[_.](A|B|down|up)\b)")
 _OTHERS = (
     ("a LoKr", re.compile(r"\.lokr_")),
     ("a LoHa", re.compile(r"\.hada_")),
@@ -82,12 +86,10 @@ def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tupl
 
 def _flat(module: str) -> str:
     """Return a file's name for a module without what tools put before it, with underscores for dots."""
-    module = module.removeprefix("base_model.model.")
-    for prefix in (*_WRAPPERS, *PREFIXES):
-        if module.startswith(prefix):
-            module = module.removeprefix(prefix)
-            break
-    return module.replace(".", "_")
+    flat = module.replace(".", "_")
+    while prefix := next((each for each in _WRAPPERS if flat.startswith(each)), ""):
+        flat = flat.removeprefix(prefix)
+    return flat
 
 
 def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Place, ...]]:

@@ -23,6 +23,10 @@ _LIMITS = {
     "F16": ("<u2", 0x7FFF, 0x7C00),
     "F32": ("<u4", 0x7FFF_FFFF, 0x7F7F_8000),
 }
+_OTHER_NUMBERS = {"F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
+NUMBERS = frozenset({*_LIMITS, *_OTHER_NUMBERS})
+"""Dtypes of which `number` reads one."""
+
 # The largest magnitude in fp32 that bf16 has as zero.
 _NOUGHT = 0x8000
 
@@ -38,8 +42,11 @@ def not_finite(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def number(tensor: Tensor) -> float:
-    """Return the one number of a tensor of bf16, fp16 or fp32. Raises OSError."""
-    return float(_singles(tensor, next(_pieces(tensor)))[0])
+    """Return the one number of a tensor whose dtype is among `NUMBERS`. Raises OSError."""
+    piece = next(_pieces(tensor))
+    if tensor.dtype in _OTHER_NUMBERS:
+        return float(np.frombuffer(piece, _OTHER_NUMBERS[tensor.dtype])[0])
+    return float(_singles(tensor, piece)[0])
 
 
 def scaled(tensor: Tensor, factor: float) -> tuple[bool, bool]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.engine.weights.layout import JUNK, split_prefix
+from consumer.engine.weights.payload import NUMBERS
 from consumer.engine.weights.refusal import some
 from consumer.engine.weights.report import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from consumer.engine.weights.source import Source
 
@@ -17,7 +18,7 @@ ACCEPTED = frozenset({"BF16", "F16", "F32"})
 """Dtypes whose values the model takes as they are, or after a cast that loses nothing it would keep."""
 
 _FP8 = {"F8_E4M3", "F8_E5M2"}
-_QUANTISED = (
+QUANTISED = (
     ".scale_weight",
     ".scale_input",
     ".weight_scale",
@@ -27,6 +28,7 @@ _QUANTISED = (
     ".absmax",
     ".quant_map",
 )
+"""How names end that only quantised weights have."""
 
 
 def problem(what: str, remedy: str) -> Problem:
@@ -46,11 +48,18 @@ def no_effect(names: Iterable[str]) -> Problem:
     return Problem(what, "Export it again without them, or with the alpha that it was trained with.")
 
 
-def unfit_dtypes(source: Source) -> Iterator[Problem]:
-    """Say whether tensors are fp8, quantised in another way, or of a dtype that is none of a model's."""
-    used = {name: tensor for name, tensor in source.tensors.items() if split_prefix(name)[1] not in JUNK}
+def unfit_dtypes(source: Source, numbers: Collection[str] = ()) -> Iterator[Problem]:
+    """Say whether tensors are fp8, quantised in another way, or of a dtype that is none of a model's.
+
+    `numbers` names tensors that are a single number each, which may be of any dtype that `payload.number` reads.
+    """
+    used = {
+        name: tensor
+        for name, tensor in source.tensors.items()
+        if split_prefix(name)[1] not in JUNK and not (name in numbers and tensor.dtype in NUMBERS)
+    }
     fp8 = sorted(name for name, tensor in used.items() if tensor.dtype in _FP8)
-    scales = sorted(name for name in used if name.endswith(_QUANTISED))
+    scales = sorted(name for name in used if name.endswith(QUANTISED))
     if fp8:
         kinds = ", ".join(sorted({used[name].dtype for name in fp8}))
         yield Problem(f"is stored in fp8 ({kinds}): {some(fp8)}", "Use the bf16 or fp16 file that it was made from.")

@@ -75,7 +75,9 @@ def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
 
 def _inside(folder: Path) -> Path:
     """Return the one index or the one file in a folder."""
-    indices, files = sorted(folder.glob(f"*{_INDEX}")), sorted(folder.glob("*.safetensors"))
+    seen = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    indices = [file for file in seen if file.name.endswith(_INDEX)]
+    files = [file for file in seen if file.suffix == ".safetensors"]
     if len(indices) == 1:
         return indices[0]
     if not indices and len(files) == 1:

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from consumer.engine.model import find_device, load_pipeline
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.checkpoints import State
 
 
 @pytest.fixture
@@ -42,6 +46,29 @@ def test_damaged_weights_are_refused(model: Path) -> None:
     error = refusal(model)
     assert error.reason is Reason.MODEL_UNAVAILABLE
     assert f"{model} could not be loaded (" in error.message
+
+
+def rewrite(file: Path, change: Callable[[State], State]) -> None:
+    save_file(change(load_file(file)), file, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("part", "file"), [("text_encoder", "model.safetensors"), ("vae", "diffusion_pytorch_model.safetensors")]
+)
+def test_a_part_that_lacks_a_tensor_is_refused(model: Path, part: str, file: str) -> None:
+    """Libraries would fill the gap with random numbers, or fail without a name: the part and the tensor are told."""
+    name = min(load_file(model / part / file))
+    rewrite(model / part / file, lambda state: {other: tensor for other, tensor in state.items() if other != name})
+    error = refusal(model)
+    assert error.reason is Reason.MODEL_UNAVAILABLE
+    assert f"{model} lacks 1 tensors of its {part}: {name}" in error.message
+
+
+def test_a_quantised_text_encoder_is_refused(model: Path) -> None:
+    """Scales beside its weights mean that they are not to be read as they are."""
+    scale = {"layers.0.mlp.up_proj.weight_scale": torch.ones(1)}
+    rewrite(model / "text_encoder" / "model.safetensors", lambda state: state | scale)
+    assert f"{model} has a quantised text_encoder (layers.0.mlp.up_proj.weight_scale)" in refusal(model).message
 
 
 def test_a_tokenizer_without_a_template_is_refused(model: Path) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from consumer.engine.weights import apply
 from consumer.engine.weights.apply import load_house, load_house_weights
 from consumer.engine.weights.gate import examine_base
 from consumer.engine.weights.layout import PREFIXES
@@ -65,6 +66,26 @@ def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transforme
     assert load_house_weights(transformer, settings) == 15 / 73
     loaded = transformer.state_dict()
     assert all(torch.equal(loaded[name], house.get(name, base)) for name, base in base_state(tiny_model).items())
+
+
+@pytest.mark.parametrize("change", ["fewer", "smaller"])
+def test_a_file_that_changes_while_it_is_loaded_is_refused(
+    tmp_path: Path, tiny_model: Path, transformer: Any, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Somebody puts another file there behind the gate: it is never loaded by half, and never stretched to fit."""
+    house = house_state(tiny_model)
+    path = write(tmp_path, house)
+    name = "layers.1.attention_norm1.weight"
+
+    def examine(*asked: Any, **options: Any) -> Any:
+        report = examine_base(*asked, **options)
+        others = {other: tensor for other, tensor in house.items() if other != name}
+        write(tmp_path, others if change == "fewer" else others | {name: house[name][:1]})
+        return report
+
+    monkeypatch.setattr(apply, "examine_base", examine)
+    with pytest.raises(Fatal, match=f"was changed while it was loaded: {name}"):
+        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
 
 
 def test_no_checkpoint_is_no_coverage(tiny_model: Path, transformer: Any) -> None:

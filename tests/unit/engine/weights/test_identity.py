@@ -66,3 +66,22 @@ def test_shards_are_called_as_their_folder(tiny_model: Path, tmp_path: Path) -> 
     index = write(folder, house_state(tiny_model), shards=2)
     assert checkpoint_name(folder) == checkpoint_name(index) == "autumn"
     assert checkpoint_name(tmp_path / "ink.v2.safetensors") == "ink.v2"
+
+
+def test_a_link_is_called_by_its_own_name(tiny_model: Path, tmp_path: Path) -> None:
+    """A checkpoint in a cache, where files are called by their hashes, is called as the link that leads there."""
+    (tmp_path / "blobs").mkdir()
+    kept = write(tmp_path / "blobs", house_state(tiny_model)).rename(tmp_path / "blobs" / "9f3ac0")
+    (tmp_path / "autumn.safetensors").symlink_to(kept)
+    assert checkpoint_name(tmp_path / "blobs" / ".." / "autumn.safetensors") == "autumn"
+
+
+def test_a_part_that_is_a_link_counts(tiny_model: Path, tmp_path: Path) -> None:
+    """A folder of the model may lie elsewhere, and lead back: the hash is that of a plain copy, and changes with it."""
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (model / "transformer").rename(tmp_path / "shared")
+    (model / "transformer").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared" / "around").symlink_to(model)
+    assert identify(model).sha256 == identify(tiny_model).sha256
+    (tmp_path / "shared" / "config.json").write_text("{}")
+    assert identify(model).sha256 != identify(tiny_model).sha256

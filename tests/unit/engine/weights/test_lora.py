@@ -59,18 +59,21 @@ def lora(dialect: str, prefix: str) -> tuple[State, dict[str, torch.Tensor]]:
     for module, (a, b) in pairs.items():
         name = f"layers.1.{module}"
         named = prefix + (name.replace(".", "_") if "kohya" in dialect else name)
-        state |= {f"{named}.{words[0]}.weight": a.clone(), f"{named}.{words[1]}.weight": b.clone()}
+        label = ".style" if "named" in dialect else ""
+        state |= {f"{named}.{words[0]}{label}.weight": a.clone(), f"{named}.{words[1]}{label}.weight": b.clone()}
         if "alpha" in dialect:
             state[f"{named}.alpha"] = torch.tensor(ALPHA)
     return state, expected
 
 
 DIALECTS = [
-    *(("A/B", prefix) for prefix in ("", *PREFIXES, "base_model.model.")),
+    *(("A/B", prefix) for prefix in ("", *PREFIXES, "base_model.model.", "transformer.base_model.model.")),
+    ("A/B named", "base_model.model."),
     *(("A/B fused", prefix) for prefix in ("", "diffusion_model.")),
     *(("down/up alpha", prefix) for prefix in ("", "diffusion_model.", "transformer.")),
     *(("down/up fused", prefix) for prefix in ("", "diffusion_model.")),
     *((f"down/up alpha kohya{fused}", "lora_unet_") for fused in ("", " fused")),
+    *(("down/up alpha kohya", prefix) for prefix in ("lora_unet_diffusion_model_", "lycoris_")),
 ]
 
 
@@ -215,6 +218,30 @@ def test_a_lora_is_let_in_with_its_count(folder: Path, shapes: Shapes) -> None:
     assert report.accepted
     assert (report.had, report.wanted, report.layout) == (6, 6, "kohya, down/up, with alpha, fused qkv")
     assert [(each.name, each.had) for each in report.blocks] == [("layers.1", 4)]
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.float64, torch.uint8])
+def test_alpha_is_a_number_of_any_dtype(
+    folder: Path, tiny_model: Path, transformer: Any, latents: Any, *, dtype: torch.dtype
+) -> None:
+    """Some exporters write alpha as a whole number, or more exactly than weights: it counts as any other."""
+    state, sums = lora("down/up alpha", "")
+    exact = {name: tensor.to(dtype) if name.endswith(".alpha") else tensor for name, tensor in state.items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
+    assert examined(folder, exact, shapes).accepted
+    with_sum(transformer, base_state(tiny_model), sums, 1)
+    expected = painted(transformer, latents)
+    with_sum(transformer, base_state(tiny_model), {}, 0)
+    use_adapters(transformer, load_adapters(transformer, folder))
+    assert torch.allclose(painted(transformer, latents), expected, atol=1e-4)
+
+
+def test_hidden_neighbours_are_passed_over(folder: Path, transformer: Any) -> None:
+    """Notes that a system leaves beside a file, such as `._ink.safetensors`, are no reason to refuse it."""
+    save_file(lora("A/B", "")[0], folder / "ink.safetensors")
+    for name in ("._ink.safetensors", ".ink.pt"):
+        (folder / name).write_bytes(b"\0\5\x16\7 notes")
+    assert [adapter.name for adapter in load_adapters(transformer, folder)] == ["ink"]
 
 
 QKV = f"{ATTENTION}.qkv"
