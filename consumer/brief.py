@@ -48,9 +48,8 @@ def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, ad
     style = styles.get(request.style.preset)
     subject, language = subject_of(request)
     if not subject:
-        raise Rejected(
-            Reason.MISSING_FIELD, "article.headline has no word that can be painted", field="article.headline"
-        )
+        field = "article.headline" if request.article.headline else "brief.prompt"
+        raise Rejected(Reason.MISSING_FIELD, f"{field} has no word that can be painted", field=field)
     prompt = style.prompt(subject, language)
     wanted = [Adapter(one.name, adapters[one.name], one.scale) for one in style.adapters if one.name in adapters]
     recipes = _recipes(request, style, prompt, model, tuple(wanted))

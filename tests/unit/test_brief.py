@@ -137,10 +137,14 @@ def test_an_unknown_style_is_rejected_with_those_known() -> None:
 
 
 def test_text_without_a_word_is_rejected() -> None:
-    """A headline of punctuation alone is no subject."""
-    with pytest.raises(Rejected) as rejected:
-        make_brief(request({"headline": "?!"}), styles(), MODEL, {})
-    assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, "article.headline")
+    """Punctuation alone is no subject, and the field that was given is named."""
+    for field, wish in (
+        ("article.headline", request({"headline": "?!"})),
+        ("brief.prompt", request({"headline": None}, brief={"prompt": "..."})),
+    ):
+        with pytest.raises(Rejected) as rejected:
+            make_brief(wish, styles(), MODEL, {})
+        assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, field)
 
 
 @pytest.mark.parametrize("side", ["width", "height"])

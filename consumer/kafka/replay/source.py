@@ -101,7 +101,7 @@ class Source:
             return {tp: place.told(tp.partition) or 0 for tp in there}
         if not there:
             return {}
-        found = await self._reader.first_since(list(there), int(place.moment.timestamp() * 1000))
+        found = await self._reader.first_since(list(there), max(0, int(place.moment.timestamp() * 1000)))
         return {tp: span.stop if (at := found[tp]) is None else at for tp, span in there.items()}
 
     async def survey(
