@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +25,10 @@ _REVISION: Final[TypeAdapter[int]] = TypeAdapter(Revision)
 _SLOT: Final[TypeAdapter[str]] = TypeAdapter(Slot)
 
 
+CARRIED: Final = ("correlationid", "traceparent", "tracestate")
+"""Extensions of a request that its outcome carries on, so that a flow can be followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Salvage:
     """Values that keep the contract each on its own; None where the record has none."""
@@ -34,6 +38,7 @@ class Salvage:
     article_id: str | None
     revision: int | None
     slot: str | None
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
@@ -53,6 +58,7 @@ def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage
         article_id=_valid(_ARTICLE_ID, article.get("id")) or _valid(_ARTICLE_ID, _text(key)),
         revision=_valid(_REVISION, article.get("revision")),
         slot=_slot(data) if article else None,
+        carried={name: text for name in CARRIED if (text := _attribute(name, attributes)) is not None},
     )
 
 

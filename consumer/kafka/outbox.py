@@ -24,7 +24,7 @@ from schemas import (
     names,
 )
 from schemas.cloudevents import Event, write
-from schemas.salvage import Salvage, salvage
+from schemas.salvage import CARRIED, Salvage, salvage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from schemas import Announcement, ImageReady
 
 MESSAGE_CHARACTERS = 1000
-CARRIED = ("correlationid", "traceparent", "tracestate")
-"""Extensions of a request that its outcome carries on, so that a flow can be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,8 @@ class Outbox:
     def _failure(self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter) -> Letter:
         article_id = known.article_id or ""
         coordinates = f"{record.topic}:{record.partition}:{record.offset}"
-        asker = Asker(known.source or "", known.request_id or coordinates, article_id, {})
+        flow = {"correlationid": known.request_id} if known.request_id else {}
+        asker = Asker(known.source or "", known.request_id or coordinates, article_id, flow | dict(known.carried))
         data = ImageFailed(
             request_id=known.request_id,
             article=FailedArticle(id=article_id, revision=known.revision),

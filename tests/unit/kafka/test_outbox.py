@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
 from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
@@ -121,6 +123,17 @@ def test_everything_goes_to_the_partition_it_came_from() -> None:
         "staging-article-image-outcome",
         "staging-article-image-dead-letter",
     }
+
+
+@pytest.mark.parametrize("value", [None, b"{"])
+def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
+    """Failures are what is traced: what the request said of its flow goes on, also where its value cannot be read."""
+    asked = job(correlationid="flow-1", traceparent="00-1-2-03", priority="interactive").record
+    told, _ = outbox().failed(Tried(replace(asked, value=asked.value if value is None else value)), REFUSED).letters
+    carried = {name: text for name, text in attributes(told.headers).items() if name.startswith(("ce_corr", "ce_tr"))}
+    assert carried == {"ce_correlationid": "flow-1", "ce_traceparent": "00-1-2-03"}
+    plain, _ = outbox().failed(Tried(job().record), REFUSED).letters
+    assert attributes(plain.headers)["ce_correlationid"] == "r-1"
 
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
