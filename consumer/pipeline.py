@@ -130,14 +130,16 @@ class Pipeline:
             return None
 
     async def _join(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
-        """Find or make the picture, or wait for the job that does; its failure is not ours, so we try ourselves."""
+        """Find or make the picture, or wait for the job that does; if that fails by accident, we try ourselves."""
         with self._hearing(recipe, errand, index):
             while True:
                 flight = self._flight(errand.job.lane, recipe)
                 alone = flight not in self._making
+                if flight in self._painting:
+                    errand.begin()
                 try:
                     made, joined = await self._making.join(flight, partial(self._find_or_make, errand, recipe, flight))
-                except (Transient, Rejected):
+                except Transient:
                     if alone:
                         raise
                     errand.teller.failed()

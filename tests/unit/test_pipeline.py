@@ -481,11 +481,27 @@ async def test_who_waits_for_anothers_picture_expires_too() -> None:
     assert bench.engine.painted == 1
 
 
-async def test_whose_picture_another_began_does_not_expire() -> None:
-    """A request whose picture is being painted gets it, whoever had it begun and whatever the time."""
+async def test_a_verdict_counts_for_all_who_wait() -> None:
+    """A recipe that the engine refused is not put to it again by those who waited: it may end processes."""
+    async with studio([Rejected(Reason.ENGINE_POISON, "x")]) as bench:
+        bench.engine.wait = asyncio.Event()
+        waiting = [asyncio.ensure_future(bench.produce(job())) for _ in range(3)]
+        await until(lambda: "started 0" in bench.notes.told)
+        bench.engine.wait.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert [type(end) for end in ends] == [Rejected] * 3
+        assert bench.engine.painted == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_whose_picture_another_began_does_not_expire(*, late: bool) -> None:
+    """A request whose picture is being painted gets it, whoever had it begun, and also when it comes only then."""
     async with studio() as bench:
         bench.engine.wait = asyncio.Event()
         first = asyncio.ensure_future(bench.produce(job()))
+        if late:
+            await until(lambda: "started 0" in bench.notes.told)
         asked = expiring(0.2)
         second = asyncio.ensure_future(bench.produce(asked))
         await until(lambda: bench.engine.painted == 0 and "started 0" in bench.notes.told)
