@@ -13,8 +13,8 @@ from consumer.breaker import Ticket
 from consumer.errors import Expired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from consumer.jobs import Job
     from consumer.telemetry.metrics import Stage
@@ -53,12 +53,21 @@ class Timings:
         return time.monotonic() - self.started
 
 
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
+def unwatched() -> AbstractContextManager[Callable[[], Awaitable[None]]]:
+    """Be in the engine without a group that has to know."""
+    return nullcontext(_at_once)
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """A job on its way: who hears of it, how long it takes, and what is known of its past.
 
     `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
-    engine, and entered once the group knows.
+    engine; what it yields waits until the group knows.
     """
 
     job: Job
@@ -66,7 +75,7 @@ class Errand:
     timings: Timings = field(default_factory=Timings)
     ticket: Ticket = field(default_factory=Ticket)
     suspect: bool = False
-    in_engine: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    in_engine: Callable[[], AbstractContextManager[Callable[[], Awaitable[None]]]] = unwatched
     _begun: asyncio.Event = field(default_factory=asyncio.Event)
     _bounds: set[asyncio.Timeout] = field(default_factory=set)
 

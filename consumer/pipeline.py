@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,6 +77,7 @@ class Pipeline:
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
+        self._inside: dict[str, ExitStack] = {}
         self._audience: defaultdict[str, list[tuple[Errand, int]]] = defaultdict(list)
 
     def brief(self, errand: Errand) -> Brief:
@@ -137,6 +138,8 @@ class Pipeline:
                 alone = flight not in self._making
                 if flight in self._painting:
                     errand.begin()
+                if inside := self._inside.get(flight):
+                    inside.enter_context(errand.in_engine())
                 try:
                     made, joined = await self._making.join(flight, partial(self._find_or_make, errand, recipe, flight))
                 except Transient:
@@ -173,9 +176,15 @@ class Pipeline:
             if not self._breaker.lets(errand.ticket):
                 return None
             self._painting.add(flight)
-            for waiting, _ in self._audience.get(recipe.digest, ()):
+            audience = [waiting for waiting, _ in self._audience.get(recipe.digest, ())]
+            for waiting in audience:
                 waiting.begin()
-            async with errand.in_engine():
+            with ExitStack() as inside:
+                # Whoever waits for the picture is in the engine with it: who had it begun may be superseded meanwhile.
+                self._inside[flight] = inside
+                inside.callback(self._inside.pop, flight)
+                told = [inside.enter_context(waiting.in_engine()) for waiting in audience]
+                await asyncio.gather(*[known() for known in told])
                 picture = await self._paint(errand, recipe)
                 turn.painted()
                 # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that

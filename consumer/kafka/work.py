@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -12,8 +12,8 @@ import structlog
 from consumer.kafka.bus import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from consumer.jobs import Record
     from consumer.kafka.bus import BusError, Settlement
@@ -45,8 +45,8 @@ class InHand(Protocol):
     def settle(self, settlement: Settlement) -> None:
         """Hand over what the record causes; called once, when the work is done."""
 
-    def in_engine(self) -> AbstractAsyncContextManager[None]:
-        """Hold this while the record is in the engine; entered once the group knows, so that a death counts."""
+    def in_engine(self) -> AbstractContextManager[Callable[[], Awaitable[None]]]:
+        """Hold this while the record is in the engine; what it yields waits until the group knows: a death counts."""
 
 
 class Crew(Protocol):
@@ -135,9 +135,9 @@ class Work:
         self.settlement, self.settled_at = settlement, time.monotonic()
         self._wake()
 
-    @asynccontextmanager
-    async def in_engine(self) -> AsyncIterator[None]:
-        """Wait for the commit that tells of it; the first to leave takes nothing back while others are inside.
+    @contextmanager
+    def in_engine(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Have a commit tell of it; the first to leave takes nothing back while others are inside.
 
         A bus that is away must not keep the engine idle: after `TELL_SECONDS` the record enters untold, and a death is
         then not counted.
@@ -148,13 +148,15 @@ class Work:
             if self.exposure is None and not self._dropped and self.settlement is None:
                 self.exposure = asyncio.get_running_loop().create_future()
                 self._wake()
-            if self.exposure is not None and not self.exposure.done():
-                await asyncio.wait((self.exposure,), timeout=TELL_SECONDS)
-            yield
+            yield self._told
         finally:
             self._inside -= 1
             if not self._inside:
                 self.exposure = None
+
+    async def _told(self) -> None:
+        if self.exposure is not None and not self.exposure.done():
+            await asyncio.wait((self.exposure,), timeout=TELL_SECONDS)
 
     def drop(self, *, running: bool) -> None:
         """Let go of it: another owner's, or done already. Running work goes on unless `running`."""

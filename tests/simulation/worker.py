@@ -75,7 +75,8 @@ class Crew:
         ):
             return
         await asyncio.sleep(ask.seconds / 2)
-        async with hand.in_engine():
+        with hand.in_engine() as told:
+            await told()
             painting.set()
             if ask.ending is Ending.POISON:
                 self._die()

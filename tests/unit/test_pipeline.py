@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,7 @@ from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from consumer.jobs import ModelIdentity, Picture, Recipe
 
@@ -428,6 +429,35 @@ async def test_a_painting_is_handed_over_to_who_wants_the_same() -> None:
 
     assert (bench.engine.painted, ready.article.revision, ready.reused) == (1, 2, True)
     assert "storing 0" in bench.notes.told
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_who_waits_for_a_painting_is_in_the_engine_with_it(*, late: bool) -> None:
+    """Should it end the process, the death counts against each, whoever had it begun and is withdrawn by then."""
+    inside: list[str] = []
+
+    async def known() -> None:
+        assert inside
+
+    @contextmanager
+    def entered(name: str) -> Iterator[Callable[[], Awaitable[None]]]:
+        inside.append(name)
+        yield known
+        inside.remove(name)
+
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        first, second = (Errand(job(), Notes(), in_engine=partial(entered, name)) for name in ("first", "second"))
+        running = [asyncio.ensure_future(bench.go(first))]
+        if late:
+            await until(lambda: inside == ["first"])
+        running.append(asyncio.ensure_future(bench.go(second)))
+        await until(lambda: inside == ["first", "second"])
+        running[0].cancel()
+        bench.engine.wait.set()
+        await running[1]
+
+    assert (bench.engine.painted, inside) == (1, [])
 
 
 async def test_a_painting_that_nobody_wants_any_more_ends() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.breaker import Breaker, Ticket
+from consumer.errand import unwatched
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
@@ -77,7 +78,7 @@ class Hand:
         self.record = record
         self.deaths = deaths
         self.settled: list[Settlement] = []
-        self.in_engine = nullcontext
+        self.in_engine = unwatched
         self.newer: int | None = None
 
     def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:

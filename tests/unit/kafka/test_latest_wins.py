@@ -312,8 +312,8 @@ async def test_a_superseded_request_holds_up_nobody_before_the_engine() -> None:
         await desk.saved(1)
         await desk.saved(2)
         await desk.until(lambda: len(desk.outcomes()) == 1)
-        async with asyncio.timeout(1.0), desk.crew.hands[1].in_engine():
-            pass
+        with desk.crew.hands[1].in_engine() as told:
+            await asyncio.wait_for(told(), 1.0)
         desk.crew.finish(2)
         await desk.until(lambda: len(desk.outcomes()) == 2)
 

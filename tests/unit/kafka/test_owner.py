@@ -494,7 +494,8 @@ async def test_a_lane_goes_on_when_its_record_is_due() -> None:
 
 
 async def enter(bench: Bench, offset: int, leave: asyncio.Event) -> None:
-    async with bench.hands.hands[offset].in_engine():
+    with bench.hands.hands[offset].in_engine() as told:
+        await told()
         await asyncio.wait_for(leave.wait(), BOUND)
 
 
@@ -647,5 +648,5 @@ async def test_work_let_go_of_does_not_wait_for_the_group() -> None:
     """A picture of a record that is another owner's by now enters the engine at once; it keeps no place for nothing."""
     let_go = work.Work(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
     let_go.drop(running=False)
-    async with asyncio.timeout(work.TELL_SECONDS / 2), let_go.in_engine():
-        pass
+    with let_go.in_engine() as told:
+        await asyncio.wait_for(told(), work.TELL_SECONDS / 2)
