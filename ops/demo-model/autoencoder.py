@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CROP = 64
 _BATCH = 8
-_NOISE = 0.12
+_NOISE = 0.2
 _MUON_RATE, _ADAM_RATE = 4e-3, 2e-3
 
 

@@ -48,14 +48,14 @@ def bridge(pen: Pen) -> None:
 
 def turbine(pen: Pen) -> None:
     """A wind turbine of three blades."""
-    pen.shape([(-0.045, 0.0), (0.045, 0.0), (0.02, 0.68), (-0.02, 0.68)], pen.main)
+    pen.shape([(-0.06, 0.0), (0.06, 0.0), (0.035, 0.68), (-0.035, 0.68)], pen.main)
     for angle in (80, 200, 320):
         along, across = radians(angle), radians(angle + 90)
         tip = (0.4 * cos(along), 0.68 + 0.4 * sin(along))
-        side = (0.05 * cos(across), 0.05 * sin(across))
+        side = (0.1 * cos(across), 0.1 * sin(across))
         root = (0.1 * cos(along), 0.68 + 0.1 * sin(along))
         pen.shape([(0.0, 0.68), (root[0] + side[0], root[1] + side[1]), tip, (root[0], root[1])], pen.main)
-    pen.oval(0.0, 0.68, 0.05, 0.05, pen.dark)
+    pen.oval(0.0, 0.68, 0.065, 0.065, pen.dark)
 
 
 def factory(pen: Pen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, radians, sin
 from typing import TYPE_CHECKING
 
 from brush import INK, PALE, SKIN, STEEL, WOOD
@@ -14,44 +15,47 @@ _LEAF = (60, 130, 62)
 
 def tree(pen: Pen) -> None:
     """A round-headed tree, its leaves in the colour."""
-    pen.shape([(-0.07, 0.0), (0.07, 0.0), (0.045, 0.5), (-0.045, 0.5)], WOOD)
-    for u, v, radius in ((-0.2, 0.54, 0.19), (0.2, 0.54, 0.19), (0.0, 0.48, 0.18), (0.0, 0.76, 0.24)):
+    pen.shape([(-0.13, 0.0), (0.13, 0.0), (0.08, 0.5), (-0.08, 0.5)], WOOD)
+    for u, v, radius in (
+        (-0.31, 0.56, 0.2),
+        (0.31, 0.56, 0.2),
+        (-0.16, 0.78, 0.2),
+        (0.16, 0.78, 0.2),
+        (0.0, 0.52, 0.2),
+    ):
         pen.oval(u, v, radius, radius, pen.main)
-    pen.patch(0.0, 0.62, 0.3, 0.2, pen.main)
-    for u, v in ((-0.12, 0.8), (0.06, 0.86), (-0.22, 0.6)):
-        pen.stroke([(u - 0.03, v), (u + 0.03, v)], pen.light, 0.05)
+    pen.patch(0.0, 0.64, 0.34, 0.22, pen.main)
+    for u, v in ((-0.16, 0.84), (0.08, 0.88), (-0.32, 0.62)):
+        pen.stroke([(u - 0.04, v), (u + 0.04, v)], pen.light, 0.05)
 
 
 def flower(pen: Pen) -> None:
-    """A flower with eight petals on a stem."""
-    pen.stroke([(0.0, 0.0), (0.02, 0.6)], _LEAF, 0.05)
-    pen.shape([(0.01, 0.14), (0.26, 0.34), (0.2, 0.12)], _LEAF)
-    pen.shape([(0.0, 0.08), (-0.26, 0.26), (-0.22, 0.06)], _LEAF)
-    for u, v in (
-        (0.2, 0.0),
-        (-0.2, 0.0),
-        (0.0, 0.2),
-        (0.0, -0.2),
-        (0.15, 0.15),
-        (-0.15, 0.15),
-        (0.15, -0.15),
-        (-0.15, -0.15),
-    ):
-        pen.oval(u, 0.72 + v, 0.115, 0.115, pen.main)
+    """A flower with five petals on a stem."""
+    pen.stroke([(0.0, 0.0), (0.0, 0.6)], _LEAF, 0.07)
+    for side in (-1, 1):
+        pen.shape([(0.0, 0.04), (side * 0.2, 0.24), (side * 0.42, 0.28), (side * 0.26, 0.08)], _LEAF)
+    for step in range(5):
+        angle = radians(90 + 72 * step)
+        pen.oval(0.24 * cos(angle), 0.7 + 0.24 * sin(angle), 0.145, 0.145, pen.main)
     middle = (92, 62, 40) if sum(pen.main) > 330 else (250, 214, 70)
-    pen.oval(0.0, 0.72, 0.12, 0.12, middle)
+    pen.oval(0.0, 0.7, 0.16, 0.16, middle)
 
 
 def plant(pen: Pen) -> None:
     """A young leafy plant in a clay pot, its leaves in the colour."""
     pen.stroke([(0.0, 0.25), (0.0, 0.66)], _LEAF, 0.035)
-    for side, low, out, up in ((-1, 0.3, 0.42, 0.5), (1, 0.3, 0.42, 0.5), (-1, 0.45, 0.3, 0.78), (1, 0.45, 0.3, 0.78)):
+    for side, low, out, up in (
+        (-1, 0.36, 0.5, 0.6),
+        (1, 0.36, 0.5, 0.6),
+        (-1, 0.45, 0.36, 0.88),
+        (1, 0.45, 0.36, 0.88),
+    ):
         pen.shape(
             [(0.0, low), (side * out * 0.5, low + 0.02), (side * out, up), (side * out * 0.35, up - 0.06)], pen.main
         )
     pen.shape([(0.0, 0.55), (-0.1, 0.76), (0.0, 0.98), (0.1, 0.76)], pen.main)
-    pen.shape([(-0.16, 0.0), (0.16, 0.0), (0.21, 0.25), (-0.21, 0.25)], (182, 104, 72))
-    pen.box(-0.24, 0.22, 0.24, 0.3, (196, 118, 84))
+    pen.shape([(-0.2, 0.0), (0.2, 0.0), (0.28, 0.3), (-0.28, 0.3)], (182, 104, 72))
+    pen.box(-0.32, 0.26, 0.32, 0.36, (206, 128, 92))
 
 
 def bird(pen: Pen) -> None:

@@ -181,4 +181,6 @@ def _disturbed(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor
     moved = torch.roll(pictures, (down, across), (2, 3))
     if rng.random() < 0.5:
         moved = functional.avg_pool2d(moved, 3, 1, 1, count_include_pad=False)
-    return moved + torch.randn_like(moved) * float(rng.uniform(0, 0.06))
+    if rng.random() < 0.25:
+        moved = functional.interpolate(functional.avg_pool2d(moved, 2), scale_factor=2, mode="bilinear")
+    return moved + torch.randn_like(moved) * float(rng.uniform(0, 0.1))

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 SUBJECTS: dict[str, tuple[Callable[[Pen], None], float]] = {
     "boat": (vehicles.boat, 1.0),
     "car": (vehicles.car, 1.0),
-    "train": (vehicles.train, 0.92),
+    "train": (vehicles.train, 0.86),
     "tram": (vehicles.tram, 0.9),
     "bicycle": (vehicles.bicycle, 1.05),
     "plane": (vehicles.plane, 1.0),
     "balloon": (vehicles.balloon, 0.95),
-    "rocket": (vehicles.rocket, 0.95),
+    "rocket": (vehicles.rocket, 1.0),
     "house": (buildings.house, 0.95),
     "tower": (buildings.tower, 1.0),
-    "bridge": (buildings.bridge, 0.92),
+    "bridge": (buildings.bridge, 0.82),
     "turbine": (buildings.turbine, 1.05),
     "factory": (buildings.factory, 0.95),
     "stadium": (buildings.stadium, 0.9),
@@ -63,8 +63,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """The values of every attribute of a scene."""
 
 _FLYING = {"plane", "balloon", "bird", "rocket"}
-_SIZES = {"small": 0.33, "large": 0.56}
-_PLACES = {"left": 0.27, "centre": 0.5, "right": 0.73}
+_SIZES = {"small": 0.4, "large": 0.62}
+_PLACES = {"left": 0.29, "centre": 0.5, "right": 0.71}
+_FLIGHT = {"small": 0.5, "large": 0.65}
 _OVERSAMPLING = 2
 
 
@@ -110,7 +111,7 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
     veil(picture, scene.time, scene.weather, 1.0)
     picture = look.backdrop(picture)
     _place_subject(picture, scene, rng)
-    veil(picture, scene.time, scene.weather, 0.34)
+    veil(picture, scene.time, scene.weather, 0.2)
     fall(picture, scene.time, scene.weather, rng)
     return look.finish(picture, rng).resize((width, height), Image.Resampling.BOX)
 
@@ -118,7 +119,7 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
 def subject_frame(scene: Scene, width: int, height: int) -> tuple[float, float, float, float]:
     """Return left, top, right and lower edge, in pixels, of where the subject of a picture of that size usually is."""
     size = min(width, height) * SUBJECTS[scene.subject][1] * _SIZES[scene.size]
-    foot = ({"small": 0.5, "large": 0.62}[scene.size] if scene.subject in _FLYING else 0.83) * height
+    foot = (_FLIGHT[scene.size] if scene.subject in _FLYING else 0.83) * height
     across = _PLACES[scene.place] * width
     return across - 0.55 * size, foot - size, across + 0.55 * size, foot
 
@@ -127,10 +128,10 @@ def _place_subject(picture: Image.Image, scene: Scene, rng: Random) -> None:
     width, height = picture.size
     unit = min(width, height)
     painter, scale = SUBJECTS[scene.subject]
-    size = unit * scale * _SIZES[scene.size] * rng.uniform(0.94, 1.06)
-    across = _PLACES[scene.place] + rng.uniform(-0.03, 0.03)
-    foot = 0.5 + rng.uniform(-0.03, 0.03) if scene.size == "small" else 0.62
-    foot = foot if scene.subject in _FLYING else 0.8 + rng.uniform(0.0, 0.06)
+    size = unit * scale * _SIZES[scene.size] * rng.uniform(0.96, 1.04)
+    across = _PLACES[scene.place] + rng.uniform(-0.02, 0.02)
+    foot = _FLIGHT[scene.size] if scene.subject in _FLYING else 0.83
+    foot += rng.uniform(-0.02, 0.02)
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     x, y = across * width, foot * height
     look = LOOKS[scene.style]

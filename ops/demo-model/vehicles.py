@@ -65,9 +65,9 @@ def bicycle(pen: Pen) -> None:
         pen.ring(u, 0.24, 0.24, 0.05, INK)
         pen.ring(u, 0.24, 0.05, 0.03, STEEL)
     frame = [(-0.33, 0.24), (-0.14, 0.56), (0.2, 0.56), (0.0, 0.22), (-0.33, 0.24)]
-    pen.stroke(frame, pen.main, 0.075)
-    pen.stroke([(0.0, 0.22), (-0.17, 0.64)], pen.main, 0.07)
-    pen.stroke([(0.33, 0.24), (0.19, 0.68)], pen.main, 0.07)
+    pen.stroke(frame, pen.main, 0.1)
+    pen.stroke([(0.0, 0.22), (-0.17, 0.64)], pen.main, 0.1)
+    pen.stroke([(0.33, 0.24), (0.19, 0.68)], pen.main, 0.1)
     pen.stroke([(-0.26, 0.66), (-0.08, 0.66)], INK, 0.055)
     pen.stroke([(0.19, 0.68), (0.3, 0.74)], INK, 0.04)
     pen.oval(0.0, 0.22, 0.045, 0.045, STEEL)
