@@ -59,6 +59,11 @@ def incomplete(folder: Path, part: str, missing: list[str]) -> Fatal:
     return unavailable(folder, f"lacks {len(missing)} tensors of its {part}: {some(missing)}")
 
 
+def visible(folder: Path) -> list[Path]:
+    """Return what a folder holds, by name, without what is hidden: some systems leave their notes there."""
+    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     """Return the object in a file of the folder, {} if it is no object, None without the file. Raises Fatal."""
     try:

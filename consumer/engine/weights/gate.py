@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from consumer.engine.weights import layout
 from consumer.engine.weights.adapter_gate import examine_adapter
+from consumer.engine.weights.folder import visible
 from consumer.engine.weights.lora import is_lora
 from consumer.engine.weights.payload import not_finite
 from consumer.engine.weights.problems import no_numbers, problem, unfit_dtypes
@@ -58,7 +59,7 @@ def adapter_files(folder: Path | None) -> list[Path]:
         return []
     if not folder.is_dir():
         raise refused(folder, "is not a folder", "Set LEADART_ENGINE__ADAPTERS to the folder of the LoRA files.")
-    seen = sorted(file for file in folder.iterdir() if not file.name.startswith("."))  # some systems leave their notes
+    seen = visible(folder)
     for file in seen:
         if file.suffix.lower() in PICKLED:
             raise refused(file, "is pickled, which may run code, so it was not read", "Convert or remove it.")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights.folder import incomplete, read_json, unavailable
+from consumer.engine.weights.folder import incomplete, read_json, unavailable, visible
 from consumer.engine.weights.header import HEADER_CAP, demand_regular, read_header
 from consumer.engine.weights.refusal import PICKLED, refused, shown, some
 from consumer.engine.weights.wanted import wanted_shapes
@@ -75,7 +75,7 @@ def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
 
 def _inside(folder: Path) -> Path:
     """Return the one index or the one file in a folder."""
-    seen = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    seen = visible(folder)
     indices = [file for file in seen if file.name.endswith(_INDEX)]
     files = [file for file in seen if file.suffix == ".safetensors"]
     if len(indices) == 1:
