@@ -134,8 +134,8 @@ class Outbox:
     def _failure(self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter) -> Letter:
         article_id = known.article_id or ""
         coordinates = f"{record.topic}:{record.partition}:{record.offset}"
-        flow = {"correlationid": known.request_id} if known.request_id else {}
-        asker = Asker(known.source or "", known.request_id or coordinates, article_id, flow | dict(known.carried))
+        flow = _flow(known.request_id, known.carried)
+        asker = Asker(known.source or "", known.request_id or coordinates, article_id, flow)
         data = ImageFailed(
             request_id=known.request_id,
             article=FailedArticle(id=article_id, revision=known.revision),
@@ -233,5 +233,11 @@ def _untellable(record: Record) -> Rejected:
 
 
 def _asker(job: Job) -> Asker:
-    carried = {name: job.event.extensions[name] for name in CARRIED if name in job.event.extensions}
-    return Asker(job.event.source, job.event.id, job.request.article.id, {"correlationid": job.event.id, **carried})
+    flow = _flow(job.event.id, job.event.extensions)
+    return Asker(job.event.source, job.event.id, job.request.article.id, flow)
+
+
+def _flow(request_id: str | None, extensions: Mapping[str, str]) -> dict[str, str]:
+    """Return what an outcome says of its flow: what the request did, else that the request began it."""
+    begun = {"correlationid": request_id} if request_id else {}
+    return begun | {name: extensions[name] for name in CARRIED if name in extensions}

@@ -119,9 +119,14 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
 def subject_frame(scene: Scene, width: int, height: int) -> tuple[float, float, float, float]:
     """Return left, top, right and lower edge, in pixels, of where the subject of a picture of that size usually is."""
     size = min(width, height) * SUBJECTS[scene.subject][1] * _SIZES[scene.size]
-    foot = (_FLIGHT[scene.size] if scene.subject in _FLYING else 0.83) * height
+    foot = _foot(scene) * height
     across = _PLACES[scene.place] * width
     return across - 0.55 * size, foot - size, across + 0.55 * size, foot
+
+
+def _foot(scene: Scene) -> float:
+    """Return how far down the picture the subject usually stands or flies, from 0 to 1."""
+    return _FLIGHT[scene.size] if scene.subject in _FLYING else 0.83
 
 
 def _place_subject(picture: Image.Image, scene: Scene, rng: Random) -> None:
@@ -130,8 +135,7 @@ def _place_subject(picture: Image.Image, scene: Scene, rng: Random) -> None:
     painter, scale = SUBJECTS[scene.subject]
     size = unit * scale * _SIZES[scene.size] * rng.uniform(0.96, 1.04)
     across = _PLACES[scene.place] + rng.uniform(-0.02, 0.02)
-    foot = _FLIGHT[scene.size] if scene.subject in _FLYING else 0.83
-    foot += rng.uniform(-0.02, 0.02)
+    foot = _foot(scene) + rng.uniform(-0.02, 0.02)
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     x, y = across * width, foot * height
     look = LOOKS[scene.style]

@@ -16,7 +16,7 @@ from consumer.engine.weights.refusal import shown, some
 from consumer.engine.weights.report import Mismatch, Report, by_block
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from consumer.engine.weights.lora import Pair
     from consumer.engine.weights.report import Problem
@@ -31,12 +31,13 @@ _LARGEST = 3.3895e38  # in bf16
 def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) -> Report:
     """Compare a LoRA file with the model's shapes; with `payload`, read all of it for values that are no numbers."""
     pairs, strangers = pair_up(source.tensors, shapes)
+    alphas = frozenset(pair.tensors["alpha"] for pair in pairs if "alpha" in pair.tensors)
     placed = Counter(place.module for pair in pairs for place in pair.places)
     halves = sorted(name for pair in pairs if not pair.whole for name in pair.tensors.values())
     mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
     wrong = {each.name for each in mismatched}
     good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
-    read = payload and not any(unfit_dtypes(source, _alphas(pairs)))
+    read = payload and not any(unfit_dtypes(source, alphas))
     bad, idle = _values(source, good) if read else ((), ())
     good = [pair for pair in good if not set(idle) & set(pair.tensors.values())]
     had = [name for pair in good for name in pair.tensors.values()]
@@ -58,11 +59,7 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
         idle=idle,
         payload=payload,
     )
-    return replace(report, problems=tuple(_problems(report, source, _alphas(pairs))))
-
-
-def _alphas(pairs: Iterable[Pair]) -> frozenset[str]:
-    return frozenset(pair.tensors["alpha"] for pair in pairs if "alpha" in pair.tensors)
+    return replace(report, problems=tuple(_problems(report, source, alphas)))
 
 
 def _values(source: Source, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
