@@ -52,6 +52,11 @@ class Settlement:
     facts: Mapping[str, Any] = field(default_factory=dict)
     announces: bool = False
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its letters."""
+        return sum(letter.size for letter in self.letters)
+
     def fall_back(self) -> Settlement:
         """The settlement to try once `letters` proved impossible; only where there is a `fallback`."""
         if self.fallback is None:

@@ -27,14 +27,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer import failpoints
-from consumer.errors import Fatal
 from consumer.failpoints import Place
+from consumer.kafka.batching import BatchLimit, instead_of
 from consumer.kafka.bus import BusError, LetterRefused
 from consumer.kafka.metadata import Risk
 from consumer.kafka.opening import Pace, open_books, pause
 from consumer.kafka.precedence import Precedence
 from consumer.kafka.work import Work
-from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from consumer.kafka.work import Crew
 
 log = structlog.get_logger(__name__)
-
-MAX_BATCH = 200
-"""Records settled in one transaction at most: keeps it far below the transaction timeout."""
 
 
 class ShardOwner:
@@ -77,7 +73,7 @@ class ShardOwner:
         self._touched: set[str] = set()
         self._told_trouble = ""
         self._in_transaction = False
-        self._batch_limit = MAX_BATCH
+        self._limit = BatchLimit()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -252,6 +248,7 @@ class ShardOwner:
                 await epoch.send_offsets(progress)
                 await epoch.commit()
         except TimeoutError as error:
+            self._limit.halve(len(batch))
             raise BusError(f"no answer within {self._pace.transaction} s") from error
         except LetterRefused:
             self._after_refusal([work for work, _ in batch])
@@ -274,18 +271,21 @@ class ShardOwner:
         ]
 
     def _take_batch(self) -> list[tuple[Work, Settlement]]:
-        batch = []
+        batch: list[tuple[Work, Settlement]] = []
+        size = 0
         settled = [work for work in self._works.values() if work.settlement is not None and self._is_ours(work)]
         for work in sorted(settled, key=lambda work: (work.settled_at, work.record.offset)):
             ledger, offset = self._ledgers[work.record.topic], work.record.offset
             self._precedence.confirm(work)
-            if work.settlement is not None and ledger.can_finish(offset):
-                ledger.finish(offset)
-                self._precedence.leave(work, work.settlement)
-                batch.append((work, work.settlement))
-                if len(batch) == self._batch_limit:
-                    self._wake.set()
-                    break
+            if work.settlement is None or not ledger.can_finish(offset):
+                continue
+            if not self._limit.admits(work.settlement, len(batch), size):
+                self._wake.set()
+                break
+            ledger.finish(offset)
+            self._precedence.leave(work, work.settlement)
+            batch.append((work, work.settlement))
+            size += work.settlement.size
         return batch
 
     def _is_ours(self, work: Work) -> bool:
@@ -313,7 +313,7 @@ class ShardOwner:
     def _close_books(self, batch: Iterable[tuple[Work, Settlement]], progress: Mapping[str, Progress]) -> None:
         for topic, committed in progress.items():
             self._ledgers[topic].committed = committed
-        self._batch_limit = min(2 * self._batch_limit, MAX_BATCH)
+        self._limit.double()
         now = time.monotonic()
         for work, settlement in batch:
             self._works.pop((work.record.topic, work.record.offset), None)
@@ -322,20 +322,11 @@ class ShardOwner:
     def _after_refusal(self, batch: Sequence[Work]) -> None:
         """Find the record whose letters are refused by halving; alone, it is given its fallback."""
         if len(batch) > 1:
-            self._batch_limit = len(batch) // 2
+            self._limit.halve(len(batch))
             return
         (work,) = batch
-        if work.settlement is None:
-            return
-        if work.settlement.fallback is None:
-            raise Fatal(
-                Reason.ANNOUNCEMENT_REFUSED,
-                f"The broker refuses even a short outcome for {work.record.topic}:{self.shard} offset "
-                f"{work.record.offset}. Check the outcome topic's max.message.bytes and this worker's rights: "
-                "leadart doctor.",
-            )
-        log.error("announcement_refused", topic=work.record.topic, shard=self.shard, offset=work.record.offset)
-        work.settlement = work.settlement.fall_back()
+        if work.settlement is not None:
+            work.settlement = instead_of(work.record, work.settlement)
 
     def _begin(self, record: Record, ledger: Ledger) -> None:
         coordinates = (record.topic, record.offset)

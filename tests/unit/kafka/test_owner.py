@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +14,14 @@ import pytest
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka import work
+from consumer.kafka.batching import MOST_BYTES
 from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
 from consumer.kafka.heads import Heads
 from consumer.kafka.metadata import Note, Risk, read_note, write_note
 from consumer.kafka.opening import Pace, pause
 from consumer.kafka.owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
+from consumer.testing.line import Journey
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -87,14 +91,14 @@ def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Se
 class Bench:
     """One shard, its broker, and a poll loop."""
 
-    def __init__(self, broker: MemoryBroker | None = None) -> None:
+    def __init__(self, broker: MemoryBroker | None = None, pace: Pace = QUICK) -> None:
         self.broker = broker or MemoryBroker()
         for topic in (LANE, SECOND):
             self.broker.offsets.setdefault((topic, 0), Progress(0, ""))
         self.hands = Hands()
         self.bus = MemoryBus(self.broker, (LANE, SECOND))
         self.owner = ShardOwner(
-            0, (LANE, SECOND), bus=self.bus, crew=self.hands, heads=Heads("heads", "group", 0), pace=QUICK
+            0, (LANE, SECOND), bus=self.bus, crew=self.hands, heads=Heads("heads", "group", 0), pace=pace
         )
 
     @asynccontextmanager
@@ -412,6 +416,45 @@ async def test_sizes_are_checked_before_a_transaction_begins() -> None:
         await bench.until(lambda: bench.visible() == [b"short"])
 
     assert bench.hands.errors == []
+
+
+async def test_a_transaction_is_bounded_in_bytes() -> None:
+    """Many dead letters of the largest size go out in several transactions, each small enough for its time."""
+    bench, count, size = Bench(), 20, 900_000
+    bench.hands.automatic = False
+    for _ in range(count):
+        bench.broker.publish(request())
+    committed = [0]
+    bench.broker.settled = lambda _shard: committed.append(len(bench.visible()))
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.open) == count)
+        for settle in bench.hands.open.values():
+            settle(Settlement((Letter(OUT, 0, b"a-1", b"x" * size, ()),)))
+        await bench.until(lambda: len(bench.hands.told) == count)
+
+    assert max(after - before for before, after in pairwise(committed)) == MOST_BYTES // size
+    assert bench.hands.errors == []
+
+
+async def test_a_broker_too_slow_for_a_whole_batch_is_asked_for_less() -> None:
+    """A transaction that got no answer in time is tried again in halves, until the broker keeps up."""
+    bench = Bench(pace=replace(QUICK, transaction=0.05))
+    bench.hands.automatic = False
+    for _ in range(20):
+        bench.broker.publish(request())
+
+    def journey(_owner: str, step: str, answered: str) -> Journey:
+        slow = step == "commit" and len(bench.broker.open[0].entries) > 3
+        return Journey(60.0 if slow else 0.0, lambda: bench.broker.faults(step), lambda: bench.broker.faults(answered))
+
+    async with bench.running():
+        await bench.until(lambda: len(bench.hands.open) == 20)
+        bench.broker.journey = journey
+        for offset, settle in bench.hands.open.items():
+            settle(outcome(offset))
+        await bench.until(lambda: len(bench.hands.told) == 20)
+
+    assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
 
 
 async def test_an_idle_lane_that_ends_in_a_marker_shows_no_lag() -> None:
