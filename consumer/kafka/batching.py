@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 MOST_RECORDS = 200
 MOST_BYTES = 8_000_000
-"""Dead letters hold whole originals: two hundred of the largest would be 200 MB, and no broker takes that in seconds."""
+"""Dead letters hold whole originals: two hundred of the largest are 200 MB, which no broker takes in seconds."""
 
 
 class BatchLimit:

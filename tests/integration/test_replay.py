@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,21 @@ async def test_forced_requests_get_new_pictures_once(site: Site, tmp_path: Path)
         assert (one["article"], one["reused"]) == (before["article"], False)
         assert one["variation"] >= FIRST_FORCED
         assert one["pictures"][0]["sha256"] != before["pictures"][0]["sha256"]
+
+
+async def test_what_cannot_be_varied_is_named_and_the_rest_goes(site: Site) -> None:
+    """A number that no program can write again, in a field unknown to us, keeps one request from being forced."""
+    odd = asking(site, "a-odd", later="LATER")
+    odd = replace(odd, value=(odd.value or b"").replace(b'"LATER"', b"1e999"))
+    await put(site, [odd, asking(site, "a-even")])
+    plain = told(site, "--from", "0", "--execute")
+    forced = told(site, "--from", "0", "--force", "--execute", status=1)
+
+    assert (plain["published"], plain["refused"]) == (2, 0)
+    assert (forced["published"], forced["refused"]) == (1, 1)
+    (refusal,) = forced["refusals"]
+    assert refusal["at"] == "0:0"
+    assert "cannot be written as JSON again" in refusal["why"]
 
 
 async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Path) -> None:

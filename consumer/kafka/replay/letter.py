@@ -75,8 +75,16 @@ def without_block(headers: Headers) -> Headers:
 def forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) -> Letter:
     """Return the letter with a new variation and an event id of its own, the same whenever this replay makes it.
 
-    `correlationid` leads back to the original event, unless the publisher set one.
+    `correlationid` leads back to the original event, unless the publisher set one. Raises ValueError for a request with
+    a number beyond what can be written again (a field that we do not know may hold 1e999).
     """
+    try:
+        return _forced(letter, event, request, at)
+    except ValueError as error:
+        raise ValueError(f"with another variation it cannot be written as JSON again: {error}") from error
+
+
+def _forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) -> Letter:
     variation = new_variation(at.replay, request.generation.variation)
     identity = json.dumps([at.replay, at.topic, at.partition, at.offset])
     attributes = {

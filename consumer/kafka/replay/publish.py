@@ -23,6 +23,7 @@ from schemas.names import BACKFILL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from consumer.jobs import Record
     from consumer.kafka.bus import Letter
     from consumer.kafka.epoch import KafkaEpoch
     from consumer.kafka.log_reader import LogReader
@@ -113,9 +114,10 @@ class Publisher:
         size = seen = 0
         async for original in self._source.originals(partition, offsets):
             seen += 1
-            letter = self._letter(original)
-            if letter.size > self._lane.max_bytes:
-                self._refuse(original, letter)
+            try:
+                letter = self._letter(original)
+            except ValueError as error:
+                self._refuse(original.record, str(error))
                 continue
             if letters and size + letter.size > BATCH_BYTES:
                 await self._write(epoch, letters)
@@ -127,18 +129,20 @@ class Publisher:
         self._watch(len(offsets))
 
     def _letter(self, original: Original) -> Letter:
+        """Return the record for the lane. Raises ValueError for one that the lane cannot take."""
         letter = replayed(original.record, original.theirs, self._topic, self._order.id)
-        if not self._order.force:
-            return letter
-        record = original.record
-        at = Origin(self._order.id, record.topic, record.partition, record.offset)
-        return forced(letter, original.event, original.request, at)
+        if self._order.force:
+            record = original.record
+            at = Origin(self._order.id, record.topic, record.partition, record.offset)
+            letter = forced(letter, original.event, original.request, at)
+        if letter.size > (most := self._lane.max_bytes):
+            raise ValueError(f"with our headers it has {letter.size} bytes, and {self._topic} takes {most}")
+        return letter
 
-    def _refuse(self, original: Original, letter: Letter) -> None:
+    def _refuse(self, record: Record, why: str) -> None:
         self.report.refused += 1
         if len(self.report.refusals) < REFUSALS_TOLD:
-            why = f"with our headers it has {letter.size} bytes, and {self._topic} takes {self._lane.max_bytes}"
-            self.report.refusals.append((f"{original.record.partition}:{original.record.offset}", why))
+            self.report.refusals.append((f"{record.partition}:{record.offset}", why))
 
     async def _write(self, epoch: KafkaEpoch, letters: Sequence[Letter]) -> None:
         if not letters:
