@@ -60,7 +60,7 @@ class Denoiser:
         if isinstance(order, Drop):
             self._drafts.pop(order.number, None)
         elif complaint := self._model.unfit(order.recipe.width, order.recipe.height):
-            self._say(Failed(order.number, *complaint, transient=False))
+            self._say(Failed(order.number, *complaint, transient=False, field="output"))
         elif trouble := attempt(lambda: self._read(order)):
             self._say(trouble.failure(order.number))
 

@@ -101,12 +101,13 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """From the child: no picture; `transient` when another try may go better."""
+    """From the child: no picture; `transient` when another try may go better, `field` what else would help."""
 
     number: int
     reason: Reason
     message: str
     transient: bool
+    field: str | None = None
 
 
 Order = Paint | Drop

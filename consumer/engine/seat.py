@@ -196,4 +196,4 @@ def _outcome(wish: Wish, reply: Painted | Failed) -> Picture | LeadartError:
     if isinstance(reply, Painted):
         return Picture(wish.recipe, reply.width, reply.height, reply.rgb, reply.seconds, prompt_cut=reply.prompt_cut)
     kind = Transient if reply.transient else Rejected
-    return kind(reply.reason, reply.message)
+    return kind(reply.reason, reply.message, field=reply.field)

@@ -33,7 +33,7 @@ class Trouble:
     def failure(self, number: int) -> Failed:
         """Return what is said of the picture that it was the end of."""
         if self.out_of_memory:
-            return Failed(number, Reason.TOO_LARGE, _TOO_LARGE, transient=False)
+            return Failed(number, Reason.TOO_LARGE, _TOO_LARGE, transient=False, field="output")
         if self.not_finite:
             return Failed(number, Reason.NOT_FINITE, _NOT_FINITE, transient=False)
         message = f"Painting failed with {self.name}; the worker's log has the details."

@@ -93,7 +93,7 @@ def paint(batch: list[Paint], device: str) -> None:
             os.write(1, b"\x00\x00\x00\x04this is no pickle")
             forever()
         if prompt == "fail":
-            say(Failed(order.number, Reason.NOT_PAINTED, "Told to fail.", transient=False))
+            say(Failed(order.number, Reason.NOT_PAINTED, "Told to fail.", transient=False, field="output"))
         elif prompt == "stumble":
             say(Failed(order.number, Reason.ENGINE_FAILED, "Told to stumble.", transient=True))
         else:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from consumer.engine.supervisor import ZImageEngine
-from consumer.errors import Fatal, Rejected, Transient
+from consumer.errors import Fatal, LeadartError, Rejected, Transient
 from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -68,6 +68,7 @@ async def test_replies_find_their_pictures() -> None:
     assert (picture.recipe, picture.width, picture.engine_seconds) == (recipe("mine"), 1, 0.5)
     assert steps == [(1, 2)]
     assert [type(result) for result in results] == [Picture, Rejected, Transient, Picture]
+    assert [result.field for result in results if isinstance(result, LeadartError)] == ["output", None]
     assert [result.recipe.prompt for result in results if isinstance(result, Picture)] == ["a", "b"]
 
 

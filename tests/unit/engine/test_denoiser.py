@@ -117,7 +117,7 @@ def test_sizes_beyond_the_model_are_refused_unpainted(tiny: Model, width: int, h
     session = Session(tiny)
     session.take(recipe_of(width=width, height=height))
     assert not session.denoiser.busy
-    assert session.failures[0].reason is reason
+    assert (session.failures[0].reason, session.failures[0].field) == (reason, "output")
     assert f"{width}x{height}" in session.failures[0].message
 
 

@@ -152,6 +152,7 @@ def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.Monke
     session.finish()
     assert sorted(session.pictures) == [1, 2]
     assert (session.failures[0].reason, session.failures[0].transient) == (Reason.TOO_LARGE, False)
+    assert session.failures[0].field == "output"
     assert "fewer pixels" in session.failures[0].message
 
 
