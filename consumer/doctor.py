@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights import check_folder, examine_house
+from consumer.engine.weights import adapter_files, check_folder, examine_house
 from consumer.errors import LeadartError
 from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import BusError
@@ -39,9 +39,9 @@ async def _guarded(
 
 
 async def _styles(settings: Settings) -> list[Finding]:
-    presets, folder = load_styles(settings.styles.file).presets, settings.engine.adapters
-    files = sorted(file.stem for file in folder.glob("*.safetensors")) if folder else []
-    require_adapters(presets.values(), settings.engine.kind, files)
+    presets, engine = load_styles(settings.styles.file).presets, settings.engine
+    files = adapter_files(engine.adapters) if engine.kind is EngineKind.ZIMAGE else []
+    require_adapters(presets.values(), engine.kind, [file.stem for file in files])
     return [Finding("styles", Verdict.OK, f"{len(presets)} presets: {', '.join(presets)}")]
 
 

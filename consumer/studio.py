@@ -94,14 +94,14 @@ def equipped(engine: EngineSettings) -> EngineSettings:
 
 
 def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[EngineSettings, Style]:
-    """Let the engine load the LoRA's folder, and the style name the LoRA too. Raises `Fatal`."""
+    """Let the engine load the LoRA, and the style name it; with its folder if others are named. Raises `Fatal`."""
     if engine.kind is EngineKind.SWATCH:
         raise Fatal(Reason.MISCONFIGURED, "The swatch engine paints without adapters: leave --adapter out.")
     named = [one for one in style.adapters if one.name != file.stem]
     if len(named) >= MOST_ADAPTERS:
         raise Fatal(Reason.MISCONFIGURED, f"The style {style.name!r} has {MOST_ADAPTERS} adapters already, the most.")
     wanted = (*named, WantedAdapter(file.stem, 1.0))
-    return engine.model_copy(update={"adapters": file.parent}), replace(style, adapters=wanted)
+    return engine.model_copy(update={"adapters": file.parent if named else file}), replace(style, adapters=wanted)
 
 
 async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:

@@ -46,7 +46,9 @@ class EngineSettings(BaseModel):
         False, description="Accept a checkpoint that covers the model in part; every event then tells the coverage."
     )
     adapters: Path | None = Field(
-        None, description="Folder of LoRA files (safetensors) that styles may name, each by its name without suffix."
+        None,
+        description="Folder of LoRA files (safetensors) that styles may name, each by its name without suffix; or one "
+        "such file.",
     )
     devices: str = Field(
         "auto",

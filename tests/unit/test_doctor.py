@@ -22,10 +22,14 @@ async def test_the_adapters_of_the_styles_are_looked_for_in_their_folder(tmp_pat
     shipped = bundled("styles.toml").read_text(encoding="utf-8")
     file.write_text(shipped + 'adapters = [{ name = "print.house" }]\n', encoding="utf-8")
     settings = Settings.model_validate({"styles": {"file": file}, "engine": {"adapters": folder}})
-    with pytest.raises(Fatal, match=r"'print\.house', but the engine has none"):
+    with pytest.raises(Fatal, match="is not there"):
         await _styles(settings)
 
     folder.mkdir()
+    (folder / "other.safetensors").touch()
+    with pytest.raises(Fatal, match=r"'print\.house', but the engine has other"):
+        await _styles(settings)
+
     (folder / "print.house.safetensors").touch()
     (finding,) = await _styles(settings)
     assert finding.verdict is Verdict.OK

@@ -125,7 +125,7 @@ async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
 
 
 async def test_a_lora_file_is_painted_with(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside those of the style, at full strength, out of the file's own folder; one of a style is not taken twice."""
+    """At full strength and alone; with its folder where the style names others; one of a style is not taken twice."""
     opened: list[EngineSettings] = []
 
     def open_engine(engine: EngineSettings) -> Loaded:
@@ -136,8 +136,11 @@ async def test_a_lora_file_is_painted_with(settings: Settings, tmp_path: Path, m
     file = tmp_path / "loras" / "print-house.safetensors"
     plain = await paint_one(settings, Wish("a harbour", adapter=file), tmp_path / "plain.png")
     styled = await paint_one(settings, Wish("a harbour", style="print", adapter=file), tmp_path / "styled.png")
+    other = file.with_stem("other")
+    with pytest.raises(Fatal, match="'other'"):  # the stand-in has no other
+        await paint_one(settings, Wish("a harbour", style="print", adapter=other), tmp_path / "both.png")
 
-    assert [engine.adapters for engine in opened] == [file.parent] * 2
+    assert [engine.adapters for engine in opened] == [file, file, file.parent]
     assert plain.adapters == styled.adapters == (Adapter("print-house", "a" * 64, 1.0),)
 
 

@@ -6,7 +6,7 @@ Only `apply` needs torch.
 """
 
 from consumer.engine.weights.folder import CARD, check_folder, unavailable
-from consumer.engine.weights.gate import examine_house
+from consumer.engine.weights.gate import adapter_files, examine_house
 from consumer.engine.weights.identity import identify, identify_house
 
-__all__ = ["CARD", "check_folder", "examine_house", "identify", "identify_house", "unavailable"]
+__all__ = ["CARD", "adapter_files", "check_folder", "examine_house", "identify", "identify_house", "unavailable"]

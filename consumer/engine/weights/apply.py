@@ -125,14 +125,14 @@ def _finite(tensor: torch.Tensor) -> bool:
     return bool(torch.isfinite(tensor.to(torch.bfloat16)).all())
 
 
-def load_adapters(transformer: Any, folder: Path | None) -> tuple[Adapter, ...]:
-    """Load every LoRA of the folder into the transformer, and leave none of them active.
+def load_adapters(transformer: Any, place: Path | None) -> tuple[Adapter, ...]:
+    """Load every LoRA of the folder, or the one that it is, into the transformer, and leave none of them active.
 
     An adapter is called what its file is called, without the suffix. Raises Fatal, also when fewer matrices are in
     place afterwards than the file has.
     """
-    with _told(folder or Path()):
-        files = adapter_files(folder)
+    with _told(place or Path()):
+        files = adapter_files(place)
     shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
     adapters = []
     for file in files:

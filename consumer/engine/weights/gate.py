@@ -53,19 +53,26 @@ def examine_house(settings: EngineSettings) -> list[str]:
     return told
 
 
-def adapter_files(folder: Path | None) -> list[Path]:
-    """Return the LoRA files of a folder in the order of their names; none without a folder. Raises Fatal."""
-    if folder is None:
+def adapter_files(place: Path | None) -> list[Path]:
+    """Return the LoRA files of a folder in the order of their names, or the one that it is; none for None.
+
+    Raises Fatal, also for a name that no style could say.
+    """
+    if place is None:
         return []
-    if not folder.is_dir():
-        raise refused(folder, "is not a folder", "Set LEADART_ENGINE__ADAPTERS to the folder of the LoRA files.")
-    seen = visible(folder)
+    if not place.exists():
+        raise refused(place, "is not there", "Set LEADART_ENGINE__ADAPTERS to a folder of LoRA files, or to one.")
+    seen = visible(place) if place.is_dir() else [place]
     for file in seen:
         if file.suffix.lower() in PICKLED:
             raise refused(file, "is pickled, which may run code, so it was not read", "Convert or remove it.")
     files = [file for file in seen if file.suffix == ".safetensors"]
     if not files:
-        raise refused(folder, "holds no .safetensors file", "Put LoRA files there, or unset LEADART_ENGINE__ADAPTERS.")
+        what = "holds no .safetensors file" if place.is_dir() else "is no .safetensors file"
+        raise refused(place, what, "Name LoRA files in safetensors, or unset LEADART_ENGINE__ADAPTERS.")
+    for file in files:
+        if not file.stem.isprintable():
+            raise refused(file, "has a name that cannot be printed", "Rename it: styles and events name it by that.")
     return files
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +18,6 @@ from schemas import Reason
 from tests.checkpoints import State, house_state, original, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from consumer.engine.weights.report import Report
 
     Shapes = dict[str, tuple[int, ...]]
@@ -203,9 +203,22 @@ def test_the_house_is_refused_for_any_of_its_files(settings: EngineSettings, tmp
     shutil.copy(settings.weights, folder)
     _refused(settings, "spring.safetensors is no LoRA", "--as lora")
     shutil.rmtree(folder)
-    _refused(settings, "is not a folder")
+    _refused(settings, "loras is not there")
     folder.mkdir()
     _refused(settings, "holds no .safetensors file")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.safetensors")).touch()
+    _refused(settings, "has a name that cannot be printed", "Rename it")
+
+
+def test_one_lora_file_may_stand_for_a_folder(settings: EngineSettings, tmp_path: Path) -> None:
+    """Then nothing beside it is looked at; a file of another kind is refused by its name."""
+    folder = tmp_path / "loras"
+    (folder / "old.pt").touch()
+    alone = settings.model_copy(update={"weights": None, "adapters": folder / "ink.v2.safetensors"})
+    assert len(examine_house(alone)) == 1
+    _refused(settings.model_copy(update={"adapters": folder / "old.pt"}), "old.pt is pickled")
+    (folder / "notes.txt").touch()
+    _refused(settings.model_copy(update={"adapters": folder / "notes.txt"}), "notes.txt is no .safetensors file")
 
 
 def _refused(settings: EngineSettings, *said: str) -> None:
