@@ -156,7 +156,7 @@ async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
     """Run `leadart` and return how long it took, from its start to its end."""
     begun = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "consumer", *arguments),
+        *(sys.executable, "-P", "-m", "consumer", *arguments),
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

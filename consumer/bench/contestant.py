@@ -40,7 +40,7 @@ class Contestant(Server):
             raise Fatal(Reason.INTERNAL, f"{self.name} ended by itself; its log ends:\n{self._log_tail()}")
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        return [sys.executable, "-m", _MODULES[self._side]], self._environment
+        return [sys.executable, "-P", "-m", _MODULES[self._side]], self._environment
 
     def _answers(self) -> bool:
         return self.running

@@ -19,7 +19,7 @@ async def build_model(folder: Path, module: str) -> None:
 
     `module` is the program that makes it. Raises `Fatal` with the end of its output when that fails.
     """
-    builder = (sys.executable, "-m", module, str(folder))
+    builder = (sys.executable, "-P", "-m", module, str(folder))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", guard.__file__, *builder),
         stdin=asyncio.subprocess.PIPE,

@@ -18,6 +18,7 @@ from rich.text import Text
 from consumer.demo.articles import load_edition
 from consumer.demo.newsroom import open_subscriber
 from consumer.demo.processes import Worker, running
+from consumer.demo.room import MARK, take_away
 from consumer.demo.stack import open_stack
 from schemas import ContractError, ImageFailed, ImageReady, names
 from schemas.cloudevents import read
@@ -38,12 +39,12 @@ async def run_dev(plan: Plan, env_file: Path | None, console: Console, *, with_w
     """Keep the stack up until cancelled, and tell of every outcome.
 
     The settings are in `env_file` (else `leadart.env` in the plan's folder) from the moment all is ready until the end.
-    Raises `Fatal` or `BusError` when a part cannot be had, or the worker dies.
+    Raises `Fatal` or `BusError` when a part cannot be had, the file is somebody else's, or the worker dies.
     """
     clock = monotonic()
-    plan.folder.mkdir(parents=True, exist_ok=True)
     env_file = env_file or plan.folder / "leadart.env"
-    env_file.unlink(missing_ok=True)  # whoever waits for it must not find that of an earlier run
+    take_away(env_file)  # whoever waits for it must not find that of an earlier run
+    article = _write_article(plan.folder)
 
     def tell(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
@@ -53,8 +54,7 @@ async def run_dev(plan: Plan, env_file: Path | None, console: Console, *, with_w
         worker = await _worker(ends, plan, stack) if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
         settings = stack.environment | ({"LEADART_HTTP__PORT": worker.port} if worker else {})
-        article = _write_article(plan.folder)
-        ends.callback(env_file.unlink, missing_ok=True)
+        ends.callback(take_away, env_file)
         write_settings(env_file, settings)
         tell(_instructions(settings, env_file, article, worker))
         tell(f"ready after {monotonic() - clock:.1f} s; Ctrl-C ends everything")
@@ -70,8 +70,11 @@ async def _worker(ends: AsyncExitStack, plan: Plan, stack: Stack) -> Worker:
 
 
 def _write_article(folder: Path) -> Path:
-    """Leave a request to play with."""
+    """Leave a request to play with, unless there is one that somebody has played with."""
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "article.json"
+    if file.exists():
+        return file
     request = load_edition()[0].request
     sample = {**request, "article": {**request["article"], "id": "sample-1"}}
     file.write_text(json.dumps(sample, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -82,7 +85,7 @@ def write_settings(file: Path, settings: Mapping[str, str]) -> None:
     """Write the file in one piece, for our eyes only: it holds the store's keys."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text("".join(f"{line}\n" for line in _lines(settings)), encoding="utf-8")
+    draft.write_text("".join(f"{line}\n" for line in [MARK, *_lines(settings)]), encoding="utf-8")
     draft.replace(file)
 
 

@@ -89,7 +89,8 @@ class Worker(Server):
             raise Fatal(Reason.INTERNAL, f"The worker ended by itself; its log {self.log} ends:\n{self._log_tail()}")
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        return [sys.executable, "-m", "consumer", "worker"], self._environment
+        # -P: a consumer.py in a person's own folder is not ours.
+        return [sys.executable, "-P", "-m", "consumer", "worker"], self._environment
 
     def _answers(self) -> bool:
         address = self.address

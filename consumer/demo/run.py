@@ -14,6 +14,7 @@ from consumer.demo.model import caveat
 from consumer.demo.newsroom import open_publisher, open_subscriber
 from consumer.demo.page import Imprint, render
 from consumer.demo.processes import Worker, running
+from consumer.demo.room import lay_out, make_room
 from consumer.demo.screen import fitted, open_screen, result_table
 from consumer.demo.stack import open_stack
 from consumer.demo.tickets import Desk
@@ -34,11 +35,12 @@ async def run_demo(plan: Plan, console: Console) -> int:
     """Run the demo and return its exit status: 0 only if every save got the outcome it should.
 
     Leaves `index.html`, `pictures/`, `events.jsonl` and `worker.log` in the plan's folder, in place of an earlier
-    run's. Raises `Fatal` or `BusError` when a part of the stack cannot be had, or the worker dies.
+    run's. Raises `Fatal` or `BusError` when the folder holds something else, a part of the stack cannot be had, or the
+    worker dies.
     """
     begun, clock = datetime.now(UTC), monotonic()
     fitted(console)
-    _make_room(plan.folder)
+    make_room(plan.folder)
     desk = Desk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
 
     def tell(text: str) -> None:
@@ -52,7 +54,7 @@ async def run_demo(plan: Plan, console: Console) -> int:
     styles = load_styles(settings.styles.file)
     verdict = judge(desk, styles, alone=not plan.shared)
     imprint = Imprint(begun, monotonic() - clock, remark)
-    _lay_out(plan.folder, render(desk, verdict, styles, imprint))
+    lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
     told = [*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]
     tell("\n".join(told))
@@ -84,18 +86,3 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: Desk, console: Co
                 await watch.until_all_is_answered(worker.check, stack.settings.engine.step_timeout_seconds)
             # Only with the worker gone is it sure that no second outcome is on its way.
             await watch.to_the_end()
-
-
-def _make_room(folder: Path) -> None:
-    """Make the folder. An earlier run's page and pictures stay until there is another page to take their place."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    for name in ("events.jsonl", "worker.log"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _lay_out(folder: Path, page: str) -> None:
-    """Write the page, and let go of pictures that it does not show."""
-    (folder / "index.html").write_text(page, encoding="utf-8")
-    for picture in (folder / "pictures").iterdir():
-        if picture.name not in page:
-            picture.unlink()

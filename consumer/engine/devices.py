@@ -21,7 +21,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PROBE = (sys.executable, "-m", "consumer.engine.devices")
+PROBE = (sys.executable, "-P", "-m", "consumer.engine.devices")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 _PROBE_SECONDS = 60.0

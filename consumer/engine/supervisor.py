@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
     from consumer.settings import EngineSettings
 
-CHILD = (sys.executable, "-m", "consumer.engine.child")
+CHILD = (sys.executable, "-P", "-m", "consumer.engine.child")
 """The command of the real engine process."""
 
 _log = structlog.get_logger(__name__)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from consumer.demo.room import MARK
 from consumer.settings import load_settings
 from tests.e2e.commands import Command, leadart
 
@@ -44,7 +45,7 @@ async def _publish_and_see(dev: Command, publish: str) -> None:
 async def test_a_cms_developer_has_everything_at_hand(tmp_path: Path) -> None:
     """The settings file comes when all is ready, the printed command works, and Ctrl-C ends everything well."""
     env_file = tmp_path / "leadart.env"
-    env_file.write_text("STALE=1\n")
+    env_file.write_text(f"{MARK}\nSTALE=1\n")
     options = ("--engine", "swatch", "--out", str(tmp_path), "--env-file", str(env_file))
     async with leadart("dev", *options) as dev:
         await dev.until("store at")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import pytest
 
 from consumer.demo.processes import Worker, running
 from consumer.embedded import Server
+from consumer.engine.devices import PROBE
+from consumer.engine.supervisor import CHILD
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
@@ -113,3 +116,13 @@ def test_a_worker_that_ended_by_itself_is_told_with_its_log(tmp_path: Path) -> N
 
     with pytest.raises(Fatal, match="it hurt"):
         worker.check()
+
+
+def test_a_module_of_the_same_name_in_the_working_folder_is_not_ours(tmp_path: Path) -> None:
+    """A CMS with a `consumer.py` or a `schemas.py` of its own does not become our worker, nor its engine."""
+    for name in ("consumer", "schemas"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(3)")
+    worker = Worker(tmp_path, {})._command()[0]
+    for command in ([*worker, "--help"], [*CHILD, "--help"], PROBE):
+        done = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, timeout=60, check=False)  # noqa: S603 - ours
+        assert done.returncode != 3, command

@@ -1,0 +1,60 @@
+"""The folder of a run: it takes the place of what an earlier run left there, and of nothing that is somebody else's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARK = "# Written by leadart dev, which removes it when it ends."
+"""First line of a settings file of ours."""
+
+_OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
+_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+
+
+def make_room(folder: Path) -> None:
+    """Make the folder. An earlier run's page and pictures stay until there is another page to take their place.
+
+    Raises `Fatal` when it cannot be made, or holds what no run of ours has left there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        seen = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+        if strangers := sorted(seen - _OURS):
+            raise _refused(f"{folder} holds {strangers[0]}, which is not the demo's")
+        (folder / "pictures").mkdir(exist_ok=True)
+        for name in ("events.jsonl", "worker.log"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def lay_out(folder: Path, page: str) -> None:
+    """Write the page, and let go of an earlier run's pictures that it does not show."""
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    for picture in (folder / "pictures").iterdir():
+        if _PICTURE.fullmatch(picture.name) and picture.name not in page:
+            picture.unlink()
+
+
+def take_away(settings: Path) -> None:
+    """Remove a settings file that a run of ours wrote. Raises `Fatal` for any other file."""
+    try:
+        written = settings.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(f"{settings}: {error.strerror}") from error
+    if not written.startswith(MARK.encode()):
+        raise _refused(f"{settings} is there and was not written by leadart dev, which writes its settings to it")
+    settings.unlink()
+
+
+def _refused(what: str) -> Fatal:
+    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another place.")
