@@ -10,7 +10,7 @@ from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import BusError
 from consumer.kafka.preconditions import examine_bus
 from consumer.settings import EngineKind
-from consumer.storage import S3Store
+from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.styles import load_styles, require_adapters
 
 if TYPE_CHECKING:
@@ -61,4 +61,6 @@ async def _engine(settings: Settings) -> list[Finding]:
 async def _store(settings: Settings) -> list[Finding]:
     async with S3Store(settings.storage) as store:
         await store.prepare()
-    return [Finding("store", Verdict.OK, f"bucket {settings.storage.bucket} is there and honours conditional writes")]
+        early = await store.addresses_end_early()
+    found = [Finding("store", Verdict.OK, f"bucket {settings.storage.bucket} is there and honours conditional writes")]
+    return [*found, Finding("store", Verdict.WARNING, ADDRESSES_END_EARLY)] if early else found

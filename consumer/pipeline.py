@@ -10,12 +10,12 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from consumer import failpoints
 from consumer.breaker import Breaker
 from consumer.brief import Brief, make_brief
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Lane
 from consumer.singleflight import SingleFlight
@@ -32,7 +32,7 @@ from schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from consumer.errand import Errand, Timings
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
     from consumer.ports import Engine, Store
     from consumer.scheduler import Scheduler
     from consumer.styles import Styles
-
-MOST_OVERLOADED_WAIT = 5.0
-"""Seconds between two looks at a store that is down."""
-
-Result = TypeVar("Result")
 
 
 class Pipeline:
@@ -63,7 +58,6 @@ class Pipeline:
         engine: Engine,
         darkroom: Darkroom,
         store: Store,
-        store_retry_seconds: float = 1.0,
         troubles: Troubles | None = None,
         breaker: Breaker | None = None,
     ) -> None:
@@ -72,7 +66,6 @@ class Pipeline:
         self._engine = engine
         self._darkroom = darkroom
         self._store = store
-        self._store_retry_seconds = store_retry_seconds
         self._troubles = troubles or Troubles()
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
@@ -159,7 +152,7 @@ class Pipeline:
 
     async def _find_or_make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
         """Return the picture and whether it was there; None when the breaker is open."""
-        if (found := await self._patiently(Operation.FIND, lambda: self._store.find(recipe))) is not None:
+        if (found := await self._troubles.outlast(Operation.FIND, lambda: self._store.find(recipe))) is not None:
             return found, True
         try:
             made = await self._make(errand, recipe, flight)
@@ -228,25 +221,10 @@ class Pipeline:
         begun = time.monotonic()
         await failpoints.reached(Place.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._patiently(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
+        stored = await self._troubles.outlast(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
         await failpoints.reached(Place.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
-
-    async def _patiently(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Try again, for as long as it takes, while the store is down: that is no failure of the request."""
-        wait = self._store_retry_seconds
-        with self._troubles.watched(operation):
-            while True:
-                try:
-                    result = await attempt()
-                except Overloaded as error:
-                    self._troubles.begin(operation, error)
-                else:
-                    self._troubles.end(operation)
-                    return result
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, MOST_OVERLOADED_WAIT)
 
     async def _announce(self, errand: Errand, brief: Brief, stored: list[StoredPicture], *, reused: bool) -> ImageReady:
         request, stages = errand.job.request, errand.timings.stages
@@ -272,7 +250,7 @@ class Pipeline:
         )
 
     async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
-        url, expires = await self._patiently(Operation.ADDRESS, lambda: self._store.url(picture))
+        url, expires = await self._troubles.outlast(Operation.ADDRESS, lambda: self._store.url(picture))
         return ReadyPicture(
             index=index,
             url=url,

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from consumer.errors import Overloaded
 
-    from consumer.errors import Overloaded
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
     from schemas import Reason
 
+Result = TypeVar("Result")
+
 log = structlog.get_logger(__name__)
+
+MOST_SECONDS = 5.0
+"""Between two looks at a store that is down."""
 
 
 class Operation(StrEnum):
     """What is asked of the store. One may fail while the others work: a full disk is read as ever."""
 
+    GREET = "greet"
     FIND = "find"
     KEEP = "keep"
     ADDRESS = "address"
@@ -29,8 +37,9 @@ class Operation(StrEnum):
 class Troubles:
     """What of the store is down right now: told when it begins and when all is over, not by every job that waits."""
 
-    def __init__(self, count: Callable[[Reason], None] = lambda _reason: None) -> None:
+    def __init__(self, count: Callable[[Reason], None] = lambda _reason: None, retry_seconds: float = 1.0) -> None:
         self._count = count
+        self._retry_seconds = retry_seconds
         self._current: dict[Operation, Overloaded] = {}
         self._waiting: Counter[Operation] = Counter()
 
@@ -53,6 +62,21 @@ class Troubles:
             self._waiting[operation] -= 1
             if not self._waiting[operation] and self._current.pop(operation, None) is not None and not self._current:
                 log.info("overload_forgotten", operation=operation)
+
+    async def outlast(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Try again, for as long as it takes, while the store is down: that is no failure of a request."""
+        wait = self._retry_seconds
+        with self.watched(operation):
+            while True:
+                try:
+                    result = await attempt()
+                except Overloaded as error:
+                    self.begin(operation, error)
+                else:
+                    self.end(operation)
+                    return result
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, MOST_SECONDS)
 
     def begin(self, operation: Operation, error: Overloaded) -> None:
         """Take note that an operation failed."""

@@ -17,7 +17,6 @@ import structlog
 from consumer import failpoints
 from consumer.breaker import Breaker
 from consumer.engine import open_engine
-from consumer.errors import Overloaded
 from consumer.gauges import Gauges
 from consumer.kafka.bus import BusError
 from consumer.kafka.client import answered_within, open_admin, open_consumer
@@ -40,7 +39,7 @@ from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Pipeline
 from consumer.scheduler import Scheduler
 from consumer.settings import OnRevoke
-from consumer.storage import S3Store
+from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.styles import load_styles, require_adapters
 from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
@@ -173,7 +172,9 @@ class _Shift:
         self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
         self._breaker = Breaker(settings.worker.breaker_probe_seconds)
-        self._troubles = Troubles(lambda reason: stages.metrics.failures.labels(reason).inc())
+        self._troubles = Troubles(
+            lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
+        )
 
     async def work(self, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
         async with asyncio.TaskGroup() as jobs:
@@ -191,11 +192,11 @@ class _Shift:
                     task.cancel()
 
     async def _greet_store(self) -> None:
-        """Ask the store once, so that wrong keys are told at the start and not by the first article."""
-        try:
-            await self._stages.store.prepare()
-        except Overloaded as error:
-            self._troubles.begin(Operation.FIND, error)
+        """Check the store until all is well, so that wrong keys are told at the start and not by the first article."""
+        store = self._stages.store
+        await self._troubles.outlast(Operation.GREET, store.prepare)
+        if await self._troubles.outlast(Operation.GREET, store.addresses_end_early):
+            log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
     async def _stop(self, intake: Intake, crew: Crew) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
@@ -229,7 +230,6 @@ class _Shift:
             engine=self._stages.engine,
             darkroom=self._stages.darkroom,
             store=self._stages.store,
-            store_retry_seconds=worker.store_retry_seconds,
             troubles=self._troubles,
             breaker=self._breaker,
         )

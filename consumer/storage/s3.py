@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import aioboto3
 import structlog
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from consumer import __version__
 from consumer.errors import Overloaded
+from consumer.storage.client import credentials_end, open_client
 from consumer.storage.failures import bounded, code, status
-from consumer.storage.manifest import MANIFESTS, PICTURES, Manifest, manifest_key, stored_picture
+from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_picture
+from consumer.storage.policy import is_public, public_policy
 from consumer.storage.quick import QuickLook
 from schemas import Reason
 
@@ -27,9 +26,13 @@ if TYPE_CHECKING:
     from consumer.jobs import Recipe, Rendition, StoredPicture
     from consumer.settings import StorageSettings
 
+ADDRESSES_END_EARLY = (
+    "The store's credentials are temporary, and presigned addresses end with them, after hours at most: set "
+    "LEADART_STORAGE__PUBLIC_BASE_URL, or sign with the keys of a user."
+)
+
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NEVER = "private, no-store"
-_CONNECT_SECONDS = 5.0
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 _COMMIT_ROUNDS = 5
 
@@ -61,18 +64,7 @@ class S3Store:
         self._quick = QuickLook(None)
 
     async def __aenter__(self) -> Self:
-        settings = self._settings
-        secret = settings.secret_access_key
-        self._client = await self._stack.enter_async_context(
-            aioboto3.Session().client(
-                "s3",
-                endpoint_url=str(settings.endpoint_url) if settings.endpoint_url else None,
-                region_name=settings.region,
-                aws_access_key_id=settings.access_key_id,
-                aws_secret_access_key=secret.get_secret_value() if secret else None,
-                config=_client_config(settings),
-            )
-        )
+        self._client = await self._stack.enter_async_context(open_client(self._settings))
         self._quick = QuickLook(self._client)
         return self
 
@@ -94,7 +86,7 @@ class S3Store:
             return await self._commit(manifest)
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
-        """Return the public address, or a presigned one and when it expires."""
+        """Return the public address, or a presigned one and when it expires: with what signed it, if that is sooner."""
         base = self._settings.public_base_url
         if base is not None:
             return f"{str(base).rstrip('/')}/{picture.key}", None
@@ -105,13 +97,23 @@ class S3Store:
                 Params={"Bucket": self._pictures, "Key": picture.key},
                 ExpiresIn=self._settings.presigned_seconds,
             )
-        return presigned, expires
+            _, end = await credentials_end(self._client)
+        return presigned, min(expires, end) if end else expires
+
+    async def addresses_end_early(self) -> bool:
+        """True if presigned addresses end with the credentials of a role, which last for hours at most."""
+        if self._settings.public_base_url is not None:
+            return False
+        async with bounded(self._seconds):
+            temporary, _ = await credentials_end(self._client)
+        return temporary
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Check that the buckets can be used and that the store honours conditional writes.
 
         With `create`, buckets that are missing are made; with `public`, the pictures (and nothing else) become readable
-        to everybody. Raises `Overloaded` with what mends it. Doing it again changes nothing.
+        to everybody, unless the bucket has a policy of somebody else. Raises `Overloaded` with what mends it. Doing it
+        again changes nothing.
         """
         async with bounded(self._seconds):
             for bucket in dict.fromkeys((self._pictures, self._manifests)):
@@ -119,7 +121,7 @@ class S3Store:
                     await self._create(bucket)
                 await self._client.head_bucket(Bucket=bucket)
             if public:
-                await self._client.put_bucket_policy(Bucket=self._pictures, Policy=public_policy(self._pictures))
+                await self._open_pictures()
             await self._check_conditions()
 
     async def _keep_object(self, picture: StoredPicture, rendition: Rendition) -> None:
@@ -213,6 +215,23 @@ class S3Store:
             if code(error) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                 raise
 
+    async def _open_pictures(self) -> None:
+        """Set the policy where there is none: a bucket has one only, and writing it takes away what others wrote."""
+        bucket = self._pictures
+        try:
+            policy = (await self._client.get_bucket_policy(Bucket=bucket))["Policy"]
+        except ClientError as error:
+            if code(error) != "NoSuchBucketPolicy":
+                raise
+            await self._client.put_bucket_policy(Bucket=bucket, Policy=public_policy(bucket))
+            return
+        if not is_public(policy, bucket):
+            raise Overloaded(
+                Reason.MISCONFIGURED,
+                f"the bucket {bucket} has a policy already, which stays as it is; add the statement of this one to it: "
+                f"{public_policy(bucket)}",
+            )
+
     async def _check_conditions(self) -> None:
         probe = {"Bucket": self._manifests, "Key": f"{MANIFESTS}/probe", "Body": b"", "CacheControl": _NEVER}
         await self._client.put_object(**probe)
@@ -222,28 +241,3 @@ class S3Store:
                 "the store ignores `If-None-Match: *`, so two workers could announce different pictures of one recipe; "
                 "use a store that honours conditional writes (Amazon S3, SeaweedFS)",
             )
-
-
-def public_policy(bucket: str) -> str:
-    """Return the bucket policy (JSON) that lets everybody read the pictures and nothing else."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{bucket}/{PICTURES}/*",
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _client_config(settings: StorageSettings) -> Config:
-    return Config(
-        connect_timeout=min(_CONNECT_SECONDS, settings.timeout_seconds),
-        read_timeout=settings.timeout_seconds,
-        max_pool_connections=settings.connections,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        signature_version="s3v4",
-        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-        # We send the checksum that names the object; botocore's own CRC would be a second one over the same bytes.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )

@@ -17,7 +17,7 @@ from consumer import __version__
 from consumer.embedded import S3Server
 from consumer.errors import Overloaded
 from consumer.jobs import Rendition
-from consumer.storage import S3Store, manifest_key
+from consumer.storage import S3Store, manifest_key, public_policy
 from schemas import Reason
 from tests.samples import RECIPE
 
@@ -130,6 +130,19 @@ async def test_only_pictures_are_public(storage: StorageSettings) -> None:
     assert await _status(address) == 200
     assert await _status(f"{base}/{manifest_key(RECIPE.digest)}") == 403
     assert await _status(f"{base}?list-type=2") == 403
+
+
+async def test_the_policy_of_somebody_else_stays(storage: StorageSettings) -> None:
+    """A bucket has one policy: ours is set where there is none, found where it is, and else left to its owner."""
+    theirs = public_policy(storage.bucket).replace("s3:GetObject", "s3:PutObject")
+    async with S3Store(storage) as store:
+        await store.prepare(create=True, public=True)
+        await store.prepare(public=True)
+        await store._client.put_bucket_policy(Bucket=storage.bucket, Policy=theirs)
+        with pytest.raises(Overloaded, match=r"has a policy already.*s3:GetObject"):
+            await store.prepare(public=True)
+        kept = await store._client.get_bucket_policy(Bucket=storage.bucket)
+    assert "s3:PutObject" in kept["Policy"]
 
 
 async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None:

@@ -107,7 +107,7 @@ class Studio:
             engine=engine,
             darkroom=darkroom,
             store=self.store,
-            store_retry_seconds=0.001,
+            troubles=Troubles(retry_seconds=0.001),
         )
 
     async def produce(self, asked: Job) -> ImageReady:
@@ -338,6 +338,22 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     assert troubles() == "the store cannot be reached"
     assert counted == [Reason.STORE_UNAVAILABLE] * 3
     troubles.end(Operation.KEEP)
+    assert troubles() is None
+
+
+async def test_a_store_is_greeted_until_all_is_well() -> None:
+    """What the check at the start finds stays told although other calls succeed, and ends without any request."""
+    troubles, answers = Troubles(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
+    seen = []
+
+    async def prepare() -> None:
+        troubles.end(Operation.FIND)
+        seen.append(troubles())
+        if answers:
+            raise answers.pop()
+
+    await asyncio.wait_for(troubles.outlast(Operation.GREET, prepare), BOUND)
+    assert seen == [None, "conditions", "conditions", "conditions"]
     assert troubles() is None
 
 

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pydantic import SecretStr
 
 from consumer.errors import Overloaded
 from consumer.jobs import ModelIdentity, Recipe, Rendition
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store, public_policy
+from consumer.storage import S3Store, public_policy, stored_picture
+from consumer.storage.client import client_config
+from consumer.storage.policy import is_public
 from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECIPE = Recipe(
     prompt="x",
@@ -95,6 +102,82 @@ async def test_a_store_that_honours_conditions_is_accepted() -> None:
     await store(client).prepare()
 
     assert len(client.puts) == 2
+
+
+@pytest.mark.parametrize(("region", "host"), [("us-east-1", "s3"), ("eu-south-1", "s3.eu-south-1")])
+async def test_an_address_on_amazon_names_its_region(region: str, host: str) -> None:
+    """Younger regions know no other host; a bucket with dots in its name stands in the path, for the certificate."""
+    for bucket, begins in (("news", f"news.{host}.amazonaws.com/p"), ("a.news", f"{host}.amazonaws.com/a.news/p")):
+        settings = StorageSettings(bucket=bucket, region=region, access_key_id="k", secret_access_key=SecretStr("s"))
+        async with S3Store(settings) as opened:
+            address, _ = await opened.url(stored_picture(RECIPE, PICTURE))
+        assert address.startswith(f"https://{begins}")
+
+
+async def test_an_address_ends_with_the_credentials_that_signed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a role last for hours: the address says so, and so does the store that is asked beforehand."""
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    keys = {
+        "Version": 1,
+        "AccessKeyId": "k",
+        "SecretAccessKey": "s",
+        "SessionToken": "t",
+        "Expiration": end.isoformat(),
+    }
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    async with S3Store(StorageSettings(presigned_seconds=60)) as opened:
+        _, sooner = await opened.url(stored_picture(RECIPE, PICTURE))
+    async with S3Store(StorageSettings()) as opened:
+        _, expires = await opened.url(stored_picture(RECIPE, PICTURE))
+        assert await opened.addresses_end_early()
+    assert expires == end
+    assert sooner is not None
+    assert sooner < end
+    lasting = StorageSettings(access_key_id="k", secret_access_key=SecretStr("s"))
+    async with S3Store(lasting) as opened:
+        assert not await opened.addresses_end_early()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"access_key_id": "k"}, "LEADART_STORAGE__"), ({"region": "eu west"}, "eu west")],
+)
+async def test_what_cannot_be_a_client_is_told(settings: dict[str, str], told: str) -> None:
+    """Half a pair of keys or a region that is none is the operator's, and said like any other wrong setting."""
+    with pytest.raises(Overloaded, match=told) as refused:
+        async with S3Store(StorageSettings.model_validate(settings)):
+            pass
+    assert refused.value.reason is Reason.MISCONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("host", "direct"), [("127.0.0.1", True), ("[::1]", True), ("localhost", True), ("s3.de", False)]
+)
+def test_no_proxy_stands_before_this_machine(host: str, direct: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A proxy in the environment is for the world outside: the demo's own store is not there."""
+    settings = StorageSettings.model_validate({"endpoint_url": f"http://{host}:8333"})
+    assert (client_config(settings).proxies == {}) is direct
+
+
+def test_a_policy_is_known_however_it_is_written() -> None:
+    """Amazon answers with lists and other principals; a condition, a denial or another prefix is not the same."""
+    (ours,) = json.loads(public_policy("news"))["Statement"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    for change in (
+        {},
+        {"Principal": {"AWS": "*"}},
+        {"Action": ["s3:GetObject"]},
+        {"Resource": [ours["Resource"], "x"]},
+    ):
+        assert is_public(json.dumps({"Statement": [deny, ours | change]}), "news")
+    others: list[dict[str, object]] = [{"Effect": "Deny"}, {"Condition": {"Bool": {}}}, {"Resource": "news/x/*"}]
+    for other in others:
+        assert not is_public(json.dumps({"Statement": [deny, ours | other]}), "news")
+    assert not is_public("no json", "news")
 
 
 def test_the_policy_opens_the_pictures_only() -> None:

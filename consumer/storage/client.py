@@ -1,0 +1,83 @@
+"""The S3 client as leadart sets it up."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+from botocore.config import Config
+
+from consumer.storage.failures import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from consumer.settings import StorageSettings
+
+_CONNECT_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def open_client(settings: StorageSettings) -> AsyncIterator[Any]:
+    """Open a client with bounded connections. Raises `Overloaded` for keys, a region or a profile that cannot be."""
+    secret = settings.secret_access_key
+    async with bounded(settings.timeout_seconds):
+        opening = aioboto3.Session().client(
+            "s3",
+            endpoint_url=str(settings.endpoint_url) if settings.endpoint_url else None,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key_id,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=client_config(settings),
+        )
+        client = await opening.__aenter__()
+    try:
+        yield client
+    finally:
+        await opening.__aexit__(None, None, None)
+
+
+async def credentials_end(client: Any) -> tuple[bool, datetime | None]:
+    """Return whether the client signs with credentials that end, as those of a role do, and when, where that is known.
+
+    What they have signed ends with them.
+    """
+    credentials = client._request_signer._credentials  # noqa: SLF001 - no public name tells how they were come by
+    if credentials is None or not (await credentials.get_frozen_credentials()).token:
+        return False, None
+    return True, getattr(credentials, "_expiry_time", None)
+
+
+def client_config(settings: StorageSettings) -> Config:
+    """Return how the client waits, retries, signs, and names the host."""
+    host = settings.endpoint_url.host if settings.endpoint_url else None
+    return Config(
+        connect_timeout=min(_CONNECT_SECONDS, settings.timeout_seconds),
+        read_timeout=settings.timeout_seconds,
+        max_pool_connections=settings.connections,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        signature_version="s3v4",
+        s3={"addressing_style": _addressing(settings)},
+        # A proxy of the environment leads out of this machine, and what is on it is not there.
+        proxies={} if host and _is_this_machine(host) else None,
+        # We send the checksum that names the object; botocore's own CRC would be a second one over the same bytes.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
+def _addressing(settings: StorageSettings) -> str:
+    """Amazon's regions since 2019 know no address without the region in its host, which botocore's `auto` presigns."""
+    buckets = (settings.bucket, settings.manifest_bucket or "")
+    # No certificate of Amazon's is for a bucket's name with dots before the host's.
+    return "path" if settings.endpoint_url or any("." in bucket for bucket in buckets) else "virtual"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
