@@ -12,8 +12,8 @@ from consumer.cli.shared import EnvFile, console, settings_from
 
 def publish(
     file: Annotated[
-        typer.FileText,
-        typer.Argument(help="JSON file with the request's data; - for stdin.", encoding="utf-8"),
+        typer.FileBinaryRead,
+        typer.Argument(help="JSON file with the request's data; - for stdin."),
     ],
     env_file: EnvFile = None,
 ) -> None:

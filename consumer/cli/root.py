@@ -37,7 +37,7 @@ def main() -> None:
     """Run the command line; errors a person can act on are one sentence on stderr and exit status 1."""
     try:
         app()
-    except (LeadartError, BusError, BaseExceptionGroup) as error:
+    except (LeadartError, BusError, OSError, BaseExceptionGroup) as error:
         told = _told(error)
         if told is None:
             raise
@@ -54,6 +54,8 @@ def _told(error: BaseException) -> str | None:
         return f"{error.message} ({error.reason})"
     if isinstance(error, BusError):
         return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
+    if isinstance(error, OSError) and error.filename is not None:  # a person named it; a socket has no name
+        return f"{error.filename}: {error.strerror}"
     return None
 
 

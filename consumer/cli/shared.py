@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
-from consumer.settings import LogSettings, load_settings
+from consumer.settings import LogSettings, load_settings, strangers
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from consumer.settings import Settings
 
 EnvFile = Annotated[
@@ -30,17 +33,29 @@ def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> 
     """Load settings. Raises `typer.Exit` after naming every setting that is wrong, and what was expected."""
     try:
         settings = load_settings(env_file)
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
-            complain(f"{name}: {problem['msg']}")
+    except (ValidationError, SettingsError, UnicodeDecodeError) as error:
+        for sentence in _complaints(error):
+            complain(sentence)
         raise typer.Exit(2) from error
+    for name, nearest in strangers(env_file).items():
+        complain(f"{name} is no setting and is not used{f'; {nearest} is' if nearest else ''}")
     # What a command prints is for its reader; its log is not, unless something is wrong.
     if logging_to_stdout:
         configure_logs(settings.log)
     else:
         configure_logs(LogSettings(level="warning"), sys.stderr)
     return settings
+
+
+def _complaints(error: ValidationError | SettingsError | UnicodeDecodeError) -> Iterator[str]:
+    if isinstance(error, UnicodeDecodeError):
+        yield "The file given with --env-file is not UTF-8: save it as that."
+    elif isinstance(error, SettingsError):
+        yield f"{error}. A group of settings is no setting: LEADART_LOG__LEVEL is one, LEADART_LOG is not."
+    else:
+        for problem in error.errors():
+            name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
+            yield f"{name}: {problem['msg']}"
 
 
 def complain(sentence: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def styles(
     env_file: EnvFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).")
+        Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).", dir_okay=False)
     ] = None,
     prompt: Annotated[str | None, typer.Argument(help="What to paint on the sheet.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
@@ -53,7 +53,9 @@ def _table(presets: Iterable[Style]) -> Table:
 
 def generate(  # noqa: PLR0913, PLR0917 - its options
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
-    output: Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.")] = Path("picture.png"),
+    output: Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.", dir_okay=False)] = Path(
+        "picture.png"
+    ),
     env_file: EnvFile = None,
     style: Annotated[str | None, typer.Option(help="Style preset; see `leadart styles`.")] = None,
     model: Annotated[

@@ -56,7 +56,7 @@ async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
         await close_producer(producer)
 
 
-async def publish_file(settings: Settings, text: str) -> str:
+async def publish_file(settings: Settings, text: bytes) -> str:
     """Publish a request's data, given as JSON, and return the event's new id.
 
     Only what a record needs is checked, so that bad requests can be tried out. Raises `Rejected` for text without an

@@ -5,11 +5,15 @@ The configuration reference in `docs/configuration.md` is generated from these d
 
 from __future__ import annotations
 
+import difflib
+import os
+import re
 import socket
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, Field, HttpUrl, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -35,10 +39,16 @@ __all__ = [
     "TopicSettings",
     "WorkerSettings",
     "load_settings",
+    "strangers",
 ]
 
 PUBLISHED = frozenset({names.REQUESTED, names.BACKFILL})
 """Base names of the topics that others write to, and every group of workers reads."""
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+)(:[0-9]{1,5})?")
+
+_ALIKE = 0.8
+"""Of two names, the share of equal letters from which one may be a misspelling of the other."""
 
 TopicPrefix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]*$", max_length=64)]
 
@@ -130,7 +140,12 @@ class KafkaSettings(WithSecrets):
 
     def problems(self) -> dict[str, str]:
         """Say what is missing, and what would silently not be used."""
-        return {**self._unused(), **(self._without_credentials() if self.authenticated else {}), **self._half_a_pair()}
+        wanted = self._without_credentials() if self.authenticated else {}
+        return {**self._addresses(), **self._unused(), **wanted, **self._half_a_pair()}
+
+    def _addresses(self) -> dict[str, str]:
+        wrong = [one for one in self.bootstrap_servers.split(",") if not _ADDRESS.fullmatch(one.strip())]
+        return {"bootstrap_servers": f"{wrong[0].strip()!r} is not host:port"} if wrong else {}
 
     def _unused(self) -> dict[str, str]:
         """Who says nothing of the protocol but gives a password or an authority believes to be safe, and is not."""
@@ -305,3 +320,22 @@ class Settings(BaseSettings):
 def load_settings(env_file: Path | None = None) -> Settings:
     """Read the environment, over `env_file` if given. Raises pydantic's ValidationError, which names each field."""
     return Settings(_env_file=env_file)
+
+
+def strangers(env_file: Path | None = None) -> dict[str, str]:
+    """Return the variables that look like settings and are none, each with the setting that its name is nearest to.
+
+    They are not refused: an older worker shall start with the settings of a newer one.
+    """
+    known = {
+        f"LEADART_{group}__{name}".upper()
+        for group, field in Settings.model_fields.items()
+        for name in getattr(field.annotation, "model_fields", {})
+    }
+    given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
+    unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and "__" in name)
+    return {
+        name: next(iter(difflib.get_close_matches(name.upper(), sorted(known), 1, _ALIKE)), "")
+        for name in unknown
+        if name.upper() not in known
+    }

@@ -60,6 +60,26 @@ def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("generate", "a red boat", "--out", "."), "is a directory"),
+        (("publish", "FILE"), "no JSON object with an article.id"),
+        (("store", "prepare", "--env-file", "FILE"), "is not UTF-8"),
+        (("demo", "--out", "FILE/demo"), "Not a directory"),
+        (("dev", "--out", "FILE/dev"), "Not a directory"),
+    ],
+)
+def test_a_file_of_the_wrong_kind_is_a_sentence(tmp_path: Path, command: tuple[str, ...], told: str) -> None:
+    """A folder for a picture, a file for a folder, and text in another encoding end in words."""
+    (tmp_path / "latin").write_bytes("grün".encode("latin-1"))
+    done = leadart(*(one.replace("FILE", str(tmp_path / "latin")) for one in command))
+
+    assert done.returncode != 0
+    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         (("--size", "large"), "such as 256x256"),

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 from consumer.secrets import SecretMissing, read_secret
-from consumer.settings import HttpSettings, Settings, load_settings
+from consumer.settings import HttpSettings, Settings, load_settings, strangers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +67,10 @@ WRONG = {
         kafka(**SASL, SASL_MECHANISM="GSSAPI", SASL_PASSWORD=HUSH),
         {"kafka.sasl_mechanism": "Input should be 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512' or 'OAUTHBEARER'"},
     ),
+    "an address that is none": (
+        kafka(BOOTSTRAP_SERVERS="kafka-0:9092, kafka-1:nine"),
+        {"kafka.bootstrap_servers": "'kafka-1:nine' is not host:port"},
+    ),
     "a secret of the wrong kind": (
         {"KAFKA": f'{{"sasl_password": ["{HUSH}"]}}'},
         {"kafka.sasl_password": "Input should be a valid string"},
@@ -98,6 +102,43 @@ def test_the_command_line_names_the_variable(monkeypatch: pytest.MonkeyPatch, wh
     for place, problem in problems.items():
         assert f"leadart: LEADART_{place.replace('.', '__').upper()}: {problem}" in done.output
     assert HUSH not in done.output
+
+
+@pytest.mark.parametrize("servers", ["kafka", "10.0.0.1:9092,[::1]:9092", "broker-1.example.org:9092 , b:1"])
+def test_an_address_may_be_any_host(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    """Names, both kinds of numbers, with a port or without."""
+    assert load(monkeypatch, KAFKA__BOOTSTRAP_SERVERS=servers).kafka.bootstrap_servers == servers
+
+
+def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A misspelt pin would leave the weights unpinned; what Kubernetes and others set under our name is theirs."""
+    env_file = tmp_path / "leadart.env"
+    env_file.write_text("LEADART_ENGINE__WEIGHT_SHA256=ab\nleadart_http__port=1\nOTHER__NAME=1\n")
+    monkeypatch.setenv("LEADART_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092")
+    monkeypatch.setenv("LEADART_NOTHING__LIKE_IT_AT_ALL", "1")
+    told = {"LEADART_ENGINE__WEIGHT_SHA256": "LEADART_ENGINE__WEIGHTS_SHA256", "LEADART_NOTHING__LIKE_IT_AT_ALL": ""}
+
+    assert strangers(env_file) == told
+    done = CliRunner().invoke(app, ["styles", "--env-file", str(env_file)])
+    assert done.exit_code == 0
+    assert "WEIGHT_SHA256 is no setting and is not used; LEADART_ENGINE__WEIGHTS_SHA256 is" in done.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "content", "told"),
+    [({"LEADART_LOG": "debug"}, b"", "LEADART_LOG__LEVEL is one"), ({}, b"\xff\xfe", "--env-file is not UTF-8")],
+)
+def test_what_cannot_be_read_as_settings_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], content: bytes, told: str
+) -> None:
+    """A group set like a setting, or a file of another encoding, ends with status 2 and a sentence."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "env").write_bytes(content)
+    done = CliRunner().invoke(app, ["styles", "--env-file", str(tmp_path / "env")])
+
+    assert done.exit_code == 2
+    assert told in done.output
 
 
 SECRETS: dict[str, dict[str, str]] = {
