@@ -47,8 +47,8 @@ _HEAD = """\
 <!-- made by `make docs` from consumer/settings/; do not edit -->
 
 A setting is an environment variable. `--env-file FILE` reads the same names from a file (`leadart dev` writes one); the
-environment beats the file. An empty variable counts as not set, an unknown one is told and not used. When a value is wrong, the
-command names every such variable and what it expected, and exits with status 2.
+environment beats the file. An empty variable counts as not set, an unknown one is told and not used. When a value is
+wrong, the command names every such variable and what it expected, and exits with status 2.
 
 """
 
