@@ -49,7 +49,7 @@ def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, ad
     subject, language = subject_of(request)
     if not subject:
         field = "article.headline" if request.article.headline else "brief.prompt"
-        raise Rejected(Reason.MISSING_FIELD, f"{field} has no word that can be painted", field=field)
+        raise Rejected(Reason.MISSING_FIELD, f"`{field}` has no word that can be painted: write one.", field=field)
     prompt = style.prompt(subject, language)
     wanted = [Adapter(one.name, adapters[one.name], one.scale) for one in style.adapters if one.name in adapters]
     recipes = _recipes(request, style, prompt, model, tuple(wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ _TAGS = 5
 
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 _SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
+_PASSES = 3  # more are needed only by who builds one entity out of others
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
+_NO_STATEMENT = "?？!！…"
 _END = " .。!！?？…;；,，:：、"
 _SENTENCE = re.compile(
     r"[。！？]|(?<!\b[A-Z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)[.!?…](?=[\"”’')\]]*\s)"
@@ -51,14 +57,19 @@ _WORDLESS = _Grammar(". ", ", ")
 
 
 def clean(text: str) -> str:
-    """Return `text` as one line of NFC text without control characters and the chat template's commands.
+    """Return `text` as one line of NFC text without control characters, markup and the chat template's commands.
 
     Cleaning twice changes nothing. What is taken out leaves a space, so that no new command closes up over the gap.
     """
-    if text.isascii() and text.isprintable() and "<" not in text and "|" not in text:
+    if text.isascii() and text.isprintable() and not set("<|&") & set(text):
         return " ".join(text.split())
-    kept = "".join(_visible(character) for character in text)
-    return " ".join(_SPECIAL.sub(" ", unicodedata.normalize("NFC", kept)).split())
+    kept = _plain(text)
+    return " ".join(_SPECIAL.sub(" ", _TAG.sub(" ", kept)).split())
+
+
+def has_words(text: str) -> bool:
+    """True if there is a letter, a number or a symbol in the text: punctuation alone shows nothing."""
+    return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
 def shorten(text: str, length: int, mark: str = "") -> str:
@@ -93,10 +104,10 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
     section and tags. Quotation marks of an article are left out: the model would paint the words between them.
     """
     article = request.article
-    if own := clean(request.brief.prompt or "").rstrip(" .。"):
+    if has_words(own := clean(request.brief.prompt or "").rstrip(" .。")):
         return own, language_of(own, article.locale)
     headline = _bare(article.headline or "", _HEADLINE_LENGTH)
-    if not headline:
+    if not has_words(headline):
         return "", ""
     language = language_of(headline, article.locale)
     grammar = _GRAMMARS.get(language, _WORDLESS)
@@ -122,8 +133,16 @@ def alternative_of(request: ImageRequested) -> str:
         told = _LEAD_IN.sub("", own) or own
         return shorten(told[:1].upper() + told[1:], ALT_LENGTH, "…")
     grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)
-    whole = headline.rstrip(_END) + grammar.stop + _lead(article)
-    return whole if _lead(article) and len(whole) <= ALT_LENGTH else shorten(headline, ALT_LENGTH, "…")
+    lead = _lead(article)
+    whole = f"{_asked_or_told(headline, grammar)}{lead}"
+    return whole if lead and len(whole) <= ALT_LENGTH else shorten(headline, ALT_LENGTH, "…")
+
+
+def _asked_or_told(headline: str, grammar: _Grammar) -> str:
+    """Return the headline as a sentence before another: what asks or exclaims stays so, and asserts nothing."""
+    if headline.endswith(tuple(_NO_STATEMENT)):
+        return headline + grammar.stop[1:]
+    return headline.rstrip(_END) + grammar.stop
 
 
 def terms(texts: Iterable[str], length: int) -> str:
@@ -135,6 +154,21 @@ def terms(texts: Iterable[str], length: int) -> str:
             found.setdefault(bare.casefold(), bare)
     found.pop("", None)
     return shorten(", ".join(found.values()), length)
+
+
+def _plain(text: str) -> str:
+    """Resolve what HTML writes as `&amp;`, however often it was escaped, and leave out what cannot be seen."""
+    kept = _seen(text)
+    for _ in range(_PASSES):
+        resolved = _ENTITY.sub(lambda found: unescape(found[0]), _AMPERSAND.sub("&", kept))
+        if resolved == kept:
+            return kept
+        kept = _seen(resolved)
+    return _ENTITY.sub(lambda found: f"& {found[0][1:]}", kept)
+
+
+def _seen(text: str) -> str:
+    return unicodedata.normalize("NFC", "".join(_visible(character) for character in text))
 
 
 def _visible(character: str) -> str:

@@ -41,7 +41,7 @@ failed, superseded or expired. Events are CloudEvents 1.0: published in binary m
 - The record key is the article id, and one partitioner serves all producers of a topic: librdkafka's default differs
   from Java's murmur2.
 - The state of a slot is its outcome with the highest revision.
-- Events with equal `source` and `id` are the same event: handle them once.
+- Events with equal `source` and `id` are the same event: handle them once, but take newer addresses from a repeat.
 - Unknown fields are to be ignored; new ones may come without notice. What cannot stay compatible gets a type `.v2`.
 - A house may put a prefix before the topic names, such as `staging-`.
 """

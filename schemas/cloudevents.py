@@ -34,6 +34,8 @@ Headers = Iterable[tuple[str, bytes | None]]
 EVENT_BYTES: Final = 64 * 1024
 """Most bytes of a record's value: what CloudEvents asks every hop to carry."""
 ENVELOPE_MEDIA_TYPE: Final = "application/cloudevents+json"
+CONTENT_TYPES: Final = ("content-type", "ce_datacontenttype")
+"""The headers that tell `datacontenttype`."""
 
 
 def read(headers: Headers, value: bytes | None) -> Event:
@@ -90,19 +92,31 @@ def _media_type(content_type: str) -> str:
 
 
 def _from_headers(headers: Headers) -> dict[str, str]:
-    attributes: dict[str, str] = {}
+    told: dict[str, str] = {}
     for header, raw in headers:
         name = attribute_name(header)
         if name is None:
             continue
-        if name in attributes:
+        if header.lower() in told:
             raise ContractError(
                 Reason.DUPLICATE_HEADER,
                 f"Two headers tell attribute `{shown(name)}`: send it once.",
                 field=shown(header),
             )
-        attributes[name] = _header_text(header, raw)
-    return attributes
+        told[header.lower()] = _header_text(header, raw)
+    _agree_on_content_type(told)
+    return {name: text for header, text in told.items() if (name := attribute_name(header)) is not None}
+
+
+def _agree_on_content_type(told: Mapping[str, str]) -> None:
+    """Some clients (SmallRye's and JavaScript's) tell the content type twice and alike: its own way and with `ce_`."""
+    if len({told[header] for header in CONTENT_TYPES if header in told}) > 1:
+        first, second = CONTENT_TYPES
+        raise ContractError(
+            Reason.DUPLICATE_HEADER,
+            f"Headers `{first}` and `{second}` differ: send the first alone, or both alike.",
+            field=second,
+        )
 
 
 def _header_text(header: str, raw: bytes | None) -> str:

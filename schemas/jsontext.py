@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
 
 from schemas.reasons import ContractError, Reason
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_DEEPEST: Final = 4
+_NAME: Final = re.compile(r"\w{1,40}", re.ASCII)
+
 
 def parse_json(value: bytes) -> object:
-    """Parse one JSON document. Raises `ContractError` (`not_utf8`, `not_json`) and nothing else.
+    """Parse one JSON document. Raises `ContractError` and nothing else.
+
+    Its reason is `not_utf8` or `not_json`, or `invalid_field` for a text with half a character, which it then names.
 
     Stricter than the standard library's parser, which takes NaN, UTF-16 and lone surrogates, and whose error for deep
     nesting is no ValueError.
@@ -21,13 +33,52 @@ def parse_json(value: bytes) -> object:
         raise ContractError(
             Reason.NOT_UTF8, f"The value is not UTF-8 at byte {error.start}: encode it as UTF-8."
         ) from None
+    place = None
     try:
         return from_json(value, allow_inf_nan=False)
     except ValueError as error:
+        with suppress(RecursionError):
+            place = _half_character(parse_with_halves(value))
+        if place is not None:
+            raise ContractError(
+                Reason.INVALID_FIELD,
+                f"`{place}` holds half a character: cut text between characters, not within one.",
+                field=place,
+            ) from None
         raise ContractError(
             Reason.NOT_JSON,
             f"The value is not JSON ({error}): send one JSON document, or the content type that it has.",
         ) from None
+
+
+def parse_with_halves(value: bytes) -> object:
+    """Parse a document whose texts may hold halves of characters; None for any other document."""
+    if b"\\ud" not in value.lower():
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _members(document: object) -> Iterable[tuple[object, object]]:
+    if isinstance(document, dict):
+        return document.items()
+    return enumerate(document) if isinstance(document, list) else ()
+
+
+def _half_character(document: object, place: str = "data") -> str | None:
+    """Return the dotted path of the first text with half a character, as far as names are names; None without any."""
+    if isinstance(document, str):
+        return place if _HALF.search(document) else None
+    for name, member in _members(document):
+        if _HALF.search(str(name)):
+            return place
+        told = _NAME.fullmatch(str(name)) and place.count(".") < _DEEPEST
+        within = place if not told else str(name) if place == "data" else f"{place}.{name}"
+        if (found := _half_character(member, within)) is not None:
+            return found
+    return None
 
 
 def dump_json(data: object) -> bytes:

@@ -84,7 +84,7 @@ class Reason(StrEnum):
     DUPLICATE_HEADER = (
         "duplicate_header",
         "One CloudEvents attribute is told by two headers, so it has no one value.",
-        "Send each `ce_` header and `content-type` once; check for a proxy or an interceptor that adds its own.",
+        "Send each `ce_` header and `content-type` once; a proxy or an interceptor may add its own.",
     )
     UNKNOWN_STYLE = (
         "unknown_style",

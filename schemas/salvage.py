@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.cloudevents import attribute_name
-from schemas.event import Event
+from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
+from schemas.event import CORE, Event
 from schemas.fields import ArticleId, Revision, Slot
-from schemas.jsontext import parse_json
+from schemas.jsontext import parse_json, parse_with_halves
 from schemas.reasons import ContractError
 from schemas.requested import Output
 
@@ -44,13 +47,15 @@ class Salvage:
 def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
     """Read what can be read of any record, of any size. Never raises.
 
-    Whatever the content type says, a value with a `specversion` is taken for a whole event. The article id is the
-    data's, else the record key; the slot is the default one where there is an article and no slot is named.
+    A value with a `specversion` is taken for a whole event, unless headers tell one and the content type promises none.
+    The article id is the data's, else the record key; the slot is the default one where there is an article and no slot
+    is named.
     """
-    document = _object(value)
-    whole = "specversion" in document
-    attributes = document if whole else _told_once(headers)
-    data = _member(document, "data") if whole else document
+    document, told = _object(value), _told_once(headers)
+    promised = told.get("datacontenttype", "").lower().startswith(ENVELOPE_MEDIA_TYPE)
+    whole = "specversion" in document and (promised or "specversion" not in told)
+    attributes = document if whole else told
+    data = _data(document) if whole else document
     article = _member(data, "article")
     return Salvage(
         request_id=_attribute("id", attributes),
@@ -71,17 +76,25 @@ def _slot(data: Mapping[str, Any]) -> str | None:
 
 
 def _told_once(headers: Headers) -> dict[str, str]:
-    texts: dict[str, list[str]] = {}
+    texts: dict[str, set[str]] = {}
     for header, raw in headers:
-        texts.setdefault(attribute_name(header) or "", []).append(_text(raw) or "")
-    return {name: told[0] for name, told in texts.items() if len(told) == 1}
+        texts.setdefault(attribute_name(header) or "", set()).add(_text(raw) or "")
+    return {name: told.pop() for name, told in texts.items() if len(told) == 1}
+
+
+def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    encoded = document.get("data_base64")
+    if isinstance(encoded, str):
+        with suppress(ValueError):
+            return _object(base64.b64decode(encoded, validate=True))
+    return _member(document, "data")
 
 
 def _object(value: bytes | None) -> Mapping[str, Any]:
     try:
         document = parse_json(value or b"")
     except ContractError:
-        return {}
+        document = parse_with_halves(value or b"")
     return document if isinstance(document, dict) else {}
 
 
@@ -92,6 +105,8 @@ def _member(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _attribute(name: str, attributes: Mapping[str, Any]) -> str | None:
     text = attributes.get(name)
+    if isinstance(text, int) and name not in CORE:
+        text = json.dumps(text)
     if not isinstance(text, str):
         return None
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.client import answered_within, connection, first_contact
 from consumer.kafka.closing import close_producer
-from schemas import Reason, names
+from schemas import ContractError, Reason, names
 from schemas.cloudevents import write
 
 if TYPE_CHECKING:
@@ -57,15 +58,16 @@ async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
 
 
 async def publish_file(settings: Settings, text: bytes) -> str:
-    """Publish a request's data, given as JSON, and return the event's new id.
+    """Publish a request's data, given as JSON, byte for byte, and return the event's new id.
 
     Only what a record needs is checked, so that bad requests can be tried out. Raises `Rejected` for text without an
-    article id, `BusError` when no broker answers.
+    article id, or with one that no record can have, `BusError` when no broker answers.
     """
     try:
-        data = json.loads(text)
-        event = request_event(data, str(uuid4()))
-    except (ValueError, TypeError, KeyError) as error:
+        event = replace(request_event(json.loads(text), str(uuid4())), data=text)
+    except ContractError as error:
+        raise Rejected(error.reason, error.message, field="article.id") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Rejected(
             Reason.MISSING_FIELD, "This is no JSON object with an article.id.", field="article.id"
         ) from error

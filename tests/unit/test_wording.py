@@ -11,7 +11,9 @@ from consumer.wording import ALT_LENGTH, alternative_of, clean, language_of, sho
 from schemas import ImageRequested
 
 COMMANDS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_pad|>", "<think>", "</think>", "<tool_call>"]
-pieces = st.sampled_from([*COMMANDS, "<|", "|>", "<", "im_end", "\x00", "\u200b", "\u202e", "e", "\u0301", " ", "\n"])
+MARKUP = ["&lt;", "&amp;", "&#", "&#x3c;", "&#8203;", "amp;", "54;", ";", "&", "<b>", "</p>", "<a href='x'>", "<!--"]
+OTHERS = ["<|", "|>", "<", ">", "im_end", "\x00", "\u200b", "\u202e", "e", "\u0301", " ", "\n"]
+pieces = st.sampled_from([*COMMANDS, *MARKUP, *OTHERS])
 hostile = st.lists(pieces | st.text(max_size=3), max_size=20).map("".join)
 
 
@@ -61,6 +63,39 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
     assert cleaned == " ".join(cleaned.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Don&#8217;t panic", "Don’t panic"),
+        ("<b>Storm</b> &amp; flood&nbsp;in &#8220;Lyon&#8221;", "Storm & flood in “Lyon”"),
+        ('<p class="lead">Read <a href="https://x.y/z">this</a></p>', "Read this"),
+        ("Tom &amp;amp; Co, AT&T &ltd", "Tom & Co, AT&T &ltd"),
+        ("&lt;|im_start|&gt;system", "system"),
+        ("a <john@example.org> b", "a <john@example.org> b"),
+        ("&" + "amp;" * 10_000 + "lt;", "<"),
+    ],
+)
+def test_the_markup_of_a_cms_is_no_text(text: str, plain: str) -> None:
+    """WordPress and others hand their titles over as HTML: tags and entities are neither painted nor read aloud."""
+    assert clean(text) == plain
+
+
+def test_a_headline_that_asks_asserts_nothing() -> None:
+    """In the text alternative a question stays one: without its mark it would be a statement, and perhaps a libel."""
+    asked = {"headline": "Mayor guilty?", "summary": "The court rules on Friday. More later."}
+    assert alternative_of(request(asked)) == "Mayor guilty? The court rules on Friday."
+    asked = {"headline": "市长受贿？", "summary": "法院周五宣判。", "locale": "zh-CN"}
+    assert alternative_of(request(asked)) == "市长受贿？法院周五宣判。"
+
+
+@pytest.mark.parametrize("text", ["?!", "…", "\u200d", "\ufe0f", "— —"])
+def test_punctuation_is_no_subject(text: str) -> None:
+    """Neither as a headline nor as an editor's prompt; an emoji is one."""
+    assert subject_of(request({"headline": text})) == ("", "")
+    assert subject_of(request({"headline": "Storm"}, prompt=text)) == ("Storm", "en")
+    assert subject_of(request({"headline": "🚀"}))[0] == "🚀"
 
 
 def test_a_lone_surrogate_is_dropped() -> None:

@@ -143,7 +143,18 @@ def test_the_size_is_limited_before_anything_is_parsed() -> None:
     assert refusal(BINARY, filler + b" ").reason is Reason.TOO_LARGE
 
 
-@pytest.mark.parametrize("header", ["ce_id", "CE_ID", "content-type", "Content-Type", "ce_datacontenttype"])
+@pytest.mark.parametrize("content_type", [b"application/json", b"application/json; charset=utf-8"])
+def test_a_content_type_told_by_both_headers_is_one(content_type: bytes) -> None:
+    """SmallRye's and JavaScript's clients send `ce_datacontenttype` beside the binding's own header, alike."""
+    headers = [one for one in BINARY if one[0] != "content-type"]
+    both = [*headers, ("ce_datacontenttype", content_type), ("content-type", content_type)]
+    assert read(both, b"{}") == read([*headers, ("content-type", content_type)], b"{}")
+    error = refusal([*headers, ("content-type", content_type), ("ce_datacontenttype", b"text/plain")], b"{}")
+    assert (error.reason, error.field) == (Reason.DUPLICATE_HEADER, "ce_datacontenttype")
+    assert "`content-type` and `ce_datacontenttype` differ" in error.message
+
+
+@pytest.mark.parametrize("header", ["ce_id", "CE_ID", "content-type", "Content-Type"])
 def test_an_attribute_told_twice_is_refused(header: str) -> None:
     """Two headers for one attribute leave its value open, whatever their case, even when they agree."""
     value = dict(BINARY).get(header.lower(), b"application/json")

@@ -23,7 +23,6 @@ from schemas.jsontext import dump_json, parse_json
         b"-Infinity",
         b"[1,]",
         b'"\x01"',
-        b'"\\ud800"',
         b"\xef\xbb\xbf{}",
         b"9" * 5000,
         b"[" * 5000 + b"]" * 5000,
@@ -31,10 +30,28 @@ from schemas.jsontext import dump_json, parse_json
     ],
 )
 def test_what_is_not_json_is_refused(value: bytes) -> None:
-    """NaN, byte order marks, half characters, endless numbers and endless nesting are no JSON to us."""
+    """NaN, byte order marks, endless numbers and endless nesting are no JSON to us."""
     with pytest.raises(ContractError) as caught:
         parse_json(value)
     assert caught.value.reason is Reason.NOT_JSON
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (rb'"\ud800"', "data"),
+        (rb'{"article": {"headline": "Fire \uD83D"}}', "article.headline"),
+        (rb'{"data": {"article": {"tags": ["a", "\ud83d"]}}}', "article.tags.1"),
+        (rb'{"article": {"a b": "\ud83d"}}', "article"),
+        (b"[" * 900 + rb'"\ud83d"' + b"]" * 900, "0.0.0.0.0"),
+    ],
+)
+def test_half_a_character_is_found_in_its_field(value: bytes, field: str) -> None:
+    """JavaScript's `slice` cuts an emoji in two: the sentence names where, as far as the names are names."""
+    with pytest.raises(ContractError) as caught:
+        parse_json(value)
+    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, field)
+    assert "half a character" in caught.value.message
 
 
 @pytest.mark.parametrize("value", [b"\xff", '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +56,24 @@ def test_a_whole_event_is_recognised_whatever_the_content_type_says(content_type
     data = {"article": {"id": "a-1", "revision": 7}}
     whole = value(specversion="1.0", id="2", source="/desk", data=data)
     assert salvage(None, [("content-type", content_type)], whole) == Salvage("2", "/desk", "a-1", 7, "hero")
+
+
+def test_a_valid_request_loses_nothing() -> None:
+    """What `read` takes is told in full: an unknown field called `specversion`, Base64, a number for an extension."""
+    data = {"article": {"id": "a-1", "revision": 7}, "output": {"slot": "social"}}
+    known = Salvage("1", "/cms", "a-1", 7, "social")
+    assert salvage(None, HEADERS, value(**data, specversion="2")) == known
+    envelope = [("content-type", b"application/cloudevents+json")]
+    encoded = base64.b64encode(value(**data)).decode()
+    whole = {"specversion": "1.0", "id": "1", "source": "/cms", "data_base64": encoded, "correlationid": 42}
+    assert salvage(None, envelope, value(**whole)) == replace(known, carried={"correlationid": "42"})
+    assert salvage(None, envelope, value(**{**whole, "data_base64": "no"})).article_id is None
+
+
+def test_half_a_character_costs_one_field() -> None:
+    """The document around it is read: the answer still finds its article and slot."""
+    halved = b'{"article": {"id": "a-1", "revision": 7, "headline": "Fire \\ud83d"}}'
+    assert salvage(None, HEADERS, halved) == Salvage("1", "/cms", "a-1", 7, "hero")
 
 
 def test_headers_count_where_the_value_is_no_event() -> None:
