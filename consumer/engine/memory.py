@@ -22,7 +22,13 @@ DECODED_PIXELS = 1024 * 1024
 """Most pixels of one decode: beyond, a call of its own costs little beside its work, and memory is dear."""
 
 _UNBOUNDED = 1 << 30
-_REFUSALS = ("can't allocate memory", "not enough memory", "out of memory", "_STATUS_ALLOC_FAILED")
+_REFUSALS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute this computation",  # cuDNN, when no workspace fits
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -70,6 +76,7 @@ class Memory:
     def free(self) -> None:
         """Give back what nobody holds. Call it where no frame of the failed call is alive any more."""
         gc.collect()
+        self._placement.gather()
         self._placement.empty_cache()
 
     def relieve_call(self, calls: tuple[Call, ...]) -> bool:

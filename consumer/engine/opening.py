@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from consumer.engine.compiling import compile_blocks
 from consumer.engine.model import Model, find_device, load_pipeline
 from consumer.engine.warmup import warm_up
 from consumer.engine.weights.apply import load_house
@@ -14,9 +15,6 @@ from schemas import Reason
 
 if TYPE_CHECKING:
     from consumer.settings import EngineSettings
-
-RECOMPILE_LIMIT = 64
-"""Variants of a block that are compiled before torch falls back to eager: masks and each set of adapters make some."""
 
 
 def open_model(settings: EngineSettings, device: str) -> Model:
@@ -35,8 +33,6 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     house = load_house(pipeline.transformer, settings)
     model = Model(pipeline, target, settings.memory, house)
     if settings.compile:
-        # One compiled block serves all layers; with dynamic shapes it serves all sizes and prompts.
-        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT  # noqa: SLF001 - the documented place of this setting
-        model.transformer.compile_repeated_blocks(dynamic=True)
+        compile_blocks(model.transformer, target)
     warm_up(model, settings, settings.model)
     return model

@@ -66,6 +66,11 @@ class Placement:
         self._apply()
         return True
 
+    def gather(self) -> None:
+        """After trouble under `offload`: take every part off the device, one that was moved by half with it."""
+        if self.policy is MemoryPolicy.OFFLOAD:
+            self._pipeline.maybe_free_model_hooks()
+
     def empty_cache(self) -> None:
         """Give the device's unused memory back. Raises torch.AcceleratorError when the device is lost."""
         if self.device.type == "cuda":

@@ -10,6 +10,7 @@ import torch
 
 from consumer.engine.bench.corpus import pictures
 from consumer.engine.bench.plan import Contestant
+from consumer.engine.compiling import compile_blocks
 from consumer.engine.denoiser import Denoiser
 from consumer.engine.model import Model
 from consumer.engine.protocol import Failed, Paint, Painted
@@ -77,7 +78,7 @@ def compiled(model: Model) -> Model:
         twin = type(network).from_config(network.config)
     twin.load_state_dict(network.state_dict(), assign=True)
     twin.eval().requires_grad_(requires_grad=False)
-    twin.compile_repeated_blocks(dynamic=True)
+    compile_blocks(twin, model.device)
     pipeline = diffusers.ZImagePipeline(**{**model.pipeline.components, "transformer": twin})
     pipeline.set_progress_bar_config(disable=True)
     return Model(pipeline, model.device, MemoryPolicy.RESIDENT)

@@ -47,6 +47,9 @@ class Place:
         self.offloaded += 1
         return True
 
+    def gather(self) -> None:
+        """No part is moved by half here."""
+
     def empty_cache(self) -> None:
         """Count."""
         self.freed += 1
@@ -185,6 +188,7 @@ def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.Mo
         (MemoryError(), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("FIND was unable to find an engine to execute this computation"), True),
         (torch.AcceleratorError("CUDA error: out of memory"), True),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("The size of tensor a (3) must match"), False),

@@ -83,6 +83,17 @@ def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
     assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
 
 
+def test_a_part_moved_by_half_is_taken_off_the_device(gpu: torch.device) -> None:
+    """Memory may run out while a part moves: it would stay in two places for good, for its turn has come already."""
+    pipeline = Pipeline()
+    place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
+    place.gather()
+    assert pipeline.asked == ["enable_model_cpu_offload", "maybe_free_model_hooks"]
+    pipeline.asked.clear()
+    Placement(pipeline, gpu, MemoryPolicy.RESIDENT).gather()
+    assert pipeline.asked == ["to"]
+
+
 def test_a_cpu_has_nothing_to_offload() -> None:
     """On the CPU the model stays where it is, whatever is set."""
     pipeline = Pipeline()

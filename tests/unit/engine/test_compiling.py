@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.engine.compiling import demand_compiler
+from consumer.errors import Fatal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(("device", "compiler", "variable"), [("cuda", "gcc", "CC"), ("cpu", "g++", "CXX")])
+def test_without_a_compiler_the_start_ends_with_a_sentence(
+    device: str, compiler: str, variable: str, tmp_path: Path
+) -> None:
+    """A slim container image has none: torch would fail in the first picture, with a traceback of its own."""
+    with pytest.raises(Fatal, match=f"no {compiler.replace('+', '.')} or clang.*name it in {variable}"):
+        demand_compiler(device, {"PATH": str(tmp_path)})
+    (tmp_path / compiler).write_text("")
+    (tmp_path / compiler).chmod(0o755)
+    demand_compiler(device, {"PATH": str(tmp_path)})
+    with pytest.raises(Fatal, match="there is no theirs"):
+        demand_compiler(device, {"PATH": str(tmp_path), variable: "theirs"})
