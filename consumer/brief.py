@@ -94,10 +94,13 @@ def _size(request: ImageRequested, style: Style) -> tuple[int, int]:
 
 
 def _negative_prompt(request: ImageRequested, style: Style) -> str:
-    """Return the request's own, or the engine's default and the style's together; `avoid` is added to either."""
+    """Return the request's own, or the engine's default and the style's together; what to avoid goes before either.
+
+    There it is never what is cut off for length.
+    """
     own = request.brief.negative_prompt
     usual = [defaults.NEGATIVE_PROMPT, style.negative] if own is None else [own]
-    return terms([*usual, *request.brief.avoid], _NEGATIVE_LENGTH)
+    return terms([*request.brief.avoid, *usual], _NEGATIVE_LENGTH)
 
 
 def _seed(request: ImageRequested, index: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine, Store
-    from consumer.scheduler import Scheduler
+    from consumer.scheduler import Scheduler, Turn
     from consumer.styles import Styles
 
 
@@ -70,6 +70,7 @@ class Pipeline:
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
+        self._landed: dict[str, StoredPicture] = {}
         self._inside: dict[str, ExitStack] = {}
         self._audience: defaultdict[str, list[tuple[Errand, int]]] = defaultdict(list)
 
@@ -156,38 +157,64 @@ class Pipeline:
             return found, True
         try:
             made = await self._make(errand, recipe, flight)
+            if made and self._rivals(flight, recipe):
+                self._landed[recipe.digest] = made[0]
         finally:
             self._painting.discard(flight)
-        return (made, False) if made else None
+            if not self._rivals(flight, recipe):
+                self._landed.pop(recipe.digest, None)
+        return made
 
-    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> StoredPicture | None:
-        """Paint and store; None when the breaker is open, before the turn or by the time it comes."""
+    def _rivals(self, flight: str, recipe: Recipe) -> list[str]:
+        """Return the makings of the same recipe in other lanes."""
+        flights = (f"{recipe.digest} {lane}" for lane in Lane)
+        return [other for other in flights if other != flight and other in self._making]
+
+    async def _made_meanwhile(self, flight: str, recipe: Recipe) -> StoredPicture | None:
+        """Return what another lane made of the recipe, or is making, while this one waited for its turn."""
+        for rival in self._rivals(flight, recipe):
+            if rival in self._painting:
+                with suppress(Transient):
+                    made, _ = await self._making.join(rival, _never_called)
+                    return made[0] if made else None
+        return self._landed.get(recipe.digest)
+
+    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
+        """Paint and store, unless another lane did; None when the breaker is open, before the turn or when it comes."""
         if not self._breaker.lets(errand.ticket):
             return None
         asked = time.monotonic()
         async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
             if not self._breaker.lets(errand.ticket):
                 return None
+            if (landed := await self._made_meanwhile(flight, recipe)) is not None:
+                return landed, True
             self._painting.add(flight)
-            audience = [waiting for waiting, _ in self._audience.get(recipe.digest, ())]
-            for waiting in audience:
-                waiting.begin()
-            with ExitStack() as inside:
-                # Whoever waits for the picture is in the engine with it: who had it begun may be superseded meanwhile.
-                self._inside[flight] = inside
-                inside.callback(self._inside.pop, flight)
-                told = [inside.enter_context(waiting.in_engine()) for waiting in audience]
-                await asyncio.gather(*[known() for known in told])
-                picture = await self._paint(errand, recipe)
-                turn.painted()
-                # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that
-                # replaced another.
-                errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
-                errand.timings.note(Stage.ENGINE, picture.engine_seconds)
-                for waiting, number in self._audience.get(recipe.digest, ()):
-                    waiting.teller.storing(number)
-                rendition = await self._develop(picture, errand.timings)
-            return await self._keep(recipe, rendition, errand.timings)
+            rendition = await self._paint_and_develop(errand, recipe, flight, turn, asked)
+            return await self._keep(recipe, rendition, errand.timings), False
+
+    async def _paint_and_develop(
+        self, errand: Errand, recipe: Recipe, flight: str, turn: Turn, asked: float
+    ) -> Rendition:
+        """Return the file's bytes; the pixels end here, for the store may be down for hours."""
+        audience = [waiting for waiting, _ in self._audience.get(recipe.digest, ())]
+        for waiting in audience:
+            waiting.begin()
+        with ExitStack() as inside:
+            # Whoever waits for the picture is in the engine with it: who had it begun may be superseded meanwhile.
+            self._inside[flight] = inside
+            inside.callback(self._inside.pop, flight)
+            told = [inside.enter_context(waiting.in_engine()) for waiting in audience]
+            await asyncio.gather(*[known() for known in told])
+            picture = await self._paint(errand, recipe)
+            turn.painted()
+            # Whatever was no painting was waiting: for the turn, in the engine's own queue, for a process that
+            # replaced another.
+            errand.timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
+            errand.timings.note(Stage.ENGINE, picture.engine_seconds)
+            for waiting, number in self._audience.get(recipe.digest, ()):
+                waiting.teller.storing(number)
+            return await self._develop(picture, errand.timings)
 
     @contextmanager
     def _hearing(self, recipe: Recipe, errand: Errand, index: int) -> Iterator[None]:
@@ -264,6 +291,11 @@ class Pipeline:
             seed=picture.seed,
             recipe=picture.recipe,
         )
+
+
+async def _never_called() -> None:
+    """What is joined is under way."""
+    raise AssertionError
 
 
 def _ready_model(recipe: Recipe) -> ReadyModel:

@@ -35,13 +35,18 @@ class Operation(StrEnum):
 
 
 class Troubles:
-    """What of the store is down right now: told when it begins and when all is over, not by every job that waits."""
+    """What of the store is down right now: told when it begins and when all is over, not by every job that waits.
+
+    An operation's trouble is over when it succeeded for everybody who met it: a store that refuses every second call is
+    in one trouble, not in hundreds.
+    """
 
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None, retry_seconds: float = 1.0) -> None:
         self._count = count
         self._retry_seconds = retry_seconds
         self._current: dict[Operation, Overloaded] = {}
         self._waiting: Counter[Operation] = Counter()
+        self._refused: Counter[Operation] = Counter()
 
     def __call__(self) -> str | None:
         """Return a sentence about what is down, None when nothing is: a readiness check."""
@@ -51,6 +56,11 @@ class Troubles:
     def reason(self) -> str:
         """The reason code of what is down, empty when nothing is."""
         return next((error.reason.value for error in self._current.values()), "")
+
+    @property
+    def at_the_door(self) -> bool:
+        """True while the store has not been found fit for work: no job is needed to ask again."""
+        return Operation.GREET in self._current
 
     @contextmanager
     def watched(self, operation: Operation) -> Iterator[None]:
@@ -65,18 +75,31 @@ class Troubles:
 
     async def outlast(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try again, for as long as it takes, while the store is down: that is no failure of a request."""
-        wait = self._retry_seconds
         with self.watched(operation):
+            try:
+                result = await attempt()
+            except Overloaded as error:
+                result = await self._again(operation, attempt, error)
+            if not self._refused[operation]:
+                self.end(operation)
+            return result
+
+    async def _again(
+        self, operation: Operation, attempt: Callable[[], Awaitable[Result]], refusal: Overloaded
+    ) -> Result:
+        wait = self._retry_seconds
+        self._refused[operation] += 1
+        try:
             while True:
-                try:
-                    result = await attempt()
-                except Overloaded as error:
-                    self.begin(operation, error)
-                else:
-                    self.end(operation)
-                    return result
+                self.begin(operation, refusal)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, MOST_SECONDS)
+                try:
+                    return await attempt()
+                except Overloaded as error:
+                    refusal = error
+        finally:
+            self._refused[operation] -= 1
 
     def begin(self, operation: Operation, error: Overloaded) -> None:
         """Take note that an operation failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from html import unescape
 from typing import TYPE_CHECKING
@@ -18,16 +19,18 @@ ALT_LENGTH = 125
 
 _HEADLINE_LENGTH = 160
 _SENTENCE_LENGTH = 200
-_ITEM_LENGTH = 40
+_HINT_LENGTH = 100
 _HINTS = 6
+_TOPIC_LENGTH = 40
 _TAGS = 5
 
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 _SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _PASSES = 3  # more are needed only by who builds one entity out of others
+_WITH_HAN = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
 _NO_STATEMENT = "?？!！…"
 _END = " .。!！?？…;；,，:：、"
@@ -72,6 +75,13 @@ def has_words(text: str) -> bool:
     return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
+def script_of(text: str) -> str:
+    """Return the script of most letters, as Unicode's names begin: LATIN, CYRILLIC, ...; kana and Han are one: CJK."""
+    names = (unicodedata.name(letter, "LETTER").split()[0] for letter in text if letter.isalpha())
+    found = Counter("CJK" if name in _WITH_HAN else name for name in names)
+    return max(found, key=found.__getitem__, default="")
+
+
 def shorten(text: str, length: int, mark: str = "") -> str:
     """Return `text` cut to at most `length` characters, `mark` included, between words where there are any."""
     if len(text) <= length:
@@ -111,8 +121,8 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
         return "", ""
     language = language_of(headline, article.locale)
     grammar = _GRAMMARS.get(language, _WORDLESS)
-    hints = grammar.comma.join(_items(request.brief.subject_hints)[:_HINTS])
-    topics = grammar.comma.join(_items([article.section or "", *article.tags])[: _TAGS + 1])
+    hints = grammar.comma.join(_items(request.brief.subject_hints, _HINT_LENGTH)[:_HINTS])
+    topics = grammar.comma.join(_items([article.section or "", *article.tags], _TOPIC_LENGTH)[: _TAGS + 1])
     parts = [
         headline,
         _bare(_lead(article), _SENTENCE_LENGTH),
@@ -123,13 +133,13 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
 
 
 def alternative_of(request: ImageRequested) -> str:
-    """Return a text alternative of at most `ALT_LENGTH` characters, in the article's language.
+    """Return a text alternative of at most `ALT_LENGTH` characters, in the article's script.
 
-    The editor's own prompt says best what the picture shows, if it is in the article's script; else the article does.
+    The editor's own prompt says best what the picture shows, if it is in that script; else the article does.
     """
     article = request.article
     own, headline = clean(request.brief.prompt or ""), clean(article.headline or "")
-    if own and (not headline or bool(_HAN.search(own)) == bool(_HAN.search(headline))):
+    if has_words(own) and (not has_words(headline) or script_of(own) == script_of(headline)):
         told = _LEAD_IN.sub("", own) or own
         return shorten(told[:1].upper() + told[1:], ALT_LENGTH, "…")
     grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)
@@ -185,8 +195,8 @@ def _bare(text: str, length: int) -> str:
     return shorten(" ".join(clean(text).translate(_QUOTES).split()), length).strip(_END)
 
 
-def _items(texts: Iterable[str]) -> list[str]:
-    found = {bare.casefold(): bare for text in texts if (bare := _bare(text, _ITEM_LENGTH))}
+def _items(texts: Iterable[str], length: int) -> list[str]:
+    found = {bare.casefold(): bare for text in texts if (bare := _bare(text, length))}
     return list(found.values())
 
 

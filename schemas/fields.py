@@ -21,7 +21,11 @@ _UNSEEN = (
 _VISIBLE = rf"[^ {_UNSEEN}]"
 
 ARTICLE_ID_PATTERN: Final = rf"^{_VISIBLE}([^{_UNSEEN}]*{_VISIBLE})?$"
-"""Visible characters and plain spaces, none at the ends; written for every regular expression dialect alike."""
+"""Visible characters and plain spaces, none at the ends; written for every regular expression dialect alike.
+
+But for one thing: where `$` matches before a line's end at the end too, as in Python and Java, a validator lets one
+newline through that `read` refuses.
+"""
 SLOT_PATTERN: Final = r"^[a-z0-9-]{1,40}$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 

@@ -107,8 +107,14 @@ class Brief(Accepted):
     negative_prompt: NegativePrompt | None = Field(
         default=None, description="What must not appear, instead of the usual; an empty text: nothing is kept out."
     )
-    subject_hints: Hints = Field(default=(), description="What to show.")
-    avoid: Hints = Field(default=(), description="What to leave out.")
+    subject_hints: Hints = Field(
+        default=(),
+        description="What to show beside the article's words: of the first 6 at most 100 characters each; not used "
+        "with a `prompt` of your own.",
+    )
+    avoid: Hints = Field(
+        default=(), description="What to leave out, beside the usual: as much as fits into 2000 characters."
+    )
 
 
 class Style(Accepted):
@@ -162,13 +168,15 @@ class ImageRequested(Accepted):
     output: Output = Field(default_factory=Output)
     generation: Generation = Field(default_factory=Generation)
     reason: Annotated[RequestReason, Field(strict=False)] = Field(
-        default=RequestReason.SAVE, description="What made the publisher ask."
+        default=RequestReason.SAVE, description="What made the publisher ask; `refine` paints anew, like the others."
     )
     priority: Annotated[Priority, Field(strict=False)] = Field(
         default=Priority.NORMAL, description="`interactive` while an editor waits; those are served first."
     )
     requested_by: Name = Field(default=None, description="Who asked, as the CMS knows them.")
-    parent_image_id: Name = Field(default=None, description="The picture that a refinement starts from.")
+    parent_image_id: Name = Field(
+        default=None, description="The picture that a refinement starts from; noted, and not acted on yet."
+    )
     changed_fields: Tags = Field(default=(), description="The article's fields that this save changed.")
 
     @model_validator(mode="after")

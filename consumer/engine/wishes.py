@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from consumer.errors import LeadartError
     from consumer.jobs import Lane, Recipe
 
+_POISON = (
+    "Painting this picture ended the engine's process twice: report the dead letter, and do not redrive it on the same "
+    "version."
+)
 _POISON_DEATHS = 2
 
 
@@ -84,4 +88,4 @@ class Wish:
         """Count a death against the picture; the second one, on whatever device, ends the waiting."""
         self.deaths += 1
         if self.deaths == _POISON_DEATHS:
-            self.settle(Rejected(Reason.ENGINE_POISON, "Painting this picture ended the engine's process twice."))
+            self.settle(Rejected(Reason.ENGINE_POISON, _POISON))

@@ -91,6 +91,8 @@ class Crew:
 
     def admits(self) -> bool:
         """True if records may be read. While the store is down those in hand ask after it."""
+        if self._troubles.at_the_door:
+            return False
         return self._breaker.admits and (self._troubles() is None or not self._busy)
 
     def wait(self, record: Record) -> float:
@@ -140,7 +142,10 @@ class Crew:
         errand = Errand(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
         await failpoints.reached(Place.TAKEN)
         if hand.deaths >= self._poison_deaths:
-            message = f"{hand.deaths} workers ended while this request was in their engine; it is kept from the others."
+            message = (
+                f"{hand.deaths} workers ended while this request was in their engine: report the dead letter, and do "
+                "not redrive it on the same version."
+            )
             raise Rejected(Reason.ENGINE_POISON, message)
         try:
             return await self._paint(hand, errand, teller)

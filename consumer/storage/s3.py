@@ -35,6 +35,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _NEVER = "private, no-store"
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 _COMMIT_ROUNDS = 5
+_UPLOADS = 8  # at once: of more that share a slow line, none would end in time
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +51,8 @@ class _Found:
 class S3Store:
     """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
 
-    Every call ends within `timeout_seconds` and, whatever the store answers, raises nothing but `Overloaded`.
+    Every call ends within `timeout_seconds` of its turn and, whatever the store answers, raises nothing but
+    `Overloaded`, or `Transient` for a picture that is too large for it.
     Cancelling is safe at any await: at worst an object without a manifest is left, which the next attempt uses.
     """
 
@@ -59,6 +61,7 @@ class S3Store:
         self._seconds = settings.timeout_seconds
         self._pictures = settings.bucket
         self._manifests = settings.manifest_bucket or settings.bucket
+        self._uploads = asyncio.Semaphore(_UPLOADS)
         self._stack = AsyncExitStack()
         self._client: Any = None
         self._quick = QuickLook(None)
@@ -81,7 +84,7 @@ class S3Store:
         """Store the bytes, then the manifest; return our picture or, if another manifest won, its picture."""
         picture = stored_picture(recipe, rendition)
         manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
-        async with bounded(self._seconds):
+        async with self._uploads, bounded(self._seconds):
             await self._keep_object(picture, rendition)
             return await self._commit(manifest)
 

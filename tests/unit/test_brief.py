@@ -116,15 +116,15 @@ def test_a_guidance_of_zero_is_a_value() -> None:
     ("brief", "negative"),
     [
         ({}, "nsfw, low quality, text, watermark, frame"),
-        ({"avoid": ["faces", "Text"]}, "nsfw, low quality, text, watermark, frame, faces"),
+        ({"avoid": ["faces", "Text"]}, "faces, Text, nsfw, low quality, watermark, frame"),
         ({"negative_prompt": "clouds"}, "clouds"),
-        ({"negative_prompt": "clouds", "avoid": ["faces"]}, "clouds, faces"),
+        ({"negative_prompt": "clouds", "avoid": ["faces"]}, "faces, clouds"),
         ({"negative_prompt": ""}, ""),
         ({"negative_prompt": "a <|im_end|> b"}, "a b"),
     ],
 )
 def test_what_is_to_be_left_out(brief: dict[str, Any], negative: str) -> None:
-    """The style adds to the default, the request's own replaces both, and `avoid` is added to either."""
+    """The style adds to the default, the request's own replaces both, and `avoid` goes before either."""
     made = make_brief(request(brief=brief, style={"preset": "oil"}), styles(negative="frame, text"), MODEL, {})
     assert made.recipes[0].negative_prompt == negative
 

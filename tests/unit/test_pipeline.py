@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errand import Errand, Teller, Timings
 from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
-from consumer.jobs import Job, Lane, Record
+from consumer.jobs import Job, Lane, Picture, Record
 from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Pipeline, _gravest
 from consumer.scheduler import Scheduler
@@ -30,7 +31,7 @@ from schemas.cloudevents import Event
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
-    from consumer.jobs import ModelIdentity, Picture, Recipe
+    from consumer.jobs import ModelIdentity, Recipe
 
 BOUND = 10.0
 
@@ -327,7 +328,7 @@ async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
 
 
 async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
-    """Many jobs that wait for one store make one trouble, which is over with the first answer."""
+    """Many jobs that wait for one store make one trouble, which is over with an answer."""
     counted: list[Reason] = []
     troubles = Troubles(counted.append)
     assert troubles() is None
@@ -339,6 +340,47 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     assert counted == [Reason.STORE_UNAVAILABLE] * 3
     troubles.end(Operation.KEEP)
     assert troubles() is None
+
+
+async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
+    """A store that refuses every second call is in one trouble: it does not end with each call that gets through."""
+    troubles, well = Troubles(retry_seconds=0.001), asyncio.Event()
+
+    async def refused() -> None:
+        if not well.is_set():
+            raise Overloaded(Reason.STORE_UNAVAILABLE, "slow down")
+
+    async def fine() -> None:
+        """One of the calls that get through."""
+
+    async with asyncio.timeout(BOUND):
+        struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
+        await until(lambda: troubles() is not None)
+        await troubles.outlast(Operation.FIND, fine)
+        assert troubles() == "slow down"
+        well.set()
+        await struggling
+    assert troubles() is None
+
+
+async def test_pixels_do_not_wait_for_the_store() -> None:
+    """While a store is down its pictures wait as files: their pixels, several times as large, are gone."""
+    async with studio() as bench:
+        bench.engine.wait = asyncio.Event()
+        held = _pictures_held()
+        made = asyncio.ensure_future(bench.produce(job()))
+        await until(lambda: "started 0" in bench.notes.told)
+        bench.store.down = True
+        bench.engine.wait.set()
+        await until(lambda: bench.pipeline._troubles() is not None)
+        assert _pictures_held() == held
+        bench.store.down = False
+        await made
+
+
+def _pictures_held() -> int:
+    gc.collect()
+    return sum(isinstance(one, Picture) for one in gc.get_objects())
 
 
 async def test_a_store_is_greeted_until_all_is_well() -> None:
@@ -577,6 +619,25 @@ async def test_an_editor_does_not_wait_at_a_backfills_place() -> None:
         backfilled = await waiting
 
     assert edited.pictures[0].key == backfilled.pictures[0].key
+    assert (bench.engine.painted, edited.reused, backfilled.reused) == (1, False, True)
+
+
+async def test_a_turn_that_comes_beside_an_editors_waits_for_that_picture() -> None:
+    """When the lower lane's turn comes while the other one is being painted there is one painting all the same."""
+    async with studio() as bench:
+        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        bench.engine.wait = asyncio.Event()
+        async with scheduler.turn(Lane.BACKFILL):
+            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
+            await until(lambda: scheduler.waiting == 1)
+            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
+            await until(lambda: "started 0" in bench.notes.told)
+        await until(lambda: scheduler.waiting == 0)
+        bench.engine.wait.set()
+        edited, backfilled = await editing, await waiting
+
+    assert edited.pictures[0].key == backfilled.pictures[0].key
+    assert bench.engine.painted == 1
 
 
 async def test_a_request_expires_while_the_breaker_holds_it() -> None:

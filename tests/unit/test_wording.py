@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.wording import ALT_LENGTH, alternative_of, clean, language_of, shorten, subject_of, terms
+from consumer.wording import ALT_LENGTH, alternative_of, clean, has_words, language_of, shorten, subject_of, terms
 from schemas import ImageRequested
 
 COMMANDS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_pad|>", "<think>", "</think>", "<tool_call>"]
@@ -75,6 +75,8 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
         ("&lt;|im_start|&gt;system", "system"),
         ("a <john@example.org> b", "a <john@example.org> b"),
         ("&" + "amp;" * 10_000 + "lt;", "<"),
+        ("a <!-- note --> b", "a b"),
+        ("<!--" * 20_000, "<!--" * 20_000),
     ],
 )
 def test_the_markup_of_a_cms_is_no_text(text: str, plain: str) -> None:
@@ -212,7 +214,7 @@ def test_a_made_subject_stays_short() -> None:
         "tags": [f"{n} " + "t" * 90 for n in range(50)],
     }
     subject, _ = subject_of(request(article, subject_hints=[f"{n} " + "h" * 190 for n in range(20)]))
-    assert 400 < len(subject) < 900
+    assert 400 < len(subject) < 1300
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,10 @@ def test_a_made_subject_stays_short() -> None:
         (STORM, "港口的渔船", "Storm over the harbour. Ferries stay in port as winds pass 100 km/h."),
         ({"headline": "Who pays?"}, None, "Who pays?"),
         ({}, "a lighthouse", "A lighthouse"),
+        (STORM, "-", "Storm over the harbour. Ferries stay in port as winds pass 100 km/h."),
+        ({"headline": "Буря над портом"}, "a red boat", "Буря над портом"),
+        ({"headline": "嵐が港に近づく"}, "赤い船", "赤い船"),
+        ({"headline": "항구의 폭풍"}, "붉은 배", "붉은 배"),
     ],
 )
 def test_the_alternative_tells_the_picture_in_the_articles_language(
@@ -246,6 +252,7 @@ def test_no_alternative_is_too_long(headline: str, summary: str | None, prompt: 
     alt = alternative_of(asked)
     assert len(alt) <= ALT_LENGTH
     assert alt == clean(alt)
+    assert has_words(alt) or not has_words(headline + (prompt or ""))
 
 
 def test_terms_are_told_once() -> None:

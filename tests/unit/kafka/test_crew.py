@@ -257,6 +257,17 @@ async def test_a_store_that_is_down_stops_admission() -> None:
     assert admitted == [True, False, True]
 
 
+async def test_a_store_that_is_not_fit_for_work_gets_none() -> None:
+    """As long as its check at the start fails no record is read: the check itself is what asks again."""
+    troubles = Troubles()
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, Pipeline(), troubles=troubles)
+        troubles.begin(Operation.GREET, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
+        assert not crew.admits()
+        troubles.end(Operation.GREET)
+        assert crew.admits()
+
+
 @pytest.mark.parametrize(("topic", "lane"), [(names.REQUESTED, "interactive"), ("t-" + names.BACKFILL, "backfill")])
 async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> None:
     """An editor's request is interactive; nothing in the backfill lane is."""

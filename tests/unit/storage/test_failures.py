@@ -34,7 +34,10 @@ async def _overloaded(error: BaseException) -> Overloaded:
     [
         answer("InternalError", 500),
         answer("SlowDown", 503),
-        answer("RequestTimeout", 408),
+        answer("RequestTimeout", 400),
+        answer("IncompleteBody", 400),
+        answer("408", 408),
+        KeyError("ETag"),
         answer("TooManyRequests", 429),
         answer("ConditionalRequestConflict", 409),
         EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
@@ -60,6 +63,7 @@ async def test_a_store_in_trouble_is_unavailable(error: Exception) -> None:
         (answer("PermanentRedirect", 301), "LEADART_STORAGE__REGION"),
         (answer("RequestTimeTooSkewed", 403), "clock"),
         (answer("InvalidArgument", 400), "LEADART_STORAGE__*"),
+        (answer("NotImplemented", 501), "conditional writes"),
         (NoCredentialsError(), "LEADART_STORAGE__*"),
         (BotoCoreError(), "LEADART_STORAGE__*"),
     ],
@@ -71,6 +75,14 @@ async def test_a_store_set_up_wrong_names_the_setting(error: Exception, named: s
 
     assert overloaded.reason is Reason.MISCONFIGURED
     assert named in overloaded.message
+
+
+@pytest.mark.parametrize("error", [answer("413", 413), answer("EntityTooLarge", 400)], ids=repr)
+async def test_a_picture_that_is_too_large_is_no_overload(error: Exception) -> None:
+    """Others get through: only its own request fails, is tried again later, and names the limit that has to rise."""
+    with pytest.raises(Transient, match="client_max_body_size"):
+        async with bounded(1.0):
+            raise error
 
 
 async def test_silence_is_bounded() -> None:
