@@ -155,6 +155,8 @@ def _resolve(tree: _Schema, node: _Schema) -> _Schema:
 def _range(schema: _Schema) -> Iterator[str]:
     if "minimum" in schema:
         yield f"{_plain(schema['minimum'])} to {_plain(schema['maximum'])}"
+    elif "exclusiveMinimum" in schema:
+        yield f"above {_plain(schema['exclusiveMinimum'])}, at most {_plain(schema['maximum'])}"
 
 
 def _length(schema: _Schema) -> Iterator[str]:

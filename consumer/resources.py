@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent / "ops"
+_DEMO_MODELS = (_PACKAGE / "bundled" / "demo-model", _CHECKOUT / "demo-model" / "model")
 
 
 def bundled(name: str) -> Traversable:
@@ -25,9 +26,14 @@ def bundled(name: str) -> Traversable:
     raise Fatal(Reason.MISCONFIGURED, f"{name} is not in this installation: install the leadart wheel again")
 
 
+def is_demo_model(folder: Path) -> bool:
+    """True if that is the folder of the model that ships."""
+    return folder.resolve() in _DEMO_MODELS
+
+
 def demo_model() -> Path:
     """Return the folder of the model that ships. Raises `Fatal` when neither the wheel nor a checkout has it."""
-    for folder in (_PACKAGE / "bundled" / "demo-model", _CHECKOUT / "demo-model" / "model"):
+    for folder in _DEMO_MODELS:
         if folder.is_dir():
             return folder
     raise Fatal(

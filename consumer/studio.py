@@ -14,7 +14,7 @@ from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane
 from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
-from consumer.resources import demo_model
+from consumer.resources import demo_model, is_demo_model
 from consumer.settings import EngineKind
 from consumer.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from schemas import ImageRequested, Reason
@@ -73,8 +73,7 @@ async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
     request = wish.request()
     style = styles.get(request.style.preset)  # an unknown style is told before the model is loaded
     equipment = equipped(settings.engine)
-    if equipment is not settings.engine:
-        style = replace(style, width=style.width or _DEMO_SIDE, height=style.height or _DEMO_SIDE)
+    style = _at_own_size(style, equipment)
     if wish.adapter is not None:
         equipment, style = _with_adapter(equipment, style, wish.adapter)
     styles = Styles({**styles.presets, style.name: style})
@@ -93,6 +92,13 @@ def equipped(engine: EngineSettings) -> EngineSettings:
     return engine.model_copy(update={"model": demo_model()})
 
 
+def _at_own_size(style: Style, engine: EngineSettings) -> Style:
+    """Return the style at the size of the model that ships, if that paints and the style says none."""
+    if engine.kind is EngineKind.SWATCH or engine.model is None or not is_demo_model(engine.model):
+        return style
+    return replace(style, width=style.width or _DEMO_SIDE, height=style.height or _DEMO_SIDE)
+
+
 def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[EngineSettings, Style]:
     """Let the engine load the LoRA, and the style name it; with its folder if others are named. Raises `Fatal`."""
     if engine.kind is EngineKind.SWATCH:
@@ -105,14 +111,17 @@ def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[Eng
 
 
 async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:
-    """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG)."""
-    async with open_engine(equipped(settings.engine)) as engine:
+    """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG). Raises as `paint_one` does."""
+    wishes = {name: Wish(prompt, style=name, seed=seed).request() for name in styles.presets}
+    equipment = equipped(settings.engine)
+    styles = Styles({name: _at_own_size(style, equipment) for name, style in styles.presets.items()})
+    async with open_engine(equipment) as engine:
         require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         async with asyncio.TaskGroup() as tasks:
-            wishes = {name: Wish(prompt, style=name, seed=seed).request() for name in styles.presets}
             briefs = {name: make_brief(wish, styles, engine.model, engine.adapters) for name, wish in wishes.items()}
             painting = {name: tasks.create_task(_paint(engine, brief.recipes[0])) for name, brief in briefs.items()}
         pictures = [(name, task.result()) for name, task in painting.items()]
+    output.parent.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(output.write_bytes, contact_sheet(pictures, SHEET_COLUMNS))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER
+from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES
 from schemas.reasons import ContractError, Reason
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SENTENCES: Final = {
     "finite_number": "is not a finite number",
     "greater_than_equal": "is {input}, which is too small: at least {ge}",
     "less_than_equal": "is {input}, which is too large: at most {le}",
-    "multiple_of": "is {input}, which is not a multiple of {multiple_of}: try {lower} or {upper}",
+    "multiple_of": "is {input}, which is not a multiple of {multiple_of}: try {near}",
     "enum": "is none of the known values: write {expected}",
     "tuple_type": "is not a list: write it as a JSON array",
     "too_long": "has {actual_length} entries: at most {max_length}",
@@ -62,5 +62,7 @@ def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
     if _far_off(value):
         return {"input": "far off"}
     number = int(value) if value == int(value) else value
-    lower = number - number % context.get("multiple_of", 1)
-    return {"input": number, "lower": lower, "upper": lower + context.get("multiple_of", 1)}
+    step = context.get("multiple_of", 1)
+    lower = number - number % step
+    near = sorted({min(max(side, SIDES[0]), SIDES[1]) for side in (lower, lower + step)})
+    return {"input": number, "near": " or ".join(str(side) for side in near)}

@@ -53,7 +53,9 @@ Slot = Annotated[str, Field(pattern=SLOT_PATTERN)]
 Locale = Annotated[str, Field(pattern=LOCALE_PATTERN, max_length=35)]
 
 Seed = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
-Side = Annotated[int, Field(ge=64, le=2048, multiple_of=16), BeforeValidator(_whole)]
+SIDES: Final = (64, 2048)
+"""Shortest and longest side of a picture, in pixels."""
+Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1], multiple_of=16), BeforeValidator(_whole)]
 Steps = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 GuidanceScale = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 Variants = Annotated[int, Field(ge=1, le=MAX_VARIANTS), BeforeValidator(_whole)]

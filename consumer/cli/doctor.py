@@ -32,6 +32,8 @@ class As(StrEnum):
 def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """Examine styles, model, store, topics and group; exit status 1 if a promise could not be kept."""
     if context.invoked_subcommand:
+        if env_file or as_json:
+            raise typer.BadParameter(f"write --env-file and --json behind `{context.invoked_subcommand}`")
         return
     from consumer.doctor import examine  # noqa: PLC0415
     from consumer.findings import Verdict  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from consumer.cli.shared import AsJson, EnvFile, console, settings_from
+from consumer.cli.shared import AsJson, EnvFile, console, lay_out, settings_from
 
 commands = typer.Typer(no_args_is_help=True, help="The newest revision that each slot of an article has seen.")
 
@@ -37,7 +37,7 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
         made = "none" if head.made is None else str(head.made)
         cells = (head.revision, made, head.in_a_row, head.source, head.request_id, one.partition)
         table.add_row(one.slot.name, *(str(cell) for cell in cells))
-    console.print(table)
+    lay_out(table)
 
 
 @commands.command("reset")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.live import Live
 
-from consumer.cli.shared import AsJson, EnvFile, console, settings_from
+from consumer.cli.shared import AsJson, EnvFile, console, lay_out, settings_from
 from consumer.kafka.bus import BusError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Tables:
         if self._screen is not None and self._screen.is_started:
             self._screen.update(shown, refresh=True)
         else:
-            console.print(shown)
+            lay_out(shown)
 
     def miss(self, why: str) -> None:
         if self._last is not None:

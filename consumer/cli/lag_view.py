@@ -53,7 +53,7 @@ class View:
         }
 
     def as_tables(self, settings: Settings, devices: int | None, *, whole: bool, why: str) -> RenderableType:
-        """Return what a person is shown; at most 80 columns wide."""
+        """Return what a person is shown; up to a million records a partition, at most 80 columns wide."""
         if not self.judged:
             return Text(f"group {settings.kafka.group_id}: there are no lanes; leadart topics apply creates them")
         parts: list[RenderableType] = [self._title(settings), self._lane_table(settings, devices)]

@@ -10,12 +10,15 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
+from rich.measure import Measurement
 
 from consumer.settings import LogSettings, load_settings, strangers
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import RenderableType
 
     from consumer.settings import Settings
 
@@ -24,6 +27,8 @@ EnvFile = Annotated[
     typer.Option(help="File with LEADART_* settings, as in the environment.", exists=True, dir_okay=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+_WIDEST = 1000
 
 console = Console()
 complaints = Console(stderr=True)
@@ -66,6 +71,12 @@ def complain(sentence: str) -> None:
 def say(line: str) -> None:
     """Print a line as it is: no markup, no colours, not wrapped."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def lay_out(shown: RenderableType) -> None:
+    """Print tables as wide as their cells are, whatever the terminal's width: figures are for reading, never cut."""
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), shown).maximum
+    Console(width=max(console.width, needed)).print(shown)
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from consumer.cli.shared import EnvFile, console, settings_from
+from consumer.cli.shared import EnvFile, console, lay_out, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,11 @@ def styles(
     settings = settings_from(env_file)
     presets = load_styles(settings.styles.file)
     if sheet is None:
-        console.print(_table(presets.presets.values()))
+        if prompt:
+            raise typer.BadParameter(
+                "a prompt is for --sheet FILE; one picture is `leadart generate`", param_hint="PROMPT"
+            )
+        lay_out(_table(presets.presets.values()))
         return
     if not prompt:
         raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
@@ -75,6 +79,8 @@ def generate(  # noqa: PLR0913, PLR0917 - its options
     from consumer.studio import Wish, paint_one  # noqa: PLC0415
 
     if size is not None:
+        if width is not None or height is not None:
+            raise typer.BadParameter("give either --size or --width and --height", param_hint="--size")
         width, height = _sides(size)
     settings = settings_from(env_file)
     if model is not None:

@@ -28,6 +28,10 @@ def topics_apply(
     from consumer.kafka.topics import apply  # noqa: PLC0415
 
     settings = settings_from(env_file)
+    if start is None and (force or only):
+        raise typer.BadParameter(
+            "--force and --only are about starting offsets: say --start, too", param_hint="--start"
+        )
     if grow:
         for name, count in asyncio.run(grow_topics(settings)).items():
             console.print(f"grown     {name} to {count} partitions")

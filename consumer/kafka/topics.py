@@ -93,7 +93,8 @@ async def apply(
     """Create what is missing and commit the group's starting offsets where it has none (`force`: everywhere).
 
     `only` names the partitions whose offsets may be set; none: all of the lanes. Existing topics are compared, never
-    changed. Raises `Fatal` when the group is running and offsets are to be written, `BusError` when no broker answers.
+    changed. Raises `Fatal` when the group is running and offsets are to be written and for what `only` names and is not
+    there, `BusError` when no broker answers.
     """
     async with open_admin(settings.kafka) as admin:
         created = await _create(admin, settings, load_topics())
@@ -101,6 +102,12 @@ async def apply(
         differing = await differing_configs(admin, settings)
         lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
         partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
+        if strange := sorted(only - set(partitions)):
+            topic, number = strange[0]
+            raise Fatal(
+                Reason.TOPICS_MISMATCH,
+                f"{topic}:{number} is no partition of a lane: those are 0 to {count - 1} of {', '.join(lanes)}.",
+            )
         chosen = [tp for tp in partitions if not only or tp in only]
         offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
     return Applied(tuple(created), tuple(differing), offsets)

@@ -45,7 +45,8 @@ __all__ = [
 PUBLISHED = frozenset({names.REQUESTED, names.BACKFILL})
 """Base names of the topics that others write to, and every group of workers reads."""
 
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+)(:[0-9]{1,5})?")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+)(?::(?P<port>[0-9]{1,5}))?")
+_LAST_PORT = 65_535
 
 _ALIKE = 0.8
 """Of two names, the share of equal letters from which one may be a misspelling of the other."""
@@ -144,8 +145,11 @@ class KafkaSettings(WithSecrets):
         return {**self._addresses(), **self._unused(), **wanted, **self._half_a_pair()}
 
     def _addresses(self) -> dict[str, str]:
-        wrong = [one for one in self.bootstrap_servers.split(",") if not _ADDRESS.fullmatch(one.strip())]
-        return {"bootstrap_servers": f"{wrong[0].strip()!r} is not host:port"} if wrong else {}
+        for one in map(str.strip, self.bootstrap_servers.split(",")):
+            found = _ADDRESS.fullmatch(one)
+            if not found or int(found["port"] or 1) not in range(1, _LAST_PORT + 1):
+                return {"bootstrap_servers": f"{one!r} is not host:port"}
+        return {}
 
     def _unused(self) -> dict[str, str]:
         """Who says nothing of the protocol but gives a password or an authority believes to be safe, and is not."""
@@ -327,15 +331,13 @@ def strangers(env_file: Path | None = None) -> dict[str, str]:
 
     They are not refused: an older worker shall start with the settings of a newer one.
     """
-    known = {
+    known = sorted(
         f"LEADART_{group}__{name}".upper()
         for group, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", {})
-    }
+    )
     given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
-    unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and "__" in name)
-    return {
-        name: next(iter(difflib.get_close_matches(name.upper(), sorted(known), 1, _ALIKE)), "")
-        for name in unknown
-        if name.upper() not in known
-    }
+    unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and name.upper() not in known)
+    nearest = {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, _ALIKE)), "") for name in unknown}
+    # Kubernetes makes variables out of services, such as LEADART_KAFKA_SERVICE_HOST for one called leadart-kafka.
+    return {name: near for name, near in nearest.items() if "__" in name or near.replace("__", "_") == name.upper()}

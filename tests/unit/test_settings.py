@@ -113,10 +113,16 @@ def test_an_address_may_be_any_host(monkeypatch: pytest.MonkeyPatch, servers: st
 def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A misspelt pin would leave the weights unpinned; what Kubernetes and others set under our name is theirs."""
     env_file = tmp_path / "leadart.env"
-    env_file.write_text("LEADART_ENGINE__WEIGHT_SHA256=ab\nleadart_http__port=1\nOTHER__NAME=1\n")
+    env_file.write_text(
+        "LEADART_ENGINE__WEIGHT_SHA256=ab\nleadart_http__port=1\nOTHER__NAME=1\nLEADART_ENGINE_KIND=swatch\n"
+    )
     monkeypatch.setenv("LEADART_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092")
     monkeypatch.setenv("LEADART_NOTHING__LIKE_IT_AT_ALL", "1")
-    told = {"LEADART_ENGINE__WEIGHT_SHA256": "LEADART_ENGINE__WEIGHTS_SHA256", "LEADART_NOTHING__LIKE_IT_AT_ALL": ""}
+    told = {
+        "LEADART_ENGINE_KIND": "LEADART_ENGINE__KIND",
+        "LEADART_ENGINE__WEIGHT_SHA256": "LEADART_ENGINE__WEIGHTS_SHA256",
+        "LEADART_NOTHING__LIKE_IT_AT_ALL": "",
+    }
 
     assert strangers(env_file) == told
     done = CliRunner().invoke(app, ["styles", "--env-file", str(env_file)])

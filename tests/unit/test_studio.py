@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer import studio
+from consumer import resources, studio
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
@@ -108,7 +108,8 @@ async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
         return SwatchEngine(engine)
 
     monkeypatch.setattr(studio, "open_engine", open_engine)
-    monkeypatch.setattr(studio, "demo_model", lambda: tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.setattr(resources, "_DEMO_MODELS", (tmp_path / "shipped",))
     bare = Settings()
     own = bare.model_copy(update={"engine": bare.engine.model_copy(update={"model": tmp_path / "own"})})
     sizes = [

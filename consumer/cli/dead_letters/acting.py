@@ -44,7 +44,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - its options
     execute: Execute = False,  # noqa: FBT002 - a flag
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Put the original records back on their lanes, each once however often this runs; workers may run meanwhile."""
+    """Put the original records back on their lanes, each once however often this runs; workers may run meanwhile.
+
+    Without a choice: all of them, those that must not be tried again on the same version (engine_poison) as well.
+    """
     settings = settings_from(env_file)
     selection = select(settings, letters, reason, topic, article, since, until)
     report = _run(_redrive(settings, selection, execute=execute))

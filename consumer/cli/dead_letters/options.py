@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import schemas
+from consumer.cli.shared import complain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,6 +40,8 @@ def select(  # noqa: PLR0913, PLR0917 - one for each option
     """Return what the options choose. Raises `typer.BadParameter` for what cannot be read."""
     from consumer.kafka.dead_letters.selection import Selection  # noqa: PLC0415
 
+    if reason and reason not in set(schemas.Reason):
+        complain(f"{reason} is no reason that this version gives: see schemas/README.md for those that are")
     return Selection(
         reason=reason,
         topics=frozenset({topic, settings.topics.named(topic)} if topic else ()),

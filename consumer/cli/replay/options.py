@@ -94,7 +94,11 @@ def filters(
 
     ids = set(articles or ())
     if article_file is not None:
-        listed = {line.strip() for line in article_file.read_text(encoding="utf-8").splitlines() if line.strip()}
+        try:
+            lines = article_file.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise typer.BadParameter(f"{article_file} is not UTF-8: save it as that, one article id a line.") from None
+        listed = {line.strip() for line in lines if line.strip()}
         if not listed:
             raise typer.BadParameter(f"{article_file} names no article: write an article id on each line.")
         ids |= listed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from consumer.cli.shared import complain, console, printable, say
+from consumer.cli.shared import complain, lay_out, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ def _table(plan: Plan) -> None:
         table.add_column(name.replace("_", " "), justify="right")
     for row in rows:
         table.add_row(*map(str, row.values()))
-    console.print(table)
+    lay_out(table)
 
 
 def _lines(plan: Plan) -> Iterator[str]:

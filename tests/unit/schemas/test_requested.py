@@ -170,6 +170,8 @@ def test_values_at_their_bounds_are_accepted(path: str, value: object) -> None:
         ("output.variants", 10, "`output.variants` is 10, which is too large: at most 9."),
         ("output.variants", 0, "`output.variants` is 0, which is too small: at least 1."),
         ("output.width", 500, "`output.width` is 500, which is not a multiple of 16: try 496 or 512."),
+        ("output.width", 10, "`output.width` is 10, which is not a multiple of 16: try 64."),
+        ("output.height", 99_999, "`output.height` is 99999, which is not a multiple of 16: try 2048."),
         ("output.width", 500.0, "`output.width` is 500, which is not a multiple of 16: try 496 or 512."),
         pytest.param(
             "output.width",
