@@ -23,7 +23,7 @@ from schemas import names
 from tests.harness import BOUND, Site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from aiokafka.admin import AIOKafkaAdminClient
@@ -135,13 +135,25 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 async def commit(bus: Bus, *letters: Letter, shard: int = ELSEWHERE, **progress: int) -> None:
-    """Write letters, and offsets by topic, in one transaction."""
+    """Write letters, and offsets by topic, in one transaction; return when the offsets can be read.
+
+    Kafka says yes to a commit before its markers are written: a member that joins meanwhile finds no offset.
+    """
     async with bus.epoch(shard) as epoch:
         await epoch.begin()
         await epoch.write(letters)
         if progress:
             await epoch.send_offsets({topic: Progress(offset, "") for topic, offset in progress.items()})
         await epoch.commit()
+    async with asyncio.timeout(BOUND):
+        while progress and not await readable(bus, shard, progress):
+            await asyncio.sleep(0.02)
+
+
+async def readable(bus: Bus, shard: int, progress: Mapping[str, int]) -> bool:
+    with suppress(BusError):  # a broker without a coordinator yet
+        return progress.items() <= {topic: at.offset for topic, at in (await bus.progress(shard)).items()}.items()
+    return False
 
 
 @asynccontextmanager
