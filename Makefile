@@ -12,8 +12,8 @@ help: ## list the targets
 
 # Installed once and again whenever what it is made from changes; the broker's jars come last, verified, into a cache.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo '$(PYTHON) is older than Python 3.11: name a newer one, such as make demo PYTHON=python3.12'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo '$(PYTHON) is no Python 3.11 or newer: name one, such as make demo PYTHON=python3.12'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,embedded,dev]'
 	$(BIN)/python -m consumer.embedded fetch

@@ -31,6 +31,10 @@ class Transient(LeadartError):
     """This attempt failed, the next may not: tried again, attempts and age capped."""
 
 
+class Unstorable(Transient):
+    """The store takes others, but not this picture: nothing that anybody else has to wait for."""
+
+
 class Overloaded(LeadartError):
     """The store or the bus is down: wait until it is back; attempts are not counted."""
 

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from consumer.styles import Styles
 
 
+class _Elsewhere(Exception):
+    """What was to be painted is being painted, or was, for another lane."""
+
+
 class Pipeline:
     """Turns jobs into outcomes. Safe for many jobs at once; equal recipes are painted once, for whoever waits for them.
 
@@ -70,7 +74,7 @@ class Pipeline:
         self._breaker = breaker or Breaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
-        self._landed: dict[str, StoredPicture] = {}
+        self._overtaken: set[str] = set()
         self._inside: dict[str, ExitStack] = {}
         self._audience: defaultdict[str, list[tuple[Errand, int]]] = defaultdict(list)
 
@@ -153,45 +157,49 @@ class Pipeline:
 
     async def _find_or_make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
         """Return the picture and whether it was there; None when the breaker is open."""
-        if (found := await self._troubles.outlast(Operation.FIND, lambda: self._store.find(recipe))) is not None:
-            return found, True
         try:
-            made = await self._make(errand, recipe, flight)
-            if made and self._rivals(flight, recipe):
-                self._landed[recipe.digest] = made[0]
+            while True:
+                self._overtaken.discard(flight)
+                found = await self._troubles.outlast(Operation.FIND, lambda: self._store.find(recipe))
+                if found is not None:
+                    return found, True
+                with suppress(_Elsewhere):
+                    made = await self._make(errand, recipe, flight)
+                    return (made, False) if made else None
+                await self._other_lane(flight, recipe)
         finally:
             self._painting.discard(flight)
-            if not self._rivals(flight, recipe):
-                self._landed.pop(recipe.digest, None)
-        return made
+            self._overtaken.discard(flight)
 
     def _rivals(self, flight: str, recipe: Recipe) -> list[str]:
         """Return the makings of the same recipe in other lanes."""
         flights = (f"{recipe.digest} {lane}" for lane in Lane)
         return [other for other in flights if other != flight and other in self._making]
 
-    async def _made_meanwhile(self, flight: str, recipe: Recipe) -> StoredPicture | None:
-        """Return what another lane made of the recipe, or is making, while this one waited for its turn."""
-        for rival in self._rivals(flight, recipe):
-            if rival in self._painting:
-                with suppress(Transient):
-                    made, _ = await self._making.join(rival, _never_called)
-                    return made[0] if made else None
-        return self._landed.get(recipe.digest)
+    async def _other_lane(self, flight: str, recipe: Recipe) -> None:
+        """Wait until no other lane is painting the recipe. Raises its verdict, `Rejected`: it would be ours."""
+        while rival := next((other for other in self._rivals(flight, recipe) if other in self._painting), None):
+            with suppress(Transient):
+                await self._making.join(rival, _never_called)
 
-    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
-        """Paint and store, unless another lane did; None when the breaker is open, before the turn or when it comes."""
+    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> StoredPicture | None:
+        """Paint and store; None when the breaker is open, before the turn or by the time it comes.
+
+        Raises `_Elsewhere` if by then another lane paints it, or has painted it since the store was asked.
+        """
         if not self._breaker.lets(errand.ticket):
             return None
         asked = time.monotonic()
         async with self._scheduler.turn(errand.job.lane, alone=errand.suspect) as turn:
             if not self._breaker.lets(errand.ticket):
                 return None
-            if (landed := await self._made_meanwhile(flight, recipe)) is not None:
-                return landed, True
+            if flight in self._overtaken or any(rival in self._painting for rival in self._rivals(flight, recipe)):
+                raise _Elsewhere
             self._painting.add(flight)
             rendition = await self._paint_and_develop(errand, recipe, flight, turn, asked)
-            return await self._keep(recipe, rendition, errand.timings), False
+            stored = await self._keep(recipe, rendition, errand.timings)
+            self._overtaken.update(self._rivals(flight, recipe))
+            return stored
 
     async def _paint_and_develop(
         self, errand: Errand, recipe: Recipe, flight: str, turn: Turn, asked: float

@@ -64,7 +64,7 @@ class Store(Protocol):
     async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
         """Store the bytes, then the manifest: the commit point. When another manifest won, return what it says.
 
-        Raises `Overloaded` when the store cannot be reached, `Transient` when it does not take so large a picture.
+        Raises `Overloaded` when the store cannot be reached, `Unstorable` when it does not take so large a picture.
         """
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:

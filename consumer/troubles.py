@@ -37,8 +37,8 @@ class Operation(StrEnum):
 class Troubles:
     """What of the store is down right now: told when it begins and when all is over, not by every job that waits.
 
-    An operation's trouble is over when it succeeded for everybody who met it: a store that refuses every second call is
-    in one trouble, not in hundreds.
+    It is over, for readiness and for who wants to read, with the next call that succeeds. The log is told so when
+    nobody is left who was refused: there a store that refuses every second call is in one trouble, not in hundreds.
     """
 
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None, retry_seconds: float = 1.0) -> None:
@@ -47,6 +47,7 @@ class Troubles:
         self._current: dict[Operation, Overloaded] = {}
         self._waiting: Counter[Operation] = Counter()
         self._refused: Counter[Operation] = Counter()
+        self._told = False
 
     def __call__(self) -> str | None:
         """Return a sentence about what is down, None when nothing is: a readiness check."""
@@ -71,6 +72,7 @@ class Troubles:
         finally:
             self._waiting[operation] -= 1
             if not self._waiting[operation] and self._current.pop(operation, None) is not None and not self._current:
+                self._told = False
                 log.info("overload_forgotten", operation=operation)
 
     async def outlast(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -80,8 +82,7 @@ class Troubles:
                 result = await attempt()
             except Overloaded as error:
                 result = await self._again(operation, attempt, error)
-            if not self._refused[operation]:
-                self.end(operation)
+            self.end(operation)
             return result
 
     async def _again(
@@ -104,11 +105,14 @@ class Troubles:
     def begin(self, operation: Operation, error: Overloaded) -> None:
         """Take note that an operation failed."""
         self._count(error.reason)
-        if not self._current:
+        if not self._told:
             log.warning("overloaded", operation=operation, reason=error.reason, error=error.message)
+        self._told = True
         self._current[operation] = error
 
     def end(self, operation: Operation) -> None:
         """Take note that it succeeded: of the others that says nothing."""
-        if self._current.pop(operation, None) is not None and not self._current:
+        self._current.pop(operation, None)
+        if self._told and not self._current and not any(self._refused.values()):
+            self._told = False
             log.info("overload_over")

@@ -27,10 +27,12 @@ _TAGS = 5
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 _SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->", re.IGNORECASE)
+_TAG_IN_PUNCTUATION = re.compile(rf"(?:{_TAG.pattern})(?=[,.;:!?…)\]”’、。，；：！？])", re.IGNORECASE)
+_OPENING = re.compile(r"<(?=[/|!a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _PASSES = 3  # more are needed only by who builds one entity out of others
-_WITH_HAN = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}
+_WITH_HAN = {"CJK", "HIRAGANA", "KATAKANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
 _NO_STATEMENT = "?？!！…"
 _END = " .。!！?？…;；,，:：、"
@@ -67,7 +69,11 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable() and not set("<|&") & set(text):
         return " ".join(text.split())
     kept = _plain(text)
-    return " ".join(_SPECIAL.sub(" ", _TAG.sub(" ", kept)).split())
+    for _ in range(_PASSES):
+        kept = _SPECIAL.sub(" ", _TAG.sub(" ", _TAG_IN_PUNCTUATION.sub("", kept)))
+    if _TAG.search(kept) or _SPECIAL.search(kept):
+        kept = _OPENING.sub("< ", kept)
+    return " ".join(kept.split())
 
 
 def has_words(text: str) -> bool:
@@ -76,10 +82,12 @@ def has_words(text: str) -> bool:
 
 
 def script_of(text: str) -> str:
-    """Return the script of most letters, as Unicode's names begin: LATIN, CYRILLIC, ...; kana and Han are one: CJK."""
-    names = (unicodedata.name(letter, "LETTER").split()[0] for letter in text if letter.isalpha())
-    found = Counter("CJK" if name in _WITH_HAN else name for name in names)
-    return max(found, key=found.__getitem__, default="")
+    """Return the script of most letters, as Unicode's names begin: LATIN, CYRILLIC, ...; "" without any letter.
+
+    Han letters and kana are one script, CJK, and a few of them decide: a Chinese headline may name Latin brands.
+    """
+    found = Counter(unicodedata.name(letter, "LETTER").split()[0] for letter in text if letter.isalpha())
+    return "CJK" if found.keys() & _WITH_HAN else max(found, key=found.__getitem__, default="")
 
 
 def shorten(text: str, length: int, mark: str = "") -> str:
@@ -139,7 +147,8 @@ def alternative_of(request: ImageRequested) -> str:
     """
     article = request.article
     own, headline = clean(request.brief.prompt or ""), clean(article.headline or "")
-    if has_words(own) and (not has_words(headline) or script_of(own) == script_of(headline)):
+    scripts = {script_of(own), script_of(headline)} - {""}
+    if has_words(own) and (not has_words(headline) or len(scripts) < 2):
         told = _LEAD_IN.sub("", own) or own
         return shorten(told[:1].upper() + told[1:], ALT_LENGTH, "…")
     grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)

@@ -117,8 +117,8 @@ class Reason(StrEnum):
     # Something around the worker is broken: the operator mends it, the publisher does nothing.
     STORE_UNAVAILABLE = (
         "store_unavailable",
-        "The object store cannot be reached or refuses the worker.",
-        "Restore the store or the worker's access to it; work goes on by itself.",
+        "The object store cannot be reached, refuses the worker, or does not take a picture of this size.",
+        "Restore the store or the worker's access to it: work goes on by itself. Raise the limit that `message` names.",
     )
     BUS_UNAVAILABLE = (
         "bus_unavailable",

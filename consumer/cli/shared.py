@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
+from rich.table import Table
 
 from consumer.settings import LogSettings, load_settings, strangers
 from consumer.telemetry.logs import configure_logs
@@ -75,8 +76,10 @@ def say(line: str) -> None:
 
 def lay_out(shown: RenderableType) -> None:
     """Print tables as wide as their cells are, whatever the terminal's width: figures are for reading, never cut."""
-    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), shown).maximum
-    Console(width=max(console.width, needed)).print(shown)
+    wide = console.options.update(max_width=_WIDEST)
+    tables = [part for part in (shown.renderables if isinstance(shown, Group) else [shown]) if isinstance(part, Table)]
+    needed = [Measurement.get(console, wide, table).maximum for table in tables]
+    Console(width=max(console.width, *needed, 0)).print(shown)
 
 
 def printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 RECOMPILE_LIMIT = 64
 """Variants of a block that are compiled before torch falls back to eager: masks and each set of adapters make some."""
 
-_COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++", "clang++")}
+_COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++")}
 
 
 def compile_blocks(transformer: Any, device: torch.device) -> None:
@@ -30,7 +31,7 @@ def compile_blocks(transformer: Any, device: torch.device) -> None:
 def demand_compiler(device: str, environment: Mapping[str, str]) -> None:
     """Raise Fatal unless the compiler is there: Triton writes launchers in C for a GPU, torch C++ for a processor."""
     variable, *usual = _COMPILERS[device]
-    wanted = [environment[variable]] if environment.get(variable) else usual
+    wanted = shlex.split(environment.get(variable, ""))[:1] or usual
     if not any(shutil.which(name, path=environment.get("PATH")) for name in wanted):
         raise Fatal(
             Reason.MISCONFIGURED,

@@ -12,7 +12,7 @@ import structlog
 
 from consumer import failpoints
 from consumer.errand import Errand
-from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient
+from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
 from consumer.kafka.heads import Claim, Slot
@@ -174,6 +174,10 @@ class Crew:
                     async with errand.in_time():
                         await self._breaker.passage(errand.ticket)
                 ready = await self._pipeline.produce(errand, brief)
+            except Unstorable as error:
+                self._breaker.undecided(errand.ticket)
+                self._metrics.failures.labels(error.reason).inc()
+                raise
             except Exception as error:
                 failure = _ours(errand.job.record, error)
                 if failure is None:

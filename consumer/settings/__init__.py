@@ -336,8 +336,13 @@ def strangers(env_file: Path | None = None) -> dict[str, str]:
         for group, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", {})
     )
-    given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
+    given = {**os.environ, **(dotenv_values(env_file) if env_file else {})}
     unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and name.upper() not in known)
     nearest = {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, _ALIKE)), "") for name in unknown}
     # Kubernetes makes variables out of services, such as LEADART_KAFKA_SERVICE_HOST for one called leadart-kafka.
-    return {name: near for name, near in nearest.items() if "__" in name or near.replace("__", "_") == name.upper()}
+    ours = {name for name in unknown if "__" in name or not (given[name] or "").startswith("tcp://")}
+    return {
+        name: near
+        for name, near in nearest.items()
+        if name in ours and ("__" in name or near.replace("__", "_") == name.upper())
+    }

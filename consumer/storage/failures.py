@@ -2,7 +2,7 @@
 
 A store that is down and one that is set up wrong are told apart by the reason only. Both get well without the request
 having to be sent again, so neither may cost a job. A picture that is too large for what stands before the store is
-`Transient`: others get through meanwhile, and must not wait behind it.
+`Unstorable`: others get through meanwhile, and must not wait behind it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp import ClientError as ConnectionBroken
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
-from consumer.errors import Overloaded, Transient
+from consumer.errors import Overloaded, Unstorable
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _REMEDIES = {
 async def bounded(seconds: float) -> AsyncIterator[None]:
     """Give what is inside `seconds`; raise `Overloaded` for whatever goes wrong between us and the store.
 
-    Raises `Transient` for a body that is too large.
+    Raises `Unstorable` for a body that is too large.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -57,9 +57,6 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the store cannot be reached: {problem}") from error
     except BotoCoreError as error:
         raise Overloaded(Reason.MISCONFIGURED, f"the store is set up wrong, see LEADART_STORAGE__*: {error}") from error
-    except KeyError as error:
-        message = f"the store's answer has no {error}: look for a proxy or a gateway that takes headers away"
-        raise Overloaded(Reason.STORE_UNAVAILABLE, message) from error
 
 
 def code(error: ClientError) -> str:
@@ -72,10 +69,10 @@ def status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-def _refused(error: ClientError) -> Overloaded | Transient:
+def _refused(error: ClientError) -> Overloaded | Unstorable:
     answer = f"{code(error)} ({error.response['Error'].get('Message', 'no message')})"
     if status(error) == 413 or code(error) == "EntityTooLarge":
-        return Transient(
+        return Unstorable(
             Reason.STORE_UNAVAILABLE,
             f"the picture is too large for the store or for a proxy before it: {answer}; raise the proxy's limit to 32 "
             "MB (nginx calls it client_max_body_size)",

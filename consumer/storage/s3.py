@@ -52,7 +52,7 @@ class S3Store:
     """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
 
     Every call ends within `timeout_seconds` of its turn and, whatever the store answers, raises nothing but
-    `Overloaded`, or `Transient` for a picture that is too large for it.
+    `Overloaded`, or `Unstorable` for a picture that is too large for it.
     Cancelling is safe at any await: at worst an object without a manifest is left, which the next attempt uses.
     """
 
@@ -166,10 +166,10 @@ class S3Store:
             return _Found(etag=etag)
         return _Found(picture, etag)
 
-    async def _text(self, key: str) -> tuple[bytes, str] | None:
+    async def _text(self, key: str) -> tuple[bytes, str | None] | None:
         quick = await self._quick.get(self._manifests, key)
         if quick is not None and quick.found:
-            return quick.body, quick.headers["etag"]
+            return quick.body, quick.headers.get("etag")
         if quick is not None and b"<Code>NoSuchKey</Code>" in quick.body:
             return None
         try:
@@ -179,19 +179,19 @@ class S3Store:
                 return None
             raise
         async with response["Body"] as body:
-            return await body.read(), response["ETag"]
+            return await body.read(), response.get("ETag")
 
     async def _exists(self, picture: StoredPicture) -> bool:
         quick = await self._quick.head(self._pictures, picture.key)
         if quick is not None:
-            return quick.found and quick.headers.get("content-length") == str(picture.bytes_)
+            return quick.found and quick.headers.get("content-length", str(picture.bytes_)) == str(picture.bytes_)
         try:
             head = await self._client.head_object(Bucket=self._pictures, Key=picture.key)
         except ClientError as error:
             if status(error) == 404:
                 return False
             raise
-        return bool(head["ContentLength"] == picture.bytes_)
+        return bool(head.get("ContentLength", picture.bytes_) == picture.bytes_)
 
     async def _put_if(self, condition: dict[str, str], **request: Any) -> bool:
         """Return whether it was written; False when the condition did not hold."""

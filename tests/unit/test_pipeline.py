@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import MODEL, SwatchEngine
@@ -343,7 +344,7 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
 
 
 async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
-    """A store that refuses every second call is in one trouble: it does not end with each call that gets through."""
+    """To the log, a store that refuses every second call is in one trouble; who gets through opens the way again."""
     troubles, well = Troubles(retry_seconds=0.001), asyncio.Event()
 
     async def refused() -> None:
@@ -353,14 +354,17 @@ async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
     async def fine() -> None:
         """One of the calls that get through."""
 
-    async with asyncio.timeout(BOUND):
-        struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
-        await until(lambda: troubles() is not None)
-        await troubles.outlast(Operation.FIND, fine)
-        assert troubles() == "slow down"
-        well.set()
-        await struggling
+    with capture_logs() as told:
+        async with asyncio.timeout(BOUND):
+            struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
+            for _ in range(3):
+                await until(lambda: troubles() is not None)
+                await troubles.outlast(Operation.FIND, fine)
+                assert troubles() is None
+            well.set()
+            await struggling
     assert troubles() is None
+    assert [line["event"] for line in told] == ["overloaded", "overload_over"]
 
 
 async def test_pixels_do_not_wait_for_the_store() -> None:
@@ -380,7 +384,7 @@ async def test_pixels_do_not_wait_for_the_store() -> None:
 
 def _pictures_held() -> int:
     gc.collect()
-    return sum(isinstance(one, Picture) for one in gc.get_objects())
+    return sum(type(one) is Picture for one in gc.get_objects())
 
 
 async def test_a_store_is_greeted_until_all_is_well() -> None:
@@ -638,6 +642,48 @@ async def test_a_turn_that_comes_beside_an_editors_waits_for_that_picture() -> N
 
     assert edited.pictures[0].key == backfilled.pictures[0].key
     assert bench.engine.painted == 1
+    assert not bench.pipeline._overtaken
+
+
+async def test_who_waits_for_another_lanes_painting_leaves_the_engine_to_others() -> None:
+    """A store that is down keeps that picture, not a place at the engine: the lower lane's others are painted."""
+    async with studio() as bench:
+        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        bench.engine.wait = asyncio.Event()
+        async with scheduler.turn(Lane.BACKFILL):
+            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
+            await until(lambda: scheduler.waiting == 1)
+            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
+            await until(lambda: "started 0" in bench.notes.told)
+        await until(lambda: scheduler.waiting == 0)
+        async with asyncio.timeout(BOUND), scheduler.turn(Lane.BACKFILL):
+            assert not waiting.done()
+        bench.engine.wait.set()
+        await editing
+        await waiting
+
+
+async def test_after_another_lanes_failure_the_breaker_is_asked_again() -> None:
+    """The failure that one waited for may have been the one that opened it."""
+    async with studio([Transient(Reason.ENGINE_FAILED, "x")]) as bench:
+        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        bench.pipeline._breaker = breaker = Breaker(60)
+        bench.engine.wait = asyncio.Event()
+        async with scheduler.turn(Lane.BACKFILL):
+            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
+            await until(lambda: scheduler.waiting == 1)
+            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
+            await until(lambda: "started 0" in bench.notes.told)
+        await until(lambda: scheduler.waiting == 0)
+        for _ in range(IN_A_ROW):
+            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        bench.engine.wait.set()
+        with pytest.raises(Transient):
+            await editing
+        await until(lambda: bool(breaker._held))
+        assert bench.engine.painted == 0
+        waiting.cancel()
+        breaker.stop()
 
 
 async def test_a_request_expires_while_the_breaker_holds_it() -> None:

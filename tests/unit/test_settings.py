@@ -71,6 +71,10 @@ WRONG = {
         kafka(BOOTSTRAP_SERVERS="kafka-0:9092, kafka-1:nine"),
         {"kafka.bootstrap_servers": "'kafka-1:nine' is not host:port"},
     ),
+    "a port that is none": (
+        kafka(BOOTSTRAP_SERVERS="b:65536"),
+        {"kafka.bootstrap_servers": "'b:65536' is not host:port"},
+    ),
     "a secret of the wrong kind": (
         {"KAFKA": f'{{"sasl_password": ["{HUSH}"]}}'},
         {"kafka.sasl_password": "Input should be a valid string"},
@@ -117,6 +121,7 @@ def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
         "LEADART_ENGINE__WEIGHT_SHA256=ab\nleadart_http__port=1\nOTHER__NAME=1\nLEADART_ENGINE_KIND=swatch\n"
     )
     monkeypatch.setenv("LEADART_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092")
+    monkeypatch.setenv("LEADART_HTTP_PORT", "tcp://10.0.0.2:80")
     monkeypatch.setenv("LEADART_NOTHING__LIKE_IT_AT_ALL", "1")
     told = {
         "LEADART_ENGINE_KIND": "LEADART_ENGINE__KIND",

@@ -11,9 +11,10 @@ from consumer.wording import ALT_LENGTH, alternative_of, clean, has_words, langu
 from schemas import ImageRequested
 
 COMMANDS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_pad|>", "<think>", "</think>", "<tool_call>"]
-MARKUP = ["&lt;", "&amp;", "&#", "&#x3c;", "&#8203;", "amp;", "54;", ";", "&", "<b>", "</p>", "<a href='x'>", "<!--"]
+MARKUP = ["&lt;", "&amp;", "&#", "&#x3c;", "&#8203;", "amp;", "54;", ";", "&"]
+TAGS = ["<b>", "</p>", "<a href='x'>", "<!--", "-->", "<a ", "<th"]
 OTHERS = ["<|", "|>", "<", ">", "im_end", "\x00", "\u200b", "\u202e", "e", "\u0301", " ", "\n"]
-pieces = st.sampled_from([*COMMANDS, *MARKUP, *OTHERS])
+pieces = st.sampled_from([*COMMANDS, *MARKUP, *TAGS, *OTHERS])
 hostile = st.lists(pieces | st.text(max_size=3), max_size=20).map("".join)
 
 
@@ -76,6 +77,10 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
         ("a <john@example.org> b", "a <john@example.org> b"),
         ("&" + "amp;" * 10_000 + "lt;", "<"),
         ("a <!-- note --> b", "a b"),
+        ("In <b>Lyon</b>, storm", "In Lyon, storm"),
+        ("<a <b>>x", "x"),
+        ("<th<b>ink>x", "x"),
+        ("<a " * 5 + ">" * 5, "< a < a >>"),
         ("<!--" * 20_000, "<!--" * 20_000),
     ],
 )
@@ -233,6 +238,9 @@ def test_a_made_subject_stays_short() -> None:
         ({"headline": "Буря над портом"}, "a red boat", "Буря над портом"),
         ({"headline": "嵐が港に近づく"}, "赤い船", "赤い船"),
         ({"headline": "항구의 폭풍"}, "붉은 배", "붉은 배"),
+        ({"headline": "OpenAI发布新模型", "locale": "zh"}, "a robot reading", "OpenAI发布新模型"),
+        ({"headline": "OpenAI发布新模型", "locale": "zh"}, "机器人读报", "机器人读报"),
+        ({"headline": "9/11"}, "two beams of light", "Two beams of light"),
     ],
 )
 def test_the_alternative_tells_the_picture_in_the_articles_language(

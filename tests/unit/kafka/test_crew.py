@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.breaker import Breaker, Ticket
+from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.errand import unwatched
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
@@ -255,6 +255,20 @@ async def test_a_store_that_is_down_stops_admission() -> None:
         withdraw(True)
 
     assert admitted == [True, False, True]
+
+
+async def test_pictures_that_the_store_finds_too_large_open_no_breaker() -> None:
+    """Each goes to the retry lanes by itself, however many come in a row: smaller ones are stored all the while."""
+    breaker, hands = Breaker(60), [Hand(valid()) for _ in range(2 * IN_A_ROW)]
+    refused = Pipeline(Unstorable(Reason.STORE_UNAVAILABLE, "413"))
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        crew = crew_of(tasks, refused, breaker)
+        for hand in hands:
+            crew.begin(hand)
+
+    assert [len(hand.settled) for hand in hands] == [1] * len(hands)
+    assert breaker.admits
+    assert crew.admits()
 
 
 async def test_a_store_that_is_not_fit_for_work_gets_none() -> None:

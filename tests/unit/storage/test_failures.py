@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from consumer.errors import Overloaded, Transient
+from consumer.errors import Overloaded, Transient, Unstorable
 from consumer.storage.failures import bounded
 from schemas import Reason
 
@@ -37,7 +37,6 @@ async def _overloaded(error: BaseException) -> Overloaded:
         answer("RequestTimeout", 400),
         answer("IncompleteBody", 400),
         answer("408", 408),
-        KeyError("ETag"),
         answer("TooManyRequests", 429),
         answer("ConditionalRequestConflict", 409),
         EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
@@ -80,7 +79,7 @@ async def test_a_store_set_up_wrong_names_the_setting(error: Exception, named: s
 @pytest.mark.parametrize("error", [answer("413", 413), answer("EntityTooLarge", 400)], ids=repr)
 async def test_a_picture_that_is_too_large_is_no_overload(error: Exception) -> None:
     """Others get through: only its own request fails, is tried again later, and names the limit that has to rise."""
-    with pytest.raises(Transient, match="client_max_body_size"):
+    with pytest.raises(Unstorable, match="client_max_body_size"):
         async with bounded(1.0):
             raise error
 
