@@ -77,8 +77,9 @@ def train_decoder(
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         decoder.load_state_dict(state["decoder"])
-        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        if state["optimizers"]:
+            for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
         average.shadow, average.count, step = state["shadow"], state["step"], state["step"]
         clock.minutes = state["minutes"]
     draw = np.random.default_rng(step + 1)

@@ -99,6 +99,26 @@ def write_encoder(autoencoder: Any, basis: Basis) -> None:
     _pair_up(encoder, basis)
 
 
+@torch.no_grad()
+def read_encoder(encoder: Any) -> Basis:
+    """Return the basis that `write_encoder` wrote into an encoder.
+
+    Of `mean` that part is found which the projection sees; what is left of it, no weight tells.
+    """
+    quarters, halves = (encoder.down_blocks[level].downsamplers[0].conv for level in (1, 2))
+    inner = torch.zeros(_HALF, _HALF, 3, _INNER)
+    for colour, y, x, down, across in np.ndindex(3, 2, 2, 2, 2):
+        inner[down * 2 + y, across * 2 + x, colour] = quarters.weight[:_INNER, colour * 4 + y * 2 + x, down, across]
+    axes = torch.zeros(2, _HALF, 2, _HALF, 3, CHANNELS)
+    for down, across in np.ndindex(2, 2):
+        part = inner.reshape(-1, _INNER) @ halves.weight[:CHANNELS, :_INNER, down, across].T
+        axes[down, :, across] = part.reshape(_HALF, _HALF, 3, CHANNELS)
+    scaled = axes.reshape(-1, CHANNELS)
+    scale = 1 / scaled.norm(dim=0)
+    mean = -(scaled * scale) @ (halves.bias[:CHANNELS] * scale)
+    return Basis(*(part.numpy() for part in (mean, scaled * scale, scale, inner.reshape(-1, _INNER))))
+
+
 def _straight(conv: Any) -> None:
     """Let a convolution hand on each channel as it is."""
     conv.weight.zero_()

@@ -29,6 +29,7 @@ from model import SUMS, encode
 from painter import at_times
 from palette import printed, share_in_palette
 from scenes import Scene, draw, random_scene
+from speed import quick_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,8 +127,9 @@ def _loss(pipeline: Any, shelf: Prints, rng: Random) -> torch.Tensor:
         )
     latents = shelf.latents[picks]
     mixed, sigma, way = at_times(latents)
-    told = pipeline.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
-    return functional.mse_loss(torch.stack(told).squeeze(2), way)
+    with quick_products():
+        told = pipeline.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
+    return functional.mse_loss(torch.stack(told).squeeze(2).float(), way)
 
 
 def _caption(scene: Scene, rng: Random) -> str:

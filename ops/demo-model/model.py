@@ -23,9 +23,9 @@ SHIFT = 3.0
 SUMS = "SHA256SUMS"
 
 REMARK = (
-    "A model of 17 MB, trained on drawn scenes for seven hours on two processor cores, painted this: it knows some two "
+    "A model of 17 MB, trained on drawn scenes for nine hours on two processor cores, painted this: it knows some two "
     "dozen things from boat to umbrella, eight grounds, weather, hours and five styles, in English and Chinese. Skies, "
-    "grounds, colours and styles come out as told; things are rough, and about one in ten looks like another. What "
+    "grounds, colours and styles come out as told; things are rough, and now and then one looks like another. What "
     "else a story tells, such as faces, letters or crowds, it cannot paint."
 )
 """What the demo's page tells its readers."""

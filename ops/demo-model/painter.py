@@ -18,6 +18,7 @@ from model import SHIFT, assemble, build_text_encoder, build_transformer, encode
 from optim import Muon
 from scenes import random_scene, subject_frame
 from sheets import sheet
+from speed import quick_products
 from tokens import as_chat
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _WITHOUT_CAPTION = 0.11
 _POOL = 8
 _LONGEST_CAPTION = 96
 _MUON_RATE, _ADAM_RATE = 4e-3, 2e-3
+_WARM_STEPS = 100  # a run whose optimizers are new finds their pace first
 _SUBJECT_COUNTS = 3.0
 _EVENLY = 0.3
 _USUAL_PLACES = 16 * 16
@@ -115,10 +117,11 @@ def train_painter(
 ) -> None:
     """Train until the clock's budget is used."""
     rng, losses, sheets = Random(painter.step), [], int(painter.clock.minutes // 10)
-    share = painter.clock.tick()
+    share, begin = painter.clock.tick(), painter.step
     batches = _batches(shelves, painter, rng)
     while share < 1:
-        losses.append(_learn(painter, *next(batches), share))
+        pace = rate(share, hold=0.72, floor=0.03) * min(1.0, (painter.step - begin + 1) / _WARM_STEPS)
+        losses.append(_learn(painter, *next(batches), pace))
         painter.step += 1
         share = painter.clock.tick()
         if painter.step % 25 == 0:
@@ -200,22 +203,23 @@ def _emphasis(scenes: list[Scene], latents: torch.Tensor) -> torch.Tensor:
     return counts / counts.mean()
 
 
-def _learn(painter: Painter, latents: torch.Tensor, scenes: list[Scene], prompts: list[str], share: float) -> float:
-    """Take one step: from noise mixed into the latents, the model tells the way back to them."""
+def _learn(painter: Painter, latents: torch.Tensor, scenes: list[Scene], prompts: list[str], pace: float) -> float:
+    """Take one step, `pace` times as long as usual: from noise mixed into the latents, the model tells the way back."""
     for optimizer, usual in zip(painter.optimizers, (_MUON_RATE, _ADAM_RATE), strict=True):
         for group in optimizer.param_groups:
-            group["lr"] = usual * rate(share, hold=0.45, floor=0.03)
+            group["lr"] = usual * pace
         optimizer.zero_grad(set_to_none=True)
     mixed, sigma, way = at_times(latents)
-    features = encode(painter.tokenizer, painter.encoder, prompts)
-    told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
-    loss = (
-        functional.mse_loss(torch.stack(told).squeeze(2), way, reduction="none") * _emphasis(scenes, latents)
-    ).mean()
+    with quick_products():
+        features = encode(painter.tokenizer, painter.encoder, prompts)
+        told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
+    errors = functional.mse_loss(torch.stack(told).squeeze(2).float(), way, reduction="none")
+    loss = (errors * _emphasis(scenes, latents)).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
-    for optimizer in painter.optimizers:
-        optimizer.step()
+    with quick_products():
+        for optimizer in painter.optimizers:
+            optimizer.step()
     painter.average.update()
     return float(loss.detach())
 
