@@ -6,7 +6,7 @@ import pytest
 
 from consumer import resources
 from consumer.errors import Fatal
-from consumer.resources import bundled, demo_model
+from consumer.resources import bundled, demo_model, is_demo_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +25,14 @@ def test_a_file_that_does_not_ship_is_named() -> None:
 
 def test_the_demo_model_of_a_wheel_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed model is taken, else the checkout's; without either the option is named that helps."""
-    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
-    monkeypatch.setattr(resources, "_CHECKOUT", tmp_path / "ops")
+    own, installed = tmp_path / "ops" / "demo-model" / "model", tmp_path / "bundled" / "demo-model"
+    monkeypatch.setattr(resources, "_DEMO_MODELS", (installed, own))
     with pytest.raises(Fatal, match="--model FOLDER"):
         demo_model()
 
-    own, installed = tmp_path / "ops" / "demo-model" / "model", tmp_path / "bundled" / "demo-model"
     own.mkdir(parents=True)
     assert demo_model() == own
     installed.mkdir(parents=True)
     assert demo_model() == installed
+    assert is_demo_model(own / ".." / "model")
+    assert not is_demo_model(tmp_path)
