@@ -57,6 +57,10 @@ class EmptyStore:
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Find nothing to prepare."""
 
+    async def addresses_end_early(self) -> bool:
+        """Return False: they do not end at all."""
+        return False
+
     async def find(self, recipe: Recipe) -> StoredPicture | None:
         """Return the picture if the recipe was kept before."""
         return self._kept.get(recipe.digest)
