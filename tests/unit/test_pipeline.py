@@ -626,18 +626,27 @@ async def test_an_editor_does_not_wait_at_a_backfills_place() -> None:
     assert (bench.engine.painted, edited.reused, backfilled.reused) == (1, False, True)
 
 
+Overtaken = tuple[asyncio.Event, asyncio.Future[ImageReady], asyncio.Future[ImageReady]]
+
+
+async def overtaken(bench: Studio) -> Overtaken:
+    """Let a backfill's turn come while an editor's picture of the same recipe is at the engine, until the event."""
+    bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+    bench.engine.wait = gate = asyncio.Event()
+    async with scheduler.turn(Lane.BACKFILL):
+        waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
+        await until(lambda: scheduler.waiting == 1)
+        editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
+        await until(lambda: "started 0" in bench.notes.told)
+    await until(lambda: scheduler.waiting == 0)
+    return gate, waiting, editing
+
+
 async def test_a_turn_that_comes_beside_an_editors_waits_for_that_picture() -> None:
     """When the lower lane's turn comes while the other one is being painted there is one painting all the same."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
-        bench.engine.wait = asyncio.Event()
-        async with scheduler.turn(Lane.BACKFILL):
-            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
-            await until(lambda: scheduler.waiting == 1)
-            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
-            await until(lambda: "started 0" in bench.notes.told)
-        await until(lambda: scheduler.waiting == 0)
-        bench.engine.wait.set()
+        gate, waiting, editing = await overtaken(bench)
+        gate.set()
         edited, backfilled = await editing, await waiting
 
     assert edited.pictures[0].key == backfilled.pictures[0].key
@@ -648,17 +657,10 @@ async def test_a_turn_that_comes_beside_an_editors_waits_for_that_picture() -> N
 async def test_who_waits_for_another_lanes_painting_leaves_the_engine_to_others() -> None:
     """A store that is down keeps that picture, not a place at the engine: the lower lane's others are painted."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
-        bench.engine.wait = asyncio.Event()
-        async with scheduler.turn(Lane.BACKFILL):
-            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
-            await until(lambda: scheduler.waiting == 1)
-            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
-            await until(lambda: "started 0" in bench.notes.told)
-        await until(lambda: scheduler.waiting == 0)
-        async with asyncio.timeout(BOUND), scheduler.turn(Lane.BACKFILL):
+        gate, waiting, editing = await overtaken(bench)
+        async with asyncio.timeout(BOUND), bench.pipeline._scheduler.turn(Lane.BACKFILL):
             assert not waiting.done()
-        bench.engine.wait.set()
+        gate.set()
         await editing
         await waiting
 
@@ -666,18 +668,11 @@ async def test_who_waits_for_another_lanes_painting_leaves_the_engine_to_others(
 async def test_after_another_lanes_failure_the_breaker_is_asked_again() -> None:
     """The failure that one waited for may have been the one that opened it."""
     async with studio([Transient(Reason.ENGINE_FAILED, "x")]) as bench:
-        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
         bench.pipeline._breaker = breaker = Breaker(60)
-        bench.engine.wait = asyncio.Event()
-        async with scheduler.turn(Lane.BACKFILL):
-            waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
-            await until(lambda: scheduler.waiting == 1)
-            editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
-            await until(lambda: "started 0" in bench.notes.told)
-        await until(lambda: scheduler.waiting == 0)
+        gate, waiting, editing = await overtaken(bench)
         for _ in range(IN_A_ROW):
             breaker.failed(Ticket(), Reason.ENGINE_FAILED)
-        bench.engine.wait.set()
+        gate.set()
         with pytest.raises(Transient):
             await editing
         await until(lambda: bool(breaker._held))
