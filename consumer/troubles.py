@@ -71,9 +71,9 @@ class Troubles:
             yield
         finally:
             self._waiting[operation] -= 1
-            if not self._waiting[operation] and self._current.pop(operation, None) is not None and not self._current:
-                self._told = False
-                log.info("overload_forgotten", operation=operation)
+            if not self._waiting[operation]:
+                self._current.pop(operation, None)
+            self._tell_the_end("overload_forgotten")
 
     async def outlast(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try again, for as long as it takes, while the store is down: that is no failure of a request."""
@@ -113,6 +113,9 @@ class Troubles:
     def end(self, operation: Operation) -> None:
         """Take note that it succeeded: of the others that says nothing."""
         self._current.pop(operation, None)
+        self._tell_the_end("overload_over")
+
+    def _tell_the_end(self, event: str) -> None:
         if self._told and not self._current and not any(self._refused.values()):
             self._told = False
-            log.info("overload_over")
+            log.info(event)

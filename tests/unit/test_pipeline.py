@@ -367,6 +367,26 @@ async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
     assert [line["event"] for line in told] == ["overloaded", "overload_over"]
 
 
+async def test_a_trouble_that_is_given_up_is_told_anew() -> None:
+    """Who was refused may be cancelled after others got through: the next trouble is a new one to the log."""
+    troubles = Troubles(retry_seconds=BOUND)
+
+    async def refused() -> None:
+        raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
+
+    async def fine() -> None:
+        """Another call, which gets through."""
+
+    with capture_logs() as told:
+        for _ in range(2):
+            struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
+            await until(lambda: troubles() is not None)
+            await troubles.outlast(Operation.FIND, fine)
+            struggling.cancel()
+            await asyncio.wait([struggling], timeout=BOUND)
+    assert [line["event"] for line in told] == ["overloaded", "overload_forgotten"] * 2
+
+
 async def test_pixels_do_not_wait_for_the_store() -> None:
     """While a store is down its pictures wait as files: their pixels, several times as large, are gone."""
     async with studio() as bench:
