@@ -340,9 +340,6 @@ def strangers(env_file: Path | None = None) -> dict[str, str]:
     unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and name.upper() not in known)
     nearest = {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, _ALIKE)), "") for name in unknown}
     # Kubernetes makes variables out of services, such as LEADART_KAFKA_SERVICE_HOST for one called leadart-kafka.
-    ours = {name for name in unknown if "__" in name or not (given[name] or "").startswith("tcp://")}
-    return {
-        name: near
-        for name, near in nearest.items()
-        if name in ours and ("__" in name or near.replace("__", "_") == name.upper())
-    }
+    missed = {name for name, near in nearest.items() if near.replace("__", "_") == name.upper()}
+    theirs = {name for name in unknown if (given[name] or "").startswith("tcp://")}
+    return {name: near for name, near in nearest.items() if "__" in name or name in missed - theirs}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BUCKET = "check LEADART_STORAGE__BUCKET and LEADART_STORAGE__MANIFEST_BUCKET, or make the bucket"
 _REGION = "check LEADART_STORAGE__REGION"
-_CONDITIONS = "use a store that honours conditional writes, `If-None-Match: *` among them (Amazon S3, SeaweedFS)"
+CONDITIONS = "use a store that honours conditional writes (Amazon S3, SeaweedFS)"
 _PASSING = {"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "Throttling", "SlowDown"}
 """What S3 answers with status 400 though nothing is wrong with what we asked: it was cut short, or is too much."""
 _KEYS = (
@@ -31,7 +31,7 @@ _KEYS = (
     "s3:PutObject and s3:ListBucket"
 )
 _REMEDIES = {
-    "NotImplemented": _CONDITIONS,
+    "NotImplemented": CONDITIONS,
     "NoSuchBucket": _BUCKET,
     "404": _BUCKET,  # the answer to HEAD has no body to name it
     "RequestTimeTooSkewed": "set this machine's clock",

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from consumer import __version__
 from consumer.errors import Overloaded
 from consumer.storage.client import credentials_end, open_client
-from consumer.storage.failures import bounded, code, status
+from consumer.storage.failures import CONDITIONS, bounded, code, status
 from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_picture
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.quick import QuickLook
@@ -242,5 +242,5 @@ class S3Store:
             raise Overloaded(
                 Reason.MISCONFIGURED,
                 "the store ignores `If-None-Match: *`, so two workers could announce different pictures of one recipe; "
-                "use a store that honours conditional writes (Amazon S3, SeaweedFS)",
+                f"{CONDITIONS}",
             )

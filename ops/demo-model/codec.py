@@ -41,6 +41,10 @@ class Basis:
     scale: NDArray[np.float32]
     inner: NDArray[np.float32]
 
+    def save(self, file: Path) -> None:
+        """Write what `open_basis` reads."""
+        np.savez(file, mean=self.mean, axes=self.axes, scale=self.scale, inner=self.inner)
+
     def project(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return latents (count, 16, rows, columns) of bytes (count, height, width, 3)."""
         blocks = ((_blocks(pictures, BLOCK) - self.mean) @ self.axes / self.scale).astype(np.float32)
@@ -65,7 +69,7 @@ def open_basis(file: Path, pictures: NDArray[np.uint8]) -> Basis:
     if not file.exists():
         mean, axes, deviation = _components(_blocks(pictures, BLOCK), CHANNELS)
         inner = _components(_blocks(pictures, _HALF), _INNER)[1]
-        np.savez(file, mean=mean, axes=axes, scale=np.sqrt(deviation), inner=inner)
+        Basis(mean, axes, np.sqrt(deviation), inner).save(file)
     with np.load(file) as kept:
         return Basis(**{name: kept[name] for name in ("mean", "axes", "scale", "inner")})
 

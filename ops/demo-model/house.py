@@ -26,10 +26,9 @@ from autoencoder import to_tensor
 from averaging import Clock, rate
 from captions import LANGUAGES, complete_prompt, loose_prompt, negative_prompts
 from model import SUMS, encode
-from painter import at_times
+from painter import at_times, tell_way
 from palette import printed, share_in_palette
 from scenes import Scene, draw, random_scene
-from speed import quick_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,9 +126,7 @@ def _loss(pipeline: Any, shelf: Prints, rng: Random) -> torch.Tensor:
         )
     latents = shelf.latents[picks]
     mixed, sigma, way = at_times(latents)
-    with quick_products():
-        told = pipeline.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
-    return functional.mse_loss(torch.stack(told).squeeze(2).float(), way)
+    return functional.mse_loss(tell_way(pipeline.transformer, mixed, sigma, features), way)
 
 
 def _caption(scene: Scene, rng: Random) -> str:

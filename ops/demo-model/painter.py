@@ -212,8 +212,8 @@ def _learn(painter: Painter, latents: torch.Tensor, scenes: list[Scene], prompts
     mixed, sigma, way = at_times(latents)
     with quick_products():
         features = encode(painter.tokenizer, painter.encoder, prompts)
-        told = painter.transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
-    errors = functional.mse_loss(torch.stack(told).squeeze(2).float(), way, reduction="none")
+    told = tell_way(painter.transformer, mixed, sigma, features)
+    errors = functional.mse_loss(told, way, reduction="none")
     loss = (errors * _emphasis(scenes, latents)).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(painter.average.weights, 1.0)
@@ -222,6 +222,13 @@ def _learn(painter: Painter, latents: torch.Tensor, scenes: list[Scene], prompts
             optimizer.step()
     painter.average.update()
     return float(loss.detach())
+
+
+def tell_way(transformer: Any, mixed: torch.Tensor, sigma: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
+    """Return the way back from what `at_times` mixed, as the model tells it: of the latents' shape, in float32."""
+    with quick_products():
+        told = transformer(list(mixed.unsqueeze(2).unbind()), 1 - sigma, features, return_dict=False)[0]
+    return torch.stack(told).squeeze(2).float()
 
 
 def at_times(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

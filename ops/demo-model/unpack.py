@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import ZImagePipeline
 
@@ -37,8 +36,7 @@ def unpack(pipeline: Any, options: argparse.Namespace) -> None:
     """Write the pipeline's parts; optimizers are not kept in a model, so they begin anew."""
     work = options.work
     pipeline.tokenizer.save_pretrained(work / "tokenizer")
-    basis = read_encoder(pipeline.vae.encoder)
-    np.savez(work / "basis.npz", mean=basis.mean, axes=basis.axes, scale=basis.scale, inner=basis.inner)
+    read_encoder(pipeline.vae.encoder).save(work / "basis.npz")
     decoder = pipeline.vae.decoder
     kept = {"decoder": decoder.state_dict(), "shadow": [weight.detach() for weight in decoder.parameters()]}
     torch.save(
