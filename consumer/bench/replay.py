@@ -14,6 +14,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from consumer.admin.replay.extent import Place
+from consumer.admin.replay.pace import Pace
+from consumer.admin.replay.selection import Filters, Order
+from consumer.admin.replay.session import open_desk
 from consumer.bench.machine import machine
 from consumer.bench.requests import publish_all
 from consumer.bench.watcher import watching
@@ -21,10 +25,6 @@ from consumer.demo.processes import Worker, running
 from consumer.demo.stack import Plan as StackPlan
 from consumer.demo.stack import open_stack
 from consumer.errors import Fatal
-from consumer.kafka.replay.desk import open_desk
-from consumer.kafka.replay.extent import Place
-from consumer.kafka.replay.pace import Pace
-from consumer.kafka.replay.selection import Filters, Order
 from consumer.settings import EngineKind
 from schemas import Reason, names
 

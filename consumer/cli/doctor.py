@@ -35,8 +35,8 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
         if env_file or as_json:
             raise typer.BadParameter(f"write --env-file and --json behind `{context.invoked_subcommand}`")
         return
-    from consumer.doctor import examine  # noqa: PLC0415
-    from consumer.findings import Verdict  # noqa: PLC0415
+    from consumer.admin.checks import Verdict  # noqa: PLC0415
+    from consumer.admin.doctor import examine  # noqa: PLC0415
 
     findings = asyncio.run(examine(settings_from(env_file)))
     if as_json:

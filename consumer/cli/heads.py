@@ -20,7 +20,7 @@ OnlySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot of 
 @commands.command("show")
 def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """Show what requests of an article are judged by: an older revision than its slot's head is superseded."""
-    from consumer.kafka.mending import find_heads  # noqa: PLC0415
+    from consumer.admin.heads import find_heads  # noqa: PLC0415
 
     found = asyncio.run(find_heads(settings_from(env_file), article))
     chosen = [one for one in found if slot in {None, one.slot.name}]
@@ -43,7 +43,7 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
 @commands.command("reset")
 def heads_reset(article: Article, slot: OnlySlot = None, env_file: EnvFile = None) -> None:
     """Forget an article's heads, after a revision that was far too high; the workers may go on meanwhile."""
-    from consumer.kafka.mending import find_heads, reset_heads  # noqa: PLC0415
+    from consumer.admin.heads import find_heads, reset_heads  # noqa: PLC0415
 
     settings = settings_from(env_file)
 

@@ -40,7 +40,7 @@ def styles(
         return
     if not prompt:
         raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
-    from consumer.studio import paint_sheet  # noqa: PLC0415
+    from consumer.admin.studio import paint_sheet  # noqa: PLC0415
 
     asyncio.run(paint_sheet(settings, presets, prompt, seed, sheet))
     console.print(f"wrote {sheet}")
@@ -76,7 +76,7 @@ def generate(  # noqa: PLR0913, PLR0917 - its options
     seed: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Make one picture without a bus, with the very brief and engine that the worker uses."""
-    from consumer.studio import Wish, paint_one  # noqa: PLC0415
+    from consumer.admin.studio import Wish, paint_one  # noqa: PLC0415
 
     if size is not None:
         if width is not None or height is not None:

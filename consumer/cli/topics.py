@@ -24,7 +24,7 @@ def topics_apply(
     grow: Annotated[bool, typer.Option(help="Add partitions, up to LEADART_TOPICS__PARTITIONS.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Create missing topics, compare existing ones, commit the group's starting offsets."""
-    from consumer.kafka.growth import grow_topics  # noqa: PLC0415
+    from consumer.admin.growth import grow_topics  # noqa: PLC0415
     from consumer.kafka.topics import apply  # noqa: PLC0415
 
     settings = settings_from(env_file)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from consumer.admin.dead_letters.action import Settler
+from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, State, mark, read, redriven
+from consumer.admin.dead_letters.redrive import Redrive
+from consumer.admin.dead_letters.selection import Selection
+from consumer.admin.dead_letters.topic import Shelf, open_shelf
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
 from consumer.kafka.bus import BusError, Letter
-from consumer.kafka.dead_letters.letter import Coordinates, DeadLetter, State, mark, read, redriven
-from consumer.kafka.dead_letters.redrive import Redrive
-from consumer.kafka.dead_letters.selection import Selection
-from consumer.kafka.dead_letters.settle import Settler
-from consumer.kafka.dead_letters.shelf import Shelf, open_shelf
 from consumer.kafka.epoch import KafkaEpoch, open_epoch
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.retry import Tried
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from consumer.admin.dead_letters.action import Report
+    from consumer.admin.dead_letters.topic import States
     from consumer.embedded.kafka import KafkaServer
     from consumer.embedded.s3 import S3Server
-    from consumer.kafka.dead_letters.settle import Report
-    from consumer.kafka.dead_letters.shelf import States
 
 ETCHING = """
 [etching]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.failpoints import PASS, Place
 from consumer.kafka.bus import Letter
 from consumer.kafka.epoch import open_epoch
-from consumer.kafka.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.kafka.topics import apply
 from consumer.resources import bundled
 from schemas import names

@@ -28,8 +28,8 @@ from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, sett
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from consumer.kafka.dead_letters.selection import Selection
-    from consumer.kafka.dead_letters.settle import Report
+    from consumer.admin.dead_letters.action import Report
+    from consumer.admin.dead_letters.selection import Selection
     from consumer.settings import Settings
 
 
@@ -55,9 +55,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -> Report:
-    from consumer.kafka.dead_letters.redrive import Redrive  # noqa: PLC0415
-    from consumer.kafka.dead_letters.settle import Settler  # noqa: PLC0415
-    from consumer.kafka.dead_letters.shelf import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.action import Settler  # noqa: PLC0415
+    from consumer.admin.dead_letters.redrive import Redrive  # noqa: PLC0415
+    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
 
     failpoints.use(settings.worker.failpoints)
     async with open_shelf(settings) as shelf:
@@ -89,9 +89,9 @@ def purge(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _purge(settings: Settings, selection: Selection, *, mark: bool, execute: bool) -> Report:
-    from consumer.kafka.dead_letters.purge import Purge, delete_done  # noqa: PLC0415
-    from consumer.kafka.dead_letters.settle import Report, Settler  # noqa: PLC0415
-    from consumer.kafka.dead_letters.shelf import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.action import Report, Settler  # noqa: PLC0415
+    from consumer.admin.dead_letters.purge import Purge, delete_done  # noqa: PLC0415
+    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
 
     failpoints.use(settings.worker.failpoints)
     report = Report()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from consumer.admin.dead_letters.letter import iso_ms
 from consumer.cli.shared import printable
-from consumer.kafka.dead_letters.letter import iso_ms
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.kafka.dead_letters.finding import Found
+    from consumer.admin.dead_letters.finding import Found
 
 VALUE_CHARACTERS = 4000
 """Of a value on the terminal; a file or `--json` gets it whole."""

@@ -26,8 +26,8 @@ from consumer.cli.dead_letters.options import (
 from consumer.cli.shared import AsJson, EnvFile, complain, console, printable, say, settings_from
 
 if TYPE_CHECKING:
-    from consumer.kafka.dead_letters.finding import Found
-    from consumer.kafka.dead_letters.listing import Listing
+    from consumer.admin.dead_letters.finding import Found
+    from consumer.admin.dead_letters.listing import Listing
 
 
 def list_letters(  # noqa: PLR0913, PLR0917 - its options
@@ -42,8 +42,8 @@ def list_letters(  # noqa: PLR0913, PLR0917 - its options
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """List the dead letters that nothing was done about yet."""
-    from consumer.kafka.dead_letters.listing import browse  # noqa: PLC0415
-    from consumer.kafka.dead_letters.shelf import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.listing import browse  # noqa: PLC0415
+    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
 
     settings = settings_from(env_file)
     selection = select(settings, (), reason, topic, article, since, until)
@@ -84,9 +84,9 @@ def show(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show all about one dead letter: what was wrong, what to do about it, the original record."""
+    from consumer.admin.dead_letters.finding import find  # noqa: PLC0415
+    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
     from consumer.cli.dead_letters.letter import facts, lines  # noqa: PLC0415
-    from consumer.kafka.dead_letters.finding import find  # noqa: PLC0415
-    from consumer.kafka.dead_letters.shelf import open_shelf  # noqa: PLC0415
 
     settings, at = settings_from(env_file), coordinates(letter)
 

@@ -18,13 +18,13 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from consumer.admin.replay.made import Made
+    from consumer.admin.replay.pace import Pace
+    from consumer.admin.replay.plan import Cost
+    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.session import Desk
+    from consumer.admin.replay.source import Survey
     from consumer.jobs import ModelIdentity
-    from consumer.kafka.replay.desk import Desk
-    from consumer.kafka.replay.made import Made
-    from consumer.kafka.replay.pace import Pace
-    from consumer.kafka.replay.plan import Cost
-    from consumer.kafka.replay.selection import Order
-    from consumer.kafka.replay.source import Survey
     from consumer.settings import Settings
     from consumer.styles import Styles
 
@@ -62,7 +62,7 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Publish the newest request of each article and slot once more, into the backfill lane; workers may run."""
-    from consumer.kafka.replay.pace import parse_rate  # noqa: PLC0415
+    from consumer.admin.replay.pace import parse_rate  # noqa: PLC0415
 
     settings = settings_from(env_file)
     base = options.lane_base(lane, settings.topics)
@@ -81,8 +81,8 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.kafka.replay.desk import open_desk  # noqa: PLC0415
-    from consumer.kafka.replay.plan import Plan  # noqa: PLC0415
+    from consumer.admin.replay.plan import Plan  # noqa: PLC0415
+    from consumer.admin.replay.session import open_desk  # noqa: PLC0415
 
     async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
         order, survey = await _surveyed(desk, wanted, run)
@@ -94,7 +94,7 @@ async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
 
 
 async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.kafka.replay.desk import open_desk  # noqa: PLC0415
+    from consumer.admin.replay.session import open_desk  # noqa: PLC0415
 
     async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
         order, survey = await _surveyed(desk, wanted, run)
@@ -136,7 +136,7 @@ def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mappi
 
 
 async def _cost(desk: Desk, run: _Run) -> Cost:
-    from consumer.kafka.replay.plan import Cost  # noqa: PLC0415
+    from consumer.admin.replay.plan import Cost  # noqa: PLC0415
 
     if run.picture_seconds is not None:
         return Cost(run.picture_seconds, None, run.devices, run.rate)
@@ -145,7 +145,7 @@ async def _cost(desk: Desk, run: _Run) -> Cost:
 
 
 async def _pace(settings: Settings, desk: Desk, survey: Survey, run: _Run) -> Pace:
-    from consumer.kafka.replay.pace import Backlog, Pace  # noqa: PLC0415
+    from consumer.admin.replay.pace import Backlog, Pace  # noqa: PLC0415
 
     if run.max_backlog_seconds is None or not survey.chosen:
         return Pace(run.rate)

@@ -15,8 +15,8 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.kafka.replay.extent import Extent, Place
-    from consumer.kafka.replay.selection import Filters, Order
+    from consumer.admin.replay.extent import Extent, Place
+    from consumer.admin.replay.selection import Filters, Order
     from consumer.settings import TopicSettings
 
 _PLACE = "offsets (1200 for all partitions, or 0:1200,1:1180 for just these), a moment with its zone, or an age (36h)"
@@ -61,7 +61,7 @@ class Wanted:
 
     def order(self, extent: Extent) -> Order:
         """Return it with its range as offsets."""
-        from consumer.kafka.replay.selection import Order  # noqa: PLC0415
+        from consumer.admin.replay.selection import Order  # noqa: PLC0415
 
         return Order(extent, self.filters, self.force, self.name)
 
@@ -76,7 +76,7 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
 
 def place(text: str) -> Place:
     """Read one end of the range. Raises `typer.BadParameter`."""
-    from consumer.kafka.replay.extent import Place  # noqa: PLC0415
+    from consumer.admin.replay.extent import Place  # noqa: PLC0415
 
     return parsed(lambda told: Place.parse(told, datetime.now(UTC)), text)
 
@@ -90,7 +90,7 @@ def filters(
     failed: bool,
 ) -> Filters:
     """Return the conditions. Raises `typer.BadParameter` for a file without an id."""
-    from consumer.kafka.replay.selection import Filters  # noqa: PLC0415
+    from consumer.admin.replay.selection import Filters  # noqa: PLC0415
 
     ids = set(articles or ())
     if article_file is not None:

@@ -13,10 +13,10 @@ from consumer.cli.shared import complain, lay_out, printable, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumer.kafka.replay.plan import Plan
-    from consumer.kafka.replay.publish import Report
-    from consumer.kafka.replay.selection import Order
-    from consumer.kafka.replay.source import Survey
+    from consumer.admin.replay.plan import Plan
+    from consumer.admin.replay.publish import Report
+    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.source import Survey
 
 _NAMED = 5
 """Records named on a terminal; `--json` names more."""

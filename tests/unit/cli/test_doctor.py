@@ -149,12 +149,12 @@ def test_names_do_not_move_the_cursor(model: Path, tmp_path: Path) -> None:
 
 def test_the_doctor_itself_still_examines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a subcommand it examines everything, with its own options."""
-    from consumer.findings import Finding, Verdict  # noqa: PLC0415
+    from consumer.admin.checks import Finding, Verdict  # noqa: PLC0415
 
     async def examine(_settings: object) -> list[Finding]:
         return [Finding("engine", Verdict.FAILURE, "broken")]
 
-    monkeypatch.setattr("consumer.doctor.examine", examine)
+    monkeypatch.setattr("consumer.admin.doctor.examine", examine)
     done = CliRunner().invoke(app, ["doctor", "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout) == [{"subject": "engine", "verdict": "failure", "message": "broken"}]

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.admin.replay.extent import Extent
+from consumer.admin.replay.newest import Slot
+from consumer.admin.replay.outcomes import States
+from consumer.admin.replay.pace import MOST, Backlog, Pace, parse_rate
+from consumer.admin.replay.plan import Cost
+from consumer.admin.replay.selection import Filters, Order
+from consumer.admin.replay.source import GAP, runs
 from consumer.jobs import Record
 from consumer.kafka.lag import Look, PartitionLag
 from consumer.kafka.measured import NOTHING_MEASURED
 from consumer.kafka.pending import Pending
-from consumer.kafka.replay.extent import Extent
-from consumer.kafka.replay.newest import Slot
-from consumer.kafka.replay.outcomes import States
-from consumer.kafka.replay.pace import MOST, Backlog, Pace, parse_rate
-from consumer.kafka.replay.plan import Cost
-from consumer.kafka.replay.selection import Filters, Order
-from consumer.kafka.replay.source import GAP, runs
 from consumer.settings import Settings
 from schemas import names
 
@@ -108,7 +108,7 @@ class Rooms:
 
 async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is granted while there is no room, then no more than there is."""
-    monkeypatch.setattr("consumer.kafka.replay.pace.LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("consumer.admin.replay.pace.LOOK_AGAIN_SECONDS", 0)
     pace = Pace(None, Rooms([0, 0, 3, 10_000]))
 
     assert [await pace.grant(), await pace.grant()] == [3, MOST]

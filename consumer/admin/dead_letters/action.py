@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, mark
 from consumer.errors import Fatal
 from consumer.kafka.bus import BusError, Letter, LetterRefused
-from consumer.kafka.dead_letters.letter import DeadLetter, State, Stranger, mark
 from consumer.kafka.epoch import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
@@ -22,9 +22,9 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from consumer.kafka.dead_letters.letter import Coordinates
-    from consumer.kafka.dead_letters.selection import Selection
-    from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.selection import Selection
+    from consumer.admin.dead_letters.topic import Shelf
     from consumer.kafka.epoch import KafkaEpoch
     from consumer.settings import Settings
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.kafka.replay.made import Made
-    from consumer.kafka.replay.selection import Order
-    from consumer.kafka.replay.source import Survey
+    from consumer.admin.replay.made import Made
+    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.source import Survey
 
 
 @dataclass(frozen=True, slots=True)

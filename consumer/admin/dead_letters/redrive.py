@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from consumer.admin.dead_letters.action import Impossible
+from consumer.admin.dead_letters.letter import State, redriven
 from consumer.kafka.bus import MAX_LETTER_BYTES
-from consumer.kafka.dead_letters.letter import State, redriven
-from consumer.kafka.dead_letters.settle import Impossible
 from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consumer.admin.dead_letters.letter import DeadLetter
+    from consumer.admin.dead_letters.topic import Shelf
     from consumer.jobs import Record
     from consumer.kafka.bus import Letter
-    from consumer.kafka.dead_letters.letter import DeadLetter
-    from consumer.kafka.dead_letters.shelf import Shelf
     from consumer.settings import Settings
 
 

@@ -13,8 +13,8 @@ from consumer.errors import Rejected
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from consumer.admin.replay.source import Original, Source
     from consumer.jobs import ModelIdentity, Recipe
-    from consumer.kafka.replay.source import Original, Source
     from consumer.ports import Store
     from consumer.styles import Styles
     from schemas import ImageRequested

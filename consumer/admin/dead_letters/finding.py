@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from consumer.kafka.dead_letters.letter import DeadLetter, Mark, State
-from consumer.kafka.dead_letters.redrive import Redrive
-from consumer.kafka.dead_letters.settle import Impossible
+from consumer.admin.dead_letters.action import Impossible
+from consumer.admin.dead_letters.letter import DeadLetter, Mark, State
+from consumer.admin.dead_letters.redrive import Redrive
 
 if TYPE_CHECKING:
-    from consumer.kafka.dead_letters.letter import Coordinates
-    from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.topic import Shelf
     from consumer.settings import Settings
 
 

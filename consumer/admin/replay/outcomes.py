@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
-from consumer.kafka.replay.newest import Slot
+from consumer.admin.replay.newest import Slot
 from schemas import names
 
 if TYPE_CHECKING:

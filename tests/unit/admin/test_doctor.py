@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.doctor import _styles
+from consumer.admin.checks import Verdict
+from consumer.admin.doctor import _styles
 from consumer.errors import Fatal
-from consumer.findings import Verdict
 from consumer.resources import bundled
 from consumer.settings import Settings
 

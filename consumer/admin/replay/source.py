@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka import TopicPartition
 
-from consumer.kafka.replay.extent import Extent
-from consumer.kafka.replay.newest import Candidate, Newest, Slot
+from consumer.admin.replay.extent import Extent
+from consumer.admin.replay.newest import Candidate, Newest, Slot
 from consumer.kafka.retry import Retries
 from schemas import ContractError
 from schemas.reader import parse_request
@@ -17,10 +17,10 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from consumer.admin.replay.extent import Place
+    from consumer.admin.replay.selection import Filters
     from consumer.jobs import Record
     from consumer.kafka.log_reader import LogReader
-    from consumer.kafka.replay.extent import Place
-    from consumer.kafka.replay.selection import Filters
     from consumer.kafka.retry import Headers
     from consumer.settings import Settings
     from schemas import ImageRequested

@@ -8,14 +8,14 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from consumer.admin.dead_letters.letter import DeadLetter, Mark, State
 from consumer.kafka.client import answered_within
-from consumer.kafka.dead_letters.letter import DeadLetter, Mark, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.admin.dead_letters.topic import Shelf
     from consumer.kafka.bus import Letter
-    from consumer.kafka.dead_letters.shelf import Shelf
     from consumer.settings import Settings
 
 

@@ -12,7 +12,7 @@ from schemas.salvage import salvage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.kafka.dead_letters.letter import Coordinates, DeadLetter
+    from consumer.admin.dead_letters.letter import Coordinates, DeadLetter
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")

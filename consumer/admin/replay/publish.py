@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka import TopicPartition
 
+from consumer.admin.replay.letter import Origin, forced, origin, replayed
 from consumer.errors import Fatal
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.kafka.epoch import open_epoch
-from consumer.kafka.replay.letter import Origin, forced, origin, replayed
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
 from schemas.names import BACKFILL
@@ -23,13 +23,13 @@ from schemas.names import BACKFILL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from consumer.admin.replay.pace import Pace
+    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.source import Original, Source
     from consumer.jobs import Record
     from consumer.kafka.bus import Letter
     from consumer.kafka.epoch import KafkaEpoch
     from consumer.kafka.log_reader import LogReader
-    from consumer.kafka.replay.pace import Pace
-    from consumer.kafka.replay.selection import Order
-    from consumer.kafka.replay.source import Original, Source
     from consumer.settings import Settings
 
 BATCH_BYTES: Final = 8_000_000

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
+from consumer.admin.dead_letters.letter import DeadLetter, Mark, State, Stranger, read
 from consumer.errors import Fatal
 from consumer.kafka.client import open_admin
-from consumer.kafka.dead_letters.letter import DeadLetter, Mark, State, Stranger, read
 from consumer.kafka.log_reader import open_log_reader
 from consumer.kafka.topics import partition_counts
 from schemas import Reason

@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumer.kafka.dead_letters.letter import DeadLetter, State, Stranger, iso_ms
-from consumer.kafka.dead_letters.selection import article_of
+from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, iso_ms
+from consumer.admin.dead_letters.selection import article_of
 
 if TYPE_CHECKING:
-    from consumer.kafka.dead_letters.letter import Coordinates
-    from consumer.kafka.dead_letters.selection import Selection
-    from consumer.kafka.dead_letters.shelf import Shelf
+    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.selection import Selection
+    from consumer.admin.dead_letters.topic import Shelf
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.replay.extent import Extent, Place
+from consumer.admin.replay.extent import Extent, Place
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 OFFSETS = st.integers(0, 10**17)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.admin.checks import Finding, Verdict
+from consumer.admin.cluster_checks import examine_bus
 from consumer.engine.weights import adapter_files, check_folder, examine_house
 from consumer.errors import LeadartError
-from consumer.findings import Finding, Verdict
 from consumer.kafka.bus import BusError
-from consumer.kafka.preconditions import examine_bus
 from consumer.settings import EngineKind
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.styles import load_styles, require_adapters

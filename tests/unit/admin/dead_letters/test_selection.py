@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, Mark, State
+from consumer.admin.dead_letters.selection import Selection, parse_moment
+from consumer.admin.dead_letters.topic import States
 from consumer.jobs import Record
-from consumer.kafka.dead_letters.letter import Coordinates, DeadLetter, Mark, State
-from consumer.kafka.dead_letters.selection import Selection, parse_moment
-from consumer.kafka.dead_letters.shelf import States
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 KEPT = NOW - timedelta(hours=1)

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.errors import Rejected
-from consumer.jobs import Record
-from consumer.kafka.dead_letters.letter import (
+from consumer.admin.dead_letters.letter import (
     Coordinates,
     DeadLetter,
     Mark,
@@ -23,6 +21,8 @@ from consumer.kafka.dead_letters.letter import (
     read,
     redriven,
 )
+from consumer.errors import Rejected
+from consumer.jobs import Record
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.retry import Tried
 from consumer.settings import Settings

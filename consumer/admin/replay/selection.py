@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from consumer.styles import DEFAULT
 
 if TYPE_CHECKING:
-    from consumer.kafka.replay.extent import Extent
+    from consumer.admin.replay.extent import Extent
     from schemas import ImageRequested
 
 ID_CHARACTERS = 16

@@ -6,31 +6,31 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from consumer import failpoints
+from consumer.admin.replay.letter import new_variation
+from consumer.admin.replay.made import Look
+from consumer.admin.replay.outcomes import failed_slots
+from consumer.admin.replay.publish import Lane, Publisher
+from consumer.admin.replay.source import Source
 from consumer.kafka.bus import MAX_LETTER_BYTES, BusError
 from consumer.kafka.client import open_admin
 from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.log_reader import open_log_reader
 from consumer.kafka.measured import measure
-from consumer.kafka.replay.letter import new_variation
-from consumer.kafka.replay.made import Look
-from consumer.kafka.replay.outcomes import failed_slots
-from consumer.kafka.replay.publish import Lane, Publisher
-from consumer.kafka.replay.source import Source
 from consumer.kafka.topics import one_partition_count, topic_configs
 from schemas.names import BACKFILL, OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from consumer.admin.replay.made import Made
+    from consumer.admin.replay.pace import Pace
+    from consumer.admin.replay.publish import Report
+    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.source import Survey
     from consumer.jobs import ModelIdentity
     from consumer.kafka.lag import LagReader
     from consumer.kafka.log_reader import LogReader
     from consumer.kafka.measured import Measured
-    from consumer.kafka.replay.made import Made
-    from consumer.kafka.replay.pace import Pace
-    from consumer.kafka.replay.publish import Report
-    from consumer.kafka.replay.selection import Order
-    from consumer.kafka.replay.source import Survey
     from consumer.ports import Store
     from consumer.settings import Settings
     from consumer.styles import Styles

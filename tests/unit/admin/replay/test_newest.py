@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.replay.newest import Candidate, Newest, Slot
+from consumer.admin.replay.newest import Candidate, Newest, Slot
 
 if TYPE_CHECKING:
     from random import Random

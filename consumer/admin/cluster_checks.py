@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumer.findings import Finding, Verdict
+from consumer.admin.checks import Finding, Verdict
 from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
 from consumer.kafka.metadata import ProgressUnreadable, read_note
