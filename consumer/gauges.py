@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.kafka.bus import BusError
+from consumer.delivery.ports import BusError
 from consumer.kafka.measured import NOTHING_MEASURED
 from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
     from consumer.breaker import Breaker
-    from consumer.kafka.intake import Intake
+    from consumer.delivery.poll_loop import Intake
     from consumer.kafka.judging import History, Judged
     from consumer.kafka.lag import LagReader
     from consumer.ports import Engine

@@ -16,23 +16,23 @@ import structlog
 
 from consumer import failpoints
 from consumer.breaker import Breaker
+from consumer.delivery.heads import Heads
+from consumer.delivery.poll_loop import Intake
+from consumer.delivery.ports import BusError
+from consumer.delivery.restore import Pace
+from consumer.delivery.retry import Retries
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
 from consumer.gauges import Gauges
-from consumer.kafka.bus import BusError
 from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.closing import CLOSE_SECONDS
 from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.crew import Crew
-from consumer.kafka.heads import Heads
-from consumer.kafka.intake import Intake
 from consumer.kafka.judging import History
 from consumer.kafka.lag import open_lag_reader
-from consumer.kafka.opening import Pace
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.owner import ShardOwner
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.reader import KafkaReader
-from consumer.kafka.retry import Retries
 from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.pictures.darkroom import Darkroom
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.kafka.bus import Bus, Reader
+    from consumer.delivery.ports import Bus, Reader
     from consumer.kafka.lag import LagReader
     from consumer.ports import Engine
     from consumer.settings import Settings

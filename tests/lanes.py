@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from consumer.delivery.ports import Letter
 from consumer.jobs import Record
-from consumer.kafka.bus import Letter
 from schemas import names
 from schemas.cloudevents import Event, write
 from tests.harness import BOUND, request_data

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from consumer.admin.checks import Finding, Verdict
 from consumer.admin.cluster_checks import examine_bus
+from consumer.delivery.ports import BusError
 from consumer.engine.weights import adapter_files, check_folder, examine_house
 from consumer.errors import LeadartError
-from consumer.kafka.bus import BusError
 from consumer.settings import EngineKind
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.styles import load_styles, require_adapters

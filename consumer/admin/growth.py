@@ -9,8 +9,8 @@ from aiokafka.admin import NewPartitions
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from consumer.admin.heads import move_heads
+from consumer.delivery.ports import UNCOMMITTED
 from consumer.errors import Fatal
-from consumer.kafka.bus import UNCOMMITTED
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.topics import Start, apply, await_count, partition_counts, whole_offsets

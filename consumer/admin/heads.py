@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
-from consumer.kafka.bus import BusError, Letter
+from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
+from consumer.delivery.ports import BusError, Letter
 from consumer.kafka.client import open_admin
 from consumer.kafka.epoch import open_epoch
-from consumer.kafka.heads import Head, Slot, head_key, read_head, slot_of
 from consumer.kafka.table import read_table
 from consumer.kafka.topics import partition_counts
 from schemas import names

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from consumer.delivery.ports import Letter, Progress
 from consumer.errors import Fatal
-from consumer.kafka.bus import Letter, Progress
 from consumer.kafka.topics import lane_topics
 from consumer.styles import load_styles
 from consumer.telemetry.health import Health, Served
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from consumer.delivery.poll_loop import Intake
+    from consumer.delivery.ports import Bus, Reader
     from consumer.jobs import Record
-    from consumer.kafka.bus import Bus, Reader
-    from consumer.kafka.intake import Intake
     from consumer.kafka.lag import LagReader
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine

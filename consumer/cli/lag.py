@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 
 from consumer.cli.shared import AsJson, EnvFile, console, lay_out, settings_from
-from consumer.kafka.bus import BusError
+from consumer.delivery.ports import BusError
 
 if TYPE_CHECKING:
     from consumer.cli.lag_view import View

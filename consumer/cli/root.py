@@ -17,8 +17,8 @@ from consumer.cli.shared import complain, console
 from consumer.cli.simulate import simulate
 from consumer.cli.studio import generate, styles
 from consumer.cli.worker import worker
+from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
-from consumer.kafka.bus import BusError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="An article is saved; its picture is announced."

@@ -26,9 +26,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from consumer.delivery.ports import BusError, LetterRefused, Progress
 from consumer.errors import Fatal
 from consumer.kafka import access, lenient
-from consumer.kafka.bus import BusError, LetterRefused, Progress
 from consumer.kafka.closing import CLOSE_SECONDS
 from schemas import Reason
 

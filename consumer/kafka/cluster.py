@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from consumer.kafka.bus import BusError, Progress
+from consumer.delivery.ports import BusError, Progress
 from consumer.kafka.client import committed_offsets
 from consumer.kafka.epoch import KafkaEpoch, open_epoch
 from consumer.kafka.table import read_table

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.heads import Claim, Slot
 from consumer.errand import Errand
 from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
-from consumer.kafka.heads import Claim, Slot
 from consumer.telemetry.metrics import Stage, TransactionResult
 from schemas import ContractError, Priority, Reason
 from schemas.names import BACKFILL
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from consumer.breaker import Breaker
     from consumer.brief import Brief
+    from consumer.delivery.in_flight import InHand
+    from consumer.delivery.ports import BusError, Settlement
+    from consumer.delivery.retry import Retries, Tried
     from consumer.errand import Timings
     from consumer.jobs import Record
-    from consumer.kafka.bus import BusError, Settlement
     from consumer.kafka.outbox import Outbox
     from consumer.kafka.progress import JobTeller, ProgressFeed
-    from consumer.kafka.retry import Retries, Tried
-    from consumer.kafka.work import InHand
     from consumer.pipeline import Pipeline
     from consumer.telemetry.metrics import Metrics
     from consumer.troubles import Troubles

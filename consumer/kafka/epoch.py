@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
+from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.failpoints import Place
-from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
 from consumer.kafka.closing import close_producer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiokafka.producer.message_accumulator import BatchBuilder
 
-    from consumer.kafka.bus import Letter, Progress
+    from consumer.delivery.ports import Letter, Progress
     from consumer.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 256 * 1024

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from consumer.kafka.retry import DELAYS
+from consumer.delivery.retry import DELAYS
 from consumer.kafka.verdict import GROWTH_SECONDS, Case, Growth, Verdict, judge, worst
 from schemas.names import BACKFILL, REQUESTED
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.kafka.bus import UNCOMMITTED, BusError
+from consumer.delivery.offset_metadata import Note, ProgressUnreadable, read_note
+from consumer.delivery.ports import UNCOMMITTED, BusError
+from consumer.delivery.retry import Retries
 from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
 from consumer.kafka.measured import NOTHING_MEASURED, Measured, measure
-from consumer.kafka.metadata import Note, ProgressUnreadable, read_note
 from consumer.kafka.pending import NOTHING_PENDING, Mark, Pending, read_pending
-from consumer.kafka.retry import Retries
 from consumer.kafka.stretches import know_topics
 from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
 from schemas.names import OUTCOME
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.kafka.bus import Progress
+    from consumer.delivery.ports import Progress
     from consumer.settings import Settings
 
 PEEK_BYTES = 64 * 1024

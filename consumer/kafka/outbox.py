@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer import __version__
+from consumer.delivery.ports import Letter, Settlement
+from consumer.delivery.retry import FIRST_OF_OURS, Tried
 from consumer.errors import Rejected
-from consumer.kafka.bus import Letter, Settlement
-from consumer.kafka.retry import FIRST_OF_OURS, Tried
 from schemas import (
     ArticleRevision,
     DeadLetter,
@@ -29,9 +29,9 @@ from schemas.salvage import CARRIED, Salvage, salvage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from consumer.delivery.retry import Turn
     from consumer.errors import LeadartError
     from consumer.jobs import Job, Record
-    from consumer.kafka.retry import Turn
     from consumer.settings import Settings
     from schemas import Announcement, ImageReady
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.structs import ConsumerRecord
 
-    from consumer.kafka.retry import Retries
+    from consumer.delivery.retry import Retries
     from consumer.kafka.stretches import Stretch
 
 PEEK = 32

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from consumer.delivery.ports import BusError, Letter
 from consumer.errand import Teller
-from consumer.kafka.bus import BusError, Letter
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.closing import close_producer
 from schemas import ArticleRevision, ImageProgress, names

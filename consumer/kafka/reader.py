@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from consumer.delivery.ports import BusError, Partition, PositionLost
 from consumer.jobs import Record
-from consumer.kafka.bus import BusError, Partition, PositionLost
 from consumer.kafka.client import NO_RIGHTS, no_rights
 from consumer.kafka.lenient import read_leniently
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.structs import ConsumerRecord
 
-    from consumer.kafka.bus import Listener
+    from consumer.delivery.ports import Listener
 
 log = structlog.get_logger(__name__)
 

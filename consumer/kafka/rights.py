@@ -13,9 +13,9 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
+from consumer.delivery.retry import DELAYS
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within
-from consumer.kafka.retry import DELAYS
 from consumer.kafka.topics import LANES
 from schemas import Reason, names
 from schemas.topics import load_topics

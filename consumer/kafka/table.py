@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bus import BusError
+from consumer.delivery.ports import BusError
 from consumer.kafka.client import answered_within, open_reader
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.delivery.ports import UNCOMMITTED, BusError
 from consumer.errors import Fatal
-from consumer.kafka.bus import UNCOMMITTED, BusError
 from consumer.kafka.client import answered_within, committed_offsets, connection, no_rights, open_admin
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.kafka.bus import Progress
+    from consumer.delivery.ports import Progress
     from consumer.settings import Settings
 
 LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)

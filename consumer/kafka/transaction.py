@@ -13,7 +13,7 @@ from consumer.failpoints import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.kafka.bus import Letter
+    from consumer.delivery.ports import Letter
     from consumer.kafka.epoch import KafkaEpoch
 
 

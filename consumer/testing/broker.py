@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from consumer.delivery.ports import MAX_LETTER_BYTES, UNCOMMITTED, BusError, Letter, LetterRefused, Partition, Progress
 from consumer.jobs import Record
-from consumer.kafka.bus import MAX_LETTER_BYTES, UNCOMMITTED, BusError, Letter, LetterRefused, Partition, Progress
 from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Busy, Journey
 

@@ -6,16 +6,16 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bus import BusError, Partition
+from consumer.delivery.ports import BusError, Partition
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.reader import MemoryReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from consumer.delivery.ports import Letter, Progress
+    from consumer.delivery.shard_owner import ShardOwner
     from consumer.jobs import Record
-    from consumer.kafka.bus import Letter, Progress
-    from consumer.kafka.owner import ShardOwner
     from consumer.testing.line import Line
 
 __all__ = ["MemoryBroker", "MemoryBus", "MemoryEpoch"]

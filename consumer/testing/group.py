@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumer.kafka.bus import BusError, Partition
+from consumer.delivery.ports import BusError, Partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

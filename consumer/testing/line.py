@@ -7,8 +7,8 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
-from consumer.kafka.bus import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

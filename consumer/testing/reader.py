@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bus import UNCOMMITTED, BusError, Partition, PositionLost
+from consumer.delivery.ports import UNCOMMITTED, BusError, Partition, PositionLost
 from consumer.testing.group import Evicted, Rebalancing
 from consumer.testing.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from consumer.delivery.ports import Listener
     from consumer.jobs import Record
-    from consumer.kafka.bus import Listener
     from consumer.testing.broker import MemoryBroker
 
 

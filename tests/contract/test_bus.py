@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from consumer.kafka.bus import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
+from consumer.delivery.offset_metadata import Note, write_note
+from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.cluster import KafkaBus
-from consumer.kafka.metadata import Note, write_note
 from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names

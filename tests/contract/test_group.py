@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from consumer.kafka.bus import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
+from consumer.delivery.ports import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.reader import KafkaReader

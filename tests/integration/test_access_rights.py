@@ -12,13 +12,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from consumer.delivery.ports import Letter, Progress
+from consumer.delivery.retry import Tried
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.bus import Letter, Progress
 from consumer.kafka.client import connection, open_admin
 from consumer.kafka.epoch import open_epoch
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Tried
 from consumer.kafka.topics import LANES
 from consumer.settings import KafkaSettings
 from schemas import Reason, names

@@ -20,13 +20,13 @@ from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, State, m
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
 from consumer.admin.dead_letters.topic import Shelf, open_shelf
+from consumer.delivery.ports import BusError, Letter
+from consumer.delivery.retry import Tried
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
-from consumer.kafka.bus import BusError, Letter
 from consumer.kafka.epoch import KafkaEpoch, open_epoch
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Tried
 from consumer.kafka.topics import apply
 from consumer.resources import bundled
 from schemas import Reason, names

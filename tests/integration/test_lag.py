@@ -15,11 +15,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.delivery.offset_metadata import Note, write_note
 from consumer.kafka.client import open_admin
 from consumer.kafka.judging import History, summary
 from consumer.kafka.lag import Look, PartitionLag, open_lag_reader
 from consumer.kafka.measured import NOTHING_MEASURED, TAIL, measure
-from consumer.kafka.metadata import Note, write_note
 from consumer.kafka.pending import Pending
 from consumer.kafka.topics import Start, apply
 from consumer.kafka.verdict import Verdict

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
+from consumer.delivery.ports import Letter
 from consumer.failpoints import PASS, Place
-from consumer.kafka.bus import Letter
 from consumer.kafka.epoch import open_epoch
 from consumer.kafka.topics import apply
 from consumer.resources import bundled

@@ -10,12 +10,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.delivery.offset_metadata import Note, write_note
+from consumer.delivery.ports import Progress
+from consumer.delivery.retry import Tried, Turn
 from consumer.errors import Transient
-from consumer.kafka.bus import Progress
 from consumer.kafka.client import committed_offsets, open_admin
-from consumer.kafka.metadata import Note, write_note
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Tried, Turn
 from consumer.kafka.topics import lane_topics
 from schemas import Reason, names
 from tests.harness import Site, answer, cms, request_data, workers

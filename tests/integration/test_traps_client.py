@@ -15,10 +15,10 @@ from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
-from consumer.kafka.bus import BusError, Letter, Partition, Progress
+from consumer.delivery.poll_loop import Intake
+from consumer.delivery.ports import BusError, Letter, Partition, Progress
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.cluster import KafkaBus
-from consumer.kafka.intake import Intake
 from consumer.kafka.topics import apply
 from schemas import names
 from tests.harness import BOUND, Site
@@ -26,10 +26,10 @@ from tests.harness import BOUND, Site
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from consumer.delivery.ports import Listener
     from consumer.embedded.kafka import KafkaServer
     from consumer.embedded.s3 import S3Server
     from consumer.jobs import Record
-    from consumer.kafka.bus import Listener
 
 
 @pytest.fixture

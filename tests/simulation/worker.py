@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from consumer.delivery.heads import Claim, Heads, Slot
+from consumer.delivery.poll_loop import Intake
+from consumer.delivery.ports import BusError, Letter, Settlement
+from consumer.delivery.restore import Pace
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
-from consumer.kafka.bus import BusError, Letter, Settlement
-from consumer.kafka.heads import Claim, Heads, Slot
-from consumer.kafka.intake import Intake
-from consumer.kafka.opening import Pace
-from consumer.kafka.owner import ShardOwner
 from consumer.testing.bus import MemoryBus
 from consumer.testing.clock import Process
 from consumer.testing.reader import MemoryReader
@@ -19,8 +19,8 @@ from tests.simulation.schedule import LANES, RETRY, Ending
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from consumer.delivery.in_flight import InHand
     from consumer.jobs import Record
-    from consumer.kafka.work import InHand
     from consumer.testing.broker import MemoryBroker
     from schemas import Reason
     from tests.simulation.schedule import Ask, Schedule

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from consumer.kafka.bus import BusError, Letter, LetterRefused, Partition, Progress
-from consumer.kafka.metadata import read_note
+from consumer.delivery.offset_metadata import read_note
+from consumer.delivery.ports import BusError, Letter, LetterRefused, Partition, Progress
 from consumer.testing.broker import Fate, MemoryBroker
 from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from consumer.delivery.ports import BusError
 from consumer.gauges import Gauges
-from consumer.kafka.bus import BusError
 from consumer.kafka.judging import History
 from consumer.kafka.lag import LagReader, Look, PartitionLag
 from consumer.kafka.measured import NOTHING_MEASURED
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from consumer.breaker import Breaker
-    from consumer.kafka.intake import Intake
+    from consumer.delivery.poll_loop import Intake
     from consumer.ports import Engine
     from consumer.scheduler import Scheduler
 

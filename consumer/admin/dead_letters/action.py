@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, mark
+from consumer.delivery.ports import BusError, Letter, LetterRefused
 from consumer.errors import Fatal
-from consumer.kafka.bus import BusError, Letter, LetterRefused
 from consumer.kafka.epoch import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from consumer.delivery.ports import Letter
+from consumer.delivery.retry import split
 from consumer.jobs import Record
-from consumer.kafka.bus import Letter
-from consumer.kafka.retry import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

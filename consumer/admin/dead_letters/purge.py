@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.admin.dead_letters.topic import Shelf
-    from consumer.kafka.bus import Letter
+    from consumer.delivery.ports import Letter
     from consumer.settings import Settings
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.action import Impossible
 from consumer.admin.dead_letters.letter import State, redriven
-from consumer.kafka.bus import MAX_LETTER_BYTES
+from consumer.delivery.ports import MAX_LETTER_BYTES
 from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from consumer.admin.dead_letters.letter import DeadLetter
     from consumer.admin.dead_letters.topic import Shelf
+    from consumer.delivery.ports import Letter
     from consumer.jobs import Record
-    from consumer.kafka.bus import Letter
     from consumer.settings import Settings
 
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.kafka.bus import Letter
+from consumer.delivery.ports import Letter
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
 from schemas.jsontext import dump_json
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from aiokafka import TopicPartition
 
 from consumer.admin.replay.letter import Origin, forced, origin, replayed
+from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.errors import Fatal
-from consumer.kafka.bus import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.kafka.epoch import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from consumer.admin.replay.pace import Pace
     from consumer.admin.replay.selection import Order
     from consumer.admin.replay.source import Original, Source
+    from consumer.delivery.ports import Letter
     from consumer.jobs import Record
-    from consumer.kafka.bus import Letter
     from consumer.kafka.epoch import KafkaEpoch
     from consumer.kafka.log_reader import LogReader
     from consumer.settings import Settings

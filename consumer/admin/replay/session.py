@@ -11,7 +11,7 @@ from consumer.admin.replay.made import Look
 from consumer.admin.replay.outcomes import failed_slots
 from consumer.admin.replay.publish import Lane, Publisher
 from consumer.admin.replay.source import Source
-from consumer.kafka.bus import MAX_LETTER_BYTES, BusError
+from consumer.delivery.ports import MAX_LETTER_BYTES, BusError
 from consumer.kafka.client import open_admin
 from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.log_reader import open_log_reader

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from consumer.admin.replay.extent import Extent
 from consumer.admin.replay.newest import Candidate, Newest, Slot
-from consumer.kafka.retry import Retries
+from consumer.delivery.retry import Retries
 from schemas import ContractError
 from schemas.reader import parse_request
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from consumer.admin.replay.extent import Place
     from consumer.admin.replay.selection import Filters
+    from consumer.delivery.retry import Headers
     from consumer.jobs import Record
     from consumer.kafka.log_reader import LogReader
-    from consumer.kafka.retry import Headers
     from consumer.settings import Settings
     from schemas import ImageRequested
     from schemas.cloudevents import Event

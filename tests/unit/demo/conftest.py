@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from consumer.brief import make_brief
+from consumer.delivery.retry import Tried
 from consumer.demo.articles import load_edition
 from consumer.demo.downloads import Download
 from consumer.demo.tickets import Desk
 from consumer.errors import Rejected
 from consumer.jobs import Job, Lane, ModelIdentity, Record
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Tried
 from consumer.settings import Settings
 from consumer.styles import Styles, load_styles
 from schemas import (
@@ -39,9 +39,9 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from consumer.delivery.ports import Letter
     from consumer.demo.articles import Save
     from consumer.jobs import Recipe
-    from consumer.kafka.bus import Letter
 
 MODEL = ModelIdentity("tiny-random", "ab" * 32)
 

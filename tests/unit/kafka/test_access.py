@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 
+from consumer.delivery.ports import BusError
 from consumer.embedded.server import free_ports
 from consumer.errors import Fatal
 from consumer.kafka.access import TokenFile, credentials, knock
-from consumer.kafka.bus import BusError
 from consumer.kafka.client import first_contact
 from consumer.settings import KafkaSettings
 from tests.certificates import Authority

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.breaker import IN_A_ROW, Breaker, Ticket
+from consumer.delivery.retry import Retries
 from consumer.errand import unwatched
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.crew import Crew
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
-from consumer.kafka.retry import Retries
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
 from consumer.troubles import Operation, Troubles
@@ -30,9 +30,9 @@ from schemas.cloudevents import Event, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.delivery.heads import Claim
+    from consumer.delivery.ports import Settlement
     from consumer.errand import Errand
-    from consumer.kafka.bus import Settlement
-    from consumer.kafka.heads import Claim
 
 BOUND = 10.0
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

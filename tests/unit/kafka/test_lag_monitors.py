@@ -12,12 +12,12 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.kafka import intake
-from consumer.kafka.bus import Letter, Progress
+from consumer.delivery import poll_loop
+from consumer.delivery.offset_metadata import read_note
+from consumer.delivery.ports import Letter, Progress
 from consumer.kafka.judging import History
 from consumer.kafka.lag import Look, PartitionLag
 from consumer.kafka.measured import Measured
-from consumer.kafka.metadata import read_note
 from consumer.kafka.pending import Pending
 from consumer.kafka.verdict import Verdict
 from consumer.settings import Settings
@@ -42,7 +42,7 @@ FALSE_ALARMS = {Status.STALL, Status.STOP, Status.REWIND}
 def _slow_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hours pass here, and nobody counts milliseconds."""
     for name in ("POLL_SECONDS", "FULL_SECONDS"):
-        monkeypatch.setattr(intake, name, 2.0)
+        monkeypatch.setattr(poll_loop, name, 2.0)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.retry import Retries
 from consumer.kafka.pending import PEEK, Mark, Pending, read_pending
-from consumer.kafka.retry import Retries
 from consumer.settings import Settings
 from schemas.names import REQUESTED, RETRY_1M
 

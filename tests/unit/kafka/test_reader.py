@@ -15,10 +15,10 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from consumer.delivery.ports import BusError, Partition, PositionLost
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka import lenient
-from consumer.kafka.bus import BusError, Partition, PositionLost
 from consumer.kafka.reader import KafkaReader
 
 HERE = Partition("requested", 3)

@@ -21,15 +21,15 @@ from consumer.admin.dead_letters.letter import (
     read,
     redriven,
 )
+from consumer.delivery.retry import Tried
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Tried
 from consumer.settings import Settings
 from schemas import Reason, names
 
 if TYPE_CHECKING:
-    from consumer.kafka.bus import Letter
+    from consumer.delivery.ports import Letter
 
 OURS = [
     *(f"leadart-{name}" for name in ("topic", "partition", "offset", "timestamp", "reason", "attempts", "omitted")),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.admin.dead_letters.letter import DeadLetter, read
 from consumer.admin.replay.letter import FIRST_FORCED, Origin, forced, new_variation, origin, replayed
+from consumer.delivery.retry import Retries, Tried, Turn
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.outbox import Outbox
-from consumer.kafka.retry import Retries, Tried, Turn
 from consumer.settings import Settings
 from schemas import Reason, names
 from schemas.cloudevents import Event, write

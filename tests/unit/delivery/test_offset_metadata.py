@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.bus import Progress
-from consumer.kafka.ledger import MAX_RISKS
-from consumer.kafka.metadata import MAX_SPAN, Note, ProgressUnreadable, Risk, read_note, write_note
+from consumer.delivery.offset_metadata import MAX_SPAN, Note, ProgressUnreadable, Risk, read_note, write_note
+from consumer.delivery.offset_tracker import MAX_RISKS
+from consumer.delivery.ports import Progress
 from schemas import Reason
 
 RISKS = st.builds(Risk, st.integers(0, 999), st.booleans())

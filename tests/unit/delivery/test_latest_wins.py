@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.kafka import precedence
-from consumer.kafka.bus import Letter, Progress, Settlement
-from consumer.kafka.heads import Claim, Heads, Slot, head_key, read_head
-from consumer.kafka.opening import Pace
-from consumer.kafka.owner import ShardOwner
+from consumer.delivery import latest_wins
+from consumer.delivery.heads import Claim, Heads, Slot, head_key, read_head
+from consumer.delivery.ports import Letter, Progress, Settlement
+from consumer.delivery.restore import Pace
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from consumer.delivery.in_flight import InHand
     from consumer.jobs import Record
-    from consumer.kafka.work import InHand
 
 LANE, BACKFILL, OUT, HEADS = "requested", "backfill", "outcome", "heads"
 PACE = Pace(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
@@ -226,13 +226,13 @@ async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
 
 async def test_a_fast_typist_gets_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a few saves in a row that were superseded, one is let finish though newer ones are there."""
-    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
     desk = Desk()
-    last = precedence.IN_A_ROW + 3
+    last = latest_wins.IN_A_ROW + 3
     async with desk.running():
         for revision in range(1, last + 1):
             await desk.saved(revision)
-        spared = precedence.IN_A_ROW + 1
+        spared = latest_wins.IN_A_ROW + 1
         desk.crew.finish(spared)
         await desk.until(lambda: f"ready {spared}" in desk.outcomes())
         desk.crew.finish(last)
@@ -248,9 +248,9 @@ async def test_a_fast_typist_gets_pictures(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_spared_save_does_not_follow_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was let finish, and is ready only after a newer one, is superseded after all."""
-    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
     desk = Desk()
-    last = precedence.IN_A_ROW + 2
+    last = latest_wins.IN_A_ROW + 2
     async with desk.running():
         for revision in range(1, last + 1):
             await desk.saved(revision)
@@ -291,9 +291,9 @@ async def test_a_spared_save_is_not_announced_behind_a_newer_one_of_the_same_com
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the newest and a spared one are settled between two commits, in that order, only the newest is ready."""
-    monkeypatch.setattr(precedence, "WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
     desk = Desk()
-    last = precedence.IN_A_ROW + 2
+    last = latest_wins.IN_A_ROW + 2
     async with desk.running():
         for revision in range(1, last + 1):
             await desk.saved(revision)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from consumer.kafka.bus import Progress
+    from consumer.delivery.ports import Progress
 
 VERSION = "v1"
 

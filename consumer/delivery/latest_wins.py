@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from consumer.kafka.bus import Settlement
-    from consumer.kafka.heads import Head, Heads, Slot
-    from consumer.kafka.work import Work
+    from consumer.delivery.heads import Head, Heads, Slot
+    from consumer.delivery.in_flight import Work
+    from consumer.delivery.ports import Settlement
 
 IN_A_ROW = 3
 """Saves superseded in a row before one is spared."""

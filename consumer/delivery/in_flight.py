@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from consumer.kafka.bus import MAX_LETTER_BYTES
+from consumer.delivery.ports import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from consumer.delivery.heads import Claim
+    from consumer.delivery.ports import BusError, Settlement
     from consumer.jobs import Record
-    from consumer.kafka.bus import BusError, Settlement
-    from consumer.kafka.heads import Claim
 
 TELL_SECONDS = 5.0
 """Longest wait for the commit that tells of a record entering the engine; it takes some hundredths of a second."""

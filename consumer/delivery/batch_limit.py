@@ -10,8 +10,8 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from consumer.delivery.ports import Settlement
     from consumer.jobs import Record
-    from consumer.kafka.bus import Settlement
 
 log = structlog.get_logger(__name__)
 

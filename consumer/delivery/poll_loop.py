@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.ports import BusError, PositionLost
 from consumer.errors import Fatal
 from consumer.failpoints import Place
-from consumer.kafka.bus import BusError, PositionLost
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from consumer.kafka.bus import Partition, Reader
-    from consumer.kafka.owner import ShardOwner
+    from consumer.delivery.ports import Partition, Reader
+    from consumer.delivery.shard_owner import ShardOwner
 
 log = structlog.get_logger(__name__)
 

@@ -7,16 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.delivery.offset_metadata import ProgressUnreadable
+from consumer.delivery.offset_tracker import Ledger
+from consumer.delivery.ports import UNCOMMITTED, BusError
 from consumer.errors import Fatal
-from consumer.kafka.bus import UNCOMMITTED, BusError
-from consumer.kafka.ledger import Ledger
-from consumer.kafka.metadata import ProgressUnreadable
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.kafka.bus import Bus, Progress
+    from consumer.delivery.ports import Bus, Progress
 
 
 @dataclass(frozen=True, slots=True)

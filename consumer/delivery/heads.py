@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from consumer.kafka.bus import Letter
+from consumer.delivery.ports import Letter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from consumer.kafka.bus import Bus
+    from consumer.delivery.ports import Bus
 
 log = structlog.get_logger(__name__)
 

@@ -15,13 +15,13 @@ import structlog
 from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis.errors import NoSuchExample
 
-from consumer.kafka import opening
-from consumer.kafka.bus import Progress
-from consumer.kafka.heads import Heads
-from consumer.kafka.intake import Intake
-from consumer.kafka.ledger import Ledger
-from consumer.kafka.owner import ShardOwner
-from consumer.kafka.precedence import Precedence
+from consumer.delivery import restore
+from consumer.delivery.heads import Heads
+from consumer.delivery.latest_wins import Precedence
+from consumer.delivery.offset_tracker import Ledger
+from consumer.delivery.poll_loop import Intake
+from consumer.delivery.ports import Progress
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
 from consumer.testing.reader import MemoryReader
@@ -31,7 +31,7 @@ from tests.simulation.world import play
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from consumer.kafka.bus import Letter
+    from consumer.delivery.ports import Letter
 
 SCHEDULES = 2_000
 ENOUGH = 1_000
@@ -126,7 +126,7 @@ def a_missing_offset_is_taken_for_none(patch: pytest.MonkeyPatch) -> None:
     async def read(bus: MemoryBus, shard: int, topics: tuple[str, ...], *_: object) -> Mapping[str, Progress]:
         return {topic: Progress(0, "") for topic in topics} | dict(await bus.progress(shard))
 
-    patch.setattr(opening, "_read_progress", read)
+    patch.setattr(restore, "_read_progress", read)
 
 
 def the_commit_is_above_the_highest_finished(patch: pytest.MonkeyPatch) -> None:
@@ -143,14 +143,14 @@ def finished_bits_are_not_restored(patch: pytest.MonkeyPatch) -> None:
 def a_lost_answer_is_taken_for_no_commit(patch: pytest.MonkeyPatch) -> None:
     restore = Ledger.restore.__func__  # type: ignore[attr-defined]  # a class method
     known: dict[Any, Any] = {}
-    open_books = opening.open_books
+    open_books = restore.open_books
 
     async def remembered(bus: Any, shard: int, *rest: Any) -> dict[str, Ledger]:
         if (bus, shard) not in known:
             known[bus, shard] = await open_books(bus, shard, *rest)
         return {topic: restore(Ledger, ledger.committed) for topic, ledger in known[bus, shard].items()}
 
-    patch.setattr("consumer.kafka.owner.open_books", remembered)
+    patch.setattr("consumer.delivery.shard_owner.open_books", remembered)
 
 
 def nobody_is_fenced(patch: pytest.MonkeyPatch) -> None:

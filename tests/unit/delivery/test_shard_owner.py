@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.delivery import in_flight
+from consumer.delivery.batch_limit import MOST_BYTES
+from consumer.delivery.heads import Heads
+from consumer.delivery.offset_metadata import Note, Risk, read_note, write_note
+from consumer.delivery.ports import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
+from consumer.delivery.restore import Pace, pause
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.jobs import Record
-from consumer.kafka import work
-from consumer.kafka.batching import MOST_BYTES
-from consumer.kafka.bus import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
-from consumer.kafka.heads import Heads
-from consumer.kafka.metadata import Note, Risk, read_note, write_note
-from consumer.kafka.opening import Pace, pause
-from consumer.kafka.owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from consumer.testing.line import Journey
 from schemas import Reason
@@ -27,7 +27,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from consumer.kafka.work import InHand
+    from consumer.delivery.in_flight import InHand
 
 LANE = "requested"
 SECOND = "backfill"
@@ -561,7 +561,7 @@ async def test_the_group_knows_who_is_in_the_engine() -> None:
 
 async def test_a_bus_that_is_away_does_not_keep_the_engine_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """When no commit can tell of it within its time, a record enters the engine untold."""
-    monkeypatch.setattr(work, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(in_flight, "TELL_SECONDS", 0.01)
     bench, leave = Bench(), asyncio.Event()
     bench.hands.automatic = False
     bench.broker.publish(request())
@@ -689,7 +689,7 @@ async def test_records_that_were_read_but_not_delivered_are_not_passed(
 
 async def test_work_let_go_of_does_not_wait_for_the_group() -> None:
     """A picture of a record that is another owner's by now enters the engine at once; it keeps no place for nothing."""
-    let_go = work.Work(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
+    let_go = in_flight.Work(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
     let_go.drop(running=False)
     with let_go.in_engine() as told:
-        await asyncio.wait_for(told(), work.TELL_SECONDS / 2)
+        await asyncio.wait_for(told(), in_flight.TELL_SECONDS / 2)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from consumer.kafka.bus import BusError, Partition
-from consumer.kafka.intake import Intake
+from consumer.delivery.poll_loop import Intake
+from consumer.delivery.ports import BusError, Partition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consumer.delivery.ports import Listener
     from consumer.jobs import Record
-    from consumer.kafka.bus import Listener
 
 BOUND = 5.0
 BROKEN = Partition("requested", 1)

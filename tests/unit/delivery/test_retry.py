@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from consumer.delivery.retry import Retries, Tried, split
 from consumer.jobs import Record
-from consumer.kafka.retry import Retries, Tried, split
 from consumer.settings import Settings
 from schemas import names
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.bus import BusError, Letter
-from consumer.kafka.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
+from consumer.delivery.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
+from consumer.delivery.ports import BusError, Letter
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
 SLOT = Slot("a-1", "hero")

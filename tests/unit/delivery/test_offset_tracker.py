@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.bus import Progress
-from consumer.kafka.ledger import MAX_RECORDS, MAX_RISKS, Ledger
-from consumer.kafka.metadata import MAX_SPAN, Note, Risk, read_note, write_note
+from consumer.delivery.offset_metadata import MAX_SPAN, Note, Risk, read_note, write_note
+from consumer.delivery.offset_tracker import MAX_RECORDS, MAX_RISKS, Ledger
+from consumer.delivery.ports import Progress
 
 GAPPY = st.lists(st.integers(1, 5), min_size=1, max_size=60)
 

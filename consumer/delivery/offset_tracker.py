@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from consumer.kafka.bus import Progress
-from consumer.kafka.metadata import MAX_SPAN, Note, Risk, read_note, write_note
+from consumer.delivery.offset_metadata import MAX_SPAN, Note, Risk, read_note, write_note
+from consumer.delivery.ports import Progress
 
 MAX_RECORDS = 1024
 """Records above the lowest unfinished one, finished or not, at which admission stops."""

@@ -27,22 +27,22 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.batch_limit import BatchLimit, instead_of
+from consumer.delivery.in_flight import Work
+from consumer.delivery.latest_wins import Precedence
+from consumer.delivery.offset_metadata import Risk
+from consumer.delivery.ports import BusError, LetterRefused
+from consumer.delivery.restore import Pace, open_books, pause
 from consumer.failpoints import Place
-from consumer.kafka.batching import BatchLimit, instead_of
-from consumer.kafka.bus import BusError, LetterRefused
-from consumer.kafka.metadata import Risk
-from consumer.kafka.opening import Pace, open_books, pause
-from consumer.kafka.precedence import Precedence
-from consumer.kafka.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
+    from consumer.delivery.heads import Heads
+    from consumer.delivery.in_flight import Crew
+    from consumer.delivery.offset_tracker import Ledger
+    from consumer.delivery.ports import Bus, Epoch, Progress, Settlement
     from consumer.jobs import Record
-    from consumer.kafka.bus import Bus, Epoch, Progress, Settlement
-    from consumer.kafka.heads import Heads
-    from consumer.kafka.ledger import Ledger
-    from consumer.kafka.work import Crew
 
 log = structlog.get_logger(__name__)
 
