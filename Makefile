@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		{ echo '$(PYTHON) is no Python 3.11 or newer: name one, such as make demo PYTHON=python3.12'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,embedded,dev]'
-	$(BIN)/python -m consumer.embedded fetch
+	$(BIN)/python -m consumer.dev.embedded fetch
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv and everything in it

@@ -12,13 +12,13 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-from consumer.embedded import KafkaServer, Missing, S3Server
+from consumer.dev.embedded import KafkaServer, Missing, S3Server
 from consumer.settings import StorageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.embedded import Server
+    from consumer.dev.embedded import Server
 
 
 NPM_SECONDS = 120

@@ -7,8 +7,8 @@ from base64 import urlsafe_b64encode
 from time import time
 from typing import TYPE_CHECKING
 
-from consumer.embedded import KafkaServer
-from consumer.embedded.server import free_ports
+from consumer.dev.embedded import KafkaServer
+from consumer.dev.embedded.server import free_ports
 from tests.certificates import Authority
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import ConsumerRecord
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 BOUND = 120.0
 """Seconds that any wait in a test may take."""

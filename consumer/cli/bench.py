@@ -16,7 +16,7 @@ from consumer.cli.bench_replay import replay
 from consumer.cli.shared import AsJson, complaints, console, settings_from
 
 if TYPE_CHECKING:
-    from consumer.bench.plan import Plan
+    from consumer.dev.bench.plan import Plan
 
 DOCUMENT = Path("docs/benchmarks/delivery.md")
 
@@ -49,8 +49,8 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
 
     Exit status 1 if the worker did not give exactly one outcome for each request.
     """
-    from consumer.bench.plan import Plan  # noqa: PLC0415
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.bench.plan import Plan  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
@@ -58,8 +58,8 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
 
 
 async def _measure(plan: Plan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
-    from consumer.bench.delivery import measure_delivery  # noqa: PLC0415
-    from consumer.bench.report import document, table, verdict  # noqa: PLC0415
+    from consumer.dev.bench.delivery import measure_delivery  # noqa: PLC0415
+    from consumer.dev.bench.report import document, table, verdict  # noqa: PLC0415
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import typer
 from consumer.cli.shared import AsJson, complaints, say, settings_from
 
 if TYPE_CHECKING:
-    from consumer.bench.backlog import BacklogResult
+    from consumer.dev.bench.backlog import BacklogResult
 
 _TENFOLD = 10
 _SHORTEST = 1_000
@@ -27,7 +27,7 @@ def backlog(
 
     Exit status 1 if memory depends on the backlog's length, or `leadart lag` takes too long.
     """
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     raise typer.Exit(run_interruptible(_measure(_sizes(records), seconds, as_json=as_json)))
@@ -41,7 +41,7 @@ def _sizes(records: int) -> list[int]:
 
 
 async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
-    from consumer.bench.backlog import measure_backlog  # noqa: PLC0415
+    from consumer.dev.bench.backlog import measure_backlog  # noqa: PLC0415
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
@@ -57,7 +57,7 @@ async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
 def _sentence(result: BacklogResult) -> str:
     from statistics import median  # noqa: PLC0415
 
-    from consumer.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR  # noqa: PLC0415
+    from consumer.dev.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR  # noqa: PLC0415
 
     flat, soon = ("met" if met else "missed" for met in (result.flat, result.soon))
     first, last = result.steps[0], result.steps[-1]

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import AsJson, complain, complaints, console, settings_from
-from consumer.engine.bench.plan import MIXED_REQUESTS, EnginePlan, RandomModel, Shape
+from consumer.dev.bench.engine.plan import MIXED_REQUESTS, EnginePlan, RandomModel, Shape
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from consumer.bench.whole import WorkerPlan
-    from consumer.engine.bench.result import EngineResult
+    from consumer.dev.bench.engine.result import EngineResult
+    from consumer.dev.bench.whole import WorkerPlan
     from consumer.settings import EngineSettings
 
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
@@ -57,7 +57,7 @@ def engine(  # noqa: PLR0913, PLR0917 - options
         complain(str(error))
         raise typer.Exit(2) from error
     result = _measure_engine(EnginePlan(settings, random, kinds, counts, rounds, mixed))
-    from consumer.bench.engine import document, notes, table, verdict  # noqa: PLC0415
+    from consumer.dev.bench.painting import document, notes, table, verdict  # noqa: PLC0415
 
     _tell(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
     if write:
@@ -76,8 +76,8 @@ def worker(  # noqa: PLR0913, PLR0917 - options
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
-    from consumer.bench.whole import WorkerPlan  # noqa: PLC0415
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.bench.whole import WorkerPlan  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings = _engine_settings(model, threads, device, compiled=False)
     try:
@@ -90,8 +90,8 @@ def worker(  # noqa: PLR0913, PLR0917 - options
 
 
 async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: bool) -> int:
-    from consumer.bench.outcome import document, table, verdict  # noqa: PLC0415
-    from consumer.bench.whole import measure_worker  # noqa: PLC0415
+    from consumer.dev.bench.outcome import document, table, verdict  # noqa: PLC0415
+    from consumer.dev.bench.whole import measure_worker  # noqa: PLC0415
 
     result = await measure_worker(plan, _say)
     _tell(result.as_json() if as_json else None, table(result), [verdict(result)])
@@ -101,10 +101,10 @@ async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: boo
 
 
 def _measure_engine(plan: EnginePlan) -> EngineResult:
-    from consumer.bench.machine import engine_machine  # noqa: PLC0415
+    from consumer.dev.bench.machine import engine_machine  # noqa: PLC0415
 
     try:
-        from consumer.engine.bench.measure import measure_engine  # noqa: PLC0415 - seconds of imports
+        from consumer.dev.bench.engine.measure import measure_engine  # noqa: PLC0415 - seconds of imports
     except ImportError as error:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error

@@ -10,7 +10,7 @@ import typer
 from consumer.cli.shared import AsJson, complaints, say, settings_from
 
 if TYPE_CHECKING:
-    from consumer.bench.replay import ReplayResult
+    from consumer.dev.bench.replay import ReplayResult
 
 
 def replay(
@@ -22,14 +22,14 @@ def replay(
 
     Exit status 1 if a request did not get exactly one outcome, or a picture was painted again.
     """
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     raise typer.Exit(run_interruptible(_measure(events, rounds, as_json=as_json)))
 
 
 async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
-    from consumer.bench.replay import measure_replay  # noqa: PLC0415
+    from consumer.dev.bench.replay import measure_replay  # noqa: PLC0415
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
@@ -43,7 +43,7 @@ async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
 
 
 def _sentence(result: ReplayResult) -> str:
-    from consumer.bench.replay import BAR  # noqa: PLC0415
+    from consumer.dev.bench.replay import BAR  # noqa: PLC0415
 
     kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
     met = "met" if result.per_second >= BAR else "missed"

@@ -28,9 +28,9 @@ def demo(
     endpoint_url: DemoStore = None,
 ) -> None:
     """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
-    from consumer.demo.run import run_demo  # noqa: PLC0415
-    from consumer.demo.stack import Plan  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.run import run_demo  # noqa: PLC0415
+    from consumer.dev.demo.stack import Plan  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
@@ -49,9 +49,9 @@ def dev(  # noqa: PLR0913, PLR0917 - options
     endpoint_url: DemoStore = None,
 ) -> None:
     """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
-    from consumer.demo.dev import run_dev  # noqa: PLC0415
-    from consumer.demo.interrupt import run_interruptible  # noqa: PLC0415
-    from consumer.demo.stack import Plan  # noqa: PLC0415
+    from consumer.dev.demo.dev import run_dev  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.stack import Plan  # noqa: PLC0415
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)

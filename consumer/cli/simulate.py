@@ -14,11 +14,11 @@ from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, sett
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.dev.simulate.answer import Answer, Question
+    from consumer.dev.simulate.fleet import Fleet
+    from consumer.dev.simulate.load import Load
+    from consumer.dev.simulate.search import Found, Goals
     from consumer.settings import Settings
-    from consumer.simulate.answer import Answer, Question
-    from consumer.simulate.fleet import Fleet
-    from consumer.simulate.load import Load
-    from consumer.simulate.search import Found, Goals
     from consumer.testing.device import Pace
 
 
@@ -91,7 +91,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - options
 
 def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_json: bool) -> int:
     """Print the answer and return the exit status."""
-    from consumer.simulate.fluid import Impossible  # noqa: PLC0415
+    from consumer.dev.simulate.fluid import Impossible  # noqa: PLC0415
 
     try:
         answered = _one(question, fleet, goals) if fixed else _fewest(question, fleet, goals)
@@ -103,7 +103,7 @@ def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_j
 
 
 def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> Load:  # noqa: PLR0913, PLR0917 - options
-    from consumer.simulate.load import Load  # noqa: PLC0415
+    from consumer.dev.simulate.load import Load  # noqa: PLC0415
 
     if not saves and not backfill:
         raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
@@ -114,7 +114,7 @@ def _goals(
     start: str | None, by: str | None, within: str | None, wait: str | None, *, backfill: bool
 ) -> tuple[float, Goals]:
     """Return when it begins, in seconds after midnight, and what has to be reached."""
-    from consumer.simulate.search import Goals  # noqa: PLC0415
+    from consumer.dev.simulate.search import Goals  # noqa: PLC0415
 
     begin, deadline = _span(start, by, within)
     if deadline and not backfill:
@@ -123,7 +123,7 @@ def _goals(
 
 
 def _question(load: Load, begin: float, seconds: float, seed: int, most_pictures: int) -> Question:
-    from consumer.simulate.answer import Question  # noqa: PLC0415
+    from consumer.dev.simulate.answer import Question  # noqa: PLC0415
 
     return Question(load, begin, seconds, seed, most_pictures)
 
@@ -142,7 +142,7 @@ class _Answered:
 
 
 def _one(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.simulate.answer import answer  # noqa: PLC0415
+    from consumer.dev.simulate.answer import answer  # noqa: PLC0415
 
     with complaints.status("simulating"):
         got = answer(question, fleet)
@@ -150,7 +150,7 @@ def _one(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
 
 
 def _fewest(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.simulate.search import search  # noqa: PLC0415
+    from consumer.dev.simulate.search import search  # noqa: PLC0415
 
     with complaints.status("simulating") as status:
         found = search(question, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
@@ -158,7 +158,7 @@ def _fewest(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
 
 
 def _print(answered: _Answered, *, as_json: bool) -> None:
-    from consumer.simulate import text  # noqa: PLC0415
+    from consumer.dev.simulate import text  # noqa: PLC0415
 
     got, found = answered.got, answered.found
     if as_json:
@@ -197,7 +197,7 @@ def _pace(seconds: float, steps: int, batch: int, speedup: float) -> Pace:
 
 
 def _fleet(settings: Settings, pace: Pace, gpus: int, gpus_per_worker: int) -> Fleet:
-    from consumer.simulate.fleet import Fleet  # noqa: PLC0415
+    from consumer.dev.simulate.fleet import Fleet  # noqa: PLC0415
 
     window, worker = settings.engine.window, settings.worker
     return Fleet(gpus, pace, gpus_per_worker, window, worker.pictures_unstored, worker.jobs_in_hand)
@@ -205,7 +205,7 @@ def _fleet(settings: Settings, pace: Pace, gpus: int, gpus_per_worker: int) -> F
 
 def _span(start: str | None, by: str | None, within: str | None) -> tuple[float, float | None]:
     """Return when it begins, in seconds after midnight, and how many seconds it has; None without a deadline."""
-    from consumer.simulate.when import moment  # noqa: PLC0415
+    from consumer.dev.simulate.when import moment  # noqa: PLC0415
 
     if by and within:
         raise typer.BadParameter("Give --by or --drain-within, not both: each is the deadline.")
@@ -219,7 +219,7 @@ def _span(start: str | None, by: str | None, within: str | None) -> tuple[float,
 
 
 def _seconds(text: str | None) -> float | None:
-    from consumer.simulate.when import seconds_of  # noqa: PLC0415
+    from consumer.dev.simulate.when import seconds_of  # noqa: PLC0415
 
     try:
         return None if text is None else seconds_of(text)

@@ -9,7 +9,7 @@ from tokenizers import AddedToken, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 
 from captions import LANGUAGES, negative_prompts, phrases
-from consumer.demo.articles import load_edition
+from consumer.dev.demo.articles import load_edition
 from consumer.styles import load_styles
 
 if TYPE_CHECKING:

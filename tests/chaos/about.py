@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from consumer import __version__
-from consumer.embedded.jars import locked
+from consumer.dev.embedded.jars import locked
 
 
 def this_machine() -> dict[str, str]:

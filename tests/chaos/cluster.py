@@ -10,8 +10,8 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from consumer.embedded.jars import ensure_jars
-from consumer.embedded.kafka import _JVM_FLAGS, KafkaServer, _java
+from consumer.dev.embedded.jars import ensure_jars
+from consumer.dev.embedded.kafka import _JVM_FLAGS, KafkaServer, _java
 from consumer.kafka.client import open_admin
 from consumer.settings import KafkaSettings
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import ClientSession, ClientTimeout, web
 from yarl import URL
 
-from consumer.embedded import KafkaServer, Server
-from consumer.embedded.server import accepts, free_ports
+from consumer.dev.embedded import KafkaServer, Server
+from consumer.dev.embedded.server import accepts, free_ports
 from tests.chaos.absent import Absent
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumer.embedded import KafkaServer, S3Server
+from consumer.dev.embedded import KafkaServer, S3Server
 from tests.chaos.cluster import Cluster
 from tests.chaos.proxies import CuttableKafka, Gate, Toxiproxy
 from tests.chaos.tmpfs import Tmpfs

@@ -15,7 +15,7 @@ from tests.chaos.memory import starve
 from tests.chaos.proxies import Mood
 
 if TYPE_CHECKING:
-    from consumer.embedded.server import Server
+    from consumer.dev.embedded.server import Server
     from tests.chaos.scene import Scene
 
 SESSION_SECONDS = 4

@@ -13,7 +13,7 @@ from tests.chaos.servers import Servers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded import KafkaServer, S3Server
+    from consumer.dev.embedded import KafkaServer, S3Server
 
 CELLS = (
     f"worker_kill:{Column.BEGUN}",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 REQUESTS = 200
 WORKERS = 3

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.demo.articles import load_edition
+from consumer.dev.demo.articles import load_edition
 from schemas import names
 from tests.e2e.commands import leadart
 from tests.harness import Site, cms, request_data
@@ -20,7 +20,7 @@ from tests.harness import Site, cms, request_data
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded import KafkaServer, S3Server
+    from consumer.dev.embedded import KafkaServer, S3Server
 
 # The demo starts its own; asked for here so that a machine without them skips, or fails in CI.
 pytestmark = pytest.mark.usefixtures("kafka", "s3")

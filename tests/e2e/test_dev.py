@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from consumer.demo.room import MARK
+from consumer.dev.demo.room import MARK
 from consumer.settings import load_settings
 from tests.e2e.commands import Command, leadart
 

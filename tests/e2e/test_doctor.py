@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tests.harness import Site
 
 if TYPE_CHECKING:
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 def verdicts(site: Site) -> tuple[int, dict[str, set[str]]]:

@@ -13,8 +13,8 @@ from tests.harness import Cms, Site, answer, cms, request_data, workers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 BACKLOG = 40
 

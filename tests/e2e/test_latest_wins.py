@@ -15,8 +15,8 @@ from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from tests.harness import BOUND, Site, workers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from consumer.bench.machine import machine
+from consumer.dev.bench.machine import machine
 from consumer.engine.model import Model, load_pipeline
 from consumer.engine.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.bench.tables import origin, tabled, where
+from consumer.dev.bench.tables import origin, tabled, where
 from tests.equality.shortage import ALIKE_DB
 
 if TYPE_CHECKING:

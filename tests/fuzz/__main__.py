@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from consumer.embedded import KafkaServer, S3Server
+from consumer.dev.embedded import KafkaServer, S3Server
 from tests.fuzz.corpus import SEED, corpus
 from tests.fuzz.run import fuzz
 from tests.fuzz.tables import markdown, rows

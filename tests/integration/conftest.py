@@ -12,7 +12,7 @@ from tests.guarded import GuardedKafka
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.kafka import KafkaServer
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.s3 import S3Server
     from tests.guarded import GuardedKafka
 
 Env = dict[str, str]

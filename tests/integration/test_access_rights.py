@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.s3 import S3Server
     from tests.acls import Acl
     from tests.guarded import GuardedKafka
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from botocore.exceptions import ClientError
 
-from consumer.embedded import S3Server
+from consumer.dev.embedded import S3Server
 from consumer.errors import Overloaded
 from consumer.jobs import Rendition
 from consumer.settings import StorageSettings
@@ -26,7 +26,7 @@ from tests.samples import RECIPE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.kafka import KafkaServer
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.bench import outcome
-from consumer.bench.delivery import measure_delivery
-from consumer.bench.plan import Plan, Side
-from consumer.bench.replay import measure_replay
-from consumer.bench.report import document, rows, verdict
-from consumer.bench.whole import WorkerPlan, measure_worker
-from consumer.engine.bench.plan import RandomModel, Shape
+from consumer.dev.bench import outcome
+from consumer.dev.bench.delivery import measure_delivery
+from consumer.dev.bench.engine.plan import RandomModel, Shape
+from consumer.dev.bench.plan import Plan, Side
+from consumer.dev.bench.replay import measure_replay
+from consumer.dev.bench.report import document, rows, verdict
+from consumer.dev.bench.whole import WorkerPlan, measure_worker
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from consumer.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.kafka import KafkaServer
 
 BOUND = 180.0
 

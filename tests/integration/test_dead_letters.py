@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from consumer.admin.dead_letters.action import Report
     from consumer.admin.dead_letters.topic import States
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 ETCHING = """
 [etching]

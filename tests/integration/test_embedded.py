@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from consumer.embedded import KafkaServer, Missing, S3Server
-from consumer.embedded.jars import MIRROR
+from consumer.dev.embedded import KafkaServer, Missing, S3Server
+from consumer.dev.embedded.jars import MIRROR
 
 if TYPE_CHECKING:
-    from consumer.embedded import Server
+    from consumer.dev.embedded import Server
 
 
 @pytest.fixture

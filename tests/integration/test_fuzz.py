@@ -12,8 +12,8 @@ from tests.harness import Site
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 RECORDS = 1000
 

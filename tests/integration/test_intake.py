@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 class Latin1(str):

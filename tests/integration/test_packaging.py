@@ -19,8 +19,8 @@ from schemas import names
 from tests.harness import Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 120.0

@@ -25,8 +25,8 @@ from tests.lanes import put, records
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from consumer import __version__
-from consumer.embedded import S3Server
+from consumer.dev.embedded import S3Server
 from consumer.errors import Overloaded
 from consumer.jobs import Rendition
 from consumer.storage import S3Store, manifest_key, public_policy

@@ -22,8 +22,8 @@ from tests.harness import BOUND, Site, answer, cms, request_data, workers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

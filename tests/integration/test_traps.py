@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

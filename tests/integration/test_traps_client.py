@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from consumer.delivery.ports import Listener
-    from consumer.embedded.kafka import KafkaServer
-    from consumer.embedded.s3 import S3Server
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
     from consumer.jobs import Record
 
 

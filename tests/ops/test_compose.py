@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel
 
 from consumer import __version__
-from consumer.embedded import KafkaServer, S3Server
-from consumer.embedded.server import free_ports
+from consumer.dev.embedded import KafkaServer, S3Server
+from consumer.dev.embedded.server import free_ports
 from consumer.settings import Settings, WorkerSettings
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_the_pages_can_be_reached_from_outside_the_container(path: Path) -> None
 def test_servers_are_the_tested_ones(services: dict[str, Service]) -> None:
     """Kafka and SeaweedFS have the versions that demo and tests embed."""
     pyproject = (ROOT / "pyproject.toml").read_text()
-    lock = (ROOT / "consumer/embedded/kafka.lock").read_text()
+    lock = (ROOT / "consumer/dev/embedded/kafka.lock").read_text()
     kafka, seaweed = (services[name]["image"].partition(":")[2] for name in ("kafka", "s3"))
 
     assert f":kafka_2.13:{kafka}\n" in lock

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 
 from consumer.delivery.ports import BusError
-from consumer.embedded.server import free_ports
+from consumer.dev.embedded.server import free_ports
 from consumer.errors import Fatal
 from consumer.kafka.access import TokenFile, credentials, knock
 from consumer.kafka.client import first_contact

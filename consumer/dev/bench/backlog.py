@@ -1,0 +1,182 @@
+"""`leadart bench backlog`: what a long backlog costs: the worker's memory, and how soon `leadart lag` tells of it.
+
+Kafka, SeaweedFS and the worker are the real ones. The engine takes its time, so that the work in hand is the same
+whether a thousand records wait behind it or a million.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from consumer.dev.bench.machine import machine
+from consumer.dev.bench.requests import publish_all
+from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.stack import Plan as StackPlan
+from consumer.dev.demo.stack import Stack, open_stack
+from consumer.errors import Fatal
+from consumer.kafka.topics import Start, apply
+from consumer.settings import EngineKind
+from consumer.storage import S3Store
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LAG_BAR = 1.0
+"""Seconds within which `leadart lag` is to have answered, its own start included."""
+
+SPREAD_BAR = 0.05
+"""How far memory may be from that of the shortest backlog."""
+
+PARTITIONS = 12
+
+_SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
+_WAVE = 10_000
+_SWATCH_SECONDS = 1.0
+_SAMPLE_SECONDS = 0.25
+_ASKED = 5
+_ANSWER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was seen while so many `records` waited: the worker's memory in MiB, and seconds of each `leadart lag`."""
+
+    records: int
+    memory_peak: float
+    memory_median: float
+    lag_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogResult:
+    """All backlogs of one run, the shortest first. `start_seconds`: what `leadart --version` takes, for comparison."""
+
+    machine: Mapping[str, str]
+    worked_seconds: float
+    start_seconds: tuple[float, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def spread(self) -> float:
+        """The largest difference of a peak from that of the shortest backlog, as a share of it."""
+        first = self.steps[0].memory_peak
+        return max(abs(step.memory_peak - first) for step in self.steps) / first
+
+    @property
+    def lag_median(self) -> float:
+        """Seconds of `leadart lag` at the backlog where it took longest: the median of its answers."""
+        return max(median(step.lag_seconds) for step in self.steps)
+
+    @property
+    def flat(self) -> bool:
+        """True if memory does not depend on the backlog's length."""
+        return self.spread <= SPREAD_BAR
+
+    @property
+    def soon(self) -> bool:
+        """True if `leadart lag` answered in time."""
+        return self.lag_median < LAG_BAR
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything measured, as JSON types."""
+        concluded = {"spread": self.spread, "flat": self.flat, "lag_median": self.lag_median, "soon": self.soon}
+        return {**concluded, **asdict(self)}
+
+
+async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[str], None]) -> BacklogResult:
+    """Let ever more requests wait; at each size a worker of a new group works for so long. `tell` hears of each.
+
+    Raises `Fatal` when a server or the worker does not come up, or where the system does not tell a process's memory.
+    """
+    facts = machine("aiokafka")
+    with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
+        plan = StackPlan(Path(scratch), EngineKind.SWATCH, partitions=PARTITIONS)
+        async with open_stack(plan, tell) as stack:
+            start = [await _timed("--version", environment=stack.environment) for _ in range(_ASKED)]
+            steps, waiting = [], 0
+            for size in sizes:
+                while waiting < size:
+                    waiting += len(await publish_all(stack.settings, min(_WAVE, size - waiting), _SMALL))
+                steps.append(await _step(stack, Path(scratch), size, seconds))
+                tell(_said(steps[-1]))
+    return BacklogResult(facts, seconds, tuple(start), tuple(steps))
+
+
+async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> Step:
+    group = f"backlog-{size}"
+    kafka = stack.settings.kafka.model_copy(update={"group_id": group})
+    await apply(stack.settings.model_copy(update={"kafka": kafka}), Start.EARLIEST)
+    # Pictures of the steps before would be found, and not be worked on at the engine's pace.
+    storage = stack.settings.storage.model_copy(update={"bucket": group})
+    async with S3Store(storage) as store:
+        await store.prepare(create=True)
+    environment = {
+        **stack.environment,
+        "LEADART_STORAGE__BUCKET": group,
+        "LEADART_KAFKA__GROUP_ID": group,
+        "LEADART_ENGINE__SWATCH_SECONDS": str(_SWATCH_SECONDS),
+        "LEADART_WORKER__PROGRESS": "false",
+    }
+    worker = Worker(folder, environment)
+    async with running(worker, worker.stop, stack.start_seconds):
+        memory = await _memory(worker, seconds)
+        lag = [await _timed("lag", "--json", environment=environment) for _ in range(_ASKED)]
+        worker.check()
+    return Step(size, max(memory), median(memory), tuple(lag))
+
+
+async def _memory(worker: Worker, seconds: float) -> list[float]:
+    """Return the worker's resident memory in MiB, over and over."""
+    seen, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        worker.check()
+        seen.append(_resident(worker.pid))
+        await asyncio.sleep(_SAMPLE_SECONDS)
+    return seen
+
+
+def _resident(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError as error:
+        raise Fatal(Reason.MISCONFIGURED, f"This system does not tell what memory a process has: {error}") from error
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
+    """Run `leadart` and return how long it took, from its start to its end."""
+    begun = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "consumer", *arguments),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            _, complaint = await process.communicate()
+    except TimeoutError as error:
+        raise Fatal(Reason.INTERNAL, f"leadart {arguments[0]} gave no answer in {_ANSWER_SECONDS:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise Fatal(Reason.INTERNAL, f"leadart {arguments[0]} failed: {complaint.decode(errors='replace')[-500:]}")
+    return time.monotonic() - begun
+
+
+def _said(step: Step) -> str:
+    return (
+        f"{step.records:,} records wait: {step.memory_peak:.1f} MiB at most, "
+        f"leadart lag answers in {median(step.lag_seconds):.2f} s"
+    )

@@ -1,0 +1,46 @@
+"""A side of a benchmark as a child process that ends with us."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from consumer.dev.bench.plan import Side
+from consumer.dev.embedded import Server
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_MODULES = {Side.LEADART: "consumer.dev.bench.ours", Side.FASTSTREAM: "consumer.dev.bench.theirs"}
+
+
+def require_faststream() -> None:
+    """Raise `Fatal` that says what to install when FastStream is not here."""
+    if find_spec("faststream") is None:
+        raise Fatal(
+            Reason.MISCONFIGURED, "This benchmark runs FastStream beside the worker: pip install 'leadart[bench]'."
+        )
+
+
+class Contestant(Server):
+    """One side at work; its log is `<side>.log` in `folder`. It is up as soon as its process runs."""
+
+    def __init__(self, folder: Path, side: Side, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, side)
+        self._side = side
+        self._environment = dict(environment)
+
+    def check(self) -> None:
+        """Raise `Fatal` with the end of its log if it has ended by itself."""
+        if not self.running:
+            raise Fatal(Reason.INTERNAL, f"{self.name} ended by itself; its log ends:\n{self._log_tail()}")
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        return [sys.executable, "-P", "-m", _MODULES[self._side]], self._environment
+
+    def _answers(self) -> bool:
+        return self.running

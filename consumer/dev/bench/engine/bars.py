@@ -1,0 +1,63 @@
+"""The bars for the full-size model on a GPU, and whether a run met them. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from consumer.dev.bench.engine.plan import Contestant, Shape
+
+if TYPE_CHECKING:
+    from consumer.dev.bench.engine.result import EngineResult
+
+_PORTRAIT = Shape(512, 512, 12, 2.0)
+_LARGE = Shape(1024, 1024, 8, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A promise: so many `seconds` a picture at most, of the best of these batches, for a shape and a contestant."""
+
+    shape: Shape
+    batches: tuple[int, ...]
+    contestant: Contestant
+    seconds: float
+
+    @property
+    def words(self) -> str:
+        """The promise as it was given."""
+        batch = " or ".join(str(batch) for batch in self.batches)
+        limit = f"at least {1 / self.seconds:g} pictures/s" if len(self.batches) > 1 else f"at most {self.seconds:g} s"
+        return f"{self.shape}, batch {batch}, {self.contestant}: {limit}"
+
+    def measured(self, result: EngineResult) -> float | None:
+        """Return seconds a picture as measured, None where this was not."""
+        times = [
+            contest.seconds(self.contestant)
+            for contest in result.contests
+            if contest.work.name == str(self.shape)
+            and contest.work.batch in self.batches
+            and self.contestant in contest.contestants
+        ]
+        return min(times, default=None)
+
+
+BARS = (
+    Bar(_PORTRAIT, (1,), Contestant.DENOISER, 0.80),
+    Bar(_PORTRAIT, (1,), Contestant.COMPILED, 0.60),
+    Bar(_PORTRAIT, (4, 8), Contestant.DENOISER, 1 / 1.9),
+    Bar(_LARGE, (1,), Contestant.DENOISER, 0.80),
+)
+
+
+def judged(result: EngineResult) -> list[tuple[str, str]]:
+    """Return each bar with `met` or `missed` and what was measured; nothing for another model or without a GPU."""
+    if result.device.kind == "cpu" or not result.device.full_size:
+        return []
+    verdicts = []
+    for bar in BARS:
+        seconds = bar.measured(result)
+        if seconds is not None:
+            met = "met" if seconds <= bar.seconds else "missed"
+            verdicts.append((bar.words, f"{met}: {seconds:.3f} s, {1 / seconds:.2f} pictures/s"))
+    return verdicts

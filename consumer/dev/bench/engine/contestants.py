@@ -1,0 +1,118 @@
+"""Who paints: the stock pipeline as its users call it, and the denoiser, eager and compiled."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+
+from consumer.dev.bench.engine.corpus import pictures
+from consumer.dev.bench.engine.plan import Contestant
+from consumer.engine.compiling import compile_blocks
+from consumer.engine.denoiser import Denoiser
+from consumer.engine.model import Model
+from consumer.engine.protocol import Failed, Paint, Painted
+from consumer.engine.warmup import call_tokens
+from consumer.errors import Fatal
+from consumer.jobs import Lane
+from consumer.settings import MemoryPolicy
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.dev.bench.engine.corpus import Request
+    from consumer.engine.protocol import Reply
+    from consumer.settings import EngineSettings
+
+    Painter = Callable[[Sequence[Request]], None]
+
+
+def one_by_one(pipeline: Any) -> Painter:
+    """Return a loop as one writes it first: a call of the pipeline for each request, its variants in that call."""
+
+    def paint(requests: Sequence[Request]) -> None:
+        for request in requests:
+            _call(pipeline, request.variants[0].prompt, request, len(request.variants))
+
+    return paint
+
+
+def as_batch(pipeline: Any) -> Painter:
+    """Return one call for all requests: they have to be of one shape, with one picture and the same negatives each."""
+
+    def paint(requests: Sequence[Request]) -> None:
+        together = type(requests[0])(tuple(pictures(requests)))
+        _call(pipeline, [recipe.prompt for recipe in together.variants], together, 1)
+
+    return paint
+
+
+def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
+    """Return the denoiser, handed all at once; no turn remembers a prompt of the one before. Raises Fatal."""
+
+    def paint(requests: Sequence[Request]) -> None:
+        said: list[Reply] = []
+        denoiser = Denoiser(model, settings, said.append)
+        wanted = pictures(requests)
+        for number, recipe in enumerate(wanted):
+            denoiser.take(Paint(number, recipe, Lane.LIVE))
+        while denoiser.busy:
+            denoiser.work()
+        failure = next((reply.message for reply in said if isinstance(reply, Failed)), None)
+        if failure or sum(isinstance(reply, Painted) for reply in said) != len(wanted):
+            raise Fatal(Reason.NOT_PAINTED, f"The denoiser did not paint a picture of the benchmark: {failure}")
+
+    return paint
+
+
+def compiled(model: Model) -> Model:
+    """Return a model that shares every weight with this one and has its transformer's blocks compiled.
+
+    The blocks are compiled as the engine does it: once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps them.
+    """
+    network = model.transformer
+    with torch.device("meta"):
+        twin = type(network).from_config(network.config)
+    twin.load_state_dict(network.state_dict(), assign=True)
+    twin.eval().requires_grad_(requires_grad=False)
+    compile_blocks(twin, model.device)
+    pipeline = diffusers.ZImagePipeline(**{**model.pipeline.components, "transformer": twin})
+    pipeline.set_progress_bar_config(disable=True)
+    return Model(pipeline, model.device, MemoryPolicy.RESIDENT)
+
+
+def line_up(model: Model, settings: EngineSettings) -> tuple[dict[Contestant, Painter], float | None]:
+    """Return everyone who paints, and the seconds until the compiled denoiser made its first calls, None without one.
+
+    The price of a model's call is measured here, as the engine does at its start.
+    """
+    model.call_tokens = call_tokens(model)
+    painters = {
+        Contestant.ONE_BY_ONE: one_by_one(model.pipeline),
+        Contestant.AS_BATCH: as_batch(model.pipeline),
+        Contestant.DENOISER: by_denoiser(model, settings),
+    }
+    if not settings.compile:
+        return painters, None
+    begun = time.perf_counter()
+    faster = compiled(model)
+    faster.call_tokens = call_tokens(faster)
+    seconds = time.perf_counter() - begun
+    return {**painters, Contestant.COMPILED: by_denoiser(faster, settings)}, seconds
+
+
+def _call(pipeline: Any, prompt: str | list[str], request: Request, each: int) -> None:
+    recipe = request.variants[0]
+    pipeline(
+        prompt=prompt,
+        negative_prompt=recipe.negative_prompt if isinstance(prompt, str) else [recipe.negative_prompt] * len(prompt),
+        width=recipe.width,
+        height=recipe.height,
+        num_inference_steps=recipe.steps,
+        guidance_scale=recipe.guidance_scale,
+        num_images_per_prompt=each,
+        generator=[torch.Generator("cpu").manual_seed(variant.seed) for variant in request.variants],
+    )

@@ -1,0 +1,144 @@
+"""A run of `leadart bench engine`: the model opened, contestants in turn, what each of them took."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+import transformers
+
+from consumer.dev.bench.engine.contestants import line_up
+from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
+from consumer.dev.bench.engine.flops import FlopCount
+from consumer.dev.bench.engine.full import build_full_model, is_full_size
+from consumer.dev.bench.engine.measuring import matrix_peak, measured
+from consumer.dev.bench.engine.plan import Contestant, RandomModel, order
+from consumer.dev.bench.engine.result import Contest, Device, EngineResult, Turn, Work
+from consumer.engine.model import Model, find_device, load_pipeline
+from consumer.engine.tiny import build_tiny_model
+from consumer.errors import Fatal
+from consumer.settings import MemoryPolicy
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from consumer.dev.bench.engine.contestants import Painter
+    from consumer.dev.bench.engine.corpus import Request
+    from consumer.dev.bench.engine.plan import EnginePlan
+    from consumer.settings import EngineSettings
+
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
+
+
+def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[[str], None]) -> EngineResult:
+    """Run the plan and return what it measured; `tell` hears of each piece of work.
+
+    Raises `Fatal` for a model, a device or a shape that cannot be had.
+    """
+    settings = plan.settings
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if settings.compile_cache:
+        os.environ[_CACHE] = str(settings.compile_cache)
+    device = find_device(settings.devices.split(",")[0])
+    # The full-size model is made where it stays; free memory, seen after that, would ask for offloading it.
+    policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
+    model = Model(_pipeline(plan, device), device, policy)
+    _require_fit(plan, model)
+    where = Device(
+        device.type,
+        str(model.transformer.dtype).removeprefix("torch."),
+        torch.get_num_threads(),
+        matrix_peak(device, model.transformer.dtype),
+        is_full_size(model.pipeline),
+    )
+    tell(f"{where.kind}, {where.dtype}, {where.threads} threads: {where.matrix_peak / 1e12:.3g} TFLOP/s at most")
+    painters, compile_seconds = line_up(model, settings)
+    contests = [
+        _contest(plan, model, painters, (str(shape), batch, requests_of(shape, batch)), tell)
+        for shape in plan.kinds
+        for batch in plan.batches
+    ]
+    mixed = _mixed(plan, model, painters, tell) if plan.mixed else None
+    cache = str(settings.compile_cache) if settings.compile_cache else None
+    return EngineResult(machine, where, plan.rounds, model.call_tokens, tuple(contests), mixed, compile_seconds, cache)
+
+
+def _mixed(
+    plan: EnginePlan, model: Model, painters: Mapping[Contestant, Painter], tell: Callable[[str], None]
+) -> Contest:
+    requests = mixed_requests(plan.mixed, full_size=plan.random is not RandomModel.TINY)
+    return _contest(plan, model, painters, (f"{plan.mixed} mixed requests", plan.mixed, requests), tell)
+
+
+def _contest(
+    plan: EnginePlan,
+    model: Model,
+    painters: Mapping[Contestant, Painter],
+    asked: tuple[str, int, Sequence[Request]],
+    tell: Callable[[str], None],
+) -> Contest:
+    """Let everyone who can paint it, after a turn with few steps that only warms up."""
+    name, batch, requests = asked
+    there = tuple(contestant for contestant in painters if _can(contestant, requests))
+    for contestant in there:
+        painters[contestant]([_brief(request) for request in requests])
+    count, wanted = FlopCount(model), pictures(requests)
+    work = Work(name, batch, len(wanted), sum(count.picture(recipe) for recipe in wanted))
+    turns = []
+    for turn in range(plan.rounds):
+        for contestant in order(there, turn):
+            taken = measured(model.device, lambda: painters[contestant](requests))  # noqa: B023 - called at once
+            turns.append(Turn(contestant, turn, taken.seconds, taken.peak_bytes))
+    contest = Contest(work, tuple(turns))
+    figures = ", ".join(f"{contestant} {contest.seconds(contestant):.3f} s" for contestant in contest.contestants)
+    tell(f"{name}, batch {batch}: {figures} a picture")
+    return contest
+
+
+def _can(contestant: Contestant, requests: Sequence[Request]) -> bool:
+    """Return whether a contestant can paint these: the stock pipeline takes only alike ones as a batch."""
+    if contestant is not Contestant.AS_BATCH:
+        return True
+    alike = {(recipe.width, recipe.height, recipe.steps, recipe.guidance_scale) for recipe in pictures(requests)}
+    return len(requests) > 1 and len(alike) == 1
+
+
+def _brief(request: Request) -> Request:
+    return replace(request, variants=tuple(replace(recipe, steps=2) for recipe in request.variants))
+
+
+def _pipeline(plan: EnginePlan, device: torch.device) -> Any:
+    if plan.random is RandomModel.FULL:
+        return build_full_model(device)
+    with _folder(plan.random, plan.settings) as folder:
+        return load_pipeline(folder, device)
+
+
+@contextmanager
+def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Path]:
+    """Have the model's folder: the one named, or a tiny model in a temporary one."""
+    if random is None:
+        if settings.model is None:
+            raise Fatal(Reason.MISCONFIGURED, "Which model? --model FOLDER, or --random tiny or full.")
+        yield settings.model
+        return
+    with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch) / "tiny"
+        diffusers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.disable_progress_bar()
+        build_tiny_model(folder)
+        yield folder
+
+
+def _require_fit(plan: EnginePlan, model: Model) -> None:
+    for shape in plan.kinds:
+        if complaint := model.unfit(shape.width, shape.height):
+            raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")

@@ -1,0 +1,177 @@
+"""What a run of `leadart bench worker` measured, what follows from it, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from consumer.dev.bench.tables import origin, tabled, where
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WORKER_BAR = 0.97
+"""Share of the bare engine's pictures a second that the whole worker promises on a GPU."""
+
+
+class Side(StrEnum):
+    """Who paints."""
+
+    ENGINE = "engine alone"
+    WORKER = "whole worker"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTurn:
+    """One side's turn at all pictures: seconds, and CPU seconds of the worker's process, the engine's left out."""
+
+    side: Side
+    turn: int
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResult:
+    """All turns of one run. `engine_threads` 0 is torch's own choice."""
+
+    machine: Mapping[str, str]
+    on_gpu: bool
+    shape: str
+    pictures: int
+    window: int
+    engine_threads: int
+    encode_threads: int
+    turns: tuple[WorkerTurn, ...]
+
+    def speeds(self, side: Side) -> list[float]:
+        """Return a side's pictures a second, turn by turn."""
+        return [self.pictures / turn.seconds for turn in self.turns if turn.side is side]
+
+    def speed(self, side: Side) -> float:
+        """Return the median of a side's pictures a second."""
+        return median(self.speeds(side))
+
+    def cpu_seconds(self, side: Side) -> float:
+        """Return the median of the worker process's CPU seconds a picture."""
+        return median(turn.cpu_seconds / self.pictures for turn in self.turns if turn.side is side)
+
+    @property
+    def ratio(self) -> float:
+        """The share of the bare engine's pictures a second that the worker reached, median by median."""
+        return self.speed(Side.WORKER) / self.speed(Side.ENGINE)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything measured and what follows from it, as JSON types."""
+        sides = {
+            side.value: {
+                "pictures_per_second": {"median": self.speed(side), "turns": self.speeds(side)},
+                "cpu_seconds_per_picture": self.cpu_seconds(side),
+            }
+            for side in Side
+        }
+        return {**asdict(self), "machine": dict(self.machine), "ratio": self.ratio, "bar": WORKER_BAR, "sides": sides}
+
+
+def rows(result: WorkerResult) -> list[tuple[str, ...]]:
+    """Return what is compared: what it is, the engine's figure, the worker's."""
+    return [
+        ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in Side)),
+        ("pictures/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in Side)),
+        (
+            "CPU seconds a picture outside of the engine's process",
+            *(f"{result.cpu_seconds(side):.4f}" for side in Side),
+        ),
+    ]
+
+
+def verdict(result: WorkerResult) -> str:
+    """Return the run in one sentence."""
+    said = f"The whole worker paints {result.ratio:.3f} times as many pictures a second as its engine alone"
+    if result.on_gpu:
+        return f"{said} (bar {WORKER_BAR:g}: {'met' if result.ratio >= WORKER_BAR else 'missed'})."
+    return (
+        f"{said}, on a CPU, where encoding and painting share the cores; the bar of {WORKER_BAR:g} is for a GPU and "
+        "has not been measured."
+    )
+
+
+def table(result: WorkerResult) -> Table:
+    """Return the comparison for a terminal."""
+    drawn = Table("", *Side, title="leadart bench worker")
+    for row in rows(result):
+        drawn.add_row(*row)
+    return drawn
+
+
+def document(result: WorkerResult, command: str) -> str:
+    """Return the comparison as a document; every figure in it is out of `result`."""
+    turns = zip(*(result.speeds(side) for side in Side), strict=True)
+    body = [
+        (str(turn + 1), f"{engine:.3f}", f"{worker:.3f}", f"{worker / engine:.3f}")
+        for turn, (engine, worker) in enumerate(turns)
+    ]
+    lines = [
+        "# The whole worker beside its engine alone",
+        "",
+        origin(command),
+        "",
+        verdict(result),
+        "",
+        *tabled(("", *Side), rows(result)),
+        "",
+        "## Turn by turn",
+        "",
+        *tabled(("Round", *(f"{side}, pictures/s" for side in Side), "Ratio"), body),
+        "",
+        *where(result.machine),
+        "",
+        _explained(result),
+    ]
+    return "\n".join(lines)
+
+
+def _spread(speeds: list[float]) -> str:
+    return f"{min(speeds):.3f} to {max(speeds):.3f}"
+
+
+def _explained(result: WorkerResult) -> str:
+    return _EXPLANATION.format(
+        shape=result.shape,
+        pictures=result.pictures,
+        window=result.window,
+        threads=result.engine_threads or "torch's own choice of",
+        encoders=result.encode_threads,
+    )
+
+
+_EXPLANATION = """\
+## What was done
+
+Both sides paint the same {pictures} pictures of {shape} (width x height x steps x guidance) with the same engine
+process, in turns, and the order changes from round to round. The engine computes with {threads} CPU threads. A turn
+that is not timed comes before, so that the engine remembers the prompts on either side: that makes it faster and the
+worker's part larger.
+
+- **engine alone**: all pictures are handed to the engine's process at once; the clock stops with the last one's pixels.
+- **whole worker**: one request for each picture is published; the clock stops when a subscriber sees the last outcome.
+  In between is the worker as it is: intake, owner, transactions, crew, pipeline, scheduler ({window} pictures at the
+  engine at a time), darkroom (checks, PNG, provenance; {encoders} threads), store, outbox.
+
+## What is left out
+
+- Bus and store are their in-memory twins: no network. What Kafka costs is in [delivery.md](delivery.md).
+- Progress events are off.
+
+## Run it
+
+```sh
+leadart bench worker --random tiny --threads 1 --write
+leadart bench worker --random full --device cuda:0 --write
+leadart bench worker --model FOLDER --write
+```
+"""

@@ -1,0 +1,138 @@
+"""`leadart bench replay`: how fast a replay of pictures that are made already is answered, on real servers.
+
+Kafka, SeaweedFS and the worker are the real ones, in processes of their own; only the engine has nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from consumer.admin.replay.extent import Place
+from consumer.admin.replay.pace import Pace
+from consumer.admin.replay.selection import Filters, Order
+from consumer.admin.replay.session import open_desk
+from consumer.dev.bench.machine import machine
+from consumer.dev.bench.requests import publish_all
+from consumer.dev.bench.watcher import watching
+from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.stack import Plan as StackPlan
+from consumer.dev.demo.stack import open_stack
+from consumer.errors import Fatal
+from consumer.settings import EngineKind
+from schemas import Reason, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from consumer.settings import Settings
+
+BAR = 300.0
+"""Events a second that leadart promises on two cores."""
+
+_SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One replay: how long publishing took, how long outcomes came, and how many of them a second after the first.
+
+    `worker_ms` is the processor time of the worker for each, in milliseconds; None where the system does not tell it.
+    """
+
+    publish_seconds: float
+    seconds: float
+    per_second: float
+    worker_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """All replays of one run. `reused` of the `outcomes` cost no painting, as the worker's log tells."""
+
+    machine: Mapping[str, str]
+    events: int
+    rounds: tuple[Round, ...]
+    outcomes: int
+    reused: int
+
+    @property
+    def per_second(self) -> float:
+        """The median over the rounds."""
+        return median(each.per_second for each in self.rounds)
+
+    @property
+    def promise_kept(self) -> bool:
+        """True if each replayed request got one outcome, from the store."""
+        return self.outcomes == self.reused == self.events * len(self.rounds)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything measured, as JSON types."""
+        return {"per_second": self.per_second, "bar": BAR, "promise_kept": self.promise_kept, **asdict(self)}
+
+
+async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) -> ReplayResult:
+    """Have so many small pictures made, then replay them, one round after the other; `tell` hears of each.
+
+    Raises `Fatal` when a server or the worker does not come up, or outcomes stop coming; `BusError`.
+    """
+    facts = machine("aiokafka", "aioboto3")
+    with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        async with open_stack(StackPlan(folder, EngineKind.SWATCH), tell) as stack:
+            worker = Worker(folder, {**stack.environment, "LEADART_WORKER__PROGRESS": "false"})
+            async with running(worker, worker.stop, stack.start_seconds):
+                async with watching(stack.settings) as watcher:
+                    await publish_all(stack.settings, events, _SMALL)
+                    await watcher.until(events, worker.check)
+                tell(f"{events} pictures are made")
+                done = [await _round(stack.settings, number, events, worker, tell) for number in range(rounds)]
+            outcomes, reused = _told(worker.log)
+    return ReplayResult(facts, events, tuple(done), outcomes - events, reused)
+
+
+async def _round(settings: Settings, number: int, events: int, worker: Worker, tell: Callable[[str], None]) -> Round:
+    async with watching(settings) as watcher:
+        begun, used = time.monotonic(), _cpu_seconds(worker.pid)
+        await _publish(settings, number)
+        published = time.monotonic()
+        await watcher.until(events, worker.check)
+    first, last = watcher.times[0], watcher.times[events - 1]
+    after_the_first = events - watcher.times.count(first)
+    if after_the_first <= 0:
+        raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: give more --events.")
+    cpu = _cpu_seconds(worker.pid)
+    each = None if cpu is None or used is None else 1000 * (cpu - used) / events
+    done = Round(published - begun, last - first, after_the_first / (last - first), each)
+    tell(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
+    return done
+
+
+async def _publish(settings: Settings, number: int) -> None:
+    """Replay the whole lane, under a name of its own, as `leadart replay --execute` does."""
+    async with open_desk(settings, settings.topics.named(names.REQUESTED)) as desk:
+        extent = await desk.source.resolve(Place(offset=0), None)
+        order = Order(extent, Filters(), name=f"round {number}")
+        survey = await desk.survey(order, lambda _share: None)
+        await desk.publish(order, survey, Pace(), lambda _records: None)
+
+
+def _cpu_seconds(pid: int | None) -> float | None:
+    """Return the processor time that a process has used, as Linux tells it; None elsewhere."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _told(log: Path) -> tuple[int, int]:
+    """Return how many outcomes the worker tells of, and how many of them it did not paint for."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if '"article_image"' in line]
+    return len(lines), sum(bool(line.get("reused")) for line in lines)

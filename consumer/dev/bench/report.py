@@ -1,0 +1,127 @@
+"""How a run is told: a table for the terminal, a document for the repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from consumer.dev.bench.plan import Side
+from consumer.dev.bench.result import BAR
+from consumer.dev.bench.site import ENGINE_WINDOW
+from consumer.dev.bench.tables import origin, tabled, where
+
+if TYPE_CHECKING:
+    from consumer.dev.bench.result import Result
+
+_NAMES = {Side.LEADART: "leadart", Side.FASTSTREAM: "FastStream"}
+
+
+def rows(result: Result) -> list[tuple[str, ...]]:
+    """Return what is compared: what it is, leadart's figure, FastStream's."""
+    return [
+        ("events/s, median", *(f"{result.speed(side):,.0f}" for side in Side)),
+        ("events/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in Side)),
+        ("ms from record to visible outcome, p50", *(f"{result.percentile(side, 50):.1f}" for side in Side)),
+        ("ms from record to visible outcome, p99", *(f"{result.percentile(side, 99):.1f}" for side in Side)),
+        ("bytes of an outcome, headers included", *(str(_bytes(result, side)) for side in Side)),
+        ("requests", *(f"{result.count(side).requests:,}" for side in Side)),
+        ("requests without an outcome", *(str(result.count(side).missing) for side in Side)),
+        ("outcomes too many", *(str(result.count(side).doubled) for side in Side)),
+    ]
+
+
+def verdict(result: Result) -> str:
+    """Return the run in one sentence."""
+    kept = "exactly one outcome for each request" if result.promise_kept else "the promise of one outcome BROKEN"
+    met = "met" if result.ratio >= BAR else "missed"
+    return f"leadart delivers {result.ratio:.2f} times FastStream's events/s (bar {BAR:.0f}: {met}), {kept}."
+
+
+def table(result: Result) -> Table:
+    """Return the comparison for a terminal."""
+    drawn = Table("", *(_NAMES[side] for side in Side), title="leadart bench delivery")
+    for row in rows(result):
+        drawn.add_row(*row)
+    return drawn
+
+
+def document(result: Result, command: str) -> str:
+    """Return the comparison as a document; every figure in it is out of `result`."""
+    lines = [
+        "# Delivery beside FastStream",
+        "",
+        origin(command),
+        "",
+        verdict(result),
+        "",
+        *tabled(("", *(_NAMES[side] for side in Side)), rows(result)),
+        "",
+        "## Turn by turn",
+        "",
+        *tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in Side), "Ratio"), _turns(result)),
+        "",
+        *where(result.machine),
+        "",
+        _explained(result),
+        f"```sh\n{command}\n```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _turns(result: Result) -> list[tuple[str, ...]]:
+    pairs = zip(*(result.speeds(side) for side in Side), strict=True)
+    return [
+        (str(turn + 1), _NAMES[result.plan.order(turn)[0]], f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}")
+        for turn, (ours, theirs) in enumerate(pairs)
+    ]
+
+
+def _spread(speeds: list[float]) -> str:
+    return f"{min(speeds):,.0f} to {max(speeds):,.0f}"
+
+
+def _bytes(result: Result, side: Side) -> int:
+    return next(flood.bytes_each for flood in result.floods if flood.side is side)
+
+
+def _explained(result: Result) -> str:
+    plan = result.plan
+    return _EXPLANATION.format(
+        events=f"{plan.events:,}",
+        partitions=plan.partitions,
+        rounds=plan.rounds,
+        paced=plan.paced_events,
+        pace=f"{plan.paced_per_second:g}",
+        window=ENGINE_WINDOW,
+        progress="on" if plan.progress else "off",
+        logs="on" if plan.logs else "off",
+    )
+
+
+_EXPLANATION = """\
+## What was done
+
+One broker, one set of topics, {partitions} partitions each, {events} small valid requests that wait. In each of
+{rounds} rounds either side, in a process and a group of its own, works them all off, in turns, and the order changes
+from round to round. The clock is a `read_committed` subscriber's, from the first outcomes it sees to the last; what it
+sees first is not counted. Then requests come in at {pace} a second, {paced} for each side and round; a time runs from
+the record's LogAppendTime to the moment when that subscriber has the outcome.
+
+- **leadart**: the worker as it is: intake, owner, crew, pipeline, scheduler, brief, outbox, metrics,
+  pages. Each outcome is in the transaction that moves its request's offset.
+- **FastStream**: one handler under its default acknowledgement (the offset moves first: a crash loses requests). It
+  validates the same records with the same code and awaits one publish of an outcome as large as ours.
+
+## What is left out
+
+- No picture is painted, encoded or stored: the engine returns one black pixel at once, the darkroom encodes nothing,
+  the store is a dictionary. What is measured is delivery, not leadart.
+- FastStream's handler makes no brief, no recipe and no outcome: it publishes bytes made beforehand.
+- Both sides' log of every request is {logs}.
+- leadart's progress events are {progress} (they are not part of delivery, and the other side has none); its
+  `LEADART_ENGINE__WINDOW` is {window}. All other settings are the defaults.
+- One broker on the machine of its clients, replication 1: no network, no second replica to wait for.
+
+Run it yourself, with `leadart[bench,embedded]` installed:
+"""

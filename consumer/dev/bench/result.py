@@ -1,0 +1,110 @@
+"""What a run measured, and what follows from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any
+
+from consumer.dev.bench.plan import Plan, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+BAR = 3.0
+"""Times the other side's events a second that leadart promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many outcomes a read-committed subscriber saw for the requests of one turn."""
+
+    requests: int
+    missing: int
+    doubled: int
+
+    @classmethod
+    def of(cls, asked: Collection[str], told: Sequence[str]) -> Count:
+        """Count outcomes by request id. An outcome of a request that nobody made counts as doubled."""
+        seen = Counter(told)
+        return cls(len(asked), sum(1 for request in asked if not seen[request]), len(told) - len(seen.keys() & asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """One side's turn at requests that waited for it: `per_second` counts what became visible after the first read."""
+
+    side: Side
+    turn: int
+    seconds: float
+    per_second: float
+    bytes_each: int
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """One side's turn at requests that came in steadily: milliseconds from record to visible outcome."""
+
+    side: Side
+    turn: int
+    milliseconds: tuple[float, ...]
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All turns of one run."""
+
+    plan: Plan
+    machine: Mapping[str, str]
+    floods: tuple[Flood, ...]
+    paced: tuple[Paced, ...]
+
+    def speeds(self, side: Side) -> list[float]:
+        """Return a side's events a second, turn by turn."""
+        return [flood.per_second for flood in self.floods if flood.side is side]
+
+    def speed(self, side: Side) -> float:
+        """Return the median of a side's events a second."""
+        return median(self.speeds(side))
+
+    @property
+    def ratio(self) -> float:
+        """How many times the other side's events a second leadart delivered, median by median."""
+        return self.speed(Side.LEADART) / self.speed(Side.FASTSTREAM)
+
+    def percentile(self, side: Side, percent: int) -> float:
+        """Return a percentile of a side's milliseconds from record to visible outcome, over all turns."""
+        times = [time for paced in self.paced if paced.side is side for time in paced.milliseconds]
+        return quantiles(times, n=100, method="inclusive")[percent - 1]
+
+    def count(self, side: Side) -> Count:
+        """Return a side's outcomes over all its turns."""
+        turns: list[Flood | Paced] = [*self.floods, *self.paced]
+        counts = [turn.count for turn in turns if turn.side is side]
+        return Count(
+            sum(count.requests for count in counts),
+            sum(count.missing for count in counts),
+            sum(count.doubled for count in counts),
+        )
+
+    @property
+    def promise_kept(self) -> bool:
+        """True if leadart gave exactly one outcome for each request."""
+        count = self.count(Side.LEADART)
+        return not count.missing and not count.doubled
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything measured and what follows from it, as JSON types."""
+        sides = {
+            side.value: {
+                "events_per_second": {"median": self.speed(side), "turns": self.speeds(side)},
+                "milliseconds": {"p50": self.percentile(side, 50), "p99": self.percentile(side, 99)},
+                "outcomes": asdict(self.count(side)),
+            }
+            for side in Side
+        }
+        verdict = {"ratio": self.ratio, "bar": BAR, "promise_kept": self.promise_kept}
+        return {**verdict, "sides": sides, **asdict(self)}

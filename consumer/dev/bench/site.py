@@ -1,0 +1,107 @@
+"""The bus a benchmark runs on: a broker of its own or somebody's, with topics that nobody else touches."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from consumer.dev.bench.contestant import Contestant
+from consumer.dev.demo.processes import running
+from consumer.dev.demo.stack import as_environment, settings_of
+from consumer.dev.embedded import KafkaServer
+from consumer.dev.embedded.jars import ENDPOINT
+from consumer.errors import Fatal
+from consumer.kafka.client import answered_within, open_admin
+from consumer.kafka.topics import apply
+from consumer.settings import EngineKind, LogFormat, SecurityProtocol
+from schemas import Reason
+from schemas.topics import load_topics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumer.dev.bench.plan import Plan, Side
+    from consumer.kafka.topics import Start
+    from consumer.settings import Settings
+
+ENGINE_WINDOW = 256
+"""Pictures at the engine at a time: one that takes no time has no batch for which eight are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A bus with the topics of one run. `bus` says in words what it is."""
+
+    folder: Path
+    bus: str
+    tree: dict[str, dict[str, Any]]
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that lead here."""
+        return settings_of(self.tree)
+
+    @asynccontextmanager
+    async def working(self, side: Side, start: Start) -> AsyncIterator[Contestant]:
+        """Let a side work in a group of its own, from `start` on, until the end of the block; it then ends in order.
+
+        Raises `BusError`, and `Fatal` when its process does not start.
+        """
+        tree = {**self.tree, "kafka": {**self.tree["kafka"], "group_id": f"bench-{uuid4().hex[:8]}"}}
+        await apply(settings_of(tree), start)
+        contestant = Contestant(self.folder, side, as_environment(tree))
+        async with running(contestant, contestant.stop):
+            yield contestant
+
+
+@asynccontextmanager
+async def open_site(plan: Plan, bootstrap_servers: str | None) -> AsyncIterator[Site]:
+    """Start a broker, or go to the one named, and make topics there; what was made is gone on leaving.
+
+    Raises `Fatal` or `BusError` when the bus cannot be had.
+    """
+    with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        if bootstrap_servers:
+            site = Site(folder, f"Kafka at {bootstrap_servers}", _tree(plan, {"bootstrap_servers": bootstrap_servers}))
+            _require_plaintext(site.settings)
+            await apply(site.settings, None)
+            try:
+                yield site
+            finally:
+                await _remove_topics(site.settings)
+            return
+        server = KafkaServer(folder)
+        async with running(server, server.stop):
+            own = {"bootstrap_servers": server.bootstrap_servers, "security_protocol": SecurityProtocol.PLAINTEXT.value}
+            site = Site(folder, f"{ENDPOINT.split('+')[0]}, one broker of 256 MB on this machine", _tree(plan, own))
+            await apply(site.settings, None)
+            yield site
+
+
+def _require_plaintext(settings: Settings) -> None:
+    if settings.kafka.security_protocol is not SecurityProtocol.PLAINTEXT:
+        raise Fatal(
+            Reason.MISCONFIGURED,
+            "The benchmark's other side speaks to Kafka without TLS or SASL: unset LEADART_KAFKA__SECURITY_PROTOCOL.",
+        )
+
+
+def _tree(plan: Plan, kafka: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return {
+        "kafka": {**kafka, "group_id": "bench"},
+        "topics": {"prefix": f"bench-{uuid4().hex[:8]}-", "partitions": plan.partitions},
+        "engine": {"kind": EngineKind.SWATCH.value, "window": ENGINE_WINDOW},
+        "worker": {"progress": plan.progress},
+        "http": {"host": "127.0.0.1", "port": 0},
+        "log": {"format": LogFormat.JSON.value, "level": "info" if plan.logs else "warning"},
+    }
+
+
+async def _remove_topics(settings: Settings) -> None:
+    async with open_admin(settings.kafka) as admin, answered_within(settings.kafka.request_timeout_seconds):
+        await admin.delete_topics([settings.topics.named(spec.name) for spec in load_topics()])

@@ -1,0 +1,43 @@
+"""The other side as a process: what one writes with FastStream, its defaults kept.
+
+One handler does the same validation on the same records and awaits one publish of an outcome as large as ours, made
+beforehand. `python -m consumer.dev.bench.theirs`, with the settings in the environment; SIGTERM ends it in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from faststream import FastStream
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from consumer.dev.bench.requests import HEADLINE
+from consumer.dev.bench.sample import outcome
+from consumer.settings import Settings, load_settings
+from schemas import names
+from schemas.reader import parse_request
+
+if TYPE_CHECKING:
+    from aiokafka.structs import ConsumerRecord
+
+
+def application(settings: Settings) -> FastStream:
+    """Return the application: one subscriber with FastStream's default acknowledgement, one publish."""
+    servers = settings.kafka.bootstrap_servers
+    broker = KafkaBroker(servers) if settings.log.level == "info" else KafkaBroker(servers, logger=None)
+    outcomes = settings.topics.named(names.OUTCOME)
+    headers, value = outcome(settings.source, 32 * "0", HEADLINE)
+
+    async def answer(message: KafkaMessage) -> None:
+        record: ConsumerRecord = cast("ConsumerRecord", message.raw_message)  # a batch only where one asks for it
+        event, _ = parse_request(record.key, record.headers, record.value)
+        told = {**headers, "ce_causationid": event.id}
+        await broker.publish(value, topic=outcomes, key=record.key, partition=record.partition, headers=told)
+
+    broker.subscriber(settings.topics.named(names.REQUESTED), group_id=settings.kafka.group_id)(answer)
+    return FastStream(broker)
+
+
+if __name__ == "__main__":
+    asyncio.run(application(load_settings()).run())

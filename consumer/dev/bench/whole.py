@@ -1,0 +1,147 @@
+"""`leadart bench worker`: the whole worker beside its engine alone, same pictures, same engine process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from consumer.brief import make_brief
+from consumer.dev.bench.engine.plan import RandomModel, Shape
+from consumer.dev.bench.inmemory import MemoryWorker
+from consumer.dev.bench.machine import engine_machine
+from consumer.dev.bench.outcome import Side, WorkerResult, WorkerTurn
+from consumer.dev.bench.random_model import build_model
+from consumer.dev.demo.stack import settings_of
+from consumer.engine import open_engine
+from consumer.errors import Fatal
+from consumer.jobs import Lane, Record
+from consumer.pictures.darkroom import Darkroom
+from consumer.styles import load_styles
+from schemas import Reason, names
+from schemas.cloudevents import Event, write
+from schemas.reader import parse_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from consumer.jobs import Recipe
+    from consumer.ports import Engine
+    from consumer.settings import EngineSettings, Settings
+
+_MODULES = {RandomModel.TINY: "consumer.engine.tiny", RandomModel.FULL: "consumer.dev.bench.engine.full"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """How much is measured: in each of `rounds` both sides paint so many `pictures` of one shape, in turns.
+
+    The model is the folder in `engine.model`, or a `random` one.
+    """
+
+    engine: EngineSettings
+    random: RandomModel | None = None
+    shape: Shape = Shape(512, 512, 12, 2.0)  # noqa: RUF009 - frozen
+    pictures: int = 32
+    rounds: int = 3
+    partitions: int = 4
+
+    def order(self, turn: int) -> tuple[Side, ...]:
+        """Return who works when in a round: the other way round in every second one."""
+        return tuple(Side) if turn % 2 == 0 else tuple(reversed(Side))
+
+
+async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> WorkerResult:
+    """Run the plan and return what it measured; `tell` hears of each turn. Cancelling ends the engine's process.
+
+    Raises `Fatal` when the model cannot be had or a picture is not painted.
+    """
+    facts = engine_machine()
+    async with _settings(plan) as settings, open_engine(settings.engine) as engine:
+        requests = [_request(settings, plan.shape, number) for number in range(plan.pictures)]
+        recipes = _recipes(settings, engine, requests)
+        tell(f"{engine.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
+        await _by_engine(engine, recipes)
+        turns = []
+        with Darkroom(settings.worker.encode_threads) as darkroom:
+            for turn in range(plan.rounds):
+                for side in plan.order(turn):
+                    if side is Side.ENGINE:
+                        seconds, cpu = await _by_engine(engine, recipes)
+                    else:
+                        seconds, cpu = await _by_worker(settings, engine, darkroom, requests)
+                    turns.append(WorkerTurn(side, turn, seconds, cpu))
+                    tell(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
+        return WorkerResult(
+            machine=facts,
+            on_gpu=_on_gpu(plan.engine, facts["gpu"]),
+            shape=str(plan.shape),
+            pictures=plan.pictures,
+            window=settings.engine.window,
+            engine_threads=settings.engine.threads,
+            encode_threads=settings.worker.encode_threads,
+            turns=tuple(turns),
+        )
+
+
+async def _by_engine(engine: Engine, recipes: Sequence[Recipe]) -> tuple[float, float]:
+    """Hand the engine all pictures at once; return seconds, and CPU seconds of this process."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    async with asyncio.TaskGroup() as tasks:
+        for recipe in recipes:
+            tasks.create_task(engine.paint(recipe, Lane.LIVE, lambda _done, _of: None))
+    return time.perf_counter() - begun, time.process_time() - cpu
+
+
+async def _by_worker(
+    settings: Settings, engine: Engine, darkroom: Darkroom, requests: Sequence[Record]
+) -> tuple[float, float]:
+    """Publish all requests at once; return seconds to the last outcome, and CPU seconds of this process."""
+    worker = MemoryWorker(settings, engine, darkroom)
+    async with worker.working():
+        begun, cpu = time.perf_counter(), time.process_time()
+        await worker.answer(requests)
+        return time.perf_counter() - begun, time.process_time() - cpu
+
+
+def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> list[Recipe]:
+    """Return what the worker will make of the requests."""
+    styles = load_styles(settings.styles.file)
+    read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
+    return [recipe for request in read for recipe in make_brief(request, styles, engine.model, engine.adapters).recipes]
+
+
+def _request(settings: Settings, shape: Shape, number: int) -> Record:
+    """Return the record that asks for one picture of the shape for an article of its own."""
+    article = f"bench-{number}"
+    data = {
+        "article": {"id": article, "revision": 1, "headline": f"Storm over the harbour, day {number}"},
+        "output": {"width": shape.width, "height": shape.height},
+        "generation": {"steps": shape.steps, "guidance_scale": shape.guidance},
+    }
+    event = Event(id=uuid.uuid4().hex, source="/cms/bench", type=names.IMAGE_REQUESTED, data=data)
+    headers, value = write(event)
+    return Record(settings.topics.named(names.REQUESTED), 0, 0, article.encode(), value, tuple(headers), 0)
+
+
+@asynccontextmanager
+async def _settings(plan: WorkerPlan) -> AsyncIterator[Settings]:
+    """Have settings that lead to the model, one with random weights in a temporary folder."""
+    with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
+        folder = plan.engine.model
+        if plan.random:
+            folder = Path(scratch) / plan.random.value
+            await build_model(folder, _MODULES[plan.random])
+        if folder is None:
+            raise Fatal(Reason.MISCONFIGURED, "Which model? --model FOLDER, or --random tiny or full.")
+        engine = plan.engine.model_copy(update={"model": folder})
+        yield settings_of({"engine": engine, "topics": {"partitions": plan.partitions}, "worker": {"progress": False}})
+
+
+def _on_gpu(engine: EngineSettings, gpu: str) -> bool:
+    return engine.devices.startswith("cuda") or (engine.devices == "auto" and gpu != "none")

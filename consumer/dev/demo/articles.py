@@ -1,0 +1,77 @@
+"""The demo's edition: what its newsroom saves, in the order of saving, and the outcome that each save should get."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from schemas import names
+from schemas.cloudevents import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCE = "/cms/demo"
+"""CloudEvents source of the newsroom's requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The one outcome a save should get: `ready` with so many pictures, or `failed` for a reason that names a field."""
+
+    outcome: str
+    pictures: int = 0
+    reused: bool = False
+    reason: str | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class Save:
+    """One save of an article: the data of its request, and what should come of it."""
+
+    request: Mapping[str, Any]
+    expected: Expected
+
+    @property
+    def article(self) -> Mapping[str, Any]:
+        """The article as it was saved."""
+        article: Mapping[str, Any] = self.request["article"]
+        return article
+
+    @property
+    def key(self) -> str:
+        """The record key: the article's id."""
+        return str(self.article["id"])
+
+    @cached_property
+    def event(self) -> Event:
+        """The request as an event; a save has one id, however often it is sent."""
+        return request_event(self.request, f"save-{self.key}-{self.article['revision']}")
+
+
+def request_event(data: Mapping[str, Any], event_id: str) -> Event:
+    """Return a request's data as the event that asks for its pictures."""
+    return Event(
+        id=event_id,
+        source=SOURCE,
+        type=names.IMAGE_REQUESTED,
+        subject=str(data["article"]["id"]),
+        time=datetime.now(UTC),
+        dataschema=names.dataschema(names.IMAGE_REQUESTED),
+        data=data,
+    )
+
+
+def load_edition(suffix: str = "") -> tuple[Save, ...]:
+    """Return all saves; `suffix` ends every article's id, so that a shared bus and store tell two runs apart."""
+    entries = json.loads((files("consumer.dev.demo") / "edition.json").read_text(encoding="utf-8"))
+    return tuple(Save(_renamed(entry["request"], suffix), Expected(**entry["expect"])) for entry in entries)
+
+
+def _renamed(request: dict[str, Any], suffix: str) -> dict[str, Any]:
+    return {**request, "article": {**request["article"], "id": request["article"]["id"] + suffix}}

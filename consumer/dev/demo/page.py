@@ -1,0 +1,242 @@
+"""The page the demo leaves: its edition as a newspaper, each article beside its pictures, open from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from consumer import __version__
+from consumer.dev.demo.drawers import drawer
+from consumer.dev.demo.markup import Markup, join, prose, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from consumer.dev.demo.downloads import Download
+    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.dev.demo.verdict import Verdict
+    from consumer.styles import Styles
+    from schemas import ImageFailed, ImageReady
+
+_TITLE = "The Demo Edition"
+_FEW = 2
+"""Most pictures that fit beside an article; more make it the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """What the page says about the run: when it began, its seconds in all, a caveat about the model if there is one."""
+
+    begun: datetime
+    seconds: float
+    caveat: str | None
+
+
+def render(desk: Desk, verdict: Verdict, styles: Styles, imprint: Imprint) -> str:
+    """Return the page: one HTML file that needs nothing but the `pictures` folder beside it."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{_TITLE} · leadart"),
+        tag("style", Markup((files("consumer.dev.demo") / "page.css").read_text(encoding="utf-8"))),
+    )
+    stories = [_story(number, saves, verdict, styles) for number, saves in enumerate(_by_article(desk), 1)]
+    body = tag(
+        "body",
+        tag("a", "Skip to the articles", href="#articles", class_="skip"),
+        _masthead(desk, verdict, imprint),
+        tag("main", *stories, id="articles"),
+        _colophon(desk, verdict),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en-GB')}\n"
+
+
+def _by_article(desk: Desk) -> list[list[Ticket]]:
+    articles: dict[str, list[Ticket]] = {}
+    for ticket in desk.tickets:
+        articles.setdefault(ticket.save.key, []).append(ticket)
+    return list(articles.values())
+
+
+def _masthead(desk: Desk, verdict: Verdict, imprint: Imprint) -> Markup:
+    shown = {download.file for ticket in desk.tickets for download in ticket.downloads}
+    figures = (
+        f"{len(_by_article(desk))} articles",
+        f"{len(desk.tickets)} saves",
+        f"{len(shown)} pictures",
+        f"{imprint.seconds:.0f} seconds from cold start to print",
+    )
+    return tag(
+        "header",
+        tag("p", "leadart ", __version__, tag("span", f"{imprint.begun:%A, %-d %B %Y, %H:%M} UTC"), class_="ears"),
+        tag("h1", _TITLE),
+        tag("p", " · ".join(figures), class_="figures"),
+        _judgement(desk, verdict),
+        tag("p", tag("strong", "Before you look. "), imprint.caveat, class_="caveat") if imprint.caveat else None,
+    )
+
+
+def _judgement(desk: Desk, verdict: Verdict) -> Markup:
+    if verdict.is_good:
+        return tag("p", "Every save got exactly the one outcome it should, and every picture is what was announced.")
+    wrong = [
+        tag("li", f"{ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}")
+        for ticket in desk.tickets
+        for problem in verdict.saves[ticket.save.event.id]
+    ]
+    told = f"{verdict.good_saves} of {len(desk.tickets)} saves got the outcome they should."
+    return tag(
+        "div", tag("p", told), tag("ul", *wrong, *(tag("li", stray) for stray in verdict.strays)), class_="wrong"
+    )
+
+
+def _story(number: int, saves: list[Ticket], verdict: Verdict, styles: Styles) -> Markup:
+    """Return an article as it was last saved, with what came of earlier saves below its text."""
+    *earlier, last = saves
+    before = (_earlier(ticket, verdict, styles) for ticket in earlier)
+    picture = tag("div", _plates(last), drawer(last, verdict.saves[last.save.event.id], styles), class_="art")
+    return tag(
+        "article",
+        tag("div", _text(number, last), *before),
+        picture,
+        class_="lead" if len(last.downloads) > _FEW else None,
+        aria_labelledby=f"headline-{number}",
+        id=f"article-{number}",
+    )
+
+
+def _text(number: int, ticket: Ticket) -> Markup:
+    article = ticket.save.article
+    paragraphs = str(article.get("body_excerpt") or "").split("\n\n")
+    return tag(
+        "div",
+        tag("p", article.get("section"), class_="kicker"),
+        tag("h2", article["headline"], id=f"headline-{number}"),
+        tag("p", article.get("summary"), class_="standfirst"),
+        *(tag("p", paragraph) for paragraph in paragraphs),
+        tag("p", article.get("author"), class_="byline"),
+        class_="text",
+        lang=article.get("locale"),
+    )
+
+
+def _plates(ticket: Ticket) -> Markup:
+    if ticket.failed:
+        return _refusal(ticket.failed)
+    if ticket.ready is None:
+        return tag("div", tag("p", "No outcome came for this save.", class_="why"), class_="refusal")
+    figures = [_figure(ticket, ticket.ready, download) for download in ticket.downloads]
+    return join(
+        tag("div", *figures, class_=f"plates of-{min(len(figures), 4)}"),
+        tag("p", ticket.ready.alt, class_="caption", lang=ticket.save.article.get("locale")),
+        tag("p", _credit(ticket.ready), class_="credit"),
+    )
+
+
+def _credit(ready: ImageReady) -> str:
+    style = ready.style.preset.replace("_", " ").capitalize()
+    how = "found in the store, not painted again" if ready.reused else f"painted in {ready.seconds.engine:.1f} s"
+    return f"{style} · {ready.model.name} · {how}"
+
+
+def _figure(ticket: Ticket, ready: ImageReady, download: Download) -> Markup:
+    picture, count = download.picture, len(ready.pictures)
+    if download.file is None:
+        return tag("div", tag("p", *download.problems, class_="why"), class_="refusal")
+    address = f"pictures/{download.file.name}"
+    which = f" ({picture.index + 1}/{count})" if count > 1 else ""
+    image = tag(
+        "img",
+        src=address,
+        alt=ready.alt + which,
+        width=picture.width,
+        height=picture.height,
+        loading="lazy",
+        lang=ticket.save.article.get("locale"),
+    )
+    return tag("a", image, href=address)
+
+
+def _refusal(failed: ImageFailed) -> Markup:
+    where = join(" on ", tag("code", failed.field)) if failed.field else None
+    kept = failed.dead_letter
+    kept_where = f"The request is kept, untouched, in {kept.topic}, partition {kept.partition}." if kept else None
+    return tag(
+        "div",
+        tag("p", "No picture: ", tag("code", failed.reason), where, class_="reason"),
+        tag("p", prose(failed.message), class_="why"),
+        tag("p", kept_where) if kept_where else None,
+        class_="refusal",
+    )
+
+
+def _earlier(ticket: Ticket, verdict: Verdict, styles: Styles) -> Markup:
+    article = ticket.save.article
+    told = tag(
+        "div",
+        tag("p", f"Saved before, as revision {article['revision']}", class_="kicker"),
+        tag("p", article["headline"], class_="headline", lang=article.get("locale")),
+        tag("p", _credit(ticket.ready), class_="credit") if ticket.ready else None,
+        drawer(ticket, verdict.saves[ticket.save.event.id], styles),
+    )
+    figures = [_figure(ticket, ticket.ready, download) for download in ticket.downloads] if ticket.ready else []
+    return tag("section", tag("div", *figures[:1], class_="plates"), told, class_="earlier")
+
+
+def _colophon(desk: Desk, verdict: Verdict) -> Markup:
+    models = {(ticket.ready.model.name, ticket.ready.model.sha256) for ticket in desk.tickets if ticket.ready}
+    told = (join(tag("b", name), ", weights ", tag("code", digest)) for name, digest in sorted(models))
+    return tag(
+        "footer",
+        tag("h2", "The run, save by save"),
+        tag(
+            "div",
+            _table(desk, verdict),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="The run, save by save",
+        ),
+        *(tag("p", "Painted by ", model, ".") for model in told),
+        tag(
+            "p",
+            "All events, as a read-committed subscriber saw them: ",
+            tag("a", "events.jsonl", href="events.jsonl"),
+            ".",
+        ),
+    )
+
+
+def _table(desk: Desk, verdict: Verdict) -> Markup:
+    columns = ("article", "revision", "style", "outcome", "pictures", "seconds", "request")
+    head = tag("tr", *(tag("th", column, scope="col") for column in columns))
+    return tag("table", tag("thead", head), tag("tbody", *_rows(desk, verdict)))
+
+
+def _rows(desk: Desk, verdict: Verdict) -> Iterator[Markup]:
+    numbers = {saves[0].save.key: number for number, saves in enumerate(_by_article(desk), 1)}
+    for ticket in desk.tickets:
+        article, ready = ticket.save.article, ticket.ready
+        headline = tag(
+            "a", article["headline"], href=f"#article-{numbers[ticket.save.key]}", lang=article.get("locale")
+        )
+        cells = (
+            article["revision"],
+            f"{ready.style.preset} {ready.style.version}" if ready else "",
+            _outcome(ticket),
+            len(ticket.downloads),
+            f"{ticket.seconds:.1f}" if ticket.seconds is not None else "",
+            tag("code", ticket.save.event.id),
+        )
+        wrong = bool(verdict.saves[ticket.save.event.id])
+        yield tag("tr", tag("td", headline), *(tag("td", cell) for cell in cells), class_="wrong" if wrong else None)
+
+
+def _outcome(ticket: Ticket) -> str:
+    if ticket.failed:
+        return f"failed, {ticket.failed.reason}"
+    return f"{ticket.outcome or 'none'}{', reused' if ticket.ready and ticket.ready.reused else ''}"

@@ -1,0 +1,117 @@
+"""Servers as asyncio contexts, and the real worker as one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from consumer.dev.embedded import Server
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+_START_SECONDS = 60.0
+_TICK_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def running(
+    server: Server, end: Callable[[], None], within_seconds: float = _START_SECONDS
+) -> AsyncIterator[None]:
+    """Start a server in a thread and `end` it in another on leaving. Raises `Fatal` when it does not start.
+
+    Cancelling ends a server that is only starting at once; it is gone when the cancellation arrives.
+    """
+    starting = asyncio.ensure_future(asyncio.to_thread(server.start, within_seconds))
+    try:
+        await asyncio.shield(starting)
+        yield
+    finally:
+        while not starting.done():
+            _end_now(server)
+            await asyncio.wait([starting], timeout=_TICK_SECONDS)
+        starting.exception()  # seen: what matters has been raised above
+        await _to_the_end(asyncio.to_thread(end))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be left half done: a cancellation arrives when it has ended."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _end_now(server: Server) -> None:
+    with suppress(ValueError, ProcessLookupError):  # not there yet, or gone already
+        if pid := server.pid:
+            os.kill(pid, signal.SIGKILL)
+
+
+class Worker(Server):
+    """`leadart worker` as a child process that ends with us, and its engine with it; its log is `worker.log`, JSON."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, "worker")
+        self.cwd = Path.cwd()  # the paths in a person's own settings are relative to it
+        self._environment = {**environment, "LEADART_LOG__FORMAT": "json"}
+
+    @property
+    def address(self) -> str | None:
+        """Where its /metrics and /readyz are, such as `http://127.0.0.1:9464`; None until it says so."""
+        for line in self._log_since_start().splitlines():
+            told = _event(line)
+            if told.get("event") == "worker_ready":
+                return f"http://{told['host']}:{told['port']}"
+        return None
+
+    @property
+    def port(self) -> str:
+        """The port of that address. Raises ValueError while it is not known."""
+        if not self.address:
+            raise ValueError("the worker does not listen yet")
+        return self.address.rpartition(":")[2]
+
+    def check(self) -> None:
+        """Raise `Fatal` with the end of its log if it has ended by itself."""
+        if not self.running:
+            raise Fatal(Reason.INTERNAL, f"The worker ended by itself; its log {self.log} ends:\n{self._log_tail()}")
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        # -P: a consumer.py in a person's own folder is not ours.
+        return [sys.executable, "-P", "-m", "consumer", "worker"], self._environment
+
+    def _answers(self) -> bool:
+        address = self.address
+        return address is not None and _is_ready(address.removeprefix("http://"))
+
+
+def _event(line: str) -> dict[str, Any]:
+    """Return a line of the log as an event, an empty one for what a library printed."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _is_ready(address: str) -> bool:
+    connection = http.client.HTTPConnection(address, timeout=1.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

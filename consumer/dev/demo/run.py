@@ -1,0 +1,88 @@
+"""`leadart demo`: one edition through the real worker, watched, judged and laid out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rich.text import Text
+
+from consumer.dev.demo.articles import load_edition
+from consumer.dev.demo.model import caveat
+from consumer.dev.demo.newsroom import open_publisher, open_subscriber
+from consumer.dev.demo.page import Imprint, render
+from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.room import lay_out, make_room
+from consumer.dev.demo.screen import fitted, open_screen, result_table
+from consumer.dev.demo.stack import open_stack
+from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.verdict import judge
+from consumer.dev.demo.watch import Watch
+from consumer.styles import load_styles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from consumer.dev.demo.stack import Plan, Stack
+    from consumer.dev.demo.verdict import Verdict
+
+
+async def run_demo(plan: Plan, console: Console) -> int:
+    """Run the demo and return its exit status: 0 only if every save got the outcome it should.
+
+    Leaves `index.html`, `pictures/`, `events.jsonl` and `worker.log` in the plan's folder, in place of an earlier
+    run's. Raises `Fatal` or `BusError` when the folder holds something else, a part of the stack cannot be had, or the
+    worker dies.
+    """
+    begun, clock = datetime.now(UTC), monotonic()
+    fitted(console)
+    make_room(plan.folder)
+    desk = Desk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
+
+    def tell(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    tell(f"{len(desk.tickets)} saves, every picture small (256x256), so that a CPU paints it in seconds")
+    async with open_stack(plan, tell) as stack:
+        await _publish_and_watch(plan.folder, stack, desk, console, clock)
+        settings = stack.settings
+        remark = caveat(settings.engine)
+    styles = load_styles(settings.styles.file)
+    verdict = judge(desk, styles, alone=not plan.shared)
+    imprint = Imprint(begun, monotonic() - clock, remark)
+    lay_out(plan.folder, render(desk, verdict, styles, imprint))
+    console.print(result_table(desk, console.width))
+    told = [*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]
+    tell("\n".join(told))
+    return 0 if verdict.is_good else 1
+
+
+def _problems(desk: Desk, verdict: Verdict) -> list[str]:
+    """Return a line for each thing that is wrong."""
+    named = [
+        f"WRONG  {ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}"
+        for ticket in desk.tickets
+        for problem in verdict.saves[ticket.save.event.id]
+    ]
+    return [*named, *(f"WRONG  {stray}" for stray in verdict.strays)]
+
+
+def _summary(verdict: Verdict, seconds: float) -> str:
+    return f"{verdict.good_saves} of {len(verdict.saves)} saves got the outcome they should, {seconds:.1f} s in all."
+
+
+async def _publish_and_watch(folder: Path, stack: Stack, desk: Desk, console: Console, clock: float) -> None:
+    """Run the worker while there is something to wait for; then stop it, and read what it left on the topics."""
+    worker = Worker(folder, stack.environment)
+    async with open_subscriber(stack.settings) as subscriber, open_publisher(stack.settings) as publisher:
+        with open_screen(console, desk) as screen:
+            watch = Watch(desk, screen, publisher, subscriber, folder)
+            async with running(worker, worker.stop, stack.start_seconds):
+                screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
+                await watch.until_all_is_answered(worker.check, stack.settings.engine.step_timeout_seconds)
+            # Only with the worker gone is it sure that no second outcome is on its way.
+            await watch.to_the_end()

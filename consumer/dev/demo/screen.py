@@ -1,0 +1,160 @@
+"""What the demo shows while it runs: a live table on a terminal, plain lines elsewhere, and the final table on both."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from consumer.dev.demo.tickets import Desk, Ticket
+
+_BAR = 12
+_LEAST_WIDTH, _MOST_WIDTH = 16, 44
+_STATE_WIDTH, _OUTCOME_WIDTH = 58, 52  # columns that the rest of the live table, and of the final one, take
+_LINE_WIDTH = 120
+
+
+class Screen(Protocol):
+    """Hears of everything that happens to the tickets."""
+
+    def tell(self, text: str) -> None:
+        """Say something about the run as a whole."""
+
+    def changed(self, ticket: Ticket) -> None:
+        """A record about this ticket has come."""
+
+
+class PlainScreen:
+    """One line for each thing worth telling: steps are not."""
+
+    def __init__(self, console: Console, desk: Desk) -> None:
+        self._console = console
+        self._desk = desk
+        self._told: dict[str, str] = {}
+
+    def tell(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def changed(self, ticket: Ticket) -> None:
+        """Print a line when the ticket has come to another stage."""
+        stage = ticket.outcome or (ticket.progress.stage if ticket.progress else "published")
+        stage = {"accepted": "published", "started": "painting", "step": "painting", "storing": "painting"}.get(
+            stage, stage
+        )
+        if self._told.get(ticket.save.event.id) == stage:
+            return
+        self._told[ticket.save.event.id] = stage
+        headline, revision = _named(ticket)
+        done = sum(bool(other.outcomes) for other in self._desk.tickets)
+        self.tell(f"{done:>3}/{len(self._desk.tickets)}  {stage:<9}  {headline}, revision {revision}{_details(ticket)}")
+
+
+class LiveScreen:
+    """A table with a row for each save, redrawn in place."""
+
+    def __init__(self, live: Live, desk: Desk) -> None:
+        self._live = live
+        self._desk = desk
+
+    def tell(self, text: str) -> None:
+        """Print a line above the table."""
+        self._live.console.print(Text(text))
+
+    def changed(self, ticket: Ticket) -> None:
+        """Redraw; the clock of waiting rows moves by itself."""
+        del ticket
+        self._live.refresh()
+
+
+@contextmanager
+def open_screen(console: Console, desk: Desk) -> Iterator[Screen]:
+    """Show the desk until left: live where there is a terminal."""
+    if not console.is_terminal:
+        yield PlainScreen(console, desk)
+        return
+    with Live(
+        console=console, get_renderable=lambda: _live_table(desk, console.width), refresh_per_second=8, transient=True
+    ) as live:
+        yield LiveScreen(live, desk)
+
+
+def result_table(desk: Desk, width: int) -> Table:
+    """Return the final table, for a console of so many columns."""
+    table = _table(width - _OUTCOME_WIDTH, "article", "rev", "outcome", "pictures", "seconds")
+    for ticket in desk.tickets:
+        table.add_row(*_named(ticket), _outcome(ticket), str(len(ticket.downloads)), _seconds(ticket))
+    return table
+
+
+def fitted(console: Console) -> Console:
+    """Give a console that is no terminal the width of a log line, so that tables are not squeezed."""
+    if not console.is_terminal:
+        console.width = max(console.width, _LINE_WIDTH)
+    return console
+
+
+def _live_table(desk: Desk, width: int) -> Table:
+    table = _table(width - _STATE_WIDTH, "article", "rev", "state", "seconds")
+    for ticket in desk.tickets:
+        table.add_row(*_named(ticket), _state(ticket), _seconds(ticket))
+    return table
+
+
+def _table(article_width: int, *columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        is_number = column in {"rev", "pictures", "seconds"}
+        widest = max(_LEAST_WIDTH, min(_MOST_WIDTH, article_width)) if column == "article" else None
+        table.add_column(
+            column, justify="right" if is_number else "left", no_wrap=True, overflow="ellipsis", max_width=widest
+        )
+    return table
+
+
+def _named(ticket: Ticket) -> tuple[Text, str]:
+    return Text(ticket.save.article["headline"]), str(ticket.save.article["revision"])
+
+
+def _seconds(ticket: Ticket) -> str:
+    return "" if ticket.elapsed is None else f"{ticket.elapsed:.1f}"
+
+
+def _state(ticket: Ticket) -> Text:
+    if ticket.outcome:
+        return _outcome(ticket)
+    told = ticket.progress
+    if told is None:
+        return Text("not saved yet" if ticket.published is None else "published", style="dim")
+    if told.step is None or not told.of:
+        return Text(told.stage, style="cyan")
+    filled = _BAR * told.step // told.of
+    which = f" of picture {(told.index or 0) + 1}" if ticket.save.expected.pictures > 1 else ""
+    return Text.assemble(
+        ("━" * filled, "cyan"), ("━" * (_BAR - filled), "bright_black"), f" step {told.step} of {told.of}{which}"
+    )
+
+
+def _outcome(ticket: Ticket) -> Text:
+    if ticket.outcome is None:
+        return Text("none", style="red")
+    if ticket.failed:
+        return Text(f"failed, {ticket.failed.reason}", style="yellow")
+    reused = bool(ticket.ready and ticket.ready.reused)
+    return Text(f"{ticket.outcome}, reused" if reused else ticket.outcome, style="green")
+
+
+def _details(ticket: Ticket) -> str:
+    if ticket.ready:
+        count = len(ticket.ready.pictures)
+        reused = ", reused" if ticket.ready.reused else ""
+        return f"  ({count} picture{'s' if count > 1 else ''}{reused}, {_seconds(ticket)} s)"
+    return f"  ({ticket.failed.reason}: {ticket.failed.message})" if ticket.failed else ""

@@ -1,0 +1,128 @@
+"""Whether each save got the outcome it should: exactly one, of the right kind, and true in all it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from consumer.brief import make_brief
+from consumer.jobs import Adapter, ModelIdentity
+from schemas import ImageRequested, Reason
+from schemas.cloudevents import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.jobs import Recipe, Record
+    from consumer.styles import Styles
+    from schemas import ImageFailed, ImageReady
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong, as sentences: with each save (by the id of its request), and with records that answer none."""
+
+    saves: Mapping[str, list[str]]
+    strays: list[str]
+
+    @property
+    def is_good(self) -> bool:
+        """True when nothing is wrong."""
+        return not any(self.saves.values()) and not self.strays
+
+    @property
+    def good_saves(self) -> int:
+        """How many saves got the outcome they should."""
+        return sum(not problems for problems in self.saves.values())
+
+
+def judge(desk: Desk, styles: Styles, *, alone: bool) -> Verdict:
+    """Judge every save; `alone` on the bus, no record may answer anything else."""
+    strays = [f"{stray.topic}:{stray.partition} offset {stray.offset} answers no save" for stray in desk.strays]
+    saves = {ticket.save.event.id: problems_of(ticket, styles) for ticket in desk.tickets}
+    return Verdict(saves, strays if alone else [])
+
+
+def problems_of(ticket: Ticket, styles: Styles) -> list[str]:
+    """Return what is wrong with a save's answer; nothing when all is as it should be."""
+    expected = ticket.save.expected
+    if len(ticket.outcomes) != 1:
+        kinds = ", ".join(outcome.type for outcome in ticket.outcomes)
+        return [f"{len(ticket.outcomes)} outcomes instead of one ({kinds})" if kinds else "no outcome"]
+    if ticket.outcome != expected.outcome:
+        why = f": {ticket.failed.reason}, {ticket.failed.message}" if ticket.failed else ""
+        return [f"{ticket.outcome} instead of {expected.outcome}{why}"]
+    if ticket.ready:
+        return [*_wrong_about_ready(ticket, ticket.ready, styles), *_wrong_letters(ticket, None)]
+    if ticket.failed:
+        return [*_wrong_about_failed(ticket, ticket.failed), *_wrong_letters(ticket, expected.reason)]
+    return ["the outcome's data does not keep the contract"]
+
+
+def recipes_of(ticket: Ticket, ready: ImageReady, styles: Styles) -> tuple[Recipe, ...]:
+    """Work out, from the request alone, the recipes of its pictures: the announced digests must be theirs.
+
+    None for a request that does not keep the contract, and so has no pictures to be announced.
+    """
+    try:
+        request = ImageRequested.model_validate(ticket.save.request)
+    except ValidationError:
+        return ()
+    model = ModelIdentity(ready.model.name, ready.model.sha256, ready.model.coverage)
+    adapters = {adapter.name: adapter.sha256 for adapter in ready.model.adapters}
+    return make_brief(request, styles, model, adapters).recipes
+
+
+def _wrong_about_ready(ticket: Ticket, ready: ImageReady, styles: Styles) -> Iterator[str]:
+    expected = ticket.save.expected
+    if (ready.article.id, ready.article.revision) != (ticket.save.key, ticket.save.article["revision"]):
+        yield f"announced for {ready.article.id} revision {ready.article.revision}"
+    if ready.request_id != ticket.save.event.id:
+        yield f"names request {ready.request_id}"
+    if len(ready.pictures) != expected.pictures:
+        yield f"{len(ready.pictures)} pictures instead of {expected.pictures}"
+    if ready.reused is not expected.reused:
+        yield f"reused is {ready.reused}, should be {expected.reused}"
+    recipes = recipes_of(ticket, ready, styles)
+    if any(recipe.adapters != _announced_adapters(ready) for recipe in recipes):
+        yield "the adapters are not those of the style"
+    due = [(recipe.digest, recipe.seed, recipe.width, recipe.height) for recipe in recipes]
+    if [(picture.recipe, picture.seed, picture.width, picture.height) for picture in ready.pictures] != due:
+        yield "the pictures are not of the recipes that the request makes"
+    if [download.picture.index for download in ticket.downloads] != list(range(expected.pictures)):
+        yield "not every picture was fetched"
+    for download in ticket.downloads:
+        yield from download.problems
+
+
+def _announced_adapters(ready: ImageReady) -> tuple[Adapter, ...]:
+    return tuple(Adapter(adapter.name, adapter.sha256, adapter.scale) for adapter in ready.model.adapters)
+
+
+def _wrong_about_failed(ticket: Ticket, failed: ImageFailed) -> Iterator[str]:
+    expected = ticket.save.expected
+    if (failed.reason, failed.field) != (expected.reason, expected.field):
+        yield f"{failed.reason} on {failed.field} instead of {expected.reason} on {expected.field}: {failed.message}"
+    if failed.request_id != ticket.save.event.id:
+        yield f"names request {failed.request_id}"
+
+
+def _wrong_letters(ticket: Ticket, reason: str | None) -> Iterator[str]:
+    """Tell of dead letters that should not be there, or are missing, or are not the request as it was sent."""
+    due = 0 if reason is None else 1
+    if len(ticket.letters) != due:
+        yield f"{len(ticket.letters)} dead letters instead of {due}"
+    for letter in ticket.letters:
+        if not _is_untouched(letter, ticket):
+            yield "its dead letter is not the request as it was sent"
+        if reason and dict(letter.headers).get("leadart-reason") != Reason(reason).encode():
+            yield f"its dead letter does not say {reason}"
+
+
+def _is_untouched(letter: Record, ticket: Ticket) -> bool:
+    headers, value = write(ticket.save.event)
+    kept = [(name, content) for name, content in letter.headers if not name.startswith("leadart-")]
+    return (letter.key, letter.value, kept) == (ticket.save.key.encode(), value, headers)

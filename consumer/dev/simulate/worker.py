@@ -1,0 +1,131 @@
+"""One worker in virtual time: its scheduler is the real one, its devices the twins.
+
+As in the worker, so many records of a topic are in hand at a time, read in their order: interactive and live saves come
+in one topic, and when it is full the next save waits on the bus whatever its lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
+
+from consumer.dev.simulate.tally import Tally
+from consumer.engine.wishes import Wish
+from consumer.jobs import Lane, ModelIdentity, Recipe
+from consumer.scheduler import Scheduler
+from consumer.testing.clock import simulate
+from consumer.testing.device import Device
+
+if TYPE_CHECKING:
+    from consumer.dev.simulate.fleet import Fleet
+    from consumer.dev.simulate.load import Load
+
+_ALIKE = ModelIdentity("simulated", "0" * 64)
+
+
+class _Worker:
+    """A worker for as long as `run` runs; `tally` is complete after it."""
+
+    def __init__(self, fleet: Fleet, load: Load, seed: str, begin: float, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fleet = fleet
+        self._load = load
+        self._seconds = seconds
+        self._scheduler = Scheduler(window=fleet.window * fleet.gpus, unstored=fleet.unstored)
+        self._devices = [Device(fleet.pace, self._passed_over) for _ in range(fleet.gpus)]
+        self._saves = load.saves(Random(seed), begin, begin + seconds)
+        self._next_save = asyncio.Lock()
+        self._backfill = load.backfill
+        self._under_way: dict[int, tuple[Lane, float]] = {}
+        self._numbers = count()
+        self._recipe = Recipe("", "", _ALIKE, (), 512, 512, fleet.pace.steps, 0.0, 0, "default", 1)
+        self.tally = Tally(seconds=seconds, gpus=fleet.gpus)
+        self.tally.lanes[Lane.BACKFILL].asked = load.backfill
+
+    async def run(self) -> None:
+        """Work until the time is over, or until nothing is left and nothing will come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds), asyncio.TaskGroup() as slots:
+                for _ in range(self._fleet.in_hand):
+                    slots.create_task(self._take_saves())
+                for _ in range(min(self._fleet.in_hand, self._load.backfill)):
+                    slots.create_task(self._take_backfill())
+        for device in self._devices:
+            device.stop()
+            self.tally.busy_seconds += device.busy_seconds
+        self._count_the_rest()
+
+    async def _take_saves(self) -> None:
+        while True:
+            async with self._next_save:
+                save = next(self._saves, None)
+                if save is None:
+                    return
+                asked, lane = save
+                self.tally.lanes[lane].asked += 1
+                await asyncio.sleep(asked - self._loop.time())
+            await self._serve(lane, asked)
+
+    async def _take_backfill(self) -> None:
+        while self._backfill:
+            self._backfill -= 1
+            await self._serve(Lane.BACKFILL, 0.0)
+
+    async def _serve(self, lane: Lane, asked: float) -> None:
+        number = next(self._numbers)
+        self._under_way[number] = lane, asked
+        if self._load.pictures == 1:
+            await self._paint(lane)
+        else:
+            async with asyncio.TaskGroup() as pictures:
+                for _ in range(self._load.pictures):
+                    pictures.create_task(self._paint(lane))
+        del self._under_way[number]
+        counted = self.tally.lanes[lane]
+        counted.waits.append(max(0.0, self._loop.time() - asked - self._fleet.pace.seconds))
+        if lane is Lane.BACKFILL and counted.done == counted.asked:
+            self.tally.drained = self._loop.time()
+
+    async def _paint(self, lane: Lane) -> None:
+        async with self._scheduler.turn(lane) as turn:
+            wish = Wish(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
+            device = min(self._devices, key=lambda device: device.work_before(lane))
+            device.take(wish)
+            try:
+                await wish.result
+            finally:
+                device.drop(wish)
+            turn.painted()
+            self.tally.pictures += 1
+
+    def _passed_over(self, lane: Lane, steps: int, seconds: float) -> None:
+        self.tally.lanes[lane].passed_over(steps, seconds)
+
+    def _count_the_rest(self) -> None:
+        """Count what is not done: in hand, not read, and what would have been read had there been room."""
+        now = self._loop.time()
+        for asked, lane in self._saves:
+            counted = self.tally.lanes[lane]
+            counted.asked += 1
+            counted.oldest = max(counted.oldest, now - asked)
+        waiting = list(self._under_way.values()) + [(Lane.BACKFILL, 0.0)] * bool(self._backfill)
+        for lane, asked in waiting:
+            self.tally.lanes[lane].oldest = max(self.tally.lanes[lane].oldest, now - asked)
+
+
+def _unheard(_done: int, _of: int) -> None:
+    """Nobody watches the steps."""
+
+
+def simulate_worker(fleet: Fleet, load: Load, seed: str, begin: float, seconds: float) -> Tally:
+    """Return what a worker with these GPUs does with the load, from `begin` (seconds after midnight) for so long."""
+
+    async def main() -> Tally:
+        worker = _Worker(fleet, load, seed, begin, seconds)
+        await worker.run()
+        return worker.tally
+
+    return simulate(main())

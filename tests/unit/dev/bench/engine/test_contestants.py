@@ -1,0 +1,116 @@
+"""Everyone who paints in a benchmark paints the same pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from consumer.dev.bench.engine import contestants
+from consumer.dev.bench.engine.contestants import by_denoiser, compiled, one_by_one
+from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
+from consumer.dev.bench.engine.measure import measure_engine
+from consumer.dev.bench.engine.plan import Contestant, EnginePlan, RandomModel, Shape
+from consumer.dev.bench.painting import document, notes, rows, table, verdict
+from consumer.engine.protocol import Failed
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consumer.engine.model import Model
+
+SMALL = Shape(64, 64, 2, 2.0)
+
+
+def plan(folder: Path, **changed: Any) -> EnginePlan:
+    settings = EngineSettings(model=folder, devices="cpu")
+    return EnginePlan(**{"settings": settings, "shapes": (SMALL,), "batches": (2,), "rounds": 1, "mixed": 0, **changed})
+
+
+def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
+    """All contestants are measured, and what was measured is in JSON, table and document alike."""
+    heard: list[str] = []
+    result = measure_engine(plan(tiny_model, mixed=2, random=RandomModel.TINY), {"processor": "a test's"}, heard.append)
+
+    assert [contest.work.pictures for contest in result.contests] == [2]
+    assert result.contests[0].contestants == (Contestant.ONE_BY_ONE, Contestant.AS_BATCH, Contestant.DENOISER)
+    assert result.mixed
+    assert result.mixed.contestants == (Contestant.ONE_BY_ONE, Contestant.DENOISER)
+    for contest in (*result.contests, result.mixed):
+        for contestant in contest.contestants:
+            assert contest.seconds(contestant) > 0
+            assert contest.speed(contestant) > 0
+            assert contest.peak_bytes(contestant) > 10_000_000
+    told = json.loads(json.dumps(result.as_json()))
+    assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(Contestant.DENOISER)
+    written = document(result, "leadart bench engine")
+    assert all(cell in written for row in (*rows(result), *notes(result)) for cell in row)
+    assert "No GPU was at hand" in written
+    assert verdict(result) in written
+    assert table(result).row_count == len(rows(result)) == 5
+    assert len(heard) == 3
+
+
+def test_a_shape_that_the_model_cannot_paint_is_told(tiny_model: Path) -> None:
+    """Sides that the model has no tokens for end the run with the option's name, before anything is painted."""
+    with pytest.raises(Fatal, match=r"--shapes 72x64x2x2\.0: This model paints sides that are multiples of 16"):
+        measure_engine(plan(tiny_model, shapes=(Shape(72, 64, 2, 2.0),)), {}, lambda _said: None)
+
+
+def test_without_a_model_the_options_are_named() -> None:
+    """Neither folder nor random model: the sentence says what to give."""
+    with pytest.raises(Fatal, match="--model FOLDER, or --random"):
+        measure_engine(EnginePlan(EngineSettings(devices="cpu")), {}, lambda _said: None)
+
+
+def test_the_loop_paints_variants_in_one_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stock pipeline is called once for a request, with a seed for each of its variants."""
+    calls: list[Any] = []
+    monkeypatch.setattr(contestants, "_call", lambda *arguments: calls.append(arguments))
+    requests = mixed_requests(16, full_size=False)
+    one_by_one(tiny.pipeline)(requests)
+    assert [each for *_, each in calls] == [len(request.variants) for request in requests]
+
+
+def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The denoiser is not called fast for pictures that it did not paint."""
+
+    def fail(self: Any) -> None:
+        (number,) = self._drafts
+        self._end(self._drafts[number], Failed(number, Reason.NOT_FINITE, "no numbers", transient=False))
+
+    monkeypatch.setattr("consumer.engine.denoiser.Denoiser._step", fail)
+    with pytest.raises(Fatal, match=r"did not paint .*: no numbers"):
+        by_denoiser(tiny, EngineSettings())(requests_of(SMALL, 1))
+
+
+def test_the_compiled_model_shares_every_weight(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second copy would not fit beside the first; and the first one stays as it is."""
+    monkeypatch.setattr(type(tiny.transformer), "compile_repeated_blocks", lambda *_args, **_options: None)
+    twin = compiled(tiny)
+    assert twin.transformer is not tiny.transformer
+    pairs = zip(twin.transformer.parameters(), tiny.transformer.parameters(), strict=True)
+    assert all(one.data_ptr() == other.data_ptr() for one, other in pairs)
+    with torch.no_grad():
+        latents, moment, embedding = torch.ones(16, 1, 8, 8), torch.zeros(1), torch.ones(9, 64)
+        one, other = (
+            model.transformer([latents], moment, [embedding], return_dict=False)[0][0] for model in (twin, tiny)
+        )
+    assert torch.equal(one, other)
+
+
+def test_the_mixture_is_always_the_same_and_mixed() -> None:
+    """The same requests come in every run, of all kinds, and no two pictures are the same."""
+    requests = mixed_requests(64, full_size=False)
+    assert requests == mixed_requests(64, full_size=False)
+    wanted = pictures(requests)
+    assert len({(recipe.width, recipe.height) for recipe in wanted}) == 8
+    assert {recipe.guidance_scale > 0 for recipe in wanted} == {True, False}
+    assert {len(request.variants) for request in requests} == {1, 2, 3}
+    assert len({recipe.digest for recipe in wanted}) == len(wanted)
+    assert all(recipe.width * recipe.height >= 480 * 512 for recipe in pictures(mixed_requests(64, full_size=True)))

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.dev.bench.random_model import build_model
+from consumer.errors import Fatal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_model_that_cannot_be_built_is_a_clear_error(tmp_path: Path) -> None:
+    """The error names the extra to install and shows the end of what the builder said."""
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+
+    with pytest.raises(Fatal, match=r"leadart\[engine\]") as error:
+        await build_model(in_the_way / "model", "consumer.engine.tiny")
+    assert "Error" in error.value.message

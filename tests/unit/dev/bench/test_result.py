@@ -1,0 +1,66 @@
+"""What is counted and concluded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.dev.bench.plan import Plan, Side
+from consumer.dev.bench.report import verdict
+from consumer.dev.bench.result import Count, Flood, Paced, Result
+
+FINE = Count(10, 0, 0)
+
+
+def result(ours: list[float], theirs: list[float], count: Count = FINE) -> Result:
+    floods = [Flood(Side.LEADART, turn, 1.0, speed, 1450, count) for turn, speed in enumerate(ours)]
+    floods += [Flood(Side.FASTSTREAM, turn, 1.0, speed, 1450, FINE) for turn, speed in enumerate(theirs)]
+    paced = tuple(Paced(side, 0, tuple(float(n) for n in range(1, 102)), FINE) for side in Side)
+    return Result(Plan(), {}, tuple(floods), paced)
+
+
+@given(asked=st.sets(st.integers(0, 20)), told=st.lists(st.integers(0, 25)))
+def test_every_outcome_is_accounted_for(asked: set[int], told: list[int]) -> None:
+    """What was asked, less what is missing, plus what is too many, is what was told."""
+    count = Count.of({str(number) for number in asked}, [str(number) for number in told])
+
+    assert count.requests - count.missing + count.doubled == len(told)
+    assert (count.missing == count.doubled == 0) == (sorted(asked) == sorted(told))
+
+
+def test_the_ratio_is_of_medians() -> None:
+    """One turn that went wrong on either side does not decide."""
+    assert result([300.0, 900.0, 30.0], [100.0, 1.0, 110.0]).ratio == pytest.approx(3.0)
+
+
+def test_percentiles_are_over_all_turns() -> None:
+    """The median of 1 to 101 is 51, the 99th percentile 100."""
+    measured = result([300.0], [100.0])
+
+    assert measured.percentile(Side.LEADART, 50) == pytest.approx(51.0)
+    assert measured.percentile(Side.LEADART, 99) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("count", [Count(10, 1, 0), Count(10, 0, 1)])
+def test_a_broken_promise_is_told(count: Count) -> None:
+    """One outcome missing or doubled in any turn of leadart's breaks the promise, however fast it was."""
+    measured = result([300.0], [100.0], count)
+
+    assert not measured.promise_kept
+    assert "BROKEN" in verdict(measured)
+
+
+def test_a_result_is_json() -> None:
+    """All that was measured goes through JSON."""
+    told = json.loads(json.dumps(result([300.0], [100.0]).as_json()))
+
+    assert told["sides"]["leadart"]["events_per_second"] == {"median": 300.0, "turns": [300.0]}
+    assert told["plan"]["events"] == Plan().events
+
+
+def test_sides_take_turns() -> None:
+    """Who goes first in one round goes second in the next."""
+    assert Plan().order(0) == tuple(reversed(Plan().order(1))) == tuple(Side)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.dev.demo.articles import Save
+from consumer.dev.demo.markup import prose
+from consumer.dev.demo.page import Imprint, render
+from consumer.dev.demo.verdict import judge
+
+if TYPE_CHECKING:
+    from consumer.dev.demo.tickets import Desk
+    from consumer.styles import Styles
+
+_NASTY = """<script>alert("x")</script> & 'quotes' </title><img src=x onerror=y>"""
+_VOID = {"img", "meta", "br", "hr"}
+
+
+class _Page(HTMLParser):
+    """Reads a page and asserts that every element is closed where it should be."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+
+def _page(desk: Desk, styles: Styles, caveat: str | None = None) -> str:
+    imprint = Imprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, caveat)
+    return render(desk, judge(desk, styles, alone=True), styles, imprint)
+
+
+def test_it_needs_nothing_but_the_pictures_beside_it(desk: Desk, styles: Styles) -> None:
+    """No script, font, stylesheet or other machine: every link is a file beside the page or a place in it."""
+    html = _page(desk, styles)
+    page = _Page(html)
+    targets = [told for _, attributes in page.elements for key in ("src", "href") if (told := attributes.get(key))]
+
+    assert not page.all("script")
+    assert not page.all("link")
+    assert "url(" not in html
+    assert "@import" not in html
+    assert all(re.fullmatch(r"#[\w-]+|pictures/[0-9a-f]{64}\.png|events\.jsonl", target) for target in targets)
+
+
+def test_every_picture_is_beside_its_article(desk: Desk, styles: Styles) -> None:
+    """Each announced picture is shown, with its size and with words for those who do not see it."""
+    images = _Page(_page(desk, styles)).all("img")
+    announced = Counter(f"pictures/{p.sha256}.png" for t in desk.tickets if t.ready for p in t.ready.pictures)
+
+    assert Counter(image["src"] for image in images) == announced
+    assert all(image["alt"] and image["width"] == image["height"] == "256" for image in images)
+
+
+def test_chinese_is_marked_as_chinese(desk: Desk, styles: Styles) -> None:
+    """A Chinese article says its language, so that it is shown and read aloud as such."""
+    languages = Counter(attributes.get("lang") for attributes in _Page(_page(desk, styles)).all("div"))
+
+    assert languages["zh-Hans"] == 3
+    assert languages["en-GB"] == 9
+
+
+def test_ids_are_unique_and_links_lead_somewhere(desk: Desk, styles: Styles) -> None:
+    """No two elements share an id, and every link inside the page has its place."""
+    page = _Page(_page(desk, styles))
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    inner = {href[1:] for attributes in page.all("a") if (href := attributes.get("href") or "").startswith("#")}
+    labels = {attributes["aria-labelledby"] for attributes in page.all("article")}
+
+    assert max(ids.values()) == 1
+    assert inner | labels <= set(ids)
+
+
+def test_what_a_story_says_stays_text(desk: Desk, styles: Styles) -> None:
+    """A headline full of markup is shown letter by letter."""
+    ticket = desk.tickets[-1]
+    article = {**ticket.save.article, "headline": _NASTY, "body_excerpt": _NASTY, "section": _NASTY}
+    ticket.save = Save({**ticket.save.request, "article": article}, ticket.save.expected)
+    page = _Page(_page(desk, styles))
+
+    assert not page.all("script")
+    assert page.text.count(_NASTY) >= 3
+
+
+def test_the_drawer_holds_the_recipe_and_the_record(desk: Desk, styles: Styles) -> None:
+    """Prompt, negative prompt, seeds, digests, event ids, style and model are there, each in full."""
+    text = _Page(_page(desk, styles)).text
+    for ticket in desk.tickets:
+        assert ticket.save.event.id in text
+        assert ticket.outcomes[0].id in text
+        if ticket.ready:
+            assert ticket.ready.prompt in text
+            assert ticket.ready.model.sha256 in text
+            for picture in ticket.ready.pictures:
+                assert all(fact in text for fact in (picture.recipe, picture.sha256, f"seed{picture.seed}"))
+    assert "nsfw, low quality" in text
+
+
+def test_the_failed_article_says_why(desk: Desk, styles: Styles) -> None:
+    """Reason, field and sentence stand where its picture would be."""
+    text = _Page(_page(desk, styles)).text
+    (failed,) = [ticket.failed for ticket in desk.tickets if ticket.failed]
+
+    assert "invalid_field on output.width" in text
+    assert failed.message.replace("`", "") in text
+
+
+@pytest.mark.parametrize("caveat", [None, "The model has random weights."])
+def test_the_caveat_is_there_when_there_is_one(desk: Desk, styles: Styles, caveat: str | None) -> None:
+    """An untrained model is owned up to at the top of the page; a trained one needs no excuse."""
+    text = _Page(_page(desk, styles, caveat)).text
+
+    assert ("Before you look" in text) is bool(caveat)
+    assert (caveat or "one outcome it should") in text
+
+
+def test_what_went_wrong_is_at_the_top(desk: Desk, styles: Styles) -> None:
+    """The page does not praise a run that failed: it names each problem, also where there is no picture to show."""
+    desk.tickets[0].outcomes.clear()
+    desk.tickets[0].downloads.clear()
+    spoilt = desk.tickets[5]
+    spoilt.downloads[0] = replace(spoilt.downloads[0], file=None, problems=("picture 0 could not be fetched",))
+    text = _Page(_page(desk, styles)).text
+
+    assert f"{len(desk.tickets) - 2} of {len(desk.tickets)} saves got the outcome they should" in text
+    assert "Every save got" not in text
+    assert "Storm over the harbour, revision 1: no outcome" in text
+    assert "No outcome came for this save" in text
+    assert "picture 0 could not be fetched" in text
+
+
+def test_backticks_in_a_sentence_are_set_as_code() -> None:
+    """Field names stand out on the page, and whatever else the sentence holds is escaped."""
+    assert prose("`output.width` is <500>") == "<code>output.width</code> is &lt;500&gt;"

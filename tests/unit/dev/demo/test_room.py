@@ -1,0 +1,68 @@
+"""A run takes the place of an earlier run, and of nothing else in its folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.dev.demo.room import MARK, lay_out, make_room, take_away
+from consumer.errors import Fatal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOWN, OLD = f"{'a' * 64}.png", f"{'b' * 64}.png"
+
+
+def test_an_earlier_run_makes_room(tmp_path: Path) -> None:
+    """Its log and events go first, pictures that the new page does not show only with that page."""
+    folder = tmp_path / "out" / "demo"
+    make_room(folder)
+    for name in ("events.jsonl", "worker.log", "index.html", f"pictures/{OLD}", f"pictures/{SHOWN}", ".hidden"):
+        (folder / name).touch()
+    make_room(folder)
+    assert {file.name for file in folder.iterdir()} == {"pictures", "index.html", ".hidden"}
+    assert (folder / "pictures" / OLD).exists()
+
+    lay_out(folder, f'<img src="pictures/{SHOWN}">')
+    assert [file.name for file in (folder / "pictures").iterdir()] == [SHOWN]
+
+
+def test_pictures_of_somebody_else_stay(tmp_path: Path) -> None:
+    """What is not named by a digest was not left by a run, be it a file or a folder."""
+    make_room(tmp_path)
+    (tmp_path / "pictures" / "wedding.jpg").touch()
+    (tmp_path / "pictures" / "2026").mkdir()
+    lay_out(tmp_path, "")
+    assert {file.name for file in (tmp_path / "pictures").iterdir()} == {"wedding.jpg", "2026"}
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    """A project's own folder is not taken for one of an earlier run: nothing in it changes."""
+    for name in ("index.html", "package.json", "events.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(Fatal, match=r"holds package\.json, which is not the demo's"):
+        make_room(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"index.html", "package.json", "events.jsonl"}
+
+
+def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
+    """A file in the way is named."""
+    (tmp_path / "file").touch()
+    with pytest.raises(Fatal, match=r"file.*Not a directory"):
+        make_room(tmp_path / "file" / "demo")
+
+
+def test_only_a_settings_file_of_ours_is_taken_away(tmp_path: Path) -> None:
+    """`--env-file` reads everywhere else: whoever names the settings of production here keeps them."""
+    production, ours = tmp_path / "prod.env", tmp_path / "dev.env"
+    production.write_text("LEADART_STORAGE__SECRET_ACCESS_KEY=x\n")
+    ours.write_text(f"{MARK}\nLEADART_HTTP__PORT=1\n")
+    take_away(ours)
+    take_away(ours)
+    with pytest.raises(Fatal, match=r"prod\.env is there and was not written by leadart dev"):
+        take_away(production)
+    with pytest.raises(Fatal, match="Is a directory"):
+        take_away(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["prod.env"]

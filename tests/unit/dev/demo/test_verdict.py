@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from consumer.dev.demo.articles import load_edition
+from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.verdict import judge, problems_of, recipes_of
+from consumer.jobs import Record
+from consumer.styles import Styles, WantedAdapter
+from schemas import names
+from tests.unit.dev.demo.conftest import answers_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.dev.demo.tickets import Ticket
+
+
+def _tampered(ticket: Ticket, **data: Any) -> None:
+    outcome = ticket.outcomes[0]
+    assert isinstance(outcome.data, dict)
+    ticket.outcomes[0] = replace(outcome, data={**outcome.data, **data})
+
+
+def _with_picture(ticket: Ticket, **fields: Any) -> None:
+    assert ticket.ready
+    first, *rest = ticket.ready.model_dump(mode="json")["pictures"]
+    _tampered(ticket, pictures=[{**first, **fields}, *rest])
+
+
+def _doubled(ticket: Ticket) -> None:
+    ticket.outcomes.append(ticket.outcomes[0])
+
+
+def _missing(ticket: Ticket) -> None:
+    ticket.outcomes.clear()
+
+
+def _superseded(ticket: Ticket) -> None:
+    ticket.outcomes[0] = replace(ticket.outcomes[0], type=names.IMAGE_SUPERSEDED)
+
+
+def _of_another_article(ticket: Ticket) -> None:
+    _tampered(ticket, article={"id": "a-9", "revision": 1})
+
+
+def _with_an_unknown_field(ticket: Ticket) -> None:
+    _tampered(ticket, surprise=1)
+
+
+def _reused(ticket: Ticket) -> None:
+    _tampered(ticket, reused=True)
+
+
+def _of_another_seed(ticket: Ticket) -> None:
+    _with_picture(ticket, seed=4)
+
+
+def _of_another_recipe(ticket: Ticket) -> None:
+    _with_picture(ticket, recipe="0" * 64)
+
+
+def _with_an_adapter(ticket: Ticket) -> None:
+    assert ticket.ready
+    model = ticket.ready.model_dump(mode="json")["model"]
+    _tampered(ticket, model={**model, "adapters": [{"name": "grain", "sha256": "0" * 64, "scale": 1.0}]})
+
+
+def _one_picture_short(ticket: Ticket) -> None:
+    assert ticket.ready
+    _tampered(ticket, pictures=ticket.ready.model_dump(mode="json")["pictures"][:-1])
+
+
+def _not_fetched(ticket: Ticket) -> None:
+    del ticket.downloads[-1]
+
+
+def _fetched_with_a_problem(ticket: Ticket) -> None:
+    ticket.downloads[0] = replace(ticket.downloads[0], problems=("picture 0: sha256 is another",))
+
+
+def _with_a_dead_letter(ticket: Ticket) -> None:
+    ticket.letters.append(Record(names.DEAD_LETTER, 0, 0, b"", b"", (), 0))
+
+
+def test_an_edition_answered_right_is_good(desk: Desk, styles: Styles) -> None:
+    """Nothing is found where nothing is wrong."""
+    verdict = judge(desk, styles, alone=True)
+
+    assert verdict.is_good
+    assert verdict.good_saves == len(desk.tickets)
+
+
+def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -> None:
+    """The recipes of a style with a LoRA are worked out with the digest of the event, and the strength of the style."""
+    house = Styles(
+        {name: replace(style, adapters=(WantedAdapter("grain", 0.5),)) for name, style in styles.presets.items()}
+    )
+    desk = Desk(load_edition())
+    ticket = desk.tickets[0]
+    for record in answers_to(ticket.save, house, {"grain": "a" * 64}):
+        desk.take(record)
+    ready = ticket.ready
+    assert ready
+
+    assert [recipe.digest for recipe in recipes_of(ticket, ready, house)] == [made.recipe for made in ready.pictures]
+    assert not [problem for problem in problems_of(ticket, house) if "recipes" in problem or "adapters" in problem]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (_missing, "no outcome"),
+        (_doubled, "2 outcomes"),
+        (_superseded, "superseded instead of ready"),
+        (_of_another_article, "announced for a-9"),
+        (_with_an_unknown_field, "does not keep the contract"),
+        (_reused, "reused is True"),
+        (_of_another_seed, "recipes that the request makes"),
+        (_of_another_recipe, "recipes that the request makes"),
+        (_with_an_adapter, "adapters are not those of the style"),
+        (_one_picture_short, "3 pictures instead of 4"),
+        (_not_fetched, "not every picture was fetched"),
+        (_fetched_with_a_problem, "sha256 is another"),
+        (_with_a_dead_letter, "1 dead letters instead of 0"),
+    ],
+)
+def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
+    desk: Desk, styles: Styles, spoil: Callable[[Ticket], None], told: str
+) -> None:
+    """One wrong thing about one save is found, named, and makes the verdict bad; the other saves stay good."""
+    lead = desk.tickets[0]
+    spoil(lead)
+    verdict = judge(desk, styles, alone=True)
+
+    assert not verdict.is_good
+    assert told in " ".join(verdict.saves[lead.save.event.id])
+    assert verdict.good_saves == len(desk.tickets) - 1
+
+
+def _for_another_reason(ticket: Ticket) -> None:
+    _tampered(ticket, reason="too_large")
+
+
+def _on_another_field(ticket: Ticket) -> None:
+    _tampered(ticket, field="output.height")
+
+
+def _without_a_letter(ticket: Ticket) -> None:
+    ticket.letters.clear()
+
+
+def _with_a_changed_letter(ticket: Ticket) -> None:
+    ticket.letters[0] = replace(ticket.letters[0], value=b"{}")
+
+
+def _with_a_letter_of_another_reason(ticket: Ticket) -> None:
+    headers = dict(ticket.letters[0].headers) | {"leadart-reason": b"internal"}
+    ticket.letters[0] = replace(ticket.letters[0], headers=tuple(headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (_for_another_reason, "too_large on output.width instead of invalid_field"),
+        (_on_another_field, "invalid_field on output.height instead of"),
+        (_without_a_letter, "0 dead letters instead of 1"),
+        (_with_a_changed_letter, "not the request as it was sent"),
+        (_with_a_letter_of_another_reason, "does not say invalid_field"),
+    ],
+)
+def test_whatever_is_wrong_with_the_failed_save_fails_the_demo(
+    desk: Desk, styles: Styles, spoil: Callable[[Ticket], None], told: str
+) -> None:
+    """Reason, field and the untouched dead letter are all part of the outcome it should get."""
+    (bad,) = [ticket for ticket in desk.tickets if ticket.failed]
+    spoil(bad)
+    verdict = judge(desk, styles, alone=True)
+
+    assert told in " ".join(verdict.saves[bad.save.event.id])
+    assert not verdict.is_good
+
+
+def test_strays_count_only_where_nobody_else_is(desk: Desk, styles: Styles) -> None:
+    """On a bus of our own an answer to nothing is wrong; on a shared one it is somebody else's."""
+    desk.strays.append(Record(names.OUTCOME, 2, 9, b"x", b"{}", (), 0))
+
+    assert judge(desk, styles, alone=True).strays == [f"{names.OUTCOME}:2 offset 9 answers no save"]
+    assert not judge(desk, styles, alone=True).is_good
+    assert judge(desk, styles, alone=False).is_good
