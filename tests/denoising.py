@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from consumer.engine.decoder import decode
-from consumer.engine.denoiser import Denoiser
 from consumer.engine.protocol import Failed, Paint, Painted, Running, Step
+from consumer.engine.runtime.decoder import decode
+from consumer.engine.runtime.denoiser import Denoiser
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from tests.samples import recipe_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from consumer.engine.model import Model
     from consumer.engine.protocol import Reply
+    from consumer.engine.runtime.model import Model
     from consumer.jobs import Recipe
 
 
@@ -109,7 +109,7 @@ def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
         return decode(vae, latents, tiled=tiled)
 
     with patch.context() as patched:
-        patched.setattr("consumer.engine.denoiser.decode", keeping)
+        patched.setattr("consumer.engine.runtime.denoiser.decode", keeping)
         yield kept
 
 

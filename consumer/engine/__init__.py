@@ -18,6 +18,6 @@ def open_engine(settings: EngineSettings) -> Engine:
         from consumer.engine.swatch import SwatchEngine  # noqa: PLC0415 - Pillow only when it paints
 
         return SwatchEngine(settings)
-    from consumer.engine.supervisor import ZImageEngine  # noqa: PLC0415 - not needed for swatches
+    from consumer.engine.client import ZImageEngine  # noqa: PLC0415 - not needed for swatches
 
     return ZImageEngine(settings)

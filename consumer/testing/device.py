@@ -12,14 +12,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.engine.selection import Chooser, Limits
-from consumer.engine.wishes import work_before
+from consumer.engine.request import work_before
+from consumer.engine.runtime.step_scheduler import Chooser, Limits
 from consumer.jobs import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.wishes import Wish
+    from consumer.engine.request import Wish
     from consumer.jobs import Lane
 
 LENGTH = 1 << 20
@@ -62,7 +62,7 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Sketch:
-    """A picture in a device's hands; implements `consumer.engine.selection.Candidate`."""
+    """A picture in a device's hands; implements `consumer.engine.runtime.step_scheduler.Candidate`."""
 
     wish: Wish
     rank: int

@@ -55,7 +55,7 @@ async def ordinary(folder: Path) -> AsyncIterator[Servers]:
 async def with_model(folder: Path) -> AsyncIterator[Servers]:
     """One broker, one store, and the tiny model for the engine that paints in a child process."""
     model = folder / "model"
-    command = [sys.executable, "-m", "consumer.engine.tiny", str(model)]
+    command = [sys.executable, "-m", "consumer.engine.runtime.tiny", str(model)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, timeout=120, env=environment)
     async with ordinary(folder) as servers:

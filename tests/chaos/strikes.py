@@ -171,5 +171,5 @@ async def _bad_store(scene: Scene, mood: Mood) -> None:
 def _engine(scene: Scene) -> psutil.Process:
     """Return the victim's engine process: the one of its children that paints."""
     children = psutil.Process(scene.victim.process.pid).children(recursive=True)
-    (engine,) = [child for child in children if "consumer.engine.child" in child.cmdline()]
+    (engine,) = [child for child in children if "consumer.engine.runtime.main" in child.cmdline()]
     return engine

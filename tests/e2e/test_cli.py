@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.tiny import build_tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path

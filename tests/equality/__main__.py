@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from consumer.dev.bench.machine import machine
-from consumer.engine.model import Model, load_pipeline
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.model import Model, load_pipeline
+from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
 from tests.equality.latents import latent_rows, picture_rows
 from tests.equality.report import document

@@ -14,7 +14,7 @@ from tests.denoising import CORPUS, Session, keeping_latents, psnr, stock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 Row = tuple[str, ...]
 

@@ -16,7 +16,7 @@ from tests.samples import recipe_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
 ALIKE_DB = 30.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from consumer.engine.model import Model, load_pipeline
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.model import Model, load_pipeline
+from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
 from tests.denoising import CORPUS, Session, keeping_latents, psnr, stock
 from tests.samples import recipe_of

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from consumer.engine.supervisor import ZImageEngine
+from consumer.engine.client import ZImageEngine
 from consumer.jobs import Lane, Recipe
 from consumer.settings import EngineSettings
 

@@ -14,11 +14,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from consumer.engine.client import CHILD, ZImageEngine
 from consumer.engine.devices import Device
 from consumer.engine.environment import child_environment
 from consumer.engine.process import started
 from consumer.engine.protocol import Open, Paint, Step
-from consumer.engine.supervisor import CHILD, ZImageEngine
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Recipe
 from consumer.settings import EngineSettings
@@ -35,7 +35,7 @@ OWNER = Path(__file__).with_name("engine_owner.py")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    subprocess.run([sys.executable, "-m", "consumer.engine.tiny", folder], check=True, timeout=120)  # noqa: S603 - ours
+    subprocess.run([sys.executable, "-m", "consumer.engine.runtime.tiny", folder], check=True, timeout=120)  # noqa: S603 - ours
     return folder
 
 
@@ -50,7 +50,7 @@ async def engine(model: Path) -> AsyncIterator[ZImageEngine]:
 
 def process() -> psutil.Process:
     """Return the engine's process."""
-    (child,) = (child for child in psutil.Process().children() if "consumer.engine.child" in child.cmdline())
+    (child,) = (child for child in psutil.Process().children() if "consumer.engine.runtime.main" in child.cmdline())
     return child
 
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from consumer.engine import process
+from consumer.engine.client import ZImageEngine
 from consumer.engine.process import started
-from consumer.engine.supervisor import ZImageEngine
 from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.settings import EngineSettings

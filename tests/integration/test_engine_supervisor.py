@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from consumer.engine.supervisor import ZImageEngine
+from consumer.engine.client import ZImageEngine
 from consumer.errors import Fatal, LeadartError, Rejected, Transient
 from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
 from consumer.settings import EngineSettings

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
     from consumer.jobs import Recipe
 
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch  # noqa: PLC0415 - only for the tests that need it
 
-    from consumer.engine.tiny import build_tiny_model  # noqa: PLC0415 - likewise
+    from consumer.engine.runtime.tiny import build_tiny_model  # noqa: PLC0415 - likewise
 
     torch.set_num_threads(1)  # for networks this small a second thread only waits, on a busy machine for long
     folder = tmp_path_factory.mktemp("model") / "tiny"
@@ -34,7 +34,7 @@ def tiny(tiny_model: Path) -> Model:
     """The tiny model on the CPU."""
     import torch  # noqa: PLC0415 - likewise
 
-    from consumer.engine.model import Model, load_pipeline  # noqa: PLC0415 - likewise
+    from consumer.engine.runtime.model import Model, load_pipeline  # noqa: PLC0415 - likewise
 
     cpu = torch.device("cpu")
     return Model(load_pipeline(tiny_model, cpu), cpu, MemoryPolicy.AUTO)

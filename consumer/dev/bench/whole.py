@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from consumer.ports import Engine
     from consumer.settings import EngineSettings, Settings
 
-_MODULES = {RandomModel.TINY: "consumer.engine.tiny", RandomModel.FULL: "consumer.dev.bench.engine.full"}
+_MODULES = {RandomModel.TINY: "consumer.engine.runtime.tiny", RandomModel.FULL: "consumer.dev.bench.engine.full"}
 
 
 @dataclass(frozen=True, slots=True)

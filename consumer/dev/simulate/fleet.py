@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from consumer.engine.selection import PATIENCE_STEPS, STARVING_EVERY
+from consumer.engine.runtime.step_scheduler import PATIENCE_STEPS, STARVING_EVERY
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:

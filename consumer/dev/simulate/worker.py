@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.dev.simulate.tally import Tally
-from consumer.engine.wishes import Wish
+from consumer.engine.request import Wish
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.scheduler import Scheduler
 from consumer.testing.clock import simulate

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from consumer.cli import app
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.tiny import build_tiny_model
 from tests.checkpoints import base_state, house_state, original, write
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.wishes import Wish
+from consumer.engine.request import Wish
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.testing.clock import simulate
 from consumer.testing.device import Device, Pace

@@ -10,11 +10,11 @@ import torch
 
 from consumer.dev.bench.engine.corpus import pictures
 from consumer.dev.bench.engine.plan import Contestant
-from consumer.engine.compiling import compile_blocks
-from consumer.engine.denoiser import Denoiser
-from consumer.engine.model import Model
 from consumer.engine.protocol import Failed, Paint, Painted
-from consumer.engine.warmup import call_tokens
+from consumer.engine.runtime.compiling import compile_blocks
+from consumer.engine.runtime.denoiser import Denoiser
+from consumer.engine.runtime.model import Model
+from consumer.engine.runtime.warmup import call_tokens
 from consumer.errors import Fatal
 from consumer.jobs import Lane
 from consumer.settings import MemoryPolicy

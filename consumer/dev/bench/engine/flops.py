@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from consumer.engine.prompts import PromptEncoder
+from consumer.engine.runtime.prompts import PromptEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
     from consumer.jobs import Recipe
 
 

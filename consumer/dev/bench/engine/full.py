@@ -16,9 +16,9 @@ import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from transformers import Qwen3Config, Qwen3Model
 
-from consumer.engine.model import find_device
-from consumer.engine.placement import HEADROOM_BYTES
-from consumer.engine.tiny import train_tokenizer
+from consumer.engine.runtime.model import find_device
+from consumer.engine.runtime.placement import HEADROOM_BYTES
+from consumer.engine.runtime.tiny import train_tokenizer
 from consumer.engine.weights import CARD
 from consumer.errors import Fatal
 from schemas import Reason

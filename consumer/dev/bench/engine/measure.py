@@ -20,8 +20,8 @@ from consumer.dev.bench.engine.full import build_full_model, is_full_size
 from consumer.dev.bench.engine.measuring import matrix_peak, measured
 from consumer.dev.bench.engine.plan import Contestant, RandomModel, order
 from consumer.dev.bench.engine.result import Contest, Device, EngineResult, Turn, Work
-from consumer.engine.model import Model, find_device, load_pipeline
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.model import Model, find_device, load_pipeline
+from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.errors import Fatal
 from consumer.settings import MemoryPolicy
 from schemas import Reason

@@ -17,5 +17,5 @@ async def test_a_model_that_cannot_be_built_is_a_clear_error(tmp_path: Path) -> 
     in_the_way.touch()
 
     with pytest.raises(Fatal, match=r"leadart\[engine\]") as error:
-        await build_model(in_the_way / "model", "consumer.engine.tiny")
+        await build_model(in_the_way / "model", "consumer.engine.runtime.tiny")
     assert "Error" in error.value.message

@@ -11,8 +11,8 @@ import pytest
 
 from consumer.dev.demo.processes import Worker, running
 from consumer.dev.embedded import Server
+from consumer.engine.client import CHILD
 from consumer.engine.devices import PROBE
-from consumer.engine.supervisor import CHILD
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:

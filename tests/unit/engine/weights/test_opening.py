@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from consumer.engine import child
-from consumer.engine.opening import open_model
 from consumer.engine.protocol import Open, Ready
+from consumer.engine.runtime import main
+from consumer.engine.runtime.opening import open_model
 from consumer.engine.weights import identify_house
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
@@ -45,7 +45,7 @@ def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
 def opened(settings: EngineSettings) -> list[Reply]:
     """Return what the engine's process says while it opens."""
     said: list[Reply] = []
-    child._open(Open(settings, "cpu", 1.0), said.append)
+    main._open(Open(settings, "cpu", 1.0), said.append)
     return said
 
 
@@ -62,7 +62,7 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
     """What the headers show ends the start before anything is loaded; another hash than demanded ends it at last."""
     with pytest.raises(Fatal, match=f"has SHA-256 [0-9a-f]+, not {'0' * 64}"):
         opened(settings.model_copy(update={"weights_sha256": "0" * 64}))
-    monkeypatch.setattr("consumer.engine.opening.open_model", None)
+    monkeypatch.setattr("consumer.engine.runtime.opening.open_model", None)
     with pytest.raises(Fatal, match="covers 30 of the model's 73 tensors"):
         opened(settings.model_copy(update={"overlay": False}))
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import ZImageTransformer2DModel
 from safetensors.torch import save_file
 
-from consumer.engine.opening import open_model
+from consumer.engine.runtime.opening import open_model
 from consumer.engine.weights.gate import examine_base, examine_house
 from consumer.engine.weights.source import check_base, model_shapes, open_source
 from consumer.engine.weights.wanted import wanted_shapes

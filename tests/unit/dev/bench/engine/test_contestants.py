@@ -22,7 +22,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 SMALL = Shape(64, 64, 2, 2.0)
 
@@ -84,7 +84,7 @@ def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytes
         (number,) = self._drafts
         self._end(self._drafts[number], Failed(number, Reason.NOT_FINITE, "no numbers", transient=False))
 
-    monkeypatch.setattr("consumer.engine.denoiser.Denoiser._step", fail)
+    monkeypatch.setattr("consumer.engine.runtime.denoiser.Denoiser._step", fail)
     with pytest.raises(Fatal, match=r"did not paint .*: no numbers"):
         by_denoiser(tiny, EngineSettings())(requests_of(SMALL, 1))
 

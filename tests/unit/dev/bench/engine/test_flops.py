@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from consumer.dev.bench.engine.flops import FlopCount
-from consumer.engine.draft import filled
+from consumer.engine.runtime.sample import filled
 from tests.samples import recipe_of
 
 if TYPE_CHECKING:
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 WITHIN = 0.01
 

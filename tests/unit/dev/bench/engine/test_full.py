@@ -12,7 +12,7 @@ from consumer.dev.bench.engine.full import build_full_model, is_full_size
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 
 @pytest.fixture(scope="module")

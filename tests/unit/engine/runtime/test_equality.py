@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from consumer.engine.model import Model, load_pipeline
 from consumer.engine.protocol import Paint
+from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings, MemoryPolicy
 from tests.denoising import CORPUS, Session, companies, keeping_latents, psnr, stock

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.selection import PATIENCE_STEPS, STARVING_EVERY, STAY_STEPS, Call, Chooser, Limits, Step
+from consumer.engine.runtime.step_scheduler import (
+    PATIENCE_STEPS,
+    STARVING_EVERY,
+    STAY_STEPS,
+    Call,
+    Chooser,
+    Limits,
+    Step,
+)
 from consumer.jobs import Lane
 
 

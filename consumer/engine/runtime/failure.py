@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.decoder import NotFinite
-from consumer.engine.memory import is_out_of_memory
 from consumer.engine.protocol import Failed
+from consumer.engine.runtime.decoder import NotFinite
+from consumer.engine.runtime.memory import is_out_of_memory
 from schemas import Reason
 
 if TYPE_CHECKING:

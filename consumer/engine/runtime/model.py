@@ -8,8 +8,8 @@ import diffusers
 import torch
 import transformers
 
-from consumer.engine.draft import Canvas
-from consumer.engine.placement import Part, Placement
+from consumer.engine.runtime.placement import Part, Placement
+from consumer.engine.runtime.sample import Canvas
 from consumer.engine.weights import check_folder, unavailable
 from consumer.engine.weights.apply import House, demand_loaded, use_adapters
 from consumer.engine.weights.folder import incomplete, read_json

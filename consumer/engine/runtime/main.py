@@ -1,4 +1,4 @@
-"""The engine's process: `python -m consumer.engine.child`, started by the supervisor and by nobody else.
+"""The engine's process: `python -m consumer.engine.runtime.main`, started by the supervisor and by nobody else.
 
 It speaks `consumer.engine.protocol` on the pipes it finds as stdin and stdout, paints on its main thread, and lives
 exactly as long as its parent holds the other end: when stdin ends it exits at once, in the middle of a step if need be.
@@ -26,8 +26,8 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.denoiser import Denoiser
     from consumer.engine.protocol import Order, Reply, Request
+    from consumer.engine.runtime.denoiser import Denoiser
 
 _PR_SET_PDEATHSIG = 1
 
@@ -116,8 +116,8 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
         identity = beside.submit(identify_house, settings)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
-            from consumer.engine.denoiser import Denoiser  # noqa: PLC0415 - seconds of imports, after the checks
-            from consumer.engine.opening import open_model  # noqa: PLC0415 - likewise
+            from consumer.engine.runtime.denoiser import Denoiser  # noqa: PLC0415 - seconds of imports, after the checks
+            from consumer.engine.runtime.opening import open_model  # noqa: PLC0415 - likewise
         except ImportError as error:
             message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
             raise Fatal(Reason.MISCONFIGURED, message) from error

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from consumer.engine.model import find_device, load_pipeline
+from consumer.engine.runtime.model import find_device, load_pipeline
 from consumer.errors import Fatal
 from schemas import Reason
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from consumer.engine import placement
-from consumer.engine.placement import HEADROOM_BYTES, Part, Placement, choose_policy
+from consumer.engine.runtime import placement
+from consumer.engine.runtime.placement import HEADROOM_BYTES, Part, Placement, choose_policy
 from consumer.settings import MemoryPolicy
 
 GIB = 2**30

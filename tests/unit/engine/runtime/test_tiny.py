@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from consumer.engine.model import load_pipeline
-from consumer.engine.tiny import build_tiny_model
+from consumer.engine.runtime.model import load_pipeline
+from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.engine.weights import identify
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.denoiser import Denoiser
-from consumer.engine.draft import filled
-from consumer.engine.model import CALL_TOKENS
 from consumer.engine.protocol import Failed, Paint
-from consumer.engine.trouble import attempt
+from consumer.engine.runtime.denoiser import Denoiser
+from consumer.engine.runtime.failure import attempt
+from consumer.engine.runtime.model import CALL_TOKENS
+from consumer.engine.runtime.sample import filled
 from consumer.engine.weights import unavailable
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from schemas import Reason
@@ -19,8 +19,8 @@ from schemas import Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.engine.model import Model
     from consumer.engine.protocol import Reply
+    from consumer.engine.runtime.model import Model
     from consumer.settings import EngineSettings
 
 MOST_CALL_TOKENS = 2048

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from consumer.engine.device_worker import Hopeless, Seat
 from consumer.engine.devices import find_devices
 from consumer.engine.environment import child_environment
-from consumer.engine.seat import Hopeless, Seat
-from consumer.engine.wishes import Wish
+from consumer.engine.request import Wish
 from consumer.errors import Fatal, LeadartError, Transient
 from schemas import Reason
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
     from consumer.settings import EngineSettings
 
-CHILD = (sys.executable, "-P", "-m", "consumer.engine.child")
+CHILD = (sys.executable, "-P", "-m", "consumer.engine.runtime.main")
 """The command of the real engine process."""
 
 _log = structlog.get_logger(__name__)

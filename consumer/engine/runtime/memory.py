@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from consumer.engine.placement import Placement
-    from consumer.engine.selection import Call
+    from consumer.engine.runtime.placement import Placement
+    from consumer.engine.runtime.step_scheduler import Call
 
 RECOVERY_CALLS = 64
 """Calls that must fit at a learned cap before one sequence more is tried."""

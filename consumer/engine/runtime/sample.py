@@ -14,9 +14,9 @@ from diffusers.utils.torch_utils import randn_tensor
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from consumer.engine.model import Model
-    from consumer.engine.prompts import Prompt, PromptEncoder
     from consumer.engine.protocol import Paint
+    from consumer.engine.runtime.model import Model
+    from consumer.engine.runtime.prompts import Prompt, PromptEncoder
 
 SEQUENCE_MULTIPLE = 32
 """The transformer fills pictures and prompts up to multiples of this many tokens, with tokens that it attends to."""
@@ -45,7 +45,7 @@ class Canvas:
 
 
 class Draft:
-    """A picture in the making; implements `consumer.engine.selection.Candidate`.
+    """A picture in the making; implements `consumer.engine.runtime.step_scheduler.Candidate`.
 
     Nothing is held on the device before `begin`, and after it the embeddings of its prompts and the latents, fp32,
     channels x rows x columns, which only `advance` changes.

@@ -1,7 +1,7 @@
 """The heart of the engine: pictures in, pixels out, one denoising step after the other on the engine's one thread.
 
 Pictures do not wait for a batch to begin or to end. Before every step it is chosen anew who takes it
-(`consumer.engine.selection`); whoever is left out is parked with its latents and goes on later where it stopped. What
+(`step_scheduler`); whoever is left out is parked with its latents and goes on later where it stopped. What
 goes wrong in a step changes no latents: a step that did not fit is taken in smaller parts, a picture that fails fails
 alone.
 """
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.decoder import decode
-from consumer.engine.draft import Draft
-from consumer.engine.memory import Memory
-from consumer.engine.placement import Part
-from consumer.engine.prompts import PromptEncoder
 from consumer.engine.protocol import Drop, Failed, Painted, Running, Step
-from consumer.engine.reports import Reports
-from consumer.engine.selection import Chooser, Limits
-from consumer.engine.trouble import attempt
-from consumer.engine.velocity import velocities
+from consumer.engine.runtime.decoder import decode
+from consumer.engine.runtime.failure import attempt
+from consumer.engine.runtime.guidance import velocities
+from consumer.engine.runtime.memory import Memory
+from consumer.engine.runtime.placement import Part
+from consumer.engine.runtime.prompts import PromptEncoder
+from consumer.engine.runtime.sample import Draft
+from consumer.engine.runtime.step_reports import Reports
+from consumer.engine.runtime.step_scheduler import Chooser, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from consumer.engine import selection
-    from consumer.engine.model import Model
     from consumer.engine.protocol import Order, Paint, Reply
-    from consumer.engine.trouble import Trouble
+    from consumer.engine.runtime import step_scheduler
+    from consumer.engine.runtime.failure import Trouble
+    from consumer.engine.runtime.model import Model
     from consumer.settings import EngineSettings
 
 
@@ -109,7 +109,7 @@ class Denoiser:
             self._mend([draft], trouble)
         return trouble is None
 
-    def _advance(self, step: selection.Step[Draft]) -> None:
+    def _advance(self, step: step_scheduler.Step[Draft]) -> None:
         """Take the step. What fails leaves each picture where it was, or one step further and sound."""
         taken: list[Step] = []
 

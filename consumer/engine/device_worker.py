@@ -13,7 +13,7 @@ import structlog
 
 from consumer.engine.process import started
 from consumer.engine.protocol import Drop, Failed, Open, Painted, Ready, Refused, Running, Step
-from consumer.engine.wishes import work_before
+from consumer.engine.request import work_before
 from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Picture
 from schemas import Reason
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.engine.devices import Device
     from consumer.engine.process import Child
     from consumer.engine.protocol import Reply
-    from consumer.engine.wishes import Wish
+    from consumer.engine.request import Wish
     from consumer.errors import LeadartError
     from consumer.jobs import Lane
     from consumer.settings import EngineSettings

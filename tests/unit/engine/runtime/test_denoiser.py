@@ -16,7 +16,7 @@ from tests.samples import recipe_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 
 class Watched:
@@ -226,7 +226,7 @@ def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.Monkey
 
 def test_the_device_is_waited_for_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU a step is told once the device has done it, while the next one is already launched."""
-    from consumer.engine.reports import Reports  # noqa: PLC0415 - beside its fake device
+    from consumer.engine.runtime.step_reports import Reports  # noqa: PLC0415 - beside its fake device
 
     told: list[Any] = []
     events: list[str] = []

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.engine import memory as memory_module
-from consumer.engine.memory import Memory, is_out_of_memory
-from consumer.engine.selection import Call
+from consumer.engine.runtime import memory as memory_module
+from consumer.engine.runtime.memory import Memory, is_out_of_memory
+from consumer.engine.runtime.step_scheduler import Call
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -23,7 +23,7 @@ from tests.samples import recipe_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 
 class Place:

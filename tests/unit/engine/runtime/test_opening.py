@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.engine import warmup
-from consumer.engine.model import CALL_TOKENS
-from consumer.engine.opening import open_model
-from consumer.engine.warmup import MOST_CALL_TOKENS, call_tokens, warm_up
+from consumer.engine.runtime import warmup
+from consumer.engine.runtime.model import CALL_TOKENS
+from consumer.engine.runtime.opening import open_model
+from consumer.engine.runtime.warmup import MOST_CALL_TOKENS, call_tokens, warm_up
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -17,7 +17,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 
 def test_a_model_is_measured_and_warm_before_it_is_ready(tiny_model: Path) -> None:

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.prompts import MOST_TOKENS, Prompt, PromptEncoder, without_markers
+from consumer.engine.runtime.prompts import MOST_TOKENS, Prompt, PromptEncoder, without_markers
 
 if TYPE_CHECKING:
-    from consumer.engine.model import Model
+    from consumer.engine.runtime.model import Model
 
 CPU = torch.device("cpu")
 MARKERS = ("<|im_start|>", "<|im_end|>", "<think>")

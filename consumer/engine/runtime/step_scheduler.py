@@ -82,7 +82,7 @@ class Call:
 class Limits:
     """What a step may take. `sequences(length)` is how many of that length memory was found to bear in one call.
 
-    `call_tokens` is what a call costs before its first token, in tokens: measured, see `consumer.engine.warmup`.
+    `call_tokens` is what a call costs before its first token, in tokens: measured, see `warmup`.
     """
 
     pictures: int

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.compiling import compile_blocks
-from consumer.engine.model import Model, find_device, load_pipeline
-from consumer.engine.warmup import warm_up
+from consumer.engine.runtime.compiling import compile_blocks
+from consumer.engine.runtime.model import Model, find_device, load_pipeline
+from consumer.engine.runtime.warmup import warm_up
 from consumer.engine.weights.apply import load_house
 from consumer.errors import Fatal
 from schemas import Reason

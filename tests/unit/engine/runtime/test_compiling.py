@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.engine.compiling import demand_compiler
+from consumer.engine.runtime.compiling import demand_compiler
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:

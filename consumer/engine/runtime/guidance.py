@@ -9,8 +9,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.engine.draft import Draft
-    from consumer.engine.selection import Step
+    from consumer.engine.runtime.sample import Draft
+    from consumer.engine.runtime.step_scheduler import Step
 
 
 def velocities(transformer: Any, step: Step[Draft]) -> list[torch.Tensor]:
