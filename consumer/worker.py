@@ -23,18 +23,18 @@ from consumer.delivery.restore import Pace
 from consumer.delivery.retry import Retries
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
-from consumer.gauges import Gauges
 from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.closing import CLOSE_SECONDS
 from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.crew import Crew
-from consumer.kafka.judging import History
-from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.reader import KafkaReader
 from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import lane_topics, one_partition_count
+from consumer.lag.gauges import Gauges
+from consumer.lag.history import History
+from consumer.lag.reader import open_lag_reader
 from consumer.pictures.darkroom import Darkroom
 from consumer.pipeline import Pipeline
 from consumer.scheduler import Scheduler
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.delivery.ports import Bus, Reader
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.reader import LagReader
     from consumer.ports import Engine
     from consumer.settings import Settings
     from consumer.styles import Styles

@@ -12,8 +12,8 @@ from consumer.admin.heads import move_heads
 from consumer.delivery.ports import UNCOMMITTED
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, open_admin
-from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.topics import Start, apply, await_count, partition_counts, whole_offsets
+from consumer.lag.reader import open_lag_reader
 from schemas import Reason
 from schemas.topics import load_topics
 

@@ -15,8 +15,8 @@ from consumer.delivery.ports import BusError
 
 if TYPE_CHECKING:
     from consumer.cli.lag_view import View
-    from consumer.kafka.judging import History
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.history import History
+    from consumer.lag.reader import LagReader
     from consumer.settings import Settings
 
 
@@ -41,8 +41,8 @@ def lag(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _look(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
-    from consumer.kafka.judging import History  # noqa: PLC0415
-    from consumer.kafka.lag import open_lag_reader  # noqa: PLC0415
+    from consumer.lag.history import History  # noqa: PLC0415
+    from consumer.lag.reader import open_lag_reader  # noqa: PLC0415
 
     async with open_lag_reader(settings) as reader:
         history = History(settings)

@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from consumer.kafka.judging import Summary, summary
 from consumer.kafka.topics import lane_topics
-from consumer.kafka.verdict import Verdict
+from consumer.lag.history import Summary, summary
+from consumer.lag.status import Verdict
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from consumer.kafka.judging import Judged
-    from consumer.kafka.lag import Look
+    from consumer.lag.history import Judged
+    from consumer.lag.reader import Look
     from consumer.settings import Settings
 
 SHOWN = 20

@@ -17,12 +17,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.offset_metadata import Note, write_note
 from consumer.kafka.client import open_admin
-from consumer.kafka.judging import History, summary
-from consumer.kafka.lag import Look, PartitionLag, open_lag_reader
-from consumer.kafka.measured import NOTHING_MEASURED, TAIL, measure
-from consumer.kafka.pending import Pending
 from consumer.kafka.topics import Start, apply
-from consumer.kafka.verdict import Verdict
+from consumer.lag.backlog import Pending
+from consumer.lag.history import History, summary
+from consumer.lag.reader import Look, PartitionLag, open_lag_reader
+from consumer.lag.status import Verdict
+from consumer.lag.throughput import NOTHING_MEASURED, TAIL, measure
 from schemas import names
 from tests.e2e.commands import leadart
 from tests.harness import BOUND, Site, answer, cms, request_data, workers

@@ -14,8 +14,8 @@ from consumer.admin.growth import grow_topics
 from consumer.delivery.offset_metadata import Note, write_note
 from consumer.errors import Fatal
 from consumer.kafka.client import committed_offsets, open_admin
-from consumer.kafka.lag import open_lag_reader, total
 from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
+from consumer.lag.reader import open_lag_reader, total
 from schemas import Reason, names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
 

@@ -13,7 +13,7 @@ from schemas import Reason
 from schemas.names import BACKFILL
 
 if TYPE_CHECKING:
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.reader import LagReader
     from consumer.settings import Settings
 
 _RATE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/([smhd]))?")

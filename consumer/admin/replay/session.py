@@ -13,10 +13,10 @@ from consumer.admin.replay.publish import Lane, Publisher
 from consumer.admin.replay.source import Source
 from consumer.delivery.ports import MAX_LETTER_BYTES, BusError
 from consumer.kafka.client import open_admin
-from consumer.kafka.lag import open_lag_reader
 from consumer.kafka.log_reader import open_log_reader
-from consumer.kafka.measured import measure
 from consumer.kafka.topics import one_partition_count, topic_configs
+from consumer.lag.reader import open_lag_reader
+from consumer.lag.throughput import measure
 from schemas.names import BACKFILL, OUTCOME
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from consumer.admin.replay.selection import Order
     from consumer.admin.replay.source import Survey
     from consumer.jobs import ModelIdentity
-    from consumer.kafka.lag import LagReader
     from consumer.kafka.log_reader import LogReader
-    from consumer.kafka.measured import Measured
+    from consumer.lag.reader import LagReader
+    from consumer.lag.throughput import Measured
     from consumer.ports import Store
     from consumer.settings import Settings
     from consumer.styles import Styles

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumer.delivery.poll_loop import Intake
     from consumer.delivery.ports import Bus, Reader
     from consumer.jobs import Record
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.reader import LagReader
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine
     from consumer.settings import Settings

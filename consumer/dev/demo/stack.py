@@ -16,8 +16,8 @@ from consumer.dev.demo.processes import running
 from consumer.dev.embedded import KafkaServer, S3Server
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, open_admin
-from consumer.kafka.lag import open_lag_reader, total
 from consumer.kafka.topics import Start, apply
+from consumer.lag.reader import open_lag_reader, total
 from consumer.resources import demo_model
 from consumer.settings import EngineKind, Settings
 from consumer.storage import S3Store

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from consumer.cli.lag_view import SHOWN, View
-from consumer.kafka.judging import History
-from consumer.kafka.lag import Look, PartitionLag
-from consumer.kafka.measured import NOTHING_MEASURED, Measured
-from consumer.kafka.pending import NOTHING_PENDING, Pending
 from consumer.kafka.topics import lane_topics
+from consumer.lag.backlog import NOTHING_PENDING, Pending
+from consumer.lag.history import History
+from consumer.lag.reader import Look, PartitionLag
+from consumer.lag.throughput import NOTHING_MEASURED, Measured
 from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1M

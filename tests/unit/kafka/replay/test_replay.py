@@ -20,16 +20,16 @@ from consumer.admin.replay.plan import Cost
 from consumer.admin.replay.selection import Filters, Order
 from consumer.admin.replay.source import GAP, runs
 from consumer.jobs import Record
-from consumer.kafka.lag import Look, PartitionLag
-from consumer.kafka.measured import NOTHING_MEASURED
-from consumer.kafka.pending import Pending
+from consumer.lag.backlog import Pending
+from consumer.lag.reader import Look, PartitionLag
+from consumer.lag.throughput import NOTHING_MEASURED
 from consumer.settings import Settings
 from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.reader import LagReader
 
 TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
 ORDERS = st.builds(

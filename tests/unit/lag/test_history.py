@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from consumer.kafka.judging import History, Judged, summary
-from consumer.kafka.lag import Look, PartitionLag
-from consumer.kafka.measured import NOTHING_MEASURED, Measured
-from consumer.kafka.pending import Pending
-from consumer.kafka.verdict import Verdict
+from consumer.lag.backlog import Pending
+from consumer.lag.history import History, Judged, summary
+from consumer.lag.reader import Look, PartitionLag
+from consumer.lag.status import Verdict
+from consumer.lag.throughput import NOTHING_MEASURED, Measured
 from consumer.settings import Settings
 from schemas.names import BACKFILL, REQUESTED
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from consumer.delivery.retry import DELAYS
-from consumer.kafka.verdict import GROWTH_SECONDS, Case, Growth, Verdict, judge, worst
+from consumer.lag.status import GROWTH_SECONDS, Case, Growth, Verdict, judge, worst
 from schemas.names import BACKFILL, REQUESTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.kafka.lag import Look, PartitionLag
+    from consumer.lag.reader import Look, PartitionLag
     from consumer.settings import Settings
 
 SAMPLE_SECONDS = 10.0

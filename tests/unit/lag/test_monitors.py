@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from consumer.delivery import poll_loop
 from consumer.delivery.offset_metadata import read_note
 from consumer.delivery.ports import Letter, Progress
-from consumer.kafka.judging import History
-from consumer.kafka.lag import Look, PartitionLag
-from consumer.kafka.measured import Measured
-from consumer.kafka.pending import Pending
-from consumer.kafka.verdict import Verdict
+from consumer.lag.backlog import Pending
+from consumer.lag.history import History
+from consumer.lag.reader import Look, PartitionLag
+from consumer.lag.status import Verdict
+from consumer.lag.throughput import Measured
 from consumer.settings import Settings
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.clock import simulate

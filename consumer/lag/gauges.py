@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.delivery.ports import BusError
-from consumer.kafka.measured import NOTHING_MEASURED
+from consumer.lag.throughput import NOTHING_MEASURED
 from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
     from consumer.breaker import Breaker
     from consumer.delivery.poll_loop import Intake
-    from consumer.kafka.judging import History, Judged
-    from consumer.kafka.lag import LagReader
+    from consumer.lag.history import History, Judged
+    from consumer.lag.reader import LagReader
     from consumer.ports import Engine
     from consumer.scheduler import Scheduler
     from consumer.telemetry.metrics import Metrics

@@ -14,10 +14,10 @@ from consumer.delivery.offset_metadata import Note, ProgressUnreadable, read_not
 from consumer.delivery.ports import UNCOMMITTED, BusError
 from consumer.delivery.retry import Retries
 from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
-from consumer.kafka.measured import NOTHING_MEASURED, Measured, measure
-from consumer.kafka.pending import NOTHING_PENDING, Mark, Pending, read_pending
 from consumer.kafka.stretches import know_topics
 from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
+from consumer.lag.backlog import NOTHING_PENDING, Mark, Pending, read_pending
+from consumer.lag.throughput import NOTHING_MEASURED, Measured, measure
 from schemas.names import OUTCOME
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from consumer.delivery.ports import BusError
-from consumer.gauges import Gauges
-from consumer.kafka.judging import History
-from consumer.kafka.lag import LagReader, Look, PartitionLag
-from consumer.kafka.measured import NOTHING_MEASURED
-from consumer.kafka.pending import Pending
+from consumer.lag.backlog import Pending
+from consumer.lag.gauges import Gauges
+from consumer.lag.history import History
+from consumer.lag.reader import LagReader, Look, PartitionLag
+from consumer.lag.throughput import NOTHING_MEASURED
 from consumer.settings import Settings
 from consumer.telemetry.metrics import Stage, make_metrics
 from consumer.telemetry.names import MetricName

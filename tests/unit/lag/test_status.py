@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.verdict import (
+from consumer.lag.status import (
     FLOOR_SECONDS,
     JOBS,
     UNMEASURED_SECONDS,

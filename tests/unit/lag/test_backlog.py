@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.retry import Retries
-from consumer.kafka.pending import PEEK, Mark, Pending, read_pending
+from consumer.lag.backlog import PEEK, Mark, Pending, read_pending
 from consumer.settings import Settings
 from schemas.names import REQUESTED, RETRY_1M
 
