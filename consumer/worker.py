@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from consumer import failpoints
-from consumer.breaker import Breaker
 from consumer.delivery.heads import Heads
 from consumer.delivery.poll_loop import Intake
 from consumer.delivery.ports import BusError
@@ -26,8 +25,6 @@ from consumer.engine import open_engine
 from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.closing import CLOSE_SECONDS
 from consumer.kafka.cluster import KafkaBus
-from consumer.kafka.crew import Crew
-from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
 from consumer.kafka.reader import KafkaReader
 from consumer.kafka.rights import check_rights
@@ -36,14 +33,17 @@ from consumer.lag.gauges import Gauges
 from consumer.lag.history import History
 from consumer.lag.reader import open_lag_reader
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Pipeline
-from consumer.scheduler import Scheduler
+from consumer.processing.admission import Scheduler
+from consumer.processing.circuit_breaker import Breaker
+from consumer.processing.handler import Crew
+from consumer.processing.outcomes import Outbox
+from consumer.processing.pipeline import Pipeline
+from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import OnRevoke
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
-from consumer.styles import load_styles, require_adapters
 from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
-from consumer.troubles import Operation, Troubles
 from schemas import names
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import Bus, Reader
     from consumer.lag.reader import LagReader
     from consumer.ports import Engine
+    from consumer.processing.styles import Styles
     from consumer.settings import Settings
-    from consumer.styles import Styles
     from consumer.telemetry.health import Served
     from consumer.telemetry.metrics import Metrics
 

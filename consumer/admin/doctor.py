@@ -9,9 +9,9 @@ from consumer.admin.cluster_checks import examine_bus
 from consumer.delivery.ports import BusError
 from consumer.engine.weights import adapter_files, check_folder, examine_house
 from consumer.errors import LeadartError
+from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
-from consumer.styles import load_styles, require_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from consumer.brief import make_brief
 from consumer.engine import open_engine
 from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane
 from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.resources import demo_model, is_demo_model
 from consumer.settings import EngineKind
-from consumer.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from schemas import ImageRequested, Reason
 from schemas.explain import explain
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Picture, Recipe
     from consumer.ports import Engine
+    from consumer.processing.styles import Style
     from consumer.settings import EngineSettings, Settings
-    from consumer.styles import Style
 
 SHEET_COLUMNS = 3
 

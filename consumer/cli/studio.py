@@ -15,7 +15,7 @@ from consumer.cli.shared import EnvFile, console, lay_out, settings_from
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.styles import Style
+    from consumer.processing.styles import Style
 
 
 def styles(
@@ -27,7 +27,7 @@ def styles(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """List the style presets, or paint a contact sheet of them."""
-    from consumer.styles import load_styles  # noqa: PLC0415
+    from consumer.processing.styles import load_styles  # noqa: PLC0415
 
     settings = settings_from(env_file)
     presets = load_styles(settings.styles.file)

@@ -10,14 +10,14 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from consumer.delivery.ports import BusError, Letter
-from consumer.errand import Teller
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.closing import close_producer
+from consumer.processing.context import Teller
 from schemas import ArticleRevision, ImageProgress, names
 
 if TYPE_CHECKING:
     from consumer.jobs import Job
-    from consumer.kafka.outbox import Outbox
+    from consumer.processing.outcomes import Outbox
     from consumer.settings import Settings
     from consumer.telemetry.metrics import Metrics
 

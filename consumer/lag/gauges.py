@@ -13,12 +13,12 @@ from consumer.lag.throughput import NOTHING_MEASURED
 from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
-    from consumer.breaker import Breaker
     from consumer.delivery.poll_loop import Intake
     from consumer.lag.history import History, Judged
     from consumer.lag.reader import LagReader
     from consumer.ports import Engine
-    from consumer.scheduler import Scheduler
+    from consumer.processing.admission import Scheduler
+    from consumer.processing.circuit_breaker import Breaker
     from consumer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

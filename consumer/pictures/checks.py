@@ -25,7 +25,7 @@ def check(picture: Picture) -> None:
 
     Blank is a verdict on the recipe: to paint it again would only cost three more turns at the engine and an hour. A
     broken engine paints every recipe blank, though, so the breaker hears of this verdict: a row of them, with nothing
-    painted between, holds the requests back before they become dead letters (see `consumer.kafka.crew`).
+    painted between, holds the requests back before they become dead letters (see `consumer.processing.handler`).
     """
     due = picture.width * picture.height * 3
     if len(picture.rgb) != due:

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer.styles import load_styles
-from consumer.wording import terms
+from consumer.processing.styles import load_styles
+from consumer.processing.wording import terms
 from scenes import ATTRIBUTES
 from schemas import defaults
 

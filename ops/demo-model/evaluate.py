@@ -21,9 +21,9 @@ import torch
 from album import open_album
 from captions import LANGUAGES, complete_prompt
 from consumer.engine.weights import identify_house
+from consumer.processing.styles import load_styles
+from consumer.processing.wording import terms
 from consumer.settings import EngineSettings
-from consumer.styles import load_styles
-from consumer.wording import terms
 from easel import Order, paint
 from figures import into_readme, table
 from reader import Reader, accuracy, held_out_accuracy, read, train_reader

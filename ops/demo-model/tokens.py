@@ -10,7 +10,7 @@ from transformers import Qwen2Tokenizer
 
 from captions import LANGUAGES, negative_prompts, phrases
 from consumer.dev.demo.articles import load_edition
-from consumer.styles import load_styles
+from consumer.processing.styles import load_styles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

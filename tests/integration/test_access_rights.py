@@ -18,8 +18,8 @@ from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.client import connection, open_admin
 from consumer.kafka.epoch import open_epoch
-from consumer.kafka.outbox import Outbox
 from consumer.kafka.topics import LANES
+from consumer.processing.outcomes import Outbox
 from consumer.settings import KafkaSettings
 from schemas import Reason, names
 from tests.acls import documented, grant, lacking, revocable, revoked, with_each_missing

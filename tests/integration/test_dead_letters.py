@@ -26,8 +26,8 @@ from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
 from consumer.kafka.epoch import KafkaEpoch, open_epoch
-from consumer.kafka.outbox import Outbox
 from consumer.kafka.topics import apply
+from consumer.processing.outcomes import Outbox
 from consumer.resources import bundled
 from schemas import Reason, names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer import __version__
-from consumer.styles import load_styles
+from consumer.processing.styles import load_styles
 from schemas import names
 from tests.harness import Site, answer, cms, request_data, workers
 

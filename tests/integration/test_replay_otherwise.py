@@ -15,8 +15,8 @@ from consumer.delivery.ports import Progress
 from consumer.delivery.retry import Tried, Turn
 from consumer.errors import Transient
 from consumer.kafka.client import committed_offsets, open_admin
-from consumer.kafka.outbox import Outbox
 from consumer.kafka.topics import lane_topics
+from consumer.processing.outcomes import Outbox
 from schemas import Reason, names
 from tests.harness import Site, answer, cms, request_data, workers
 from tests.kafka_tools import consumer_groups

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from consumer.brief import make_brief
 from consumer.errors import Rejected
+from consumer.processing.prompting import make_brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.source import Original, Source
     from consumer.jobs import ModelIdentity, Recipe
     from consumer.ports import Store
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
     from schemas import ImageRequested
 
 BATCH: Final = 200

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.styles import DEFAULT
+from consumer.processing.styles import DEFAULT
 
 if TYPE_CHECKING:
     from consumer.admin.replay.extent import Extent

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from consumer.lag.reader import LagReader
     from consumer.lag.throughput import Measured
     from consumer.ports import Store
+    from consumer.processing.styles import Styles
     from consumer.settings import Settings
-    from consumer.styles import Styles
     from schemas import ImageRequested
 
     Watch = Callable[[float], None]

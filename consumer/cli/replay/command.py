@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from consumer.admin.replay.session import Desk
     from consumer.admin.replay.source import Survey
     from consumer.jobs import ModelIdentity
+    from consumer.processing.styles import Styles
     from consumer.settings import Settings
-    from consumer.styles import Styles
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ async def _looked(settings: Settings, desk: Desk, order: Order, survey: Survey) 
 
 def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mapping[str, str]]]:
     from consumer.engine.description import describe  # noqa: PLC0415
-    from consumer.styles import load_styles, require_adapters  # noqa: PLC0415
+    from consumer.processing.styles import load_styles, require_adapters  # noqa: PLC0415
 
     styles, (model, adapters) = load_styles(settings.styles.file), describe(settings.engine)
     require_adapters(styles.presets.values(), settings.engine.kind, adapters)

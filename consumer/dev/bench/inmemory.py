@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from consumer.delivery.ports import Letter, Progress
 from consumer.errors import Fatal
 from consumer.kafka.topics import lane_topics
-from consumer.styles import load_styles
+from consumer.processing.styles import load_styles
 from consumer.telemetry.health import Health, Served
 from consumer.telemetry.metrics import make_metrics
 from consumer.testing.broker import MemoryBroker

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from consumer.brief import make_brief
 from consumer.dev.bench.engine.plan import RandomModel, Shape
 from consumer.dev.bench.inmemory import MemoryWorker
 from consumer.dev.bench.machine import engine_machine
@@ -22,7 +21,8 @@ from consumer.engine import open_engine
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.styles import load_styles
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import load_styles
 from schemas import Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from consumer.dev.demo.tickets import Ticket
     from consumer.jobs import Recipe
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
     from schemas import ImageReady, ReadyPicture, ReadySeconds
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.dev.demo.downloads import Download
     from consumer.dev.demo.tickets import Desk, Ticket
     from consumer.dev.demo.verdict import Verdict
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
     from schemas import ImageFailed, ImageReady
 
 _TITLE = "The Demo Edition"

@@ -20,7 +20,7 @@ from consumer.dev.demo.stack import open_stack
 from consumer.dev.demo.tickets import Desk
 from consumer.dev.demo.verdict import judge
 from consumer.dev.demo.watch import Watch
-from consumer.styles import load_styles
+from consumer.processing.styles import load_styles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from consumer.brief import make_brief
 from consumer.jobs import Adapter, ModelIdentity
+from consumer.processing.prompting import make_brief
 from schemas import ImageRequested, Reason
 from schemas.cloudevents import write
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from consumer.dev.demo.tickets import Desk, Ticket
     from consumer.jobs import Recipe, Record
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
     from schemas import ImageFailed, ImageReady
 
 

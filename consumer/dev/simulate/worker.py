@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from consumer.dev.simulate.tally import Tally
 from consumer.engine.request import Wish
 from consumer.jobs import Lane, ModelIdentity, Recipe
-from consumer.scheduler import Scheduler
+from consumer.processing.admission import Scheduler
 from consumer.testing.clock import simulate
 from consumer.testing.device import Device
 

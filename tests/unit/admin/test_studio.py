@@ -13,8 +13,8 @@ from consumer.admin.studio import Wish, paint_one, paint_sheet
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
+from consumer.processing.styles import load_styles
 from consumer.settings import EngineKind, Settings
-from consumer.styles import load_styles
 from schemas import defaults
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import pytest
 
 import captions
 from captions import LANGUAGES, complete_prompt, loose_prompt, negative_prompts
-from consumer.brief import make_brief
 from consumer.jobs import ModelIdentity
-from consumer.styles import load_styles
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import load_styles
 from scenes import ATTRIBUTES, CHOICES, random_scene
 from schemas import ImageRequested
 

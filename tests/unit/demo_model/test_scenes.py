@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from consumer.styles import load_styles
+from consumer.processing.styles import load_styles
 from scenes import ATTRIBUTES, CHOICES, Scene, draw, random_scene
 
 SCENE = Scene("boat", "red", "sea", "clear", "day", "default", "large", "centre", seed=7)

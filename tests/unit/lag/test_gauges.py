@@ -17,10 +17,10 @@ from schemas.names import REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from consumer.breaker import Breaker
     from consumer.delivery.poll_loop import Intake
     from consumer.ports import Engine
-    from consumer.scheduler import Scheduler
+    from consumer.processing.admission import Scheduler
+    from consumer.processing.circuit_breaker import Breaker
 
 NOW = 1_800_000_000_000
 BY_PARTITION = {

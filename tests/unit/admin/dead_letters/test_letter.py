@@ -24,7 +24,7 @@ from consumer.admin.dead_letters.letter import (
 from consumer.delivery.retry import Tried
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.outbox import Outbox
+from consumer.processing.outcomes import Outbox
 from consumer.settings import Settings
 from schemas import Reason, names
 

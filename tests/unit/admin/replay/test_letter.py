@@ -14,7 +14,7 @@ from consumer.admin.replay.letter import FIRST_FORCED, Origin, forced, new_varia
 from consumer.delivery.retry import Retries, Tried, Turn
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.outbox import Outbox
+from consumer.processing.outcomes import Outbox
 from consumer.settings import Settings
 from schemas import Reason, names
 from schemas.cloudevents import Event, write

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer.brief import make_brief
 from consumer.delivery.retry import Tried
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import Desk
 from consumer.errors import Rejected
 from consumer.jobs import Job, Lane, ModelIdentity, Record
-from consumer.kafka.outbox import Outbox
+from consumer.processing.outcomes import Outbox
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import Styles, load_styles
 from consumer.settings import Settings
-from consumer.styles import Styles, load_styles
 from schemas import (
     ArticleRevision,
     ContractError,

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from consumer.brief import make_brief
 from consumer.dev.demo.articles import load_edition
 from consumer.jobs import ModelIdentity, Recipe
-from consumer.styles import load_styles
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import load_styles
 from schemas import ImageRequested
 from schemas.cloudevents import write
 from schemas.reader import parse_request

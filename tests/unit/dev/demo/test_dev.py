@@ -13,7 +13,7 @@ from tests.unit.dev.demo.conftest import answers_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 SETTINGS = {
     "LEADART_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1234",

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from consumer.brief import make_brief
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import compare, download
+from consumer.processing.prompting import make_brief
 from schemas import ImageRequested
 from tests.unit.dev.demo.conftest import MODEL, picture_of, png
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumer.jobs import Recipe
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.unit.dev.demo.conftest import answers_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 
 def test_each_record_is_a_line(tmp_path: Path, styles: Styles) -> None:

@@ -16,7 +16,7 @@ from consumer.dev.demo.verdict import judge
 
 if TYPE_CHECKING:
     from consumer.dev.demo.tickets import Desk
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 _NASTY = """<script>alert("x")</script> & 'quotes' </title><img src=x onerror=y>"""
 _VOID = {"img", "meta", "br", "hr"}

@@ -13,7 +13,7 @@ from tests.unit.dev.demo.conftest import answers_to
 
 if TYPE_CHECKING:
     from consumer.dev.demo.tickets import Ticket
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 
 def _console(*, terminal: bool, width: int = 110) -> tuple[Console, StringIO]:

@@ -9,7 +9,7 @@ from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
 
 if TYPE_CHECKING:
-    from consumer.styles import Styles
+    from consumer.processing.styles import Styles
 
 
 def _stray(topic: str) -> Record:

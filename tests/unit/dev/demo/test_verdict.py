@@ -9,7 +9,7 @@ from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.tickets import Desk
 from consumer.dev.demo.verdict import judge, problems_of, recipes_of
 from consumer.jobs import Record
-from consumer.styles import Styles, WantedAdapter
+from consumer.processing.styles import Styles, WantedAdapter
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
 

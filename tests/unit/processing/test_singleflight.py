@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.singleflight import SingleFlight
+from consumer.processing.singleflight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,10 +12,10 @@ import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Claim, Slot
-from consumer.errand import Errand
 from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
+from consumer.processing.context import Errand
 from consumer.telemetry.metrics import Stage, TransactionResult
 from schemas import ContractError, Priority, Reason
 from schemas.names import BACKFILL
@@ -24,18 +24,18 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.breaker import Breaker
-    from consumer.brief import Brief
     from consumer.delivery.in_flight import InHand
     from consumer.delivery.ports import BusError, Settlement
     from consumer.delivery.retry import Retries, Tried
-    from consumer.errand import Timings
     from consumer.jobs import Record
-    from consumer.kafka.outbox import Outbox
     from consumer.kafka.progress import JobTeller, ProgressFeed
-    from consumer.pipeline import Pipeline
+    from consumer.processing.circuit_breaker import Breaker
+    from consumer.processing.context import Timings
+    from consumer.processing.outcomes import Outbox
+    from consumer.processing.pipeline import Pipeline
+    from consumer.processing.prompting import Brief
+    from consumer.processing.store_outage import Troubles
     from consumer.telemetry.metrics import Metrics
-    from consumer.troubles import Troubles
     from schemas import ImageReady
 
 log = structlog.get_logger(__name__)

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.delivery.retry import Retries
-from consumer.errand import unwatched
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
-from consumer.kafka.crew import Crew
-from consumer.kafka.outbox import Outbox
 from consumer.kafka.progress import ProgressFeed
+from consumer.processing.circuit_breaker import IN_A_ROW, Breaker, Ticket
+from consumer.processing.context import unwatched
+from consumer.processing.handler import Crew
+from consumer.processing.outcomes import Outbox
+from consumer.processing.store_outage import Operation, Troubles
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
-from consumer.troubles import Operation, Troubles
 from schemas import ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.heads import Claim
     from consumer.delivery.ports import Settlement
-    from consumer.errand import Errand
+    from consumer.processing.context import Errand
 
 BOUND = 10.0
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from consumer.breaker import Ticket
 from consumer.errors import Expired
+from consumer.processing.circuit_breaker import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

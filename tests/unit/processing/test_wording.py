@@ -7,7 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.wording import ALT_LENGTH, alternative_of, clean, has_words, language_of, shorten, subject_of, terms
+from consumer.processing.wording import (
+    ALT_LENGTH,
+    alternative_of,
+    clean,
+    has_words,
+    language_of,
+    shorten,
+    subject_of,
+    terms,
+)
 from schemas import ImageRequested
 
 COMMANDS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_pad|>", "<think>", "</think>", "<tool_call>"]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.errors import HandedBack
 from consumer.jobs import Lane
-from consumer.scheduler import PATIENCE, Scheduler
+from consumer.processing.admission import PATIENCE, Scheduler
 
 if TYPE_CHECKING:
-    from consumer.scheduler import Turn
+    from consumer.processing.admission import Turn
 
 BOUND = 5.0
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import Fatal, Rejected
+from consumer.processing.styles import WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
-from consumer.styles import WantedAdapter, load_styles, require_adapters
 from schemas import Reason
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, Recipe
-from consumer.wording import alternative_of, subject_of, terms
+from consumer.processing.wording import alternative_of, subject_of, terms
 from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumer.jobs import ModelIdentity
-    from consumer.styles import Style, Styles
+    from consumer.processing.styles import Style, Styles
     from schemas import ImageRequested
 
 _NEGATIVE_LENGTH = 2000
@@ -40,7 +40,7 @@ def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, ad
     """Return the brief; equal requests, styles, models and adapters (name to SHA-256) give equal ones.
 
     An adapter of the style that is not among them is left out: only the swatch engine lacks any, the others are not let
-    work without (`consumer.styles.require_adapters`).
+    work without (`consumer.processing.styles.require_adapters`).
 
     A value of the request beats the style's, the style's beats the engine's default. Raises `Rejected` for an unknown
     style, for text without a word to paint, and for a size that is too large once the style has filled it in.

@@ -13,14 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from consumer import failpoints
-from consumer.breaker import Breaker
-from consumer.brief import Brief, make_brief
 from consumer.errors import Fatal, HandedBack, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Lane
-from consumer.singleflight import SingleFlight
+from consumer.processing.circuit_breaker import Breaker
+from consumer.processing.prompting import Brief, make_brief
+from consumer.processing.singleflight import SingleFlight
+from consumer.processing.store_outage import Operation, Troubles
 from consumer.telemetry.metrics import Stage
-from consumer.troubles import Operation, Troubles
 from schemas import (
     ArticleRevision,
     ImageReady,
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from consumer.errand import Errand, Timings
     from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
     from consumer.pictures.darkroom import Darkroom
     from consumer.ports import Engine, Store
-    from consumer.scheduler import Scheduler, Turn
-    from consumer.styles import Styles
+    from consumer.processing.admission import Scheduler, Turn
+    from consumer.processing.context import Errand, Timings
+    from consumer.processing.styles import Styles
 
 
 class _Elsewhere(Exception):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from consumer.delivery.retry import Retries, Tried
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
-from consumer.kafka.outbox import Outbox
+from consumer.processing.outcomes import Outbox
 from consumer.settings import Settings
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write

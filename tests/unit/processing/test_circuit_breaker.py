@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from consumer.breaker import IN_A_ROW, WINDOW, Breaker, Ticket
 from consumer.errors import HandedBack
+from consumer.processing.circuit_breaker import IN_A_ROW, WINDOW, Breaker, Ticket
 from schemas import Reason
 
 BOUND = 5.0

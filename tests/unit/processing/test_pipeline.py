@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumer.breaker import IN_A_ROW, Breaker, Ticket
 from consumer.engine.swatch import MODEL, SwatchEngine
-from consumer.errand import Errand, Teller, Timings
 from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Picture, Record
 from consumer.pictures.darkroom import Darkroom
-from consumer.pipeline import Pipeline, _gravest
-from consumer.scheduler import Scheduler
+from consumer.processing.admission import Scheduler
+from consumer.processing.circuit_breaker import IN_A_ROW, Breaker, Ticket
+from consumer.processing.context import Errand, Teller, Timings
+from consumer.processing.pipeline import Pipeline, _gravest
+from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.settings import EngineSettings
-from consumer.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.telemetry.metrics import Stage
 from consumer.testing.store import MemoryStore
-from consumer.troubles import Operation, Troubles
 from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 

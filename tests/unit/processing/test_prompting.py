@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consumer.brief import make_brief
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, ModelIdentity
-from consumer.styles import Style, Styles, WantedAdapter
-from consumer.wording import clean
+from consumer.processing.prompting import make_brief
+from consumer.processing.styles import Style, Styles, WantedAdapter
+from consumer.processing.wording import clean
 from schemas import ImageRequested, Output, Reason, defaults
 from schemas.fields import SAFE_INTEGER
 
