@@ -22,12 +22,12 @@ from consumer.delivery.restore import Pace
 from consumer.delivery.retry import Retries
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
+from consumer.kafka.acls import check_rights
+from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import answered_within, open_admin, open_consumer
-from consumer.kafka.closing import CLOSE_SECONDS
-from consumer.kafka.cluster import KafkaBus
-from consumer.kafka.progress import ProgressFeed
-from consumer.kafka.reader import KafkaReader
-from consumer.kafka.rights import check_rights
+from consumer.kafka.consumer import KafkaReader
+from consumer.kafka.producer_close import CLOSE_SECONDS
+from consumer.kafka.progress_publisher import ProgressFeed
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.lag.gauges import Gauges
 from consumer.lag.history import History

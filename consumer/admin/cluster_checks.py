@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from consumer.admin.checks import Finding, Verdict
 from consumer.delivery.offset_metadata import ProgressUnreadable, read_note
 from consumer.delivery.ports import MAX_LETTER_BYTES, UNCOMMITTED
+from consumer.kafka.acls import check_rights
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
-from consumer.kafka.rights import check_rights
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
 from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics

@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
 from consumer.delivery.ports import BusError, Letter
 from consumer.kafka.client import open_admin
-from consumer.kafka.epoch import open_epoch
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.table import read_table
 from consumer.kafka.topics import partition_counts
 from schemas import names

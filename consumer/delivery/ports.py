@@ -1,6 +1,6 @@
 """What the owner of a shard asks of Kafka, at the level of the client: every step that can fail is its own await.
 
-`consumer.kafka.cluster` and `consumer.kafka.epoch` are the real thing, `consumer.testing` the in-memory twin.
+`consumer.kafka.bus` and `consumer.kafka.producer` are the real thing, `consumer.testing` the in-memory twin.
 """
 
 from __future__ import annotations

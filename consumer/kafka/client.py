@@ -28,8 +28,8 @@ from aiokafka.errors import (
 
 from consumer.delivery.ports import BusError, LetterRefused, Progress
 from consumer.errors import Fatal
-from consumer.kafka import access, lenient
-from consumer.kafka.closing import CLOSE_SECONDS
+from consumer.kafka import auth, lenient_headers
+from consumer.kafka.producer_close import CLOSE_SECONDS
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.client_id,
         "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
-        **access.credentials(settings),
+        **auth.credentials(settings),
     }
 
 
@@ -79,7 +79,7 @@ async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[N
         async with answered_within(settings.request_timeout_seconds):
             await start()
     except BusError as error:
-        told = await access.knock(settings)
+        told = await auth.knock(settings)
         if told is None:
             raise
         raise BusError(told) from error
@@ -87,7 +87,7 @@ async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[N
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
     """Make the group's consumer, not yet started. Nothing is committed by it, ever: that is the owners' part."""
-    lenient.install()
+    lenient_headers.install()
     session_ms = int(settings.session_timeout_seconds * 1000)
     return AIOKafkaConsumer(
         **connection(settings),

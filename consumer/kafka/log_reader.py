@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
 from consumer.jobs import Record
-from consumer.kafka import lenient
+from consumer.kafka import lenient_headers
 from consumer.kafka.client import answered_within, open_reader
 from schemas import Reason
 
@@ -94,7 +94,7 @@ class LogReader:
             async with answered_within(self._seconds):
                 batches = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         except UnicodeDecodeError:
-            lenient.read_leniently()
+            lenient_headers.read_leniently()
             self.consumer.seek(tp, before)
             return ()
         return [
@@ -107,6 +107,6 @@ class LogReader:
 @asynccontextmanager
 async def open_log_reader(settings: KafkaSettings, *, committed: bool) -> AsyncIterator[LogReader]:
     """Open a reader of what is `committed`, else of all that was written. Raises `BusError` when no broker answers."""
-    lenient.install()
+    lenient_headers.install()
     async with open_reader(settings, committed=committed) as consumer:
         yield LogReader(settings, consumer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.kafka import lenient
+from consumer.kafka import lenient_headers
 from consumer.kafka.client import NO_RIGHTS, answered_within, no_rights
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def read_stretches(
     spans = {tp: span for tp, span in spans.items() if span}
     if not spans:
         return {}
-    lenient.install()
+    lenient_headers.install()
     consumer.assign(list(spans))
     for tp, span in spans.items():
         consumer.seek(tp, span.start)
@@ -88,7 +88,7 @@ class _Reading:
         except NO_RIGHTS as error:
             raise no_rights(error) from error
         except UnicodeDecodeError:
-            lenient.read_leniently()
+            lenient_headers.read_leniently()
             self._seek_back()
             return True
         except Exception as error:  # noqa: BLE001 - a batch that does not decompress raises whatever its codec does

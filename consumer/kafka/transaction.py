@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.delivery.ports import Letter
-    from consumer.kafka.epoch import KafkaEpoch
+    from consumer.kafka.producer import KafkaEpoch
 
 
 async def write(epoch: KafkaEpoch, letters: Sequence[Letter], seconds: float) -> None:

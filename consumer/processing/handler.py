@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import BusError, Settlement
     from consumer.delivery.retry import Retries, Tried
     from consumer.jobs import Record
-    from consumer.kafka.progress import JobTeller, ProgressFeed
+    from consumer.kafka.progress_publisher import JobTeller, ProgressFeed
     from consumer.processing.circuit_breaker import Breaker
     from consumer.processing.context import Timings
     from consumer.processing.outcomes import Outbox

@@ -12,8 +12,8 @@ from aiokafka.admin import RecordsToDelete
 
 from consumer.delivery.offset_metadata import Note, write_note
 from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
+from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
-from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names

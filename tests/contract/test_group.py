@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from consumer.delivery.ports import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
+from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
-from consumer.kafka.cluster import KafkaBus
-from consumer.kafka.reader import KafkaReader
+from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.topics import apply
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus

@@ -17,7 +17,7 @@ from consumer.delivery.retry import Tried
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.client import connection, open_admin
-from consumer.kafka.epoch import open_epoch
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import LANES
 from consumer.processing.outcomes import Outbox
 from consumer.settings import KafkaSettings

@@ -25,7 +25,7 @@ from consumer.delivery.retry import Tried
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
-from consumer.kafka.epoch import KafkaEpoch, open_epoch
+from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.topics import apply
 from consumer.processing.outcomes import Outbox
 from consumer.resources import bundled

@@ -19,7 +19,7 @@ import pytest
 from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.delivery.ports import Letter
 from consumer.failpoints import PASS, Place
-from consumer.kafka.epoch import open_epoch
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
 from consumer.resources import bundled
 from schemas import names

@@ -17,8 +17,8 @@ from aiokafka.protocol.transaction import EndTxnRequest
 
 from consumer.delivery.poll_loop import Intake
 from consumer.delivery.ports import BusError, Letter, Partition, Progress
+from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
-from consumer.kafka.cluster import KafkaBus
 from consumer.kafka.topics import apply
 from schemas import names
 from tests.harness import BOUND, Site

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, mark
 from consumer.delivery.ports import BusError, Letter, LetterRefused
 from consumer.errors import Fatal
-from consumer.kafka.epoch import open_epoch
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.admin.dead_letters.letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
     from consumer.admin.dead_letters.topic import Shelf
-    from consumer.kafka.epoch import KafkaEpoch
+    from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
 BATCH_LETTERS: Final = 200

@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from consumer.admin.replay.letter import Origin, forced, origin, replayed
 from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.errors import Fatal
-from consumer.kafka.epoch import open_epoch
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.transaction import was_fenced, write
 from schemas import Reason
 from schemas.names import BACKFILL
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from consumer.admin.replay.source import Original, Source
     from consumer.delivery.ports import Letter
     from consumer.jobs import Record
-    from consumer.kafka.epoch import KafkaEpoch
     from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
 BATCH_BYTES: Final = 8_000_000

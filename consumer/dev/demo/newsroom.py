@@ -15,7 +15,7 @@ from consumer.dev.demo.articles import request_event
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.client import answered_within, connection, first_contact
-from consumer.kafka.closing import close_producer
+from consumer.kafka.producer_close import close_producer
 from schemas import ContractError, Reason, names
 from schemas.cloudevents import write
 

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
 
 from consumer.errors import Fatal
-from consumer.kafka import lenient
+from consumer.kafka import lenient_headers
 from consumer.kafka.stretches import read_stretches
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def test_time_that_is_up_leaves_the_rest_unknown() -> None:
 async def test_a_header_that_is_no_text_switches_to_the_lenient_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """A header name that is not UTF-8 is read leniently from the second attempt on, and nothing is lost."""
     consumer = Consumer(p1=UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text"))
-    monkeypatch.setattr(lenient, "read_leniently", consumer._errors.clear)
+    monkeypatch.setattr(lenient_headers, "read_leniently", consumer._errors.clear)
 
     assert await read(consumer) == {WELL: (list(range(2, 8)), 8), BROKEN: (list(range(10)), 10)}
 

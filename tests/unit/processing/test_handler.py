@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from consumer.delivery.retry import Retries
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
-from consumer.kafka.progress import ProgressFeed
+from consumer.kafka.progress_publisher import ProgressFeed
 from consumer.processing.circuit_breaker import IN_A_ROW, Breaker, Ticket
 from consumer.processing.context import unwatched
 from consumer.processing.handler import Crew

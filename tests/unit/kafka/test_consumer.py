@@ -18,8 +18,8 @@ from aiokafka.errors import (
 from consumer.delivery.ports import BusError, Partition, PositionLost
 from consumer.errors import Fatal
 from consumer.jobs import Record
-from consumer.kafka import lenient
-from consumer.kafka.reader import KafkaReader
+from consumer.kafka import lenient_headers
+from consumer.kafka.consumer import KafkaReader
 
 HERE = Partition("requested", 3)
 TP = TopicPartition("requested", 3)
@@ -84,11 +84,11 @@ async def test_a_batch_that_cannot_be_read_is_the_bus_s_fault() -> None:
 
 async def test_a_header_name_that_is_not_utf8_makes_the_reader_lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one switches the process to lenient parsing; the read is to be repeated."""
-    monkeypatch.setattr(lenient, "_strict", True)
+    monkeypatch.setattr(lenient_headers, "_strict", True)
     with pytest.raises(BusError, match="leniently"):
         await KafkaReader(Consumer(UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"))).read(0.2, 10, [HERE])
 
-    assert not lenient._strict
+    assert not lenient_headers._strict
 
 
 @pytest.mark.parametrize("part", ["coordination", "heartbeat", "fetch"])

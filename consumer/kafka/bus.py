@@ -10,7 +10,7 @@ from aiokafka.errors import IllegalStateError
 
 from consumer.delivery.ports import BusError, Progress
 from consumer.kafka.client import committed_offsets
-from consumer.kafka.epoch import KafkaEpoch, open_epoch
+from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.table import read_table
 
 if TYPE_CHECKING:

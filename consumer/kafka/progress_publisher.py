@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumer.delivery.ports import BusError, Letter
 from consumer.kafka.client import answered_within, connection
-from consumer.kafka.closing import close_producer
+from consumer.kafka.producer_close import close_producer
 from consumer.processing.context import Teller
 from schemas import ArticleRevision, ImageProgress, names
 

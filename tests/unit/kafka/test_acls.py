@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.kafka.rights import Right, missing, worker_rights
+from consumer.kafka.acls import Right, missing, worker_rights
 from consumer.kafka.topics import LANES
 from consumer.settings import Settings
 from schemas import names

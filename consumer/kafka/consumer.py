@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from consumer.delivery.ports import BusError, Partition, PositionLost
 from consumer.jobs import Record
 from consumer.kafka.client import NO_RIGHTS, no_rights
-from consumer.kafka.lenient import read_leniently
+from consumer.kafka.lenient_headers import read_leniently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ from consumer import failpoints
 from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
 from consumer.failpoints import Place
 from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
-from consumer.kafka.closing import close_producer
+from consumer.kafka.producer_close import close_producer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 from consumer.delivery.ports import BusError
 from consumer.dev.embedded.server import free_ports
 from consumer.errors import Fatal
-from consumer.kafka.access import TokenFile, credentials, knock
+from consumer.kafka.auth import TokenFile, credentials, knock
 from consumer.kafka.client import first_contact
 from consumer.settings import KafkaSettings
 from tests.certificates import Authority
