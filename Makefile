@@ -36,7 +36,7 @@ check: install ## format, lint, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.generate --check
-	$(BIN)/python -m consumer.reference --check
+	$(BIN)/python -m consumer.settings.reference --check
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .
@@ -46,7 +46,7 @@ schemas: install ## write the generated parts of the contract
 	$(BIN)/python -m schemas.generate
 
 docs: install ## write the generated documents
-	$(BIN)/python -m consumer.reference
+	$(BIN)/python -m consumer.settings.reference
 
 chaos: install ## the crash matrix: an hour, goes on where it was ended; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos

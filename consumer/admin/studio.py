@@ -15,8 +15,8 @@ from consumer.pictures.renditions import write_png
 from consumer.pictures.sheet import contact_sheet
 from consumer.processing.prompting import make_brief
 from consumer.processing.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
-from consumer.resources import demo_model, is_demo_model
 from consumer.settings import EngineKind
+from consumer.settings.resources import demo_model, is_demo_model
 from schemas import ImageRequested, Reason
 from schemas.explain import explain
 

@@ -25,8 +25,8 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.metadata import MetadataRequest
 
 from consumer.errors import Fatal
-from consumer.secrets import SecretMissing, read_secret
 from consumer.settings import SaslMechanism
+from consumer.settings.secrets import SecretMissing, read_secret
 from schemas import Reason
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from consumer.errors import Fatal, Rejected
-from consumer.resources import bundled
 from consumer.settings import EngineKind
+from consumer.settings.resources import bundled
 from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, GuidanceScale, Scale, Side, Steps
 

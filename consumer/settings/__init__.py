@@ -17,8 +17,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, Field, HttpUrl, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from consumer.secrets import WithSecrets
 from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
+from consumer.settings.secrets import WithSecrets
 from schemas import names
 
 __all__ = [

@@ -28,7 +28,7 @@ from consumer.jobs import Record
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.topics import apply
 from consumer.processing.outcomes import Outbox
-from consumer.resources import bundled
+from consumer.settings.resources import bundled
 from schemas import Reason, names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.lanes import records

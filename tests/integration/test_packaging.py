@@ -77,7 +77,7 @@ def test_the_command_is_installed(installation: Installation) -> None:
 
 def test_the_model_that_ships_comes_along(installation: Installation, demo_model: Path) -> None:
     """The wheel holds the demo's model, to the last file, so that the demo and `generate` need no checkout."""
-    code = "import json; from consumer.resources import demo_model; print(json.dumps(str(demo_model())))"
+    code = "import json; from consumer.settings.resources import demo_model; print(json.dumps(str(demo_model())))"
     installed = Path(str(installation.ask(code)))
 
     assert ROOT not in installed.parents

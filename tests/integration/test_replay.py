@@ -21,7 +21,7 @@ from consumer.delivery.ports import Letter
 from consumer.failpoints import PASS, Place
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
-from consumer.resources import bundled
+from consumer.settings.resources import bundled
 from schemas import names
 from tests.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.lanes import asking, put, records

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from consumer import reference
 from consumer.cli import app
+from consumer.settings import reference
 from schemas.topics import load_topics
 
 ROOT = Path(__file__).resolve().parents[2]

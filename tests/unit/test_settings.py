@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from consumer.cli import app
-from consumer.secrets import SecretMissing, read_secret
 from consumer.settings import HttpSettings, Settings, load_settings, strangers
+from consumer.settings.secrets import SecretMissing, read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path

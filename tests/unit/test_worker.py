@@ -10,8 +10,8 @@ import pytest
 from consumer import worker
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
-from consumer.resources import bundled
 from consumer.settings import Settings
+from consumer.settings.resources import bundled
 from schemas import Reason
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.topics import Start, apply
 from consumer.lag.reader import open_lag_reader, total
-from consumer.resources import demo_model
 from consumer.settings import EngineKind, Settings
+from consumer.settings.resources import demo_model
 from consumer.storage import S3Store
 from schemas import Reason
 

@@ -9,8 +9,8 @@ import pytest
 from consumer.admin.checks import Verdict
 from consumer.admin.doctor import _styles
 from consumer.errors import Fatal
-from consumer.resources import bundled
 from consumer.settings import Settings
+from consumer.settings.resources import bundled
 
 if TYPE_CHECKING:
     from pathlib import Path

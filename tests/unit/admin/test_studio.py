@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer import resources
 from consumer.admin import studio
 from consumer.admin.studio import Wish, paint_one, paint_sheet
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from consumer.processing.styles import load_styles
-from consumer.settings import EngineKind, Settings
+from consumer.settings import EngineKind, Settings, resources
 from schemas import defaults
 
 if TYPE_CHECKING:

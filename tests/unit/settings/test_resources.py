@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer import resources
 from consumer.errors import Fatal
-from consumer.resources import bundled, demo_model, is_demo_model
+from consumer.settings import resources
+from consumer.settings.resources import bundled, demo_model, is_demo_model
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import find
 from hypothesis import strategies as st
 
-from consumer import reference
-from consumer.settings import Settings, load_settings
+from consumer.settings import Settings, load_settings, reference
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.reference import Setting
+    from consumer.settings.reference import Setting
 
 ALL = {setting.variable: setting for setting in reference.settings()}
 ROW = re.compile(r"^\| `(LEADART_\w+__\w+)` \| (.+) \| (.+) \| (.+) \|$", re.MULTILINE)

@@ -12,7 +12,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent / "ops"
 _DEMO_MODELS = (_PACKAGE / "bundled" / "demo-model", _CHECKOUT / "demo-model" / "model")
 

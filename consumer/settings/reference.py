@@ -1,4 +1,4 @@
-"""`python -m consumer.reference [--check]`: the configuration reference, made from the settings so that it can't drift.
+"""The configuration reference, generated from the settings: `python -m consumer.settings.reference [--check]`.
 
 Writes `docs/configuration.md` and the marked table of `README.md`; `--check` writes nothing, names what is out of date
 and exits 1.
@@ -19,7 +19,7 @@ from consumer.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "configuration.md"
 README = ROOT / "README.md"
 
@@ -133,7 +133,7 @@ def readme(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the two files; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m consumer.reference", description="Make the configuration reference."
+        prog="python -m consumer.settings.reference", description="Make the configuration reference."
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
     check = parser.parse_args(arguments).check
