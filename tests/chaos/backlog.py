@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from schemas import names
 from schemas.cloudevents import Event, write
 from tests.chaos.load import Asked
-from tests.harness import request_data
+from tests.support.harness import request_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.harness import Cms, Site
+    from tests.support.harness import Cms, Site
 
 RECIPES = 20
 REUSED_EVERY = 5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tests.chaos.load import Asked
-    from tests.harness import Cms
+    from tests.support.harness import Cms
 
 FETCHES = 8
 FETCH_SECONDS = 10.0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.harness import request_data
+from tests.support.harness import request_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.harness import Cms
+    from tests.support.harness import Cms
 
 REQUESTS = 42
 """In each cell, published in three parts: before, up to, and after the strike."""

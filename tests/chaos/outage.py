@@ -16,7 +16,7 @@ from tests.chaos.load import make_load, publish
 from tests.chaos.sampling import sampled
 from tests.chaos.servers import ordinary
 from tests.chaos.site import empty, newsroom, prepare
-from tests.harness import Site
+from tests.support.harness import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.chaos.load import Asked
     from tests.chaos.sampling import Sample, Sampler
     from tests.chaos.servers import Servers
-    from tests.harness import Cms, WorkerProcess
+    from tests.support.harness import Cms, WorkerProcess
 
 AWAY_SECONDS = 120.0
 SETTLE_SECONDS = 20.0

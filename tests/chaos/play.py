@@ -18,7 +18,7 @@ from tests.chaos.results import Result
 from tests.chaos.scene import Scene
 from tests.chaos.site import empty, newsroom, prepare
 from tests.chaos.strikes import SESSION_SECONDS
-from tests.harness import Site, cms
+from tests.support.harness import Site, cms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -13,7 +13,7 @@ from consumer.failpoints import PASS, Place
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
-from tests.harness import BOUND
+from tests.support.harness import BOUND
 
 if TYPE_CHECKING:
     import random
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.fleet import Fleet
     from tests.chaos.servers import Servers
-    from tests.harness import Cms, Site, WorkerProcess
+    from tests.support.harness import Cms, Site, WorkerProcess
 
 LOOK_SECONDS = 0.002
 """Between two looks for a hit: a commit is in flight for a few milliseconds only."""

@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from consumer.kafka.topics import Start, apply
 from consumer.storage import S3Store
 from schemas import names
-from tests.harness import Cms
+from tests.support.harness import Cms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.harness import Site
+    from tests.support.harness import Site
 
 PUBLISH_SECONDS = 180
 

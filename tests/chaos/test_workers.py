@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from schemas import names
-from tests.harness import Cms, Site, WorkerProcess, cms, request_data
+from tests.support.harness import Cms, Site, WorkerProcess, cms, request_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

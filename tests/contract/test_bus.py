@@ -17,7 +17,7 @@ from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names
-from tests.harness import BOUND, Site
+from tests.support.harness import BOUND, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,7 @@ from consumer.testing.bus import MemoryBus
 from consumer.testing.group import MemoryGroup
 from consumer.testing.reader import MemoryReader
 from schemas import names
-from tests.harness import BOUND, Site
+from tests.support.harness import BOUND, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

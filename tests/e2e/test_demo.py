@@ -14,8 +14,8 @@ import pytest
 
 from consumer.dev.demo.articles import load_edition
 from schemas import names
-from tests.e2e.commands import leadart
-from tests.harness import Site, cms, request_data
+from tests.support.commands import leadart
+from tests.support.harness import Site, cms, request_data
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 
 from consumer.dev.demo.room import MARK
 from consumer.settings import load_settings
-from tests.e2e.commands import Command, leadart
+from tests.support.commands import Command, leadart
 
 if TYPE_CHECKING:
     from pathlib import Path

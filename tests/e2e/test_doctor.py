@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.harness import Site
+from tests.support.harness import Site
 
 if TYPE_CHECKING:
     from consumer.dev.embedded.kafka import KafkaServer

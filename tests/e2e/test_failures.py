@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.failpoints import PASS, Place
 from schemas import names
-from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

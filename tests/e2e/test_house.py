@@ -14,7 +14,7 @@ from consumer.engine import open_engine
 from consumer.jobs import Adapter, Lane, Recipe
 from consumer.settings import EngineSettings
 from palette import share_in_palette
-from tests.samples import recipe_of
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.harness import Cms, Site, answer, cms, request_data, workers
+from tests.support.harness import Cms, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schemas import names
-from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path

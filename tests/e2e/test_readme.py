@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from schemas import names
-from tests.harness import BOUND, Site, workers
+from tests.support.harness import BOUND, Site, workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

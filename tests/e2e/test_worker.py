@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from schemas import names
-from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path

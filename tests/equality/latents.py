@@ -9,7 +9,7 @@ import pytest
 
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
-from tests.denoising import CORPUS, Session, keeping_latents, psnr, stock
+from tests.support.denoising import CORPUS, Session, keeping_latents, psnr, stock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

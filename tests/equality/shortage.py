@@ -10,8 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from consumer.engine.protocol import Painted
-from tests.denoising import Session, psnr
-from tests.samples import recipe_of
+from tests.support.denoising import Session, psnr
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

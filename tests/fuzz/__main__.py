@@ -16,7 +16,7 @@ from consumer.dev.embedded import KafkaServer, S3Server
 from tests.fuzz.corpus import SEED, corpus
 from tests.fuzz.run import fuzz
 from tests.fuzz.tables import markdown, rows
-from tests.harness import Site
+from tests.support.harness import Site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumer.settings import StorageSettings
-    from tests.harness import WorkerProcess
+    from tests.support.harness import WorkerProcess
 
 LINE_BYTES: Final = 16_384
 OBJECT: Final = re.compile(

@@ -17,7 +17,7 @@ from tests.fuzz.corpus import VALID
 from tests.fuzz.exposure import object_problems, worker_problems
 from tests.fuzz.publisher import open_publisher
 from tests.fuzz.verdict import TAKEN, Findings, judge, letters_by_origin
-from tests.harness import BOUND, cms, workers
+from tests.support.harness import BOUND, cms, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.fuzz.case import Case
     from tests.fuzz.publisher import Place, Publisher
-    from tests.harness import Cms, Site, WorkerProcess
+    from tests.support.harness import Cms, Site, WorkerProcess
 
 WAVE: Final = 500
 """Records published at once; the next wave begins when this one's valid requests have their pictures."""

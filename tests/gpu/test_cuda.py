@@ -10,8 +10,8 @@ import torch
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
-from tests.denoising import CORPUS, Session, keeping_latents, psnr, stock
-from tests.samples import recipe_of
+from tests.support.denoising import CORPUS, Session, keeping_latents, psnr, stock
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acls import documented, revocable, with_each_missing
-from tests.guarded import GuardedKafka
+from tests.support.acls import documented, revocable, with_each_missing
+from tests.support.guarded import GuardedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

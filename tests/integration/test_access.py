@@ -11,16 +11,16 @@ import pytest
 
 from consumer.errors import Fatal
 from consumer.kafka.client import open_admin
-from tests.certificates import Authority
-from tests.guarded import CLIENT, LORD, password_of, token
-from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.certificates import Authority
+from tests.support.guarded import CLIENT, LORD, password_of, token
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from consumer.dev.embedded.s3 import S3Server
-    from tests.guarded import GuardedKafka
+    from tests.support.guarded import GuardedKafka
 
 Env = dict[str, str]
 KEY_PASSWORD = "hush-key-hush"

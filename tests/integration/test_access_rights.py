@@ -22,17 +22,17 @@ from consumer.kafka.topics import LANES
 from consumer.processing.outcomes import Outbox
 from consumer.settings import KafkaSettings
 from schemas import Reason, names
-from tests.acls import documented, grant, lacking, revocable, revoked, with_each_missing
-from tests.guarded import password_of
-from tests.harness import BOUND, Cms, Site, WorkerProcess, answer, request_data, workers
+from tests.support.acls import documented, grant, lacking, revocable, revoked, with_each_missing
+from tests.support.guarded import password_of
+from tests.support.harness import BOUND, Cms, Site, WorkerProcess, answer, request_data, workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from consumer.dev.embedded.s3 import S3Server
-    from tests.acls import Acl
-    from tests.guarded import GuardedKafka
+    from tests.support.acls import Acl
+    from tests.support.guarded import GuardedKafka
 
 DOCTOR_ONLY = "DescribeConfigs"
 RIGHTS = documented()

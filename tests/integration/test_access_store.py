@@ -20,8 +20,8 @@ from consumer.jobs import Rendition
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from schemas import Reason
-from tests.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
-from tests.samples import RECIPE
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.samples import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,8 +30,8 @@ from consumer.kafka.topics import apply
 from consumer.processing.outcomes import Outbox
 from consumer.settings.resources import bundled
 from schemas import Reason, names
-from tests.harness import BOUND, Site, answer, cms, request_data, workers
-from tests.lanes import records
+from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.lanes import records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.fuzz.corpus import KINDS, VALID, corpus
 from tests.fuzz.run import fuzz
 from tests.fuzz.verdict import Verdict
-from tests.harness import Site
+from tests.support.harness import Site
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.harness import Cms, Site, answer, cms, request_data, workers
+from tests.support.harness import Cms, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,8 +24,8 @@ from consumer.lag.reader import Look, PartitionLag, open_lag_reader
 from consumer.lag.status import Verdict
 from consumer.lag.throughput import NOTHING_MEASURED, TAIL, measure
 from schemas import names
-from tests.e2e.commands import leadart
-from tests.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.commands import leadart
+from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ import pytest
 from consumer import __version__
 from consumer.processing.styles import load_styles
 from schemas import names
-from tests.harness import Site, answer, cms, request_data, workers
+from tests.support.harness import Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from consumer.dev.embedded.kafka import KafkaServer

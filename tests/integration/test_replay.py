@@ -23,8 +23,8 @@ from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
 from consumer.settings.resources import bundled
 from schemas import names
-from tests.harness import BOUND, Site, answer, cms, request_data, workers
-from tests.lanes import asking, put, records
+from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.lanes import asking, put, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,9 +18,9 @@ from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
 from consumer.processing.outcomes import Outbox
 from schemas import Reason, names
-from tests.harness import Site, answer, cms, request_data, workers
-from tests.kafka_tools import consumer_groups
-from tests.lanes import put, records
+from tests.support.harness import Site, answer, cms, request_data, workers
+from tests.support.kafka_tools import consumer_groups
+from tests.support.lanes import put, records
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from consumer.errors import Overloaded
 from consumer.jobs import Rendition
 from consumer.storage import S3Store, manifest_key, public_policy
 from schemas import Reason
-from tests.samples import RECIPE
+from tests.support.samples import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

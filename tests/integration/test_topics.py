@@ -17,7 +17,7 @@ from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
 from consumer.lag.reader import open_lag_reader, total
 from schemas import Reason, names
-from tests.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path

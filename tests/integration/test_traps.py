@@ -19,7 +19,7 @@ from consumer.failpoints import Place
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
-from tests.harness import BOUND, Cms, Site, WorkerProcess, cms, request_data, workers
+from tests.support.harness import BOUND, Cms, Site, WorkerProcess, cms, request_data, workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -21,7 +21,7 @@ from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.topics import apply
 from schemas import names
-from tests.harness import BOUND, Site
+from tests.support.harness import BOUND, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

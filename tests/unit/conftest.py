@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.settings import MemoryPolicy
-from tests.samples import recipe_of
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

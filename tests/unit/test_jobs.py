@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consumer.jobs import Adapter, ModelIdentity, Recipe
-from tests.samples import RECIPE
+from tests.support.samples import RECIPE
 
 _DIGITS = st.text("0123456789abcdef", min_size=64, max_size=64)
 _SCALES = st.floats(-2, 2)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 from consumer.engine.runtime.tiny import build_tiny_model
-from tests.checkpoints import base_state, house_state, original, write
+from tests.support.checkpoints import base_state, house_state, original, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from consumer.errors import Fatal
 from consumer.kafka.auth import TokenFile, credentials, knock
 from consumer.kafka.client import first_contact
 from consumer.settings import KafkaSettings
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from consumer.engine.protocol import Drop, Painted, Running, Step
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
-from tests.denoising import Session
-from tests.samples import recipe_of
+from tests.support.denoising import Session
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

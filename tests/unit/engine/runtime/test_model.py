@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.checkpoints import State
+    from tests.support.checkpoints import State
 
 
 @pytest.fixture

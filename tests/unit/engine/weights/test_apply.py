@@ -12,7 +12,7 @@ from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.source import open_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.checkpoints import base_state, house_state, original, write
+from tests.support.checkpoints import base_state, house_state, original, write
 
 if TYPE_CHECKING:
     from pathlib import Path

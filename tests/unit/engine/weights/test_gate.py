@@ -15,7 +15,7 @@ from consumer.engine.weights.source import open_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
-from tests.checkpoints import State, house_state, original, write
+from tests.support.checkpoints import State, house_state, original, write
 
 if TYPE_CHECKING:
     from consumer.engine.weights.report import Report

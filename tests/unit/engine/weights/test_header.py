@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from consumer.engine.weights.header import HEADER_CAP, read_header
 from consumer.errors import Fatal
 from schemas import Reason
-from tests.checkpoints import entry, raw
+from tests.support.checkpoints import entry, raw
 
 if TYPE_CHECKING:
     from pathlib import Path

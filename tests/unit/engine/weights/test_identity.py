@@ -10,7 +10,7 @@ from consumer.engine.weights import identify, identify_house
 from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.checkpoints import house_state, write
+from tests.support.checkpoints import house_state, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from consumer.engine.weights.lora import pair_up
 from consumer.engine.weights.source import open_source
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
-from tests.checkpoints import State, base_state, house_state, write
+from tests.support.checkpoints import State, base_state, house_state, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

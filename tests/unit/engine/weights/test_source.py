@@ -8,7 +8,7 @@ import pytest
 
 from consumer.engine.weights.source import model_shapes, open_source
 from consumer.errors import Fatal
-from tests.checkpoints import base_state, entry, raw, write
+from tests.support.checkpoints import base_state, entry, raw, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from consumer.engine.weights.source import check_base, model_shapes, open_source
 from consumer.engine.weights.wanted import wanted_shapes
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.checkpoints import base_state, house_state, write
+from tests.support.checkpoints import base_state, house_state, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import torch
 
 from consumer.dev.bench.engine.flops import FlopCount
 from consumer.engine.runtime.sample import filled
-from tests.samples import recipe_of
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from consumer.engine.runtime.model import Model

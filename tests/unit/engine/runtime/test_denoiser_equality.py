@@ -12,7 +12,7 @@ from consumer.engine.protocol import Paint
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings, MemoryPolicy
-from tests.denoising import CORPUS, Session, companies, keeping_latents, psnr, stock
+from tests.support.denoising import CORPUS, Session, companies, keeping_latents, psnr, stock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from consumer.errors import Fatal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.checkpoints import State
+    from tests.support.checkpoints import State
 
 TO_Q, TO_K = "layers.1.attention.to_q", "layers.1.attention.to_k"
 

@@ -11,12 +11,12 @@ from consumer.delivery.ports import Letter
 from consumer.jobs import Record
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.harness import BOUND, request_data
+from tests.support.harness import BOUND, request_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.harness import Site
+    from tests.support.harness import Site
 
 
 def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **parts: Any) -> Letter:

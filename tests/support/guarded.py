@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from consumer.dev.embedded import KafkaServer
 from consumer.dev.embedded.server import free_ports
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

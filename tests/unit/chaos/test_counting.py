@@ -13,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from schemas import names
 from tests.chaos.counting import count
 from tests.chaos.load import Asked, make_load
-from tests.harness import Cms, Site
+from tests.support.harness import Cms, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

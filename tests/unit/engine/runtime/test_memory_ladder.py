@@ -16,9 +16,9 @@ from consumer.engine.runtime.step_scheduler import Call
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
-from tests.denoising import Session, psnr
 from tests.equality.shortage import ALIKE_DB, harm, paint
-from tests.samples import recipe_of
+from tests.support.denoising import Session, psnr
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-DOCUMENT = Path(__file__).parents[1] / "docs/operations/access.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 
 _RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
 _PATTERNS = {"literal": 3, "prefixed": 4}

@@ -25,9 +25,9 @@ from consumer.testing.broker import MemoryBroker
 from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup
 from schemas import names
-from tests.burrow import Burrow, Status
 from tests.simulation.schedule import LANES, REQUESTED, Ask, Ending, Schedule
 from tests.simulation.worker import OUT, Worker
+from tests.support.burrow import Burrow, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ from consumer.engine.runtime.decoder import decode
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
-from tests.samples import recipe_of
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,8 +14,8 @@ from consumer.engine.weights.apply import House, load_adapters, use_adapters
 from consumer.jobs import Adapter, Lane
 from consumer.settings import MemoryPolicy
 from schemas import Reason
-from tests.denoising import Session, keeping_latents, psnr, stock
-from tests.samples import recipe_of
+from tests.support.denoising import Session, keeping_latents, psnr, stock
+from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
     from pathlib import Path

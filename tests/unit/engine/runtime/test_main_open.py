@@ -15,7 +15,7 @@ from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from consumer.settings import EngineSettings
-from tests.checkpoints import house_state, original, write
+from tests.support.checkpoints import house_state, original, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
