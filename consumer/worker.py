@@ -16,10 +16,10 @@ import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Heads
-from consumer.delivery.poll_loop import Intake
+from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
-from consumer.delivery.restore import Pace
-from consumer.delivery.retry import Retries
+from consumer.delivery.restore import OwnerTiming
+from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
 from consumer.kafka.acls import check_rights
@@ -198,14 +198,14 @@ class _Shift:
         if await self._troubles.outlast(Operation.GREET, store.addresses_end_early):
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
-    async def _stop(self, intake: Intake, crew: Crew) -> None:
+    async def _stop(self, intake: PollLoop, crew: Crew) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
         intake.stop()
         self._scheduler.close()
         await crew.finish(self._settings.worker.shutdown_grace_seconds)
         await intake.close_shards()
 
-    def _services(self, intake: Intake) -> list[Coroutine[None, None, None]]:
+    def _services(self, intake: PollLoop) -> list[Coroutine[None, None, None]]:
         stages = self._stages
         beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
         stages.health.live["loop"] = beat
@@ -238,17 +238,17 @@ class _Shift:
             pipeline=pipeline,
             breaker=self._breaker,
             troubles=self._troubles,
-            retries=Retries(self._settings),
+            retries=RetryPolicy(self._settings),
             outbox=self._outbox,
             progress=self._progress,
             metrics=self._stages.metrics,
             poison_deaths=worker.poison_deaths,
         )
 
-    def _intake(self, crew: Crew) -> Intake:
+    def _intake(self, crew: Crew) -> PollLoop:
         stages, settings = self._stages, self._settings
         reader, bus = self._clients()
-        pace = Pace(transaction=settings.kafka.transaction_timeout_seconds)
+        pace = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
         table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
         owners = {
             shard: ShardOwner(shard, self._lanes, bus=bus, crew=crew, heads=Heads(table, group, shard), pace=pace)
@@ -256,7 +256,7 @@ class _Shift:
         }
         polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         stages.health.live["poll"] = polled
-        return Intake(
+        return PollLoop(
             reader,
             self._lanes,
             owners,
@@ -270,7 +270,7 @@ class _Shift:
         bus = KafkaBus(self._settings.kafka, stages.consumer, stages.admin, self._lanes)
         return KafkaReader(stages.consumer), bus
 
-    def _tell_health(self, intake: Intake) -> None:
+    def _tell_health(self, intake: PollLoop) -> None:
         ready, engine = self._stages.health.ready, self._stages.engine
         ready.pop("start")
         ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"

@@ -8,8 +8,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.admin.checks import Finding, Verdict
-from consumer.delivery.offset_metadata import ProgressUnreadable, read_note
-from consumer.delivery.ports import MAX_LETTER_BYTES, UNCOMMITTED
+from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
+from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED
 from consumer.kafka.acls import check_rights
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
@@ -91,8 +91,8 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
         Finding("lanes", Verdict.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered")
         for name in compacted
     ]
-    if lanes > MAX_LETTER_BYTES - HEADER_ROOM:
-        message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_LETTER_BYTES}"
+    if lanes > MAX_RECORD_BYTES - HEADER_ROOM:
+        message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_RECORD_BYTES}"
         findings.append(Finding("sizes", Verdict.FAILURE, message))
     outcomes = min(limits[name] for name, spec in specs.items() if spec.kind == "outcome")
     if outcomes < EVENT_BYTES:
@@ -109,8 +109,8 @@ async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, coun
     committed = await committed_offsets(admin, settings.kafka, partitions)
     for tp, progress in committed.items():
         try:
-            read_note(progress)
-        except ProgressUnreadable as error:
+            read_metadata(progress)
+        except MetadataUnreadable as error:
             message = f"{tp.topic}:{tp.partition}: {error}: leadart topics forget-progress {tp.topic}:{tp.partition}"
             return Finding("group", Verdict.FAILURE, message)
     unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
-from consumer.delivery.ports import BusError, Letter
+from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.kafka.client import open_admin
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.table import read_table
@@ -59,7 +59,7 @@ async def reset_heads(settings: Settings, found: list[Found]) -> None:
         async with open_epoch(settings.kafka, str(one.partition), one.partition) as epoch:
             await epoch.begin()
             key = head_key(settings.kafka.group_id, one.slot)
-            await epoch.write([Letter(topic, one.partition, key, None, ())])
+            await epoch.write([OutgoingRecord(topic, one.partition, key, None, ())])
             await epoch.commit()
 
 
@@ -83,7 +83,7 @@ async def move_heads(settings: Settings) -> int:
             letters = [
                 letter
                 for old, new, key, value in moves[start : start + _MOVED_AT_ONCE]
-                for letter in (Letter(topic, new, key, value, ()), Letter(topic, old, key, None, ()))
+                for letter in (OutgoingRecord(topic, new, key, value, ()), OutgoingRecord(topic, old, key, None, ()))
             ]
             await epoch.write(letters)
             await epoch.commit()

@@ -10,7 +10,7 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from consumer.delivery.ports import Settlement
+    from consumer.delivery.ports import RecordResult
     from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ class BatchLimit:
         self._records = MOST_RECORDS
         self._bytes = MOST_BYTES
 
-    def admits(self, settlement: Settlement, records: int, size: int) -> bool:
+    def admits(self, settlement: RecordResult, records: int, size: int) -> bool:
         """True if the settlement may join so many others whose letters have so many bytes; the first always may."""
         return not records or (records < self._records and size + settlement.size <= self._bytes)
 
@@ -40,7 +40,7 @@ class BatchLimit:
         self._records = min(2 * self._records, MOST_RECORDS)
 
 
-def instead_of(record: Record, settlement: Settlement) -> Settlement:
+def instead_of(record: Record, settlement: RecordResult) -> RecordResult:
     """Return what is settled in place of letters that the broker never takes. Raises `Fatal` where nothing is left."""
     if settlement.fallback is None:
         raise Fatal(

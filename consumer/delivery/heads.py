@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from consumer.delivery.ports import Letter
+from consumer.delivery.ports import OutgoingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -119,10 +119,12 @@ class Heads:
         found = {slot: self._changed[slot] for slot in slots if slot in self._changed}
         return {slot: head for slot, head in found.items() if head != self._known.get(slot)}
 
-    def letters(self, heads: Mapping[Slot, Head]) -> list[Letter]:
+    def letters(self, heads: Mapping[Slot, Head]) -> list[OutgoingRecord]:
         """Return the records that tell the group of these heads."""
         return [
-            Letter(self._topic, self._shard, head_key(self._group_id, slot), json.dumps(head._asdict()).encode(), ())
+            OutgoingRecord(
+                self._topic, self._shard, head_key(self._group_id, slot), json.dumps(head._asdict()).encode(), ()
+            )
             for slot, head in heads.items()
         ]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from consumer.delivery.ports import MAX_LETTER_BYTES
+from consumer.delivery.ports import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
     from consumer.delivery.heads import Claim
-    from consumer.delivery.ports import BusError, Settlement
+    from consumer.delivery.ports import BusError, RecordResult
     from consumer.jobs import Record
 
 TELL_SECONDS = 5.0
@@ -36,20 +36,20 @@ class InHand(Protocol):
     def deaths(self) -> int:
         """How many processes died with this record in their engine."""
 
-    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+    def claims(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
         """Say what a valid request lays claim to; False if a newer revision is known, and all is done.
 
         `superseded` makes the settlement for a newer revision; the work is withdrawn when one comes later.
         """
 
-    def settle(self, settlement: Settlement) -> None:
+    def settle(self, settlement: RecordResult) -> None:
         """Hand over what the record causes; called once, when the work is done."""
 
     def in_engine(self) -> AbstractContextManager[Callable[[], Awaitable[None]]]:
         """Hold this while the record is in the engine; what it yields waits until the group knows: a death counts."""
 
 
-class Crew(Protocol):
+class RecordHandler(Protocol):
     """Who works on records and hears what became of them."""
 
     @property
@@ -65,7 +65,7 @@ class Crew(Protocol):
     def begin(self, hand: InHand) -> Callable[[bool], None]:
         """Start work. Returns what withdraws it (True: even when running)."""
 
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
         """The settlement was committed, `seconds` after it was handed over."""
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
@@ -75,11 +75,15 @@ class Crew(Protocol):
         """A transaction went through."""
 
 
-class Work:
+class InFlightRecord:
     """A record in hand, across epochs: what its owner keeps of it."""
 
     def __init__(
-        self, record: Record, deaths: int, wake: Callable[[], None], judge: Callable[[Work], bool] = lambda _work: True
+        self,
+        record: Record,
+        deaths: int,
+        wake: Callable[[], None],
+        judge: Callable[[InFlightRecord], bool] = lambda _work: True,
     ) -> None:
         self.record = record
         self.deaths = deaths
@@ -87,12 +91,12 @@ class Work:
         self.claim: Claim | None = None
         self.spared = self.superseded = False
         self.withdraw: Callable[[bool], None] = lambda _running: None
-        self.settlement: Settlement | None = None
+        self.settlement: RecordResult | None = None
         self.settled_at = 0.0
         self.exposure: asyncio.Future[None] | None = None
         self._wake = wake
         self._judge = judge
-        self._superseded_by: Callable[[int], Settlement] | None = None
+        self._superseded_by: Callable[[int], RecordResult] | None = None
         self._inside = 0
         self._dropped = False
 
@@ -106,7 +110,7 @@ class Work:
         """True while it is being painted, or about to be."""
         return self._inside > 0
 
-    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+    def claims(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
         """Take the claim, and let it be judged."""
         self.claim, self._superseded_by = claim, superseded
         return self._dropped or self._judge(self)
@@ -120,11 +124,11 @@ class Work:
         self.superseded = True
         self._let_in()
 
-    def settle(self, settlement: Settlement) -> None:
+    def settle(self, settlement: RecordResult) -> None:
         """Take the result; that of a record that is no longer in hand, or superseded, is dropped."""
         if self._dropped or self.superseded:
             return
-        if settlement.fallback and any(letter.size > MAX_LETTER_BYTES for letter in settlement.letters):
+        if settlement.fallback and any(letter.size > MAX_RECORD_BYTES for letter in settlement.letters):
             log.error(
                 "announcement_too_large",
                 topic=self.record.topic,

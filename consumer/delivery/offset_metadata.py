@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from consumer.delivery.ports import Progress
+    from consumer.delivery.ports import CommittedOffset
 
 VERSION = "v1"
 
@@ -27,12 +27,12 @@ _RISK = re.compile(r"(\d{1,6})\.(\d{1,3})(!?)", re.ASCII)
 _TROUBLE = re.compile(r"[a-z0-9_]{0,64}", re.ASCII)
 
 
-class ProgressUnreadable(ValueError):
+class MetadataUnreadable(ValueError):
     """The commit's metadata is not ours or does not fit its offset."""
 
 
 @dataclass(frozen=True, slots=True)
-class Risk:
+class EngineExposure:
     """A record that may end its process: how many it was in the engine of when they died, and whether it is now."""
 
     deaths: int
@@ -40,15 +40,15 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class OffsetMetadata:
     """The metadata of one commit, with offsets and not distances."""
 
     finished: Collection[int] = frozenset()
-    risks: Mapping[int, Risk] = field(default_factory=dict)
+    risks: Mapping[int, EngineExposure] = field(default_factory=dict)
     trouble: str = ""
 
 
-def write_note(base: int, note: Note) -> str:
+def write_metadata(base: int, note: OffsetMetadata) -> str:
     """Write the note for a commit at `base`; with nothing to say it is an empty string."""
     risks = ",".join(
         f"{offset - base}.{min(risk.deaths, 999)}{'!' if risk.exposed else ''}" for offset, risk in note.risks.items()
@@ -59,20 +59,20 @@ def write_note(base: int, note: Note) -> str:
     return ":".join([VERSION, str(base), *parts]) if parts else ""
 
 
-def read_note(progress: Progress) -> Note:
-    """Read a note back. Raises `ProgressUnreadable` rather than guess: a wrong guess doubles outcomes."""
+def read_metadata(progress: CommittedOffset) -> OffsetMetadata:
+    """Read a note back. Raises `MetadataUnreadable` rather than guess: a wrong guess doubles outcomes."""
     if not progress.metadata:
-        return Note()
+        return OffsetMetadata()
     version, _, rest = progress.metadata.partition(":")
     base, *parts = rest.split(":")
     if version != VERSION or not base.isascii() or not base.isdecimal() or not 1 <= len(parts) <= 3:
-        raise ProgressUnreadable(f"metadata {progress.metadata[:40]!r} is not leadart's")
+        raise MetadataUnreadable(f"metadata {progress.metadata[:40]!r} is not leadart's")
     if int(base) != progress.offset:
-        raise ProgressUnreadable(f"metadata is for offset {base}, but the commit is at {progress.offset}")
+        raise MetadataUnreadable(f"metadata is for offset {base}, but the commit is at {progress.offset}")
     bitmap, risks, trouble = [*parts, "", ""][:3]
     if not _TROUBLE.fullmatch(trouble):
-        raise ProgressUnreadable(f"{trouble[:40]!r} is no reason code")
-    return Note(_offsets(progress.offset, bitmap), _risks(progress.offset, risks), trouble)
+        raise MetadataUnreadable(f"{trouble[:40]!r} is no reason code")
+    return OffsetMetadata(_offsets(progress.offset, bitmap), _risks(progress.offset, risks), trouble)
 
 
 def _bitmap(base: int, finished: Collection[int]) -> str:
@@ -86,18 +86,18 @@ def _offsets(base: int, encoded: str) -> set[int]:
     try:
         bitmap = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ProgressUnreadable(f"the bitmap is not base64: {error}") from error
+        raise MetadataUnreadable(f"the bitmap is not base64: {error}") from error
     if len(bitmap) > MAX_SPAN // 8:
-        raise ProgressUnreadable(f"the bitmap has {len(bitmap)} bytes")
+        raise MetadataUnreadable(f"the bitmap has {len(bitmap)} bytes")
     bits = int.from_bytes(bitmap, "little")
     return {base + index for index in range(bits.bit_length()) if bits >> index & 1}
 
 
-def _risks(base: int, encoded: str) -> dict[int, Risk]:
+def _risks(base: int, encoded: str) -> dict[int, EngineExposure]:
     risks = {}
     for entry in encoded.split(",") if encoded else []:
         found = _RISK.fullmatch(entry)
         if not found:
-            raise ProgressUnreadable(f"{entry[:40]!r} is no record at risk")
-        risks[base + int(found[1])] = Risk(int(found[2]), bool(found[3]))
+            raise MetadataUnreadable(f"{entry[:40]!r} is no record at risk")
+        risks[base + int(found[1])] = EngineExposure(int(found[2]), bool(found[3]))
     return risks

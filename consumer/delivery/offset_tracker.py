@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from consumer.delivery.offset_metadata import MAX_SPAN, Note, Risk, read_note, write_note
-from consumer.delivery.ports import Progress
+from consumer.delivery.offset_metadata import MAX_SPAN, EngineExposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.ports import CommittedOffset
 
 MAX_RECORDS = 1024
 """Records above the lowest unfinished one, finished or not, at which admission stops."""
@@ -23,23 +23,23 @@ MAX_RISKS = 64
 
 
 @dataclass(slots=True)
-class Ledger:
+class OffsetTracker:
     """One partition's books within one epoch of its owner."""
 
-    committed: Progress
+    committed: CommittedOffset
     next_offset: int
     unfinished: dict[int, None] = field(default_factory=dict)
     """Delivered and not finished; the first key is the lowest, because records are delivered in their order."""
     finished: set[int] = field(default_factory=set)
-    risks: dict[int, Risk] = field(default_factory=dict)
+    risks: dict[int, EngineExposure] = field(default_factory=dict)
     """Records in the engine, and those that were in it when a process died."""
     trouble: str = ""
     """What kept the last owner from working, as it told the group."""
 
     @classmethod
-    def restore(cls, progress: Progress) -> Ledger:
-        """Open the books where the group left them. Raises `ProgressUnreadable`."""
-        note = read_note(progress)
+    def restore(cls, progress: CommittedOffset) -> OffsetTracker:
+        """Open the books where the group left them. Raises `MetadataUnreadable`."""
+        note = read_metadata(progress)
         return cls(progress, progress.offset, {}, set(note.finished), dict(note.risks), note.trouble)
 
     def deliver(self, offset: int) -> bool:
@@ -67,7 +67,7 @@ class Ledger:
         known = self.risks.get(offset)
         if known is None and (len(self.risks) >= MAX_RISKS or offset - self.lowest >= MAX_SPAN):
             return False
-        self.risks[offset] = Risk(known.deaths if known else 0, exposed=True)
+        self.risks[offset] = EngineExposure(known.deaths if known else 0, exposed=True)
         return True
 
     def spare(self, offset: int) -> bool:
@@ -76,7 +76,7 @@ class Ledger:
         if risk is None or not risk.exposed:
             return False
         if risk.deaths:
-            self.risks[offset] = Risk(risk.deaths, exposed=False)
+            self.risks[offset] = EngineExposure(risk.deaths, exposed=False)
         else:
             del self.risks[offset]
         return True
@@ -103,7 +103,7 @@ class Ledger:
         """
         return next(iter(self.unfinished), self.next_offset)
 
-    def close_up(self, trouble: str = "") -> Progress:
+    def close_up(self, trouble: str = "") -> CommittedOffset:
         """Return what to commit now, and forget the finished offsets below the lowest.
 
         `trouble` is told to whoever reads the group's offsets: what keeps this worker from working, as a reason code.
@@ -111,7 +111,9 @@ class Ledger:
         lowest = self.lowest
         self.finished = {offset for offset in self.finished if offset >= lowest}
         self.risks = {offset: risk for offset, risk in self.risks.items() if offset >= lowest}
-        return Progress(lowest, write_note(lowest, Note(frozenset(self.finished), self.risks, trouble)))
+        return CommittedOffset(
+            lowest, write_metadata(lowest, OffsetMetadata(frozenset(self.finished), self.risks, trouble))
+        )
 
     @property
     def idle(self) -> bool:

@@ -34,7 +34,7 @@ REVOKE_SECONDS = 15.0
 """How long a rebalance waits for an owner's transaction before it is cut off; below the rebalance timeout."""
 
 
-class Intake:
+class PollLoop:
     """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop."""
 
     def __init__(  # noqa: PLR0913 - what it feeds, and how much of it

@@ -18,12 +18,12 @@ UNCOMMITTED = -1
 """The offset a broker answers for a partition the group never committed."""
 
 
-MAX_LETTER_BYTES = 1_000_000
+MAX_RECORD_BYTES = 1_000_000
 """Largest record the worker writes: a dead letter holds a whole original and stays below its topic's limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingRecord:
     """One record to be written. `partition` is always the shard's own number."""
 
     topic: str
@@ -40,15 +40,15 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class RecordResult:
     """What a finished record causes: everything in `letters` becomes visible together with its offset, or nothing.
 
     `fallback` makes what is settled instead if the broker will never take `letters`; without one there is nothing left
     to try. `facts` go into the log line that tells of it. `announces`: its letters announce pictures.
     """
 
-    letters: tuple[Letter, ...]
-    fallback: Callable[[], Settlement] | None = None
+    letters: tuple[OutgoingRecord, ...]
+    fallback: Callable[[], RecordResult] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     announces: bool = False
 
@@ -57,7 +57,7 @@ class Settlement:
         """Bytes of all its letters."""
         return sum(letter.size for letter in self.letters)
 
-    def fall_back(self) -> Settlement:
+    def fall_back(self) -> RecordResult:
         """The settlement to try once `letters` proved impossible; only where there is a `fallback`."""
         if self.fallback is None:
             raise ValueError("this settlement has no fallback")
@@ -66,7 +66,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CommittedOffset:
     """A committed offset and the metadata string committed with it."""
 
     offset: int
@@ -77,7 +77,7 @@ class BusError(Exception):
     """The bus did not do, or may not have done, what was asked: ambiguous, so the epoch is over."""
 
 
-class LetterRefused(BusError):
+class RecordRefused(BusError):
     """The broker will never take one of the letters of this transaction."""
 
 
@@ -87,13 +87,13 @@ class Epoch(Protocol):
     async def begin(self) -> None:
         """Open a transaction."""
 
-    async def write(self, letters: Sequence[Letter]) -> None:
+    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
         """Write the letters. When this returns the broker took them all.
 
-        Raises `LetterRefused` if it will never take one of them: the others may be in the transaction.
+        Raises `RecordRefused` if it will never take one of them: the others may be in the transaction.
         """
 
-    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
+    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
         """Put the shard's offsets, by topic, into the transaction."""
 
     async def commit(self) -> None:
@@ -110,7 +110,7 @@ class Bus(Protocol):
         producer is in.
         """
 
-    async def progress(self, shard: int) -> Mapping[str, Progress]:
+    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the group's committed offsets of the shard, by topic.
 
         A topic missing from the answer means that the call failed; an offset of `UNCOMMITTED` means that the group

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.delivery.offset_metadata import ProgressUnreadable
-from consumer.delivery.offset_tracker import Ledger
+from consumer.delivery.offset_metadata import MetadataUnreadable
+from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.ports import UNCOMMITTED, BusError
 from consumer.errors import Fatal
 from schemas import Reason
@@ -16,11 +16,11 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.delivery.ports import Bus, Progress
+    from consumer.delivery.ports import Bus, CommittedOffset
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class OwnerTiming:
     """How long the owner waits, in seconds; tests shorten it."""
 
     tick: float = 1.0
@@ -36,9 +36,9 @@ class Pace:
     backoff_most: float = 10.0
 
 
-async def open_books(
-    bus: Bus, shard: int, topics: Sequence[str], pace: Pace, stopping: asyncio.Event
-) -> dict[str, Ledger]:
+async def restore_offsets(
+    bus: Bus, shard: int, topics: Sequence[str], pace: OwnerTiming, stopping: asyncio.Event
+) -> dict[str, OffsetTracker]:
     """Open the books of every lane where the group left them.
 
     Call it only after the epoch began: what is read before may be changed by the owner that was fenced. Raises
@@ -49,8 +49,8 @@ async def open_books(
 
 
 async def _read_progress(
-    bus: Bus, shard: int, topics: Sequence[str], pace: Pace, stopping: asyncio.Event
-) -> Mapping[str, Progress]:
+    bus: Bus, shard: int, topics: Sequence[str], pace: OwnerTiming, stopping: asyncio.Event
+) -> Mapping[str, CommittedOffset]:
     """Read the committed offsets of every lane; a lane missing from the answer means that the call failed."""
     for _ in range(pace.rereads):
         progress = await bus.progress(shard)
@@ -62,7 +62,7 @@ async def _read_progress(
     raise BusError(f"the committed offsets of shard {shard} could not be read")
 
 
-def _ledger(tp: str, progress: Progress) -> Ledger:
+def _ledger(tp: str, progress: CommittedOffset) -> OffsetTracker:
     if progress.offset == UNCOMMITTED:
         raise Fatal(
             Reason.NO_STARTING_OFFSET,
@@ -70,8 +70,8 @@ def _ledger(tp: str, progress: Progress) -> Ledger:
             "to begin: leadart topics apply --start earliest, or --start latest.",
         )
     try:
-        return Ledger.restore(progress)
-    except ProgressUnreadable as error:
+        return OffsetTracker.restore(progress)
+    except MetadataUnreadable as error:
         raise Fatal(
             Reason.PROGRESS_UNREADABLE,
             f"The progress committed for {tp} cannot be read: {error}. Stop the workers and run: leadart topics "

@@ -27,7 +27,7 @@ FIRST_OF_OURS: Final = "leadart-topic"
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class RetryState:
     """A record as its publisher wrote it, at its first coordinates, and what became of it since.
 
     `attempts` made so far, `first_seen_ms` and `due_ms` in milliseconds since 1970 (0: never tried, due now).
@@ -40,7 +40,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RetrySchedule:
     """When and where a request is tried again."""
 
     topic: str
@@ -48,7 +48,7 @@ class Turn:
     due_ms: int
 
 
-class Retries:
+class RetryPolicy:
     """The house's patience: which lane comes next, and when there is none."""
 
     def __init__(self, settings: Settings) -> None:
@@ -65,10 +65,10 @@ class Retries:
         """Return how long a record waits in a lane, in milliseconds; 0 where it does not."""
         return int(self._delays.get(topic, 0.0) * 1000)
 
-    def unwrap(self, record: Record) -> Tried:
+    def unwrap(self, record: Record) -> RetryState:
         """Take our headers off. A record that only claims to be a retry, or is none, is a first try."""
         if not self.is_retry(record.topic):
-            return Tried(record)
+            return RetryState(record)
         theirs, ours = split(record.headers)
         try:
             topic, partition = ours["leadart-topic"], _number(ours["leadart-partition"])
@@ -76,13 +76,13 @@ class Retries:
             attempts, first_seen = _number(ours["leadart-attempts"]), _number(ours["leadart-first-seen"])
             due = self._due(record, _number(ours["leadart-due"]))
         except (KeyError, ValueError):
-            return Tried(record)
+            return RetryState(record)
         if partition != record.partition:  # from another cluster, or another count: nothing here leaves its shard
-            return Tried(record)
+            return RetryState(record)
         original = replace(record, topic=topic, offset=offset, timestamp_ms=timestamp_ms, headers=theirs)
-        return Tried(original, attempts, first_seen, due)
+        return RetryState(original, attempts, first_seen, due)
 
-    def again(self, tried: Tried, now_ms: int) -> Turn | None:
+    def again(self, tried: RetryState, now_ms: int) -> RetrySchedule | None:
         """Return where a request waits that has just failed once more; None when its attempts or its time are used up.
 
         It goes back to its own partition number: a request never leaves its shard.
@@ -95,7 +95,7 @@ class Retries:
         due = now_ms + int(delay * 1000)
         if due - first_seen > self._age_ms:
             return None
-        return Turn(topic, first_seen, due)
+        return RetrySchedule(topic, first_seen, due)
 
     def _due(self, record: Record, due_ms: int) -> int:
         """Bound what a header says: the lane stands still until its first record is due, so none may say next year."""

@@ -28,20 +28,20 @@ import structlog
 
 from consumer import failpoints
 from consumer.delivery.batch_limit import BatchLimit, instead_of
-from consumer.delivery.in_flight import Work
-from consumer.delivery.latest_wins import Precedence
-from consumer.delivery.offset_metadata import Risk
-from consumer.delivery.ports import BusError, LetterRefused
-from consumer.delivery.restore import Pace, open_books, pause
+from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.latest_wins import LatestWins
+from consumer.delivery.offset_metadata import EngineExposure
+from consumer.delivery.ports import BusError, RecordRefused
+from consumer.delivery.restore import OwnerTiming, pause, restore_offsets
 from consumer.failpoints import Place
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from consumer.delivery.heads import Heads
-    from consumer.delivery.in_flight import Crew
-    from consumer.delivery.offset_tracker import Ledger
-    from consumer.delivery.ports import Bus, Epoch, Progress, Settlement
+    from consumer.delivery.in_flight import RecordHandler
+    from consumer.delivery.offset_tracker import OffsetTracker
+    from consumer.delivery.ports import Bus, CommittedOffset, Epoch, RecordResult
     from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
@@ -56,19 +56,19 @@ class ShardOwner:
         topics: Sequence[str],
         *,
         bus: Bus,
-        crew: Crew,
+        crew: RecordHandler,
         heads: Heads,
-        pace: Pace | None = None,
+        pace: OwnerTiming | None = None,
     ) -> None:
         self.shard = shard
         self.topics = tuple(topics)
         self._bus = bus
         self._crew = crew
         self._heads = heads
-        self._precedence = Precedence(heads)
-        self._pace = pace or Pace()
-        self._ledgers: dict[str, Ledger] = {}
-        self._works: dict[tuple[str, int], Work] = {}
+        self._precedence = LatestWins(heads)
+        self._pace = pace or OwnerTiming()
+        self._ledgers: dict[str, OffsetTracker] = {}
+        self._works: dict[tuple[str, int], InFlightRecord] = {}
         self._due: dict[str, float] = {}
         self._touched: set[str] = set()
         self._told_trouble = ""
@@ -167,7 +167,7 @@ class ShardOwner:
                 self._ledgers = {}
 
     async def _open(self) -> None:
-        ledgers = await open_books(self._bus, self.shard, self.topics, self._pace, self._stopping)
+        ledgers = await restore_offsets(self._bus, self.shard, self.topics, self._pace, self._stopping)
         await self._heads.restore(self._bus)
         self._precedence.begin_epoch()
         self._forget_finished(ledgers)
@@ -179,7 +179,7 @@ class ShardOwner:
         self._ledgers = ledgers
         log.info("shard_open", shard=self.shard, adopted=len(self._works))
 
-    def _forget_finished(self, ledgers: Mapping[str, Ledger]) -> None:
+    def _forget_finished(self, ledgers: Mapping[str, OffsetTracker]) -> None:
         """Let go of work whose outcome was committed: by a commit that looked lost, or by another owner."""
         for (topic, offset), work in list(self._works.items()):
             ledger = ledgers[topic]
@@ -187,15 +187,15 @@ class ShardOwner:
                 work.drop(running=True)
                 del self._works[topic, offset]
 
-    def _blame_the_dead(self, ledgers: Mapping[str, Ledger]) -> None:
+    def _blame_the_dead(self, ledgers: Mapping[str, OffsetTracker]) -> None:
         """Count a death against the records that were left in an engine, unless it is ours and has them still."""
         for topic, ledger in ledgers.items():
             for offset, risk in list(ledger.risks.items()):
                 ours = self._works.get((topic, offset))
                 if ours is not None:
-                    ledger.risks[offset] = Risk(ours.deaths, exposed=ours.exposure is not None)
+                    ledger.risks[offset] = EngineExposure(ours.deaths, exposed=ours.exposure is not None)
                 elif risk.exposed:
-                    ledger.risks[offset] = Risk(risk.deaths + 1, exposed=False)
+                    ledger.risks[offset] = EngineExposure(risk.deaths + 1, exposed=False)
                     log.warning("died_in_engine", topic=topic, shard=self.shard, offset=offset, deaths=risk.deaths + 1)
 
     async def _serve(self, epoch: Epoch) -> None:
@@ -233,7 +233,10 @@ class ShardOwner:
                 work.exposure.set_result(None)
 
     async def _transact(
-        self, epoch: Epoch, batch: Sequence[tuple[Work, Settlement]], progress: Mapping[str, Progress]
+        self,
+        epoch: Epoch,
+        batch: Sequence[tuple[InFlightRecord, RecordResult]],
+        progress: Mapping[str, CommittedOffset],
     ) -> None:
         started = time.monotonic()
         heads = self._precedence.changes(batch)
@@ -250,7 +253,7 @@ class ShardOwner:
         except TimeoutError as error:
             self._limit.halve(len(batch))
             raise BusError(f"no answer within {self._pace.transaction} s") from error
-        except LetterRefused:
+        except RecordRefused:
             self._after_refusal([work for work, _ in batch])
             raise
         self._in_transaction = False
@@ -258,7 +261,7 @@ class ShardOwner:
         self._heads.committed(heads)
         self._close_books(batch, progress)
 
-    def _expose(self) -> list[Work]:
+    def _expose(self) -> list[InFlightRecord]:
         """Note who left the engine and who enters it; whoever finds no room in the books waits for the next commit."""
         ours = [work for work in self._works.values() if self._is_ours(work)]
         for work in ours:
@@ -270,8 +273,8 @@ class ShardOwner:
             if work.awaits_exposure and self._ledgers[work.record.topic].expose(work.record.offset)
         ]
 
-    def _take_batch(self) -> list[tuple[Work, Settlement]]:
-        batch: list[tuple[Work, Settlement]] = []
+    def _take_batch(self) -> list[tuple[InFlightRecord, RecordResult]]:
+        batch: list[tuple[InFlightRecord, RecordResult]] = []
         size = 0
         settled = [work for work in self._works.values() if work.settlement is not None and self._is_ours(work)]
         for work in sorted(settled, key=lambda work: (work.settled_at, work.record.offset)):
@@ -288,12 +291,12 @@ class ShardOwner:
             size += work.settlement.size
         return batch
 
-    def _is_ours(self, work: Work) -> bool:
+    def _is_ours(self, work: InFlightRecord) -> bool:
         """True if the record was delivered in this epoch: only then may this epoch commit its outcome."""
         ledger = self._ledgers.get(work.record.topic)
         return ledger is not None and work.record.offset in ledger.unfinished
 
-    def _close_up(self, changed: Sequence[Work], *, leaving: bool) -> dict[str, Progress]:
+    def _close_up(self, changed: Sequence[InFlightRecord], *, leaving: bool) -> dict[str, CommittedOffset]:
         """Move idle lanes past control markers; return what to commit, by topic, where that changed."""
         trouble = "" if leaving else self._crew.trouble
         touched = self._touched | {work.record.topic for work in changed}
@@ -310,7 +313,9 @@ class ShardOwner:
                 progress[topic] = ledger.close_up(trouble)
         return {topic: at for topic, at in progress.items() if at != self._ledgers[topic].committed}
 
-    def _close_books(self, batch: Iterable[tuple[Work, Settlement]], progress: Mapping[str, Progress]) -> None:
+    def _close_books(
+        self, batch: Iterable[tuple[InFlightRecord, RecordResult]], progress: Mapping[str, CommittedOffset]
+    ) -> None:
         for topic, committed in progress.items():
             self._ledgers[topic].committed = committed
         self._limit.double()
@@ -319,7 +324,7 @@ class ShardOwner:
             self._works.pop((work.record.topic, work.record.offset), None)
             self._crew.announced(work.record, settlement, now - work.settled_at)
 
-    def _after_refusal(self, batch: Sequence[Work]) -> None:
+    def _after_refusal(self, batch: Sequence[InFlightRecord]) -> None:
         """Find the record whose letters are refused by halving; alone, it is given its fallback."""
         if len(batch) > 1:
             self._limit.halve(len(batch))
@@ -328,12 +333,16 @@ class ShardOwner:
         if work.settlement is not None:
             work.settlement = instead_of(work.record, work.settlement)
 
-    def _begin(self, record: Record, ledger: Ledger) -> None:
+    def _begin(self, record: Record, ledger: OffsetTracker) -> None:
         coordinates = (record.topic, record.offset)
         if stale := self._works.pop(coordinates, None):
             stale.drop(running=True)
-        work = self._works[coordinates] = Work(record, ledger.deaths(record.offset), self._wake.set, self._judge)
+        work = self._works[coordinates] = InFlightRecord(
+            record, ledger.deaths(record.offset), self._wake.set, self._judge
+        )
         work.withdraw = self._crew.begin(work)
 
-    def _judge(self, work: Work) -> bool:  # that of an earlier epoch's work is judged when its record is read again
+    def _judge(
+        self, work: InFlightRecord
+    ) -> bool:  # that of an earlier epoch's work is judged when its record is read again
         return not self._is_ours(work) or self._precedence.enter(work)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from consumer.delivery.ports import BusError, Progress
+from consumer.delivery.ports import BusError, CommittedOffset
 from consumer.kafka.client import committed_offsets
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.table import read_table
@@ -43,7 +43,7 @@ class KafkaBus:
         async with open_epoch(self._settings, str(shard), shard) as epoch:
             yield epoch
 
-    async def progress(self, shard: int) -> Mapping[str, Progress]:
+    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the shard's committed offsets; a lane may be missing from the answer."""
         partitions = [TopicPartition(topic, shard) for topic in self._topics]
         answer = await committed_offsets(self._admin, self._settings, partitions)

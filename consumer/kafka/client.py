@@ -26,7 +26,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from consumer.delivery.ports import BusError, LetterRefused, Progress
+from consumer.delivery.ports import BusError, CommittedOffset, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka import auth, lenient_headers
 from consumer.kafka.producer_close import CLOSE_SECONDS
@@ -151,7 +151,7 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
 
 async def committed_offsets(
     admin: AIOKafkaAdminClient, settings: KafkaSettings, partitions: Sequence[TopicPartition]
-) -> dict[TopicPartition, Progress]:
+) -> dict[TopicPartition, CommittedOffset]:
     """Read the group's committed offsets with their metadata, which the consumer's own call drops.
 
     A partition that is missing from the answer means that the call failed: the admin client does not look at the error
@@ -159,7 +159,7 @@ async def committed_offsets(
     """
     async with answered_within(settings.request_timeout_seconds):
         answer = await admin.list_consumer_group_offsets(settings.group_id, partitions=list(partitions))
-    return {tp: Progress(at.offset, at.metadata or "") for tp, at in answer.items()}
+    return {tp: CommittedOffset(at.offset, at.metadata or "") for tp, at in answer.items()}
 
 
 @asynccontextmanager
@@ -207,5 +207,5 @@ def _told(error: BaseException) -> BusError | Fatal:
         return no_rights(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusError("a topic that the worker writes to is missing: leadart topics apply")
-    kind = LetterRefused if isinstance(error, REFUSALS) else BusError
+    kind = RecordRefused if isinstance(error, REFUSALS) else BusError
     return kind(repr(error))

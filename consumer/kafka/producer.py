@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
-from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
 from consumer.failpoints import Place
 from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
 from consumer.kafka.producer_close import close_producer
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from aiokafka.producer.message_accumulator import BatchBuilder
 
-    from consumer.delivery.ports import Letter, Progress
+    from consumer.delivery.ports import CommittedOffset, OutgoingRecord
     from consumer.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 256 * 1024
 """Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
 
 
-def _add(batch: BatchBuilder, letter: Letter) -> bool:
-    """Add the letter, unless the batch is full; an empty one takes any. Raises `LetterRefused` for one too large."""
+def _add(batch: BatchBuilder, letter: OutgoingRecord) -> bool:
+    """Add the letter, unless the batch is full; an empty one takes any. Raises `RecordRefused` for one too large."""
     added = batch.append(timestamp=None, key=letter.key, value=letter.value, headers=list(letter.headers))
-    if added is not None and added.size > MAX_LETTER_BYTES:
-        raise LetterRefused(f"a record of {added.size} bytes for {letter.topic}")
+    if added is not None and added.size > MAX_RECORD_BYTES:
+        raise RecordRefused(f"a record of {added.size} bytes for {letter.topic}")
     return added is not None
 
 
@@ -49,7 +49,7 @@ class KafkaEpoch:
         async with self._answered():
             await self._producer.begin_transaction()
 
-    async def write(self, letters: Sequence[Letter]) -> None:
+    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
         """Hand the letters to the producer, those of one partition packed together, and wait until all are taken."""
         answers = []
         async with self._answered():
@@ -64,7 +64,7 @@ class KafkaEpoch:
                 if answer.done():
                     answer.result()
 
-    def _packed(self, letters: Sequence[Letter]) -> Iterator[tuple[tuple[str, int], BatchBuilder]]:
+    def _packed(self, letters: Sequence[OutgoingRecord]) -> Iterator[tuple[tuple[str, int], BatchBuilder]]:
         """Pack the letters: handed over one by one, each costs the producer a future, a timer and a look-up."""
         filling: dict[tuple[str, int], BatchBuilder] = {}
         for letter in letters:
@@ -77,7 +77,7 @@ class KafkaEpoch:
             _add(filling[place], letter)
         yield from filling.items()
 
-    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
+    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
         """Put the offsets into the transaction, under the group's name."""
         offsets = {
             TopicPartition(topic, self._shard): OffsetAndMetadata(at.offset, at.metadata)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from consumer.delivery.ports import BusError, Letter
+from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.producer_close import close_producer
 from consumer.processing.context import Teller
@@ -40,7 +40,7 @@ class ProgressFeed:
         self._outbox = outbox
         self._dropped = metrics.progress_dropped
         self._topic = settings.topics.named(names.PROGRESS)
-        self._queue: asyncio.Queue[Letter] = asyncio.Queue(QUEUED_EVENTS)
+        self._queue: asyncio.Queue[OutgoingRecord] = asyncio.Queue(QUEUED_EVENTS)
 
     @property
     def wanted(self) -> bool:
@@ -56,7 +56,7 @@ class ProgressFeed:
         headers, value = self._outbox.progress(job, progress)
         key = job.request.article.id.encode()
         try:
-            self._queue.put_nowait(Letter(self._topic, job.record.partition, key, value, tuple(headers)))
+            self._queue.put_nowait(OutgoingRecord(self._topic, job.record.partition, key, value, tuple(headers)))
         except asyncio.QueueFull:
             self._dropped.inc()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.delivery.ports import Progress
+    from consumer.delivery.ports import CommittedOffset
     from consumer.settings import Settings
 
 LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
@@ -220,7 +220,7 @@ async def _start_offsets(
 
 async def whole_offsets(
     admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[TopicPartition]
-) -> Mapping[TopicPartition, Progress]:
+) -> Mapping[TopicPartition, CommittedOffset]:
     """Read committed offsets until the answer is whole: a young cluster first has to make its coordinator."""
     async with answered_within(settings.kafka.request_timeout_seconds):
         while True:

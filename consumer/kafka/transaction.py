@@ -13,14 +13,14 @@ from consumer.failpoints import Place
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
     from consumer.kafka.producer import KafkaEpoch
 
 
-async def write(epoch: KafkaEpoch, letters: Sequence[Letter], seconds: float) -> None:
+async def write(epoch: KafkaEpoch, letters: Sequence[OutgoingRecord], seconds: float) -> None:
     """Write the letters in one transaction of at most so many seconds.
 
-    Raises `LetterRefused`, then none was written; `BusError` or `TimeoutError`, then it is open whether they were.
+    Raises `RecordRefused`, then none was written; `BusError` or `TimeoutError`, then it is open whether they were.
     """
     async with asyncio.timeout(seconds):
         await epoch.begin()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.structs import ConsumerRecord
 
-    from consumer.delivery.retry import Retries
+    from consumer.delivery.retry import RetryPolicy
     from consumer.kafka.stretches import Stretch
 
 PEEK = 32
@@ -68,7 +68,7 @@ NOTHING_PENDING = Pending(0, 0, None, exact=True)
 
 
 async def read_pending(
-    consumer: AIOKafkaConsumer, marks: Mapping[TopicPartition, Mark], retries: Retries, now_ms: int
+    consumer: AIOKafkaConsumer, marks: Mapping[TopicPartition, Mark], retries: RetryPolicy, now_ms: int
 ) -> dict[TopicPartition, Pending]:
     """Look at the first pending records of each partition.
 
@@ -104,7 +104,7 @@ async def _offsets_at(consumer: AIOKafkaConsumer, times: Mapping[TopicPartition,
 class _Peek:
     """The first pending records of one partition, as far as they were read."""
 
-    def __init__(self, mark: Mark, retries: Retries, now_ms: int) -> None:
+    def __init__(self, mark: Mark, retries: RetryPolicy, now_ms: int) -> None:
         self._mark = mark
         self._retries = retries
         self._now_ms = now_ms

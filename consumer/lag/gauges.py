@@ -13,7 +13,7 @@ from consumer.lag.throughput import NOTHING_MEASURED
 from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
-    from consumer.delivery.poll_loop import Intake
+    from consumer.delivery.poll_loop import PollLoop
     from consumer.lag.history import History, Judged
     from consumer.lag.reader import LagReader
     from consumer.ports import Engine
@@ -38,7 +38,7 @@ class Gauges:
         engine: Engine,
         scheduler: Scheduler,
         breaker: Breaker,
-        intake: Intake,
+        intake: PollLoop,
         lag_reader: LagReader,
         history: History,
     ) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.delivery.offset_metadata import Note, ProgressUnreadable, read_note
+from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError
-from consumer.delivery.retry import Retries
+from consumer.delivery.retry import RetryPolicy
 from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
 from consumer.kafka.stretches import know_topics
 from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.delivery.ports import Progress
+    from consumer.delivery.ports import CommittedOffset
     from consumer.settings import Settings
 
 PEEK_BYTES = 64 * 1024
@@ -102,7 +102,7 @@ class LagReader:
         self._admin = admin
         self._committed = committed
         self._everything = everything
-        self._retries = Retries(settings)
+        self._retries = RetryPolicy(settings)
 
     async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> Look:
         """Read committed offsets first, log ends after: lag may look larger than it is, never smaller.
@@ -151,7 +151,7 @@ class LagReader:
             for tp in sorted(tps)
         )
 
-    async def _offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Progress]:
+    async def _offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, CommittedOffset]:
         """Read the offsets; a young cluster, or one that lost a broker, first has to find the group a coordinator."""
         end = asyncio.get_running_loop().time() + COORDINATOR_SECONDS
         while asyncio.get_running_loop().time() < end:
@@ -162,8 +162,8 @@ class LagReader:
 
     async def _pending(
         self,
-        committed: Mapping[TopicPartition, Progress],
-        notes: Mapping[TopicPartition, Note],
+        committed: Mapping[TopicPartition, CommittedOffset],
+        notes: Mapping[TopicPartition, OffsetMetadata],
         ends: Mapping[TopicPartition, int],
     ) -> dict[TopicPartition, Pending]:
         marks = {tp: Mark(committed[tp].offset, note.finished, ends[tp]) for tp, note in notes.items()}
@@ -181,16 +181,16 @@ class LagReader:
         return None
 
 
-def _offset(progress: Progress | None) -> int | None:
+def _offset(progress: CommittedOffset | None) -> int | None:
     return None if progress is None or progress.offset == UNCOMMITTED else progress.offset
 
 
-def _note(progress: Progress) -> Note | None:
+def _note(progress: CommittedOffset) -> OffsetMetadata | None:
     if progress.offset == UNCOMMITTED:
         return None
     try:
-        return read_note(progress)
-    except ProgressUnreadable:
+        return read_metadata(progress)
+    except MetadataUnreadable:
         return None
 
 

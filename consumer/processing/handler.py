@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.in_flight import InHand
-    from consumer.delivery.ports import BusError, Settlement
-    from consumer.delivery.retry import Retries, Tried
+    from consumer.delivery.ports import BusError, RecordResult
+    from consumer.delivery.retry import RetryPolicy, RetryState
     from consumer.jobs import Record
     from consumer.kafka.progress_publisher import JobTeller, ProgressFeed
     from consumer.processing.circuit_breaker import Breaker
@@ -62,7 +62,7 @@ class Crew:
         pipeline: Pipeline,
         breaker: Breaker,
         troubles: Troubles,
-        retries: Retries,
+        retries: RetryPolicy,
         outbox: Outbox,
         progress: ProgressFeed,
         metrics: Metrics,
@@ -138,7 +138,7 @@ class Crew:
                 settlement = self._try_again(tried, failure)
             hand.settle(settlement)
 
-    async def _answer(self, hand: InHand, tried: Tried, teller: JobTeller) -> Settlement:
+    async def _answer(self, hand: InHand, tried: RetryState, teller: JobTeller) -> RecordResult:
         errand = Errand(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
         await failpoints.reached(Place.TAKEN)
         if hand.deaths >= self._poison_deaths:
@@ -152,7 +152,7 @@ class Crew:
         except Expired:
             return self._outbox.expired(errand.job)
 
-    async def _paint(self, hand: InHand, errand: Errand, teller: JobTeller) -> Settlement:
+    async def _paint(self, hand: InHand, errand: Errand, teller: JobTeller) -> RecordResult:
         job, brief = errand.job, self._pipeline.brief(errand)
         errand.check_expiry()
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
@@ -197,14 +197,14 @@ class Crew:
                 (self._breaker.undecided if ready.reused else self._breaker.succeeded)(errand.ticket)
                 return ready
 
-    def _try_again(self, tried: Tried, error: LeadartError) -> Settlement:
+    def _try_again(self, tried: RetryState, error: LeadartError) -> RecordResult:
         turn = self._retries.again(tried, int(time.time() * 1000))
         if turn is None:
             return self._outbox.failed(tried, error)
         self._metrics.retries.labels(error.reason).inc()
         return self._outbox.again(tried, error, turn)
 
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
         """Write the one line that tells a record's whole story."""
         self._stage(Stage.ANNOUNCE).observe(seconds)
         facts = settlement.facts
@@ -257,7 +257,7 @@ def _ours(record: Record, error: Exception) -> LeadartError | None:
             return Transient(Reason.INTERNAL, message)
 
 
-def _job(record: Record, tried: Tried) -> Job:
+def _job(record: Record, tried: RetryState) -> Job:
     original = tried.original
     try:
         event, request = parse_request(original.key, original.headers, original.value)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer import __version__
-from consumer.delivery.ports import Letter, Settlement
-from consumer.delivery.retry import FIRST_OF_OURS, Tried
+from consumer.delivery.ports import OutgoingRecord, RecordResult
+from consumer.delivery.retry import FIRST_OF_OURS, RetryState
 from consumer.errors import Rejected
 from schemas import (
     ArticleRevision,
@@ -29,7 +29,7 @@ from schemas.salvage import CARRIED, Salvage, salvage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumer.delivery.retry import Turn
+    from consumer.delivery.retry import RetrySchedule
     from consumer.errors import LeadartError
     from consumer.jobs import Job, Record
     from consumer.settings import Settings
@@ -56,7 +56,7 @@ class Outbox:
         self.dead_letter_topic = settings.topics.named(names.DEAD_LETTER)
         self._source = settings.source
 
-    def ready(self, job: Job, ready: ImageReady, seconds: Mapping[str, float]) -> Settlement:
+    def ready(self, job: Job, ready: ImageReady, seconds: Mapping[str, float]) -> RecordResult:
         """Announce the pictures; should the broker never take that, say so in a short failed outcome instead.
 
         `seconds` of its stages are told in the log.
@@ -64,12 +64,12 @@ class Outbox:
         recipes = [picture.recipe for picture in ready.pictures]
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
         facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
-        tried = Tried(job.record)
-        return Settlement(
+        tried = RetryState(job.record)
+        return RecordResult(
             (letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts | _about(job), True
         )
 
-    def superseded(self, job: Job, revision: int) -> Settlement:
+    def superseded(self, job: Job, revision: int) -> RecordResult:
         """Say that a newer revision took the request's place."""
         request = job.request
         data = ImageSuperseded(
@@ -79,9 +79,9 @@ class Outbox:
             superseded_by=SupersededBy(revision=revision),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [str(revision)])
-        return Settlement((letter,), facts={"outcome": "superseded", "superseded_by": revision} | _about(job))
+        return RecordResult((letter,), facts={"outcome": "superseded", "superseded_by": revision} | _about(job))
 
-    def expired(self, job: Job) -> Settlement:
+    def expired(self, job: Job) -> RecordResult:
         """Say that the request's time passed before its turn came."""
         request = job.request
         data = ImageExpired(
@@ -91,19 +91,19 @@ class Outbox:
             expired_at=job.event.expirytime or datetime.now(UTC),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [])
-        return Settlement((letter,), facts={"outcome": "expired"} | _about(job))
+        return RecordResult((letter,), facts={"outcome": "expired"} | _about(job))
 
-    def again(self, tried: Tried, error: LeadartError, turn: Turn) -> Settlement:
+    def again(self, tried: RetryState, error: LeadartError, turn: RetrySchedule) -> RecordResult:
         """Send the request to a retry lane as its publisher wrote it; if the broker never takes that, it has failed."""
         record = tried.original
         told = {**_history(tried, error), "leadart-due": str(turn.due_ms)}
         told["leadart-first-seen"] = str(turn.first_seen_ms)
         headers = (*record.headers, *_headers(told))
         facts = {**_facts(tried, error), "outcome": "retry", "retry_topic": turn.topic, "due_at": turn.due_ms / 1000}
-        letter = Letter(turn.topic, record.partition, record.key, record.value, headers)
-        return Settlement((letter,), lambda: self.failed(tried, error), facts)
+        letter = OutgoingRecord(turn.topic, record.partition, record.key, record.value, headers)
+        return RecordResult((letter,), lambda: self.failed(tried, error), facts)
 
-    def failed(self, tried: Tried, error: LeadartError) -> Settlement:
+    def failed(self, tried: RetryState, error: LeadartError) -> RecordResult:
         """Keep the record as a dead letter and, wherever an article id can be read, tell the CMS why.
 
         Should the broker never take the dead letter, its fallback says where the original lies and holds only its key.
@@ -111,7 +111,7 @@ class Outbox:
         whole = self._failed(tried, error, whole=True)
         return replace(whole, fallback=lambda: self._failed(tried, error, whole=False))
 
-    def _failed(self, tried: Tried, error: LeadartError, *, whole: bool) -> Settlement:
+    def _failed(self, tried: RetryState, error: LeadartError, *, whole: bool) -> RecordResult:
         record = tried.original
         known = salvage(record.key, record.headers, record.value)
         kept = self._keep(tried, error, whole=whole)
@@ -122,16 +122,18 @@ class Outbox:
             "revision": known.revision,
         }
         if known.article_id is None:
-            return Settlement((kept,), facts=facts)
+            return RecordResult((kept,), facts=facts)
         where = DeadLetter(topic=self.dead_letter_topic, partition=record.partition)
         told = self._failure(record, known, error, tried.attempts + 1, where)
-        return Settlement((told, kept), facts=facts)
+        return RecordResult((told, kept), facts=facts)
 
     def progress(self, job: Job, data: Announcement) -> tuple[list[tuple[str, bytes]], bytes]:
         """Build a progress event: headers and value. Its id is its content's, so a repeat is the same event."""
         return self._event(_asker(job), data, [data.model_dump_json()])
 
-    def _failure(self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter) -> Letter:
+    def _failure(
+        self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter
+    ) -> OutgoingRecord:
         article_id = known.article_id or ""
         coordinates = f"{record.topic}:{record.partition}:{record.offset}"
         flow = _flow(known.request_id, known.carried)
@@ -149,9 +151,9 @@ class Outbox:
         )
         return self._letter(record.partition, asker, data, [error.reason.value])
 
-    def _letter(self, partition: int, asker: Asker, data: Announcement, facets: list[str]) -> Letter:
+    def _letter(self, partition: int, asker: Asker, data: Announcement, facets: list[str]) -> OutgoingRecord:
         headers, value = self._event(asker, data, facets)
-        return Letter(self.outcome_topic, partition, asker.article_id.encode(), value, tuple(headers))
+        return OutgoingRecord(self.outcome_topic, partition, asker.article_id.encode(), value, tuple(headers))
 
     def _event(self, asker: Asker, data: Announcement, facets: list[str]) -> tuple[list[tuple[str, bytes]], bytes]:
         identity = json.dumps([asker.source, asker.request_id, data.type, facets], ensure_ascii=False)
@@ -167,7 +169,7 @@ class Outbox:
         )
         return write(event)
 
-    def _keep(self, tried: Tried, error: LeadartError, *, whole: bool) -> Letter:
+    def _keep(self, tried: RetryState, error: LeadartError, *, whole: bool) -> OutgoingRecord:
         """Return the dead letter: original key, value and headers untouched, and beside them where and why.
 
         Without `whole` only a mark of it: the key, and that value and headers are still where they were.
@@ -179,10 +181,10 @@ class Outbox:
         if record.key is None and value is None:
             # Clients refuse to write a record of neither; the header keeps the truth.
             value, told["leadart-null-value"] = b"", "true"
-        return Letter(self.dead_letter_topic, record.partition, record.key, value, (*headers, *_headers(told)))
+        return OutgoingRecord(self.dead_letter_topic, record.partition, record.key, value, (*headers, *_headers(told)))
 
 
-def _history(tried: Tried, error: LeadartError) -> dict[str, str]:
+def _history(tried: RetryState, error: LeadartError) -> dict[str, str]:
     """Say, for the headers of a retry or a dead letter, where a record came from and what became of it."""
     record = tried.original
     return {
@@ -214,7 +216,7 @@ def _about(job: Job) -> dict[str, object]:
     }
 
 
-def _facts(tried: Tried, error: LeadartError) -> dict[str, object]:
+def _facts(tried: RetryState, error: LeadartError) -> dict[str, object]:
     return {
         "outcome": "failed",
         "reason": error.reason.value,

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from consumer.delivery.ports import MAX_LETTER_BYTES, UNCOMMITTED, BusError, Letter, LetterRefused, Partition, Progress
+from consumer.delivery.ports import (
+    MAX_RECORD_BYTES,
+    UNCOMMITTED,
+    BusError,
+    CommittedOffset,
+    OutgoingRecord,
+    Partition,
+    RecordRefused,
+)
 from consumer.jobs import Record
 from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Busy, Journey
@@ -38,7 +46,7 @@ class Fate(Enum):
 class Entry:
     """One offset of a partition."""
 
-    letter: Letter | None
+    letter: OutgoingRecord | None
     fate: Fate
 
 
@@ -47,7 +55,7 @@ class Transaction:
     """What a producer wrote and whose markers are not all written."""
 
     entries: list[tuple[Coordinates, Entry]] = field(default_factory=list)
-    offsets: dict[Coordinates, Progress] = field(default_factory=dict)
+    offsets: dict[Coordinates, CommittedOffset] = field(default_factory=dict)
     ending: bool = False
 
 
@@ -58,7 +66,7 @@ class MemoryBroker:
         self.partitions = partitions
         self.group = group or MemoryGroup()
         self.logs: defaultdict[Coordinates, list[Entry]] = defaultdict(list)
-        self.offsets: dict[Coordinates, Progress] = {}
+        self.offsets: dict[Coordinates, CommittedOffset] = {}
         self.epochs: defaultdict[int, int] = defaultdict(int)
         self.open: dict[int, Transaction] = {}
         self.refused_topics: set[str] = set()
@@ -69,7 +77,7 @@ class MemoryBroker:
         self.transaction_seconds = 60.0
         self._readers: list[asyncio.Future[None]] = []
 
-    def publish(self, letter: Letter) -> int:
+    def publish(self, letter: OutgoingRecord) -> int:
         """Append a record outside of all transactions; returns its offset."""
         return self._append(letter, Fate.COMMITTED)[0]
 
@@ -78,10 +86,10 @@ class MemoryBroker:
         self.logs[topic, partition].extend(Entry(None, Fate.MARKER) for _ in range(offsets))
         self._tell()
 
-    def visible(self, topic: str, partition: int) -> list[Letter]:
+    def visible(self, topic: str, partition: int) -> list[OutgoingRecord]:
         """Return what a read-committed subscriber sees: nothing at or above the first open transaction."""
         records, _ = self.read(Partition(topic, partition), 0, len(self.logs[topic, partition]))
-        return [Letter(topic, partition, record.key, record.value, record.headers) for record in records]
+        return [OutgoingRecord(topic, partition, record.key, record.value, record.headers) for record in records]
 
     def read(self, partition: Partition, position: int, most: int) -> tuple[list[Record], int]:
         """Return the visible records from a position on, and where to read on: past what nobody ever sees."""
@@ -101,9 +109,9 @@ class MemoryBroker:
             async with asyncio.timeout(seconds):
                 await waiter
 
-    def committed(self, topics: Iterable[str], shard: int) -> dict[str, Progress]:
+    def committed(self, topics: Iterable[str], shard: int) -> dict[str, CommittedOffset]:
         """Return the group's offsets. Until a commit's markers are written they are those before it."""
-        return {topic: self.offsets.get((topic, shard), Progress(UNCOMMITTED, "")) for topic in topics}
+        return {topic: self.offsets.get((topic, shard), CommittedOffset(UNCOMMITTED, "")) for topic in topics}
 
     def misses(self) -> bool:
         """True if the answer to the current request loses a part, as a coordinator's does that is loading."""
@@ -124,15 +132,15 @@ class MemoryBroker:
         self.epochs[shard] += 1
         return self.epochs[shard]
 
-    def produce(self, shard: int, epoch: int, letter: Letter) -> None:
+    def produce(self, shard: int, epoch: int, letter: OutgoingRecord) -> None:
         """Append a letter to the shard's transaction, or refuse it."""
         transaction = self._transaction(shard, epoch)
-        if letter.topic in self.refused_topics or letter.size > MAX_LETTER_BYTES:
-            raise LetterRefused(f"{letter.topic} does not take {letter.size} bytes")
+        if letter.topic in self.refused_topics or letter.size > MAX_RECORD_BYTES:
+            raise RecordRefused(f"{letter.topic} does not take {letter.size} bytes")
         _, entry = self._append(letter, Fate.OPEN)
         transaction.entries.append(((letter.topic, letter.partition), entry))
 
-    def put_offsets(self, shard: int, epoch: int, progress: Mapping[str, Progress]) -> None:
+    def put_offsets(self, shard: int, epoch: int, progress: Mapping[str, CommittedOffset]) -> None:
         """Put offsets into the shard's transaction."""
         self._transaction(shard, epoch).offsets.update({(topic, shard): at for topic, at in progress.items()})
 
@@ -180,7 +188,7 @@ class MemoryBroker:
             self.offsets.update(transaction.offsets)
         self.settled(shard)
 
-    def _append(self, letter: Letter, fate: Fate) -> tuple[int, Entry]:
+    def _append(self, letter: OutgoingRecord, fate: Fate) -> tuple[int, Entry]:
         log, entry = self.logs[letter.topic, letter.partition], Entry(letter, fate)
         log.append(entry)
         self._tell()

@@ -13,7 +13,7 @@ from consumer.testing.reader import MemoryReader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from consumer.delivery.ports import Letter, Progress
+    from consumer.delivery.ports import CommittedOffset, OutgoingRecord
     from consumer.delivery.shard_owner import ShardOwner
     from consumer.jobs import Record
     from consumer.testing.line import Line
@@ -37,11 +37,11 @@ class MemoryEpoch:
         self._broker.faults("begin")
         self._sent = []
 
-    async def write(self, letters: Sequence[Letter]) -> None:
+    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
         """Hand the letters over, and wait until all are taken."""
         await asyncio.gather(*[await self.hand_over(letter) for letter in letters])
 
-    async def hand_over(self, letter: Letter) -> asyncio.Future[object]:
+    async def hand_over(self, letter: OutgoingRecord) -> asyncio.Future[object]:
         """Hand one letter over; it is under way, and may be refused, while the caller goes on."""
         await asyncio.sleep(0)
         self._broker.faults("send")
@@ -49,7 +49,7 @@ class MemoryEpoch:
         self._sent.append(answer)
         return answer
 
-    async def send_offsets(self, progress: Mapping[str, Progress]) -> None:
+    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
         """Put offsets into the transaction."""
         await self._line.ask(
             "send_offsets", lambda: self._broker.put_offsets(self._shard, self._number, dict(progress))
@@ -81,12 +81,12 @@ class MemoryBus:
         finally:
             await asyncio.sleep(0)
 
-    async def progress(self, shard: int) -> Mapping[str, Progress]:
+    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Return committed offsets; the fault `progress_missing` loses a part, as aiokafka's admin client does."""
-        progress: dict[str, Progress] = await self._reader.line.ask("progress", lambda: self._offsets(shard))
+        progress: dict[str, CommittedOffset] = await self._reader.line.ask("progress", lambda: self._offsets(shard))
         return progress
 
-    def _offsets(self, shard: int) -> dict[str, Progress]:
+    def _offsets(self, shard: int) -> dict[str, CommittedOffset]:
         answer = self._broker.committed(self._topics, shard)
         if self._broker.misses():
             answer.pop(self._topics[0])

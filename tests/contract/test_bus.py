@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from consumer.delivery.offset_metadata import Note, write_note
-from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, Epoch, Letter, LetterRefused, Progress
+from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
+from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, CommittedOffset, Epoch, OutgoingRecord, RecordRefused
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.topics import apply
@@ -86,8 +86,8 @@ async def empty(site: Site) -> None:
             await admin.delete_records({tp: RecordsToDelete(before_offset=end)})
 
 
-def letter(value: bytes) -> Letter:
-    return Letter(names.OUTCOME, 0, b"a-1", value, (("ce_id", b"1"), ("empty", None)))
+def letter(value: bytes) -> OutgoingRecord:
+    return OutgoingRecord(names.OUTCOME, 0, b"a-1", value, (("ce_id", b"1"), ("empty", None)))
 
 
 async def test_a_group_that_never_committed_says_so(world: World) -> None:
@@ -95,12 +95,12 @@ async def test_a_group_that_never_committed_says_so(world: World) -> None:
     async with world.bus.epoch(0):
         progress = await settled(world)
 
-    assert progress == {lane: Progress(UNCOMMITTED, "") for lane in LANES}
+    assert progress == {lane: CommittedOffset(UNCOMMITTED, "") for lane in LANES}
 
 
 async def test_a_commit_makes_letters_and_offsets_true_together(world: World) -> None:
     """After the commit both the letters and the offsets with their metadata are there."""
-    at = Progress(5, write_note(5, Note({7, 9})))
+    at = CommittedOffset(5, write_metadata(5, OffsetMetadata({7, 9})))
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
         await epoch.write([letter(b"one"), letter(b"two")])
@@ -118,10 +118,10 @@ async def test_offsets_alone_can_be_committed(world: World) -> None:
     """An idle lane's position is committed without any letter."""
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.send_offsets({lane: Progress(3, "") for lane in LANES})
+        await epoch.send_offsets({lane: CommittedOffset(3, "") for lane in LANES})
         await epoch.commit()
     async with world.bus.epoch(0):
-        assert await settled(world) == {lane: Progress(3, "") for lane in LANES}
+        assert await settled(world) == {lane: CommittedOffset(3, "") for lane in LANES}
 
 
 async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> None:
@@ -129,9 +129,9 @@ async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> No
     async with abandoned(world.bus) as old:
         await old.begin()
         await old.write([letter(b"lost")])
-        await old.send_offsets({LANES[0]: Progress(5, "")})
+        await old.send_offsets({LANES[0]: CommittedOffset(5, "")})
         async with world.bus.epoch(0) as epoch:
-            assert (await settled(world))[LANES[0]] == Progress(UNCOMMITTED, "")
+            assert (await settled(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
             await epoch.begin()
             await epoch.write([letter(b"kept")])
             await epoch.commit()
@@ -147,14 +147,14 @@ async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
         async with world.bus.epoch(0):
             with pytest.raises(BusError):
                 await commit(old)
-            assert (await settled(world))[LANES[0]] == Progress(UNCOMMITTED, "")
+            assert (await settled(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
 
     assert await world.visible() == []
 
 
 async def test_a_letter_too_large_is_refused(world: World) -> None:
     """A refused letter is told apart from an outage, and the next epoch starts clean."""
-    with pytest.raises(LetterRefused):
+    with pytest.raises(RecordRefused):
         await write(world.bus, b"x" * 2_000_000)
     await write(world.bus, b"fine")
 
@@ -180,11 +180,11 @@ async def write(bus: Bus, value: bytes) -> None:
 
 
 async def commit(epoch: Epoch) -> None:
-    await epoch.send_offsets({LANES[0]: Progress(9, "")})
+    await epoch.send_offsets({LANES[0]: CommittedOffset(9, "")})
     await epoch.commit()
 
 
-async def settled(world: World) -> dict[str, Progress]:
+async def settled(world: World) -> dict[str, CommittedOffset]:
     """Read the offsets until the answer is whole, as the owner does."""
     async with asyncio.timeout(BOUND):
         while True:
@@ -220,8 +220,8 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
 async def test_a_table_is_read_to_the_end_of_what_is_committed(world: World) -> None:
     """A compacted topic gives its keys and values in order, none of an aborted transaction, and goes on from there."""
 
-    def head(key: bytes, value: bytes | None) -> Letter:
-        return Letter(names.HEADS, 0, key, value, ())
+    def head(key: bytes, value: bytes | None) -> OutgoingRecord:
+        return OutgoingRecord(names.HEADS, 0, key, value, ())
 
     _, start = await world.bus.read_table(names.HEADS, 0, 0)
     async with abandoned(world.bus) as old:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from consumer.delivery.ports import Bus, BusError, Epoch, Letter, Partition, PositionLost, Progress, Reader
+from consumer.delivery.ports import (
+    Bus,
+    BusError,
+    CommittedOffset,
+    Epoch,
+    OutgoingRecord,
+    Partition,
+    PositionLost,
+    Reader,
+)
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.consumer import KafkaReader
@@ -134,7 +143,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield KafkaWorld(site, admin, KafkaBus(kafka, consumer, admin, [site.topic(names.REQUESTED)]))
 
 
-async def commit(bus: Bus, *letters: Letter, shard: int = ELSEWHERE, **progress: int) -> None:
+async def commit(bus: Bus, *letters: OutgoingRecord, shard: int = ELSEWHERE, **progress: int) -> None:
     """Write letters, and offsets by topic, in one transaction; return when the offsets can be read.
 
     Kafka says yes to a commit before its markers are written: a member that joins meanwhile finds no offset.
@@ -143,7 +152,7 @@ async def commit(bus: Bus, *letters: Letter, shard: int = ELSEWHERE, **progress:
         await epoch.begin()
         await epoch.write(letters)
         if progress:
-            await epoch.send_offsets({topic: Progress(offset, "") for topic, offset in progress.items()})
+            await epoch.send_offsets({topic: CommittedOffset(offset, "") for topic, offset in progress.items()})
         await epoch.commit()
     async with asyncio.timeout(BOUND):
         while progress and not await readable(bus, shard, progress):
@@ -157,7 +166,7 @@ async def readable(bus: Bus, shard: int, progress: Mapping[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def left_open(bus: Bus, letter: Letter) -> AsyncIterator[Epoch]:
+async def left_open(bus: Bus, letter: OutgoingRecord) -> AsyncIterator[Epoch]:
     """A transaction that its producer leaves open."""
     async with bus.epoch(ELSEWHERE) as epoch:
         await epoch.begin()
@@ -165,8 +174,8 @@ async def left_open(bus: Bus, letter: Letter) -> AsyncIterator[Epoch]:
         yield epoch
 
 
-def letter(world: World, value: bytes) -> Letter:
-    return Letter(world.lane, 0, b"a-1", value, ())
+def letter(world: World, value: bytes) -> OutgoingRecord:
+    return OutgoingRecord(world.lane, 0, b"a-1", value, ())
 
 
 @asynccontextmanager
@@ -254,7 +263,7 @@ async def abandoned(bus: Bus) -> AsyncIterator[Epoch]:
 
 
 async def late_commit(epoch: Epoch, lane: str) -> None:
-    await epoch.send_offsets({lane: Progress(0, "")})
+    await epoch.send_offsets({lane: CommittedOffset(0, "")})
     await epoch.commit()
 
 

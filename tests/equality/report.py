@@ -16,8 +16,8 @@ _INTRODUCTION = """\
 {origin}
 
 The corpus of `tests/support/denoising.py` on the tiny model with random weights: {corpus} pictures of four sizes, 1
-to 6 steps, guidance 0, 2 and 5, negative prompts, nine variants, two languages, one prompt that is cut. Each is compared
-with what `ZImagePipeline` paints of the same recipe by itself. The same corpus is a test
+to 6 steps, guidance 0, 2 and 5, negative prompts, nine variants, two languages, one prompt that is cut. Each is
+compared with what `ZImagePipeline` paints of the same recipe by itself. The same corpus is a test
 (`tests/unit/engine/runtime/test_denoiser_equality.py`), and one on a GPU (`tests/gpu/test_cuda.py`), which was not at
 hand.
 

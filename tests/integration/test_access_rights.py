@@ -12,8 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from consumer.delivery.ports import Letter, Progress
-from consumer.delivery.retry import Tried
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord
+from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.client import connection, open_admin
@@ -118,8 +118,8 @@ async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -
     topics = (names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.OUTCOME, names.DEAD_LETTER)
     async with open_epoch(settings, "0", 0) as epoch:
         await epoch.begin()
-        await epoch.write([Letter(topic, 0, b"a-1", b"{}", ()) for topic in topics])
-        await epoch.send_offsets(dict.fromkeys(LANES, Progress(0, "")))
+        await epoch.write([OutgoingRecord(topic, 0, b"a-1", b"{}", ()) for topic in topics])
+        await epoch.send_offsets(dict.fromkeys(LANES, CommittedOffset(0, "")))
         # Not committed: closing leaves it to be aborted, and no later worker reads it.
 
 
@@ -235,7 +235,7 @@ async def lay_out_letters(site: Site) -> None:
         for lane in (names.REQUESTED, names.BACKFILL):
             request = json.dumps(request_data("a-bad", output={"width": 500})).encode()
             record = Record(lane, 0, 0, b"a-bad", request, (("ce_id", b"r-bad"),), 1_900_000_000_000)
-            letter = outbox.failed(Tried(record), Rejected(Reason.INVALID_FIELD, "It is so.")).letters[-1]
+            letter = outbox.failed(RetryState(record), Rejected(Reason.INVALID_FIELD, "It is so.")).letters[-1]
             await producer.send_and_wait(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))
 
 

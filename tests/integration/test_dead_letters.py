@@ -20,8 +20,8 @@ from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, State, m
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
 from consumer.admin.dead_letters.topic import Shelf, open_shelf
-from consumer.delivery.ports import BusError, Letter
-from consumer.delivery.retry import Tried
+from consumer.delivery.ports import BusError, OutgoingRecord
+from consumer.delivery.retry import RetryState
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Place
 from consumer.jobs import Record
@@ -75,12 +75,12 @@ def request(site: Site, number: int, base: str = names.REQUESTED, **parts: Any) 
     return Record(**{**record, **parts})
 
 
-def dead(site: Site, record: Record, reason: Reason = Reason.INVALID_FIELD, *, whole: bool = True) -> Letter:
-    settlement = Outbox(site.settings).failed(Tried(record), Rejected(reason, "It is so.", field="output.width"))
+def dead(site: Site, record: Record, reason: Reason = Reason.INVALID_FIELD, *, whole: bool = True) -> OutgoingRecord:
+    settlement = Outbox(site.settings).failed(RetryState(record), Rejected(reason, "It is so.", field="output.width"))
     return (settlement if whole else settlement.fall_back()).letters[-1]
 
 
-async def put(site: Site, letters: Sequence[Letter]) -> list[Coordinates]:
+async def put(site: Site, letters: Sequence[OutgoingRecord]) -> list[Coordinates]:
     """Write letters as a worker does, and return where they lie."""
     async with AIOKafkaProducer(bootstrap_servers=site.settings.kafka.bootstrap_servers, linger_ms=0) as producer:
         sent = [
@@ -381,7 +381,7 @@ async def test_what_is_purged_is_deleted_from_the_start_on(site: Site) -> None:
 
 async def test_records_of_others_are_left_alone(site: Site) -> None:
     """What leadart did not write is counted, neither redriven nor purged, and nothing behind it is deleted."""
-    strange = Letter(site.topic(names.DEAD_LETTER), 0, b"k", b"v", (("leadart-mark", b"redriven"),))
+    strange = OutgoingRecord(site.topic(names.DEAD_LETTER), 0, b"k", b"v", (("leadart-mark", b"redriven"),))
     await put(site, [strange, dead(site, request(site, 0))])
 
     assert told(site, "list")["strangers"] == 1

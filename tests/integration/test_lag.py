@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from consumer.delivery.offset_metadata import Note, write_note
+from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.kafka.client import open_admin
 from consumer.kafka.topics import Start, apply
 from consumer.lag.backlog import Pending
@@ -134,14 +134,14 @@ def of(look: Look, site: Site, base: str, partition: int = 0) -> PartitionLag:
     return found
 
 
-async def commit(site: Site, base: str, offset: int, note: Note) -> None:
+async def commit(site: Site, base: str, offset: int, note: OffsetMetadata) -> None:
     kafka = site.settings.kafka
     async with AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
     ) as consumer:
         tp = TopicPartition(site.topic(base), 0)
         consumer.assign([tp])
-        await consumer.commit({tp: OffsetAndMetadata(offset, write_note(offset, note))})
+        await consumer.commit({tp: OffsetAndMetadata(offset, write_metadata(offset, note))})
 
 
 async def put(producer: AIOKafkaProducer, site: Site, base: str, headers: dict[str, Any] | None = None) -> int:
@@ -166,7 +166,7 @@ async def test_the_age_is_that_of_the_oldest_record_not_finished(site: Site) -> 
     """The age is exact: the broker's own time of the first record that is neither committed nor in the bitmap."""
     async with plain_writer(site) as producer:
         written = [await put(producer, site, names.REQUESTED) for _ in range(5)]
-    await commit(site, names.REQUESTED, 1, Note({1, 3}))
+    await commit(site, names.REQUESTED, 1, OffsetMetadata({1, 3}))
     lag = of(await looked(site), site, names.REQUESTED)
 
     assert (lag.records, lag.finished_above) == (4, 2)
@@ -217,7 +217,7 @@ async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
             async with producer.transaction():
                 await put(producer, site, names.RETRY_1M, retried(due))
     look = await looked(site)
-    await commit(site, names.RETRY_1M, 1, Note())
+    await commit(site, names.RETRY_1M, 1, OffsetMetadata())
     later = await looked(site)
     (judged,) = [each for each in History(site.settings).judge(later) if each.lag.not_due]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
-from consumer.delivery.ports import Letter
+from consumer.delivery.ports import OutgoingRecord
 from consumer.failpoints import PASS, Place
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
@@ -72,7 +72,7 @@ async def origins(site: Site) -> Counter[tuple[int, int]]:
     return Counter((one.partition, one.offset) for one in found if one)
 
 
-def many(site: Site, count: int) -> list[Letter]:
+def many(site: Site, count: int) -> list[OutgoingRecord]:
     return [asking(site, f"a-{number}", partition=number % 2) for number in range(count)]
 
 
@@ -224,7 +224,7 @@ async def test_records_behind_an_open_transaction_count(site: Site) -> None:
     original = (await records(site, names.REQUESTED))[0]
     async with open_epoch(site.settings.kafka, "another", 0) as other:
         await other.begin()
-        await other.write([Letter(site.topic(names.BACKFILL), 0, b"a", b"{}", ())])
+        await other.write([OutgoingRecord(site.topic(names.BACKFILL), 0, b"a", b"{}", ())])
         await put(site, [replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
         waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
         await asyncio.wait([waiting], timeout=5)

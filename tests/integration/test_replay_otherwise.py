@@ -10,9 +10,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from consumer.delivery.offset_metadata import Note, write_note
-from consumer.delivery.ports import Progress
-from consumer.delivery.retry import Tried, Turn
+from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
+from consumer.delivery.ports import CommittedOffset
+from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Transient
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
@@ -43,14 +43,14 @@ async def reset(site: Site, *arguments: str) -> str:
     )
 
 
-async def progress(site: Site) -> dict[tuple[str, int], Progress]:
+async def progress(site: Site) -> dict[tuple[str, int], CommittedOffset]:
     partitions = [TopicPartition(topic, number) for topic in lane_topics(site.settings) for number in (0, 1)]
     async with open_admin(site.settings.kafka) as admin:
         answer = await committed_offsets(admin, site.settings.kafka, partitions)
     return {(tp.topic, tp.partition): at for tp, at in answer.items()}
 
 
-async def commit(site: Site, at: dict[tuple[str, int], Progress]) -> None:
+async def commit(site: Site, at: dict[tuple[str, int], CommittedOffset]) -> None:
     kafka = site.settings.kafka
     async with AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
@@ -72,7 +72,7 @@ async def test_kafkas_own_tool_makes_the_group_pass_over_a_lane_again(site: Site
             first = {one: await answer(desk, one) for one in asked}
             assert "inactive" in await reset(site, "--topic", lane)
             assert worker.stop() == 0
-        await commit(site, {(lane, 0): Progress(0, write_note(0, Note({1})))})
+        await commit(site, {(lane, 0): CommittedOffset(0, write_metadata(0, OffsetMetadata({1})))})
         said = await reset(site, "--topic", lane)
         at = await progress(site)
         later = tmp_path / "later"
@@ -82,7 +82,7 @@ async def test_kafkas_own_tool_makes_the_group_pass_over_a_lane_again(site: Site
         await desk.settle()
 
     assert lane in said
-    assert {at[lane, number] for number in (0, 1)} == {Progress(0, "")}
+    assert {at[lane, number] for number in (0, 1)} == {CommittedOffset(0, "")}
     for one in asked:
         again = desk.outcomes(one)[1]
         assert (again["reused"], again["ce"]["id"]) == (True, first[one]["ce"]["id"])
@@ -96,9 +96,9 @@ async def test_with_all_topics_the_retry_lanes_come_again_as_well(site: Site, tm
         (record,) = await records(site, names.REQUESTED)
         with workers(site, tmp_path) as (worker,):
             await answer(desk, asked)
-            turn = Turn(site.topic(names.RETRY_1M), int(time.time() * 1000), int(time.time() * 1000))
+            turn = RetrySchedule(site.topic(names.RETRY_1M), int(time.time() * 1000), int(time.time() * 1000))
             error = Transient(Reason.ENGINE_FAILED, "It is so.")
-            await put(site, list(Outbox(site.settings).again(Tried(record), error, turn).letters))
+            await put(site, list(Outbox(site.settings).again(RetryState(record), error, turn).letters))
             await desk.until(lambda: len(desk.outcomes()) == 2)
             assert worker.stop() == 0
         await reset(site, "--all-topics")

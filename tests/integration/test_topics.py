@@ -11,7 +11,7 @@ from aiokafka.admin import NewPartitions
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.admin.growth import grow_topics
-from consumer.delivery.offset_metadata import Note, write_note
+from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.errors import Fatal
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
@@ -109,7 +109,7 @@ async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_
     site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"}).prepare()
     async with cms(site) as desk:
         asked = [await desk.ask(request_data(f"a-{number}")) for number in range(4)]
-        await commit(site, site.topic(names.REQUESTED), 1, write_note(1, Note({2})))
+        await commit(site, site.topic(names.REQUESTED), 1, write_metadata(1, OffsetMetadata({2})))
         with workers(site, tmp_path):
             await desk.until(lambda: len(desk.outcomes()) == 2)
         await desk.settle()
@@ -130,7 +130,7 @@ async def test_lag_counts_what_is_not_finished(site: Site) -> None:
     async with open_lag_reader(site.settings) as reader:
         assert total((await reader.read()).partitions) is None
         await apply(site.settings, Start.EARLIEST)
-        await commit(site, site.topic(names.REQUESTED), 1, write_note(1, Note({2})))
+        await commit(site, site.topic(names.REQUESTED), 1, write_metadata(1, OffsetMetadata({2})))
         lags = {lag.topic: lag for lag in (await reader.read()).partitions}
 
     asked = lags[site.topic(names.REQUESTED)]

@@ -15,8 +15,8 @@ from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
-from consumer.delivery.poll_loop import Intake
-from consumer.delivery.ports import BusError, Letter, Partition, Progress
+from consumer.delivery.poll_loop import PollLoop
+from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_admin, open_consumer
 from consumer.kafka.topics import apply
@@ -46,8 +46,8 @@ async def bus(site: Site) -> AsyncIterator[KafkaBus]:
         yield KafkaBus(settings, consumer, admin, [site.topic(names.REQUESTED)])
 
 
-def letter(site: Site, value: bytes) -> Letter:
-    return Letter(site.topic(names.OUTCOME), 0, b"a-1", value, ())
+def letter(site: Site, value: bytes) -> OutgoingRecord:
+    return OutgoingRecord(site.topic(names.OUTCOME), 0, b"a-1", value, ())
 
 
 async def write(bus: KafkaBus, site: Site, value: bytes, offset: int) -> None:
@@ -55,7 +55,7 @@ async def write(bus: KafkaBus, site: Site, value: bytes, offset: int) -> None:
     async with bus.epoch(0) as epoch:
         await epoch.begin()
         await epoch.write([letter(site, value)])
-        await epoch.send_offsets({site.topic(names.REQUESTED): Progress(offset, "")})
+        await epoch.send_offsets({site.topic(names.REQUESTED): CommittedOffset(offset, "")})
         await epoch.commit()
 
 
@@ -107,7 +107,7 @@ async def test_a_transaction_that_timed_out_is_an_ordinary_error(bus: KafkaBus, 
 
 
 async def _commit(epoch: Any, site: Site) -> None:
-    await epoch.send_offsets({site.topic(names.REQUESTED): Progress(1, "")})
+    await epoch.send_offsets({site.topic(names.REQUESTED): CommittedOffset(1, "")})
     await epoch.commit()
 
 
@@ -177,7 +177,7 @@ async def test_answers_while_markers_are_written_cost_time_and_nothing_else(
 
     assert caplog.text.count("NotEnoughReplicas") == 3
     assert await visible(site) == [b"once"]
-    assert (await bus.progress(0))[site.topic(names.REQUESTED)] == Progress(1, "")
+    assert (await bus.progress(0))[site.topic(names.REQUESTED)] == CommittedOffset(1, "")
 
 
 class AilingReader:
@@ -215,7 +215,7 @@ async def test_a_poll_that_fails_is_no_sign_of_life() -> None:
     """After one aiokafka counts a poll under way for ever and enforces no poll interval: our own liveness has to."""
     beats: list[int] = []
     reader = AilingReader(failures=4)
-    intake = Intake(
+    intake = PollLoop(
         reader, ["requested"], {}, jobs_in_hand=1, cancel_revoked=False, polled=lambda: beats.append(reader.polls)
     )
     running = asyncio.create_task(intake.run())

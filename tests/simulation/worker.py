@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from consumer.delivery.heads import Claim, Heads, Slot
-from consumer.delivery.poll_loop import Intake
-from consumer.delivery.ports import BusError, Letter, Settlement
-from consumer.delivery.restore import Pace
+from consumer.delivery.poll_loop import PollLoop
+from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
+from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.testing.bus import MemoryBus
@@ -32,7 +32,7 @@ RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 DEATHS = 2
 GRACE_SECONDS = 1.0
-PACE = Pace(tick=0.5, reread=0.1, rereads=10, transaction=2.0, backoff=0.1, backoff_most=1.0)
+PACE = OwnerTiming(tick=0.5, reread=0.1, rereads=10, transaction=2.0, backoff=0.1, backoff_most=1.0)
 
 
 class Crew:
@@ -86,7 +86,7 @@ class Crew:
         again = ask.ending is Ending.RETRIED and hand.record.topic == RETRY
         hand.settle(_settlement(hand.record, Ending.READY if again else ask.ending))
 
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
         assert settlement.letters
         assert seconds >= 0
         assert record.topic in LANES
@@ -105,25 +105,27 @@ def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
 
 
-def _settlement(record: Record, ending: Ending) -> Settlement:
+def _settlement(record: Record, ending: Ending) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
     due = (DUE, b"%f" % (asyncio.get_running_loop().time() + RETRY_SECONDS))
 
-    def letter(topic: str, *headers: tuple[str, bytes | None]) -> Letter:
-        return Letter(topic, record.partition, record.key, record.value, (cause, *headers))
+    def letter(topic: str, *headers: tuple[str, bytes | None]) -> OutgoingRecord:
+        return OutgoingRecord(topic, record.partition, record.key, record.value, (cause, *headers))
 
-    short = Settlement((letter(OUT),))
+    short = RecordResult((letter(OUT),))
     return {
-        Ending.READY: Settlement((letter(OUT, (MADE, b"")),), announces=True),
-        Ending.FAILED: Settlement((letter(OUT), letter(DEAD))),
-        Ending.RETRIED: Settlement((letter(RETRY, due),)),
-        Ending.REFUSED: Settlement((letter(NOT_TAKEN),), fallback=lambda: short),
+        Ending.READY: RecordResult((letter(OUT, (MADE, b"")),), announces=True),
+        Ending.FAILED: RecordResult((letter(OUT), letter(DEAD))),
+        Ending.RETRIED: RecordResult((letter(RETRY, due),)),
+        Ending.REFUSED: RecordResult((letter(NOT_TAKEN),), fallback=lambda: short),
     }[ending]
 
 
-def _superseded(record: Record, newer: int) -> Settlement:
+def _superseded(record: Record, newer: int) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
-    return Settlement((Letter(OUT, record.partition, record.key, record.value, (cause, (NEWER, b"%d" % newer))),))
+    return RecordResult(
+        (OutgoingRecord(OUT, record.partition, record.key, record.value, (cause, (NEWER, b"%d" % newer))),)
+    )
 
 
 class Worker:
@@ -170,13 +172,13 @@ class Worker:
         finally:
             await self.reader.close()
 
-    def _intake(self, crew: Crew) -> Intake:
+    def _intake(self, crew: Crew) -> PollLoop:
         bus = MemoryBus(self._broker, LANES, self.reader)
         owners = {
             shard: ShardOwner(shard, LANES, bus=bus, crew=crew, heads=Heads(HEADS, "group", shard), pace=PACE)
             for shard in range(self._broker.partitions)
         }
-        return Intake(
+        return PollLoop(
             self.reader,
             LANES,
             owners,

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from consumer.delivery.offset_metadata import read_note
-from consumer.delivery.ports import BusError, Letter, LetterRefused, Partition, Progress
+from consumer.delivery.offset_metadata import read_metadata
+from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition, RecordRefused
 from consumer.testing.broker import Fate, MemoryBroker
 from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup
@@ -57,7 +57,7 @@ class _World:
         broker.faults = self._fault
         broker.journey = self._journey
         broker.settled = self._check_promise
-        broker.offsets = {(lane, shard): Progress(0, "") for lane in LANES for shard in range(schedule.shards)}
+        broker.offsets = {(lane, shard): CommittedOffset(0, "") for lane in LANES for shard in range(schedule.shards)}
 
     async def run(self) -> Trace:
         for _ in range(self._schedule.workers):
@@ -95,7 +95,7 @@ class _World:
     def _publish(self, number: bytes, ask: Ask) -> None:
         shard = ask.shard % self._schedule.shards
         self._broker.leave_gap(ask.lane, shard, ask.gap)
-        self._broker.publish(Letter(ask.lane, shard, b"key", number, ()))
+        self._broker.publish(OutgoingRecord(ask.lane, shard, b"key", number, ()))
 
     def _fault(self, step: str) -> None:
         if step == "progress_missing" and self._missing:
@@ -120,7 +120,7 @@ class _World:
             return replace(journey, seconds=strike.seconds)
         if strike.blow in {Blow.LOST, Blow.REFUSED}:
             refused = strike.blow is Blow.REFUSED and step == "answer"
-            lose = _raising(LetterRefused("refused") if refused else BusError("lost"))
+            lose = _raising(RecordRefused("refused") if refused else BusError("lost"))
             late = strike.served and not refused
             return replace(journey, leave=lose) if late else replace(journey, arrive=lose)
 
@@ -177,7 +177,7 @@ class _World:
 
     def _settled(self) -> bool:
         ends = {
-            (lane, shard): Progress(len(self._broker.logs[lane, shard]), "")
+            (lane, shard): CommittedOffset(len(self._broker.logs[lane, shard]), "")
             for lane in LANES
             for shard in range(self._schedule.shards)
         }
@@ -220,7 +220,7 @@ class _World:
                 assert revision >= made, "an older revision is ready after a newer one"
                 made = revision
 
-    def _visible(self, topic: str) -> list[Letter]:
+    def _visible(self, topic: str) -> list[OutgoingRecord]:
         return [letter for shard in range(self._schedule.shards) for letter in self._broker.visible(topic, shard)]
 
     def _check_promise(self, shard: int) -> None:
@@ -231,7 +231,7 @@ class _World:
         finished: Counter[str] = Counter()
         for lane in LANES:
             progress = self._broker.offsets[lane, shard]
-            above = read_note(progress).finished
+            above = read_metadata(progress).finished
             finished.update(
                 f"{lane}:{offset}"
                 for offset in self._committed(lane, shard)
@@ -239,7 +239,7 @@ class _World:
             )
         assert told == finished, "what is told and what is finished differ"
 
-    def _committed(self, topic: str, shard: int) -> dict[int, Letter]:
+    def _committed(self, topic: str, shard: int) -> dict[int, OutgoingRecord]:
         log = self._broker.logs[Partition(topic, shard)]
         return {
             offset: entry.letter
@@ -248,7 +248,7 @@ class _World:
         }
 
 
-def _cause(letter: Letter) -> str:
+def _cause(letter: OutgoingRecord) -> str:
     return (dict(letter.headers).get(CAUSE) or b"").decode()
 
 

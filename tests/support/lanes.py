@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumer.delivery.ports import Letter
+from consumer.delivery.ports import OutgoingRecord
 from consumer.jobs import Record
 from schemas import names
 from schemas.cloudevents import Event, write
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.harness import Site
 
 
-def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **parts: Any) -> Letter:
+def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **parts: Any) -> OutgoingRecord:
     """Return a request as a CMS writes it; its event id says which one it is."""
     event = Event(
         id=f"{article}@{revision}",
@@ -28,10 +28,10 @@ def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **pa
         data=request_data(article, revision, **parts),
     )
     headers, value = write(event)
-    return Letter(site.topic(names.REQUESTED), partition, article.encode(), value, tuple(headers))
+    return OutgoingRecord(site.topic(names.REQUESTED), partition, article.encode(), value, tuple(headers))
 
 
-async def put(site: Site, letters: Sequence[Letter]) -> None:
+async def put(site: Site, letters: Sequence[OutgoingRecord]) -> None:
     """Write records without a transaction, as a CMS does, in this order."""
     async with AIOKafkaProducer(bootstrap_servers=site.settings.kafka.bootstrap_servers, linger_ms=0) as producer:
         await asyncio.gather(

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, mark
-from consumer.delivery.ports import BusError, Letter, LetterRefused
+from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.transaction import was_fenced, write
@@ -43,7 +43,7 @@ class Action(Protocol):
     state: State
     """How they are marked."""
 
-    async def letters(self, letter: DeadLetter) -> Sequence[Letter]:
+    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
         """Return what to write besides the mark. Raises `Impossible`."""
 
 
@@ -74,10 +74,10 @@ class Batch:
     """Letters acted on in one transaction, and what that writes."""
 
     letters: list[DeadLetter] = field(default_factory=list)
-    writes: list[Letter] = field(default_factory=list)
+    writes: list[OutgoingRecord] = field(default_factory=list)
     size: int = 0
 
-    def add(self, letter: DeadLetter, writes: Sequence[Letter]) -> None:
+    def add(self, letter: DeadLetter, writes: Sequence[OutgoingRecord]) -> None:
         """Put one more letter into the transaction."""
         self.letters.append(letter)
         self.writes += writes
@@ -172,7 +172,7 @@ class Settler:
         first, last = batch.letters[0].at, batch.letters[-1].at
         try:
             await write(epoch, batch.writes, self._settings.kafka.transaction_timeout_seconds)
-        except LetterRefused as error:
+        except RecordRefused as error:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"Kafka refuses one of the letters {first} to {last}: {error}. None of them was {self._action.state}. "

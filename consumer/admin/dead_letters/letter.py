@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from consumer.delivery.ports import Letter
+from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import split
 from consumer.jobs import Record
 
@@ -127,14 +127,14 @@ def _mark(record: Record) -> Mark | None:
     return Mark(of.offset, state, headers[MARK_AT]) if of.partition == record.partition else None
 
 
-def mark(letter: DeadLetter, topic: str, state: State, now: datetime) -> Letter:
+def mark(letter: DeadLetter, topic: str, state: State, now: datetime) -> OutgoingRecord:
     """Return the record that notes, in the dead-letter `topic`, what was done about a letter."""
     told = {MARK: state.value, MARK_OF: str(letter.at), MARK_AT: iso(now)}
     headers = tuple((name, text.encode()) for name, text in told.items())
-    return Letter(topic, letter.at.partition, letter.original.key, b"", headers)
+    return OutgoingRecord(topic, letter.at.partition, letter.original.key, b"", headers)
 
 
-def redriven(letter: DeadLetter, original: Record, now: datetime) -> Letter:
+def redriven(letter: DeadLetter, original: Record, now: datetime) -> OutgoingRecord:
     """Return the original for its own topic and partition number, saying behind its headers that it was redriven.
 
     What an earlier redrive said there is replaced.
@@ -143,7 +143,7 @@ def redriven(letter: DeadLetter, original: Record, now: datetime) -> Letter:
     while headers and headers[-1][0] in {REDRIVEN, REDRIVEN_AT}:
         headers.pop()
     told = ((REDRIVEN, str(letter.at).encode()), (REDRIVEN_AT, iso(now).encode()))
-    return Letter(original.topic, original.partition, original.key, original.value, (*headers, *told))
+    return OutgoingRecord(original.topic, original.partition, original.key, original.value, (*headers, *told))
 
 
 def iso(moment: datetime) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.admin.dead_letters.topic import Shelf
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
     from consumer.settings import Settings
 
 
@@ -24,7 +24,7 @@ class Purge:
 
     state = State.PURGED
 
-    async def letters(self, letter: DeadLetter) -> Sequence[Letter]:
+    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
         """Return nothing to write besides the mark."""
         del letter
         return ()

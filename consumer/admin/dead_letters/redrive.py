@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.action import Impossible
 from consumer.admin.dead_letters.letter import State, redriven
-from consumer.delivery.ports import MAX_LETTER_BYTES
+from consumer.delivery.ports import MAX_RECORD_BYTES
 from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from consumer.admin.dead_letters.letter import DeadLetter
     from consumer.admin.dead_letters.topic import Shelf
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
     from consumer.settings import Settings
 
@@ -44,13 +44,13 @@ class Redrive:
         topics = lane_topics(settings)
         counts = await partition_counts(shelf.admin, topics, settings.kafka.request_timeout_seconds)
         configs = await topic_configs(shelf.admin, settings, list(counts))
-        limits = {topic: int(config.get("max.message.bytes") or MAX_LETTER_BYTES) for topic, config in configs.items()}
+        limits = {topic: int(config.get("max.message.bytes") or MAX_RECORD_BYTES) for topic, config in configs.items()}
         return cls(shelf, {topic: Lane(count, limits[topic]) for topic, count in counts.items()})
 
-    async def letters(self, letter: DeadLetter) -> Sequence[Letter]:
+    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
         """Return the record for the lane. Raises `Impossible`."""
         again = redriven(letter, await self.original(letter), datetime.now(UTC))
-        limit = min(self._lanes[again.topic].max_bytes, MAX_LETTER_BYTES)
+        limit = min(self._lanes[again.topic].max_bytes, MAX_RECORD_BYTES)
         if again.size > limit:
             raise Impossible(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
         if again.key is None and again.value is None:

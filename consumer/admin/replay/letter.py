@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from consumer.delivery.ports import Letter
+from consumer.delivery.ports import OutgoingRecord
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
 from schemas.jsontext import dump_json
 
@@ -56,14 +56,14 @@ def origin(headers: Headers) -> Origin | None:
         return None
 
 
-def replayed(record: Record, theirs: Headers, lane: str, replay: str) -> Letter:
+def replayed(record: Record, theirs: Headers, lane: str, replay: str) -> OutgoingRecord:
     """Return the record for the lane: key, value, partition number and the publisher's headers as they were.
 
     What an earlier replay said behind those is replaced.
     """
     told = {ID: replay, TOPIC: record.topic, PARTITION: str(record.partition), OFFSET: str(record.offset)}
     ours = tuple((name, text.encode()) for name, text in told.items())
-    return Letter(lane, record.partition, record.key, record.value, (*without_block(theirs), *ours))
+    return OutgoingRecord(lane, record.partition, record.key, record.value, (*without_block(theirs), *ours))
 
 
 def without_block(headers: Headers) -> Headers:
@@ -72,7 +72,7 @@ def without_block(headers: Headers) -> Headers:
     return headers[: -len(_BLOCK)] if names == _BLOCK else headers
 
 
-def forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) -> Letter:
+def forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: Origin) -> OutgoingRecord:
     """Return the letter with a new variation and an event id of its own, the same whenever this replay makes it.
 
     `correlationid` leads back to the original event, unless the publisher set one. Raises ValueError for a request with
@@ -84,7 +84,7 @@ def forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) ->
         raise ValueError(f"with another variation it cannot be written as JSON again: {error}") from error
 
 
-def _forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) -> Letter:
+def _forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: Origin) -> OutgoingRecord:
     variation = new_variation(at.replay, request.generation.variation)
     identity = json.dumps([at.replay, at.topic, at.partition, at.offset])
     attributes = {
@@ -96,11 +96,13 @@ def _forced(letter: Letter, event: Event, request: ImageRequested, at: Origin) -
         document = json.loads(letter.value or b"")
         document.pop("data_base64", None)
         value = dump_json({**document, **attributes, "data": data})
-        return Letter(letter.topic, letter.partition, letter.key, value, letter.headers)
+        return OutgoingRecord(letter.topic, letter.partition, letter.key, value, letter.headers)
     headers = tuple(one for one in letter.headers if attribute_name(one[0]) not in attributes)
     told = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
     ours = headers[-len(_BLOCK) :]
-    return Letter(letter.topic, letter.partition, letter.key, dump_json(data), (*without_block(headers), *told, *ours))
+    return OutgoingRecord(
+        letter.topic, letter.partition, letter.key, dump_json(data), (*without_block(headers), *told, *ours)
+    )
 
 
 def new_variation(replay: str, own: int) -> int:

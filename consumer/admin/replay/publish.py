@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aiokafka import TopicPartition
 
 from consumer.admin.replay.letter import Origin, forced, origin, replayed
-from consumer.delivery.ports import MAX_LETTER_BYTES, BusError, LetterRefused
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.transaction import was_fenced, write
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.pace import Pace
     from consumer.admin.replay.selection import Order
     from consumer.admin.replay.source import Original, Source
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
     from consumer.kafka.log_reader import LogReader
     from consumer.kafka.producer import KafkaEpoch
@@ -42,7 +42,7 @@ class Lane:
 
     committed: LogReader
     everything: LogReader
-    max_bytes: int = MAX_LETTER_BYTES
+    max_bytes: int = MAX_RECORD_BYTES
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class Publisher:
         """Publish the next records of a partition, as many as may go now."""
         most = await self._pace.grant()
         offsets = [rest.popleft() for _ in range(min(most, len(rest)))]
-        letters: list[Letter] = []
+        letters: list[OutgoingRecord] = []
         size = seen = 0
         async for original in self._source.originals(partition, offsets):
             seen += 1
@@ -128,7 +128,7 @@ class Publisher:
         self.report.gone += len(offsets) - seen
         self._watch(len(offsets))
 
-    def _letter(self, original: Original) -> Letter:
+    def _letter(self, original: Original) -> OutgoingRecord:
         """Return the record for the lane. Raises ValueError for one that the lane cannot take."""
         letter = replayed(original.record, original.theirs, self._topic, self._order.id)
         if self._order.force:
@@ -144,12 +144,12 @@ class Publisher:
         if len(self.report.refusals) < REFUSALS_TOLD:
             self.report.refusals.append((f"{record.partition}:{record.offset}", why))
 
-    async def _write(self, epoch: KafkaEpoch, letters: Sequence[Letter]) -> None:
+    async def _write(self, epoch: KafkaEpoch, letters: Sequence[OutgoingRecord]) -> None:
         if not letters:
             return
         try:
             await write(epoch, letters, self._settings.kafka.transaction_timeout_seconds)
-        except LetterRefused as error:
+        except RecordRefused as error:
             raise Fatal(Reason.ANNOUNCEMENT_REFUSED, self._stopped(f"Kafka refuses a record: {error}")) from error
         except (BusError, TimeoutError) as error:
             why = f"Kafka did not confirm it ({str(error) or 'no answer in time'})"

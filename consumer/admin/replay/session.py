@@ -11,7 +11,7 @@ from consumer.admin.replay.made import Look
 from consumer.admin.replay.outcomes import failed_slots
 from consumer.admin.replay.publish import Lane, Publisher
 from consumer.admin.replay.source import Source
-from consumer.delivery.ports import MAX_LETTER_BYTES, BusError
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
 from consumer.kafka.client import open_admin
 from consumer.kafka.log_reader import open_log_reader
 from consumer.kafka.topics import one_partition_count, topic_configs
@@ -114,6 +114,6 @@ async def open_desk(settings: Settings, topic: str) -> AsyncIterator[Desk]:
             for committed in (True, True, False)
         ]
         lags = await stack.enter_async_context(open_lag_reader(settings))
-        max_bytes = min(int(config.get("max.message.bytes") or MAX_LETTER_BYTES), MAX_LETTER_BYTES)
+        max_bytes = min(int(config.get("max.message.bytes") or MAX_RECORD_BYTES), MAX_RECORD_BYTES)
         source = Source(settings, reading[0], topic, partitions)
         yield Desk(settings, Lane(reading[1], reading[2], max_bytes), source, lags, partitions)

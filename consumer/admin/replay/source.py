@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from consumer.admin.replay.extent import Extent
 from consumer.admin.replay.newest import Candidate, Newest, Slot
-from consumer.delivery.retry import Retries
+from consumer.delivery.retry import RetryPolicy
 from schemas import ContractError
 from schemas.reader import parse_request
 
@@ -83,7 +83,7 @@ class Source:
     def __init__(self, settings: Settings, reader: LogReader, topic: str, partitions: int) -> None:
         self.topic = topic
         self._reader = reader
-        self._retries = Retries(settings)
+        self._retries = RetryPolicy(settings)
         self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
 
     async def resolve(self, since: Place, until: Place | None) -> Extent:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from consumer.delivery.ports import Letter, Progress
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.errors import Fatal
 from consumer.kafka.topics import lane_topics
 from consumer.processing.styles import load_styles
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from consumer.delivery.poll_loop import Intake
+    from consumer.delivery.poll_loop import PollLoop
     from consumer.delivery.ports import Bus, Reader
     from consumer.jobs import Record
     from consumer.lag.reader import LagReader
@@ -45,7 +45,9 @@ class MemoryWorker:
         self._partitions = settings.topics.partitions
         self._broker = MemoryBroker(self._partitions)
         lanes = lane_topics(settings)
-        self._broker.offsets = {(lane, shard): Progress(0, "") for lane in lanes for shard in range(self._partitions)}
+        self._broker.offsets = {
+            (lane, shard): CommittedOffset(0, "") for lane in lanes for shard in range(self._partitions)
+        }
         self._broker.settled = lambda _shard: self._news.set()
         self._news = asyncio.Event()
         self._health = Health(ready={"start": lambda: "the worker is starting"})
@@ -85,7 +87,7 @@ class MemoryWorker:
         """
         for number, request in enumerate(requests):
             shard = number % self._partitions
-            self._broker.publish(Letter(request.topic, shard, request.key, request.value, request.headers))
+            self._broker.publish(OutgoingRecord(request.topic, shard, request.key, request.value, request.headers))
         while self._told() < len(requests):
             self._news.clear()
             await self._news.wait()
@@ -107,10 +109,10 @@ class _MemoryShift(_Shift):
     def _clients(self) -> tuple[Reader, Bus]:
         return self._reader, MemoryBus(self._broker, self._lanes, self._reader)
 
-    def _services(self, intake: Intake) -> list[Coroutine[None, None, None]]:
+    def _services(self, intake: PollLoop) -> list[Coroutine[None, None, None]]:
         return [self._reading(intake)]
 
-    async def _reading(self, intake: Intake) -> None:
+    async def _reading(self, intake: PollLoop) -> None:
         try:
             await intake.run()
         finally:

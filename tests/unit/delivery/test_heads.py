@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
-from consumer.delivery.ports import BusError, Letter
+from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
 SLOT = Slot("a-1", "hero")
@@ -59,7 +59,7 @@ async def test_a_head_that_was_reset_is_unknown() -> None:
     known, broker, bus = heads()
     known.advance(claim(10**9))
     publish(broker, known)
-    broker.publish(Letter("heads", 0, head_key("group", SLOT), None, ()))
+    broker.publish(OutgoingRecord("heads", 0, head_key("group", SLOT), None, ()))
     await known.restore(bus)
 
     assert known.get(SLOT) is None
@@ -79,10 +79,10 @@ async def test_groups_have_heads_of_their_own() -> None:
 async def test_a_record_that_is_no_head_hides_none() -> None:
     """Rubbish in the topic is passed over; rubbish under a slot's own key means that nothing is known of it."""
     known, broker, bus = heads()
-    broker.publish(Letter("heads", 0, b"\xff", b"rubbish", ()))
-    broker.publish(Letter("heads", 0, None, b"{}", ()))
-    broker.publish(Letter("heads", 0, b'["group", 1, 2]', b"{}", ()))
-    broker.publish(Letter("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
+    broker.publish(OutgoingRecord("heads", 0, b"\xff", b"rubbish", ()))
+    broker.publish(OutgoingRecord("heads", 0, None, b"{}", ()))
+    broker.publish(OutgoingRecord("heads", 0, b'["group", 1, 2]', b"{}", ()))
+    broker.publish(OutgoingRecord("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
     known.advance(claim(7))
     publish(broker, known)
     await known.restore(bus)
@@ -146,6 +146,6 @@ async def test_who_lost_the_shard_knows_nothing_of_it() -> None:
 async def test_heads_behind_an_open_transaction_are_waited_for() -> None:
     """What somebody's open transaction hides may be ours: without it nothing is judged."""
     known, broker, bus = heads()
-    broker.produce(1, broker.init(1), Letter("heads", 0, b"another", b"{}", ()))
+    broker.produce(1, broker.init(1), OutgoingRecord("heads", 0, b"another", b"{}", ()))
     with pytest.raises(BusError, match="open transaction"):
         await known.restore(bus)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from consumer.delivery import latest_wins
 from consumer.delivery.heads import Claim, Heads, Slot, head_key, read_head
-from consumer.delivery.ports import Letter, Progress, Settlement
-from consumer.delivery.restore import Pace
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord, RecordResult
+from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Record
 
 LANE, BACKFILL, OUT, HEADS = "requested", "backfill", "outcome", "heads"
-PACE = Pace(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+PACE = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
 BOUND = 5.0
 SLOT = Slot("a-1", "hero")
 
@@ -63,7 +63,7 @@ class Crew:
     def finish(self, revision: int) -> None:
         self.hands[revision].settle(ready(revision))
 
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
         assert (record.topic in {LANE, BACKFILL}, bool(settlement.letters), seconds >= 0) == (True, True, True)
 
     def epoch_ended(self, shard: int, error: Exception) -> None:
@@ -73,16 +73,16 @@ class Crew:
         assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
 
 
-def told(value: bytes) -> Letter:
-    return Letter(OUT, 0, b"a-1", value, ())
+def told(value: bytes) -> OutgoingRecord:
+    return OutgoingRecord(OUT, 0, b"a-1", value, ())
 
 
-def ready(revision: int) -> Settlement:
-    return Settlement((told(b"ready %d" % revision),), announces=True)
+def ready(revision: int) -> RecordResult:
+    return RecordResult((told(b"ready %d" % revision),), announces=True)
 
 
-def superseded(revision: int, newer: int) -> Settlement:
-    return Settlement((told(b"superseded %d by %d" % (revision, newer)),))
+def superseded(revision: int, newer: int) -> RecordResult:
+    return RecordResult((told(b"superseded %d by %d" % (revision, newer)),))
 
 
 class Desk:
@@ -91,7 +91,7 @@ class Desk:
     def __init__(self, broker: MemoryBroker | None = None) -> None:
         self.broker = broker or MemoryBroker()
         for lane in (LANE, BACKFILL):
-            self.broker.offsets.setdefault((lane, 0), Progress(0, ""))
+            self.broker.offsets.setdefault((lane, 0), CommittedOffset(0, ""))
         self.crew = Crew()
         self.bus = MemoryBus(self.broker, (LANE, BACKFILL))
         heads = Heads(HEADS, "group", 0)
@@ -113,7 +113,7 @@ class Desk:
             await asyncio.sleep(0)
 
     def save(self, revision: int, lane: str = LANE) -> None:
-        self.broker.publish(Letter(lane, 0, b"a-1", b"%d" % revision, ()))
+        self.broker.publish(OutgoingRecord(lane, 0, b"a-1", b"%d" % revision, ()))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(BOUND):
@@ -216,7 +216,7 @@ async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
         await desk.until(lambda: len(desk.outcomes()) == 1)
         async with desk.bus.epoch(0) as mending:
             await mending.begin()
-            await mending.write([Letter(HEADS, 0, head_key("group", SLOT), None, ())])
+            await mending.write([OutgoingRecord(HEADS, 0, head_key("group", SLOT), None, ())])
             await mending.commit()
         desk.save(8)
         await desk.until(lambda: len(desk.outcomes()) == 2)
@@ -268,7 +268,7 @@ async def test_an_outcome_on_its_way_is_not_changed_any_more() -> None:
     desk.broker.refused_topics = {"takes-nothing"}
     async with desk.running():
         await desk.saved(1)
-        short = Settlement((told(b"short 1"),))
+        short = RecordResult((told(b"short 1"),))
         save_next = [True]
 
         def faults(step: str) -> None:
@@ -278,7 +278,7 @@ async def test_an_outcome_on_its_way_is_not_changed_any_more() -> None:
 
         desk.broker.faults = faults
         desk.crew.hands[1].settle(
-            Settlement((Letter("takes-nothing", 0, b"a-1", b"", ()),), fallback=lambda: short, announces=True)
+            RecordResult((OutgoingRecord("takes-nothing", 0, b"a-1", b"", ()),), fallback=lambda: short, announces=True)
         )
         await desk.until(lambda: 2 in desk.crew.hands and len(desk.outcomes()) >= 1)
         desk.crew.finish(2)

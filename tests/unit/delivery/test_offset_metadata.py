@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.offset_metadata import MAX_SPAN, Note, ProgressUnreadable, Risk, read_note, write_note
+from consumer.delivery.offset_metadata import (
+    MAX_SPAN,
+    EngineExposure,
+    MetadataUnreadable,
+    OffsetMetadata,
+    read_metadata,
+    write_metadata,
+)
 from consumer.delivery.offset_tracker import MAX_RISKS
-from consumer.delivery.ports import Progress
+from consumer.delivery.ports import CommittedOffset
 from schemas import Reason
 
-RISKS = st.builds(Risk, st.integers(0, 999), st.booleans())
+RISKS = st.builds(EngineExposure, st.integers(0, 999), st.booleans())
 
 
 @given(
@@ -22,44 +29,46 @@ RISKS = st.builds(Risk, st.integers(0, 999), st.booleans())
     risks=st.dictionaries(st.integers(0, MAX_SPAN), RISKS, max_size=64),
     trouble=st.sampled_from(["", *Reason]),
 )
-def test_metadata_round_trips(base: int, above: set[int], risks: dict[int, Risk], trouble: str) -> None:
+def test_metadata_round_trips(base: int, above: set[int], risks: dict[int, EngineExposure], trouble: str) -> None:
     """What is written into a commit's metadata is read back, whatever is finished, at risk or wrong."""
-    note = Note({base + offset for offset in above}, {base + offset: risk for offset, risk in risks.items()}, trouble)
+    note = OffsetMetadata(
+        {base + offset for offset in above}, {base + offset: risk for offset, risk in risks.items()}, trouble
+    )
 
-    assert read_note(Progress(base, write_note(base, note))) == note
+    assert read_metadata(CommittedOffset(base, write_metadata(base, note))) == note
 
 
 @given(st.text(max_size=60))
 def test_foreign_metadata_is_refused_or_empty(text: str) -> None:
     """Metadata that somebody else wrote is never taken for finished records."""
     try:
-        assert read_note(Progress(5, text)).finished == set()
-    except ProgressUnreadable:
+        assert read_metadata(CommittedOffset(5, text)).finished == set()
+    except MetadataUnreadable:
         assert text
 
 
 def test_metadata_of_another_offset_is_refused() -> None:
     """A bitmap whose base is not the committed offset would mark the wrong records as finished."""
-    with pytest.raises(ProgressUnreadable, match="offset 7"):
-        read_note(Progress(8, write_note(7, Note({9}))))
+    with pytest.raises(MetadataUnreadable, match="offset 7"):
+        read_metadata(CommittedOffset(8, write_metadata(7, OffsetMetadata({9}))))
 
 
 def test_a_full_bitmap_fits_the_brokers_limit() -> None:
     """The largest metadata the worker writes stays well below the broker's 4 KB."""
-    everything = Note(
+    everything = OffsetMetadata(
         set(range(MAX_SPAN)),
-        {MAX_SPAN + offset: Risk(100, exposed=True) for offset in range(MAX_RISKS)},
+        {MAX_SPAN + offset: EngineExposure(100, exposed=True) for offset in range(MAX_RISKS)},
         max(Reason, key=len),
     )
 
-    assert len(write_note(0, everything)) < 3_600
+    assert len(write_metadata(0, everything)) < 3_600
 
 
 def test_an_oversized_bitmap_is_refused() -> None:
     """A bitmap larger than any the worker writes is not the worker's."""
     bitmap = base64.b64encode(b"\xff" * (MAX_SPAN // 8 + 1)).decode()
-    with pytest.raises(ProgressUnreadable):
-        read_note(Progress(0, f"v1:0:{bitmap}"))
+    with pytest.raises(MetadataUnreadable):
+        read_metadata(CommittedOffset(0, f"v1:0:{bitmap}"))
 
 
 @pytest.mark.parametrize(
@@ -67,10 +76,10 @@ def test_an_oversized_bitmap_is_refused() -> None:
 )
 def test_a_note_that_is_not_whole_is_refused(metadata: str) -> None:
     """A part that is not what the worker writes makes the whole note unreadable."""
-    with pytest.raises(ProgressUnreadable):
-        read_note(Progress(5, metadata))
+    with pytest.raises(MetadataUnreadable):
+        read_metadata(CommittedOffset(5, metadata))
 
 
 def test_nothing_to_say_is_said_with_nothing() -> None:
     """An idle lane's commit carries no metadata at all, as every other tool's does."""
-    assert write_note(5, Note()) == ""
+    assert write_metadata(5, OffsetMetadata()) == ""

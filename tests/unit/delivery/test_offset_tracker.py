@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.offset_metadata import MAX_SPAN, Note, Risk, read_note, write_note
-from consumer.delivery.offset_tracker import MAX_RECORDS, MAX_RISKS, Ledger
-from consumer.delivery.ports import Progress
+from consumer.delivery.offset_metadata import MAX_SPAN, EngineExposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.offset_tracker import MAX_RECORDS, MAX_RISKS, OffsetTracker
+from consumer.delivery.ports import CommittedOffset
 
 GAPPY = st.lists(st.integers(1, 5), min_size=1, max_size=60)
 
@@ -23,7 +23,7 @@ def offsets_of(steps: list[int], base: int) -> list[int]:
 def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: object, crash_after: int) -> None:
     """Finish in any order over gaps, crash, restore: each record is worked on exactly once after the restore."""
     offsets = offsets_of(steps, base=3)
-    ledger = Ledger.restore(Progress(3, ""))
+    ledger = OffsetTracker.restore(CommittedOffset(3, ""))
     for offset in offsets:
         assert ledger.deliver(offset)
     shuffled = list(offsets)
@@ -32,7 +32,7 @@ def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: obj
     for offset in shuffled[:crash_after]:
         ledger.finish(offset)
 
-    restored = Ledger.restore(ledger.close_up())
+    restored = OffsetTracker.restore(ledger.close_up())
     redelivered = [offset for offset in offsets if offset >= restored.next_offset]
 
     assert {offset for offset in redelivered if restored.deliver(offset)} == set(offsets) - done
@@ -40,18 +40,18 @@ def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: obj
 
 def test_bits_above_unread_records_do_not_move_the_commit() -> None:
     """After a reopen nothing is in hand, but finished bits may lie above records that were not read yet."""
-    restored = Ledger.restore(Progress(10, write_note(10, Note({12}))))
+    restored = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({12}))))
 
     assert restored.lowest == 10
     restored.deliver(10)
     restored.finish(10)
     assert restored.close_up().offset == 11
-    assert read_note(restored.close_up()).finished == {12}
+    assert read_metadata(restored.close_up()).finished == {12}
 
 
 def test_a_finished_record_read_again_is_not_worked_on() -> None:
     """A record whose bit is set is skipped, and the commit moves past it."""
-    ledger = Ledger.restore(Progress(10, write_note(10, Note({10, 11}))))
+    ledger = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
 
     assert [ledger.deliver(offset) for offset in (10, 11, 12)] == [False, False, True]
     assert ledger.lowest == 12
@@ -59,19 +59,19 @@ def test_a_finished_record_read_again_is_not_worked_on() -> None:
 
 def test_a_lane_that_ends_in_finished_records_is_idle() -> None:
     """When all that was left to read was finished by an earlier owner, the commit may move past it at once."""
-    ledger = Ledger.restore(Progress(10, write_note(10, Note({10, 11}))))
+    ledger = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
     idle = [ledger.idle]
     for offset in (10, 11):
         ledger.deliver(offset)
         idle.append(ledger.idle)
 
     assert idle == [False, False, True]
-    assert ledger.close_up() == Progress(12, "")
+    assert ledger.close_up() == CommittedOffset(12, "")
 
 
 def test_admission_stops_before_the_books_overflow() -> None:
     """One stuck record stops admission after so many records above it, and after so many offsets."""
-    crowded, spread = Ledger.restore(Progress(0, "")), Ledger.restore(Progress(0, ""))
+    crowded, spread = OffsetTracker.restore(CommittedOffset(0, "")), OffsetTracker.restore(CommittedOffset(0, ""))
     for offset in range(MAX_RECORDS):
         crowded.deliver(offset)
         if offset:
@@ -85,14 +85,14 @@ def test_admission_stops_before_the_books_overflow() -> None:
 
 def test_a_restored_bitmap_never_blocks_reading() -> None:
     """With nothing unfinished the books are not full, however far the restored bits reach: only reading frees them."""
-    restored = Ledger.restore(Progress(0, write_note(0, Note(set(range(1, MAX_SPAN))))))
+    restored = OffsetTracker.restore(CommittedOffset(0, write_metadata(0, OffsetMetadata(set(range(1, MAX_SPAN))))))
 
     assert not restored.full
 
 
 def test_a_record_beyond_the_bitmap_waits() -> None:
     """A record above a huge gap cannot be finished before the lowest is: it would not fit the metadata."""
-    ledger = Ledger.restore(Progress(0, ""))
+    ledger = OffsetTracker.restore(CommittedOffset(0, ""))
     ledger.deliver(0)
     ledger.deliver(10 * MAX_SPAN)
 
@@ -103,16 +103,16 @@ def test_a_record_beyond_the_bitmap_waits() -> None:
 
 def test_idle_books_move_past_control_markers() -> None:
     """Where all that was read is finished, the position itself is committed, so that an idle lane shows no lag."""
-    ledger = Ledger.restore(Progress(4, ""))
+    ledger = OffsetTracker.restore(CommittedOffset(4, ""))
     assert ledger.idle
     ledger.skip_to(6)
 
-    assert ledger.close_up() == Progress(6, "")
+    assert ledger.close_up() == CommittedOffset(6, "")
 
 
 def test_no_more_are_at_risk_than_the_metadata_holds() -> None:
     """With as many in the engine as the books name, the next one waits; one that is known already does not."""
-    ledger = Ledger.restore(Progress(0, ""))
+    ledger = OffsetTracker.restore(CommittedOffset(0, ""))
 
     assert all(ledger.expose(offset) for offset in range(MAX_RISKS))
     assert not ledger.expose(MAX_RISKS)
@@ -121,23 +121,23 @@ def test_no_more_are_at_risk_than_the_metadata_holds() -> None:
 
 def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
     """Leaving takes back who is in the engine; the deaths that a record was in stay with it until it is finished."""
-    risks = {1: Risk(1, exposed=True), 2: Risk(0, exposed=True)}
-    ledger = Ledger.restore(Progress(0, write_note(0, Note(risks=risks))))
+    risks = {1: EngineExposure(1, exposed=True), 2: EngineExposure(0, exposed=True)}
+    ledger = OffsetTracker.restore(CommittedOffset(0, write_metadata(0, OffsetMetadata(risks=risks))))
     for offset in range(3):
         ledger.deliver(offset)
     ledger.calm()
 
-    assert read_note(ledger.close_up()).risks == {1: Risk(1, exposed=False)}
+    assert read_metadata(ledger.close_up()).risks == {1: EngineExposure(1, exposed=False)}
     ledger.finish(1)
-    assert read_note(ledger.close_up()).risks == {}
+    assert read_metadata(ledger.close_up()).risks == {}
 
 
 @given(gaps=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=8))
 def test_whatever_is_at_risk_can_be_read_back(gaps: list[int]) -> None:
     """However far the log's gaps put two records apart, what is committed of them is readable."""
-    ledger = Ledger.restore(Progress(100, ""))
+    ledger = OffsetTracker.restore(CommittedOffset(100, ""))
     for offset in offsets_of(gaps, base=100):
         ledger.deliver(offset)
         ledger.expose(offset)
 
-    assert Ledger.restore(ledger.close_up()).risks == ledger.risks
+    assert OffsetTracker.restore(ledger.close_up()).risks == ledger.risks

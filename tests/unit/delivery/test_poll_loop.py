@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from consumer.delivery.poll_loop import Intake
+from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, Partition
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def test_one_partition_that_cannot_be_read_is_told_and_is_no_standstill() 
     """The others are read, which is a sign of life; the broken one is named for as long as it is broken."""
     beats = asyncio.Event()
     owners: Any = {0: EagerOwner(), 1: EagerOwner()}
-    intake = Intake(HalfReader(), ["requested"], owners, jobs_in_hand=8, cancel_revoked=False, polled=beats.set)
+    intake = PollLoop(HalfReader(), ["requested"], owners, jobs_in_hand=8, cancel_revoked=False, polled=beats.set)
     running = asyncio.ensure_future(intake.run())
     await asyncio.wait_for(beats.wait(), BOUND)
     running.cancel()

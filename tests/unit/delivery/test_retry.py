@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumer.delivery.retry import Retries, Tried, split
+from consumer.delivery.retry import RetryPolicy, RetryState, split
 from consumer.jobs import Record
 from consumer.settings import Settings
 from schemas import names
@@ -26,8 +26,8 @@ HISTORY = {
 }
 
 
-def retries(**worker: Any) -> Retries:
-    return Retries(Settings.model_validate({"worker": worker}))
+def retries(**worker: Any) -> RetryPolicy:
+    return RetryPolicy(Settings.model_validate({"worker": worker}))
 
 
 def waiting(**history: str | None) -> Record:
@@ -39,7 +39,7 @@ def waiting(**history: str | None) -> Record:
 
 def test_each_failure_waits_longer() -> None:
     """A minute, ten minutes, an hour; then there is no further turn."""
-    turns = [retries().again(Tried(RECORD, attempts, NOW), NOW) for attempts in range(4)]
+    turns = [retries().again(RetryState(RECORD, attempts, NOW), NOW) for attempts in range(4)]
 
     assert [turn and (turn.topic, turn.due_ms - NOW) for turn in turns] == [
         (names.RETRY_1M, 60_000),
@@ -51,7 +51,7 @@ def test_each_failure_waits_longer() -> None:
 
 def test_more_attempts_wait_an_hour_each() -> None:
     """A house that allows more attempts has them all from the last lane."""
-    turn = retries(attempts=10).again(Tried(RECORD, 7, NOW), NOW)
+    turn = retries(attempts=10).again(RetryState(RECORD, 7, NOW), NOW)
 
     assert turn is not None
     assert turn.topic == names.RETRY_1H
@@ -59,7 +59,7 @@ def test_more_attempts_wait_an_hour_each() -> None:
 
 def test_age_is_capped_too() -> None:
     """A request first tried too long ago does not wait once more, however few its attempts."""
-    old = Tried(RECORD, 1, NOW - 5 * HOUR)
+    old = RetryState(RECORD, 1, NOW - 5 * HOUR)
 
     assert retries(retry_age_seconds=6 * 3600).again(old, NOW) is not None
     assert retries(retry_age_seconds=5 * 3600).again(old, NOW) is None
@@ -67,7 +67,7 @@ def test_age_is_capped_too() -> None:
 
 def test_a_retry_is_taken_apart() -> None:
     """The publisher's record comes back with its own headers, even those that look like ours, and its history."""
-    assert retries().unwrap(waiting()) == Tried(RECORD, 1, NOW, NOW + 60_000)
+    assert retries().unwrap(waiting()) == RetryState(RECORD, 1, NOW, NOW + 60_000)
 
 
 def test_no_header_says_next_year() -> None:
@@ -80,20 +80,20 @@ def test_what_only_looks_like_a_retry_is_a_first_try(history: dict[str, str | No
     """A record that somebody else wrote into a retry lane is worked on as it is, at once."""
     record = waiting(**history)
 
-    assert retries().unwrap(record) == Tried(record)
+    assert retries().unwrap(record) == RetryState(record)
 
 
 def test_other_lanes_are_never_unwrapped() -> None:
     """A publisher's headers mean nothing to the worker, whatever their names."""
     record = replace(waiting(), topic=names.REQUESTED)
 
-    assert retries().unwrap(record) == Tried(record)
+    assert retries().unwrap(record) == RetryState(record)
     assert split(RECORD.headers[:0]) == ((), {})
 
 
 def test_tests_may_shorten_the_delays() -> None:
     """The delays scale together; the lanes' names stay what they are."""
-    turn = retries(retry_delay_scale=0.01).again(Tried(RECORD, 0), NOW)
+    turn = retries(retry_delay_scale=0.01).again(RetryState(RECORD, 0), NOW)
 
     assert turn is not None
     assert (turn.topic, turn.due_ms, turn.first_seen_ms) == (names.RETRY_1M, NOW + 600, NOW)
@@ -113,4 +113,4 @@ def test_a_history_from_elsewhere_is_not_believed(history: dict[str, str | None]
     """Numbers that Kafka could not hold, or another partition, are no history of ours: a first try, in its shard."""
     record = waiting(**history)
 
-    assert retries().unwrap(record) == Tried(record)
+    assert retries().unwrap(record) == RetryState(record)

@@ -14,9 +14,9 @@ import pytest
 from consumer.delivery import in_flight
 from consumer.delivery.batch_limit import MOST_BYTES
 from consumer.delivery.heads import Heads
-from consumer.delivery.offset_metadata import Note, Risk, read_note, write_note
-from consumer.delivery.ports import UNCOMMITTED, BusError, Letter, LetterRefused, Progress, Settlement
-from consumer.delivery.restore import Pace, pause
+from consumer.delivery.offset_metadata import EngineExposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, OutgoingRecord, RecordRefused, RecordResult
+from consumer.delivery.restore import OwnerTiming, pause
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.jobs import Record
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LANE = "requested"
 SECOND = "backfill"
 OUT = "outcome"
-QUICK = Pace(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+QUICK = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
 BOUND = 5.0
 
 
@@ -42,7 +42,7 @@ class Hands:
     def __init__(self) -> None:
         self.begun: Counter[int] = Counter()
         self.hands: dict[int, InHand] = {}
-        self.open: dict[int, Callable[[Settlement], None]] = {}
+        self.open: dict[int, Callable[[RecordResult], None]] = {}
         self.withdrawn: list[int] = []
         self.told: list[int] = []
         self.errors: list[BusError] = []
@@ -66,7 +66,7 @@ class Hands:
             asyncio.get_running_loop().call_soon(hand.settle, outcome(offset))
         return lambda _running: self.withdrawn.append(offset)
 
-    def announced(self, record: Record, settlement: Settlement, seconds: float) -> None:
+    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
         assert settlement.letters
         assert seconds >= 0
         self.told.append(record.offset)
@@ -79,22 +79,22 @@ class Hands:
         assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
 
 
-def request(value: bytes = b"{}", topic: str = LANE) -> Letter:
-    return Letter(topic, 0, b"a-1", value, ())
+def request(value: bytes = b"{}", topic: str = LANE) -> OutgoingRecord:
+    return OutgoingRecord(topic, 0, b"a-1", value, ())
 
 
-def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Settlement:
-    short = Settlement((Letter(fallback or OUT, 0, b"a-1", b"short %d" % offset, ()),))
-    return Settlement((Letter(topic, 0, b"a-1", b"%d" % offset, ()),), (lambda: short) if fallback else None)
+def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> RecordResult:
+    short = RecordResult((OutgoingRecord(fallback or OUT, 0, b"a-1", b"short %d" % offset, ()),))
+    return RecordResult((OutgoingRecord(topic, 0, b"a-1", b"%d" % offset, ()),), (lambda: short) if fallback else None)
 
 
 class Bench:
     """One shard, its broker, and a poll loop."""
 
-    def __init__(self, broker: MemoryBroker | None = None, pace: Pace = QUICK) -> None:
+    def __init__(self, broker: MemoryBroker | None = None, pace: OwnerTiming = QUICK) -> None:
         self.broker = broker or MemoryBroker()
         for topic in (LANE, SECOND):
-            self.broker.offsets.setdefault((topic, 0), Progress(0, ""))
+            self.broker.offsets.setdefault((topic, 0), CommittedOffset(0, ""))
         self.hands = Hands()
         self.bus = MemoryBus(self.broker, (LANE, SECOND))
         self.owner = ShardOwner(
@@ -145,7 +145,7 @@ async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
         await bench.until(lambda: len(bench.hands.told) == 20)
 
     assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
-    assert bench.broker.offsets[LANE, 0] == Progress(20, "")
+    assert bench.broker.offsets[LANE, 0] == CommittedOffset(20, "")
 
 
 @pytest.mark.parametrize("step", ["init", "progress", "begin", "send", "answer", "send_offsets", "commit", "committed"])
@@ -180,15 +180,15 @@ async def test_bits_above_unread_records_survive_a_reopen() -> None:
     bench = Bench()
     for _ in range(3):
         bench.broker.publish(request())
-    bench.broker.offsets[LANE, 0] = Progress(0, write_note(0, Note({2})))
+    bench.broker.offsets[LANE, 0] = CommittedOffset(0, write_metadata(0, OffsetMetadata({2})))
     bench.hands.automatic = False
     async with bench.running():
         await bench.until(lambda: set(bench.hands.open) == {0, 1})
         bench.hands.open[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert bench.broker.offsets[LANE, 0] == Progress(0, write_note(0, Note({1, 2})))
+        assert bench.broker.offsets[LANE, 0] == CommittedOffset(0, write_metadata(0, OffsetMetadata({1, 2})))
         bench.hands.open[0](outcome(0))
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(3, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, ""))
 
     assert bench.visible() == [b"1", b"0"]
 
@@ -197,7 +197,7 @@ async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
     """(!) A lane missing from the offsets' answer means that the call failed; it is asked again."""
     bench = Bench()
     bench.broker.publish(request())
-    bench.broker.offsets[LANE, 0] = Progress(1, "")
+    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
     fail_once(bench.broker, "progress_missing")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
@@ -222,15 +222,17 @@ async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
 async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
     """(!) Only an explicit -1 means no commit, and that is an error that names the command."""
     bench = Bench()
-    bench.broker.offsets[SECOND, 0] = Progress(UNCOMMITTED, "")
+    bench.broker.offsets[SECOND, 0] = CommittedOffset(UNCOMMITTED, "")
 
     with pytest.raises(Fatal, match="leadart topics apply --start") as raised:
         await asyncio.wait_for(bench.owner.run(), BOUND)
     assert raised.value.reason is Reason.NO_STARTING_OFFSET
 
 
-@pytest.mark.parametrize("progress", [Progress(3, "somebody else's"), Progress(3, write_note(2, Note({4})))])
-async def test_progress_that_cannot_be_read_is_refused(progress: Progress) -> None:
+@pytest.mark.parametrize(
+    "progress", [CommittedOffset(3, "somebody else's"), CommittedOffset(3, write_metadata(2, OffsetMetadata({4})))]
+)
+async def test_progress_that_cannot_be_read_is_refused(progress: CommittedOffset) -> None:
     """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the mending command."""
     bench = Bench()
     bench.broker.offsets[LANE, 0] = progress
@@ -333,7 +335,7 @@ async def test_work_that_another_owner_finished_is_dropped() -> None:
     bench.broker.publish(request())
     async with bench.running():
         await bench.until(lambda: 0 in bench.hands.open)
-    bench.broker.offsets[LANE, 0] = Progress(1, "")
+    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
         bench.hands.open[0](outcome(0))
@@ -408,8 +410,8 @@ async def test_sizes_are_checked_before_a_transaction_begins() -> None:
     bench = Bench()
     bench.hands.automatic = False
     bench.broker.publish(request())
-    short = Settlement((Letter(OUT, 0, b"a-1", b"short", ()),))
-    huge = Settlement((Letter(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), lambda: short)
+    short = RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"short", ()),))
+    huge = RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), lambda: short)
     async with bench.running():
         await bench.until(lambda: 0 in bench.hands.open)
         bench.hands.open[0](huge)
@@ -429,7 +431,7 @@ async def test_a_transaction_is_bounded_in_bytes() -> None:
     async with bench.running():
         await bench.until(lambda: len(bench.hands.open) == count)
         for settle in bench.hands.open.values():
-            settle(Settlement((Letter(OUT, 0, b"a-1", b"x" * size, ()),)))
+            settle(RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"x" * size, ()),)))
         await bench.until(lambda: len(bench.hands.told) == count)
 
     assert max(after - before for before, after in pairwise(committed)) == MOST_BYTES // size
@@ -463,7 +465,7 @@ async def test_an_idle_lane_that_ends_in_a_marker_shows_no_lag() -> None:
     bench.broker.publish(request())
     bench.broker.leave_gap(LANE, 0, 2)
     async with bench.running():
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(3, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, ""))
 
     assert bench.visible() == [b"0"]
 
@@ -497,12 +499,12 @@ async def test_stop_commits_what_is_settled() -> None:
             bench.hands.open[offset](outcome(offset))
 
     assert sorted(bench.visible()) == [b"0", b"2"]
-    assert bench.broker.offsets[LANE, 0] == Progress(1, write_note(1, Note({2})))
+    assert bench.broker.offsets[LANE, 0] == CommittedOffset(1, write_metadata(1, OffsetMetadata({2})))
 
 
 async def test_refusals_are_told_apart_from_outages() -> None:
     """A refusal is a bus error like any other to whoever does not ask."""
-    assert issubclass(LetterRefused, BusError)
+    assert issubclass(RecordRefused, BusError)
 
 
 async def test_a_record_that_is_not_due_is_not_begun() -> None:
@@ -517,7 +519,7 @@ async def test_a_record_that_is_not_due_is_not_begun() -> None:
         await bench.until(lambda: len(bench.visible()) == 2)
         assert not bench.owner.wants(LANE)
         assert bench.owner.wants(SECOND)
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == Progress(1, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(1, ""))
 
     assert bench.hands.begun == Counter({0: 2})
 
@@ -542,8 +544,8 @@ async def enter(bench: Bench, offset: int, leave: asyncio.Event) -> None:
         await asyncio.wait_for(leave.wait(), BOUND)
 
 
-def risks(bench: Bench) -> Mapping[int, Risk]:
-    return read_note(bench.broker.offsets[LANE, 0]).risks
+def risks(bench: Bench) -> Mapping[int, EngineExposure]:
+    return read_metadata(bench.broker.offsets[LANE, 0]).risks
 
 
 async def test_the_group_knows_who_is_in_the_engine() -> None:
@@ -554,7 +556,7 @@ async def test_the_group_knows_who_is_in_the_engine() -> None:
     async with bench.running(), asyncio.TaskGroup() as tasks:
         await bench.until(lambda: 0 in bench.hands.open)
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
         leave.set()
         await bench.until(lambda: risks(bench) == {})
 
@@ -585,15 +587,19 @@ async def test_a_death_in_the_engine_is_counted_by_the_next_owner() -> None:
     bench.hands.automatic = False
     bench.broker.publish(request())
     bench.broker.publish(request())
-    bench.broker.offsets[LANE, 0] = Progress(0, write_note(0, Note(risks={1: Risk(1, exposed=True)})))
+    bench.broker.offsets[LANE, 0] = CommittedOffset(
+        0, write_metadata(0, OffsetMetadata(risks={1: EngineExposure(1, exposed=True)}))
+    )
     async with bench.running(), asyncio.TaskGroup() as tasks:
         await bench.until(lambda: set(bench.hands.open) == {0, 1})
         assert [bench.hands.hands[offset].deaths for offset in (0, 1)] == [0, 2]
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True), 1: Risk(2, exposed=False)})
+        await bench.until(
+            lambda: risks(bench) == {0: EngineExposure(0, exposed=True), 1: EngineExposure(2, exposed=False)}
+        )
         bench.hands.open[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert risks(bench) == {0: Risk(0, exposed=True)}
+        assert risks(bench) == {0: EngineExposure(0, exposed=True)}
         leave.set()
 
 
@@ -606,7 +612,7 @@ async def test_an_owner_that_leaves_in_order_blames_nobody() -> None:
         async with bench.running():
             await bench.until(lambda: 0 in bench.hands.open)
             tasks.create_task(enter(bench, 0, leave))
-            await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+            await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
         assert risks(bench) == {}
         leave.set()
 
@@ -619,7 +625,7 @@ async def test_a_cancelled_owner_leaves_in_order_too() -> None:
     async with asyncio.TaskGroup() as tasks, bench.running() as run:
         await bench.until(lambda: 0 in bench.hands.open)
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
         run.cancel()
         await asyncio.wait([run], timeout=BOUND)
         assert risks(bench) == {}
@@ -635,11 +641,11 @@ async def test_a_broken_epoch_is_no_death() -> None:
     async with bench.running(), asyncio.TaskGroup() as tasks:
         await bench.until(lambda: set(bench.hands.open) == {0, 1})
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: Risk(0, exposed=True)})
+        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
         fail_once(bench.broker, "begin")
         bench.hands.open[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert risks(bench) == {0: Risk(0, exposed=True)}
+        assert risks(bench) == {0: EngineExposure(0, exposed=True)}
         leave.set()
 
 
@@ -649,9 +655,9 @@ async def test_trouble_is_told_to_the_group() -> None:
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
         bench.hands.trouble = "engine_failed"
-        await bench.until(lambda: read_note(bench.broker.offsets[SECOND, 0]).trouble == "engine_failed")
+        await bench.until(lambda: read_metadata(bench.broker.offsets[SECOND, 0]).trouble == "engine_failed")
         bench.hands.trouble = ""
-        await bench.until(lambda: bench.broker.offsets[SECOND, 0] == Progress(0, ""))
+        await bench.until(lambda: bench.broker.offsets[SECOND, 0] == CommittedOffset(0, ""))
 
 
 async def test_a_crew_that_admits_nothing_stops_every_lane() -> None:
@@ -689,7 +695,7 @@ async def test_records_that_were_read_but_not_delivered_are_not_passed(
 
 async def test_work_let_go_of_does_not_wait_for_the_group() -> None:
     """A picture of a record that is another owner's by now enters the engine at once; it keeps no place for nothing."""
-    let_go = in_flight.Work(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
+    let_go = in_flight.InFlightRecord(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
     let_go.drop(running=False)
     with let_go.in_engine() as told:
         await asyncio.wait_for(told(), in_flight.TELL_SECONDS / 2)

@@ -17,10 +17,10 @@ from hypothesis.errors import NoSuchExample
 
 from consumer.delivery import restore
 from consumer.delivery.heads import Heads
-from consumer.delivery.latest_wins import Precedence
-from consumer.delivery.offset_tracker import Ledger
-from consumer.delivery.poll_loop import Intake
-from consumer.delivery.ports import Progress
+from consumer.delivery.latest_wins import LatestWins
+from consumer.delivery.offset_tracker import OffsetTracker
+from consumer.delivery.poll_loop import PollLoop
+from consumer.delivery.ports import CommittedOffset
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
@@ -31,7 +31,7 @@ from tests.simulation.world import play
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
 
 SCHEDULES = 2_000
 ENOUGH = 1_000
@@ -98,7 +98,7 @@ def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
 
 
 def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
-    async def careless(self: MemoryEpoch, letters: Sequence[Letter]) -> None:
+    async def careless(self: MemoryEpoch, letters: Sequence[OutgoingRecord]) -> None:
         for letter in letters:
             await self.hand_over(letter)
 
@@ -107,7 +107,7 @@ def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
 
 def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
     epoch, progress = MemoryBus.epoch, MemoryBus.progress
-    early: dict[tuple[MemoryBus, int], Mapping[str, Progress]] = {}
+    early: dict[tuple[MemoryBus, int], Mapping[str, CommittedOffset]] = {}
 
     @asynccontextmanager
     async def hasty(self: MemoryBus, shard: int) -> AsyncIterator[MemoryEpoch]:
@@ -115,7 +115,7 @@ def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
         async with epoch(self, shard) as opened:
             yield opened
 
-    async def read(self: MemoryBus, shard: int) -> Mapping[str, Progress]:
+    async def read(self: MemoryBus, shard: int) -> Mapping[str, CommittedOffset]:
         return early[self, shard]
 
     patch.setattr(MemoryBus, "epoch", hasty)
@@ -123,32 +123,32 @@ def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_missing_offset_is_taken_for_none(patch: pytest.MonkeyPatch) -> None:
-    async def read(bus: MemoryBus, shard: int, topics: tuple[str, ...], *_: object) -> Mapping[str, Progress]:
-        return {topic: Progress(0, "") for topic in topics} | dict(await bus.progress(shard))
+    async def read(bus: MemoryBus, shard: int, topics: tuple[str, ...], *_: object) -> Mapping[str, CommittedOffset]:
+        return {topic: CommittedOffset(0, "") for topic in topics} | dict(await bus.progress(shard))
 
     patch.setattr(restore, "_read_progress", read)
 
 
 def the_commit_is_above_the_highest_finished(patch: pytest.MonkeyPatch) -> None:
-    def lowest(self: Ledger) -> int:
+    def lowest(self: OffsetTracker) -> int:
         return next(iter(self.unfinished), max(self.finished, default=self.next_offset - 1) + 1)
 
-    patch.setattr(Ledger, "lowest", property(lowest))
+    patch.setattr(OffsetTracker, "lowest", property(lowest))
 
 
 def finished_bits_are_not_restored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "restore", classmethod(lambda cls, progress: cls(progress, progress.offset)))
+    patch.setattr(OffsetTracker, "restore", classmethod(lambda cls, progress: cls(progress, progress.offset)))
 
 
 def a_lost_answer_is_taken_for_no_commit(patch: pytest.MonkeyPatch) -> None:
-    restore = Ledger.restore.__func__  # type: ignore[attr-defined]  # a class method
+    restore = OffsetTracker.restore.__func__  # type: ignore[attr-defined]  # a class method
     known: dict[Any, Any] = {}
-    open_books = restore.open_books
+    open_books = restore.restore_offsets
 
-    async def remembered(bus: Any, shard: int, *rest: Any) -> dict[str, Ledger]:
+    async def remembered(bus: Any, shard: int, *rest: Any) -> dict[str, OffsetTracker]:
         if (bus, shard) not in known:
             known[bus, shard] = await open_books(bus, shard, *rest)
-        return {topic: restore(Ledger, ledger.committed) for topic, ledger in known[bus, shard].items()}
+        return {topic: restore(OffsetTracker, ledger.committed) for topic, ledger in known[bus, shard].items()}
 
     patch.setattr("consumer.delivery.shard_owner.open_books", remembered)
 
@@ -180,14 +180,14 @@ def a_retry_is_begun_before_it_is_due(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_record_in_the_engine_is_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "expose", lambda *_: True)
+    patch.setattr(OffsetTracker, "expose", lambda *_: True)
 
 
 def owners_outlive_a_rebalance(patch: pytest.MonkeyPatch) -> None:
-    async def ignore(self: Intake) -> None:
+    async def ignore(self: PollLoop) -> None:
         del self
 
-    patch.setattr(Intake, "on_revoked", ignore)
+    patch.setattr(PollLoop, "on_revoked", ignore)
 
 
 def heads_are_not_restored(patch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def heads_are_not_written(patch: pytest.MonkeyPatch) -> None:
 
 
 def work_is_adopted_unjudged(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Precedence, "enter_again", lambda *_: True)
+    patch.setattr(LatestWins, "enter_again", lambda *_: True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from schemas.names import REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from consumer.delivery.poll_loop import Intake
     from consumer.ports import Engine
     from consumer.processing.admission import Scheduler
     from consumer.processing.circuit_breaker import Breaker
@@ -65,7 +64,7 @@ class World:
             engine=cast("Engine", None),
             scheduler=cast("Scheduler", None),
             breaker=cast("Breaker", None),
-            intake=cast("Intake", self.intake),
+            intake=cast("PollLoop", self.intake),
             lag_reader=cast("LagReader", self.reader),
             history=History(Settings(), whole=False),
         )

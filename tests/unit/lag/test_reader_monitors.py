@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumer.delivery import poll_loop
-from consumer.delivery.offset_metadata import read_note
-from consumer.delivery.ports import Letter, Progress
+from consumer.delivery.offset_metadata import read_metadata
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.lag.backlog import Pending
 from consumer.lag.history import History
 from consumer.lag.reader import Look, PartitionLag
@@ -73,7 +73,7 @@ class _World:
             1, 1, cancel_revoked=False, asks=tuple(asks), strikes=(), marker_seconds=0.0, delays=(0.0,)
         )
         self._broker = broker = MemoryBroker(1, MemoryGroup(3.0, 8.0))
-        broker.offsets = {(lane, 0): Progress(0, "") for lane in LANES}
+        broker.offsets = {(lane, 0): CommittedOffset(0, "") for lane in LANES}
         broker.settled = self._settled
         self._written: list[float] = []
         self._newest = 0.0
@@ -102,7 +102,7 @@ class _World:
 
     def _publish(self, number: bytes) -> None:
         self._written.append(asyncio.get_running_loop().time())
-        self._broker.publish(Letter(REQUESTED, 0, b"key", number, ()))
+        self._broker.publish(OutgoingRecord(REQUESTED, 0, b"key", number, ()))
 
     def _settled(self, _shard: int) -> None:
         now, progress = asyncio.get_running_loop().time(), self._broker.offsets[REQUESTED, 0]
@@ -116,7 +116,7 @@ class _World:
 
     def _look(self) -> Look:
         progress, end = self._broker.offsets[REQUESTED, 0], len(self._written)
-        finished = read_note(progress).finished
+        finished = read_metadata(progress).finished
         left = [at for at in range(progress.offset, end) if at not in finished]
         since = int(self._written[left[0]] * 1000) if left else None
         lag = PartitionLag(

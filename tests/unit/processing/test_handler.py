@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.retry import Retries
+from consumer.delivery.retry import RetryPolicy
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.progress_publisher import ProgressFeed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumer.delivery.heads import Claim
-    from consumer.delivery.ports import Settlement
+    from consumer.delivery.ports import RecordResult
     from consumer.processing.context import Errand
 
 BOUND = 10.0
@@ -77,17 +77,17 @@ class Hand:
     def __init__(self, record: Record, deaths: int = 0) -> None:
         self.record = record
         self.deaths = deaths
-        self.settled: list[Settlement] = []
+        self.settled: list[RecordResult] = []
         self.in_engine = unwatched
         self.newer: int | None = None
 
-    def claims(self, claim: Claim, superseded: Callable[[int], Settlement]) -> bool:
+    def claims(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
         assert claim.slot.article_id
         if self.newer is not None:
             self.settle(superseded(self.newer))
         return self.newer is None
 
-    def settle(self, settlement: Settlement) -> None:
+    def settle(self, settlement: RecordResult) -> None:
         self.settled.append(settlement)
 
 
@@ -108,7 +108,7 @@ def crew_of(
         pipeline=pipeline,  # type: ignore[arg-type]
         breaker=breaker or Breaker(),
         troubles=troubles or Troubles(),
-        retries=Retries(settings),
+        retries=RetryPolicy(settings),
         outbox=outbox,
         progress=ProgressFeed(settings, outbox, metrics),
         metrics=metrics,
@@ -118,7 +118,7 @@ def crew_of(
 
 async def work(
     record: Record, pipeline: Pipeline, touch: Callable[[Any], None] = lambda _: None, *, deaths: int = 0
-) -> list[Settlement]:
+) -> list[RecordResult]:
     """Let a crew work on one record and return what it settled."""
     hand = Hand(record, deaths)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:

@@ -12,7 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.retry import Retries, Tried
+from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
 from consumer.processing.outcomes import Outbox
@@ -105,7 +105,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
     others = {
         told(box.ready(job("r-2"), ready(), {})),
         told(box.ready(job(), ready("3" * 64), {})),
-        told(box.failed(Tried(job().record), REFUSED)),
+        told(box.failed(RetryState(job().record), REFUSED)),
     }
 
     assert len(same) == 1
@@ -115,7 +115,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
 def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
     box = outbox(topics={"prefix": "staging-"})
-    settlements = [box.ready(job(partition=9), ready(), {}), box.failed(Tried(job(partition=9).record), REFUSED)]
+    settlements = [box.ready(job(partition=9), ready(), {}), box.failed(RetryState(job(partition=9).record), REFUSED)]
     letters = [letter for told in settlements for letter in told.letters + told.fall_back().letters]
 
     assert {letter.partition for letter in letters} == {9}
@@ -129,16 +129,18 @@ def test_everything_goes_to_the_partition_it_came_from() -> None:
 def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
     """Failures are what is traced: what the request said of its flow goes on, also where its value cannot be read."""
     asked = job(correlationid="flow-1", traceparent="00-1-2-03", priority="interactive").record
-    told, _ = outbox().failed(Tried(replace(asked, value=asked.value if value is None else value)), REFUSED).letters
+    told, _ = (
+        outbox().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).letters
+    )
     carried = {name: text for name, text in attributes(told.headers).items() if name.startswith(("ce_corr", "ce_tr"))}
     assert carried == {"ce_correlationid": "flow-1", "ce_traceparent": "00-1-2-03"}
-    plain, _ = outbox().failed(Tried(job().record), REFUSED).letters
+    plain, _ = outbox().failed(RetryState(job().record), REFUSED).letters
     assert attributes(plain.headers)["ce_correlationid"] == "r-1"
 
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
     """A failed outcome says what is wrong, where, whether to try again, and where the record is kept."""
-    told, _ = outbox().failed(Tried(job().record), REFUSED).letters
+    told, _ = outbox().failed(RetryState(job().record), REFUSED).letters
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
@@ -148,7 +150,7 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
 
 def test_our_own_failures_are_worth_another_try() -> None:
     """Only a rejection tells the CMS that sending the same again is useless."""
-    told, _ = outbox().failed(Tried(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).letters
+    told, _ = outbox().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).letters
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
@@ -157,7 +159,7 @@ def test_our_own_failures_are_worth_another_try() -> None:
 @given(RECORDS)
 def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
     """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
-    fallback = outbox().failed(Tried(record), REFUSED).fall_back()
+    fallback = outbox().failed(RetryState(record), REFUSED).fall_back()
     mark = fallback.letters[-1]
     ours = attributes(mark.headers)
 
@@ -178,7 +180,7 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
 @given(RECORDS)
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
-    settlement = outbox().failed(Tried(record), REFUSED)
+    settlement = outbox().failed(RetryState(record), REFUSED)
     kept = settlement.letters[-1]
     ours = attributes(kept.headers[len(record.headers) :])
 
@@ -193,21 +195,21 @@ def test_any_record_is_kept_as_it_came(record: Record) -> None:
 def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attempts: int, now: int) -> None:
     """What a retry lane holds is taken apart again into the publisher's record and its history, whatever it holds."""
     settings = Settings()
-    retries, error = Retries(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
-    turn = retries.again(Tried(record, attempts), now)
+    retries, error = RetryPolicy(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
+    turn = retries.again(RetryState(record, attempts), now)
     assert turn is not None
-    (letter,) = outbox().again(Tried(record, attempts), error, turn).letters
+    (letter,) = outbox().again(RetryState(record, attempts), error, turn).letters
     there = Record(letter.topic, letter.partition, 0, letter.key, letter.value, letter.headers, now)
 
     assert letter.partition == record.partition
-    assert retries.unwrap(there) == Tried(record, attempts + 1, now, turn.due_ms)
+    assert retries.unwrap(there) == RetryState(record, attempts + 1, now, turn.due_ms)
     assert attributes(letter.headers[len(record.headers) :])["leadart-reason"] == "engine_failed"
 
 
 def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
     """However often a request was tried, its dead letter holds what was published and where, not our retries of it."""
-    retries, original = Retries(Settings()), job().record
-    error, tried = Transient(Reason.ENGINE_FAILED, "x"), Tried(job().record)
+    retries, original = RetryPolicy(Settings()), job().record
+    error, tried = Transient(Reason.ENGINE_FAILED, "x"), RetryState(job().record)
     while (turn := retries.again(tried, 1_000)) is not None:
         (letter,) = outbox().again(tried, error, turn).letters
         tried = retries.unwrap(Record(letter.topic, 3, 77, letter.key, letter.value, letter.headers, 2_000))

@@ -21,7 +21,7 @@ from consumer.admin.dead_letters.letter import (
     read,
     redriven,
 )
-from consumer.delivery.retry import Tried
+from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.processing.outcomes import Outbox
@@ -29,7 +29,7 @@ from consumer.settings import Settings
 from schemas import Reason, names
 
 if TYPE_CHECKING:
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
 
 OURS = [
     *(f"leadart-{name}" for name in ("topic", "partition", "offset", "timestamp", "reason", "attempts", "omitted")),
@@ -54,13 +54,13 @@ NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
 
 
-def dead(record: Record, *, whole: bool = True) -> Letter:
+def dead(record: Record, *, whole: bool = True) -> OutgoingRecord:
     """Return the dead letter that the worker writes of a record; or the mark of it, if it was too large."""
-    settlement = Outbox(Settings()).failed(Tried(record, 2, 5), REFUSED)
+    settlement = Outbox(Settings()).failed(RetryState(record, 2, 5), REFUSED)
     return (settlement if whole else settlement.fall_back()).letters[-1]
 
 
-def kept(letter: Letter, offset: int = 7) -> Record:
+def kept(letter: OutgoingRecord, offset: int = 7) -> Record:
     """Return a letter as it is read from the dead-letter topic."""
     return Record(letter.topic, letter.partition, offset, letter.key, letter.value, letter.headers, 1_000)
 

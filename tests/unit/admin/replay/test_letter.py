@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.admin.dead_letters.letter import DeadLetter, read
 from consumer.admin.replay.letter import FIRST_FORCED, Origin, forced, new_variation, origin, replayed
-from consumer.delivery.retry import Retries, Tried, Turn
+from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.processing.outcomes import Outbox
@@ -59,13 +59,13 @@ def test_the_original_is_untouched_and_its_place_is_told(record: Record) -> None
 def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
     """Retries and dead letters of a replayed record give it back as it lay in the lane, its block included."""
     settings, lane = Settings(), landed(record)
-    assert Retries(settings).unwrap(lane) == Tried(lane)
+    assert RetryPolicy(settings).unwrap(lane) == RetryState(lane)
 
-    letter = Outbox(settings).again(Tried(lane), FAILURE, Turn(names.RETRY_1M, 5, 6)).letters[0]
+    letter = Outbox(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).letters[0]
     waiting = Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6)
-    assert Retries(settings).unwrap(waiting).original == lane
+    assert RetryPolicy(settings).unwrap(waiting).original == lane
 
-    letter = Outbox(settings).failed(Tried(lane), FAILURE).letters[-1]
+    letter = Outbox(settings).failed(RetryState(lane), FAILURE).letters[-1]
     dead = read(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
     assert isinstance(dead, DeadLetter)
     assert dead.original == lane

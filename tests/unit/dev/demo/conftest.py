@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer.delivery.retry import Tried
+from consumer.delivery.retry import RetryState
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import Desk
@@ -39,7 +39,7 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumer.delivery.ports import Letter
+    from consumer.delivery.ports import OutgoingRecord
     from consumer.dev.demo.articles import Save
     from consumer.jobs import Recipe
 
@@ -72,7 +72,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
     try:
         event, request = parse_request(asked.key, asked.headers, asked.value)
     except ContractError as error:
-        letters = outbox.failed(Tried(asked), Rejected(error.reason, error.message, field=error.field)).letters
+        letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).letters
         return [record_of(letter) for letter in letters]
     job = Job(event, request, asked, Lane.LIVE)
     brief = make_brief(request, styles, MODEL, loaded)
@@ -93,7 +93,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
     return [record_of(letter) for letter in outbox.ready(job, ready, {}).letters]
 
 
-def record_of(letter: Letter) -> Record:
+def record_of(letter: OutgoingRecord) -> Record:
     return Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 1_790_000_000_500)
 
 
