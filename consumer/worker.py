@@ -27,18 +27,18 @@ from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.producer_close import CLOSE_SECONDS
-from consumer.kafka.progress_publisher import ProgressFeed
+from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.lag.gauges import Gauges
 from consumer.lag.history import History
 from consumer.lag.reader import open_lag_reader
-from consumer.pictures.darkroom import Darkroom
-from consumer.processing.admission import Scheduler
-from consumer.processing.circuit_breaker import Breaker
-from consumer.processing.handler import Crew
-from consumer.processing.outcomes import Outbox
+from consumer.pictures.encoder import PictureEncoder
+from consumer.processing.admission import Admission
+from consumer.processing.circuit_breaker import CircuitBreaker
+from consumer.processing.handler import RequestHandler
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline
-from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import OnRevoke
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -80,7 +80,7 @@ class Stages:
     styles: Styles
     store: S3Store
     engine: Engine
-    darkroom: Darkroom
+    encoder: PictureEncoder
     consumer: AIOKafkaConsumer
     admin: AIOKafkaAdminClient
     lag_reader: LagReader
@@ -95,7 +95,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Call
     """
     failpoints.use(settings.worker.failpoints)
     async with open_stages(settings) as stages:
-        await _Shift(settings, stages).work(stopping, on_ready)
+        await _WorkerRun(settings, stages).work(stopping, on_ready)
     log.info("stopped")
 
 
@@ -108,7 +108,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         styles = load_styles(settings.styles.file)
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
         store = await stack.enter_async_context(S3Store(settings.storage))
-        darkroom = stack.enter_context(Darkroom(settings.worker.encode_threads))
+        encoder = stack.enter_context(PictureEncoder(settings.worker.encode_threads))
         engine = await stack.enter_async_context(open_engine(settings.engine))
         require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         metrics.tell_model(engine.model)
@@ -117,7 +117,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
         lag_reader = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
-        yield Stages(metrics, health, served, styles, store, engine, darkroom, consumer, admin, lag_reader, partitions)
+        yield Stages(metrics, health, served, styles, store, engine, encoder, consumer, admin, lag_reader, partitions)
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -159,20 +159,20 @@ def _devices_missing(engine: Engine) -> str | None:
     return f"no process paints on {', '.join(missing)}" if missing else None
 
 
-class _Shift:
+class _WorkerRun:
     """One run of the worker over open stages."""
 
     def __init__(self, settings: Settings, stages: Stages) -> None:
         self._settings = settings
         self._stages = stages
-        self._scheduler = Scheduler(
+        self._scheduler = Admission(
             window=settings.engine.window * stages.engine.devices, unstored=settings.worker.pictures_unstored
         )
-        self._outbox = Outbox(settings)
-        self._progress = ProgressFeed(settings, self._outbox, stages.metrics)
+        self._outbox = OutcomeBuilder(settings)
+        self._progress = ProgressPublisher(settings, self._outbox, stages.metrics)
         self._lanes = lane_topics(settings)
-        self._breaker = Breaker(settings.worker.breaker_probe_seconds)
-        self._troubles = Troubles(
+        self._breaker = CircuitBreaker(settings.worker.breaker_probe_seconds)
+        self._troubles = StoreOutage(
             lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
         )
 
@@ -194,11 +194,11 @@ class _Shift:
     async def _greet_store(self) -> None:
         """Check the store until all is well, so that wrong keys are told at the start and not by the first article."""
         store = self._stages.store
-        await self._troubles.outlast(Operation.GREET, store.prepare)
-        if await self._troubles.outlast(Operation.GREET, store.addresses_end_early):
+        await self._troubles.retry_until_up(Operation.STARTUP_CHECK, store.prepare)
+        if await self._troubles.retry_until_up(Operation.STARTUP_CHECK, store.addresses_end_early):
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
-    async def _stop(self, intake: PollLoop, crew: Crew) -> None:
+    async def _stop(self, intake: PollLoop, crew: RequestHandler) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
         intake.stop()
         self._scheduler.close()
@@ -221,19 +221,19 @@ class _Shift:
         stages.health.ready["bus"] = lambda: gauges.bus_trouble
         return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
 
-    def _crew(self, jobs: asyncio.TaskGroup) -> Crew:
+    def _crew(self, jobs: asyncio.TaskGroup) -> RequestHandler:
         worker = self._settings.worker
         pipeline = Pipeline(
             jobs,
             styles=self._stages.styles,
             scheduler=self._scheduler,
             engine=self._stages.engine,
-            darkroom=self._stages.darkroom,
+            encoder=self._stages.encoder,
             store=self._stages.store,
             troubles=self._troubles,
             breaker=self._breaker,
         )
-        return Crew(
+        return RequestHandler(
             jobs,
             pipeline=pipeline,
             breaker=self._breaker,
@@ -245,7 +245,7 @@ class _Shift:
             poison_deaths=worker.poison_deaths,
         )
 
-    def _intake(self, crew: Crew) -> PollLoop:
+    def _intake(self, crew: RequestHandler) -> PollLoop:
         stages, settings = self._stages, self._settings
         reader, bus = self._clients()
         pace = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)

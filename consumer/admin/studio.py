@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from consumer.engine import open_engine
 from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane
+from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.renditions import write_png
-from consumer.pictures.sheet import contact_sheet
 from consumer.processing.prompting import make_brief
 from consumer.processing.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
@@ -35,7 +35,7 @@ _DEMO_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GenerateOptions:
     """What a person asks for on the command line; None leaves it to the style, then to the engine's default."""
 
     prompt: str
@@ -64,7 +64,7 @@ class Wish:
             raise Rejected(reason.reason, reason.message, field=reason.field) from None
 
 
-async def paint_one(settings: Settings, wish: Wish, output: Path) -> Recipe:
+async def paint_one(settings: Settings, wish: GenerateOptions, output: Path) -> Recipe:
     """Paint one picture into a PNG file and return its recipe. Raises `Rejected` or `Fatal`.
 
     The model is that of the settings, else the one that ships, at its own size.
@@ -112,7 +112,7 @@ def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[Eng
 
 async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int, output: Path) -> None:
     """Paint the prompt in every style, one seed for all, onto a contact sheet (PNG). Raises as `paint_one` does."""
-    wishes = {name: Wish(prompt, style=name, seed=seed).request() for name in styles.presets}
+    wishes = {name: GenerateOptions(prompt, style=name, seed=seed).request() for name in styles.presets}
     equipment = equipped(settings.engine)
     styles = Styles({name: _at_own_size(style, equipment) for name, style in styles.presets.items()})
     async with open_engine(equipment) as engine:

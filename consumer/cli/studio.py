@@ -76,7 +76,7 @@ def generate(  # noqa: PLR0913, PLR0917 - its options
     seed: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Make one picture without a bus, with the very brief and engine that the worker uses."""
-    from consumer.admin.studio import Wish, paint_one  # noqa: PLC0415
+    from consumer.admin.studio import GenerateOptions, paint_one  # noqa: PLC0415
 
     if size is not None:
         if width is not None or height is not None:
@@ -85,7 +85,7 @@ def generate(  # noqa: PLR0913, PLR0917 - its options
     settings = settings_from(env_file)
     if model is not None:
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": model})})
-    wish = Wish(prompt, style, width, height, steps, guidance_scale, seed, adapter)
+    wish = GenerateOptions(prompt, style, width, height, steps, guidance_scale, seed, adapter)
     recipe = asyncio.run(paint_one(settings, wish, output))
     console.print(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from consumer.engine.device_worker import Hopeless, Seat
+from consumer.engine.device_worker import DeviceWorker, Hopeless
 from consumer.engine.devices import find_devices
 from consumer.engine.environment import child_environment
-from consumer.engine.request import Wish
+from consumer.engine.request import PaintRequest
 from consumer.errors import Fatal, LeadartError, Transient
 from schemas import Reason
 
@@ -47,9 +47,9 @@ class ZImageEngine:
         self._settings = settings
         self._command = command
         self._numbers = itertools.count(1)
-        self._wishes: dict[int, Wish] = {}
-        self._seats: list[Seat] = []
-        self._given_up: set[Seat] = set()
+        self._wishes: dict[int, PaintRequest] = {}
+        self._seats: list[DeviceWorker] = []
+        self._given_up: set[DeviceWorker] = set()
         self._what_paints: Ready | None = None
         self._all_up = asyncio.Event()
         self._closed: LeadartError | None = Transient(Reason.ENGINE_FAILED, "The engine is not open.")
@@ -89,7 +89,7 @@ class ZImageEngine:
         """Paint one picture; see the port. Raises `Fatal` when the engine has given up."""
         if self._closed:
             raise self._closed
-        wish = Wish(next(self._numbers), recipe, lane, on_step, asyncio.get_running_loop().create_future())
+        wish = PaintRequest(next(self._numbers), recipe, lane, on_step, asyncio.get_running_loop().create_future())
         self._wishes[wish.number] = wish
         self._hand_over(wish)
         try:
@@ -108,7 +108,7 @@ class ZImageEngine:
         """End the processes. Raises the `Fatal` that ended the context early, if one did."""
         await self._session.__aexit__(*exc_info)  # type: ignore[arg-type]  # the same three, less precisely typed
 
-    def came_up(self, seat: Seat, ready: Ready) -> None:
+    def came_up(self, seat: DeviceWorker, ready: Ready) -> None:
         """Let the seat take part; part of `Pool`. Raises Fatal when it would paint something else than the others."""
         if self._what_paints and ready != self._what_paints:
             message = f"The model in {self._settings.model} is another on {seat.device.name} than it was before"
@@ -120,7 +120,7 @@ class ZImageEngine:
         if all(other.ready for other in self._seats):
             self._all_up.set()
 
-    def take_back(self, orphans: Sequence[Wish]) -> None:
+    def take_back(self, orphans: Sequence[PaintRequest]) -> None:
         """Hand what a dead process had in hand to who is ready, else to who is next to be; part of `Pool`."""
         for wish in orphans:
             self._hand_over(wish)
@@ -131,7 +131,7 @@ class ZImageEngine:
             raise RuntimeError("The engine is not open")
         return self._what_paints
 
-    def _hand_over(self, wish: Wish) -> None:
+    def _hand_over(self, wish: PaintRequest) -> None:
         ready = [seat for seat in self._seats if seat.ready]
         if ready and not wish.result.done():
             min(ready, key=lambda seat: seat.work_before(wish.lane)).take(wish)
@@ -170,17 +170,18 @@ class ZImageEngine:
             for wish in self._wishes.values():
                 wish.settle(ended)
 
-    async def _set_up(self) -> list[Seat]:
+    async def _set_up(self) -> list[DeviceWorker]:
         settings = self._settings
         if settings.model is None:
             message = "LEADART_ENGINE__MODEL is not set: it names the folder of a Z-Image pipeline."
             raise Fatal(Reason.MISCONFIGURED, message)
         devices = await find_devices(settings.devices, os.environ)
         return [
-            Seat(device, settings, self._command, child_environment(settings, device, os.environ)) for device in devices
+            DeviceWorker(device, settings, self._command, child_environment(settings, device, os.environ))
+            for device in devices
         ]
 
-    async def _keep(self, seat: Seat) -> None:
+    async def _keep(self, seat: DeviceWorker) -> None:
         """Keep the seat; give its device up when that is hopeless. Raises Fatal at the start, and for the last one."""
         try:
             await seat.keep(self)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.engine.devices import Device
     from consumer.engine.process import Child
     from consumer.engine.protocol import Reply
-    from consumer.engine.request import Wish
+    from consumer.engine.request import PaintRequest
     from consumer.errors import LeadartError
     from consumer.jobs import Lane
     from consumer.settings import EngineSettings
@@ -45,14 +45,14 @@ class Hopeless(Fatal):
 class Pool(Protocol):
     """What a seat reports to."""
 
-    def came_up(self, seat: Seat, ready: Ready) -> None:
+    def came_up(self, seat: DeviceWorker, ready: Ready) -> None:
         """Called when the seat's process can paint. Raises Fatal when it must not, which ends the engine."""
 
-    def take_back(self, orphans: Sequence[Wish]) -> None:
+    def take_back(self, orphans: Sequence[PaintRequest]) -> None:
         """Called when the seat's process has died, with the pictures it had in hand."""
 
 
-class Seat:
+class DeviceWorker:
     """A process on a device for as long as `keep` runs. `restarts` counts its deaths."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Seat:
         self._command = command
         self._environment = environment
         self._child: Child | None = None
-        self._in_hand: dict[int, Wish] = {}
+        self._in_hand: dict[int, PaintRequest] = {}
         self._running: set[int] = set()
         self._deaths_in_a_row = 0
 
@@ -77,18 +77,18 @@ class Seat:
         """Return the work in hand that a picture of the lane would wait for or share with, and all the work."""
         return work_before(lane, self._in_hand.values())
 
-    def holds(self, wish: Wish) -> bool:
+    def holds(self, wish: PaintRequest) -> bool:
         """True if the picture is in the process's hands."""
         return wish.number in self._in_hand
 
-    def take(self, wish: Wish) -> None:
+    def take(self, wish: PaintRequest) -> None:
         """Hand the picture to the process. Call only while `ready`."""
         if self._child:
             wish.steps_done = 0
             self._in_hand[wish.number] = wish
             self._child.send(wish.order)
 
-    def drop(self, wish: Wish) -> None:
+    def drop(self, wish: PaintRequest) -> None:
         """Take a picture that nobody wants any more back from the process, if it is here."""
         if self._in_hand.pop(wish.number, None) and self._child:
             self._child.send(Drop(wish.number))
@@ -192,7 +192,7 @@ class Seat:
                     wish.settle(_outcome(wish, reply))
 
 
-def _outcome(wish: Wish, reply: Painted | Failed) -> Picture | LeadartError:
+def _outcome(wish: PaintRequest, reply: Painted | Failed) -> Picture | LeadartError:
     if isinstance(reply, Painted):
         return Picture(wish.recipe, reply.width, reply.height, reply.rgb, reply.seconds, prompt_cut=reply.prompt_cut)
     kind = Transient if reply.transient else Rejected

@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaProducer
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.producer_close import close_producer
-from consumer.processing.context import Teller
+from consumer.processing.context import ProgressReporter
 from schemas import ArticleRevision, ImageProgress, names
 
 if TYPE_CHECKING:
     from consumer.jobs import Job
-    from consumer.processing.outcomes import Outbox
+    from consumer.processing.outcomes import OutcomeBuilder
     from consumer.settings import Settings
     from consumer.telemetry.metrics import Metrics
 
@@ -32,10 +32,10 @@ STEP_SECONDS = 0.25
 RETRY_SECONDS = 5.0
 
 
-class ProgressFeed:
+class ProgressPublisher:
     """Publishes what the tellers say. `run` belongs in the worker's task group."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, outbox: OutcomeBuilder, metrics: Metrics) -> None:
         self._settings = settings
         self._outbox = outbox
         self._dropped = metrics.progress_dropped
@@ -47,9 +47,9 @@ class ProgressFeed:
         """True if anybody is to be told."""
         return self._settings.worker.progress
 
-    def teller(self) -> JobTeller:
+    def teller(self) -> JobProgressReporter:
         """Return a teller for one job."""
-        return JobTeller(self)
+        return JobProgressReporter(self)
 
     def tell(self, job: Job, progress: ImageProgress) -> None:
         """Queue an event, or drop it when the bus does not keep up."""
@@ -94,10 +94,10 @@ class ProgressFeed:
             self._dropped.inc()
 
 
-class JobTeller(Teller):
+class JobProgressReporter(ProgressReporter):
     """Tells one job's progress, and remembers whether any of its pictures was begun."""
 
-    def __init__(self, feed: ProgressFeed) -> None:
+    def __init__(self, feed: ProgressPublisher) -> None:
         self._feed = feed
         self._job: Job | None = None
         self._last_step = 0.0

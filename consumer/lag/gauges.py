@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from consumer.lag.history import History, Judged
     from consumer.lag.reader import LagReader
     from consumer.ports import Engine
-    from consumer.processing.admission import Scheduler
-    from consumer.processing.circuit_breaker import Breaker
+    from consumer.processing.admission import Admission
+    from consumer.processing.circuit_breaker import CircuitBreaker
     from consumer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -36,8 +36,8 @@ class Gauges:
         metrics: Metrics,
         *,
         engine: Engine,
-        scheduler: Scheduler,
-        breaker: Breaker,
+        scheduler: Admission,
+        breaker: CircuitBreaker,
         intake: PollLoop,
         lag_reader: LagReader,
         history: History,

@@ -27,10 +27,10 @@ PATIENCE = 32
 """Pictures of others that are admitted while a suspect waits for its turn, before it comes first."""
 
 
-class Turn:
+class EngineSlot:
     """Leave to paint one picture: holds a place at the engine until `painted`, a place in memory until it is stored."""
 
-    def __init__(self, scheduler: Scheduler, lane: Lane) -> None:
+    def __init__(self, scheduler: Admission, lane: Lane) -> None:
         self._scheduler = scheduler
         self._lane = lane
         self._at_engine = True
@@ -42,7 +42,7 @@ class Turn:
             self._scheduler._leave_engine(self._lane)  # noqa: SLF001 - two halves of one thing
 
 
-class Scheduler:
+class Admission:
     """Admits pictures to the engine. Runs on the event loop; never holds more turns than its bounds.
 
     `window` is for all devices together. `unstored` is raised where it would not let the lowest lane fill its window.
@@ -69,10 +69,10 @@ class Scheduler:
         return sum(not future.done() for queue in self._waiting.values() for _, future in queue)
 
     @asynccontextmanager
-    async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[Turn]:
+    async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[EngineSlot]:
         """Wait for a turn and hold it for the block. Raises `HandedBack` when the worker stops before it comes."""
         await self._admitted(lane, alone=alone)
-        turn = Turn(self, lane)
+        turn = EngineSlot(self, lane)
         try:
             yield turn
         finally:

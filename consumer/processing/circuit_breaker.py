@@ -30,7 +30,7 @@ MOST_SECONDS = 60.0
 """Longest wait between two probes."""
 
 
-class Ticket:
+class BreakerPermit:
     """One request's passage: kept from its first attempt to its last."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Ticket:
         self.probing = False
 
 
-class Breaker:
+class CircuitBreaker:
     """Hears of every attempt and says whether the next one may begin. Runs on the event loop."""
 
     def __init__(self, probe_seconds: float = 5.0) -> None:
@@ -46,8 +46,8 @@ class Breaker:
         self._wait = probe_seconds
         self._recent: deque[bool] = deque(maxlen=WINDOW)
         self._row: tuple[Reason | None, int] = (None, 0)
-        self._held: deque[tuple[Ticket, asyncio.Future[None]]] = deque()
-        self._probe: Ticket | None = None
+        self._held: deque[tuple[BreakerPermit, asyncio.Future[None]]] = deque()
+        self._probe: BreakerPermit | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         self.cause: Reason | None = None
@@ -65,7 +65,7 @@ class Breaker:
             return True
         return self._probe is None and all(ticket.failed for ticket, _ in self._held)
 
-    async def passage(self, ticket: Ticket) -> None:
+    async def passage(self, ticket: BreakerPermit) -> None:
         """Return when an attempt may begin: at once while closed, else when this request's turn as the probe comes.
 
         Raises `HandedBack` when the worker stops first.
@@ -83,7 +83,7 @@ class Breaker:
             if entry in self._held:
                 self._held.remove(entry)
 
-    def lets(self, ticket: Ticket) -> bool:
+    def lets(self, ticket: BreakerPermit) -> bool:
         """True if an attempt may begin right now."""
         return self.cause is None or ticket.probing
 
@@ -97,7 +97,7 @@ class Breaker:
         if self._timer is not None:
             self._timer.cancel()
 
-    def succeeded(self, ticket: Ticket) -> None:
+    def succeeded(self, ticket: BreakerPermit) -> None:
         """Take note that an attempt made a picture: nothing else proves that all is well."""
         ticket.probing = False
         self._recent.append(True)
@@ -105,7 +105,7 @@ class Breaker:
         if self.cause is not None:
             self._close()
 
-    def failed(self, ticket: Ticket, reason: Reason) -> bool:
+    def failed(self, ticket: BreakerPermit, reason: Reason) -> bool:
         """Take note of a failure that is ours; True if the request is to be held and not sent on."""
         ticket.failed = True
         self._recent.append(False)
@@ -117,7 +117,7 @@ class Breaker:
             self._open(reason)
         return self.cause is not None
 
-    def undecided(self, ticket: Ticket) -> None:
+    def undecided(self, ticket: BreakerPermit) -> None:
         """Take note that an attempt ended and says nothing about us: refused, withdrawn, or found in the store."""
         self._held = deque(entry for entry in self._held if entry[0] is not ticket)
         self._next_probe(ticket, patient=False)
@@ -132,7 +132,7 @@ class Breaker:
         log.error("breaker_open", reason=reason, probe_seconds=self._wait)
         self._arm()
 
-    def _next_probe(self, ticket: Ticket, *, patient: bool = True) -> None:
+    def _next_probe(self, ticket: BreakerPermit, *, patient: bool = True) -> None:
         if ticket is not self._probe:
             return
         ticket.probing = False
@@ -168,7 +168,7 @@ class Breaker:
             self._timer.cancel()
         self._release(list(self._held))
 
-    def _release(self, entries: list[tuple[Ticket, asyncio.Future[None]]]) -> None:
+    def _release(self, entries: list[tuple[BreakerPermit, asyncio.Future[None]]]) -> None:
         for entry in entries:
             self._held.remove(entry)
             if not entry[1].done():

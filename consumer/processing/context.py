@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer.errors import Expired
-from consumer.processing.circuit_breaker import Ticket
+from consumer.processing.circuit_breaker import BreakerPermit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from consumer.telemetry.metrics import Stage
 
 
-class Teller:
+class ProgressReporter:
     """Hears how far a job is. This one keeps silent; the worker's publishes progress events."""
 
     def started(self, index: int) -> None:
@@ -63,7 +63,7 @@ def unwatched() -> AbstractContextManager[Callable[[], Awaitable[None]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class JobContext:
     """A job on its way: who hears of it, how long it takes, and what is known of its past.
 
     `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
@@ -71,9 +71,9 @@ class Errand:
     """
 
     job: Job
-    teller: Teller = field(default_factory=Teller)
+    teller: ProgressReporter = field(default_factory=ProgressReporter)
     timings: Timings = field(default_factory=Timings)
-    ticket: Ticket = field(default_factory=Ticket)
+    ticket: BreakerPermit = field(default_factory=BreakerPermit)
     suspect: bool = False
     in_engine: Callable[[], AbstractContextManager[Callable[[], Awaitable[None]]]] = unwatched
     _begun: asyncio.Event = field(default_factory=asyncio.Event)

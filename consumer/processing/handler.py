@@ -15,7 +15,7 @@ from consumer.delivery.heads import Claim, Slot
 from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
 from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
-from consumer.processing.context import Errand
+from consumer.processing.context import JobContext
 from consumer.telemetry.metrics import Stage, TransactionResult
 from schemas import ContractError, Priority, Reason
 from schemas.names import BACKFILL
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import BusError, RecordResult
     from consumer.delivery.retry import RetryPolicy, RetryState
     from consumer.jobs import Record
-    from consumer.kafka.progress_publisher import JobTeller, ProgressFeed
-    from consumer.processing.circuit_breaker import Breaker
+    from consumer.kafka.progress_publisher import JobProgressReporter, ProgressPublisher
+    from consumer.processing.circuit_breaker import CircuitBreaker
     from consumer.processing.context import Timings
-    from consumer.processing.outcomes import Outbox
+    from consumer.processing.outcomes import OutcomeBuilder
     from consumer.processing.pipeline import Pipeline
     from consumer.processing.prompting import Brief
-    from consumer.processing.store_outage import Troubles
+    from consumer.processing.store_outage import StoreOutage
     from consumer.telemetry.metrics import Metrics
     from schemas import ImageReady
 
@@ -47,7 +47,7 @@ A request is answered with it at once, and never held: a lane of nothing but suc
 """
 
 
-class Crew:
+class RequestHandler:
     """Works on records in the given task group and settles each of them, whatever happens to it.
 
     Three endings settle nothing and leave the record to its next owner: it was withdrawn, the worker stops, or an error
@@ -60,11 +60,11 @@ class Crew:
         tasks: asyncio.TaskGroup,
         *,
         pipeline: Pipeline,
-        breaker: Breaker,
-        troubles: Troubles,
+        breaker: CircuitBreaker,
+        troubles: StoreOutage,
         retries: RetryPolicy,
-        outbox: Outbox,
-        progress: ProgressFeed,
+        outbox: OutcomeBuilder,
+        progress: ProgressPublisher,
         metrics: Metrics,
         poison_deaths: int,
     ) -> None:
@@ -123,7 +123,7 @@ class Crew:
         for task in self._busy:
             task.cancel()
 
-    async def _work(self, hand: InHand, teller: JobTeller) -> None:
+    async def _work(self, hand: InHand, teller: JobProgressReporter) -> None:
         tried = self._retries.unwrap(hand.record)
         with suppress(HandedBack, Superseded):
             try:
@@ -138,8 +138,8 @@ class Crew:
                 settlement = self._try_again(tried, failure)
             hand.settle(settlement)
 
-    async def _answer(self, hand: InHand, tried: RetryState, teller: JobTeller) -> RecordResult:
-        errand = Errand(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
+    async def _answer(self, hand: InHand, tried: RetryState, teller: JobProgressReporter) -> RecordResult:
+        errand = JobContext(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
         await failpoints.reached(Place.TAKEN)
         if hand.deaths >= self._poison_deaths:
             message = (
@@ -152,7 +152,7 @@ class Crew:
         except Expired:
             return self._outbox.expired(errand.job)
 
-    async def _paint(self, hand: InHand, errand: Errand, teller: JobTeller) -> RecordResult:
+    async def _paint(self, hand: InHand, errand: JobContext, teller: JobProgressReporter) -> RecordResult:
         job, brief = errand.job, self._pipeline.brief(errand)
         errand.check_expiry()
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
@@ -166,7 +166,7 @@ class Crew:
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
         return self._outbox.ready(job, ready, _rounded(errand.timings))
 
-    async def _produce(self, errand: Errand, brief: Brief) -> ImageReady:
+    async def _produce(self, errand: JobContext, brief: Brief) -> ImageReady:
         """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
         while True:
             try:

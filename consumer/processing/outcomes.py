@@ -39,7 +39,7 @@ MESSAGE_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class EventIdentity:
     """Who an outcome answers: the identity that a deterministic event id is made from."""
 
     source: str
@@ -48,7 +48,7 @@ class Asker:
     extensions: Mapping[str, str]
 
 
-class Outbox:
+class OutcomeBuilder:
     """Builds settlements. Everything goes to the partition number that the request came from."""
 
     def __init__(self, settings: Settings) -> None:
@@ -137,7 +137,7 @@ class Outbox:
         article_id = known.article_id or ""
         coordinates = f"{record.topic}:{record.partition}:{record.offset}"
         flow = _flow(known.request_id, known.carried)
-        asker = Asker(known.source or "", known.request_id or coordinates, article_id, flow)
+        asker = EventIdentity(known.source or "", known.request_id or coordinates, article_id, flow)
         data = ImageFailed(
             request_id=known.request_id,
             article=FailedArticle(id=article_id, revision=known.revision),
@@ -151,11 +151,13 @@ class Outbox:
         )
         return self._letter(record.partition, asker, data, [error.reason.value])
 
-    def _letter(self, partition: int, asker: Asker, data: Announcement, facets: list[str]) -> OutgoingRecord:
+    def _letter(self, partition: int, asker: EventIdentity, data: Announcement, facets: list[str]) -> OutgoingRecord:
         headers, value = self._event(asker, data, facets)
         return OutgoingRecord(self.outcome_topic, partition, asker.article_id.encode(), value, tuple(headers))
 
-    def _event(self, asker: Asker, data: Announcement, facets: list[str]) -> tuple[list[tuple[str, bytes]], bytes]:
+    def _event(
+        self, asker: EventIdentity, data: Announcement, facets: list[str]
+    ) -> tuple[list[tuple[str, bytes]], bytes]:
         identity = json.dumps([asker.source, asker.request_id, data.type, facets], ensure_ascii=False)
         event = Event(
             id=hashlib.sha256(identity.encode()).hexdigest(),
@@ -234,9 +236,9 @@ def _untellable(record: Record) -> Rejected:
     )
 
 
-def _asker(job: Job) -> Asker:
+def _asker(job: Job) -> EventIdentity:
     flow = _flow(job.event.id, job.event.extensions)
-    return Asker(job.event.source, job.event.id, job.request.article.id, flow)
+    return EventIdentity(job.event.source, job.event.id, job.request.article.id, flow)
 
 
 def _flow(request_id: str | None, extensions: Mapping[str, str]) -> dict[str, str]:

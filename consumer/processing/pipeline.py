@@ -1,4 +1,4 @@
-"""A job's way through the stages: brief → (store?) → scheduler → engine → darkroom → store → outcome.
+"""A job's way through the stages: brief → (store?) → scheduler → engine → encoder → store → outcome.
 
 Knows neither Kafka nor S3: it takes a validated request and returns what the CMS is to be told.
 """
@@ -16,10 +16,10 @@ from consumer import failpoints
 from consumer.errors import Fatal, HandedBack, Rejected, Transient
 from consumer.failpoints import Place
 from consumer.jobs import Lane
-from consumer.processing.circuit_breaker import Breaker
+from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.prompting import Brief, make_brief
 from consumer.processing.singleflight import SingleFlight
-from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.telemetry.metrics import Stage
 from schemas import (
     ArticleRevision,
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
-    from consumer.pictures.darkroom import Darkroom
+    from consumer.pictures.encoder import PictureEncoder
     from consumer.ports import Engine, Store
-    from consumer.processing.admission import Scheduler, Turn
-    from consumer.processing.context import Errand, Timings
+    from consumer.processing.admission import Admission, EngineSlot
+    from consumer.processing.context import JobContext, Timings
     from consumer.processing.styles import Styles
 
 
@@ -58,37 +58,37 @@ class Pipeline:
         tasks: asyncio.TaskGroup,
         *,
         styles: Styles,
-        scheduler: Scheduler,
+        scheduler: Admission,
         engine: Engine,
-        darkroom: Darkroom,
+        encoder: PictureEncoder,
         store: Store,
-        troubles: Troubles | None = None,
-        breaker: Breaker | None = None,
+        troubles: StoreOutage | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         self._styles = styles
         self._scheduler = scheduler
         self._engine = engine
-        self._darkroom = darkroom
+        self._encoder = encoder
         self._store = store
-        self._troubles = troubles or Troubles()
-        self._breaker = breaker or Breaker()
+        self._troubles = troubles or StoreOutage()
+        self._breaker = breaker or CircuitBreaker()
         self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
         self._overtaken: set[str] = set()
         self._inside: dict[str, ExitStack] = {}
-        self._audience: defaultdict[str, list[tuple[Errand, int]]] = defaultdict(list)
+        self._audience: defaultdict[str, list[tuple[JobContext, int]]] = defaultdict(list)
 
-    def brief(self, errand: Errand) -> Brief:
+    def brief(self, errand: JobContext) -> Brief:
         """Say what is to be painted. Raises `Rejected` for a request that can never be."""
         brief = make_brief(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         return brief
 
-    def handover(self, errand: Errand, brief: Brief) -> AbstractContextManager[None]:
+    def handover(self, errand: JobContext, brief: Brief) -> AbstractContextManager[None]:
         """Keep going, for the block, what is being painted of this brief, though the job that began it is withdrawn."""
         return self._making.interest(self._flight(errand.job.lane, recipe) for recipe in brief.recipes)
 
-    async def produce(self, errand: Errand, brief: Brief) -> ImageReady:
+    async def produce(self, errand: JobContext, brief: Brief) -> ImageReady:
         """Make or find every picture of the job.
 
         Raises `Transient` when this attempt failed, `Expired` when the request is past use before its turn, and
@@ -102,7 +102,7 @@ class Pipeline:
         reused = all(found for _, found in finished)
         return await self._announce(errand, brief, [stored for stored, _ in finished], reused=reused)
 
-    async def _pictures(self, errand: Errand, recipes: Sequence[Recipe]) -> list[tuple[StoredPicture, bool] | None]:
+    async def _pictures(self, errand: JobContext, recipes: Sequence[Recipe]) -> list[tuple[StoredPicture, bool] | None]:
         if len(recipes) == 1:  # nearly always; a task and a group for it are a tenth of what delivery costs
             return [await self._picture(errand, 0, recipes[0])]
         try:
@@ -114,7 +114,7 @@ class Pipeline:
             raise _gravest(group) from group
         return [task.result() for task in made]
 
-    async def _picture(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+    async def _picture(self, errand: JobContext, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
         """Return the stored picture and whether it cost this job nothing; None when the worker stops before its turn.
 
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
@@ -128,7 +128,7 @@ class Pipeline:
         except HandedBack:
             return None
 
-    async def _join(self, errand: Errand, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+    async def _join(self, errand: JobContext, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
         """Find or make the picture, or wait for the job that does; if that fails by accident, we try ourselves."""
         with self._hearing(recipe, errand, index):
             while True:
@@ -155,12 +155,12 @@ class Pipeline:
                 return flight
         return f"{recipe.digest} {lane}"
 
-    async def _find_or_make(self, errand: Errand, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
+    async def _find_or_make(self, errand: JobContext, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
         """Return the picture and whether it was there; None when the breaker is open."""
         try:
             while True:
                 self._overtaken.discard(flight)
-                found = await self._troubles.outlast(Operation.FIND, lambda: self._store.find(recipe))
+                found = await self._troubles.retry_until_up(Operation.FIND, lambda: self._store.find(recipe))
                 if found is not None:
                     return found, True
                 with suppress(_Elsewhere):
@@ -182,7 +182,7 @@ class Pipeline:
             with suppress(Transient):
                 await self._making.join(rival, _never_called)
 
-    async def _make(self, errand: Errand, recipe: Recipe, flight: str) -> StoredPicture | None:
+    async def _make(self, errand: JobContext, recipe: Recipe, flight: str) -> StoredPicture | None:
         """Paint and store; None when the breaker is open, before the turn or by the time it comes.
 
         Raises `_Elsewhere` if by then another lane paints it, or has painted it since the store was asked.
@@ -196,13 +196,13 @@ class Pipeline:
             if flight in self._overtaken or any(rival in self._painting for rival in self._rivals(flight, recipe)):
                 raise _Elsewhere
             self._painting.add(flight)
-            rendition = await self._paint_and_develop(errand, recipe, flight, turn, asked)
+            rendition = await self._paint_and_encode(errand, recipe, flight, turn, asked)
             stored = await self._keep(recipe, rendition, errand.timings)
             self._overtaken.update(self._rivals(flight, recipe))
             return stored
 
-    async def _paint_and_develop(
-        self, errand: Errand, recipe: Recipe, flight: str, turn: Turn, asked: float
+    async def _paint_and_encode(
+        self, errand: JobContext, recipe: Recipe, flight: str, turn: EngineSlot, asked: float
     ) -> Rendition:
         """Return the file's bytes; the pixels end here, for the store may be down for hours."""
         audience = [waiting for waiting, _ in self._audience.get(recipe.digest, ())]
@@ -222,10 +222,10 @@ class Pipeline:
             errand.timings.note(Stage.ENGINE, picture.engine_seconds)
             for waiting, number in self._audience.get(recipe.digest, ()):
                 waiting.teller.storing(number)
-            return await self._develop(picture, errand.timings)
+            return await self._encode(picture, errand.timings)
 
     @contextmanager
-    def _hearing(self, recipe: Recipe, errand: Errand, index: int) -> Iterator[None]:
+    def _hearing(self, recipe: Recipe, errand: JobContext, index: int) -> Iterator[None]:
         """Let the job hear how far the picture is, whoever had it begun."""
         heard = (errand, index)
         self._audience[recipe.digest].append(heard)
@@ -236,7 +236,7 @@ class Pipeline:
             if not self._audience[recipe.digest]:
                 del self._audience[recipe.digest]
 
-    async def _paint(self, errand: Errand, recipe: Recipe) -> Picture:
+    async def _paint(self, errand: JobContext, recipe: Recipe) -> Picture:
         def tell(done: int, of: int) -> None:
             for waiting, index in self._audience.get(recipe.digest, ()):
                 waiting.teller.step(index, done, of)
@@ -246,22 +246,24 @@ class Pipeline:
         await failpoints.reached(Place.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, tell)
 
-    async def _develop(self, picture: Picture, timings: Timings) -> Rendition:
+    async def _encode(self, picture: Picture, timings: Timings) -> Rendition:
         begun = time.monotonic()
-        rendition = await self._darkroom.develop(picture)
-        timings.note(Stage.DEVELOP, time.monotonic() - begun)
+        rendition = await self._encoder.encode(picture)
+        timings.note(Stage.ENCODE, time.monotonic() - begun)
         return rendition
 
     async def _keep(self, recipe: Recipe, rendition: Rendition, timings: Timings) -> StoredPicture:
         begun = time.monotonic()
         await failpoints.reached(Place.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._troubles.outlast(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
+        stored = await self._troubles.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
         await failpoints.reached(Place.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
-    async def _announce(self, errand: Errand, brief: Brief, stored: list[StoredPicture], *, reused: bool) -> ImageReady:
+    async def _announce(
+        self, errand: JobContext, brief: Brief, stored: list[StoredPicture], *, reused: bool
+    ) -> ImageReady:
         request, stages = errand.job.request, errand.timings.stages
         pictures = [await self._ready_picture(index, picture) for index, picture in enumerate(stored)]
         return ImageReady(
@@ -285,7 +287,7 @@ class Pipeline:
         )
 
     async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
-        url, expires = await self._troubles.outlast(Operation.ADDRESS, lambda: self._store.url(picture))
+        url, expires = await self._troubles.retry_until_up(Operation.ADDRESS, lambda: self._store.url(picture))
         return ReadyPicture(
             index=index,
             url=url,

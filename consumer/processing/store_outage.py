@@ -28,13 +28,13 @@ MOST_SECONDS = 5.0
 class Operation(StrEnum):
     """What is asked of the store. One may fail while the others work: a full disk is read as ever."""
 
-    GREET = "greet"
+    STARTUP_CHECK = "startup_check"
     FIND = "find"
     KEEP = "keep"
     ADDRESS = "address"
 
 
-class Troubles:
+class StoreOutage:
     """What of the store is down right now: told when it begins and when all is over, not by every job that waits.
 
     It is over, for readiness and for who wants to read, with the next call that succeeds. The log is told so when
@@ -61,7 +61,7 @@ class Troubles:
     @property
     def at_the_door(self) -> bool:
         """True while the store has not been found fit for work: no job is needed to ask again."""
-        return Operation.GREET in self._current
+        return Operation.STARTUP_CHECK in self._current
 
     @contextmanager
     def watched(self, operation: Operation) -> Iterator[None]:
@@ -75,7 +75,7 @@ class Troubles:
                 self._current.pop(operation, None)
             self._tell_the_end("overload_forgotten")
 
-    async def outlast(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    async def retry_until_up(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Try again, for as long as it takes, while the store is down: that is no failure of a request."""
         with self.watched(operation):
             try:

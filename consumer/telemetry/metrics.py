@@ -34,7 +34,7 @@ class Stage(StrEnum):
     QUEUED = "queued"
     BRIEF = "brief"
     ENGINE = "engine"
-    DEVELOP = "develop"
+    ENCODE = "encode"
     STORE = "store"
     ANNOUNCE = "announce"
 

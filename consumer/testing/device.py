@@ -1,8 +1,8 @@
 """A device that paints in virtual time: it takes no pixels, but chooses each step as the engine does.
 
-Who steps together is decided by the engine's own `Chooser`. As long as all pictures in hand step together the choice
-stays the same, so such steps are taken in one stretch; a picture that comes meanwhile ends it at the next step, as it
-would have without.
+Who steps together is decided by the engine's own `StepScheduler`. As long as all pictures in hand step together the
+choice stays the same, so such steps are taken in one go; a picture that comes meanwhile ends that at the next step, as
+it would have without.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.engine.request import work_before
-from consumer.engine.runtime.step_scheduler import Chooser, Limits
+from consumer.engine.runtime.step_scheduler import Limits, StepScheduler
 from consumer.jobs import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.request import Wish
+    from consumer.engine.request import PaintRequest
     from consumer.jobs import Lane
 
 LENGTH = 1 << 20
@@ -64,7 +64,7 @@ class Pace:
 class Sketch:
     """A picture in a device's hands; implements `consumer.engine.runtime.step_scheduler.Candidate`."""
 
-    wish: Wish
+    wish: PaintRequest
     rank: int
     number: int
     since: float
@@ -110,7 +110,7 @@ class Device:
         self._seconds = [pace.step_seconds(pictures) for pictures in range(pace.batch + 1)]
         self._alone_seconds = pace.seconds
         self._passed_over = passed_over
-        self._chooser: Chooser[Sketch] = Chooser(pace.limits)
+        self._chooser: StepScheduler[Sketch] = StepScheduler(pace.limits)
         self._in_hand: dict[int, Sketch] = {}
         self._stretch: _Stretch | None = None
         self.busy_seconds = 0.0
@@ -121,7 +121,7 @@ class Device:
             self._stretch.count(self._stretch.under_way(self._loop.time()) - 1)
         return work_before(lane, [sketch.wish for sketch in self._in_hand.values()])
 
-    def take(self, wish: Wish) -> None:
+    def take(self, wish: PaintRequest) -> None:
         """Begin with the picture at the next step; its `result` is set when it has all its steps."""
         self._in_hand[wish.number] = Sketch(wish, wish.lane.rank, wish.number, self._loop.time())
         if self._stretch is None:
@@ -129,7 +129,7 @@ class Device:
         else:
             self._cut(self._stretch)
 
-    def drop(self, wish: Wish) -> None:
+    def drop(self, wish: PaintRequest) -> None:
         """Forget a picture that nobody waits for any more, from the next step on."""
         if self._in_hand.pop(wish.number, None) and self._stretch:
             self._cut(self._stretch)

@@ -19,7 +19,7 @@ from consumer.jobs import Record
 from consumer.kafka.client import connection, open_admin
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import LANES
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import KafkaSettings
 from schemas import Reason, names
 from tests.support.acls import documented, grant, lacking, revocable, revoked, with_each_missing
@@ -230,7 +230,7 @@ ELSEWHERE = "article-image-x-"
 async def lay_out_letters(site: Site) -> None:
     """Write a dead letter from each lane that a publisher writes to, as a worker does."""
     settings = as_user(site, "leadart").settings
-    outbox = Outbox(settings)
+    outbox = OutcomeBuilder(settings)
     async with AIOKafkaProducer(**connection(settings.kafka)) as producer:
         for lane in (names.REQUESTED, names.BACKFILL):
             request = json.dumps(request_data("a-bad", output={"width": 500})).encode()

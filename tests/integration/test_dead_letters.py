@@ -19,7 +19,7 @@ from consumer.admin.dead_letters.action import Settler
 from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, State, mark, read, redriven
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
-from consumer.admin.dead_letters.topic import Shelf, open_shelf
+from consumer.admin.dead_letters.topic import DeadLetterTopic, open_shelf
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.delivery.retry import RetryState
 from consumer.errors import Fatal, Rejected
@@ -27,7 +27,7 @@ from consumer.failpoints import Place
 from consumer.jobs import Record
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.topics import apply
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings.resources import bundled
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
@@ -76,7 +76,9 @@ def request(site: Site, number: int, base: str = names.REQUESTED, **parts: Any) 
 
 
 def dead(site: Site, record: Record, reason: Reason = Reason.INVALID_FIELD, *, whole: bool = True) -> OutgoingRecord:
-    settlement = Outbox(site.settings).failed(RetryState(record), Rejected(reason, "It is so.", field="output.width"))
+    settlement = OutcomeBuilder(site.settings).failed(
+        RetryState(record), Rejected(reason, "It is so.", field="output.width")
+    )
     return (settlement if whole else settlement.fall_back()).letters[-1]
 
 
@@ -224,16 +226,16 @@ async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeyp
         await worker.write([dead(site, request(site, 2))])
         async with redrive_under_way(site) as earlier:
             await earlier.commit()
-        read_states, commits = Shelf.states, [worker.commit]
+        read_states, commits = DeadLetterTopic.states, [worker.commit]
 
-        async def states(self: Shelf, partition: int, span: range) -> States:
+        async def states(self: DeadLetterTopic, partition: int, span: range) -> States:
             """Let the worker commit only now that it is settled how far to read."""
             for commit in commits[:]:
                 commits.remove(commit)
                 await commit()
             return await read_states(self, partition, span)
 
-        monkeypatch.setattr(Shelf, "states", states)
+        monkeypatch.setattr(DeadLetterTopic, "states", states)
         report = await redrive(site)
 
     assert report.letters == 1
@@ -250,16 +252,16 @@ async def redrive(site: Site) -> Report:
 async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever read that nothing is marked can no longer write once somebody else has begun after it."""
     await put(site, [dead(site, request(site, number)) for number in (0, 2)])
-    read_states, others = Shelf.states, [("redrive", "--execute")]
+    read_states, others = DeadLetterTopic.states, [("redrive", "--execute")]
 
-    async def states(self: Shelf, partition: int, span: range) -> States:
+    async def states(self: DeadLetterTopic, partition: int, span: range) -> States:
         found = await read_states(self, partition, span)
         for other in others[:]:
             others.remove(other)
             assert (await asyncio.to_thread(told, site, *other))["letters"] == 2
         return found
 
-    monkeypatch.setattr(Shelf, "states", states)
+    monkeypatch.setattr(DeadLetterTopic, "states", states)
     # Which of the two is told hangs on what the client hears first: that it is fenced, or in no transaction.
     with pytest.raises(Fatal, match=r"(somebody else has begun|Kafka did not confirm it).* Run it again"):
         await redrive(site)

@@ -16,7 +16,7 @@ from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Transient
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from schemas import Reason, names
 from tests.support.harness import Site, answer, cms, request_data, workers
 from tests.support.kafka_tools import consumer_groups
@@ -98,7 +98,7 @@ async def test_with_all_topics_the_retry_lanes_come_again_as_well(site: Site, tm
             await answer(desk, asked)
             turn = RetrySchedule(site.topic(names.RETRY_1M), int(time.time() * 1000), int(time.time() * 1000))
             error = Transient(Reason.ENGINE_FAILED, "It is so.")
-            await put(site, list(Outbox(site.settings).again(RetryState(record), error, turn).letters))
+            await put(site, list(OutcomeBuilder(site.settings).again(RetryState(record), error, turn).letters))
             await desk.until(lambda: len(desk.outcomes()) == 2)
             assert worker.stop() == 0
         await reset(site, "--all-topics")

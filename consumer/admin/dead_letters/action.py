@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumer.admin.dead_letters.letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
-    from consumer.admin.dead_letters.topic import Shelf
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
@@ -93,7 +93,12 @@ class Settler:
     """Does one action to the letters of a selection, or says what it would do; `watch` hears the share that is done."""
 
     def __init__(
-        self, settings: Settings, shelf: Shelf, selection: Selection, action: Action, watch: Callable[[float], None]
+        self,
+        settings: Settings,
+        shelf: DeadLetterTopic,
+        selection: Selection,
+        action: Action,
+        watch: Callable[[float], None],
     ) -> None:
         self._settings = settings
         self._shelf = shelf

@@ -11,7 +11,7 @@ from consumer.admin.dead_letters.redrive import Redrive
 
 if TYPE_CHECKING:
     from consumer.admin.dead_letters.letter import Coordinates
-    from consumer.admin.dead_letters.topic import Shelf
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.settings import Settings
 
 
@@ -29,7 +29,7 @@ class Found:
         return self.mark.state if self.mark else State.OPEN
 
 
-async def find(settings: Settings, shelf: Shelf, at: Coordinates) -> Found | None:
+async def find(settings: Settings, shelf: DeadLetterTopic, at: Coordinates) -> Found | None:
     """Return the letter that lies there, None if there is none. What was not kept is read from its lane."""
     letter, mark = await _read(shelf, at)
     if letter is None:
@@ -43,7 +43,7 @@ async def find(settings: Settings, shelf: Shelf, at: Coordinates) -> Found | Non
     return Found(replace(letter, original=original), mark, None)
 
 
-async def _read(shelf: Shelf, at: Coordinates) -> tuple[DeadLetter | None, Mark | None]:
+async def _read(shelf: DeadLetterTopic, at: Coordinates) -> tuple[DeadLetter | None, Mark | None]:
     """Read the letter and on to the end: a mark lies anywhere behind its letter."""
     letter, mark = None, None
     span = await shelf.span(at.partition) if at.partition < shelf.partitions else range(0)

@@ -13,7 +13,7 @@ from consumer.admin.dead_letters.selection import article_of
 if TYPE_CHECKING:
     from consumer.admin.dead_letters.letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
-    from consumer.admin.dead_letters.topic import Shelf
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Listing:
     strangers: int = 0
 
 
-async def browse(shelf: Shelf, selection: Selection, limit: int, *, everything: bool = False) -> Listing:
+async def browse(shelf: DeadLetterTopic, selection: Selection, limit: int, *, everything: bool = False) -> Listing:
     """Read all letters and keep the `limit` newest that match; those acted on only with `everything`."""
     listing = Listing()
     newest: list[tuple[int, Coordinates, Row]] = []

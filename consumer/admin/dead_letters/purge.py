@@ -14,7 +14,7 @@ from consumer.kafka.client import answered_within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.admin.dead_letters.topic import Shelf
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.delivery.ports import OutgoingRecord
     from consumer.settings import Settings
 
@@ -30,7 +30,7 @@ class Purge:
         return ()
 
 
-async def delete_done(settings: Settings, shelf: Shelf, *, execute: bool) -> int:
+async def delete_done(settings: Settings, shelf: DeadLetterTopic, *, execute: bool) -> int:
     """Delete each partition's records below its first letter that is still open; return how many letters went.
 
     Without `execute` they are only counted. Kafka deletes from the start of a partition only: what is done behind an
@@ -48,14 +48,14 @@ async def delete_done(settings: Settings, shelf: Shelf, *, execute: bool) -> int
     return deleted
 
 
-async def _delete(shelf: Shelf, tp: TopicPartition, before: int) -> None:
+async def _delete(shelf: DeadLetterTopic, tp: TopicPartition, before: int) -> None:
     try:
         await shelf.admin.delete_records({tp: RecordsToDelete(before)})
     except TopicAuthorizationFailedError as error:
         raise TopicAuthorizationFailedError(shelf.topic) from error  # aiokafka does not say which
 
 
-async def _done(shelf: Shelf, partition: int) -> tuple[int, int]:
+async def _done(shelf: DeadLetterTopic, partition: int) -> tuple[int, int]:
     """Return the offset up to which nothing is open, and how many letters lie below it."""
     span = await shelf.span(partition)
     states = await shelf.states(partition, span)

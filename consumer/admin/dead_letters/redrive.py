@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.admin.dead_letters.letter import DeadLetter
-    from consumer.admin.dead_letters.topic import Shelf
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
     from consumer.settings import Settings
@@ -34,12 +34,12 @@ class Redrive:
 
     state = State.REDRIVEN
 
-    def __init__(self, shelf: Shelf, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, shelf: DeadLetterTopic, lanes: Mapping[str, Lane]) -> None:
         self._shelf = shelf
         self._lanes = lanes
 
     @classmethod
-    async def prepare(cls, settings: Settings, shelf: Shelf) -> Redrive:
+    async def prepare(cls, settings: Settings, shelf: DeadLetterTopic) -> Redrive:
         """Look at the lanes. Raises `BusError`."""
         topics = lane_topics(settings)
         counts = await partition_counts(shelf.admin, topics, settings.kafka.request_timeout_seconds)

@@ -43,7 +43,7 @@ class States:
         return _STATES[self._codes[offset - self._span.start]]
 
 
-class Shelf:
+class DeadLetterTopic:
     """Reads the dead-letter topic of a house. Every await is bounded in time, memory does not grow with the topic."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Shelf:
 
 
 @asynccontextmanager
-async def open_shelf(settings: Settings) -> AsyncIterator[Shelf]:
+async def open_shelf(settings: Settings) -> AsyncIterator[DeadLetterTopic]:
     """Open the connections. Raises `BusError` when no broker answers, `Fatal` when there is no dead-letter topic."""
     topic = settings.topics.named(DEAD_LETTER)
     async with AsyncExitStack() as stack:
@@ -106,4 +106,4 @@ async def open_shelf(settings: Settings) -> AsyncIterator[Shelf]:
             raise Fatal(Reason.TOPICS_MISMATCH, f"There is no topic {topic}. Create it: leadart topics apply.")
         committed = await stack.enter_async_context(open_log_reader(settings.kafka, committed=True))
         everything = await stack.enter_async_context(open_log_reader(settings.kafka, committed=False))
-        yield Shelf(settings, admin, (committed, everything), counts[topic])
+        yield DeadLetterTopic(settings, admin, (committed, everything), counts[topic])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Watch = Callable[[float], None]
 
 
-class Desk:
+class ReplaySession:
     """One replay's work place. `source` is the lane that it reads; every await is bounded in time."""
 
     def __init__(self, settings: Settings, lane: Lane, source: Source, lags: LagReader, partitions: int) -> None:
@@ -98,7 +98,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, topic: str) -> AsyncIterator[Desk]:
+async def open_desk(settings: Settings, topic: str) -> AsyncIterator[ReplaySession]:
     """Open the connections for a replay of the lane of that full name.
 
     Raises `BusError` when no broker answers, `Fatal` when topics are missing or their partition counts differ.
@@ -116,4 +116,4 @@ async def open_desk(settings: Settings, topic: str) -> AsyncIterator[Desk]:
         lags = await stack.enter_async_context(open_lag_reader(settings))
         max_bytes = min(int(config.get("max.message.bytes") or MAX_RECORD_BYTES), MAX_RECORD_BYTES)
         source = Source(settings, reading[0], topic, partitions)
-        yield Desk(settings, Lane(reading[1], reading[2], max_bytes), source, lags, partitions)
+        yield ReplaySession(settings, Lane(reading[1], reading[2], max_bytes), source, lags, partitions)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.pace import Pace
     from consumer.admin.replay.plan import Cost
     from consumer.admin.replay.selection import Order
-    from consumer.admin.replay.session import Desk
+    from consumer.admin.replay.session import ReplaySession
     from consumer.admin.replay.source import Survey
     from consumer.jobs import ModelIdentity
     from consumer.processing.styles import Styles
@@ -106,14 +106,16 @@ async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> boo
     return not report.refused
 
 
-async def _surveyed(desk: Desk, wanted: options.Wanted, run: _Run) -> tuple[Order, Survey]:
+async def _surveyed(desk: ReplaySession, wanted: options.Wanted, run: _Run) -> tuple[Order, Survey]:
     order = wanted.order(await desk.source.resolve(wanted.since, wanted.until))
     run.resume = options.resume_command(order, wanted.lane, run.given)
     with _share("reading") as watch:
         return order, await desk.survey(order, watch)
 
 
-async def _looked(settings: Settings, desk: Desk, order: Order, survey: Survey) -> tuple[Made | None, str | None]:
+async def _looked(
+    settings: Settings, desk: ReplaySession, order: Order, survey: Survey
+) -> tuple[Made | None, str | None]:
     """Ask the store what is made already; where recipes cannot be named here, or it is away, say why not."""
     from consumer.storage import S3Store  # noqa: PLC0415
 
@@ -135,7 +137,7 @@ def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mappi
     return styles, (model, adapters)
 
 
-async def _cost(desk: Desk, run: _Run) -> Cost:
+async def _cost(desk: ReplaySession, run: _Run) -> Cost:
     from consumer.admin.replay.plan import Cost  # noqa: PLC0415
 
     if run.picture_seconds is not None:
@@ -144,7 +146,7 @@ async def _cost(desk: Desk, run: _Run) -> Cost:
     return Cost(measured.engine_seconds, measured.outcomes or None, run.devices, run.rate)
 
 
-async def _pace(settings: Settings, desk: Desk, survey: Survey, run: _Run) -> Pace:
+async def _pace(settings: Settings, desk: ReplaySession, survey: Survey, run: _Run) -> Pace:
     from consumer.admin.replay.pace import Backlog, Pace  # noqa: PLC0415
 
     if run.max_backlog_seconds is None or not survey.chosen:

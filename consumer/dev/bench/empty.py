@@ -40,10 +40,10 @@ class EmptyEngine:
         """End nothing."""
 
 
-class EmptyDarkroom:
-    """Stands where the darkroom does; encodes nothing."""
+class EmptyEncoder:
+    """Stands where the encoder does; encodes nothing."""
 
-    async def develop(self, picture: Picture) -> Rendition:
+    async def encode(self, picture: Picture) -> Rendition:
         """Return the same bytes for every picture."""
         return Rendition(_BYTES, "image/png", picture.width, picture.height)
 

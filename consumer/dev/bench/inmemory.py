@@ -16,7 +16,7 @@ from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
 from consumer.testing.reader import MemoryReader
 from consumer.testing.store import MemoryStore
-from consumer.worker import Stages, _Shift  # its own composition, not a copy that could drift
+from consumer.worker import Stages, _WorkerRun  # its own composition, not a copy that could drift
 from schemas import Reason, names
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import Bus, Reader
     from consumer.jobs import Record
     from consumer.lag.reader import LagReader
-    from consumer.pictures.darkroom import Darkroom
+    from consumer.pictures.encoder import PictureEncoder
     from consumer.ports import Engine
     from consumer.settings import Settings
     from consumer.storage import S3Store
@@ -38,9 +38,9 @@ _LOOK_SECONDS = 0.02
 
 
 class MemoryWorker:
-    """A worker that has joined its group and waits for requests. Everything is its own but engine and darkroom."""
+    """A worker that has joined its group and waits for requests. Everything is its own but engine and encoder."""
 
-    def __init__(self, settings: Settings, engine: Engine, darkroom: Darkroom) -> None:
+    def __init__(self, settings: Settings, engine: Engine, encoder: PictureEncoder) -> None:
         self._outcomes = settings.topics.named(names.OUTCOME)
         self._partitions = settings.topics.partitions
         self._broker = MemoryBroker(self._partitions)
@@ -59,13 +59,13 @@ class MemoryWorker:
             styles=load_styles(settings.styles.file),
             store=cast("S3Store", self._store),
             engine=engine,
-            darkroom=darkroom,
+            encoder=encoder,
             consumer=cast("AIOKafkaConsumer", None),
             admin=cast("AIOKafkaAdminClient", None),
             lag_reader=cast("LagReader", None),
             partitions=self._partitions,
         )
-        self._shift = _MemoryShift(settings, stages, self._broker)
+        self._shift = _MemoryWorkerRun(settings, stages, self._broker)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -98,7 +98,7 @@ class MemoryWorker:
         return sum(len(self._broker.visible(self._outcomes, shard)) for shard in range(self._partitions))
 
 
-class _MemoryShift(_Shift):
+class _MemoryWorkerRun(_WorkerRun):
     """The worker's own composition; only where it would speak to Kafka or S3 it finds the twins."""
 
     def __init__(self, settings: Settings, stages: Stages, broker: MemoryBroker) -> None:

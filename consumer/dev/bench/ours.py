@@ -1,4 +1,4 @@
-"""Our side as a process: the real worker, with everything real but engine, darkroom and store.
+"""Our side as a process: the real worker, with everything real but engine, encoder and store.
 
 `python -m consumer.dev.bench.ours`, with the settings in the environment; SIGTERM ends it in order.
 """
@@ -10,13 +10,13 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from consumer.dev.bench.empty import EmptyDarkroom, EmptyEngine, EmptyStore
+from consumer.dev.bench.empty import EmptyEncoder, EmptyEngine, EmptyStore
 from consumer.settings import load_settings
 from consumer.telemetry.logs import configure_logs
-from consumer.worker import _Shift, open_stages  # its own composition, not a copy that could drift
+from consumer.worker import _WorkerRun, open_stages  # its own composition, not a copy that could drift
 
 if TYPE_CHECKING:
-    from consumer.pictures.darkroom import Darkroom
+    from consumer.pictures.encoder import PictureEncoder
     from consumer.settings import Settings
     from consumer.storage import S3Store
 
@@ -29,10 +29,10 @@ async def work(settings: Settings) -> None:
         bare = replace(
             stages,
             engine=EmptyEngine(),
-            darkroom=cast("Darkroom", EmptyDarkroom()),
+            encoder=cast("PictureEncoder", EmptyEncoder()),
             store=cast("S3Store", EmptyStore()),
         )
-        await _Shift(settings, bare).work(stopping, lambda _served: None)
+        await _WorkerRun(settings, bare).work(stopping, lambda _served: None)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ the record's LogAppendTime to the moment when that subscriber has the outcome.
 
 ## What is left out
 
-- No picture is painted, encoded or stored: the engine returns one black pixel at once, the darkroom encodes nothing,
+- No picture is painted, encoded or stored: the engine returns one black pixel at once, the encoder encodes nothing,
   the store is a dictionary. What is measured is delivery, not leadart.
 - FastStream's handler makes no brief, no recipe and no outcome: it publishes bytes made beforehand.
 - Both sides' log of every request is {logs}.

@@ -20,7 +20,7 @@ from consumer.dev.demo.stack import settings_of
 from consumer.engine import open_engine
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Record
-from consumer.pictures.darkroom import Darkroom
+from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.prompting import make_brief
 from consumer.processing.styles import load_styles
 from schemas import Reason, names
@@ -68,13 +68,13 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
         tell(f"{engine.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
         await _by_engine(engine, recipes)
         turns = []
-        with Darkroom(settings.worker.encode_threads) as darkroom:
+        with PictureEncoder(settings.worker.encode_threads) as encoder:
             for turn in range(plan.rounds):
                 for side in plan.order(turn):
                     if side is Side.ENGINE:
                         seconds, cpu = await _by_engine(engine, recipes)
                     else:
-                        seconds, cpu = await _by_worker(settings, engine, darkroom, requests)
+                        seconds, cpu = await _by_worker(settings, engine, encoder, requests)
                     turns.append(WorkerTurn(side, turn, seconds, cpu))
                     tell(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
         return WorkerResult(
@@ -99,10 +99,10 @@ async def _by_engine(engine: Engine, recipes: Sequence[Recipe]) -> tuple[float, 
 
 
 async def _by_worker(
-    settings: Settings, engine: Engine, darkroom: Darkroom, requests: Sequence[Record]
+    settings: Settings, engine: Engine, encoder: PictureEncoder, requests: Sequence[Record]
 ) -> tuple[float, float]:
     """Publish all requests at once; return seconds to the last outcome, and CPU seconds of this process."""
-    worker = MemoryWorker(settings, engine, darkroom)
+    worker = MemoryWorker(settings, engine, encoder)
     async with worker.working():
         begun, cpu = time.perf_counter(), time.process_time()
         await worker.answer(requests)

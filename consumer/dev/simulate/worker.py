@@ -13,9 +13,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from consumer.dev.simulate.tally import Tally
-from consumer.engine.request import Wish
+from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
-from consumer.processing.admission import Scheduler
+from consumer.processing.admission import Admission
 from consumer.testing.clock import simulate
 from consumer.testing.device import Device
 
@@ -34,7 +34,7 @@ class _Worker:
         self._fleet = fleet
         self._load = load
         self._seconds = seconds
-        self._scheduler = Scheduler(window=fleet.window * fleet.gpus, unstored=fleet.unstored)
+        self._scheduler = Admission(window=fleet.window * fleet.gpus, unstored=fleet.unstored)
         self._devices = [Device(fleet.pace, self._passed_over) for _ in range(fleet.gpus)]
         self._saves = load.saves(Random(seed), begin, begin + seconds)
         self._next_save = asyncio.Lock()
@@ -91,7 +91,7 @@ class _Worker:
 
     async def _paint(self, lane: Lane) -> None:
         async with self._scheduler.turn(lane) as turn:
-            wish = Wish(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
+            wish = PaintRequest(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
             device = min(self._devices, key=lambda device: device.work_before(lane))
             device.take(wish)
             try:

@@ -19,9 +19,9 @@ from consumer.engine.runtime.guidance import velocities
 from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.placement import Part
 from consumer.engine.runtime.prompts import PromptEncoder
-from consumer.engine.runtime.sample import Draft
-from consumer.engine.runtime.step_reports import Reports
-from consumer.engine.runtime.step_scheduler import Chooser, Limits
+from consumer.engine.runtime.sample import Sample
+from consumer.engine.runtime.step_reports import StepReports
+from consumer.engine.runtime.step_scheduler import Limits, StepScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from consumer.engine.protocol import Order, Paint, Reply
     from consumer.engine.runtime import step_scheduler
-    from consumer.engine.runtime.failure import Trouble
+    from consumer.engine.runtime.failure import StepFailure
     from consumer.engine.runtime.model import Model
     from consumer.settings import EngineSettings
 
@@ -45,9 +45,9 @@ class Denoiser:
         self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20)
         self._memory = Memory(model.placement)
         limits = Limits(settings.batch_size, settings.batch_tokens, model.call_tokens, self._memory.sequences)
-        self._chooser: Chooser[Draft] = Chooser(limits)
-        self._reports = Reports(model.device, say)
-        self._drafts: dict[int, Draft] = {}
+        self._chooser: StepScheduler[Sample] = StepScheduler(limits)
+        self._reports = StepReports(model.device, say)
+        self._drafts: dict[int, Sample] = {}
         self._running: tuple[int, ...] = ()
 
     @property
@@ -80,7 +80,7 @@ class Denoiser:
         recipe = order.recipe
         negative = self._encoder.read(recipe.negative_prompt) if recipe.guidance_scale > 0 else None
         prompt = self._encoder.read(recipe.prompt)
-        self._drafts[order.number] = Draft(order, prompt, negative, self._model.canvas)
+        self._drafts[order.number] = Sample(order, prompt, negative, self._model.canvas)
 
     def _step(self) -> None:
         step = self._chooser.choose(self._drafts.values())
@@ -90,13 +90,13 @@ class Denoiser:
         for draft in self._drafts.values():
             draft.passed_over = 0 if draft in step.pictures else draft.passed_over + 1
 
-    def _announce(self, drafts: Sequence[Draft]) -> None:
+    def _announce(self, drafts: Sequence[Sample]) -> None:
         numbers = tuple(draft.number for draft in drafts)
         if numbers != self._running:
             self._running = numbers
             self._say(Running(numbers))
 
-    def _begun(self, draft: Draft) -> bool:
+    def _begun(self, draft: Sample) -> bool:
         """See to the picture's noise and embeddings; False when that failed."""
 
         def begin() -> None:
@@ -109,7 +109,7 @@ class Denoiser:
             self._mend([draft], trouble)
         return trouble is None
 
-    def _advance(self, step: step_scheduler.Step[Draft]) -> None:
+    def _advance(self, step: step_scheduler.Step[Sample]) -> None:
         """Take the step. What fails leaves each picture where it was, or one step further and sound."""
         taken: list[Step] = []
 
@@ -126,13 +126,13 @@ class Denoiser:
         else:
             self._memory.fitted(step.calls)
 
-    def _finished(self) -> list[Draft]:
+    def _finished(self) -> list[Sample]:
         """Return a picture that has all its steps, and those of its size that may be decoded with it."""
         first, *others = (draft for draft in self._drafts.values() if draft.finished)
         alike = [other for other in others if other.size == first.size and not (first.alone or other.alone)]
         return [first, *alike][: self._memory.decodes(*first.size)]
 
-    def _deliver(self, drafts: Sequence[Draft]) -> None:
+    def _deliver(self, drafts: Sequence[Sample]) -> None:
         size = drafts[0].size
         pictures: list[NDArray[np.uint8]] = []
 
@@ -151,7 +151,9 @@ class Denoiser:
             painted = Painted(draft.number, width, height, pixels.tobytes(), draft.seconds, draft.prompt.cut)
             self._end(draft, painted)
 
-    def _mend(self, drafts: Sequence[Draft], trouble: Trouble, relieve: Callable[[], bool] = lambda: False) -> None:
+    def _mend(
+        self, drafts: Sequence[Sample], trouble: StepFailure, relieve: Callable[[], bool] = lambda: False
+    ) -> None:
         """See to it that the next stretch goes otherwise: with less memory, one by one, or without the picture."""
         self._memory.free()
         if trouble.out_of_memory and (relieve() or drafts[0].spared() or self._offloaded()):
@@ -169,6 +171,6 @@ class Denoiser:
         trouble = attempt(lambda: done.append(self._model.placement.offload()))
         return trouble is None and done == [True]
 
-    def _end(self, draft: Draft, reply: Painted | Failed) -> None:
+    def _end(self, draft: Sample, reply: Painted | Failed) -> None:
         del self._drafts[draft.number]
         self._say(reply)

@@ -23,7 +23,7 @@ _NOT_FINITE = "The picture came out as values that are no numbers; another seed 
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class StepFailure:
     """An error's name and kind. Not the error: its traceback would keep every tensor of the failed call in memory."""
 
     name: str
@@ -40,7 +40,7 @@ class Trouble:
         return Failed(number, Reason.ENGINE_FAILED, message, transient=True)
 
 
-def attempt(deed: Callable[[], None]) -> Trouble | None:
+def attempt(deed: Callable[[], None]) -> StepFailure | None:
     """Do it; return what went wrong, None if nothing did. By then nothing of the failed call is alive any more.
 
     Raises torch.AcceleratorError, after which nothing in this process can succeed.
@@ -53,5 +53,5 @@ def attempt(deed: Callable[[], None]) -> Trouble | None:
             raise
         if not (out_of_memory or not_finite):
             traceback.print_exc()
-        return Trouble(type(error).__name__, out_of_memory, not_finite)
+        return StepFailure(type(error).__name__, out_of_memory, not_finite)
     return None

@@ -9,11 +9,11 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.engine.runtime.sample import Draft
+    from consumer.engine.runtime.sample import Sample
     from consumer.engine.runtime.step_scheduler import Step
 
 
-def velocities(transformer: Any, step: Step[Draft]) -> list[torch.Tensor]:
+def velocities(transformer: Any, step: Step[Sample]) -> list[torch.Tensor]:
     """Return the velocity of each of the step's pictures, fp32, channels x rows x columns, in their order.
 
     One call of the transformer, or two where `step` says so, whatever the pictures' sizes, prompts and times.
@@ -31,7 +31,7 @@ def velocities(transformer: Any, step: Step[Draft]) -> list[torch.Tensor]:
     ]
 
 
-def _flows(transformer: Any, sequences: Sequence[tuple[Draft, torch.Tensor]]) -> list[torch.Tensor]:
+def _flows(transformer: Any, sequences: Sequence[tuple[Sample, torch.Tensor]]) -> list[torch.Tensor]:
     """Call the transformer once; it takes each picture in its own size, as a film of one frame."""
     # Not `transformer.dtype`: that walks through all modules, which takes as long as a layer does.
     dtype = next(transformer.parameters()).dtype

@@ -44,7 +44,7 @@ class Canvas:
         return rows // self.patch, columns // self.patch
 
 
-class Draft:
+class Sample:
     """A picture in the making; implements `consumer.engine.runtime.step_scheduler.Candidate`.
 
     Nothing is held on the device before `begin`, and after it the embeddings of its prompts and the latents, fp32,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from consumer.engine.protocol import Reply, Step
 
 
-class Reports:
+class StepReports:
     """Lets the host run one step ahead of a GPU and no further: a hang is then noticed within two steps.
 
     On a CPU a step is done when its call returns.

@@ -105,7 +105,7 @@ class Step(Generic[Picture]):
         return tuple(Call(*call) for call in extent.calls(one_pass=self.one_pass))
 
 
-class Chooser(Generic[Picture]):
+class StepScheduler(Generic[Picture]):
     """Chooses step after step; remembers which weights are in use, so that they are not switched back and forth."""
 
     def __init__(self, limits: Limits) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from consumer.admin import studio
-from consumer.admin.studio import Wish, paint_one, paint_sheet
+from consumer.admin.studio import GenerateOptions, paint_one, paint_sheet
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
@@ -69,11 +69,11 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 async def test_a_style_whose_adapter_is_missing_is_told(settings: Settings, tmp_path: Path) -> None:
     """A designer reads which style wants which adapter; the styles without any are painted all the same."""
     with pytest.raises(Fatal, match=r"'print' names the adapter 'print-house'.*LEADART_ENGINE__ADAPTERS"):
-        await paint_one(settings, Wish("a harbour", style="print"), tmp_path / "print.png")
+        await paint_one(settings, GenerateOptions("a harbour", style="print"), tmp_path / "print.png")
     with pytest.raises(Fatal, match="'print-house'"):
         await paint_sheet(settings, load_styles(settings.styles.file), "a harbour", 1, tmp_path / "sheet.png")
 
-    await paint_one(settings, Wish("a harbour"), tmp_path / "plain.png")
+    await paint_one(settings, GenerateOptions("a harbour"), tmp_path / "plain.png")
     assert painted(tmp_path) == ["plain.png"]
 
 
@@ -82,7 +82,7 @@ async def test_a_style_with_an_adapter_is_painted_with_it(
 ) -> None:
     """The recipe that the engine gets has the LoRA's digest and the style's strength."""
     monkeypatch.setattr(studio, "open_engine", Loaded)
-    recipe = await paint_one(settings, Wish("a harbour", style="print"), tmp_path / "print.png")
+    recipe = await paint_one(settings, GenerateOptions("a harbour", style="print"), tmp_path / "print.png")
 
     assert recipe.adapters == (Adapter("print-house", "a" * 64, 0.8),)
     with Image.open(tmp_path / "print.png") as image:
@@ -115,9 +115,9 @@ async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
     sizes = [
         (recipe.width, recipe.height)
         for recipe in (
-            await paint_one(bare, Wish("a harbour", steps=1), tmp_path / "a.png"),
-            await paint_one(bare, Wish("a harbour", steps=1, width=64, height=96), tmp_path / "b.png"),
-            await paint_one(own, Wish("a harbour", steps=1), tmp_path / "c.png"),
+            await paint_one(bare, GenerateOptions("a harbour", steps=1), tmp_path / "a.png"),
+            await paint_one(bare, GenerateOptions("a harbour", steps=1, width=64, height=96), tmp_path / "b.png"),
+            await paint_one(own, GenerateOptions("a harbour", steps=1), tmp_path / "c.png"),
         )
     ]
 
@@ -135,11 +135,13 @@ async def test_a_lora_file_is_painted_with(settings: Settings, tmp_path: Path, m
 
     monkeypatch.setattr(studio, "open_engine", open_engine)
     file = tmp_path / "loras" / "print-house.safetensors"
-    plain = await paint_one(settings, Wish("a harbour", adapter=file), tmp_path / "plain.png")
-    styled = await paint_one(settings, Wish("a harbour", style="print", adapter=file), tmp_path / "styled.png")
+    plain = await paint_one(settings, GenerateOptions("a harbour", adapter=file), tmp_path / "plain.png")
+    styled = await paint_one(
+        settings, GenerateOptions("a harbour", style="print", adapter=file), tmp_path / "styled.png"
+    )
     other = file.with_stem("other")
     with pytest.raises(Fatal, match="'other'"):  # the stand-in has no other
-        await paint_one(settings, Wish("a harbour", style="print", adapter=other), tmp_path / "both.png")
+        await paint_one(settings, GenerateOptions("a harbour", style="print", adapter=other), tmp_path / "both.png")
 
     assert [engine.adapters for engine in opened] == [file, file, file.parent]
     assert plain.adapters == styled.adapters == (Adapter("print-house", "a" * 64, 1.0),)
@@ -149,4 +151,6 @@ async def test_the_swatch_engine_takes_no_lora(settings: Settings, tmp_path: Pat
     """It would paint without, so it says that it cannot."""
     swatches = settings.model_copy(update={"engine": settings.engine.model_copy(update={"kind": EngineKind.SWATCH})})
     with pytest.raises(Fatal, match="leave --adapter out"):
-        await paint_one(swatches, Wish("a harbour", adapter=tmp_path / "ink.safetensors"), tmp_path / "out.png")
+        await paint_one(
+            swatches, GenerateOptions("a harbour", adapter=tmp_path / "ink.safetensors"), tmp_path / "out.png"
+        )

@@ -17,9 +17,10 @@ from schemas.names import REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from consumer.delivery.poll_loop import PollLoop
     from consumer.ports import Engine
-    from consumer.processing.admission import Scheduler
-    from consumer.processing.circuit_breaker import Breaker
+    from consumer.processing.admission import Admission
+    from consumer.processing.circuit_breaker import CircuitBreaker
 
 NOW = 1_800_000_000_000
 BY_PARTITION = {
@@ -62,8 +63,8 @@ class World:
         self.gauges = Gauges(
             self.metrics,
             engine=cast("Engine", None),
-            scheduler=cast("Scheduler", None),
-            breaker=cast("Breaker", None),
+            scheduler=cast("Admission", None),
+            breaker=cast("CircuitBreaker", None),
             intake=cast("PollLoop", self.intake),
             lag_reader=cast("LagReader", self.reader),
             history=History(Settings(), whole=False),

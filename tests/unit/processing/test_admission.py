@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.errors import HandedBack
 from consumer.jobs import Lane
-from consumer.processing.admission import PATIENCE, Scheduler
+from consumer.processing.admission import PATIENCE, Admission
 
 if TYPE_CHECKING:
-    from consumer.processing.admission import Turn
+    from consumer.processing.admission import EngineSlot
 
 BOUND = 5.0
 
@@ -22,10 +22,10 @@ BOUND = 5.0
 class Painter:
     """Takes turns and notes their order."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Admission) -> None:
         self._scheduler = scheduler
         self.order: list[str] = []
-        self.turns: dict[str, Turn] = {}
+        self.turns: dict[str, EngineSlot] = {}
         self.release: dict[str, asyncio.Event] = {}
 
     async def paint(self, name: str, lane: Lane) -> None:
@@ -43,7 +43,7 @@ async def breathe() -> None:
 
 async def test_the_more_urgent_lane_overtakes() -> None:
     """When memory frees up, the more urgent lane is let in first, whoever came first; equals keep their order."""
-    scheduler = Scheduler(window=1, unstored=4)
+    scheduler = Admission(window=1, unstored=4)
     painter = Painter(scheduler)
     async with asyncio.TaskGroup() as tasks:
         for number in range(4):
@@ -62,7 +62,7 @@ async def test_the_more_urgent_lane_overtakes() -> None:
 
 async def test_a_lane_below_is_not_in_the_way() -> None:
     """While backfill and live pictures hold all their places at the engine, an interactive one joins at once."""
-    scheduler = Scheduler(window=2, unstored=20)
+    scheduler = Admission(window=2, unstored=20)
     painter = Painter(scheduler)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         for number in range(3):
@@ -84,7 +84,7 @@ async def test_a_lane_below_is_not_in_the_way() -> None:
 
 async def test_lower_lanes_never_fill_the_memory() -> None:
     """With the store down, each lane leaves a place for each lane above it, and no more than that."""
-    scheduler = Scheduler(window=8, unstored=8)  # 11: the lowest lane may fill its window
+    scheduler = Admission(window=8, unstored=8)  # 11: the lowest lane may fill its window
     painter = Painter(scheduler)
     held = []
     tasks = []
@@ -100,7 +100,7 @@ async def test_lower_lanes_never_fill_the_memory() -> None:
 
 async def test_a_painted_picture_frees_the_engine_not_the_memory() -> None:
     """The next picture starts when one is painted; when too many wait for the store, none does."""
-    scheduler = Scheduler(window=1, unstored=0)  # 4, of which saves may take 3
+    scheduler = Admission(window=1, unstored=0)  # 4, of which saves may take 3
     painter = Painter(scheduler)
     async with asyncio.TaskGroup() as tasks:
         for name in ("a", "b", "c", "d"):
@@ -126,7 +126,7 @@ async def test_a_painted_picture_frees_the_engine_not_the_memory() -> None:
 
 async def test_closing_hands_back_who_waits_and_lets_turns_finish() -> None:
     """When the worker stops, pictures that have not begun are handed back, begun ones go on."""
-    scheduler = Scheduler(window=1, unstored=2)
+    scheduler = Admission(window=1, unstored=2)
     painter = Painter(scheduler)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(painter.paint("running", Lane.LIVE))
@@ -147,7 +147,7 @@ async def test_closing_hands_back_who_waits_and_lets_turns_finish() -> None:
 class Crowd:
     """Pictures of all lanes, and where each of them is."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Admission) -> None:
         self._painter = Painter(scheduler)
         self._tasks: dict[str, asyncio.Future[None]] = {}
 
@@ -187,7 +187,7 @@ def test_nobody_waits_for_a_lane_below(steps: list[tuple[Lane, str]], window: in
     unstored = window + 3 + spare
 
     async def scenario() -> None:
-        scheduler = Scheduler(window=window, unstored=unstored)
+        scheduler = Admission(window=window, unstored=unstored)
         crowd = Crowd(scheduler)
         for step in steps:
             crowd.step(*step)
@@ -209,7 +209,7 @@ def test_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window: int) -> None:
     """Whoever is cancelled and in whatever moment, in the end every place is free again."""
 
     async def scenario() -> None:
-        scheduler = Scheduler(window=window, unstored=window)
+        scheduler = Admission(window=window, unstored=window)
         painter = Painter(scheduler)
         tasks = []
         for number, (lane, cancelled) in enumerate(wishes):
@@ -232,7 +232,7 @@ def test_no_turn_is_lost(wishes: list[tuple[Lane, bool]], window: int) -> None:
 
 async def test_a_suspect_is_painted_alone() -> None:
     """A picture under suspicion waits for the engine to be empty, and nobody joins it there."""
-    scheduler = Scheduler(window=4, unstored=8)
+    scheduler = Admission(window=4, unstored=8)
     order: list[str] = []
     leave = {name: asyncio.Event() for name in ("first", "suspect", "later")}
 
@@ -254,7 +254,7 @@ async def test_a_suspect_is_painted_alone() -> None:
 
 async def test_a_suspect_comes_first_in_the_end() -> None:
     """Under an endless stream of a higher lane a suspect of a lower one gets its turn after a bounded number."""
-    scheduler = Scheduler(window=2, unstored=8)
+    scheduler = Admission(window=2, unstored=8)
     taken: list[str] = []
 
     async def live() -> None:
@@ -275,7 +275,7 @@ async def test_a_suspect_comes_first_in_the_end() -> None:
 
 async def test_a_waiting_suspect_is_in_no_lower_lanes_way() -> None:
     """While a suspect waits for the engine to be empty, lanes below it go on; those behind it in its lane wait."""
-    scheduler = Scheduler(window=2, unstored=8)
+    scheduler = Admission(window=2, unstored=8)
     painter = Painter(scheduler)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         tasks.create_task(painter.paint("running", Lane.LIVE))

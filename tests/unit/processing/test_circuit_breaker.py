@@ -7,31 +7,31 @@ import asyncio
 import pytest
 
 from consumer.errors import HandedBack
-from consumer.processing.circuit_breaker import IN_A_ROW, WINDOW, Breaker, Ticket
+from consumer.processing.circuit_breaker import IN_A_ROW, WINDOW, BreakerPermit, CircuitBreaker
 from schemas import Reason
 
 BOUND = 5.0
 QUICK = 0.001
 
 
-async def passed(breaker: Breaker, ticket: Ticket) -> Ticket:
+async def passed(breaker: CircuitBreaker, ticket: BreakerPermit) -> BreakerPermit:
     """Wait for the ticket's passage."""
     await asyncio.wait_for(breaker.passage(ticket), BOUND)
     return ticket
 
 
-def opened(probe_seconds: float = QUICK) -> Breaker:
+def opened(probe_seconds: float = QUICK) -> CircuitBreaker:
     """Return a breaker that five failures opened."""
-    breaker = Breaker(probe_seconds)
+    breaker = CircuitBreaker(probe_seconds)
     for _ in range(IN_A_ROW):
-        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     return breaker
 
 
 async def test_it_opens_after_so_many_failures_with_one_cause() -> None:
     """The failure that opens it is held already; those before it were sent on."""
-    breaker = Breaker()
-    held = [breaker.failed(Ticket(), Reason.ENGINE_FAILED) for _ in range(IN_A_ROW)]
+    breaker = CircuitBreaker()
+    held = [breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED) for _ in range(IN_A_ROW)]
 
     assert held == [False] * (IN_A_ROW - 1) + [True]
     assert "the breaker is open" in (breaker() or "")
@@ -40,30 +40,30 @@ async def test_it_opens_after_so_many_failures_with_one_cause() -> None:
 
 async def test_a_success_or_another_cause_begins_a_new_row() -> None:
     """What works now and then, or fails for many causes, is not broken for one."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(IN_A_ROW):
-        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
-        breaker.succeeded(Ticket())
-        breaker.failed(Ticket(), Reason.INTERNAL)
+        breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
+        breaker.succeeded(BreakerPermit())
+        breaker.failed(BreakerPermit(), Reason.INTERNAL)
 
     assert breaker() is None
 
 
 async def test_it_opens_when_most_attempts_fail() -> None:
     """Over half of the last fifty is broken too, whatever succeeds between them."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for number in range(WINDOW):
         if number % 5 < 2:
-            breaker.succeeded(Ticket())
+            breaker.succeeded(BreakerPermit())
         else:
-            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+            breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
 
     assert breaker.cause is Reason.ENGINE_FAILED
 
 
 async def test_one_probe_at_a_time_and_a_success_closes_it() -> None:
     """Of all who wait one is let through; when it succeeds the others follow at once."""
-    breaker, tickets = opened(), [Ticket() for _ in range(3)]
+    breaker, tickets = opened(), [BreakerPermit() for _ in range(3)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(passed(breaker, ticket)) for ticket in tickets]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -77,7 +77,7 @@ async def test_one_probe_at_a_time_and_a_success_closes_it() -> None:
 
 async def test_failed_probes_take_turns() -> None:
     """A request that failed as the probe waits behind those that have not been tried."""
-    breaker, first, second = opened(), Ticket(), Ticket()
+    breaker, first, second = opened(), BreakerPermit(), BreakerPermit()
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         tasks.create_task(passed(breaker, second))
         await asyncio.sleep(0)
@@ -93,7 +93,7 @@ async def test_failed_probes_take_turns() -> None:
 
 async def test_records_are_admitted_when_all_in_hand_have_failed() -> None:
     """Requests that can never be painted must not keep it open for ever: fresh ones may be its probe."""
-    breaker, fresh, failed = opened(probe_seconds=60), Ticket(), Ticket()
+    breaker, fresh, failed = opened(probe_seconds=60), BreakerPermit(), BreakerPermit()
     failed.failed = True
     async with asyncio.TaskGroup() as tasks:
         held = [tasks.create_task(breaker.passage(failed))]
@@ -110,7 +110,7 @@ async def test_records_are_admitted_when_all_in_hand_have_failed() -> None:
 
 async def test_a_probe_that_proves_nothing_is_followed_by_another() -> None:
     """A probe that is refused or withdrawn says nothing about us; the next one does not wait longer for it."""
-    breaker, refused, next_one = opened(), Ticket(), Ticket()
+    breaker, refused, next_one = opened(), BreakerPermit(), BreakerPermit()
     await passed(breaker, refused)
     breaker.undecided(refused)
     await passed(breaker, next_one)
@@ -122,10 +122,10 @@ async def test_a_probe_that_proves_nothing_is_followed_by_another() -> None:
 async def test_a_stopping_worker_hands_back_whoever_is_held() -> None:
     """Nobody waits for the breaker when the worker stops."""
     breaker = opened(probe_seconds=60)
-    held = asyncio.ensure_future(breaker.passage(Ticket()))
+    held = asyncio.ensure_future(breaker.passage(BreakerPermit()))
     await asyncio.sleep(0)
     breaker.stop()
 
-    for waiting in (held, breaker.passage(Ticket())):
+    for waiting in (held, breaker.passage(BreakerPermit())):
         with pytest.raises(HandedBack):
             await asyncio.wait_for(waiting, BOUND)

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from consumer.delivery.retry import RetryPolicy
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
-from consumer.kafka.progress_publisher import ProgressFeed
-from consumer.processing.circuit_breaker import IN_A_ROW, Breaker, Ticket
+from consumer.kafka.progress_publisher import ProgressPublisher
+from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import unwatched
-from consumer.processing.handler import Crew
-from consumer.processing.outcomes import Outbox
-from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.handler import RequestHandler
+from consumer.processing.outcomes import OutcomeBuilder
+from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
 from schemas import ImageRequested, Reason, names
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.delivery.heads import Claim
     from consumer.delivery.ports import RecordResult
-    from consumer.processing.context import Errand
+    from consumer.processing.context import JobContext
 
 BOUND = 10.0
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -54,16 +54,16 @@ class Pipeline:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
-        self.errands: list[Errand] = []
+        self.errands: list[JobContext] = []
 
-    def brief(self, errand: Errand) -> Any:
+    def brief(self, errand: JobContext) -> Any:
         return errand
 
-    def handover(self, errand: Errand, brief: Any) -> Any:
+    def handover(self, errand: JobContext, brief: Any) -> Any:
         assert brief is errand
         return nullcontext()
 
-    async def produce(self, errand: Errand, brief: Any) -> Any:
+    async def produce(self, errand: JobContext, brief: Any) -> Any:
         assert brief is errand
         self.errands.append(errand)
         if self.error is None:
@@ -99,18 +99,21 @@ def valid() -> Record:
 
 
 def crew_of(
-    tasks: asyncio.TaskGroup, pipeline: Pipeline, breaker: Breaker | None = None, troubles: Troubles | None = None
-) -> Crew:
+    tasks: asyncio.TaskGroup,
+    pipeline: Pipeline,
+    breaker: CircuitBreaker | None = None,
+    troubles: StoreOutage | None = None,
+) -> RequestHandler:
     settings, metrics = Settings(), make_metrics()
-    outbox = Outbox(settings)
-    return Crew(
+    outbox = OutcomeBuilder(settings)
+    return RequestHandler(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
-        breaker=breaker or Breaker(),
-        troubles=troubles or Troubles(),
+        breaker=breaker or CircuitBreaker(),
+        troubles=troubles or StoreOutage(),
         retries=RetryPolicy(settings),
         outbox=outbox,
-        progress=ProgressFeed(settings, outbox, metrics),
+        progress=ProgressPublisher(settings, outbox, metrics),
         metrics=metrics,
         poison_deaths=2,
     )
@@ -178,7 +181,7 @@ async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
 
 async def test_an_open_breaker_holds_what_fails() -> None:
     """From the fifth failure in a row nothing is sent on: the requests wait, and no more are admitted."""
-    pipeline, breaker = Pipeline(Transient(Reason.ENGINE_FAILED, "x")), Breaker()
+    pipeline, breaker = Pipeline(Transient(Reason.ENGINE_FAILED, "x")), CircuitBreaker()
     hands = [Hand(replace(valid(), offset=offset)) for offset in range(8)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, pipeline, breaker)
@@ -196,7 +199,7 @@ async def test_an_open_breaker_holds_what_fails() -> None:
 @pytest.mark.parametrize("reason", [Reason.NOT_FINITE, Reason.NOT_PAINTED])
 async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> None:
     """One recipe that gives no picture is its request's fault; the fifth in a row opens the breaker."""
-    breaker, hands = Breaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(5)]
+    breaker, hands = CircuitBreaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(5)]
     causes = []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(Rejected(reason, "no")), breaker)
@@ -213,7 +216,7 @@ async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> N
 
 async def test_a_request_at_fault_says_nothing_of_the_engine() -> None:
     """Requests that ask for what there is not never open the breaker, however many come."""
-    breaker, hands = Breaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(20)]
+    breaker, hands = CircuitBreaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(20)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(Rejected(Reason.UNKNOWN_STYLE, "no")), breaker)
         for hand in hands:
@@ -242,7 +245,7 @@ async def test_withdrawn_work_that_has_not_begun_is_cancelled() -> None:
 
 async def test_a_store_that_is_down_stops_admission() -> None:
     """While the store is down no more records are read than it takes to hear of its return."""
-    troubles, admitted = Troubles(), []
+    troubles, admitted = StoreOutage(), []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(), troubles=troubles)
         troubles.begin(Operation.FIND, Overloaded(Reason.STORE_UNAVAILABLE, "down"))
@@ -259,7 +262,7 @@ async def test_a_store_that_is_down_stops_admission() -> None:
 
 async def test_pictures_that_the_store_finds_too_large_open_no_breaker() -> None:
     """Each goes to the retry lanes by itself, however many come in a row: smaller ones are stored all the while."""
-    breaker, hands = Breaker(60), [Hand(valid()) for _ in range(2 * IN_A_ROW)]
+    breaker, hands = CircuitBreaker(60), [Hand(valid()) for _ in range(2 * IN_A_ROW)]
     refused = Pipeline(Unstorable(Reason.STORE_UNAVAILABLE, "413"))
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, refused, breaker)
@@ -273,12 +276,12 @@ async def test_pictures_that_the_store_finds_too_large_open_no_breaker() -> None
 
 async def test_a_store_that_is_not_fit_for_work_gets_none() -> None:
     """As long as its check at the start fails no record is read: the check itself is what asks again."""
-    troubles = Troubles()
+    troubles = StoreOutage()
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(), troubles=troubles)
-        troubles.begin(Operation.GREET, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
+        troubles.begin(Operation.STARTUP_CHECK, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
         assert not crew.admits()
-        troubles.end(Operation.GREET)
+        troubles.end(Operation.STARTUP_CHECK)
         assert crew.admits()
 
 
@@ -294,7 +297,7 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
 class Failing(Pipeline):
     """Fails every job after it began to paint."""
 
-    async def produce(self, errand: Errand, brief: Any) -> Any:
+    async def produce(self, errand: JobContext, brief: Any) -> Any:
         assert brief is errand
         errand.teller.started(0)
         raise Transient(Reason.ENGINE_FAILED, "x")
@@ -302,9 +305,9 @@ class Failing(Pipeline):
 
 async def test_held_work_goes_with_its_shard() -> None:
     """A request that the breaker holds is not being painted: when its shard moves it is let go of."""
-    breaker = Breaker(60)
+    breaker = CircuitBreaker(60)
     for _ in range(5):
-        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Failing(), breaker)
         withdraw = crew.begin(Hand(valid()))
@@ -316,9 +319,9 @@ async def test_held_work_goes_with_its_shard() -> None:
 
 async def test_poison_is_never_held() -> None:
     """Even while the breaker is open, a request that ended two engines is failed: trying it again ends two more."""
-    breaker, hand = Breaker(60), Hand(valid())
+    breaker, hand = CircuitBreaker(60), Hand(valid())
     for _ in range(5):
-        breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+        breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(hand)
 

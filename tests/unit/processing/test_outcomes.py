@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
@@ -34,8 +34,8 @@ RECORDS = st.builds(
 REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
 
 
-def outbox(**settings: Any) -> Outbox:
-    return Outbox(Settings.model_validate(settings))
+def outbox(**settings: Any) -> OutcomeBuilder:
+    return OutcomeBuilder(Settings.model_validate(settings))
 
 
 def job(request_id: str = "r-1", partition: int = 3, **extensions: str) -> Job:

@@ -16,12 +16,12 @@ from structlog.testing import capture_logs
 from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
 from consumer.jobs import Job, Lane, Picture, Record
-from consumer.pictures.darkroom import Darkroom
-from consumer.processing.admission import Scheduler
-from consumer.processing.circuit_breaker import IN_A_ROW, Breaker, Ticket
-from consumer.processing.context import Errand, Teller, Timings
+from consumer.pictures.encoder import PictureEncoder
+from consumer.processing.admission import Admission
+from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
+from consumer.processing.context import JobContext, ProgressReporter, Timings
 from consumer.processing.pipeline import Pipeline, _gravest
-from consumer.processing.store_outage import Operation, Troubles
+from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.settings import EngineSettings
 from consumer.telemetry.metrics import Stage
@@ -67,7 +67,7 @@ class Easel(SwatchEngine):
         return replace(picture, prompt_cut=self.cuts.pop(0)) if self.cuts else picture
 
 
-class Notes(Teller):
+class Notes(ProgressReporter):
     def __init__(self) -> None:
         self.told: list[str] = []
 
@@ -98,25 +98,25 @@ class Studio:
         self,
         tasks: asyncio.TaskGroup,
         engine: Easel,
-        darkroom: Darkroom,
+        encoder: PictureEncoder,
     ) -> None:
-        self.engine, self.store, self.scheduler = engine, MemoryStore(), Scheduler(window=4, unstored=8)
+        self.engine, self.store, self.scheduler = engine, MemoryStore(), Admission(window=4, unstored=8)
         self.notes, self.timings = Notes(), Timings()
         self.pipeline = Pipeline(
             tasks,
             styles=load_styles(),
             scheduler=self.scheduler,
             engine=engine,
-            darkroom=darkroom,
+            encoder=encoder,
             store=self.store,
-            troubles=Troubles(retry_seconds=0.001),
+            troubles=StoreOutage(retry_seconds=0.001),
         )
 
     async def produce(self, asked: Job) -> ImageReady:
         async with asyncio.timeout(BOUND):
-            return await self.go(Errand(asked, self.notes, self.timings))
+            return await self.go(JobContext(asked, self.notes, self.timings))
 
-    async def go(self, errand: Errand) -> ImageReady:
+    async def go(self, errand: JobContext) -> ImageReady:
         brief = self.pipeline.brief(errand)
         with self.pipeline.handover(errand, brief):
             return await self.pipeline.produce(errand, brief)
@@ -124,9 +124,9 @@ class Studio:
 
 @asynccontextmanager
 async def studio(failures: list[Exception] | None = None) -> AsyncIterator[Studio]:
-    with Darkroom(1) as darkroom:
+    with PictureEncoder(1) as encoder:
         async with Easel(failures) as engine, asyncio.TaskGroup() as tasks:
-            yield Studio(tasks, engine, darkroom)
+            yield Studio(tasks, engine, encoder)
 
 
 async def test_a_job_becomes_its_pictures() -> None:
@@ -140,7 +140,7 @@ async def test_a_job_becomes_its_pictures() -> None:
     assert ready.model.name == "swatch"
     assert not ready.reused
     assert {"started 0", "storing 2", "step 1 2/2"} <= set(bench.notes.told)
-    assert bench.timings.stages.keys() == {Stage.BRIEF, Stage.QUEUED, Stage.ENGINE, Stage.DEVELOP, Stage.STORE}
+    assert bench.timings.stages.keys() == {Stage.BRIEF, Stage.QUEUED, Stage.ENGINE, Stage.ENCODE, Stage.STORE}
 
 
 async def test_a_made_picture_is_not_painted_again() -> None:
@@ -258,7 +258,7 @@ async def test_a_stopping_worker_hands_the_job_back() -> None:
 async def test_a_stopping_worker_finishes_the_picture_at_the_engine() -> None:
     """When a job's second picture is handed back, its first one, already begun, is still painted and stored."""
     async with studio() as bench:
-        bench.scheduler = Scheduler(window=1, unstored=1)
+        bench.scheduler = Admission(window=1, unstored=1)
         bench.pipeline._scheduler = bench.scheduler
         bench.engine.wait = asyncio.Event()
         task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 2})))
@@ -331,7 +331,7 @@ async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
 async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     """Many jobs that wait for one store make one trouble, which is over with an answer."""
     counted: list[Reason] = []
-    troubles = Troubles(counted.append)
+    troubles = StoreOutage(counted.append)
     assert troubles() is None
     for _ in range(3):
         troubles.begin(Operation.KEEP, Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
@@ -345,7 +345,7 @@ async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
 
 async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
     """To the log, a store that refuses every second call is in one trouble; who gets through opens the way again."""
-    troubles, well = Troubles(retry_seconds=0.001), asyncio.Event()
+    troubles, well = StoreOutage(retry_seconds=0.001), asyncio.Event()
 
     async def refused() -> None:
         if not well.is_set():
@@ -356,10 +356,10 @@ async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
 
     with capture_logs() as told:
         async with asyncio.timeout(BOUND):
-            struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
+            struggling = asyncio.ensure_future(troubles.retry_until_up(Operation.FIND, refused))
             for _ in range(3):
                 await until(lambda: troubles() is not None)
-                await troubles.outlast(Operation.FIND, fine)
+                await troubles.retry_until_up(Operation.FIND, fine)
                 assert troubles() is None
             well.set()
             await struggling
@@ -369,7 +369,7 @@ async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
 
 async def test_a_trouble_that_is_given_up_is_told_anew() -> None:
     """Who was refused may be cancelled after others got through: the next trouble is a new one to the log."""
-    troubles = Troubles(retry_seconds=BOUND)
+    troubles = StoreOutage(retry_seconds=BOUND)
 
     async def refused() -> None:
         raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
@@ -379,9 +379,9 @@ async def test_a_trouble_that_is_given_up_is_told_anew() -> None:
 
     with capture_logs() as told:
         for _ in range(2):
-            struggling = asyncio.ensure_future(troubles.outlast(Operation.FIND, refused))
+            struggling = asyncio.ensure_future(troubles.retry_until_up(Operation.FIND, refused))
             await until(lambda: troubles() is not None)
-            await troubles.outlast(Operation.FIND, fine)
+            await troubles.retry_until_up(Operation.FIND, fine)
             struggling.cancel()
             await asyncio.wait([struggling], timeout=BOUND)
     assert [line["event"] for line in told] == ["overloaded", "overload_forgotten"] * 2
@@ -409,7 +409,7 @@ def _pictures_held() -> int:
 
 async def test_a_store_is_greeted_until_all_is_well() -> None:
     """What the check at the start finds stays told although other calls succeed, and ends without any request."""
-    troubles, answers = Troubles(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
+    troubles, answers = StoreOutage(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
     seen = []
 
     async def prepare() -> None:
@@ -418,7 +418,7 @@ async def test_a_store_is_greeted_until_all_is_well() -> None:
         if answers:
             raise answers.pop()
 
-    await asyncio.wait_for(troubles.outlast(Operation.GREET, prepare), BOUND)
+    await asyncio.wait_for(troubles.retry_until_up(Operation.STARTUP_CHECK, prepare), BOUND)
     assert seen == [None, "conditions", "conditions", "conditions"]
     assert troubles() is None
 
@@ -426,19 +426,19 @@ async def test_a_store_is_greeted_until_all_is_well() -> None:
 async def test_a_probe_never_waits_for_one_that_is_held() -> None:
     """With the breaker open, a request that is let through makes every picture, whoever else wants one of them."""
     async with studio() as bench:
-        breaker, ticket = Breaker(BOUND), Ticket()
+        breaker, ticket = CircuitBreaker(BOUND), BreakerPermit()
         bench.pipeline._breaker = breaker
-        bench.scheduler = bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
+        bench.scheduler = bench.pipeline._scheduler = Admission(window=1, unstored=8)
         bench.engine.wait = asyncio.Event()
         elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
         probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
         tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
-        tasks.append(asyncio.ensure_future(bench.go(Errand(probe, ticket=ticket))))
+        tasks.append(asyncio.ensure_future(bench.go(JobContext(probe, ticket=ticket))))
         async with asyncio.timeout(BOUND):
             while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 3):
                 await asyncio.sleep(0)
         for _ in range(IN_A_ROW):
-            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+            breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
         ticket.probing = True
         bench.engine.wait.set()
         assert (await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)).pictures
@@ -450,7 +450,7 @@ async def test_a_probe_never_waits_for_one_that_is_held() -> None:
 
 async def test_a_store_that_only_refuses_writes_is_down() -> None:
     """While nothing can be kept, finding what is missing does not end the trouble; the last waiter's leaving does."""
-    troubles = Troubles()
+    troubles = StoreOutage()
     async with studio() as bench:
         bench.pipeline._troubles = troubles
 
@@ -487,7 +487,7 @@ async def handed_over(bench: Studio, first: Job, second: Job) -> ImageReady:
     """Withdraw the first job while it is painted, the second one having said what it wants."""
     running = asyncio.ensure_future(bench.produce(first))
     await until(lambda: "started 0" in bench.notes.told)
-    errand = Errand(second, teller := Notes())
+    errand = JobContext(second, teller := Notes())
     brief = bench.pipeline.brief(errand)
     with bench.pipeline.handover(errand, brief):
         running.cancel()
@@ -529,7 +529,7 @@ async def test_who_waits_for_a_painting_is_in_the_engine_with_it(*, late: bool) 
 
     async with studio() as bench:
         bench.engine.wait = asyncio.Event()
-        first, second = (Errand(job(), Notes(), in_engine=partial(entered, name)) for name in ("first", "second"))
+        first, second = (JobContext(job(), Notes(), in_engine=partial(entered, name)) for name in ("first", "second"))
         running = [asyncio.ensure_future(bench.go(first))]
         if late:
             await until(lambda: inside == ["first"])
@@ -570,7 +570,7 @@ async def test_a_request_past_use_is_not_painted() -> None:
     async with studio() as bench:
         with pytest.raises(Expired):
             await bench.produce(expiring(-1.0))
-        bench.pipeline._scheduler = Scheduler(window=1, unstored=1)
+        bench.pipeline._scheduler = Admission(window=1, unstored=1)
         async with bench.pipeline._scheduler.turn(Lane.LIVE):
             with pytest.raises(Expired):
                 await bench.produce(expiring(0.05))
@@ -582,7 +582,7 @@ async def test_a_request_past_use_is_not_painted() -> None:
 async def test_who_waits_for_anothers_picture_expires_too() -> None:
     """A request that joined another's making ends when its time passes before the turn came; the other goes on."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
         async with scheduler.turn(Lane.LIVE):
             patient = asyncio.ensure_future(bench.produce(job()))
             await until(lambda: scheduler.waiting == 1)
@@ -634,7 +634,7 @@ def expiring(seconds: float) -> Job:
 async def test_an_editor_does_not_wait_at_a_backfills_place() -> None:
     """Who asks for what a lower lane's job waits to paint paints it in a turn of its own; both get one picture."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+        bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
         async with scheduler.turn(Lane.BACKFILL):
             waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
             await until(lambda: scheduler.waiting == 1)
@@ -651,7 +651,7 @@ Overtaken = tuple[asyncio.Event, asyncio.Future[ImageReady], asyncio.Future[Imag
 
 async def overtaken(bench: Studio) -> Overtaken:
     """Let a backfill's turn come while an editor's picture of the same recipe is at the engine, until the event."""
-    bench.pipeline._scheduler = scheduler = Scheduler(window=1, unstored=8)
+    bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
     bench.engine.wait = gate = asyncio.Event()
     async with scheduler.turn(Lane.BACKFILL):
         waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
@@ -688,10 +688,10 @@ async def test_who_waits_for_another_lanes_painting_leaves_the_engine_to_others(
 async def test_after_another_lanes_failure_the_breaker_is_asked_again() -> None:
     """The failure that one waited for may have been the one that opened it."""
     async with studio([Transient(Reason.ENGINE_FAILED, "x")]) as bench:
-        bench.pipeline._breaker = breaker = Breaker(60)
+        bench.pipeline._breaker = breaker = CircuitBreaker(60)
         gate, waiting, editing = await overtaken(bench)
         for _ in range(IN_A_ROW):
-            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+            breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
         gate.set()
         with pytest.raises(Transient):
             await editing
@@ -704,9 +704,9 @@ async def test_after_another_lanes_failure_the_breaker_is_asked_again() -> None:
 async def test_a_request_expires_while_the_breaker_holds_it() -> None:
     """A request that is held ends when its time passes, and leaves the probe to others."""
     async with studio() as bench:
-        bench.pipeline._breaker = breaker = Breaker(60.0)
+        bench.pipeline._breaker = breaker = CircuitBreaker(60.0)
         for _ in range(IN_A_ROW):
-            breaker.failed(Ticket(), Reason.ENGINE_FAILED)
+            breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
         with pytest.raises(Expired):
             await bench.produce(expiring(0.05))
         assert not breaker._held
@@ -717,7 +717,7 @@ async def test_what_is_begun_does_not_expire() -> None:
     """Once a picture of a request is being painted its other variants are waited for, whatever the time."""
     async with studio() as bench:
         bench.engine.wait = asyncio.Event()
-        bench.pipeline._scheduler = Scheduler(window=1, unstored=8)
+        bench.pipeline._scheduler = Admission(window=1, unstored=8)
         asked = expiring(0.3)
         two = asked.request.model_copy(update={"output": asked.request.output.model_copy(update={"variants": 2})})
         task = asyncio.ensure_future(bench.produce(replace(asked, request=two)))

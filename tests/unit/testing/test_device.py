@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.request import Wish
+from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.testing.clock import simulate
 from consumer.testing.device import Device, Pace
@@ -36,7 +36,7 @@ def painted(kind: type[Device], arrivals: list[tuple[float, Lane]], dropped: int
 
         async def paint(number: int, come: float, lane: Lane) -> None:
             await asyncio.sleep(come)
-            wish = Wish(number, RECIPE, lane, lambda _done, _of: None, loop.create_future())
+            wish = PaintRequest(number, RECIPE, lane, lambda _done, _of: None, loop.create_future())
             device.take(wish)
             if number == dropped:
                 await asyncio.sleep(0.45035)

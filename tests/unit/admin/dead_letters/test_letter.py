@@ -24,7 +24,7 @@ from consumer.admin.dead_letters.letter import (
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import Reason, names
 
@@ -56,7 +56,7 @@ REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple 
 
 def dead(record: Record, *, whole: bool = True) -> OutgoingRecord:
     """Return the dead letter that the worker writes of a record; or the mark of it, if it was too large."""
-    settlement = Outbox(Settings()).failed(RetryState(record, 2, 5), REFUSED)
+    settlement = OutcomeBuilder(Settings()).failed(RetryState(record, 2, 5), REFUSED)
     return (settlement if whole else settlement.fall_back()).letters[-1]
 
 

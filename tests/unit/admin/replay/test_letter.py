@@ -14,7 +14,7 @@ from consumer.admin.replay.letter import FIRST_FORCED, Origin, forced, new_varia
 from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import Reason, names
 from schemas.cloudevents import Event, write
@@ -61,11 +61,11 @@ def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
     settings, lane = Settings(), landed(record)
     assert RetryPolicy(settings).unwrap(lane) == RetryState(lane)
 
-    letter = Outbox(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).letters[0]
+    letter = OutcomeBuilder(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).letters[0]
     waiting = Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6)
     assert RetryPolicy(settings).unwrap(waiting).original == lane
 
-    letter = Outbox(settings).failed(RetryState(lane), FAILURE).letters[-1]
+    letter = OutcomeBuilder(settings).failed(RetryState(lane), FAILURE).letters[-1]
     dead = read(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
     assert isinstance(dead, DeadLetter)
     assert dead.original == lane

@@ -18,7 +18,7 @@ from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import Desk
 from consumer.errors import Rejected
 from consumer.jobs import Job, Lane, ModelIdentity, Record
-from consumer.processing.outcomes import Outbox
+from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.prompting import make_brief
 from consumer.processing.styles import Styles, load_styles
 from consumer.settings import Settings
@@ -66,7 +66,7 @@ def desk(styles: Styles) -> Desk:
 
 def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingProxyType({})) -> list[Record]:
     """Return the records by which the worker answers a save."""
-    outbox = Outbox(Settings())
+    outbox = OutcomeBuilder(Settings())
     headers, value = write(save.event)
     asked = Record(names.REQUESTED, 1, 7, save.key.encode(), value, tuple(headers), 1_790_000_000_000)
     try:

@@ -226,7 +226,7 @@ def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.Monkey
 
 def test_the_device_is_waited_for_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU a step is told once the device has done it, while the next one is already launched."""
-    from consumer.engine.runtime.step_reports import Reports  # noqa: PLC0415 - beside its fake device
+    from consumer.engine.runtime.step_reports import StepReports  # noqa: PLC0415 - beside its fake device
 
     told: list[Any] = []
     events: list[str] = []
@@ -243,7 +243,7 @@ def test_the_device_is_waited_for_one_step_behind(monkeypatch: pytest.MonkeyPatc
             events[self.number] = "done"
 
     monkeypatch.setattr(torch, "cuda", SimpleNamespace(Event=Event, current_stream=lambda _device: None))
-    reports = Reports(torch.device("cuda"), told.append)
+    reports = StepReports(torch.device("cuda"), told.append)
     reports.launched([Step(1, 1, 2)])
     assert (told, events) == ([], ["recorded"])
     reports.launched([Step(1, 2, 2)])

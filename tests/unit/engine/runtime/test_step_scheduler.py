@@ -12,9 +12,9 @@ from consumer.engine.runtime.step_scheduler import (
     STARVING_EVERY,
     STAY_STEPS,
     Call,
-    Chooser,
     Limits,
     Step,
+    StepScheduler,
 )
 from consumer.jobs import Lane
 
@@ -67,7 +67,7 @@ def limits(pictures: int = 8, tokens: int = 16_384, call_tokens: int = 256, sequ
 
 def chosen(*pictures: Wanted, within: Limits | None = None) -> list[int]:
     """Return the numbers of the pictures of the next step, sorted."""
-    return sorted(picture.number for picture in Chooser[Wanted](within or limits()).choose(pictures).pictures)
+    return sorted(picture.number for picture in StepScheduler[Wanted](within or limits()).choose(pictures).pictures)
 
 
 def test_unlike_pictures_share_a_step() -> None:
@@ -109,9 +109,9 @@ def test_a_suspect_steps_alone() -> None:
 def test_guidance_takes_one_call_while_padding_is_cheaper() -> None:
     """Prompts of like length go through together, unlike ones through calls of their own; a small cap forces two."""
     near, far = Wanted(1, length=96, negative_length=64), Wanted(1, length=1500, negative_length=1000)
-    assert Chooser[Wanted](limits()).choose([near]) == Step((near,), one_pass=True)
-    assert Chooser[Wanted](limits()).choose([far]) == Step((far,), one_pass=False)
-    split = Chooser[Wanted](limits(sequences=1)).choose([near])
+    assert StepScheduler[Wanted](limits()).choose([near]) == Step((near,), one_pass=True)
+    assert StepScheduler[Wanted](limits()).choose([far]) == Step((far,), one_pass=False)
+    split = StepScheduler[Wanted](limits(sequences=1)).choose([near])
     assert split.calls == (Call(1, 96), Call(1, 64))
 
 
@@ -127,13 +127,13 @@ def test_other_adapters_never_share_a_step() -> None:
 
 def test_adapters_are_not_switched_back_and_forth() -> None:
     """Equally urgent pictures of the adapters in use go on for some steps; a higher lane switches at once."""
-    chooser = Chooser[Wanted](limits())
+    chooser = StepScheduler[Wanted](limits())
     ours, older, urgent = Wanted(5, group="a"), Wanted(1, group="b"), Wanted(9, Lane.INTERACTIVE, group="b")
     assert chooser.choose([ours]).pictures == (ours,)
     stays = [chooser.choose([ours, older]).pictures for _ in range(STAY_STEPS)]
     assert stays == [(ours,)] * (STAY_STEPS - 1) + [(older,)]
     assert chooser.choose([ours, older]).pictures == (older,)
-    again = Chooser[Wanted](limits())
+    again = StepScheduler[Wanted](limits())
     again.choose([ours])
     assert again.choose([ours, urgent]).pictures == (urgent,)
 
@@ -141,7 +141,7 @@ def test_adapters_are_not_switched_back_and_forth() -> None:
 @given(CROWDS, LIMITS)
 def test_a_step_keeps_every_bound(crowd: list[Wanted], within: Limits) -> None:
     """A step has a picture, none twice, one group, no more than may be; beyond one picture it keeps all budgets."""
-    step = Chooser[Wanted](within).choose(crowd)
+    step = StepScheduler[Wanted](within).choose(crowd)
     numbers = [picture.number for picture in step.pictures]
     assert 1 <= len(numbers) == len(set(numbers)) <= within.pictures
     assert len({picture.group for picture in step.pictures}) == 1
@@ -161,7 +161,7 @@ def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: Lim
     def apart(picture: Wanted) -> int:
         return min(cost(Step((picture,), one_pass=one_pass)) for one_pass in (True, False))
 
-    step = Chooser[Wanted](within).choose(crowd)
+    step = StepScheduler[Wanted](within).choose(crowd)
     if within.sequences(1) > 1 and all(2 * call.length <= within.tokens for call in step.calls):
         assert cost(step) <= sum(apart(picture) for picture in step.pictures)
 
@@ -169,7 +169,7 @@ def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: Lim
 @given(CROWDS, LIMITS)
 def test_everybody_is_painted(crowd: list[Wanted], within: Limits) -> None:
     """Step after step every picture comes to its end, whatever the crowd."""
-    chooser, waiting, steps = Chooser[Wanted](within), list(crowd), 0
+    chooser, waiting, steps = StepScheduler[Wanted](within), list(crowd), 0
     while waiting:
         step = chooser.choose(waiting)
         for picture in waiting:
@@ -185,7 +185,7 @@ def test_everybody_is_painted(crowd: list[Wanted], within: Limits) -> None:
 @pytest.mark.parametrize("lane", Lane)
 def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
     """Under an endless stream of interactive pictures that it cannot join, any picture steps within the bound."""
-    chooser, patient = Chooser[Wanted](limits()), Wanted(0, lane, length=4160)
+    chooser, patient = StepScheduler[Wanted](limits()), Wanted(0, lane, length=4160)
     waits = []
     for number in range(1, 500):
         if patient in chooser.choose([patient, Wanted(number, Lane.INTERACTIVE)]).pictures:
@@ -200,7 +200,7 @@ def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
 @pytest.mark.parametrize("starving", [1, 8, 24])
 def test_starving_pictures_hold_nobody_up(starving: int) -> None:
     """However many lower pictures starve, an interactive one waits for one step, and loses one in every few."""
-    chooser = Chooser[Wanted](limits(pictures=1))
+    chooser = StepScheduler[Wanted](limits(pictures=1))
     crowd = [Wanted(number, Lane.BACKFILL, passed_over=PATIENCE_STEPS + number) for number in range(starving)]
     urgent = Wanted(99, Lane.INTERACTIVE)
     steps = []

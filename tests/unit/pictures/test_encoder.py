@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.errors import Rejected
-from consumer.pictures import darkroom
-from consumer.pictures.darkroom import Darkroom
+from consumer.pictures import encoder
+from consumer.pictures.encoder import PictureEncoder
 from consumer.pictures.renditions import encode
 
 if TYPE_CHECKING:
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 async def test_a_developed_picture_is_the_encoded_one(picture: Callable[..., Picture]) -> None:
-    """The darkroom gives exactly what encoding gives."""
-    with Darkroom(threads=1) as room:
-        assert await room.develop(picture()) == encode(picture())
+    """The encoder gives exactly what encoding gives."""
+    with PictureEncoder(threads=1) as room:
+        assert await room.encode(picture()) == encode(picture())
 
 
 async def test_a_blank_picture_does_not_leave(picture: Callable[..., Picture]) -> None:
     """The check stands before the encoder, and its error reaches the caller."""
-    with Darkroom(threads=1) as room, pytest.raises(Rejected):
-        await room.develop(picture(b"\0" * 1536))
+    with PictureEncoder(threads=1) as room, pytest.raises(Rejected):
+        await room.encode(picture(b"\0" * 1536))
 
 
 async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight pictures on two threads: both are used, never a third, and each carries the darkroom's name."""
+    """Eight pictures on two threads: both are used, never a third, and each carries the encoder's name."""
     names: set[str] = set()
     both = threading.Barrier(2, timeout=10)
 
@@ -39,10 +39,10 @@ async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkey
         both.wait()
         return encode(painted)
 
-    monkeypatch.setattr(darkroom, "encode", watched)
-    with Darkroom(threads=2) as room:
-        await asyncio.wait_for(asyncio.gather(*(room.develop(picture()) for _ in range(8))), timeout=30)
-    assert names == {"darkroom_0", "darkroom_1"}
+    monkeypatch.setattr(encoder, "encode", watched)
+    with PictureEncoder(threads=2) as room:
+        await asyncio.wait_for(asyncio.gather(*(room.encode(picture()) for _ in range(8))), timeout=30)
+    assert names == {"encoder_0", "encoder_1"}
 
 
 async def test_a_cancelled_wait_leaves_the_room_in_order(
@@ -56,12 +56,12 @@ async def test_a_cancelled_wait_leaves_the_room_in_order(
         assert go_on.wait(timeout=10)
         return encode(painted)
 
-    monkeypatch.setattr(darkroom, "encode", slow)
-    with Darkroom(threads=1) as room:
-        first = asyncio.create_task(room.develop(picture()))
+    monkeypatch.setattr(encoder, "encode", slow)
+    with PictureEncoder(threads=1) as room:
+        first = asyncio.create_task(room.encode(picture()))
         assert await asyncio.to_thread(begun.wait, 10)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         go_on.set()
-        assert await asyncio.wait_for(room.develop(picture()), timeout=10) == encode(picture())
+        assert await asyncio.wait_for(room.encode(picture()), timeout=10) == encode(picture())

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from consumer.jobs import Picture, Rendition
 
 
-class Darkroom:
-    """Develops pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
+class PictureEncoder:
+    """Encodes pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
 
     Callers beyond `threads` wait their turn. How many may wait is the caller's to bound: it holds the pixels.
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="darkroom")
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
-    async def develop(self, picture: Picture) -> Rendition:
+    async def encode(self, picture: Picture) -> Rendition:
         """Check and encode one picture. Raises `Rejected` or `Transient` when it is not one.
 
         Cancelling drops a picture that waits; one being encoded is finished and thrown away.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _develop, picture)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _checked_and_encoded, picture)
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +36,6 @@ class Darkroom:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _develop(picture: Picture) -> Rendition:
+def _checked_and_encoded(picture: Picture) -> Rendition:
     check(picture)
     return encode(picture)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from consumer.pictures.sheet import contact_sheet
+from consumer.pictures.contact_sheet import contact_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
