@@ -35,22 +35,22 @@ commands.command("backlog")(backlog)
 
 
 @commands.command("delivery")
-def delivery(  # noqa: PLR0913, PLR0917 - options
+def delivery(
     events: Annotated[int, typer.Option(min=300, help="Requests that wait for each side.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 3,
     paced_events: Annotated[int, typer.Option(min=2, help="Requests a side and round at 10 a second.")] = 100,
     bootstrap_servers: Bus = None,
-    progress: Progress = False,  # noqa: FBT002 - a flag
-    logs: Logs = True,  # noqa: FBT002 - a flag
-    write: Write = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    progress: Progress = False,
+    logs: Logs = True,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure delivery, painting and storing left out, beside a FastStream handler; needs leadart[bench].
 
     Exit status 1 if the worker did not give exactly one outcome for each request.
     """
-    from consumer.dev.bench.plan import Plan  # noqa: PLC0415
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.bench.plan import Plan
+    from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
@@ -58,15 +58,15 @@ def delivery(  # noqa: PLR0913, PLR0917 - options
 
 
 async def _measure(plan: Plan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
-    from consumer.dev.bench.delivery import measure_delivery  # noqa: PLC0415
-    from consumer.dev.bench.report import document, table, verdict  # noqa: PLC0415
+    from consumer.dev.bench.delivery import measure_delivery
+    from consumer.dev.bench.report import document, table, verdict
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
 
     result = await measure_delivery(plan, bootstrap_servers, tell)
     if as_json:
-        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+        print(json.dumps(result.as_json()))
     else:
         console.print(table(result))
         console.print(verdict(result), markup=False, soft_wrap=True)

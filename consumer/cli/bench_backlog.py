@@ -21,13 +21,13 @@ def backlog(
         int, typer.Option(min=2 * _SHORTEST, help="The longest backlog, reached in tenfold steps.")
     ] = 1_000_000,
     seconds: Annotated[float, typer.Option(min=5, max=90, help="How long a worker works at each step.")] = 30.0,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Measure what a long backlog costs: memory, and the time of `leadart lag`; needs leadart[embedded] and Linux.
 
     Exit status 1 if memory depends on the backlog's length, or `leadart lag` takes too long.
     """
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     raise typer.Exit(run_interruptible(_measure(_sizes(records), seconds, as_json=as_json)))
@@ -41,23 +41,23 @@ def _sizes(records: int) -> list[int]:
 
 
 async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
-    from consumer.dev.bench.backlog import measure_backlog  # noqa: PLC0415
+    from consumer.dev.bench.backlog import measure_backlog
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
 
     result = await measure_backlog(sizes, seconds, tell)
     if as_json:
-        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+        print(json.dumps(result.as_json()))
     else:
         say(_sentence(result))
     return 0 if result.flat and result.soon else 1
 
 
 def _sentence(result: BacklogResult) -> str:
-    from statistics import median  # noqa: PLC0415
+    from statistics import median
 
-    from consumer.dev.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR  # noqa: PLC0415
+    from consumer.dev.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR
 
     flat, soon = ("met" if met else "missed" for met in (result.flat, result.soon))
     first, last = result.steps[0], result.steps[-1]

@@ -35,7 +35,7 @@ Device = Annotated[str | None, typer.Option(help="Device, as in LEADART_ENGINE__
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the other one.")]
 
 
-def engine(  # noqa: PLR0913, PLR0917 - options
+def engine(
     model: Model = None,
     random: Random = None,
     shapes: Annotated[str, typer.Option(help="Like 512x512x12x2.0,…; none: those that suit the model.")] = "",
@@ -44,9 +44,9 @@ def engine(  # noqa: PLR0913, PLR0917 - options
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
-    compile_: Compile = False,  # noqa: FBT002 - a flag
-    write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    compile_: Compile = False,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the denoiser beside the stock pipeline, side by side with the same weights; needs leadart[engine]."""
     settings = _engine_settings(model, threads, device, compiled=compile_)
@@ -57,14 +57,14 @@ def engine(  # noqa: PLR0913, PLR0917 - options
         complain(str(error))
         raise typer.Exit(2) from error
     result = _measure_engine(EnginePlan(settings, random, kinds, counts, rounds, mixed))
-    from consumer.dev.bench.painting import document, notes, table, verdict  # noqa: PLC0415
+    from consumer.dev.bench.painting import document, notes, table, verdict
 
     _tell(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
     if write:
         _write(ENGINE_DOCUMENT, document(result, _command()))
 
 
-def worker(  # noqa: PLR0913, PLR0917 - options
+def worker(
     model: Model = None,
     random: Random = None,
     shape: Annotated[str, typer.Option(help="What is painted.")] = "512x512x12x2.0",
@@ -72,12 +72,12 @@ def worker(  # noqa: PLR0913, PLR0917 - options
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
-    write: Annotated[bool, typer.Option("--write", help=f"Write {WORKER_DOCUMENT}.")] = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    write: Annotated[bool, typer.Option("--write", help=f"Write {WORKER_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
-    from consumer.dev.bench.whole import WorkerPlan  # noqa: PLC0415
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.bench.whole import WorkerPlan
+    from consumer.dev.demo.interrupt import run_interruptible
 
     settings = _engine_settings(model, threads, device, compiled=False)
     try:
@@ -90,8 +90,8 @@ def worker(  # noqa: PLR0913, PLR0917 - options
 
 
 async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: bool) -> int:
-    from consumer.dev.bench.outcome import document, table, verdict  # noqa: PLC0415
-    from consumer.dev.bench.whole import measure_worker  # noqa: PLC0415
+    from consumer.dev.bench.outcome import document, table, verdict
+    from consumer.dev.bench.whole import measure_worker
 
     result = await measure_worker(plan, _say)
     _tell(result.as_json() if as_json else None, table(result), [verdict(result)])
@@ -101,10 +101,10 @@ async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: boo
 
 
 def _measure_engine(plan: EnginePlan) -> EngineResult:
-    from consumer.dev.bench.machine import engine_machine  # noqa: PLC0415
+    from consumer.dev.bench.machine import engine_machine
 
     try:
-        from consumer.dev.bench.engine.measure import measure_engine  # noqa: PLC0415 - seconds of imports
+        from consumer.dev.bench.engine.measure import measure_engine  # seconds of imports
     except ImportError as error:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error
@@ -120,7 +120,7 @@ def _engine_settings(model: Path | None, threads: int | None, device: str | None
 
 def _tell(told: object | None, drawn: Table, lines: list[str]) -> None:
     if told is not None:
-        print(json.dumps(told))  # noqa: T201 - for pipes
+        print(json.dumps(told))
         return
     console.print(drawn)
     for line in lines:

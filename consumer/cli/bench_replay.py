@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 def replay(
     events: Annotated[int, typer.Option(min=300, help="Requests whose pictures are made, and then replayed.")] = 3_000,
     rounds: Annotated[int, typer.Option(min=1, help="Replays.")] = 3,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Measure how fast a replay of pictures that are made already is answered; needs leadart[embedded].
 
     Exit status 1 if a request did not get exactly one outcome, or a picture was painted again.
     """
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     raise typer.Exit(run_interruptible(_measure(events, rounds, as_json=as_json)))
 
 
 async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
-    from consumer.dev.bench.replay import measure_replay  # noqa: PLC0415
+    from consumer.dev.bench.replay import measure_replay
 
     def tell(said: str) -> None:
         complaints.print(said, markup=False, highlight=False, soft_wrap=True)
 
     result = await measure_replay(events, rounds, tell)
     if as_json:
-        print(json.dumps(result.as_json()))  # noqa: T201 - for pipes
+        print(json.dumps(result.as_json()))
     else:
         say(_sentence(result))
     return 0 if result.promise_kept else 1
 
 
 def _sentence(result: ReplayResult) -> str:
-    from consumer.dev.bench.replay import BAR  # noqa: PLC0415
+    from consumer.dev.bench.replay import BAR
 
     kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
     met = "met" if result.per_second >= BAR else "missed"

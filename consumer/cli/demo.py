@@ -28,30 +28,30 @@ def demo(
     endpoint_url: DemoStore = None,
 ) -> None:
     """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
-    from consumer.dev.demo.run import run_demo  # noqa: PLC0415
-    from consumer.dev.demo.stack import Plan  # noqa: PLC0415
+    from consumer.dev.demo.interrupt import run_interruptible
+    from consumer.dev.demo.run import run_demo
+    from consumer.dev.demo.stack import Plan
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
     raise typer.Exit(run_interruptible(run_demo(plan, console)))
 
 
-def dev(  # noqa: PLR0913, PLR0917 - options
+def dev(
     out: Annotated[Path, typer.Option(help="Folder for the worker's log and a sample article.")] = Path("out/dev"),
     env_file: Annotated[
         Path | None, typer.Option(help="Where to write the settings once all is ready, else OUT/leadart.env.")
     ] = None,
-    with_worker: WithWorker = True,  # noqa: FBT002 - a flag
+    with_worker: WithWorker = True,
     engine: DemoEngine = EngineKind.ZIMAGE,
     model: DemoModel = None,
     bootstrap_servers: DemoBus = None,
     endpoint_url: DemoStore = None,
 ) -> None:
     """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
-    from consumer.dev.demo.dev import run_dev  # noqa: PLC0415
-    from consumer.dev.demo.interrupt import run_interruptible  # noqa: PLC0415
-    from consumer.dev.demo.stack import Plan  # noqa: PLC0415
+    from consumer.dev.demo.dev import run_dev
+    from consumer.dev.demo.interrupt import run_interruptible
+    from consumer.dev.demo.stack import Plan
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
     plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)

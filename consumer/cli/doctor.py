@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,18 +29,18 @@ class As(StrEnum):
 
 
 @commands.callback()
-def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     """Examine styles, model, store, topics and group; exit status 1 if a promise could not be kept."""
     if context.invoked_subcommand:
         if env_file or as_json:
             raise typer.BadParameter(f"write --env-file and --json behind `{context.invoked_subcommand}`")
         return
-    from consumer.admin.checks import Verdict  # noqa: PLC0415
-    from consumer.admin.doctor import examine  # noqa: PLC0415
+    from consumer.admin.checks import Verdict
+    from consumer.admin.doctor import examine
 
     findings = asyncio.run(examine(settings_from(env_file)))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201 - for pipes
+        print(json.dumps([asdict(finding) for finding in findings]))
     else:
         colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
         for finding in findings:
@@ -50,21 +50,21 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
 
 
 @commands.command("weights")
-def doctor_weights(  # noqa: PLR0913, PLR0917 - its options
+def doctor_weights(
     file: Annotated[Path, typer.Argument(help="Checkpoint or LoRA: a file, a folder or an index of shards.")],
     model: Annotated[
         Path | None, typer.Option(help="Folder of the Z-Image pipeline; else LEADART_ENGINE__MODEL.")
     ] = None,
     as_: Annotated[As, typer.Option("--as", help="What it is to be loaded as.")] = As.BASE,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Accept a checkpoint that is partial on purpose.")] = False,  # noqa: FBT002 - a flag
+    overlay: Annotated[bool, typer.Option("--overlay", help="Accept a checkpoint that is partial on purpose.")] = False,
     env_file: EnvFile = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Compare a file of weights with the model, tensor by tensor; exit status 0 only if the worker would load it.
 
     Every byte is read, nothing is loaded onto a device. The settings' `overlay` and `weights_sha256` hold here too.
     """
-    from consumer.cli.weights import tell  # noqa: PLC0415 - it brings numpy along, which no other command waits for
+    from consumer.cli.weights import tell
 
     settings = settings_from(env_file).engine
     folder = model or settings.model
@@ -78,7 +78,7 @@ def doctor_weights(  # noqa: PLR0913, PLR0917 - its options
         _refuse(error, file, as_json=as_json)
         raise typer.Exit(1) from error
     if as_json:
-        print(json.dumps({**report.as_json(), "sha256": sha256}))  # noqa: T201 - for pipes
+        print(json.dumps({**report.as_json(), "sha256": sha256}))
     else:
         tell(report, sha256, say)
     raise typer.Exit(not report.accepted)
@@ -86,10 +86,10 @@ def doctor_weights(  # noqa: PLR0913, PLR0917 - its options
 
 def _examine(file: Path, model: Path, as_: As, settings: EngineSettings) -> tuple[Report, str]:
     """Return the report and the file's SHA-256. Raises Fatal and OSError for what cannot be compared at all."""
-    from consumer.engine.weights.adapter_gate import examine_adapter  # noqa: PLC0415
-    from consumer.engine.weights.gate import examine_base  # noqa: PLC0415
-    from consumer.engine.weights.identity import demanded_sha256  # noqa: PLC0415
-    from consumer.engine.weights.source import check_base, model_shapes, open_source  # noqa: PLC0415
+    from consumer.engine.weights.adapter_gate import examine_adapter
+    from consumer.engine.weights.gate import examine_base
+    from consumer.engine.weights.identity import demanded_sha256
+    from consumer.engine.weights.source import check_base, model_shapes, open_source
 
     shapes, source = model_shapes(model), open_source(file)
     if as_ is As.LORA:
@@ -106,6 +106,6 @@ def _refuse(error: Fatal | OSError, file: Path, *, as_json: bool) -> None:
     """Tell of a file that is no file of weights, in either form."""
     told = error.message if isinstance(error, Fatal) else f"{file} cannot be read: {error.strerror}"
     if as_json:
-        print(json.dumps({"path": str(file), "accepted": False, "problems": [{"what": told, "remedy": ""}]}))  # noqa: T201 - for pipes
+        print(json.dumps({"path": str(file), "accepted": False, "problems": [{"what": told, "remedy": ""}]}))
     else:
         complain(told)

@@ -18,15 +18,15 @@ OnlySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot of 
 
 
 @commands.command("show")
-def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     """Show what requests of an article are judged by: an older revision than its slot's head is superseded."""
-    from consumer.admin.heads import find_heads  # noqa: PLC0415
+    from consumer.admin.heads import find_heads
 
     found = asyncio.run(find_heads(settings_from(env_file), article))
     chosen = [one for one in found if slot in {None, one.slot.name}]
     if as_json:
         rows = [{"slot": one.slot.name, "partition": one.partition, **one.head._asdict()} for one in chosen]
-        print(json.dumps({"article": article, "heads": rows}))  # noqa: T201 - for pipes
+        print(json.dumps({"article": article, "heads": rows}))
         return
     if not chosen:
         console.print(f"no head: the next request of {article} is taken, whatever its revision", markup=False)
@@ -43,7 +43,7 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
 @commands.command("reset")
 def heads_reset(article: Article, slot: OnlySlot = None, env_file: EnvFile = None) -> None:
     """Forget an article's heads, after a revision that was far too high; the workers may go on meanwhile."""
-    from consumer.admin.heads import find_heads, reset_heads  # noqa: PLC0415
+    from consumer.admin.heads import find_heads, reset_heads
 
     settings = settings_from(env_file)
 

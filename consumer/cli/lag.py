@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 
-def lag(  # noqa: PLR0913, PLR0917 - its options
+def lag(
     env_file: EnvFile = None,
-    partitions: Annotated[bool, typer.Option("--partitions", help="Every partition, not only those not OK.")] = False,  # noqa: FBT002 - a flag
+    partitions: Annotated[bool, typer.Option("--partitions", help="Every partition, not only those not OK.")] = False,
     devices: Annotated[
         int | None, typer.Option(min=1, help="Devices that paint, of all workers together: tells the time to drain.")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,  # noqa: FBT002 - a flag
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks of --watch.")] = 5.0,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Show how far the group is behind and whether that is well; works with all workers down."""
     settings = settings_from(env_file)
@@ -41,8 +41,8 @@ def lag(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _look(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
-    from consumer.lag.history import History  # noqa: PLC0415
-    from consumer.lag.reader import open_lag_reader  # noqa: PLC0415
+    from consumer.lag.history import History
+    from consumer.lag.reader import open_lag_reader
 
     async with open_lag_reader(settings) as reader:
         history = History(settings)
@@ -59,7 +59,7 @@ async def _look(settings: Settings, output: _Json | _Tables, every: float | None
 
 
 async def _read(reader: LagReader, history: History) -> View:
-    from consumer.cli.lag_view import View  # noqa: PLC0415
+    from consumer.cli.lag_view import View
 
     look = await reader.read()
     return View(look, history.judge(look))
@@ -74,10 +74,10 @@ class _Json:
         self.live = nullcontext()
 
     def show(self, view: View) -> None:
-        print(json.dumps(view.as_json(self._settings, self._devices)), flush=True)  # noqa: T201 - for pipes
+        print(json.dumps(view.as_json(self._settings, self._devices)), flush=True)
 
     def miss(self, why: str) -> None:
-        print(json.dumps({"group": self._settings.kafka.group_id, "error": why}), flush=True)  # noqa: T201 - likewise
+        print(json.dumps({"group": self._settings.kafka.group_id, "error": why}), flush=True)
 
 
 class _Tables:

@@ -18,6 +18,6 @@ def publish(
     env_file: EnvFile = None,
 ) -> None:
     """Publish a request as a CMS would, unchecked, and print its event id."""
-    from consumer.dev.demo.newsroom import publish_file  # noqa: PLC0415
+    from consumer.dev.demo.newsroom import publish_file
 
     console.print(asyncio.run(publish_file(settings_from(env_file), file.read())), markup=False, highlight=False)

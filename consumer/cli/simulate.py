@@ -53,7 +53,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Which chances are drawn: the sam
 Most = Annotated[int, typer.Option("--most-pictures", min=1000, help="About the most that is simulated; bounds time.")]
 
 
-def simulate(  # noqa: PLR0913, PLR0917 - options
+def simulate(
     seconds_per_picture: Seconds,
     saves_per_day: Saves = 0.0,
     interactive_share: Share = 0.2,
@@ -74,7 +74,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - options
     seed: Seed = 1,
     most_pictures: Most = 150_000,
     env_file: EnvFile = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Say who waits how long on so many GPUs, or how many GPUs it takes; the real scheduler in virtual time.
 
@@ -91,7 +91,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - options
 
 def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_json: bool) -> int:
     """Print the answer and return the exit status."""
-    from consumer.dev.simulate.fluid import Impossible  # noqa: PLC0415
+    from consumer.dev.simulate.fluid import Impossible
 
     try:
         answered = _one(question, fleet, goals) if fixed else _fewest(question, fleet, goals)
@@ -102,8 +102,8 @@ def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_j
     return 0 if answered.reached else 1
 
 
-def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> Load:  # noqa: PLR0913, PLR0917 - options
-    from consumer.dev.simulate.load import Load  # noqa: PLC0415
+def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> Load:
+    from consumer.dev.simulate.load import Load
 
     if not saves and not backfill:
         raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
@@ -114,7 +114,7 @@ def _goals(
     start: str | None, by: str | None, within: str | None, wait: str | None, *, backfill: bool
 ) -> tuple[float, Goals]:
     """Return when it begins, in seconds after midnight, and what has to be reached."""
-    from consumer.dev.simulate.search import Goals  # noqa: PLC0415
+    from consumer.dev.simulate.search import Goals
 
     begin, deadline = _span(start, by, within)
     if deadline and not backfill:
@@ -123,7 +123,7 @@ def _goals(
 
 
 def _question(load: Load, begin: float, seconds: float, seed: int, most_pictures: int) -> Question:
-    from consumer.dev.simulate.answer import Question  # noqa: PLC0415
+    from consumer.dev.simulate.answer import Question
 
     return Question(load, begin, seconds, seed, most_pictures)
 
@@ -142,7 +142,7 @@ class _Answered:
 
 
 def _one(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.dev.simulate.answer import answer  # noqa: PLC0415
+    from consumer.dev.simulate.answer import answer
 
     with complaints.status("simulating"):
         got = answer(question, fleet)
@@ -150,7 +150,7 @@ def _one(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
 
 
 def _fewest(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.dev.simulate.search import search  # noqa: PLC0415
+    from consumer.dev.simulate.search import search
 
     with complaints.status("simulating") as status:
         found = search(question, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
@@ -158,14 +158,14 @@ def _fewest(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
 
 
 def _print(answered: _Answered, *, as_json: bool) -> None:
-    from consumer.dev.simulate import text  # noqa: PLC0415
+    from consumer.dev.simulate import text
 
     got, found = answered.got, answered.found
     if as_json:
         tries = [{"missed": list(one.missed), **one.got.as_json()} for one in found.tries] if found else []
         ruled_out = dict(zip(("gpus", "why"), found.ruled_out, strict=True)) if found and found.ruled_out else None
         figures = {"missed": list(answered.missed), "tries": tries, "ruled_out_by_formula": ruled_out}
-        print(json.dumps({"answer": got.as_json() if got else None, **figures}))  # noqa: T201 - for pipes
+        print(json.dumps({"answer": got.as_json() if got else None, **figures}))
         return
     if found:
         _table(text.TRY_HEAD, text.tries(found))
@@ -188,7 +188,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _pace(seconds: float, steps: int, batch: int, speedup: float) -> Pace:
-    from consumer.testing.device import Pace  # noqa: PLC0415
+    from consumer.testing.device import Pace
 
     if speedup > 1 and speedup > 0.95 * batch:
         message = f"{batch} pictures in a step cannot be {speedup:g} times as fast: at most {0.95 * batch:.2f}."
@@ -197,7 +197,7 @@ def _pace(seconds: float, steps: int, batch: int, speedup: float) -> Pace:
 
 
 def _fleet(settings: Settings, pace: Pace, gpus: int, gpus_per_worker: int) -> Fleet:
-    from consumer.dev.simulate.fleet import Fleet  # noqa: PLC0415
+    from consumer.dev.simulate.fleet import Fleet
 
     window, worker = settings.engine.window, settings.worker
     return Fleet(gpus, pace, gpus_per_worker, window, worker.pictures_unstored, worker.jobs_in_hand)
@@ -205,7 +205,7 @@ def _fleet(settings: Settings, pace: Pace, gpus: int, gpus_per_worker: int) -> F
 
 def _span(start: str | None, by: str | None, within: str | None) -> tuple[float, float | None]:
     """Return when it begins, in seconds after midnight, and how many seconds it has; None without a deadline."""
-    from consumer.dev.simulate.when import moment  # noqa: PLC0415
+    from consumer.dev.simulate.when import moment
 
     if by and within:
         raise typer.BadParameter("Give --by or --drain-within, not both: each is the deadline.")
@@ -219,7 +219,7 @@ def _span(start: str | None, by: str | None, within: str | None) -> tuple[float,
 
 
 def _seconds(text: str | None) -> float | None:
-    from consumer.dev.simulate.when import seconds_of  # noqa: PLC0415
+    from consumer.dev.simulate.when import seconds_of
 
     try:
         return None if text is None else seconds_of(text)

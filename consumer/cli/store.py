@@ -15,10 +15,10 @@ commands = typer.Typer(no_args_is_help=True, help="The object store.")
 @commands.command("prepare")
 def store_prepare(
     env_file: EnvFile = None,
-    public: Annotated[bool, typer.Option(help="Let anyone read the pictures (never the manifests).")] = False,  # noqa: FBT002 - a flag
+    public: Annotated[bool, typer.Option(help="Let anyone read the pictures (never the manifests).")] = False,
 ) -> None:
     """Create the bucket where it is missing and check that it is usable."""
-    from consumer.storage import S3Store  # noqa: PLC0415
+    from consumer.storage import S3Store
 
     settings = settings_from(env_file)
 

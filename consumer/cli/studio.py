@@ -27,7 +27,7 @@ def styles(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """List the style presets, or paint a contact sheet of them."""
-    from consumer.processing.styles import load_styles  # noqa: PLC0415
+    from consumer.processing.styles import load_styles
 
     settings = settings_from(env_file)
     presets = load_styles(settings.styles.file)
@@ -40,7 +40,7 @@ def styles(
         return
     if not prompt:
         raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
-    from consumer.admin.studio import paint_sheet  # noqa: PLC0415
+    from consumer.admin.studio import paint_sheet
 
     asyncio.run(paint_sheet(settings, presets, prompt, seed, sheet))
     console.print(f"wrote {sheet}")
@@ -55,7 +55,7 @@ def _table(presets: Iterable[Style]) -> Table:
     return table
 
 
-def generate(  # noqa: PLR0913, PLR0917 - its options
+def generate(
     prompt: Annotated[str, typer.Argument(help="What to paint.")],
     output: Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.", dir_okay=False)] = Path(
         "picture.png"
@@ -76,7 +76,7 @@ def generate(  # noqa: PLR0913, PLR0917 - its options
     seed: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Make one picture without a bus, with the very brief and engine that the worker uses."""
-    from consumer.admin.studio import GenerateOptions, paint_one  # noqa: PLC0415
+    from consumer.admin.studio import GenerateOptions, paint_one
 
     if size is not None:
         if width is not None or height is not None:

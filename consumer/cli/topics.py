@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumer.cli.shared import EnvFile, console, settings_from
-from consumer.kafka.topics import Start  # noqa: TC001 - typer reads the annotations
+from consumer.kafka.topics import Start
 
 commands = typer.Typer(no_args_is_help=True, help="Topics and the group's starting offsets.")
 
@@ -17,15 +17,15 @@ commands = typer.Typer(no_args_is_help=True, help="Topics and the group's starti
 def topics_apply(
     env_file: EnvFile = None,
     start: Annotated[Start | None, typer.Option(help="Where the group begins in lanes it never committed.")] = None,
-    force: Annotated[bool, typer.Option(help="Set the starting offsets even where there are some.")] = False,  # noqa: FBT002 - a flag
+    force: Annotated[bool, typer.Option(help="Set the starting offsets even where there are some.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(help="Set the starting offset of TOPIC:PARTITION only; may be repeated.")
     ] = None,
-    grow: Annotated[bool, typer.Option(help="Add partitions, up to LEADART_TOPICS__PARTITIONS.")] = False,  # noqa: FBT002 - a flag
+    grow: Annotated[bool, typer.Option(help="Add partitions, up to LEADART_TOPICS__PARTITIONS.")] = False,
 ) -> None:
     """Create missing topics, compare existing ones, commit the group's starting offsets."""
-    from consumer.admin.growth import grow_topics  # noqa: PLC0415
-    from consumer.kafka.topics import apply  # noqa: PLC0415
+    from consumer.admin.growth import grow_topics
+    from consumer.kafka.topics import apply
 
     settings = settings_from(env_file)
     if start is None and (force or only):
@@ -50,7 +50,7 @@ def topics_apply(
 @commands.command("forget-progress")
 def topics_forget(partition: Annotated[str, typer.Argument(help="TOPIC:PARTITION")], env_file: EnvFile = None) -> None:
     """Drop what is recorded as finished above a partition's committed offset, with the workers stopped."""
-    from consumer.kafka.topics import forget_progress  # noqa: PLC0415
+    from consumer.kafka.topics import forget_progress
 
     topic, number = _partition(partition)
     offset = asyncio.run(forget_progress(settings_from(env_file), topic, number))

@@ -27,7 +27,7 @@ def worker(env_file: EnvFile = None) -> None:
 
 async def _work(settings: Settings) -> None:
     """Run the worker under signals: the first stops it in order, the second ends it at once."""
-    from consumer.worker import run_worker  # noqa: PLC0415 - keeps the other commands quick to start
+    from consumer.worker import run_worker
 
     stopping = asyncio.Event()
     started = False

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 
-def redrive(  # noqa: PLR0913, PLR0917 - its options
+def redrive(
     letters: Letters = None,
     env_file: EnvFile = None,
     reason: Reason = None,
@@ -41,8 +41,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - its options
     article: Article = None,
     since: Since = None,
     until: Until = None,
-    execute: Execute = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    execute: Execute = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the original records back on their lanes, each once however often this runs; workers may run meanwhile.
 
@@ -55,9 +55,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -> Report:
-    from consumer.admin.dead_letters.action import Settler  # noqa: PLC0415
-    from consumer.admin.dead_letters.redrive import Redrive  # noqa: PLC0415
-    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.action import Settler
+    from consumer.admin.dead_letters.redrive import Redrive
+    from consumer.admin.dead_letters.topic import open_shelf
 
     failpoints.use(settings.worker.failpoints)
     async with open_shelf(settings) as shelf:
@@ -66,7 +66,7 @@ async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -
             return await Settler(settings, shelf, selection, action, watch).run(execute=execute)
 
 
-def purge(  # noqa: PLR0913, PLR0917 - its options
+def purge(
     letters: Letters = None,
     env_file: EnvFile = None,
     reason: Reason = None,
@@ -74,10 +74,10 @@ def purge(  # noqa: PLR0913, PLR0917 - its options
     article: Article = None,
     since: Since = None,
     until: Until = None,
-    every: Annotated[bool, typer.Option("--every", help="All letters that nothing was done about.")] = False,  # noqa: FBT002 - a flag
-    done: Annotated[bool, typer.Option("--done", help="None; only delete what is redriven or purged already.")] = False,  # noqa: FBT002 - a flag
-    execute: Execute = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    every: Annotated[bool, typer.Option("--every", help="All letters that nothing was done about.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="None; only delete what is redriven or purged already.")] = False,
+    execute: Execute = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give letters up, and delete those that are done with from the start of each partition."""
     settings = settings_from(env_file)
@@ -89,9 +89,9 @@ def purge(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _purge(settings: Settings, selection: Selection, *, mark: bool, execute: bool) -> Report:
-    from consumer.admin.dead_letters.action import Report, Settler  # noqa: PLC0415
-    from consumer.admin.dead_letters.purge import Purge, delete_done  # noqa: PLC0415
-    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.action import Report, Settler
+    from consumer.admin.dead_letters.purge import Purge, delete_done
+    from consumer.admin.dead_letters.topic import open_shelf
 
     failpoints.use(settings.worker.failpoints)
     report = Report()
@@ -125,7 +125,7 @@ def _tell(state: str, report: Report, *, execute: bool, as_json: bool) -> None:
     if as_json:
         facts = {name: getattr(report, name) for name in ("letters", "reasons", "already", "refused", "deleted")}
         refusals = [{"at": at, "why": why} for at, why in report.refusals]
-        print(json.dumps({"executed": execute, "state": state, **facts, "refusals": refusals}))  # noqa: T201 - for pipes
+        print(json.dumps({"executed": execute, "state": state, **facts, "refusals": refusals}))
     else:
         for line in _lines(state, report, execute=execute):
             say(line)

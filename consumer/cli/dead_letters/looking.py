@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from consumer.admin.dead_letters.listing import Listing
 
 
-def list_letters(  # noqa: PLR0913, PLR0917 - its options
+def list_letters(
     env_file: EnvFile = None,
     reason: Reason = None,
     topic: Topic = None,
     article: Article = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those redriven or purged.")] = False,  # noqa: FBT002 - a flag
+    everything: Annotated[bool, typer.Option("--all", help="Also those redriven or purged.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show so many of the newest; all are counted.")] = 100,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """List the dead letters that nothing was done about yet."""
-    from consumer.admin.dead_letters.listing import browse  # noqa: PLC0415
-    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
+    from consumer.admin.dead_letters.listing import browse
+    from consumer.admin.dead_letters.topic import open_shelf
 
     settings = settings_from(env_file)
     selection = select(settings, (), reason, topic, article, since, until)
@@ -55,7 +55,7 @@ def list_letters(  # noqa: PLR0913, PLR0917 - its options
     listing = asyncio.run(look())
     if as_json:
         counts = {name: getattr(listing, name) for name in ("matching", "reasons", "strangers")}
-        print(json.dumps({"rows": [asdict(row) for row in listing.rows], **counts}))  # noqa: T201 - for pipes
+        print(json.dumps({"rows": [asdict(row) for row in listing.rows], **counts}))
     else:
         _print(listing, everything=everything)
 
@@ -81,12 +81,12 @@ def show(
     letter: Annotated[str, typer.Argument(help="PARTITION:OFFSET in the dead-letter topic.")],
     env_file: EnvFile = None,
     value_to: Annotated[Path | None, typer.Option(help="Write the original value there, byte for byte.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Show all about one dead letter: what was wrong, what to do about it, the original record."""
-    from consumer.admin.dead_letters.finding import find  # noqa: PLC0415
-    from consumer.admin.dead_letters.topic import open_shelf  # noqa: PLC0415
-    from consumer.cli.dead_letters.letter import facts, lines  # noqa: PLC0415
+    from consumer.admin.dead_letters.finding import find
+    from consumer.admin.dead_letters.topic import open_shelf
+    from consumer.cli.dead_letters.letter import facts, lines
 
     settings, at = settings_from(env_file), coordinates(letter)
 
@@ -99,7 +99,7 @@ def show(
         complain(f"No dead letter lies at {at}: leadart dead-letters list --all.")
         raise typer.Exit(1)
     if as_json:
-        print(json.dumps(facts(found)))  # noqa: T201 - for pipes
+        print(json.dumps(facts(found)))
     else:
         for line in lines(found):
             say(line)

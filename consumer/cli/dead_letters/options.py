@@ -28,7 +28,7 @@ Letters = Annotated[list[str] | None, typer.Argument(help="Only these: PARTITION
 Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this it is only told.")]
 
 
-def select(  # noqa: PLR0913, PLR0917 - one for each option
+def select(
     settings: Settings,
     letters: Sequence[str] | None,
     reason: str | None,
@@ -38,7 +38,7 @@ def select(  # noqa: PLR0913, PLR0917 - one for each option
     until: str | None,
 ) -> Selection:
     """Return what the options choose. Raises `typer.BadParameter` for what cannot be read."""
-    from consumer.admin.dead_letters.selection import Selection  # noqa: PLC0415
+    from consumer.admin.dead_letters.selection import Selection
 
     if reason and reason not in set(schemas.Reason):
         complain(f"{reason} is no reason that this version gives: see schemas/README.md for those that are")
@@ -54,7 +54,7 @@ def select(  # noqa: PLR0913, PLR0917 - one for each option
 
 def coordinates(text: str) -> Coordinates:
     """Read PARTITION:OFFSET. Raises `typer.BadParameter`."""
-    from consumer.admin.dead_letters.letter import Coordinates  # noqa: PLC0415
+    from consumer.admin.dead_letters.letter import Coordinates
 
     try:
         return Coordinates.parse(text)
@@ -63,7 +63,7 @@ def coordinates(text: str) -> Coordinates:
 
 
 def _moment(text: str | None) -> datetime | None:
-    from consumer.admin.dead_letters.selection import parse_moment  # noqa: PLC0415
+    from consumer.admin.dead_letters.selection import parse_moment
 
     try:
         return None if text is None else parse_moment(text, datetime.now(UTC))

@@ -42,7 +42,7 @@ class _Run:
     resume: str = ""
 
 
-def replay(  # noqa: PLR0913, PLR0917 - its options
+def replay(
     since: options.Since,
     until: options.Until = None,
     env_file: EnvFile = None,
@@ -51,18 +51,18 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
     style: options.Style = None,
     article: options.Article = None,
     article_file: options.ArticleFile = None,
-    failed: options.Failed = False,  # noqa: FBT002 - a flag
-    force: options.Force = False,  # noqa: FBT002 - a flag
+    failed: options.Failed = False,
+    force: options.Force = False,
     name: options.Name = "",
-    execute: options.Execute = False,  # noqa: FBT002 - a flag
+    execute: options.Execute = False,
     rate: options.Rate = None,
     max_backlog_seconds: options.MaxBacklog = None,
     picture_seconds: options.PictureSeconds = None,
     devices: options.Devices = 1,
-    as_json: AsJson = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,
 ) -> None:
     """Publish the newest request of each article and slot once more, into the backfill lane; workers may run."""
-    from consumer.admin.replay.pace import parse_rate  # noqa: PLC0415
+    from consumer.admin.replay.pace import parse_rate
 
     settings = settings_from(env_file)
     base = options.lane_base(lane, settings.topics)
@@ -81,8 +81,8 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
 
 
 async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.admin.replay.plan import Plan  # noqa: PLC0415
-    from consumer.admin.replay.session import open_desk  # noqa: PLC0415
+    from consumer.admin.replay.plan import Plan
+    from consumer.admin.replay.session import open_desk
 
     async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
         order, survey = await _surveyed(desk, wanted, run)
@@ -94,7 +94,7 @@ async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
 
 
 async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.admin.replay.session import open_desk  # noqa: PLC0415
+    from consumer.admin.replay.session import open_desk
 
     async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
         order, survey = await _surveyed(desk, wanted, run)
@@ -117,7 +117,7 @@ async def _looked(
     settings: Settings, desk: ReplaySession, order: Order, survey: Survey
 ) -> tuple[Made | None, str | None]:
     """Ask the store what is made already; where recipes cannot be named here, or it is away, say why not."""
-    from consumer.storage import S3Store  # noqa: PLC0415
+    from consumer.storage import S3Store
 
     try:
         styles, what_paints = await asyncio.to_thread(_what_paints, settings)
@@ -129,8 +129,8 @@ async def _looked(
 
 
 def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mapping[str, str]]]:
-    from consumer.engine.description import describe  # noqa: PLC0415
-    from consumer.processing.styles import load_styles, require_adapters  # noqa: PLC0415
+    from consumer.engine.description import describe
+    from consumer.processing.styles import load_styles, require_adapters
 
     styles, (model, adapters) = load_styles(settings.styles.file), describe(settings.engine)
     require_adapters(styles.presets.values(), settings.engine.kind, adapters)
@@ -138,7 +138,7 @@ def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mappi
 
 
 async def _cost(desk: ReplaySession, run: _Run) -> Cost:
-    from consumer.admin.replay.plan import Cost  # noqa: PLC0415
+    from consumer.admin.replay.plan import Cost
 
     if run.picture_seconds is not None:
         return Cost(run.picture_seconds, None, run.devices, run.rate)
@@ -147,7 +147,7 @@ async def _cost(desk: ReplaySession, run: _Run) -> Cost:
 
 
 async def _pace(settings: Settings, desk: ReplaySession, survey: Survey, run: _Run) -> Pace:
-    from consumer.admin.replay.pace import Backlog, Pace  # noqa: PLC0415
+    from consumer.admin.replay.pace import Backlog, Pace
 
     if run.max_backlog_seconds is None or not survey.chosen:
         return Pace(run.rate)

@@ -61,7 +61,7 @@ class Wanted:
 
     def order(self, extent: Extent) -> Order:
         """Return it with its range as offsets."""
-        from consumer.admin.replay.selection import Order  # noqa: PLC0415
+        from consumer.admin.replay.selection import Order
 
         return Order(extent, self.filters, self.force, self.name)
 
@@ -76,7 +76,7 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
 
 def place(text: str) -> Place:
     """Read one end of the range. Raises `typer.BadParameter`."""
-    from consumer.admin.replay.extent import Place  # noqa: PLC0415
+    from consumer.admin.replay.extent import Place
 
     return parsed(lambda told: Place.parse(told, datetime.now(UTC)), text)
 
@@ -90,7 +90,7 @@ def filters(
     failed: bool,
 ) -> Filters:
     """Return the conditions. Raises `typer.BadParameter` for a file without an id."""
-    from consumer.admin.replay.selection import Filters  # noqa: PLC0415
+    from consumer.admin.replay.selection import Filters
 
     ids = set(articles or ())
     if article_file is not None:
@@ -107,7 +107,7 @@ def filters(
 
 def lane_base(name: str, topics: TopicSettings) -> str:
     """Return the lane's base name. Raises `typer.BadParameter` naming the lanes."""
-    from consumer.kafka.topics import LANES  # noqa: PLC0415
+    from consumer.kafka.topics import LANES
 
     base = {topics.named(lane): lane for lane in LANES}.get(name, name)
     if base not in LANES:

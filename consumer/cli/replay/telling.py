@@ -25,7 +25,7 @@ _NAMED = 5
 def plan(plan: Plan, resume: str, *, as_json: bool) -> None:
     """Tell what would be done."""
     if as_json:
-        print(json.dumps({"executed": False, **plan.as_json(), "execute": resume}))  # noqa: T201 - for pipes
+        print(json.dumps({"executed": False, **plan.as_json(), "execute": resume}))
         return
     say(f"replay {plan.order.id} of {plan.order.extent.topic} into {plan.lane}")
     _table(plan)
@@ -110,7 +110,7 @@ def done(order: Order, report: Report, *, as_json: bool) -> None:
     if as_json:
         facts = {name: fact for name, fact in asdict(report).items() if name != "refusals"}
         refusals = [{"at": at, "why": why} for at, why in report.refusals]
-        print(json.dumps({"executed": True, "replay_id": order.id, **facts, "refusals": refusals}))  # noqa: T201
+        print(json.dumps({"executed": True, "replay_id": order.id, **facts, "refusals": refusals}))
         return
     say(f"{report.published} published")
     if report.already:
