@@ -6,6 +6,7 @@ are open all the same: a later field must break no subscriber.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
@@ -70,6 +71,20 @@ class FailedArticle(Part):
 
     id: ArticleId = Field(description="The article's identity in the CMS.")
     revision: Revision | None = Field(default=None, description="The revision, if it could be read.")
+
+
+class OutcomeKind(StrEnum):
+    """How a request ends; each has exactly one outcome."""
+
+    READY = "ready"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+
+    @property
+    def event_type(self) -> str:
+        """The CloudEvents type of the outcome event."""
+        return f"{names.TYPE_PREFIX}{self}.v1"
 
 
 class Announcement(Part):

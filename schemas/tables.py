@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas import names
 from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER
+from schemas.outcomes import OutcomeKind
 from schemas.publish import Schema, event_schemas
 from schemas.reasons import Reason
 from schemas.topics import load_topics
@@ -134,9 +135,6 @@ _SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "topics": _topics,
     "reasons": _reasons,
     "request": _request,
-    "ready": _announcement(names.IMAGE_READY),
-    "failed": _announcement(names.IMAGE_FAILED),
-    "superseded": _announcement(names.IMAGE_SUPERSEDED),
-    "expired": _announcement(names.IMAGE_EXPIRED),
+    **{kind.value: _announcement(kind.event_type) for kind in OutcomeKind},
     "progress": _announcement(names.IMAGE_PROGRESS),
 }

@@ -17,7 +17,7 @@ from consumer.failpoints import Place
 from consumer.jobs import Job, Lane
 from consumer.processing.context import JobContext
 from consumer.telemetry.metrics import Stage, TransactionResult
-from schemas import ContractError, Priority, Reason
+from schemas import ContractError, OutcomeKind, Priority, Reason
 from schemas.names import BACKFILL
 from schemas.reader import parse_request
 
@@ -213,7 +213,7 @@ class RequestHandler:
             self._outcome(facts["outcome"]).inc()
         if self._outbox.dead_letter_topic in written:
             self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
-        if facts["outcome"] == "ready":
+        if facts["outcome"] == OutcomeKind.READY:
             self._metrics.last_success.set_to_current_time()
         age = max(0.0, time.time() - float(facts["asked_at"]))
         if self._outbox.outcome_topic in written:

@@ -19,6 +19,7 @@ from schemas import (
     ImageExpired,
     ImageFailed,
     ImageSuperseded,
+    OutcomeKind,
     Reason,
     SupersededBy,
     names,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from schemas import Announcement, ImageReady
 
 MESSAGE_CHARACTERS = 1000
+
+RETRY = "retry"
+"""What the log says instead of an outcome kind when a request goes to a retry lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class OutcomeBuilder:
         """
         recipes = [picture.recipe for picture in ready.pictures]
         letter = self._letter(job.record.partition, _asker(job), ready, recipes)
-        facts = {"outcome": "ready", "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
+        facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
         tried = RetryState(job.record)
         return RecordResult(
             (letter,), lambda: self._failed(tried, _untellable(job.record), whole=False), facts | _about(job), True
@@ -79,7 +83,9 @@ class OutcomeBuilder:
             superseded_by=SupersededBy(revision=revision),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [str(revision)])
-        return RecordResult((letter,), facts={"outcome": "superseded", "superseded_by": revision} | _about(job))
+        return RecordResult(
+            (letter,), facts={"outcome": OutcomeKind.SUPERSEDED, "superseded_by": revision} | _about(job)
+        )
 
     def expired(self, job: Job) -> RecordResult:
         """Say that the request's time passed before its turn came."""
@@ -91,7 +97,7 @@ class OutcomeBuilder:
             expired_at=job.event.expirytime or datetime.now(UTC),
         )
         letter = self._letter(job.record.partition, _asker(job), data, [])
-        return RecordResult((letter,), facts={"outcome": "expired"} | _about(job))
+        return RecordResult((letter,), facts={"outcome": OutcomeKind.EXPIRED} | _about(job))
 
     def again(self, tried: RetryState, error: LeadartError, turn: RetrySchedule) -> RecordResult:
         """Send the request to a retry lane as its publisher wrote it; if the broker never takes that, it has failed."""
@@ -99,7 +105,7 @@ class OutcomeBuilder:
         told = {**_history(tried, error), "leadart-due": str(turn.due_ms)}
         told["leadart-first-seen"] = str(turn.first_seen_ms)
         headers = (*record.headers, *_headers(told))
-        facts = {**_facts(tried, error), "outcome": "retry", "retry_topic": turn.topic, "due_at": turn.due_ms / 1000}
+        facts = {**_facts(tried, error), "outcome": RETRY, "retry_topic": turn.topic, "due_at": turn.due_ms / 1000}
         letter = OutgoingRecord(turn.topic, record.partition, record.key, record.value, headers)
         return RecordResult((letter,), lambda: self.failed(tried, error), facts)
 
@@ -220,7 +226,7 @@ def _about(job: Job) -> dict[str, object]:
 
 def _facts(tried: RetryState, error: LeadartError) -> dict[str, object]:
     return {
-        "outcome": "failed",
+        "outcome": OutcomeKind.FAILED,
         "reason": error.reason.value,
         "field": error.field,
         "attempts": tried.attempts + 1,

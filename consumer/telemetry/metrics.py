@@ -12,7 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from consumer import __version__
 from consumer.jobs import Lane
 from consumer.telemetry.names import MetricName
-from schemas import Reason
+from schemas import OutcomeKind, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 _AGE = (1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900, 3600, 21_600, 86_400)
 _STAGE = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
 _TRANSACTION = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-
-
-OUTCOME_KINDS = ("ready", "failed", "superseded", "expired")
-"""What the CMS can be told at the end, as the `kind` label says it."""
 
 
 class Stage(StrEnum):
@@ -181,7 +177,7 @@ def _built(page: _Page) -> Metrics:
 
 def _start_at_zero(metrics: Metrics) -> None:
     """Show every known label from the start: `increase()` never sees the first step of a series that was absent."""
-    for kind in OUTCOME_KINDS:
+    for kind in OutcomeKind:
         metrics.outcomes.labels(kind)
     for reason in Reason:
         for counter in (metrics.rejected, metrics.failures, metrics.retries, metrics.dead_letters):

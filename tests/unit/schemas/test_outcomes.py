@@ -17,6 +17,7 @@ from schemas import (
     ImageFailed,
     ImageProgress,
     ImageReady,
+    OutcomeKind,
     ReadyModel,
     Reason,
     names,
@@ -46,6 +47,13 @@ def test_every_announcement_knows_its_type() -> None:
         names.IMAGE_SUPERSEDED,
         names.IMAGE_EXPIRED,
         names.IMAGE_PROGRESS,
+    ]
+
+
+def test_outcome_kinds_are_the_announcements_that_end_a_request() -> None:
+    """Each kind has its event type; progress ends nothing."""
+    assert [kind.event_type for kind in OutcomeKind] == [
+        model.type for model in ANNOUNCEMENTS if model is not ImageProgress
     ]
 
 

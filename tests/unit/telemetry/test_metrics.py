@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from consumer import __version__
 from consumer.jobs import Lane, ModelIdentity
-from consumer.telemetry.metrics import OUTCOME_KINDS, Metrics, Stage, make_metrics
+from consumer.telemetry.metrics import Metrics, Stage, make_metrics
 from consumer.telemetry.names import MetricName
-from schemas import Reason
+from schemas import OutcomeKind, Reason
 
 
 def exported(registry: CollectorRegistry) -> dict[str, str]:
@@ -58,7 +58,7 @@ def test_two_workers_in_one_process_count_apart() -> None:
 def test_known_labels_stand_at_zero_from_the_start() -> None:
     """The first failure of a kind is a step from 0, which `increase()` sees."""
     value = make_metrics().registry.get_sample_value
-    for kind in OUTCOME_KINDS:
+    for kind in OutcomeKind:
         assert value("leadart_outcomes_total", {"kind": kind}) == 0
     for reason in Reason:
         assert value("leadart_dead_letters_total", {"reason": reason}) == 0
