@@ -228,6 +228,7 @@ def _facts(tried: RetryState, error: LeadartError) -> dict[str, object]:
     return {
         "outcome": OutcomeKind.FAILED,
         "reason": error.reason.value,
+        "message": error.message[:MESSAGE_CHARACTERS],
         "field": error.field,
         "attempts": tried.attempts + 1,
         "asked_at": tried.original.timestamp_ms / 1000,

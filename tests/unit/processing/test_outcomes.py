@@ -139,10 +139,12 @@ def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
 
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
-    """A failed outcome says what is wrong, where, whether to try again, and where the record is kept."""
-    told, _ = outbox().failed(RetryState(job().record), REFUSED).letters
+    """A failed outcome, and its line in the log, say what is wrong; the event also where the record is kept."""
+    result = outbox().failed(RetryState(job().record), REFUSED)
+    told, _ = result.letters
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
+    assert result.facts["message"] == failed.message == REFUSED.message
     assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
     assert failed.dead_letter is not None
     assert (failed.dead_letter.topic, failed.dead_letter.partition) == ("article-image-dead-letter", 3)
