@@ -25,7 +25,7 @@ PASS = "pass"  # noqa: S105 - no password
 """What a test writes into an armed place to be told of the visit without holding it up."""
 
 
-class Place(StrEnum):
+class Failpoint(StrEnum):
     """Where a worker can be caught, in the order of a record's life."""
 
     TAKEN = "record_taken"
@@ -48,7 +48,7 @@ def use(folder: Path | None) -> None:
     _Folder.path = folder
 
 
-async def reached(place: Place) -> None:
+async def reached(place: Failpoint) -> None:
     """Tell that a place is reached, and stay there if a test wants that. Costs nothing where no test asked.
 
     Raises `Transient` if a test wants the attempt to fail.

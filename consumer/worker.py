@@ -71,7 +71,7 @@ LOOP_BOUND_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
+class OpenStages:
     """What lives as long as the worker does."""
 
     metrics: Metrics
@@ -100,7 +100,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Call
 
 
 @asynccontextmanager
-async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
+async def open_stages(settings: Settings) -> AsyncIterator[OpenStages]:
     """Open every stage, the bus last. Waits without bound for brokers that do not answer; else raises `Fatal`."""
     metrics, health = make_metrics(), Health()
     health.ready["start"] = lambda: "the worker is starting"
@@ -117,7 +117,9 @@ async def open_stages(settings: Settings) -> AsyncIterator[Stages]:
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
         lag_reader = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
-        yield Stages(metrics, health, served, styles, store, engine, encoder, consumer, admin, lag_reader, partitions)
+        yield OpenStages(
+            metrics, health, served, styles, store, engine, encoder, consumer, admin, lag_reader, partitions
+        )
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -162,7 +164,7 @@ def _devices_missing(engine: Engine) -> str | None:
 class _WorkerRun:
     """One run of the worker over open stages."""
 
-    def __init__(self, settings: Settings, stages: Stages) -> None:
+    def __init__(self, settings: Settings, stages: OpenStages) -> None:
         self._settings = settings
         self._stages = stages
         self._scheduler = Admission(

@@ -13,7 +13,7 @@ from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane
 from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.renditions import write_png
-from consumer.processing.prompting import make_brief
+from consumer.processing.prompting import make_plan
 from consumer.processing.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
 from consumer.settings.resources import demo_model, is_demo_model
@@ -79,7 +79,7 @@ async def paint_one(settings: Settings, wish: GenerateOptions, output: Path) -> 
     styles = Styles({**styles.presets, style.name: style})
     async with open_engine(equipment) as engine:
         require_adapters([style], settings.engine.kind, engine.adapters)
-        (recipe,) = make_brief(request, styles, engine.model, engine.adapters).recipes
+        (recipe,) = make_plan(request, styles, engine.model, engine.adapters).recipes
         picture = await _paint(engine, recipe)
     await asyncio.to_thread(write_png, output, picture)
     return recipe
@@ -118,7 +118,7 @@ async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int
     async with open_engine(equipment) as engine:
         require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
         async with asyncio.TaskGroup() as tasks:
-            briefs = {name: make_brief(wish, styles, engine.model, engine.adapters) for name, wish in wishes.items()}
+            briefs = {name: make_plan(wish, styles, engine.model, engine.adapters) for name, wish in wishes.items()}
             painting = {name: tasks.create_task(_paint(engine, brief.recipes[0])) for name, brief in briefs.items()}
         pictures = [(name, task.result()) for name, task in painting.items()]
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import structlog
 from consumer import failpoints
 from consumer.delivery.ports import BusError, PositionLost
 from consumer.errors import Fatal
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class PollLoop:
         """Begin an epoch for each shard whose lanes are all here."""
         with self._failing_openly():
             self.rebalances += 1
-            await failpoints.reached(Place.REBALANCING)
+            await failpoints.reached(Failpoint.REBALANCING)
             self._begin_epochs(self._complete_shards(partitions))
 
     @contextmanager

@@ -33,7 +33,7 @@ from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_metadata import EngineExposure
 from consumer.delivery.ports import BusError, RecordRefused
 from consumer.delivery.restore import OwnerTiming, pause, restore_offsets
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -247,7 +247,7 @@ class ShardOwner:
                 await epoch.begin()
                 await epoch.write(letters)
                 if letters:
-                    await failpoints.reached(Place.BEGUN)
+                    await failpoints.reached(Failpoint.BEGUN)
                 await epoch.send_offsets(progress)
                 await epoch.commit()
         except TimeoutError as error:

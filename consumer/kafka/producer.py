@@ -11,7 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
 from consumer.kafka.producer_close import close_producer
 
@@ -90,7 +90,7 @@ class KafkaEpoch:
         """End the transaction."""
         async with self._answered():
             commit = asyncio.ensure_future(self._producer.commit_transaction())
-            await failpoints.reached(Place.COMMITTING)
+            await failpoints.reached(Failpoint.COMMITTING)
             await commit
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import ProducerFenced
 
 from consumer import failpoints
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ async def write(epoch: KafkaEpoch, letters: Sequence[OutgoingRecord], seconds: f
     async with asyncio.timeout(seconds):
         await epoch.begin()
         await epoch.write(letters)
-        await failpoints.reached(Place.BEGUN)
+        await failpoints.reached(Failpoint.BEGUN)
         await epoch.commit()
 
 

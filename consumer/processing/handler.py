@@ -13,7 +13,7 @@ import structlog
 from consumer import failpoints
 from consumer.delivery.heads import Claim, Slot
 from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane
 from consumer.processing.context import JobContext
 from consumer.telemetry.metrics import Stage, TransactionResult
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumer.processing.context import Timings
     from consumer.processing.outcomes import OutcomeBuilder
     from consumer.processing.pipeline import Pipeline
-    from consumer.processing.prompting import Brief
+    from consumer.processing.prompting import PaintPlan
     from consumer.processing.store_outage import StoreOutage
     from consumer.telemetry.metrics import Metrics
     from schemas import ImageReady
@@ -140,7 +140,7 @@ class RequestHandler:
 
     async def _answer(self, hand: InHand, tried: RetryState, teller: JobProgressReporter) -> RecordResult:
         errand = JobContext(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
-        await failpoints.reached(Place.TAKEN)
+        await failpoints.reached(Failpoint.TAKEN)
         if hand.deaths >= self._poison_deaths:
             message = (
                 f"{hand.deaths} workers ended while this request was in their engine: report the dead letter, and do "
@@ -166,7 +166,7 @@ class RequestHandler:
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
         return self._outbox.ready(job, ready, _rounded(errand.timings))
 
-    async def _produce(self, errand: JobContext, brief: Brief) -> ImageReady:
+    async def _produce(self, errand: JobContext, brief: PaintPlan) -> ImageReady:
         """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
         while True:
             try:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from consumer import failpoints
 from consumer.errors import Fatal, HandedBack, Rejected, Transient
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from consumer.jobs import Lane
 from consumer.processing.circuit_breaker import CircuitBreaker
-from consumer.processing.prompting import Brief, make_brief
+from consumer.processing.prompting import PaintPlan, make_plan
 from consumer.processing.singleflight import SingleFlight
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.telemetry.metrics import Stage
@@ -78,17 +78,17 @@ class Pipeline:
         self._inside: dict[str, ExitStack] = {}
         self._audience: defaultdict[str, list[tuple[JobContext, int]]] = defaultdict(list)
 
-    def brief(self, errand: JobContext) -> Brief:
+    def brief(self, errand: JobContext) -> PaintPlan:
         """Say what is to be painted. Raises `Rejected` for a request that can never be."""
-        brief = make_brief(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
+        brief = make_plan(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         return brief
 
-    def handover(self, errand: JobContext, brief: Brief) -> AbstractContextManager[None]:
+    def handover(self, errand: JobContext, brief: PaintPlan) -> AbstractContextManager[None]:
         """Keep going, for the block, what is being painted of this brief, though the job that began it is withdrawn."""
         return self._making.interest(self._flight(errand.job.lane, recipe) for recipe in brief.recipes)
 
-    async def produce(self, errand: JobContext, brief: Brief) -> ImageReady:
+    async def produce(self, errand: JobContext, brief: PaintPlan) -> ImageReady:
         """Make or find every picture of the job.
 
         Raises `Transient` when this attempt failed, `Expired` when the request is past use before its turn, and
@@ -243,7 +243,7 @@ class Pipeline:
 
         for waiting, index in self._audience.get(recipe.digest, ()):
             waiting.teller.started(index)
-        await failpoints.reached(Place.PAINTING)
+        await failpoints.reached(Failpoint.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, tell)
 
     async def _encode(self, picture: Picture, timings: Timings) -> Rendition:
@@ -254,15 +254,15 @@ class Pipeline:
 
     async def _keep(self, recipe: Recipe, rendition: Rendition, timings: Timings) -> StoredPicture:
         begun = time.monotonic()
-        await failpoints.reached(Place.UPLOADING)
+        await failpoints.reached(Failpoint.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
         stored = await self._troubles.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
-        await failpoints.reached(Place.STORED)
+        await failpoints.reached(Failpoint.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
     async def _announce(
-        self, errand: JobContext, brief: Brief, stored: list[StoredPicture], *, reused: bool
+        self, errand: JobContext, brief: PaintPlan, stored: list[StoredPicture], *, reused: bool
     ) -> ImageReady:
         request, stages = errand.job.request, errand.timings.stages
         pictures = [await self._ready_picture(index, picture) for index, picture in enumerate(stored)]

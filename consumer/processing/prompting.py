@@ -27,7 +27,7 @@ _Value = TypeVar("_Value", int, float)
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class PaintPlan:
     """A request ready to be painted; `recipes` stand in the order of the variants."""
 
     prompt: str
@@ -36,7 +36,7 @@ class Brief:
     style: Style
 
 
-def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, adapters: Mapping[str, str]) -> Brief:
+def make_plan(request: ImageRequested, styles: Styles, model: ModelIdentity, adapters: Mapping[str, str]) -> PaintPlan:
     """Return the brief; equal requests, styles, models and adapters (name to SHA-256) give equal ones.
 
     An adapter of the style that is not among them is left out: only the swatch engine lacks any, the others are not let
@@ -53,7 +53,7 @@ def make_brief(request: ImageRequested, styles: Styles, model: ModelIdentity, ad
     prompt = style.prompt(subject, language)
     wanted = [Adapter(one.name, adapters[one.name], one.scale) for one in style.adapters if one.name in adapters]
     recipes = _recipes(request, style, prompt, model, tuple(wanted))
-    return Brief(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
+    return PaintPlan(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
 
 
 def _recipes(

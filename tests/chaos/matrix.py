@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from tests.chaos import memory, servers, strikes
 
 if TYPE_CHECKING:
@@ -23,18 +23,18 @@ class Column(StrEnum):
     """When the strike falls."""
 
     IDLE = "idle"
-    TAKEN = Place.TAKEN
-    PAINTING = Place.PAINTING
-    UPLOADING = Place.UPLOADING
-    STORED = Place.STORED
-    BEGUN = Place.BEGUN
-    COMMITTING = Place.COMMITTING
-    REBALANCING = Place.REBALANCING
+    TAKEN = Failpoint.TAKEN
+    PAINTING = Failpoint.PAINTING
+    UPLOADING = Failpoint.UPLOADING
+    STORED = Failpoint.STORED
+    BEGUN = Failpoint.BEGUN
+    COMMITTING = Failpoint.COMMITTING
+    REBALANCING = Failpoint.REBALANCING
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> Failpoint | None:
         """Where a worker is caught for it; None: nowhere, nothing is in hand."""
-        return None if self is Column.IDLE else Place(self.value)
+        return None if self is Column.IDLE else Failpoint(self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from consumer.failpoints import PASS, Place
+from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
@@ -47,21 +47,21 @@ class Scene:
     victim: WorkerProcess = field(init=False)
     _hit: Path | None = None
 
-    async def caught(self, place: Place) -> bool:
+    async def caught(self, place: Failpoint) -> bool:
         """Wait until a worker is caught there and make it the victim; False if none came by.
 
         In a transaction it is caught only when that holds outcomes: many hold nothing but what enters the engine.
         """
-        if place not in {Place.BEGUN, Place.COMMITTING}:
+        if place not in {Failpoint.BEGUN, Failpoint.COMMITTING}:
             return await self._caught(place)
-        while await self._caught(Place.BEGUN):
+        while await self._caught(Failpoint.BEGUN):
             if not await self._holds_outcomes():
                 self.release()
-            elif place is Place.BEGUN or await self._caught_next(place):
+            elif place is Failpoint.BEGUN or await self._caught_next(place):
                 return True
         return False
 
-    async def _caught(self, place: Place) -> bool:
+    async def _caught(self, place: Failpoint) -> bool:
         self._arm(place)
         deadline = time.monotonic() + HIT_SECONDS
         while time.monotonic() < deadline:
@@ -72,7 +72,7 @@ class Scene:
             await asyncio.sleep(LOOK_SECONDS)
         return False
 
-    async def _caught_next(self, place: Place) -> bool:
+    async def _caught_next(self, place: Failpoint) -> bool:
         """Let the victim go and catch it again at the next place; True unless another worker came by first."""
         held, victim = self._hit, self.victim
         catching = asyncio.create_task(self._caught(place))
@@ -98,11 +98,11 @@ class Scene:
         ends = await self.witness.consumer.end_offsets(partitions)
         return {tp: offset for tp, offset in stable.items() if offset < ends[tp]}
 
-    def _arm(self, place: Place) -> None:
+    def _arm(self, place: Failpoint) -> None:
         """Catch the next worker that comes by; in the engine it is not held, so that the engine works on."""
         armed = self.folder / f"{place}.armed"
         draft = armed.with_suffix(".draft")
-        draft.write_text(PASS if place is Place.PAINTING else "")
+        draft.write_text(PASS if place is Failpoint.PAINTING else "")
         draft.rename(armed)
 
     def release(self) -> None:

@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from consumer.failpoints import PASS, Place
+from consumer.failpoints import PASS, Failpoint
 from schemas import names
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 ALONE = {"TOPICS__PARTITIONS": "1"}
 
 
-def arm(folder: Path, place: Place) -> None:
+def arm(folder: Path, place: Failpoint) -> None:
     """Catch the next worker that comes by, without holding it up."""
     (folder / f"{place}.armed").write_text(PASS)
 
 
-async def hit(folder: Path, place: Place) -> None:
+async def hit(folder: Path, place: Failpoint) -> None:
     """Wait until a worker came by."""
     await until(lambda: bool(marks(folder, place)))
     for mark in marks(folder, place):
         mark.unlink()
 
 
-def marks(folder: Path, place: Place) -> list[Path]:
+def marks(folder: Path, place: Failpoint) -> list[Path]:
     """Return what workers that came by left behind."""
     return list(folder.glob(f"{place}.hit-*"))
 
@@ -62,7 +62,7 @@ async def test_a_passing_failure_is_tried_again_when_due(kafka: KafkaServer, s3:
     """A failed attempt waits in a retry lane, never early, and its request then gets its one outcome."""
     points = tmp_path / "points"
     points.mkdir()
-    failing = points / f"{Place.PAINTING}.failing"
+    failing = points / f"{Failpoint.PAINTING}.failing"
     failing.touch()
     settings = {"WORKER__RETRY_DELAY_SCALE": "0.05", "WORKER__FAILPOINTS": str(points)}
     site = Site.fresh(kafka, s3, **ALONE, **settings).prepare()
@@ -88,7 +88,7 @@ async def test_used_up_attempts_fail_with_the_original_kept(kafka: KafkaServer, 
     """A request that fails in every lane gets one failed outcome; its dead letter is what was published."""
     points = tmp_path / "points"
     points.mkdir()
-    (points / f"{Place.PAINTING}.failing").touch()
+    (points / f"{Failpoint.PAINTING}.failing").touch()
     settings = {"WORKER__RETRY_DELAY_SCALE": "0.001", "WORKER__FAILPOINTS": str(points)}
     site = Site.fresh(kafka, s3, **ALONE, **settings).prepare()
     async with cms(site) as desk:
@@ -109,7 +109,7 @@ async def test_a_broken_engine_drains_nothing(kafka: KafkaServer, s3: S3Server, 
     """While nothing can be painted requests are held, which everybody can see; afterwards every one is made."""
     points = tmp_path / "points"
     points.mkdir()
-    failing = points / f"{Place.PAINTING}.failing"
+    failing = points / f"{Failpoint.PAINTING}.failing"
     failing.touch()
     settings = {
         "WORKER__FAILPOINTS": str(points),
@@ -142,9 +142,9 @@ async def test_a_request_that_ends_two_workers_is_poison(kafka: KafkaServer, s3:
     async with cms(site) as desk:
         poison = await desk.ask(request_data("poison"))
         for _ in range(2):
-            arm(points, Place.PAINTING)
+            arm(points, Failpoint.PAINTING)
             with workers(site, life(tmp_path)) as (worker,):
-                await hit(points, Place.PAINTING)
+                await hit(points, Failpoint.PAINTING)
                 worker.kill()
         neighbours = [await desk.ask(request_data(f"a-{number}", revision=number)) for number in range(3)]
         with workers(site, life(tmp_path)):
@@ -164,9 +164,9 @@ async def test_stopping_in_order_is_no_death(kafka: KafkaServer, s3: S3Server, t
     async with cms(site) as desk:
         asked = await desk.ask(request_data("a-1"))
         for _ in range(3):
-            arm(points, Place.PAINTING)
+            arm(points, Failpoint.PAINTING)
             with workers(site, life(tmp_path)) as (worker,):
-                await hit(points, Place.PAINTING)
+                await hit(points, Failpoint.PAINTING)
                 assert worker.stop() == 0
         with workers(site, life(tmp_path)):
             outcome = await answer(desk, asked)

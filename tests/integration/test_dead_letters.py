@@ -23,7 +23,7 @@ from consumer.admin.dead_letters.topic import DeadLetterTopic, open_shelf
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.delivery.retry import RetryState
 from consumer.errors import Fatal, Rejected
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from consumer.jobs import Record
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.topics import apply
@@ -304,8 +304,8 @@ def kill_when_caught(site: Site, folder: Path) -> None:
         caught.wait(BOUND)
 
 
-@pytest.mark.parametrize("place", [Place.BEGUN, Place.COMMITTING])
-async def test_a_run_that_is_killed_leaves_nothing_half_done(site: Site, tmp_path: Path, place: Place) -> None:
+@pytest.mark.parametrize("place", [Failpoint.BEGUN, Failpoint.COMMITTING])
+async def test_a_run_that_is_killed_leaves_nothing_half_done(site: Site, tmp_path: Path, place: Failpoint) -> None:
     """Killed between begin and commit, or with the commit in flight, and run again: each letter is redriven once."""
     numbers = range(0, 500, 2)
     await put(site, [dead(site, request(site, number)) for number in numbers])

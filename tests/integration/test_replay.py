@@ -18,7 +18,7 @@ import pytest
 
 from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
 from consumer.delivery.ports import OutgoingRecord
-from consumer.failpoints import PASS, Place
+from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
 from consumer.settings.resources import bundled
@@ -163,7 +163,7 @@ async def test_run_twice_it_publishes_nothing_twice(site: Site) -> None:
     assert set((await origins(site)).values()) == {1, 2}
 
 
-def kill_in_the_middle(site: Site, folder: Path, place: Place, arguments: Sequence[str]) -> None:
+def kill_in_the_middle(site: Site, folder: Path, place: Failpoint, arguments: Sequence[str]) -> None:
     """Run a replay, let it pass the place once, and kill it where it comes by again."""
     armed = folder / f"{place}.armed"
     armed.write_text(PASS)
@@ -188,8 +188,8 @@ def kill_in_the_middle(site: Site, folder: Path, place: Place, arguments: Sequen
         caught.wait(BOUND)
 
 
-@pytest.mark.parametrize("place", [Place.BEGUN, Place.COMMITTING])
-async def test_a_run_that_is_killed_is_gone_on_with(site: Site, tmp_path: Path, place: Place) -> None:
+@pytest.mark.parametrize("place", [Failpoint.BEGUN, Failpoint.COMMITTING])
+async def test_a_run_that_is_killed_is_gone_on_with(site: Site, tmp_path: Path, place: Failpoint) -> None:
     """Killed between begin and commit, or with the commit in flight, and run again: each record is in the lane once."""
     await put(site, many(site, 400))
     arguments = command(told(site, "--from", "0"))

@@ -15,7 +15,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.failpoints import Place
+from consumer.failpoints import Failpoint
 from consumer.kafka.client import committed_offsets, open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
@@ -124,9 +124,9 @@ async def test_a_worker_frozen_in_its_transaction_tells_the_outcome_once(site: S
     armed = site.changed(WORKER__FAILPOINTS=str(places), KAFKA__TRANSACTION_TIMEOUT_SECONDS="1")
     with workers(armed, tmp_path) as (worker,):
         async with cms(site) as desk:
-            (places / f"{Place.BEGUN}.armed").touch()
+            (places / f"{Failpoint.BEGUN}.armed").touch()
             await desk.publish(b"a-1", b"not json")
-            hit = places / f"{Place.BEGUN}.hit-{worker.process.pid}"
+            hit = places / f"{Failpoint.BEGUN}.hit-{worker.process.pid}"
             await until(hit.exists)
             worker.signal(signal.SIGSTOP)
             deadline = time.monotonic() + BOUND
@@ -298,7 +298,7 @@ async def test_a_lane_that_is_deleted_ends_the_worker(site: Site, tmp_path: Path
 async def test_any_error_in_the_listener_ends_the_worker(site: Site, tmp_path: Path) -> None:
     """The client swallows what a listener raises: a worker that went on would look well and serve nothing."""
     places = folder(tmp_path, "places")
-    folder(places, f"{Place.REBALANCING}.armed")  # a folder where a file should be: an error that nobody foresaw
+    folder(places, f"{Failpoint.REBALANCING}.armed")  # a folder where a file should be: an error that nobody foresaw
     worker = WorkerProcess(site.changed(WORKER__FAILPOINTS=str(places)), tmp_path / "worker.log")
     try:
         await until(lambda: worker.process.poll() is not None)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from consumer.errors import Rejected
-from consumer.processing.prompting import make_brief
+from consumer.processing.prompting import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +87,7 @@ class Look:
 
     def _recipes(self, original: Original, made: Made) -> Sequence[Recipe]:
         try:
-            brief = make_brief(self._vary(original.request), self._styles, self._model, self._adapters)
+            brief = make_plan(self._vary(original.request), self._styles, self._model, self._adapters)
         except Rejected as error:
             record = original.record
             made.tallies[record.partition].unpaintable += 1

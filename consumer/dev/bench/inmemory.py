@@ -16,7 +16,7 @@ from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
 from consumer.testing.reader import MemoryReader
 from consumer.testing.store import MemoryStore
-from consumer.worker import Stages, _WorkerRun  # its own composition, not a copy that could drift
+from consumer.worker import OpenStages, _WorkerRun  # its own composition, not a copy that could drift
 from schemas import Reason, names
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class MemoryWorker:
         self._news = asyncio.Event()
         self._health = Health(ready={"start": lambda: "the worker is starting"})
         self._store = MemoryStore()
-        stages = Stages(
+        stages = OpenStages(
             metrics=make_metrics(),
             health=self._health,
             served=Served("nowhere", 0),
@@ -101,7 +101,7 @@ class MemoryWorker:
 class _MemoryWorkerRun(_WorkerRun):
     """The worker's own composition; only where it would speak to Kafka or S3 it finds the twins."""
 
-    def __init__(self, settings: Settings, stages: Stages, broker: MemoryBroker) -> None:
+    def __init__(self, settings: Settings, stages: OpenStages, broker: MemoryBroker) -> None:
         super().__init__(settings, stages)
         self._broker = broker
         self._reader = MemoryReader(broker)

@@ -21,7 +21,7 @@ from consumer.engine import open_engine
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Record
 from consumer.pictures.encoder import PictureEncoder
-from consumer.processing.prompting import make_brief
+from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
 from schemas import Reason, names
 from schemas.cloudevents import Event, write
@@ -113,7 +113,7 @@ def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> 
     """Return what the worker will make of the requests."""
     styles = load_styles(settings.styles.file)
     read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
-    return [recipe for request in read for recipe in make_brief(request, styles, engine.model, engine.adapters).recipes]
+    return [recipe for request in read for recipe in make_plan(request, styles, engine.model, engine.adapters).recipes]
 
 
 def _request(settings: Settings, shape: Shape, number: int) -> Record:
