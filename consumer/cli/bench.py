@@ -62,14 +62,14 @@ async def _measure(plan: Plan, bootstrap_servers: str | None, target: Path | Non
     from consumer.dev.bench.report import document, table, verdict
 
     def tell(said: str) -> None:
-        complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+        complaints.print(said, soft_wrap=True)
 
     result = await measure_delivery(plan, bootstrap_servers, tell)
     if as_json:
         print(json.dumps(result.as_json()))
     else:
         console.print(table(result))
-        console.print(verdict(result), markup=False, soft_wrap=True)
+        console.print(verdict(result), soft_wrap=True)
     if target:
         _write(target, document(result, shlex.join(["leadart", *sys.argv[1:]])))
     return 0 if result.promise_kept else 1

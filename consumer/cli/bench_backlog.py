@@ -44,7 +44,7 @@ async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
     from consumer.dev.bench.backlog import measure_backlog
 
     def tell(said: str) -> None:
-        complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+        complaints.print(said, soft_wrap=True)
 
     result = await measure_backlog(sizes, seconds, tell)
     if as_json:

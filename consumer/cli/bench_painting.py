@@ -124,11 +124,11 @@ def _tell(told: object | None, drawn: Table, lines: list[str]) -> None:
         return
     console.print(drawn)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _say(said: str) -> None:
-    complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+    complaints.print(said, soft_wrap=True)
 
 
 def _command() -> str:

@@ -32,7 +32,7 @@ async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
     from consumer.dev.bench.replay import measure_replay
 
     def tell(said: str) -> None:
-        complaints.print(said, markup=False, highlight=False, soft_wrap=True)
+        complaints.print(said, soft_wrap=True)
 
     result = await measure_replay(events, rounds, tell)
     if as_json:

@@ -20,4 +20,4 @@ def publish(
     """Publish a request as a CMS would, unchecked, and print its event id."""
     from consumer.dev.demo.newsroom import publish_file
 
-    console.print(asyncio.run(publish_file(settings_from(env_file), file.read())), markup=False, highlight=False)
+    console.print(asyncio.run(publish_file(settings_from(env_file), file.read())))

@@ -1,11 +1,13 @@
-"""The root of the command line: all commands in the order of its help, and how an error is told."""
+"""The root of the command line: all commands, in the order of its help, and how errors are reported."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from typer.core import TyperGroup
 
 from consumer import __version__
 from consumer.cli import bench, dead_letters, doctor, heads, store, topics
@@ -20,8 +22,28 @@ from consumer.cli.worker import worker
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
 
+
+class PlainHelp(TyperGroup):
+    """The whole command tree, its help read as plain text: rich would take `leadart[bench]` for markup and drop it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        _escape_help(self)
+
+
+def _escape_help(command: Any) -> None:
+    for described in (command, *command.params):
+        described.help = escape(described.help or "")
+    for inner in getattr(command, "commands", {}).values():
+        _escape_help(inner)
+
+
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="An article is saved; its picture is announced."
+    cls=PlainHelp,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
 for command in (worker, demo, dev, publish, replay, lag, simulate, styles, generate):
     app.command()(command)
@@ -34,34 +56,34 @@ app.add_typer(bench.commands, name="bench")
 
 
 def main() -> None:
-    """Run the command line; errors a person can act on are one sentence on stderr and exit status 1."""
+    """Run the command line. An error that a person can act on is one sentence on stderr and exit status 1."""
     try:
         app()
     except (LeadartError, BusError, OSError, BaseExceptionGroup) as error:
-        told = _told(error)
-        if told is None:
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        complain(told)
+        complain(sentence)
         sys.exit(1)
 
 
-def _told(error: BaseException) -> str | None:
-    """Return the first sentence meant for people in an error or a group; None if there is a defect among them."""
+def _sentence(error: BaseException) -> str | None:
+    """Return the first sentence meant for people in an error or a group; None if a defect is among them."""
     if isinstance(error, BaseExceptionGroup):
-        told = [_told(inner) for inner in error.exceptions]
-        return None if None in told else told[0]
+        sentences = [_sentence(inner) for inner in error.exceptions]
+        return None if None in sentences else sentences[0]
     if isinstance(error, LeadartError):
         return f"{error.message} ({error.reason})"
     if isinstance(error, BusError):
         return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
-    if isinstance(error, OSError) and error.filename is not None:  # a person named it; a socket has no name
+    if isinstance(error, OSError) and error.filename is not None:  # a file that a person named; sockets have no name
         return f"{error.filename}: {error.strerror}"
     return None
 
 
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    """Say who we are."""
+    """Print the version."""
     if version:
         console.print(__version__)
         raise typer.Exit

@@ -31,8 +31,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 _WIDEST = 1000
 
-console = Console()
-complaints = Console(stderr=True)
+# What is printed is text, of people and files too: square brackets in it are no markup.
+console = Console(markup=False, highlight=False)
+complaints = Console(stderr=True, markup=False, highlight=False)
 
 
 def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
@@ -66,12 +67,12 @@ def _complaints(error: ValidationError | SettingsError | UnicodeDecodeError) -> 
 
 def complain(sentence: str) -> None:
     """Tell the person at the terminal what is wrong; never wrapped, so that it can be searched for."""
-    complaints.print(f"leadart: {sentence}", style="red", markup=False, soft_wrap=True)
+    complaints.print(f"leadart: {sentence}", style="red", soft_wrap=True)
 
 
 def say(line: str) -> None:
     """Print a line as it is: no markup, no colours, not wrapped."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def lay_out(shown: RenderableType) -> None:
@@ -79,7 +80,7 @@ def lay_out(shown: RenderableType) -> None:
     wide = console.options.update(max_width=_WIDEST)
     tables = [part for part in (shown.renderables if isinstance(shown, Group) else [shown]) if isinstance(part, Table)]
     needed = [Measurement.get(console, wide, table).maximum for table in tables]
-    Console(width=max(console.width, *needed, 0)).print(shown)
+    Console(width=max(console.width, *needed, 0), markup=False).print(shown)
 
 
 def printable(text: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from consumer.cli import shared
 from consumer.cli.root import app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -42,6 +45,37 @@ def test_a_list_of_articles_in_another_encoding_is_named(tmp_path: Path) -> None
 
     assert done.exit_code == 2
     assert "is not UTF-8" in " ".join(done.output.replace("│", " ").split())
+
+
+def _paths(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _paths(inner, *path, name)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in _paths(get_command(app))], ids=" ".join)
+def test_every_command_answers_to_dash_h(path: tuple[str, ...]) -> None:
+    """`-h` is `--help` everywhere."""
+    short, long = (CliRunner().invoke(app, [*path, flag]) for flag in ("-h", "--help"))
+
+    assert short.exit_code == 0, short.output
+    assert short.output == long.output
+
+
+def test_no_help_loses_its_brackets() -> None:
+    """Help is plain text to its writers: what looks like rich's markup is shown, not obeyed."""
+    for _, command in _paths(get_command(app)):
+        for described in (command, *command.params):
+            assert Text.from_markup(described.help).plain == described.help.replace("\\[", "[")
+    assert "leadart[bench]" in CliRunner().invoke(app, ["bench", "delivery", "-h"], terminal_width=200).output
+
+
+@pytest.mark.parametrize("printed", [shared.say, shared.console.print, shared.lay_out])
+def test_nothing_printed_loses_its_brackets(printed: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:
+    """Paths and article ids may hold brackets."""
+    printed("a[red]b[/]")
+
+    assert capsys.readouterr().out == "a[red]b[/]\n"
 
 
 def test_a_table_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
