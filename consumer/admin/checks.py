@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How bad it is: a failure breaks a promise, a warning weakens one."""
 
     OK = "ok"
@@ -15,9 +15,9 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     subject: str
-    verdict: Verdict
+    verdict: CheckStatus
     message: str

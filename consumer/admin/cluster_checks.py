@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumer.admin.checks import Finding, Verdict
+from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED
 from consumer.kafka.acls import check_rights
@@ -30,7 +30,7 @@ HEADER_ROOM = 16_384
 """Bytes that a dead letter's own headers may take."""
 
 
-async def examine_bus(settings: Settings) -> list[Finding]:
+async def check_cluster(settings: Settings) -> list[CheckResult]:
     """Look at cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` without topics."""
     async with open_admin(settings.kafka) as admin:
         await check_rights(admin, settings)
@@ -38,9 +38,9 @@ async def examine_bus(settings: Settings) -> list[Finding]:
         names = [settings.topics.named(spec.name) for spec in load_topics()]
         configs = await topic_configs(admin, settings, names)
         return [
-            Finding("topics", Verdict.OK, f"{len(names)} topics of {count} partitions"),
-            Finding("rights", Verdict.OK, "this user may do with each topic what a worker does"),
-            *[Finding("topics", Verdict.WARNING, line) for line in await differing_configs(admin, settings)],
+            CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
+            CheckResult("rights", CheckStatus.OK, "this user may do with each topic what a worker does"),
+            *[CheckResult("topics", CheckStatus.WARNING, line) for line in await differing_configs(admin, settings)],
             await _replication(admin, settings, names),
             *_durability(configs),
             *_sizes(settings, configs),
@@ -49,35 +49,35 @@ async def examine_bus(settings: Settings) -> list[Finding]:
         ]
 
 
-async def _replication(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> Finding:
+async def _replication(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> CheckResult:
     async with answered_within(settings.kafka.request_timeout_seconds):
         described = await admin.describe_topics(names)
     fewest = min(len(partition["replicas"]) for topic in described for partition in topic["partitions"])
     if fewest < WANTED_REPLICAS:
-        return Finding(
+        return CheckResult(
             "replication",
-            Verdict.WARNING,
+            CheckStatus.WARNING,
             f"a topic has {fewest} replica(s): one lost disk loses requests; production wants {WANTED_REPLICAS}",
         )
-    return Finding("replication", Verdict.OK, f"at least {fewest} replicas everywhere")
+    return CheckResult("replication", CheckStatus.OK, f"at least {fewest} replicas everywhere")
 
 
-def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
+def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
     findings = []
     weak = [name for name, config in configs.items() if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC]
     if weak:
         message = (
             f"min.insync.replicas is below {WANTED_IN_SYNC}, so an acknowledged record may be lost: {', '.join(weak)}"
         )
-        findings.append(Finding("durability", Verdict.WARNING, message))
+        findings.append(CheckResult("durability", CheckStatus.WARNING, message))
     for name, config in configs.items():
         if config.get("unclean.leader.election.enable") == "true":
             message = f"{name}: unclean.leader.election.enable is on: a failover may lose committed records"
-            findings.append(Finding("durability", Verdict.FAILURE, message))
-    return findings or [Finding("durability", Verdict.OK, "min.insync.replicas and leader elections are safe")]
+            findings.append(CheckResult("durability", CheckStatus.FAILURE, message))
+    return findings or [CheckResult("durability", CheckStatus.OK, "min.insync.replicas and leader elections are safe")]
 
 
-def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
+def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
     limits = {name: int(config.get("max.message.bytes") or 0) for name, config in configs.items()}
     specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
     lanes = max(limits[name] for name, spec in specs.items() if spec.kind == "lane")
@@ -88,23 +88,25 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
         if spec.kind == "lane" and "compact" in (configs[name]["cleanup.policy"] or "")
     ]
     findings = [
-        Finding("lanes", Verdict.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered")
+        CheckResult(
+            "lanes", CheckStatus.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered"
+        )
         for name in compacted
     ]
     if lanes > MAX_RECORD_BYTES - HEADER_ROOM:
         message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_RECORD_BYTES}"
-        findings.append(Finding("sizes", Verdict.FAILURE, message))
+        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
     outcomes = min(limits[name] for name, spec in specs.items() if spec.kind == "outcome")
     if outcomes < EVENT_BYTES:
         message = f"the outcomes' max.message.bytes ({outcomes}) is below the {EVENT_BYTES} that an event may have"
-        findings.append(Finding("sizes", Verdict.FAILURE, message))
+        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
     if letters <= lanes:
         message = f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})"
-        findings.append(Finding("sizes", Verdict.FAILURE, message))
-    return findings or [Finding("sizes", Verdict.OK, "dead letters hold whatever a lane takes")]
+        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
+    return findings or [CheckResult("sizes", CheckStatus.OK, "dead letters hold whatever a lane takes")]
 
 
-async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> Finding:
+async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> CheckResult:
     partitions = [TopicPartition(lane, number) for lane in lane_topics(settings) for number in range(count)]
     committed = await committed_offsets(admin, settings.kafka, partitions)
     for tp, progress in committed.items():
@@ -112,25 +114,25 @@ async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, coun
             read_metadata(progress)
         except MetadataUnreadable as error:
             message = f"{tp.topic}:{tp.partition}: {error}: leadart topics forget-progress {tp.topic}:{tp.partition}"
-            return Finding("group", Verdict.FAILURE, message)
+            return CheckResult("group", CheckStatus.FAILURE, message)
     unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
     if unset:
         who = f"group {settings.kafka.group_id}"
         message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
-        return Finding("group", Verdict.FAILURE, message)
-    return Finding("group", Verdict.OK, f"group {settings.kafka.group_id} knows where to go on in every lane")
+        return CheckResult("group", CheckStatus.FAILURE, message)
+    return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} knows where to go on in every lane")
 
 
-async def _offsets_retention(admin: AIOKafkaAdminClient, settings: Settings) -> Finding:
+async def _offsets_retention(admin: AIOKafkaAdminClient, settings: Settings) -> CheckResult:
     async with answered_within(settings.kafka.request_timeout_seconds):
         broker = next(iter((await admin.describe_cluster())["brokers"]))["node_id"]
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker))])
     if any(code for code, *_ in answer.resources):
         message = "offsets.retention.minutes cannot be seen: no right to DescribeConfigs of the cluster"
-        return Finding("offsets", Verdict.WARNING, message)
+        return CheckResult("offsets", CheckStatus.WARNING, message)
     settings_of_broker = {entry[0]: entry[1] for *_, entries in answer.resources for entry in entries}
     minutes = int(settings_of_broker.get("offsets.retention.minutes") or 0)
     if minutes < WANTED_OFFSETS_MINUTES:
         message = f"offsets.retention.minutes is {minutes}: a group away for longer forgets where it was"
-        return Finding("offsets", Verdict.WARNING, message)
-    return Finding("offsets", Verdict.OK, f"offsets of a stopped group are kept {minutes // 1440} days")
+        return CheckResult("offsets", CheckStatus.WARNING, message)
+    return CheckResult("offsets", CheckStatus.OK, f"offsets of a stopped group are kept {minutes // 1440} days")

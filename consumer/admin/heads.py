@@ -26,7 +26,7 @@ _MOVED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredHead:
     """One slot's head and the partition it lies in."""
 
     slot: Slot
@@ -34,7 +34,7 @@ class Found:
     partition: int
 
 
-async def find_heads(settings: Settings, article_id: str) -> list[Found]:
+async def find_heads(settings: Settings, article_id: str) -> list[StoredHead]:
     """Return the heads that this group has of an article, by slot. Raises `BusError`.
 
     Every partition is looked through: only the publisher's partitioner knows which one is the article's.
@@ -44,11 +44,11 @@ async def find_heads(settings: Settings, article_id: str) -> list[Found]:
         for key, value in table.items():
             slot, head = slot_of(key, settings.kafka.group_id), read_head(value)
             if slot is not None and slot.article_id == article_id and head is not None:
-                found.append(Found(slot, head, partition))
+                found.append(StoredHead(slot, head, partition))
     return sorted(found, key=lambda one: (one.slot, one.partition))
 
 
-async def reset_heads(settings: Settings, found: list[Found]) -> None:
+async def reset_heads(settings: Settings, found: list[StoredHead]) -> None:
     """Take heads away: the next request of any revision is taken as the newest. Raises `BusError`.
 
     Each is deleted by the shard's own transactional producer. That fences the worker that owns the shard, which opens

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(invoke_without_command=True)
 
 
-class As(StrEnum):
+class WeightsKind(StrEnum):
     """What a file of weights is to be loaded as."""
 
     BASE = "base"
@@ -35,18 +35,18 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
         if env_file or as_json:
             raise typer.BadParameter(f"write --env-file and --json behind `{context.invoked_subcommand}`")
         return
-    from consumer.admin.checks import Verdict
-    from consumer.admin.doctor import examine
+    from consumer.admin.checks import CheckStatus
+    from consumer.admin.doctor import run_checks
 
-    findings = asyncio.run(examine(settings_from(env_file)))
+    findings = asyncio.run(run_checks(settings_from(env_file)))
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
-        colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+        colours = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.FAILURE: "red"}
         for finding in findings:
             line = f"{finding.verdict:8} {finding.subject:12} {finding.message}"
             console.print(line, style=colours[finding.verdict], markup=False, soft_wrap=True)
-    raise typer.Exit(any(finding.verdict is Verdict.FAILURE for finding in findings))
+    raise typer.Exit(any(finding.verdict is CheckStatus.FAILURE for finding in findings))
 
 
 @commands.command("weights")
@@ -55,7 +55,7 @@ def doctor_weights(
     model: Annotated[
         Path | None, typer.Option(help="Folder of the Z-Image pipeline; else LEADART_ENGINE__MODEL.")
     ] = None,
-    as_: Annotated[As, typer.Option("--as", help="What it is to be loaded as.")] = As.BASE,
+    as_: Annotated[WeightsKind, typer.Option("--as", help="What it is to be loaded as.")] = WeightsKind.BASE,
     overlay: Annotated[bool, typer.Option("--overlay", help="Accept a checkpoint that is partial on purpose.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
@@ -84,7 +84,7 @@ def doctor_weights(
     raise typer.Exit(not report.accepted)
 
 
-def _examine(file: Path, model: Path, as_: As, settings: EngineSettings) -> tuple[Report, str]:
+def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings) -> tuple[Report, str]:
     """Return the report and the file's SHA-256. Raises Fatal and OSError for what cannot be compared at all."""
     from consumer.engine.weights.adapter_gate import examine_adapter
     from consumer.engine.weights.gate import examine_base
@@ -92,7 +92,7 @@ def _examine(file: Path, model: Path, as_: As, settings: EngineSettings) -> tupl
     from consumer.engine.weights.source import check_base, model_shapes, open_source
 
     shapes, source = model_shapes(model), open_source(file)
-    if as_ is As.LORA:
+    if as_ is WeightsKind.LORA:
         sha256, report = demanded_sha256(file, None), examine_adapter(source, shapes, payload=True)
     else:
         sha256 = demanded_sha256(file, settings.weights_sha256)

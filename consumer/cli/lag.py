@@ -14,7 +14,7 @@ from consumer.cli.shared import AsJson, EnvFile, console, lay_out, settings_from
 from consumer.delivery.ports import BusError
 
 if TYPE_CHECKING:
-    from consumer.cli.lag_view import View
+    from consumer.cli.lag_view import LagView
     from consumer.lag.history import History
     from consumer.lag.reader import LagReader
     from consumer.settings import Settings
@@ -58,11 +58,11 @@ async def _look(settings: Settings, output: _Json | _Tables, every: float | None
                 await asyncio.sleep(every)
 
 
-async def _read(reader: LagReader, history: History) -> View:
-    from consumer.cli.lag_view import View
+async def _read(reader: LagReader, history: History) -> LagView:
+    from consumer.cli.lag_view import LagView
 
     look = await reader.read()
-    return View(look, history.judge(look))
+    return LagView(look, history.judge(look))
 
 
 class _Json:
@@ -73,7 +73,7 @@ class _Json:
         self._devices = devices
         self.live = nullcontext()
 
-    def show(self, view: View) -> None:
+    def show(self, view: LagView) -> None:
         print(json.dumps(view.as_json(self._settings, self._devices)), flush=True)
 
     def miss(self, why: str) -> None:
@@ -88,13 +88,13 @@ class _Tables:
         self._devices = devices
         self._whole = whole
         self._screen = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._last: View | None = None
+        self._last: LagView | None = None
 
     @property
     def live(self) -> Live | nullcontext[None]:
         return self._screen or nullcontext()
 
-    def show(self, view: View, why: str = "") -> None:
+    def show(self, view: LagView, why: str = "") -> None:
         self._last = view
         shown = view.as_tables(self._settings, self._devices, whole=self._whole, why=why)
         if self._screen is not None and self._screen.is_started:

@@ -33,7 +33,7 @@ _SPANS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class LagView:
     """What one look found and what it means, to be shown."""
 
     look: Look

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumer.admin.dead_letters.action import Settler
-from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, State, mark, read, redriven
+from consumer.admin.dead_letters.action import ActionRunner
+from consumer.admin.dead_letters.dead_letter import Coordinates, DeadLetterRecord, DeadLetterState, mark, read, redriven
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
-from consumer.admin.dead_letters.topic import DeadLetterTopic, open_shelf
+from consumer.admin.dead_letters.topic import DeadLetterTopic, open_dead_letter_topic
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.delivery.retry import RetryState
 from consumer.errors import Fatal, Rejected
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from consumer.admin.dead_letters.action import Report
-    from consumer.admin.dead_letters.topic import States
+    from consumer.admin.dead_letters.action import DeadLetterReport
+    from consumer.admin.dead_letters.topic import DeadLetterStates
     from consumer.dev.embedded.kafka import KafkaServer
     from consumer.dev.embedded.s3 import S3Server
 
@@ -101,9 +101,9 @@ def articles(numbers: Sequence[int]) -> list[str]:
     return sorted(f"a-{number}" for number in numbers)
 
 
-async def letters(site: Site) -> list[DeadLetter]:
+async def letters(site: Site) -> list[DeadLetterRecord]:
     entries = [read(record) for record in await records(site, names.DEAD_LETTER)]
-    return [entry for entry in entries if isinstance(entry, DeadLetter)]
+    return [entry for entry in entries if isinstance(entry, DeadLetterRecord)]
 
 
 def told(site: Site, *arguments: str, status: int = 0) -> Any:
@@ -120,7 +120,7 @@ async def redrive_under_way(site: Site) -> AsyncIterator[KafkaEpoch]:
         await epoch.begin()
         now = datetime.now(UTC)
         for letter in await letters(site):
-            note = mark(letter, site.topic(names.DEAD_LETTER), State.REDRIVEN, now)
+            note = mark(letter, site.topic(names.DEAD_LETTER), DeadLetterState.REDRIVEN, now)
             await epoch.write([redriven(letter, letter.original, now), note])
         yield epoch
 
@@ -228,7 +228,7 @@ async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeyp
             await earlier.commit()
         read_states, commits = DeadLetterTopic.states, [worker.commit]
 
-        async def states(self: DeadLetterTopic, partition: int, span: range) -> States:
+        async def states(self: DeadLetterTopic, partition: int, span: range) -> DeadLetterStates:
             """Let the worker commit only now that it is settled how far to read."""
             for commit in commits[:]:
                 commits.remove(commit)
@@ -242,11 +242,11 @@ async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeyp
     assert await keys(site) == articles([0, 2])
 
 
-async def redrive(site: Site) -> Report:
+async def redrive(site: Site) -> DeadLetterReport:
     """Redrive all letters in this process."""
-    async with open_shelf(site.settings) as shelf:
-        action = await Redrive.prepare(site.settings, shelf)
-        return await Settler(site.settings, shelf, Selection(), action, lambda _: None).run(execute=True)
+    async with open_dead_letter_topic(site.settings) as topic:
+        action = await Redrive.prepare(site.settings, topic)
+        return await ActionRunner(site.settings, topic, Selection(), action, lambda _: None).run(execute=True)
 
 
 async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: 
     await put(site, [dead(site, request(site, number)) for number in (0, 2)])
     read_states, others = DeadLetterTopic.states, [("redrive", "--execute")]
 
-    async def states(self: DeadLetterTopic, partition: int, span: range) -> States:
+    async def states(self: DeadLetterTopic, partition: int, span: range) -> DeadLetterStates:
         found = await read_states(self, partition, span)
         for other in others[:]:
             others.remove(other)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.admin.replay.letter import FIRST_FORCED, origin, replayed, without_block
+from consumer.admin.replay.replayed_record import FIRST_FORCED, origin, replayed, without_block
 from consumer.delivery.ports import OutgoingRecord
 from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.producer import open_epoch

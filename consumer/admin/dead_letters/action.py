@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, mark
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, mark
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch
@@ -22,7 +22,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.dead_letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
     from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.kafka.producer import KafkaEpoch
@@ -33,22 +33,22 @@ BATCH_BYTES: Final = 8_000_000
 REFUSALS_TOLD: Final = 20
 
 
-class Impossible(Exception):
+class ActionRefused(Exception):
     """An action cannot be done to a letter; says why."""
 
 
-class Action(Protocol):
+class DeadLetterAction(Protocol):
     """What is to be done to letters."""
 
-    state: State
+    state: DeadLetterState
     """How they are marked."""
 
-    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
-        """Return what to write besides the mark. Raises `Impossible`."""
+    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
+        """Return what to write besides the mark. Raises `ActionRefused`."""
 
 
 @dataclass(slots=True)
-class Report:
+class DeadLetterReport:
     """What was done, or would be: `letters` acted on, by `reasons`; `already` marked before, of those named one by one.
 
     `refused` could not be acted on; `refusals` tells the first of them: coordinates and why. `deleted` letters went
@@ -73,11 +73,11 @@ class Report:
 class Batch:
     """Letters acted on in one transaction, and what that writes."""
 
-    letters: list[DeadLetter] = field(default_factory=list)
+    letters: list[DeadLetterRecord] = field(default_factory=list)
     writes: list[OutgoingRecord] = field(default_factory=list)
     size: int = 0
 
-    def add(self, letter: DeadLetter, writes: Sequence[OutgoingRecord]) -> None:
+    def add(self, letter: DeadLetterRecord, writes: Sequence[OutgoingRecord]) -> None:
         """Put one more letter into the transaction."""
         self.letters.append(letter)
         self.writes += writes
@@ -89,28 +89,28 @@ class Batch:
         return len(self.letters) >= BATCH_LETTERS or self.size >= BATCH_BYTES
 
 
-class Settler:
+class ActionRunner:
     """Does one action to the letters of a selection, or says what it would do; `watch` hears the share that is done."""
 
     def __init__(
         self,
         settings: Settings,
-        shelf: DeadLetterTopic,
+        topic: DeadLetterTopic,
         selection: Selection,
-        action: Action,
+        action: DeadLetterAction,
         watch: Callable[[float], None],
     ) -> None:
         self._settings = settings
-        self._shelf = shelf
+        self._topic = topic
         self._selection = selection
         self._action = action
         self._watch = watch
         self._seen: set[Coordinates] = set()
-        self.report = Report()
+        self.report = DeadLetterReport()
 
-    async def run(self, *, execute: bool) -> Report:
+    async def run(self, *, execute: bool) -> DeadLetterReport:
         """Go through the partitions. Raises `Fatal` or `BusError`; `report` then holds what was done for certain."""
-        partitions = list(self._selection.partitions(self._shelf.partitions))
+        partitions = list(self._selection.partitions(self._topic.partitions))
         for done, partition in enumerate(partitions):
             await self._partition(partition, partial(self._told, done, len(partitions)), execute=execute)
         for at in sorted(self._selection.coordinates - self._seen):
@@ -121,14 +121,14 @@ class Settler:
         self._watch((done + share) / partitions)
 
     async def _partition(self, partition: int, watch: Callable[[float], None], *, execute: bool) -> None:
-        if not await self._shelf.span(partition, whole=True):
+        if not await self._topic.span(partition, whole=True):
             return
         if not execute:
-            await self._go_through(partition, await self._shelf.span(partition), None, watch)
+            await self._go_through(partition, await self._topic.span(partition), None, watch)
             return
         # Marks of an earlier run are only all there once its producer is fenced and its transaction settled.
         async with open_epoch(self._settings.kafka, f"dead-letters.{partition}", partition) as epoch:
-            await self._go_through(partition, await self._shelf.span(partition, whole=True), epoch, watch)
+            await self._go_through(partition, await self._topic.span(partition, whole=True), epoch, watch)
 
     async def _go_through(
         self, partition: int, span: range, epoch: KafkaEpoch | None, watch: Callable[[float], None]
@@ -138,10 +138,10 @@ class Settler:
             watch((letter.at.offset - span.start) / len(span))
             try:
                 writes = await self._action.letters(letter)
-            except Impossible as impossible:
+            except ActionRefused as impossible:
                 self.report.refuse(letter.at, str(impossible))
                 continue
-            note = mark(letter, self._shelf.topic, self._action.state, datetime.now(UTC))
+            note = mark(letter, self._topic.name, self._action.state, datetime.now(UTC))
             batch.add(letter, [*writes, note])
             if batch.full:
                 await self._finish(epoch, batch)
@@ -149,17 +149,17 @@ class Settler:
         await self._finish(epoch, batch)
         watch(1.0)
 
-    async def _open(self, partition: int, span: range) -> AsyncIterator[DeadLetter]:
+    async def _open(self, partition: int, span: range) -> AsyncIterator[DeadLetterRecord]:
         """Yield the selected letters that nothing was done about."""
-        states = await self._shelf.states(partition, span)
-        async for entry in self._shelf.entries(partition, span):
-            if isinstance(entry, Stranger) and entry.at in self._selection.coordinates:
+        states = await self._topic.states(partition, span)
+        async for entry in self._topic.entries(partition, span):
+            if isinstance(entry, ForeignRecord) and entry.at in self._selection.coordinates:
                 self._seen.add(entry.at)
                 self.report.refuse(entry.at, "it was not written by leadart")
-            if not isinstance(entry, DeadLetter) or not self._selection.takes(entry):
+            if not isinstance(entry, DeadLetterRecord) or not self._selection.takes(entry):
                 continue
             self._seen.add(entry.at)
-            if states[entry.at.offset] is State.OPEN:
+            if states[entry.at.offset] is DeadLetterState.OPEN:
                 yield entry
             elif self._selection.coordinates:
                 self.report.already += 1

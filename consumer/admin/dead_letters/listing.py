@@ -7,17 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumer.admin.dead_letters.letter import DeadLetter, State, Stranger, iso_ms
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, iso_ms
 from consumer.admin.dead_letters.selection import article_of
 
 if TYPE_CHECKING:
-    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.dead_letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
     from consumer.admin.dead_letters.topic import DeadLetterTopic
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DeadLetterRow:
     """A letter in short. `at` and `origin` are written PARTITION:OFFSET, `kept` in ISO 8601; text is as it came."""
 
     at: str
@@ -36,26 +36,26 @@ class Row:
 class Listing:
     """The newest matching letters, oldest first; how many match, by reason; how many records are not leadart's."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[DeadLetterRow] = field(default_factory=list)
     matching: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
 
 
-async def browse(shelf: DeadLetterTopic, selection: Selection, limit: int, *, everything: bool = False) -> Listing:
+async def browse(topic: DeadLetterTopic, selection: Selection, limit: int, *, everything: bool = False) -> Listing:
     """Read all letters and keep the `limit` newest that match; those acted on only with `everything`."""
     listing = Listing()
-    newest: list[tuple[int, Coordinates, Row]] = []
-    for partition in selection.partitions(shelf.partitions):
-        span = await shelf.span(partition)
-        states = await shelf.states(partition, span)
-        async for entry in shelf.entries(partition, span):
-            if isinstance(entry, Stranger):
+    newest: list[tuple[int, Coordinates, DeadLetterRow]] = []
+    for partition in selection.partitions(topic.partitions):
+        span = await topic.span(partition)
+        states = await topic.states(partition, span)
+        async for entry in topic.entries(partition, span):
+            if isinstance(entry, ForeignRecord):
                 listing.strangers += 1
-            if not isinstance(entry, DeadLetter) or not selection.takes(entry):
+            if not isinstance(entry, DeadLetterRecord) or not selection.takes(entry):
                 continue
             state = states[entry.at.offset]
-            if everything or state is State.OPEN:
+            if everything or state is DeadLetterState.OPEN:
                 listing.matching += 1
                 listing.reasons[entry.reason] += 1
                 keep = heapq.heappush if len(newest) < limit else heapq.heappushpop
@@ -64,10 +64,10 @@ async def browse(shelf: DeadLetterTopic, selection: Selection, limit: int, *, ev
     return listing
 
 
-def row(letter: DeadLetter, state: State) -> Row:
+def row(letter: DeadLetterRecord, state: DeadLetterState) -> DeadLetterRow:
     """Return a letter in short."""
     origin, told = letter.original, letter.told
-    return Row(
+    return DeadLetterRow(
         at=str(letter.at),
         kept=iso_ms(letter.kept_ms),
         state=state.value,

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from consumer.admin.dead_letters.letter import DeadLetter, Mark, State
+from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState
 from consumer.kafka.client import answered_within
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 class Purge:
     """The action: the mark is all."""
 
-    state = State.PURGED
+    state = DeadLetterState.PURGED
 
-    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
+    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
         """Return nothing to write besides the mark."""
         del letter
         return ()
 
 
-async def delete_done(settings: Settings, shelf: DeadLetterTopic, *, execute: bool) -> int:
+async def delete_done(settings: Settings, topic: DeadLetterTopic, *, execute: bool) -> int:
     """Delete each partition's records below its first letter that is still open; return how many letters went.
 
     Without `execute` they are only counted. Kafka deletes from the start of a partition only: what is done behind an
@@ -38,32 +38,32 @@ async def delete_done(settings: Settings, shelf: DeadLetterTopic, *, execute: bo
     right to delete is missing.
     """
     deleted = 0
-    for partition in range(shelf.partitions):
-        before, letters = await _done(shelf, partition)
+    for partition in range(topic.partitions):
+        before, letters = await _done(topic, partition)
         if letters and execute:
-            tp = TopicPartition(shelf.topic, partition)
+            tp = TopicPartition(topic.name, partition)
             async with answered_within(settings.kafka.request_timeout_seconds):
-                await _delete(shelf, tp, before)
+                await _delete(topic, tp, before)
         deleted += letters
     return deleted
 
 
-async def _delete(shelf: DeadLetterTopic, tp: TopicPartition, before: int) -> None:
+async def _delete(topic: DeadLetterTopic, tp: TopicPartition, before: int) -> None:
     try:
-        await shelf.admin.delete_records({tp: RecordsToDelete(before)})
+        await topic.admin.delete_records({tp: RecordsToDelete(before)})
     except TopicAuthorizationFailedError as error:
-        raise TopicAuthorizationFailedError(shelf.topic) from error  # aiokafka does not say which
+        raise TopicAuthorizationFailedError(topic.name) from error  # aiokafka does not say which
 
 
-async def _done(shelf: DeadLetterTopic, partition: int) -> tuple[int, int]:
+async def _done(topic: DeadLetterTopic, partition: int) -> tuple[int, int]:
     """Return the offset up to which nothing is open, and how many letters lie below it."""
-    span = await shelf.span(partition)
-    states = await shelf.states(partition, span)
+    span = await topic.span(partition)
+    states = await topic.states(partition, span)
     letters = 0
-    async for entry in shelf.entries(partition, span):
-        if isinstance(entry, Mark):
+    async for entry in topic.entries(partition, span):
+        if isinstance(entry, ActionMark):
             continue
-        if not isinstance(entry, DeadLetter) or states[entry.at.offset] is State.OPEN:
+        if not isinstance(entry, DeadLetterRecord) or states[entry.at.offset] is DeadLetterState.OPEN:
             return entry.at.offset, letters
         letters += 1
     return span.stop, letters

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from consumer.admin.dead_letters.action import Impossible
-from consumer.admin.dead_letters.letter import State, redriven
+from consumer.admin.dead_letters.action import ActionRefused
+from consumer.admin.dead_letters.dead_letter import DeadLetterState, redriven
 from consumer.delivery.ports import MAX_RECORD_BYTES
 from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.admin.dead_letters.letter import DeadLetter
+    from consumer.admin.dead_letters.dead_letter import DeadLetterRecord
     from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class LaneLimits:
     """What a lane takes."""
 
     partitions: int
@@ -32,42 +32,42 @@ class Lane:
 class Redrive:
     """The action. Writes to the worker's own lanes and nowhere else, whatever a letter says of its origin."""
 
-    state = State.REDRIVEN
+    state = DeadLetterState.REDRIVEN
 
-    def __init__(self, shelf: DeadLetterTopic, lanes: Mapping[str, Lane]) -> None:
-        self._shelf = shelf
+    def __init__(self, topic: DeadLetterTopic, lanes: Mapping[str, LaneLimits]) -> None:
+        self._topic = topic
         self._lanes = lanes
 
     @classmethod
-    async def prepare(cls, settings: Settings, shelf: DeadLetterTopic) -> Redrive:
+    async def prepare(cls, settings: Settings, topic: DeadLetterTopic) -> Redrive:
         """Look at the lanes. Raises `BusError`."""
         topics = lane_topics(settings)
-        counts = await partition_counts(shelf.admin, topics, settings.kafka.request_timeout_seconds)
-        configs = await topic_configs(shelf.admin, settings, list(counts))
+        counts = await partition_counts(topic.admin, topics, settings.kafka.request_timeout_seconds)
+        configs = await topic_configs(topic.admin, settings, list(counts))
         limits = {topic: int(config.get("max.message.bytes") or MAX_RECORD_BYTES) for topic, config in configs.items()}
-        return cls(shelf, {topic: Lane(count, limits[topic]) for topic, count in counts.items()})
+        return cls(topic, {topic: LaneLimits(count, limits[topic]) for topic, count in counts.items()})
 
-    async def letters(self, letter: DeadLetter) -> Sequence[OutgoingRecord]:
-        """Return the record for the lane. Raises `Impossible`."""
+    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
+        """Return the record for the lane. Raises `ActionRefused`."""
         again = redriven(letter, await self.original(letter), datetime.now(UTC))
         limit = min(self._lanes[again.topic].max_bytes, MAX_RECORD_BYTES)
         if again.size > limit:
-            raise Impossible(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
+            raise ActionRefused(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
         if again.key is None and again.value is None:
-            raise Impossible("it has neither key nor value: Kafka clients do not write such records")
+            raise ActionRefused("it has neither key nor value: Kafka clients do not write such records")
         return [again]
 
-    async def original(self, letter: DeadLetter) -> Record:
-        """Return what the publisher wrote, read again from its lane where it was not kept. Raises `Impossible`."""
+    async def original(self, letter: DeadLetterRecord) -> Record:
+        """Return what the publisher wrote, read again from its lane where it was not kept. Raises `ActionRefused`."""
         origin = letter.original
         lane = self._lanes.get(origin.topic)
         if lane is None:
-            raise Impossible(f"it came from {origin.topic[:249]!a}, which is not a lane of this worker")
+            raise ActionRefused(f"it came from {origin.topic[:249]!a}, which is not a lane of this worker")
         if not 0 <= origin.partition < lane.partitions:
-            raise Impossible(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
-        found = await self._shelf.original(letter)
+            raise ActionRefused(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
+        found = await self._topic.original(letter)
         if found is None:
-            raise Impossible(
+            raise ActionRefused(
                 f"only its key was kept, and the original is gone from {origin.topic}:{origin.partition} offset "
                 f"{origin.offset}"
             )

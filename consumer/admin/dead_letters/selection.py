@@ -12,7 +12,7 @@ from schemas.salvage import salvage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.admin.dead_letters.letter import Coordinates, DeadLetter
+    from consumer.admin.dead_letters.dead_letter import Coordinates, DeadLetterRecord
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
@@ -44,7 +44,7 @@ class Selection:
             return range(count)
         return sorted({at.partition for at in self.coordinates if at.partition < count})
 
-    def takes(self, letter: DeadLetter) -> bool:
+    def takes(self, letter: DeadLetterRecord) -> bool:
         """Tell whether a letter is meant."""
         return (
             (not self.coordinates or letter.at in self.coordinates)
@@ -56,7 +56,7 @@ class Selection:
         )
 
 
-def article_of(letter: DeadLetter) -> str | None:
+def article_of(letter: DeadLetterRecord) -> str | None:
     """Return the id of the article that a letter is about, as far as that can be read."""
     original = letter.original
     return salvage(original.key, original.headers, original.value).article_id

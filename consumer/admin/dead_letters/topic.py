@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from consumer.admin.dead_letters.letter import DeadLetter, Mark, State, Stranger, read
+from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState, ForeignRecord, read
 from consumer.errors import Fatal
 from consumer.kafka.client import open_admin
 from consumer.kafka.log_reader import open_log_reader
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from consumer.kafka.log_reader import LogReader
     from consumer.settings import Settings
 
-_STATES = (State.OPEN, State.REDRIVEN, State.PURGED)
+_STATES = (DeadLetterState.OPEN, DeadLetterState.REDRIVEN, DeadLetterState.PURGED)
 
 
-class States:
+class DeadLetterStates:
     """What was done about each letter of a span of offsets: a byte each, so a million letters take a megabyte."""
 
     def __init__(self, span: range) -> None:
         self._span = span
         self._codes = bytearray(len(span))
 
-    def note(self, mark: Mark) -> None:
+    def note(self, mark: ActionMark) -> None:
         """Take note of a mark; one whose letter is gone does not matter any more."""
         if mark.of in self._span:
             self._codes[mark.of - self._span.start] = _STATES.index(mark.state)
 
-    def __getitem__(self, offset: int) -> State:
+    def __getitem__(self, offset: int) -> DeadLetterState:
         return _STATES[self._codes[offset - self._span.start]]
 
 
@@ -53,7 +53,7 @@ class DeadLetterTopic:
         readers: tuple[LogReader, LogReader],
         partitions: int,
     ) -> None:
-        self.topic = settings.topics.named(DEAD_LETTER)
+        self.name = settings.topics.named(DEAD_LETTER)
         self.partitions = partitions
         self.admin = admin
         self._committed, self._everything = readers
@@ -65,22 +65,24 @@ class DeadLetterTopic:
         behind a transaction that a worker has open, so whoever rests a decision on their absence needs the whole.
         """
         reader = self._everything if whole else self._committed
-        return await reader.span(TopicPartition(self.topic, partition))
+        return await reader.span(TopicPartition(self.name, partition))
 
-    async def states(self, partition: int, span: range) -> States:
+    async def states(self, partition: int, span: range) -> DeadLetterStates:
         """Read what was done about the letters of a span."""
-        states = States(span)
+        states = DeadLetterStates(span)
         async for entry in self.entries(partition, span):
-            if isinstance(entry, Mark):
+            if isinstance(entry, ActionMark):
                 states.note(entry)
         return states
 
-    async def entries(self, partition: int, span: range) -> AsyncIterator[DeadLetter | Mark | Stranger]:
+    async def entries(
+        self, partition: int, span: range
+    ) -> AsyncIterator[DeadLetterRecord | ActionMark | ForeignRecord]:
         """Read the records of a span."""
-        async for record in self._committed.records(TopicPartition(self.topic, partition), span):
+        async for record in self._committed.records(TopicPartition(self.name, partition), span):
             yield read(record)
 
-    async def original(self, letter: DeadLetter) -> Record | None:
+    async def original(self, letter: DeadLetterRecord) -> Record | None:
         """Return what a publisher wrote: as kept, else from the lane it was first read from, if it is still there."""
         sought = letter.original
         if not letter.omitted:
@@ -96,7 +98,7 @@ class DeadLetterTopic:
 
 
 @asynccontextmanager
-async def open_shelf(settings: Settings) -> AsyncIterator[DeadLetterTopic]:
+async def open_dead_letter_topic(settings: Settings) -> AsyncIterator[DeadLetterTopic]:
     """Open the connections. Raises `BusError` when no broker answers, `Fatal` when there is no dead-letter topic."""
     topic = settings.topics.named(DEAD_LETTER)
     async with AsyncExitStack() as stack:

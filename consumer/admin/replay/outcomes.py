@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
-from consumer.admin.replay.newest import Slot
+from consumer.delivery.heads import Slot
 from schemas import names
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.kafka.log_reader import LogReader
 
 
-class States:
+class SlotOutcomes:
     """The state of each slot: its outcome with the highest revision, of equal ones the last. Pure."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ async def failed_slots(
     reader: LogReader, topic: str, partitions: int, watch: Callable[[float], None]
 ) -> Mapping[Slot, int]:
     """Read the outcome topic, which has so many partitions, to its end. Raises `BusError` and `Fatal`."""
-    states = States()
+    states = SlotOutcomes()
     for partition in range(partitions):
         tp = TopicPartition(topic, partition)
         span = await reader.span(tp)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.admin.replay.made import Made
-    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.reuse import ReuseEstimate
+    from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.source import Survey
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CostEstimate:
     """What painting costs: seconds for a picture, over how many outcomes that was measured (None: it was told).
 
     `devices` paint side by side; `rate`, in records a second, holds the replay back.
@@ -36,17 +36,17 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """A replay that is not begun. `made` is what the store has, or `unknown` says why it was not asked.
 
     `waiting`: records that the group has not finished in the lane yet, before those of this replay.
     """
 
-    order: Order
+    order: ReplaySpec
     lane: str
     survey: Survey
-    cost: Cost
-    made: Made | None = None
+    cost: CostEstimate
+    made: ReuseEstimate | None = None
     unknown: str | None = None
     waiting: int | None = None
 

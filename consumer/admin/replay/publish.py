@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka import TopicPartition
 
-from consumer.admin.replay.letter import Origin, forced, origin, replayed
+from consumer.admin.replay.replayed_record import ReplayOrigin, forced, origin, replayed
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch
@@ -23,9 +23,9 @@ from schemas.names import BACKFILL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from consumer.admin.replay.pace import Pace
-    from consumer.admin.replay.selection import Order
-    from consumer.admin.replay.source import Original, Source
+    from consumer.admin.replay.selection import ReplaySpec
+    from consumer.admin.replay.source import OriginalRequest, SourceLane
+    from consumer.admin.replay.throttle import Throttle
     from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
     from consumer.kafka.log_reader import LogReader
@@ -37,7 +37,7 @@ REFUSALS_TOLD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class BackfillLane:
     """Where a replay goes: `committed` and `everything` read it; `max_bytes` is the largest record it takes."""
 
     committed: LogReader
@@ -46,7 +46,7 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Report:
+class ReplayReport:
     """What a run did: records `published`, `already` in the lane from before, `gone` from their source meanwhile.
 
     `refusals` tells those that the lane would not take: where they lie, and why.
@@ -59,11 +59,17 @@ class Report:
     refusals: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Publisher:
+class ReplayPublisher:
     """One run of a replay; `watch` hears how many records are done."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it works with
-        self, settings: Settings, order: Order, source: Source, lane: Lane, pace: Pace, watch: Callable[[int], None]
+        self,
+        settings: Settings,
+        order: ReplaySpec,
+        source: SourceLane,
+        lane: BackfillLane,
+        pace: Throttle,
+        watch: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._order = order
@@ -72,9 +78,9 @@ class Publisher:
         self._pace = pace
         self._watch = watch
         self._topic = settings.topics.named(BACKFILL)
-        self.report = Report()
+        self.report = ReplayReport()
 
-    async def run(self, offsets: Mapping[int, Sequence[int]]) -> Report:
+    async def run(self, offsets: Mapping[int, Sequence[int]]) -> ReplayReport:
         """Publish what is not in the lane. Raises `Fatal` or `BusError`; `report` holds what went through for certain.
 
         Cancelling is safe at any await: the next run reads what became of a transaction that was under way.
@@ -102,7 +108,7 @@ class Publisher:
         span, there = await self._lane.everything.span(tp), set()
         async for record in self._lane.committed.records(tp, span):
             found = origin(record.headers)
-            if found == Origin(self._order.id, self._order.extent.topic, partition, found.offset if found else 0):
+            if found == ReplayOrigin(self._order.id, self._order.extent.topic, partition, found.offset if found else 0):
                 there.add(found.offset)
         return there
 
@@ -128,12 +134,12 @@ class Publisher:
         self.report.gone += len(offsets) - seen
         self._watch(len(offsets))
 
-    def _letter(self, original: Original) -> OutgoingRecord:
+    def _letter(self, original: OriginalRequest) -> OutgoingRecord:
         """Return the record for the lane. Raises ValueError for one that the lane cannot take."""
         letter = replayed(original.record, original.theirs, self._topic, self._order.id)
         if self._order.force:
             record = original.record
-            at = Origin(self._order.id, record.topic, record.partition, record.offset)
+            at = ReplayOrigin(self._order.id, record.topic, record.partition, record.offset)
             letter = forced(letter, original.event, original.request, at)
         if letter.size > (most := self._lane.max_bytes):
             raise ValueError(f"with our headers it has {letter.size} bytes, and {self._topic} takes {most}")

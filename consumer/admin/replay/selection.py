@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from consumer.processing.styles import DEFAULT
 
 if TYPE_CHECKING:
-    from consumer.admin.replay.extent import Extent
+    from consumer.admin.replay.offset_range import OffsetRange
     from schemas import ImageRequested
 
 ID_CHARACTERS = 16
@@ -38,10 +38,10 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReplaySpec:
     """What an operator orders. `force` asks for new pictures; `name` tells it from an equal order of before."""
 
-    extent: Extent
+    extent: OffsetRange
     filters: Filters
     force: bool = False
     name: str = ""

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from consumer import failpoints
-from consumer.admin.replay.letter import new_variation
-from consumer.admin.replay.made import Look
 from consumer.admin.replay.outcomes import failed_slots
-from consumer.admin.replay.publish import Lane, Publisher
-from consumer.admin.replay.source import Source
+from consumer.admin.replay.publish import BackfillLane, ReplayPublisher
+from consumer.admin.replay.replayed_record import new_variation
+from consumer.admin.replay.reuse import ReuseLookup
+from consumer.admin.replay.source import SourceLane
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
 from consumer.kafka.client import open_admin
 from consumer.kafka.log_reader import open_log_reader
@@ -22,11 +22,11 @@ from schemas.names import BACKFILL, OUTCOME
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from consumer.admin.replay.made import Made
-    from consumer.admin.replay.pace import Pace
-    from consumer.admin.replay.publish import Report
-    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.publish import ReplayReport
+    from consumer.admin.replay.reuse import ReuseEstimate
+    from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.source import Survey
+    from consumer.admin.replay.throttle import Throttle
     from consumer.jobs import ModelIdentity
     from consumer.kafka.log_reader import LogReader
     from consumer.lag.reader import LagReader
@@ -42,14 +42,16 @@ if TYPE_CHECKING:
 class ReplaySession:
     """One replay's work place. `source` is the lane that it reads; every await is bounded in time."""
 
-    def __init__(self, settings: Settings, lane: Lane, source: Source, lags: LagReader, partitions: int) -> None:
+    def __init__(
+        self, settings: Settings, lane: BackfillLane, source: SourceLane, lags: LagReader, partitions: int
+    ) -> None:
         self.source = source
         self.lags = lags
         self._settings = settings
         self._lane = lane
         self._partitions = partitions
 
-    async def survey(self, order: Order, watch: Watch) -> Survey:
+    async def survey(self, order: ReplaySpec, watch: Watch) -> Survey:
         """Read the order's range, and the outcomes before that if it asks for what failed."""
         failed = None
         if order.filters.failed:
@@ -73,13 +75,13 @@ class ReplaySession:
 
     async def look(  # noqa: PLR0913, PLR0917 - what a recipe is made of
         self,
-        order: Order,
+        order: ReplaySpec,
         survey: Survey,
         store: Store,
         styles: Styles,
         what_paints: tuple[ModelIdentity, Mapping[str, str]],
         watch: Watch,
-    ) -> Made:
+    ) -> ReuseEstimate:
         """Tell which of the chosen requests are made already, as they would be published."""
 
         def vary(request: ImageRequested) -> ImageRequested:
@@ -90,15 +92,17 @@ class ReplaySession:
                 update={"generation": request.generation.model_copy(update={"variation": variation})}
             )
 
-        return await Look(self.source, store, styles, *what_paints, vary).run(survey.offsets, watch)
+        return await ReuseLookup(self.source, store, styles, *what_paints, vary).run(survey.offsets, watch)
 
-    async def publish(self, order: Order, survey: Survey, pace: Pace, watch: Callable[[int], None]) -> Report:
-        """Publish the chosen requests, each once. See `Publisher.run`."""
-        return await Publisher(self._settings, order, self.source, self._lane, pace, watch).run(survey.offsets)
+    async def publish(
+        self, order: ReplaySpec, survey: Survey, pace: Throttle, watch: Callable[[int], None]
+    ) -> ReplayReport:
+        """Publish the chosen requests, each once. See `ReplayPublisher.run`."""
+        return await ReplayPublisher(self._settings, order, self.source, self._lane, pace, watch).run(survey.offsets)
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, topic: str) -> AsyncIterator[ReplaySession]:
+async def open_replay_session(settings: Settings, topic: str) -> AsyncIterator[ReplaySession]:
     """Open the connections for a replay of the lane of that full name.
 
     Raises `BusError` when no broker answers, `Fatal` when topics are missing or their partition counts differ.
@@ -115,5 +119,5 @@ async def open_desk(settings: Settings, topic: str) -> AsyncIterator[ReplaySessi
         ]
         lags = await stack.enter_async_context(open_lag_reader(settings))
         max_bytes = min(int(config.get("max.message.bytes") or MAX_RECORD_BYTES), MAX_RECORD_BYTES)
-        source = Source(settings, reading[0], topic, partitions)
-        yield ReplaySession(settings, Lane(reading[1], reading[2], max_bytes), source, lags, partitions)
+        source = SourceLane(settings, reading[0], topic, partitions)
+        yield ReplaySession(settings, BackfillLane(reading[1], reading[2], max_bytes), source, lags, partitions)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka import TopicPartition
 
-from consumer.admin.replay.extent import Extent
-from consumer.admin.replay.newest import Candidate, Newest, Slot
+from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
+from consumer.admin.replay.offset_range import OffsetRange
+from consumer.delivery.heads import Slot
 from consumer.delivery.retry import RetryPolicy
 from schemas import ContractError
 from schemas.reader import parse_request
@@ -17,7 +18,7 @@ from schemas.reader import parse_request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from consumer.admin.replay.extent import Place
+    from consumer.admin.replay.offset_range import RangeEnd
     from consumer.admin.replay.selection import Filters
     from consumer.delivery.retry import Headers
     from consumer.jobs import Record
@@ -32,7 +33,7 @@ GAP: Final = 2_000
 
 
 @dataclass(slots=True)
-class Share:
+class PartitionSurvey:
     """One partition's part: offsets that could be read, records read, valid ones, newest of their slot, and chosen."""
 
     span: range
@@ -49,7 +50,7 @@ class Survey:
     `pictures` is how many the chosen ones ask for together.
     """
 
-    shares: dict[int, Share]
+    shares: dict[int, PartitionSurvey]
     offsets: Mapping[int, Sequence[int]] = field(default_factory=dict)
     pictures: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -68,7 +69,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class OriginalRequest:
     """A valid request as its publisher wrote it; `theirs` are its headers without those of a retry."""
 
     record: Record
@@ -77,7 +78,7 @@ class Original:
     request: ImageRequested
 
 
-class Source:
+class SourceLane:
     """Reads one lane, in no group."""
 
     def __init__(self, settings: Settings, reader: LogReader, topic: str, partitions: int) -> None:
@@ -86,7 +87,7 @@ class Source:
         self._retries = RetryPolicy(settings)
         self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
 
-    async def resolve(self, since: Place, until: Place | None) -> Extent:
+    async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:
         """Return the range as offsets. Without `until` it ends where the lane does now. Raises `BusError`."""
         named = [
             tp for tp in self._partitions if since.names(tp.partition) and (not until or until.names(tp.partition))
@@ -94,9 +95,9 @@ class Source:
         there = await self._reader.spans(named)
         starts = await self._ends(since, there)
         stops = await self._ends(until, there) if until else {tp: span.stop for tp, span in there.items()}
-        return Extent.of(self.topic, {tp.partition: range(starts[tp], stops[tp]) for tp in named})
+        return OffsetRange.of(self.topic, {tp.partition: range(starts[tp], stops[tp]) for tp in named})
 
-    async def _ends(self, place: Place, there: Mapping[TopicPartition, range]) -> dict[TopicPartition, int]:
+    async def _ends(self, place: RangeEnd, there: Mapping[TopicPartition, range]) -> dict[TopicPartition, int]:
         if place.moment is None:
             return {tp: place.told(tp.partition) or 0 for tp in there}
         if not there:
@@ -105,15 +106,17 @@ class Source:
         return {tp: span.stop if (at := found[tp]) is None else at for tp, span in there.items()}
 
     async def survey(
-        self, extent: Extent, filters: Filters, failed: Mapping[Slot, int] | None, watch: Callable[[float], None]
+        self, extent: OffsetRange, filters: Filters, failed: Mapping[Slot, int] | None, watch: Callable[[float], None]
     ) -> Survey:
         """Read the range. `failed` tells the revision of each slot whose last outcome was a failure, None: any will do.
 
         The newest request of a slot is found before the filters are asked: what has a newer one is never replayed.
         """
         there = await self._reader.spans([TopicPartition(self.topic, number) for number in extent.spans])
-        shares = {tp.partition: Share(_common(extent.spans[tp.partition], span)) for tp, span in there.items()}
-        survey, newest = Survey(shares), Newest()
+        shares = {
+            tp.partition: PartitionSurvey(_common(extent.spans[tp.partition], span)) for tp, span in there.items()
+        }
+        survey, newest = Survey(shares), NewestRequests()
         total, done = sum(len(share.span) for share in shares.values()), 0
         for partition, share in shares.items():
             async for record in self._reader.records(TopicPartition(self.topic, partition), share.span):
@@ -124,7 +127,12 @@ class Source:
         return _counted(survey, newest)
 
     def _consider(
-        self, record: Record, survey: Survey, newest: Newest, filters: Filters, failed: Mapping[Slot, int] | None
+        self,
+        record: Record,
+        survey: Survey,
+        newest: NewestRequests,
+        filters: Filters,
+        failed: Mapping[Slot, int] | None,
     ) -> None:
         try:
             request = self.original(record).request
@@ -135,14 +143,14 @@ class Source:
         slot, revision = Slot(request.article.id, request.output.slot), request.article.revision
         chosen = filters.take(request) and (failed is None or failed.get(slot) == revision)
         at = (record.timestamp_ms, record.partition, record.offset)
-        newest.offer(slot, Candidate(revision, *at, chosen, request.output.variants))
+        newest.offer(slot, SlotRequest(revision, *at, chosen, request.output.variants))
 
-    def original(self, record: Record) -> Original:
+    def original(self, record: Record) -> OriginalRequest:
         """Read a record. Raises `ContractError` for one that is no valid request."""
         theirs = self._retries.unwrap(record).original.headers
-        return Original(record, theirs, *parse_request(record.key, theirs, record.value))
+        return OriginalRequest(record, theirs, *parse_request(record.key, theirs, record.value))
 
-    async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[Original]:
+    async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
         """Read single records again, in the order of their offsets; those that are gone meanwhile are left out."""
         wanted = frozenset(offsets)
         for span in runs(offsets):
@@ -167,7 +175,7 @@ def _common(wanted: range, there: range) -> range:
     return range(start, max(start, min(wanted.stop, there.stop)))
 
 
-def _counted(survey: Survey, newest: Newest) -> Survey:
+def _counted(survey: Survey, newest: NewestRequests) -> Survey:
     for _slot, candidate in newest:
         survey.shares[candidate.partition].newest += 1
     chosen = newest.per_partition()

@@ -13,7 +13,7 @@ from consumer.cli.shared import complain
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.dead_letter import Coordinates
     from consumer.admin.dead_letters.selection import Selection
     from consumer.settings import Settings
 
@@ -54,7 +54,7 @@ def select(
 
 def coordinates(text: str) -> Coordinates:
     """Read PARTITION:OFFSET. Raises `typer.BadParameter`."""
-    from consumer.admin.dead_letters.letter import Coordinates
+    from consumer.admin.dead_letters.dead_letter import Coordinates
 
     try:
         return Coordinates.parse(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from consumer.cli.replay import options, telling
+from consumer.cli.replay import options, output
 from consumer.cli.shared import AsJson, EnvFile, complain, complaints, settings_from
 from consumer.errors import LeadartError
 from schemas import names
@@ -18,12 +18,12 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from consumer.admin.replay.made import Made
-    from consumer.admin.replay.pace import Pace
-    from consumer.admin.replay.plan import Cost
-    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.plan import CostEstimate
+    from consumer.admin.replay.reuse import ReuseEstimate
+    from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.session import ReplaySession
     from consumer.admin.replay.source import Survey
+    from consumer.admin.replay.throttle import Throttle
     from consumer.jobs import ModelIdentity
     from consumer.processing.styles import Styles
     from consumer.settings import Settings
@@ -62,60 +62,60 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Publish the newest request of each article and slot once more, into the backfill lane; workers may run."""
-    from consumer.admin.replay.pace import parse_rate
+    from consumer.admin.replay.throttle import parse_rate
 
     settings = settings_from(env_file)
     base = options.lane_base(lane, settings.topics)
     chosen = options.filters(section, style, article, article_file, failed=failed)
     ends = options.place(since), options.place(until) if until is not None else None
-    wanted = options.Wanted(*ends, base, chosen, force, name)
+    wanted = options.ReplayOptions(*ends, base, chosen, force, name)
     per_second = options.parsed(parse_rate, rate) if rate is not None else None
     given = options.as_given(rate, max_backlog_seconds, picture_seconds, devices, env_file)
     run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
     try:
         done = asyncio.run((_execute if execute else _plan)(settings, wanted, run))
     except KeyboardInterrupt:
-        telling.interrupted(run.resume)
+        output.interrupted(run.resume)
         raise typer.Exit(130) from None
     raise typer.Exit(0 if done else 1)
 
 
-async def _plan(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.admin.replay.plan import Plan
-    from consumer.admin.replay.session import open_desk
+async def _plan(settings: Settings, wanted: options.ReplayOptions, run: _Run) -> bool:
+    from consumer.admin.replay.plan import ReplayPlan
+    from consumer.admin.replay.session import open_replay_session
 
-    async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
-        order, survey = await _surveyed(desk, wanted, run)
-        made, unknown = await _looked(settings, desk, order, survey)
-        cost, waiting = await _cost(desk, run), await desk.waiting()
-    plan = Plan(order, settings.topics.named(names.BACKFILL), survey, cost, made, unknown, waiting)
-    telling.plan(plan, run.resume, as_json=run.as_json)
+    async with open_replay_session(settings, settings.topics.named(wanted.lane)) as session:
+        order, survey = await _surveyed(session, wanted, run)
+        made, unknown = await _looked(settings, session, order, survey)
+        cost, waiting = await _cost(session, run), await session.waiting()
+    plan = ReplayPlan(order, settings.topics.named(names.BACKFILL), survey, cost, made, unknown, waiting)
+    output.plan(plan, run.resume, as_json=run.as_json)
     return True
 
 
-async def _execute(settings: Settings, wanted: options.Wanted, run: _Run) -> bool:
-    from consumer.admin.replay.session import open_desk
+async def _execute(settings: Settings, wanted: options.ReplayOptions, run: _Run) -> bool:
+    from consumer.admin.replay.session import open_replay_session
 
-    async with open_desk(settings, settings.topics.named(wanted.lane)) as desk:
-        order, survey = await _surveyed(desk, wanted, run)
-        telling.begins(order, survey, run.resume, as_json=run.as_json)
-        pace = await _pace(settings, desk, survey, run)
+    async with open_replay_session(settings, settings.topics.named(wanted.lane)) as session:
+        order, survey = await _surveyed(session, wanted, run)
+        output.begins(order, survey, run.resume, as_json=run.as_json)
+        pace = await _pace(settings, session, survey, run)
         with _counting(survey.chosen) as watch:
-            report = await desk.publish(order, survey, pace, watch)
-    telling.done(order, report, as_json=run.as_json)
+            report = await session.publish(order, survey, pace, watch)
+    output.done(order, report, as_json=run.as_json)
     return not report.refused
 
 
-async def _surveyed(desk: ReplaySession, wanted: options.Wanted, run: _Run) -> tuple[Order, Survey]:
-    order = wanted.order(await desk.source.resolve(wanted.since, wanted.until))
+async def _surveyed(session: ReplaySession, wanted: options.ReplayOptions, run: _Run) -> tuple[ReplaySpec, Survey]:
+    order = wanted.order(await session.source.resolve(wanted.since, wanted.until))
     run.resume = options.resume_command(order, wanted.lane, run.given)
     with _share("reading") as watch:
-        return order, await desk.survey(order, watch)
+        return order, await session.survey(order, watch)
 
 
 async def _looked(
-    settings: Settings, desk: ReplaySession, order: Order, survey: Survey
-) -> tuple[Made | None, str | None]:
+    settings: Settings, session: ReplaySession, order: ReplaySpec, survey: Survey
+) -> tuple[ReuseEstimate | None, str | None]:
     """Ask the store what is made already; where recipes cannot be named here, or it is away, say why not."""
     from consumer.storage import S3Store
 
@@ -123,7 +123,7 @@ async def _looked(
         styles, what_paints = await asyncio.to_thread(_what_paints, settings)
         async with S3Store(settings.storage) as store:
             with _share("looking into the store") as watch:
-                return await desk.look(order, survey, store, styles, what_paints, watch), None
+                return await session.look(order, survey, store, styles, what_paints, watch), None
     except LeadartError as error:
         return None, error.message
 
@@ -137,21 +137,21 @@ def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mappi
     return styles, (model, adapters)
 
 
-async def _cost(desk: ReplaySession, run: _Run) -> Cost:
-    from consumer.admin.replay.plan import Cost
+async def _cost(session: ReplaySession, run: _Run) -> CostEstimate:
+    from consumer.admin.replay.plan import CostEstimate
 
     if run.picture_seconds is not None:
-        return Cost(run.picture_seconds, None, run.devices, run.rate)
-    measured = await desk.measured()
-    return Cost(measured.engine_seconds, measured.outcomes or None, run.devices, run.rate)
+        return CostEstimate(run.picture_seconds, None, run.devices, run.rate)
+    measured = await session.measured()
+    return CostEstimate(measured.engine_seconds, measured.outcomes or None, run.devices, run.rate)
 
 
-async def _pace(settings: Settings, desk: ReplaySession, survey: Survey, run: _Run) -> Pace:
-    from consumer.admin.replay.pace import Backlog, Pace
+async def _pace(settings: Settings, session: ReplaySession, survey: Survey, run: _Run) -> Throttle:
+    from consumer.admin.replay.throttle import BacklogLimit, Throttle
 
     if run.max_backlog_seconds is None or not survey.chosen:
-        return Pace(run.rate)
-    seconds = (await _cost(desk, run)).picture_seconds
+        return Throttle(run.rate)
+    seconds = (await _cost(session, run)).picture_seconds
     if seconds is None:
         complain(
             "No outcome of late tells how long a picture takes, so --max-backlog-seconds cannot be kept: add "
@@ -159,7 +159,7 @@ async def _pace(settings: Settings, desk: ReplaySession, survey: Survey, run: _R
         )
         raise typer.Exit(1)
     record_seconds = seconds * survey.pictures / survey.chosen / run.devices
-    return Pace(run.rate, Backlog(settings, desk.lags, record_seconds, run.max_backlog_seconds))
+    return Throttle(run.rate, BacklogLimit(settings, session.lags, record_seconds, run.max_backlog_seconds))
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.admin.replay.extent import Extent, Place
-    from consumer.admin.replay.selection import Filters, Order
+    from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
+    from consumer.admin.replay.selection import Filters, ReplaySpec
     from consumer.settings import TopicSettings
 
 _PLACE = "offsets (1200 for all partitions, or 0:1200,1:1180 for just these), a moment with its zone, or an age (36h)"
@@ -49,21 +49,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReplayOptions:
     """The request records that an operator means."""
 
-    since: Place
-    until: Place | None
+    since: RangeEnd
+    until: RangeEnd | None
     lane: str
     filters: Filters
     force: bool
     name: str
 
-    def order(self, extent: Extent) -> Order:
+    def order(self, extent: OffsetRange) -> ReplaySpec:
         """Return it with its range as offsets."""
-        from consumer.admin.replay.selection import Order
+        from consumer.admin.replay.selection import ReplaySpec
 
-        return Order(extent, self.filters, self.force, self.name)
+        return ReplaySpec(extent, self.filters, self.force, self.name)
 
 
 def parsed(parse: Callable[[str], T], text: str) -> T:
@@ -74,11 +74,11 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
         raise typer.BadParameter(str(error)) from error
 
 
-def place(text: str) -> Place:
+def place(text: str) -> RangeEnd:
     """Read one end of the range. Raises `typer.BadParameter`."""
-    from consumer.admin.replay.extent import Place
+    from consumer.admin.replay.offset_range import RangeEnd
 
-    return parsed(lambda told: Place.parse(told, datetime.now(UTC)), text)
+    return parsed(lambda told: RangeEnd.parse(told, datetime.now(UTC)), text)
 
 
 def filters(
@@ -129,7 +129,7 @@ def as_given(
     return [part for option, value in options.items() if value is not None for part in (option, f"{value}")]
 
 
-def resume_command(order: Order, base: str, given: Sequence[str]) -> str:
+def resume_command(order: ReplaySpec, base: str, given: Sequence[str]) -> str:
     """Return the command that goes on with exactly this replay at the `given` pace, whatever time it is then."""
     chosen = order.filters
     options = ["--from", order.extent.starts, "--to", order.extent.stops]

@@ -14,10 +14,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from consumer.admin.replay.extent import Place
-from consumer.admin.replay.pace import Pace
-from consumer.admin.replay.selection import Filters, Order
-from consumer.admin.replay.session import open_desk
+from consumer.admin.replay.offset_range import RangeEnd
+from consumer.admin.replay.selection import Filters, ReplaySpec
+from consumer.admin.replay.session import open_replay_session
+from consumer.admin.replay.throttle import Throttle
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.bench.watcher import watching
@@ -116,11 +116,11 @@ async def _round(settings: Settings, number: int, events: int, worker: Worker, t
 
 async def _publish(settings: Settings, number: int) -> None:
     """Replay the whole lane, under a name of its own, as `leadart replay --execute` does."""
-    async with open_desk(settings, settings.topics.named(names.REQUESTED)) as desk:
-        extent = await desk.source.resolve(Place(offset=0), None)
-        order = Order(extent, Filters(), name=f"round {number}")
+    async with open_replay_session(settings, settings.topics.named(names.REQUESTED)) as desk:
+        extent = await desk.source.resolve(RangeEnd(offset=0), None)
+        order = ReplaySpec(extent, Filters(), name=f"round {number}")
         survey = await desk.survey(order, lambda _share: None)
-        await desk.publish(order, survey, Pace(), lambda _records: None)
+        await desk.publish(order, survey, Throttle(), lambda _records: None)
 
 
 def _cpu_seconds(pid: int | None) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.admin.checks import Verdict
+from consumer.admin.checks import CheckStatus
 from consumer.admin.doctor import _styles
 from consumer.errors import Fatal
 from consumer.settings import Settings
@@ -32,4 +32,4 @@ async def test_the_adapters_of_the_styles_are_looked_for_in_their_folder(tmp_pat
 
     (folder / "print.house.safetensors").touch()
     (finding,) = await _styles(settings)
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is CheckStatus.OK

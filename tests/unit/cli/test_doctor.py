@@ -149,12 +149,12 @@ def test_names_do_not_move_the_cursor(model: Path, tmp_path: Path) -> None:
 
 def test_the_doctor_itself_still_examines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a subcommand it examines everything, with its own options."""
-    from consumer.admin.checks import Finding, Verdict  # noqa: PLC0415
+    from consumer.admin.checks import CheckResult, CheckStatus  # noqa: PLC0415
 
-    async def examine(_settings: object) -> list[Finding]:
-        return [Finding("engine", Verdict.FAILURE, "broken")]
+    async def run_checks(_settings: object) -> list[CheckResult]:
+        return [CheckResult("engine", CheckStatus.FAILURE, "broken")]
 
-    monkeypatch.setattr("consumer.admin.doctor.examine", examine)
+    monkeypatch.setattr("consumer.admin.doctor.run_checks", run_checks)
     done = CliRunner().invoke(app, ["doctor", "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout) == [{"subject": "engine", "verdict": "failure", "message": "broken"}]

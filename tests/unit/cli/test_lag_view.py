@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from consumer.cli.lag_view import SHOWN, View
+from consumer.cli.lag_view import SHOWN, LagView
 from consumer.kafka.topics import lane_topics
 from consumer.lag.backlog import NOTHING_PENDING, Pending
 from consumer.lag.history import History
@@ -34,9 +34,9 @@ def lag(base: str, shard: int, *, due: int = 0, not_due: int = 0, hidden: int = 
     return PartitionLag(*at, trouble, hidden, pending)
 
 
-def view(lags: Iterable[PartitionLag], members: int | None = 3, measured: Measured = MEASURED) -> View:
+def view(lags: Iterable[PartitionLag], members: int | None = 3, measured: Measured = MEASURED) -> LagView:
     look = Look(NOW, members, measured, tuple(lags))
-    return View(look, History(SETTINGS).judge(look))
+    return LagView(look, History(SETTINGS).judge(look))
 
 
 def whole_group(due: int = 0) -> list[PartitionLag]:
@@ -46,7 +46,7 @@ def whole_group(due: int = 0) -> list[PartitionLag]:
     return [first, *rest]
 
 
-def printed(shown: View, *, whole: bool = False, devices: int | None = None, why: str = "") -> list[str]:
+def printed(shown: LagView, *, whole: bool = False, devices: int | None = None, why: str = "") -> list[str]:
     out = Console(file=StringIO(), width=80)
     out.print(shown.as_tables(SETTINGS, devices, whole=whole, why=why))
     assert isinstance(out.file, StringIO)

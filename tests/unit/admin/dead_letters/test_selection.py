@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.dead_letters.letter import Coordinates, DeadLetter, Mark, State
+from consumer.admin.dead_letters.dead_letter import ActionMark, Coordinates, DeadLetterRecord, DeadLetterState
 from consumer.admin.dead_letters.selection import Selection, parse_moment
-from consumer.admin.dead_letters.topic import States
+from consumer.admin.dead_letters.topic import DeadLetterStates
 from consumer.jobs import Record
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 KEPT = NOW - timedelta(hours=1)
-LETTER = DeadLetter(
+LETTER = DeadLetterRecord(
     Coordinates(3, 7),
     int(KEPT.timestamp() * 1000),
     Record("article-image-requested", 3, 5, b"key", b'{"article": {"id": "a-1"}}', (), 1),
@@ -91,12 +91,15 @@ def test_any_other_moment_is_refused(text: str) -> None:
         parse_moment(text, NOW)
 
 
-@given(st.integers(0, 50), st.lists(st.tuples(st.integers(0, 99), st.sampled_from([State.REDRIVEN, State.PURGED]))))
-def test_states_are_those_of_the_last_marks(start: int, marks: list[tuple[int, State]]) -> None:
+@given(
+    st.integers(0, 50),
+    st.lists(st.tuples(st.integers(0, 99), st.sampled_from([DeadLetterState.REDRIVEN, DeadLetterState.PURGED]))),
+)
+def test_states_are_those_of_the_last_marks(start: int, marks: list[tuple[int, DeadLetterState]]) -> None:
     """Each offset of the span has the state of its last mark, else it is open; marks of others do no harm."""
     span = range(start, start + 40)
-    states = States(span)
+    states = DeadLetterStates(span)
     for of, state in marks:
-        states.note(Mark(of, state, ""))
+        states.note(ActionMark(of, state, ""))
 
-    assert [states[offset] for offset in span] == [dict(marks).get(offset, State.OPEN) for offset in span]
+    assert [states[offset] for offset in span] == [dict(marks).get(offset, DeadLetterState.OPEN) for offset in span]

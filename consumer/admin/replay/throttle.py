@@ -35,7 +35,7 @@ def parse_rate(text: str) -> float:
     return rate
 
 
-class Room(Protocol):
+class Capacity(Protocol):
     """Says how many more records the lane may take now."""
 
     async def room(self) -> int:
@@ -43,7 +43,7 @@ class Room(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class BacklogLimit:
     """The lane's backlog, bounded in seconds of painting.
 
     `record_seconds`: how long the devices together take for a record.
@@ -72,10 +72,10 @@ class Backlog:
         return max(0, max(1, most) - behind)
 
 
-class Pace:
+class Throttle:
     """Grants records. `rate` is records a second, None: as fast as Kafka takes them."""
 
-    def __init__(self, rate: float | None = None, backlog: Room | None = None) -> None:
+    def __init__(self, rate: float | None = None, backlog: Capacity | None = None) -> None:
         self._rate = rate
         self._backlog = backlog
         self._next = 0.0

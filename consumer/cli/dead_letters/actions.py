@@ -28,7 +28,7 @@ from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, sett
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from consumer.admin.dead_letters.action import Report
+    from consumer.admin.dead_letters.action import DeadLetterReport
     from consumer.admin.dead_letters.selection import Selection
     from consumer.settings import Settings
 
@@ -54,16 +54,16 @@ def redrive(
     _tell("redriven", report, execute=execute, as_json=as_json)
 
 
-async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -> Report:
-    from consumer.admin.dead_letters.action import Settler
+async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -> DeadLetterReport:
+    from consumer.admin.dead_letters.action import ActionRunner
     from consumer.admin.dead_letters.redrive import Redrive
-    from consumer.admin.dead_letters.topic import open_shelf
+    from consumer.admin.dead_letters.topic import open_dead_letter_topic
 
     failpoints.use(settings.worker.failpoints)
-    async with open_shelf(settings) as shelf:
-        action = await Redrive.prepare(settings, shelf)
+    async with open_dead_letter_topic(settings) as topic:
+        action = await Redrive.prepare(settings, topic)
         with _progress("redriving" if execute else "reading") as watch:
-            return await Settler(settings, shelf, selection, action, watch).run(execute=execute)
+            return await ActionRunner(settings, topic, selection, action, watch).run(execute=execute)
 
 
 def purge(
@@ -88,19 +88,19 @@ def purge(
     _tell("purged", report, execute=execute, as_json=as_json)
 
 
-async def _purge(settings: Settings, selection: Selection, *, mark: bool, execute: bool) -> Report:
-    from consumer.admin.dead_letters.action import Report, Settler
+async def _purge(settings: Settings, selection: Selection, *, mark: bool, execute: bool) -> DeadLetterReport:
+    from consumer.admin.dead_letters.action import ActionRunner, DeadLetterReport
     from consumer.admin.dead_letters.purge import Purge, delete_done
-    from consumer.admin.dead_letters.topic import open_shelf
+    from consumer.admin.dead_letters.topic import open_dead_letter_topic
 
     failpoints.use(settings.worker.failpoints)
-    report = Report()
-    async with open_shelf(settings) as shelf:
+    report = DeadLetterReport()
+    async with open_dead_letter_topic(settings) as topic:
         if mark:
             with _progress("purging" if execute else "reading") as watch:
-                report = await Settler(settings, shelf, selection, Purge(), watch).run(execute=execute)
+                report = await ActionRunner(settings, topic, selection, Purge(), watch).run(execute=execute)
         if execute or not mark:
-            report.deleted = await delete_done(settings, shelf, execute=execute)
+            report.deleted = await delete_done(settings, topic, execute=execute)
     return report
 
 
@@ -112,7 +112,7 @@ def _progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
-def _run(work: Coroutine[Any, Any, Report]) -> Report:
+def _run(work: Coroutine[Any, Any, DeadLetterReport]) -> DeadLetterReport:
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
@@ -120,7 +120,7 @@ def _run(work: Coroutine[Any, Any, Report]) -> Report:
         raise typer.Exit(130) from None
 
 
-def _tell(state: str, report: Report, *, execute: bool, as_json: bool) -> None:
+def _tell(state: str, report: DeadLetterReport, *, execute: bool, as_json: bool) -> None:
     """Say what was done; exit status 1 if anything could not be."""
     if as_json:
         facts = {name: getattr(report, name) for name in ("letters", "reasons", "already", "refused", "deleted")}
@@ -136,7 +136,7 @@ def _tell(state: str, report: Report, *, execute: bool, as_json: bool) -> None:
     raise typer.Exit(1 if report.refused else 0)
 
 
-def _lines(state: str, report: Report, *, execute: bool) -> Iterator[str]:
+def _lines(state: str, report: DeadLetterReport, *, execute: bool) -> Iterator[str]:
     would = "" if execute else "would be "
     counts = f": {by_reason(report.reasons)}" if report.letters else ""
     yield f"{counted(report.letters)} {would}{state}{counts}"

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.newest import Candidate, Newest, Slot
+from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
+from consumer.delivery.heads import Slot
 
 if TYPE_CHECKING:
     from random import Random
 
 SLOTS = st.builds(Slot, st.sampled_from(["a-1", "a-2"]), st.sampled_from(["hero", "thumb"]))
 CANDIDATES = st.builds(
-    Candidate, st.integers(0, 3), st.integers(0, 3), st.integers(0, 2), st.integers(0, 50), st.booleans()
+    SlotRequest, st.integers(0, 3), st.integers(0, 3), st.integers(0, 2), st.integers(0, 50), st.booleans()
 )
 OFFERS = st.lists(st.tuples(SLOTS, CANDIDATES), unique_by=lambda offer: offer[1][2:4])
 
 
 @given(OFFERS, st.randoms(use_true_random=False))
 def test_the_highest_revision_wins_and_of_equal_ones_the_later(
-    offers: list[tuple[Slot, Candidate]], random: Random
+    offers: list[tuple[Slot, SlotRequest]], random: Random
 ) -> None:
     """What is kept is the greatest by revision, then time, then place; no order of reading changes that."""
-    newest, shuffled = Newest(), list(offers)
+    newest, shuffled = NewestRequests(), list(offers)
     random.shuffle(shuffled)
     for slot, candidate in shuffled:
         newest.offer(slot, candidate)
@@ -33,9 +34,9 @@ def test_the_highest_revision_wins_and_of_equal_ones_the_later(
 
 
 @given(OFFERS)
-def test_an_older_request_never_stands_in_for_one_that_was_not_chosen(offers: list[tuple[Slot, Candidate]]) -> None:
+def test_an_older_request_never_stands_in_for_one_that_was_not_chosen(offers: list[tuple[Slot, SlotRequest]]) -> None:
     """A slot whose newest request the filters left out is not replayed at all."""
-    newest = Newest()
+    newest = NewestRequests()
     for slot, candidate in offers:
         newest.offer(slot, candidate)
     chosen = [candidate for found in newest.per_partition().values() for candidate in found]

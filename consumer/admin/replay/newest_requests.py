@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-class Slot(NamedTuple):
-    """A place in an article."""
-
-    article: str
-    name: str
+    from consumer.delivery.heads import Slot
 
 
-class Candidate(NamedTuple):
+class SlotRequest(NamedTuple):
     """A request that may be the newest of its slot: compared by revision, then by what was written later.
 
     `chosen` if it meets the filters, `pictures` how many it asks for.
@@ -30,24 +25,24 @@ class Candidate(NamedTuple):
     pictures: int = 1
 
 
-class Newest:
+class NewestRequests:
     """Keeps one candidate of each slot: some hundred bytes, however many requests there are."""
 
     def __init__(self) -> None:
-        self._slots: dict[Slot, Candidate] = {}
+        self._slots: dict[Slot, SlotRequest] = {}
 
-    def offer(self, slot: Slot, candidate: Candidate) -> None:
+    def offer(self, slot: Slot, candidate: SlotRequest) -> None:
         """Take note of a request; the order in which they come does not matter."""
         kept = self._slots.get(slot)
         if kept is None or kept[:4] < candidate[:4]:
             self._slots[slot] = candidate
 
-    def __iter__(self) -> Iterator[tuple[Slot, Candidate]]:
+    def __iter__(self) -> Iterator[tuple[Slot, SlotRequest]]:
         return iter(self._slots.items())
 
-    def per_partition(self) -> dict[int, list[Candidate]]:
+    def per_partition(self) -> dict[int, list[SlotRequest]]:
         """Return the chosen ones of each partition, in the order of their offsets."""
-        found: defaultdict[int, list[Candidate]] = defaultdict(list)
+        found: defaultdict[int, list[SlotRequest]] = defaultdict(list)
         for candidate in self._slots.values():
             if candidate.chosen:
                 found[candidate.partition].append(candidate)

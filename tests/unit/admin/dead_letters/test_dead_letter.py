@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.dead_letters.letter import (
+from consumer.admin.dead_letters.dead_letter import (
+    ActionMark,
     Coordinates,
-    DeadLetter,
-    Mark,
-    State,
-    Stranger,
+    DeadLetterRecord,
+    DeadLetterState,
+    ForeignRecord,
     iso_ms,
     mark,
     read,
@@ -65,9 +65,9 @@ def kept(letter: OutgoingRecord, offset: int = 7) -> Record:
     return Record(letter.topic, letter.partition, offset, letter.key, letter.value, letter.headers, 1_000)
 
 
-def read_letter(record: Record) -> DeadLetter:
+def read_letter(record: Record) -> DeadLetterRecord:
     entry = read(record)
-    assert isinstance(entry, DeadLetter)
+    assert isinstance(entry, DeadLetterRecord)
     return entry
 
 
@@ -92,13 +92,13 @@ def test_a_letter_without_its_value_says_so(record: Record) -> None:
     assert (letter.original.key, letter.original.headers) == (record.key, ())
 
 
-@given(RECORDS, st.sampled_from([State.REDRIVEN, State.PURGED]))
-def test_a_mark_is_read_as_it_was_written(record: Record, state: State) -> None:
+@given(RECORDS, st.sampled_from([DeadLetterState.REDRIVEN, DeadLetterState.PURGED]))
+def test_a_mark_is_read_as_it_was_written(record: Record, state: DeadLetterState) -> None:
     """A mark names its letter and what was done, and lies in the letter's partition under its key."""
     letter = read_letter(kept(dead(record)))
     note = mark(letter, names.DEAD_LETTER, state, NOW)
 
-    assert read(kept(note, 9)) == Mark(7, state, "2031-05-17T08:00:00Z")
+    assert read(kept(note, 9)) == ActionMark(7, state, "2031-05-17T08:00:00Z")
     assert (note.topic, note.partition, note.key, note.value) == (names.DEAD_LETTER, 3, record.key, b"")
 
 
@@ -126,7 +126,7 @@ def test_whatever_lies_in_the_topic_can_be_read(headers: tuple[tuple[str, bytes 
     """A record that somebody else put there is a letter, a mark or a stranger, and never an error."""
     entry = read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000))
 
-    assert isinstance(entry, DeadLetter | Mark | Stranger)
+    assert isinstance(entry, DeadLetterRecord | ActionMark | ForeignRecord)
 
 
 STRANGE = [
@@ -141,7 +141,7 @@ STRANGE = [
 @pytest.mark.parametrize("headers", STRANGE)
 def test_what_leadart_did_not_write_is_a_stranger(headers: tuple[tuple[str, bytes | None], ...]) -> None:
     """No headers of ours, a mark of another partition or of no known kind, a block that is not ours alone."""
-    assert read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == Stranger(Coordinates(3, 9))
+    assert read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == ForeignRecord(Coordinates(3, 9))
 
 
 @given(st.integers(0, 2**31), st.integers(0, 2**62))

@@ -34,7 +34,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ReplayOrigin:
     """Which replay a record of the lane belongs to, and where its original lies."""
 
     replay: str
@@ -43,7 +43,7 @@ class Origin:
     offset: int
 
 
-def origin(headers: Headers) -> Origin | None:
+def origin(headers: Headers) -> ReplayOrigin | None:
     """Return what the last block of ours says; None for a record that was not replayed."""
     starts = [index for index, (name, _) in enumerate(headers) if name == ID]
     block = headers[starts[-1] :][: len(_BLOCK)] if starts else ()
@@ -51,7 +51,7 @@ def origin(headers: Headers) -> Origin | None:
         return None
     replay, topic, partition, offset = ((value or b"").decode(errors="replace") for _, value in block)
     try:
-        return Origin(replay, topic, int(partition), int(offset))
+        return ReplayOrigin(replay, topic, int(partition), int(offset))
     except ValueError:
         return None
 
@@ -72,7 +72,7 @@ def without_block(headers: Headers) -> Headers:
     return headers[: -len(_BLOCK)] if names == _BLOCK else headers
 
 
-def forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: Origin) -> OutgoingRecord:
+def forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: ReplayOrigin) -> OutgoingRecord:
     """Return the letter with a new variation and an event id of its own, the same whenever this replay makes it.
 
     `correlationid` leads back to the original event, unless the publisher set one. Raises ValueError for a request with
@@ -84,7 +84,7 @@ def forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: Or
         raise ValueError(f"with another variation it cannot be written as JSON again: {error}") from error
 
 
-def _forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: Origin) -> OutgoingRecord:
+def _forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: ReplayOrigin) -> OutgoingRecord:
     variation = new_variation(at.replay, request.generation.variation)
     identity = json.dumps([at.replay, at.topic, at.partition, at.offset])
     attributes = {

@@ -13,16 +13,16 @@ from consumer.cli.shared import complain, lay_out, printable, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumer.admin.replay.plan import Plan
-    from consumer.admin.replay.publish import Report
-    from consumer.admin.replay.selection import Order
+    from consumer.admin.replay.plan import ReplayPlan
+    from consumer.admin.replay.publish import ReplayReport
+    from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.source import Survey
 
 _NAMED = 5
 """Records named on a terminal; `--json` names more."""
 
 
-def plan(plan: Plan, resume: str, *, as_json: bool) -> None:
+def plan(plan: ReplayPlan, resume: str, *, as_json: bool) -> None:
     """Tell what would be done."""
     if as_json:
         print(json.dumps({"executed": False, **plan.as_json(), "execute": resume}))
@@ -38,7 +38,7 @@ def plan(plan: Plan, resume: str, *, as_json: bool) -> None:
         say(f"  {resume}")
 
 
-def _table(plan: Plan) -> None:
+def _table(plan: ReplayPlan) -> None:
     rows = list(plan.rows())
     if not rows:
         return
@@ -50,7 +50,7 @@ def _table(plan: Plan) -> None:
     lay_out(table)
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: ReplayPlan) -> Iterator[str]:
     told, survey = plan.as_json(), plan.survey
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(survey.reasons.items()))
     yield f"{told['read']} records read, {told['valid']} of them valid requests{f' ({reasons})' if reasons else ''}"
@@ -67,7 +67,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"{plan.waiting} records wait in the lane already, before these"
 
 
-def _cost(plan: Plan) -> Iterator[str]:
+def _cost(plan: ReplayPlan) -> Iterator[str]:
     cost, gpu_seconds = plan.cost, plan.cost.gpu_seconds(plan.pictures_to_make)
     if cost.picture_seconds is None:
         yield "GPU-hours and duration: unknown, because no outcome of late was painted (--picture-seconds tells it)"
@@ -96,7 +96,7 @@ def _name(what: str, told: Sequence[tuple[str, str]]) -> None:
         say(f"more that are {what}: the plan names them with --json")
 
 
-def begins(order: Order, survey: Survey, resume: str, *, as_json: bool) -> None:
+def begins(order: ReplaySpec, survey: Survey, resume: str, *, as_json: bool) -> None:
     """Tell, before anything is published, how to go on should this be the last that is heard of it."""
     if as_json:
         return
@@ -105,7 +105,7 @@ def begins(order: Order, survey: Survey, resume: str, *, as_json: bool) -> None:
     _name("invalid", survey.told)
 
 
-def done(order: Order, report: Report, *, as_json: bool) -> None:
+def done(order: ReplaySpec, report: ReplayReport, *, as_json: bool) -> None:
     """Tell what was done."""
     if as_json:
         facts = {name: fact for name, fact in asdict(report).items() if name != "refusals"}

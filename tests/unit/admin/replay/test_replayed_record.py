@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.dead_letters.letter import DeadLetter, read
-from consumer.admin.replay.letter import FIRST_FORCED, Origin, forced, new_variation, origin, replayed
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, read
+from consumer.admin.replay.replayed_record import FIRST_FORCED, ReplayOrigin, forced, new_variation, origin, replayed
 from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
@@ -47,12 +47,12 @@ def test_the_original_is_untouched_and_its_place_is_told(record: Record) -> None
     lane = landed(record)
 
     assert (lane.key, lane.value, lane.partition) == (record.key, record.value, record.partition)
-    assert origin(lane.headers) == Origin("r1", record.topic, record.partition, record.offset)
+    assert origin(lane.headers) == ReplayOrigin("r1", record.topic, record.partition, record.offset)
     if origin(record.headers) is None:
         assert lane.headers[: len(record.headers)] == record.headers
     again = landed(lane, "r2")
     assert len(again.headers) == len(lane.headers)
-    assert origin(again.headers) == Origin("r2", names.BACKFILL, record.partition, 7)
+    assert origin(again.headers) == ReplayOrigin("r2", names.BACKFILL, record.partition, 7)
 
 
 @given(RECORDS)
@@ -67,7 +67,7 @@ def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
 
     letter = OutcomeBuilder(settings).failed(RetryState(lane), FAILURE).letters[-1]
     dead = read(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
-    assert isinstance(dead, DeadLetter)
+    assert isinstance(dead, DeadLetterRecord)
     assert dead.original == lane
 
 
@@ -93,7 +93,7 @@ def test_a_forced_request_is_the_same_but_for_variation_and_identity(
     """New variation, new id, the original's id as correlation; all else as it was, and the same when made again."""
     record = request(structured=structured, **generation)
     event, asked = parse_request(record.key, record.headers, record.value)
-    lane, at = landed(record), Origin("r1", record.topic, record.partition, record.offset)
+    lane, at = landed(record), ReplayOrigin("r1", record.topic, record.partition, record.offset)
     letter = replayed(record, record.headers, names.BACKFILL, "r1")
     new = forced(letter, event, asked, at)
     new_event, new_asked = parse_request(new.key, new.headers, new.value)

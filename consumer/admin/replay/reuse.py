@@ -13,7 +13,7 @@ from consumer.processing.prompting import make_plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from consumer.admin.replay.source import Original, Source
+    from consumer.admin.replay.source import OriginalRequest, SourceLane
     from consumer.jobs import ModelIdentity, Recipe
     from consumer.ports import Store
     from consumer.processing.styles import Styles
@@ -23,7 +23,7 @@ BATCH: Final = 200
 
 
 @dataclass(slots=True)
-class Tally:
+class ReuseCounts:
     """Requests of one partition: `made` already, `to_make`, `unpaintable`; and how many pictures are to be made."""
 
     made: int = 0
@@ -33,10 +33,10 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Made:
+class ReuseEstimate:
     """What the store has. `unpaintable` names the first requests that no worker could paint, and why."""
 
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    tallies: dict[int, ReuseCounts] = field(default_factory=dict)
     unpaintable: list[tuple[str, str]] = field(default_factory=list)
 
     def total(self, field_: str) -> int:
@@ -44,12 +44,12 @@ class Made:
         return sum(getattr(tally, field_) for tally in self.tallies.values())
 
 
-class Look:
+class ReuseLookup:
     """Asks the store. `vary` makes of a request what would be published, so that a forced replay is told as it is."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a recipe is made of
         self,
-        source: Source,
+        source: SourceLane,
         store: Store,
         styles: Styles,
         model: ModelIdentity,
@@ -63,11 +63,11 @@ class Look:
         self._adapters = adapters
         self._vary = vary
 
-    async def run(self, offsets: Mapping[int, Sequence[int]], watch: Callable[[float], None]) -> Made:
+    async def run(self, offsets: Mapping[int, Sequence[int]], watch: Callable[[float], None]) -> ReuseEstimate:
         """Look after every chosen request, many at a time. Raises `Overloaded` when the store is down, `BusError`."""
-        made, total, done = Made(), sum(map(len, offsets.values())), 0
+        made, total, done = ReuseEstimate(), sum(map(len, offsets.values())), 0
         for partition, chosen in offsets.items():
-            made.tallies[partition] = Tally()
+            made.tallies[partition] = ReuseCounts()
             iterator = iter(chosen)
             while batch := list(islice(iterator, BATCH)):
                 originals = [original async for original in self._source.originals(partition, batch)]
@@ -76,7 +76,7 @@ class Look:
                 watch(done / total)
         return made
 
-    async def _batch(self, originals: Sequence[Original], made: Made) -> None:
+    async def _batch(self, originals: Sequence[OriginalRequest], made: ReuseEstimate) -> None:
         wanted = [(original, recipes) for original in originals if (recipes := self._recipes(original, made))]
         missing = await asyncio.gather(*[self._missing(recipes) for _, recipes in wanted])
         for (original, _), count in zip(wanted, missing, strict=True):
@@ -85,7 +85,7 @@ class Look:
             tally.made += not count
             tally.to_make += bool(count)
 
-    def _recipes(self, original: Original, made: Made) -> Sequence[Recipe]:
+    def _recipes(self, original: OriginalRequest, made: ReuseEstimate) -> Sequence[Recipe]:
         try:
             brief = make_plan(self._vary(original.request), self._styles, self._model, self._adapters)
         except Rejected as error:

@@ -26,8 +26,8 @@ from consumer.cli.dead_letters.options import (
 from consumer.cli.shared import AsJson, EnvFile, complain, console, printable, say, settings_from
 
 if TYPE_CHECKING:
-    from consumer.admin.dead_letters.finding import Found
     from consumer.admin.dead_letters.listing import Listing
+    from consumer.admin.dead_letters.lookup import DeadLetterDetails
 
 
 def list_letters(
@@ -43,14 +43,14 @@ def list_letters(
 ) -> None:
     """List the dead letters that nothing was done about yet."""
     from consumer.admin.dead_letters.listing import browse
-    from consumer.admin.dead_letters.topic import open_shelf
+    from consumer.admin.dead_letters.topic import open_dead_letter_topic
 
     settings = settings_from(env_file)
     selection = select(settings, (), reason, topic, article, since, until)
 
     async def look() -> Listing:
-        async with open_shelf(settings) as shelf:
-            return await browse(shelf, selection, limit, everything=everything)
+        async with open_dead_letter_topic(settings) as dead_letters:
+            return await browse(dead_letters, selection, limit, everything=everything)
 
     listing = asyncio.run(look())
     if as_json:
@@ -84,15 +84,15 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all about one dead letter: what was wrong, what to do about it, the original record."""
-    from consumer.admin.dead_letters.finding import find
-    from consumer.admin.dead_letters.topic import open_shelf
-    from consumer.cli.dead_letters.letter import facts, lines
+    from consumer.admin.dead_letters.lookup import look_up
+    from consumer.admin.dead_letters.topic import open_dead_letter_topic
+    from consumer.cli.dead_letters.details import facts, lines
 
     settings, at = settings_from(env_file), coordinates(letter)
 
-    async def look() -> Found | None:
-        async with open_shelf(settings) as shelf:
-            return await find(settings, shelf, at)
+    async def look() -> DeadLetterDetails | None:
+        async with open_dead_letter_topic(settings) as topic:
+            return await look_up(settings, topic, at)
 
     found = asyncio.run(look())
     if found is None:
@@ -107,7 +107,7 @@ def show(
         _write_value(found, value_to)
 
 
-def _write_value(found: Found, file: Path) -> None:
+def _write_value(found: DeadLetterDetails, file: Path) -> None:
     value = found.letter.original.value
     if found.missing or value is None:
         complain(f"There is no value to write: {found.missing or 'the record had none'}.")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from consumer.admin.dead_letters.letter import iso_ms
+from consumer.admin.dead_letters.dead_letter import iso_ms
 from consumer.cli.shared import printable
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.admin.dead_letters.finding import Found
+    from consumer.admin.dead_letters.lookup import DeadLetterDetails
 
 VALUE_CHARACTERS = 4000
 """Of a value on the terminal; a file or `--json` gets it whole."""
 
 
-def facts(found: Found) -> dict[str, Any]:
+def facts(found: DeadLetterDetails) -> dict[str, Any]:
     """Return all about a letter for JSON; bytes are told as `text`, or as `base64` where they are not UTF-8."""
     letter, mark, original = found.letter, found.mark, found.letter.original
     reason = _reason(letter.reason)
@@ -44,13 +44,13 @@ def facts(found: Found) -> dict[str, Any]:
     }
 
 
-def lines(found: Found) -> Iterator[str]:
+def lines(found: DeadLetterDetails) -> Iterator[str]:
     """Yield all about a letter, a line each, for a terminal."""
     for name, text in _told(found):
         yield f"{name:12} {printable(text)}"
 
 
-def _told(found: Found) -> Iterator[tuple[str, str]]:
+def _told(found: DeadLetterDetails) -> Iterator[tuple[str, str]]:
     letter, mark, original = found.letter, found.mark, found.letter.original
     reason = _reason(letter.reason)
     yield "letter", f"{letter.at}, kept {iso_ms(letter.kept_ms)}"
@@ -68,7 +68,7 @@ def _told(found: Found) -> Iterator[tuple[str, str]]:
     yield "value", found.missing or _value(original.value)
 
 
-def _written(found: Found) -> str:
+def _written(found: DeadLetterDetails) -> str:
     written = f"written {iso_ms(found.letter.original.timestamp_ms)}"
     first = found.letter.told.get("leadart-first-seen", "")
     return f"{written}, first tried {iso_ms(int(first))}" if first.isdecimal() and int(first) else written

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.extent import Extent, Place
+from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 OFFSETS = st.integers(0, 10**17)
@@ -19,19 +19,19 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 @given(SPANS)
 def test_a_range_is_read_back_as_it_was_told(spans: dict[int, range]) -> None:
     """The ends that a plan tells to type lead to the very same offsets."""
-    extent = Extent.of("lane", spans)
+    extent = OffsetRange.of("lane", spans)
     if extent.spans:
-        since, until = Place.parse(extent.starts, NOW), Place.parse(extent.stops, NOW)
+        since, until = RangeEnd.parse(extent.starts, NOW), RangeEnd.parse(extent.stops, NOW)
         told = {
             number: range(since.told(number) or 0, until.told(number) or 0) for number in spans if since.names(number)
         }
-        assert Extent.of("lane", told) == extent
+        assert OffsetRange.of("lane", told) == extent
 
 
 @given(OFFSETS, st.integers(0, 999))
 def test_one_number_is_an_offset_in_every_partition(offset: int, partition: int) -> None:
     """A number alone names no partition, so it holds for all."""
-    place = Place.parse(str(offset), NOW)
+    place = RangeEnd.parse(str(offset), NOW)
 
     assert place.names(partition)
     assert place.told(partition) == offset
@@ -40,9 +40,9 @@ def test_one_number_is_an_offset_in_every_partition(offset: int, partition: int)
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=ZONES))  # noqa: DTZ001 - bounds are naive
 def test_a_moment_keeps_its_zone(moment: datetime) -> None:
     """The same moment is read in whatever zone it is written; without a zone it is refused."""
-    assert Place.parse(moment.isoformat(), NOW).moment == moment
+    assert RangeEnd.parse(moment.isoformat(), NOW).moment == moment
     with pytest.raises(ValueError, match="has no zone"):
-        Place.parse(moment.replace(tzinfo=None).isoformat(), NOW)
+        RangeEnd.parse(moment.replace(tzinfo=None).isoformat(), NOW)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_a_moment_keeps_its_zone(moment: datetime) -> None:
 )
 def test_an_age_is_counted_back_from_now(text: str, ago: timedelta) -> None:
     """A duration says how long ago."""
-    assert Place.parse(text, NOW).moment == NOW - ago
+    assert RangeEnd.parse(text, NOW).moment == NOW - ago
 
 
 @given(st.text(max_size=30))
 def test_nothing_else_is_taken_for_a_place(text: str) -> None:
     """Whatever is typed is a place, or refused with a sentence: never another error."""
     try:
-        place = Place.parse(text, NOW)
+        place = RangeEnd.parse(text, NOW)
     except ValueError as error:
         assert str(error).endswith(".")  # noqa: PT017 - only where it is refused
     else:
@@ -68,4 +68,4 @@ def test_nothing_else_is_taken_for_a_place(text: str) -> None:
 def test_a_partition_has_one_offset() -> None:
     """Two offsets for a partition are a mistake."""
     with pytest.raises(ValueError, match="named twice"):
-        Place.parse("1:5,1:6", NOW)
+        RangeEnd.parse("1:5,1:6", NOW)

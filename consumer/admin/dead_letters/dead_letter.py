@@ -22,7 +22,7 @@ REDRIVEN: Final = "leadart-redriven"
 REDRIVEN_AT: Final = "leadart-redriven-at"
 
 
-class State(StrEnum):
+class DeadLetterState(StrEnum):
     """What was done about a letter."""
 
     OPEN = "open"
@@ -49,7 +49,7 @@ class Coordinates(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterRecord:
     """A record that got no picture: `original` as its publisher wrote it, at the coordinates it was first read from.
 
     `told` is what the worker noted, by header name; `kept_ms` when, in milliseconds since 1970.
@@ -72,33 +72,35 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ActionMark:
     """A note that a letter of the same partition was redriven or purged, and when (ISO 8601)."""
 
     of: int
-    state: State
+    state: DeadLetterState
     at: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class ForeignRecord:
     """A record that leadart did not write; it is left alone."""
 
     at: Coordinates
 
 
-def read(record: Record) -> DeadLetter | Mark | Stranger:
+def read(record: Record) -> DeadLetterRecord | ActionMark | ForeignRecord:
     """Tell what a record of the dead-letter topic is.
 
     Only the last block of our headers counts: the worker put it behind the publisher's, which may hold anything.
     """
     theirs, told = split(record.headers)
     if not told:
-        return _mark(record) or Stranger(Coordinates(record.partition, record.offset))
-    return _letter(record, theirs, told) or Stranger(Coordinates(record.partition, record.offset))
+        return _mark(record) or ForeignRecord(Coordinates(record.partition, record.offset))
+    return _letter(record, theirs, told) or ForeignRecord(Coordinates(record.partition, record.offset))
 
 
-def _letter(record: Record, theirs: tuple[tuple[str, bytes | None], ...], told: Mapping[str, str]) -> DeadLetter | None:
+def _letter(
+    record: Record, theirs: tuple[tuple[str, bytes | None], ...], told: Mapping[str, str]
+) -> DeadLetterRecord | None:
     if not all(name.startswith(OURS) for name in told):
         return None
     try:
@@ -113,28 +115,28 @@ def _letter(record: Record, theirs: tuple[tuple[str, bytes | None], ...], told: 
         )
     except (KeyError, ValueError):
         return None
-    return DeadLetter(Coordinates(record.partition, record.offset), record.timestamp_ms, original, told)
+    return DeadLetterRecord(Coordinates(record.partition, record.offset), record.timestamp_ms, original, told)
 
 
-def _mark(record: Record) -> Mark | None:
+def _mark(record: Record) -> ActionMark | None:
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     if [name for name, _ in record.headers] != [MARK, MARK_OF, MARK_AT]:
         return None
     try:
-        of, state = Coordinates.parse(headers[MARK_OF]), State(headers[MARK])
+        of, state = Coordinates.parse(headers[MARK_OF]), DeadLetterState(headers[MARK])
     except ValueError:
         return None
-    return Mark(of.offset, state, headers[MARK_AT]) if of.partition == record.partition else None
+    return ActionMark(of.offset, state, headers[MARK_AT]) if of.partition == record.partition else None
 
 
-def mark(letter: DeadLetter, topic: str, state: State, now: datetime) -> OutgoingRecord:
+def mark(letter: DeadLetterRecord, topic: str, state: DeadLetterState, now: datetime) -> OutgoingRecord:
     """Return the record that notes, in the dead-letter `topic`, what was done about a letter."""
     told = {MARK: state.value, MARK_OF: str(letter.at), MARK_AT: iso(now)}
     headers = tuple((name, text.encode()) for name, text in told.items())
     return OutgoingRecord(topic, letter.at.partition, letter.original.key, b"", headers)
 
 
-def redriven(letter: DeadLetter, original: Record, now: datetime) -> OutgoingRecord:
+def redriven(letter: DeadLetterRecord, original: Record, now: datetime) -> OutgoingRecord:
     """Return the original for its own topic and partition number, saying behind its headers that it was redriven.
 
     What an earlier redrive said there is replaced.

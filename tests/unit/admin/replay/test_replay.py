@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.extent import Extent
-from consumer.admin.replay.newest import Slot
-from consumer.admin.replay.outcomes import States
-from consumer.admin.replay.pace import MOST, Backlog, Pace, parse_rate
-from consumer.admin.replay.plan import Cost
-from consumer.admin.replay.selection import Filters, Order
+from consumer.admin.replay.offset_range import OffsetRange
+from consumer.admin.replay.outcomes import SlotOutcomes
+from consumer.admin.replay.plan import CostEstimate
+from consumer.admin.replay.selection import Filters, ReplaySpec
 from consumer.admin.replay.source import GAP, runs
+from consumer.admin.replay.throttle import MOST, BacklogLimit, Throttle, parse_rate
+from consumer.delivery.heads import Slot
 from consumer.jobs import Record
 from consumer.lag.backlog import Pending
 from consumer.lag.reader import Look, PartitionLag
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
 ORDERS = st.builds(
-    Order,
+    ReplaySpec,
     st.builds(
-        Extent.of,
+        OffsetRange.of,
         st.sampled_from(["a", "b"]),
         st.dictionaries(st.integers(0, 3), st.builds(range, st.just(0), st.integers(0, 3))),
     ),
@@ -46,11 +46,11 @@ ORDERS = st.builds(
 
 
 @given(ORDERS, ORDERS)
-def test_equal_orders_and_only_those_have_equal_ids(one: Order, other: Order) -> None:
+def test_equal_orders_and_only_those_have_equal_ids(one: ReplaySpec, other: ReplaySpec) -> None:
     """The id hangs on range, filters, force and name, and on nothing else: not on the time, not on who runs it."""
     assert (one.id == other.id) == (one == other)
     shuffled = dict(reversed(list(one.extent.spans.items())))
-    assert replace(one, extent=Extent(one.extent.topic, shuffled)).id == one.id
+    assert replace(one, extent=OffsetRange(one.extent.topic, shuffled)).id == one.id
 
 
 @given(st.sets(st.integers(0, 50_000), max_size=40))
@@ -81,7 +81,7 @@ STORIES = [
 @pytest.mark.parametrize(("story", "failed"), STORIES)
 def test_a_slot_has_failed_if_its_highest_revision_did_last(story: list[Record], failed: int | None) -> None:
     """Late outcomes of older revisions say nothing, nor do those about no valid request."""
-    states = States()
+    states = SlotOutcomes()
     for record in story:
         states.note(record)
 
@@ -108,8 +108,8 @@ class Rooms:
 
 async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is granted while there is no room, then no more than there is."""
-    monkeypatch.setattr("consumer.admin.replay.pace.LOOK_AGAIN_SECONDS", 0)
-    pace = Pace(None, Rooms([0, 0, 3, 10_000]))
+    monkeypatch.setattr("consumer.admin.replay.throttle.LOOK_AGAIN_SECONDS", 0)
+    pace = Throttle(None, Rooms([0, 0, 3, 10_000]))
 
     assert [await pace.grant(), await pace.grant()] == [3, MOST]
 
@@ -129,15 +129,15 @@ class Looks:
 @pytest.mark.parametrize(("due", "hidden", "room"), [(0, 0, 12), (5, 0, 7), (0, 12, 0), (4, 8, 0), (90, 0, 0)])
 async def test_what_a_broker_has_yet_to_show_is_backlog(due: int, hidden: int, room: int) -> None:
     """Right after a commit its records may still be hidden: they count, or the bound would be passed."""
-    backlog = Backlog(Settings(), cast("LagReader", Looks(due, hidden)), record_seconds=5.0, bound_seconds=60.0)
+    backlog = BacklogLimit(Settings(), cast("LagReader", Looks(due, hidden)), record_seconds=5.0, bound_seconds=60.0)
 
     assert await backlog.room() == room
 
 
 async def test_a_rate_is_kept_in_small_portions() -> None:
     """At most a second's worth goes in one transaction, and the next waits until its turn has come."""
-    assert [Pace(rate).batch for rate in (None, 0.2, 20, 9999)] == [MOST, 1, 20, MOST]
-    pace = Pace(100)
+    assert [Throttle(rate).batch for rate in (None, 0.2, 20, 9999)] == [MOST, 1, 20, MOST]
+    pace = Throttle(100)
     pace.spent(10)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
@@ -146,7 +146,7 @@ async def test_a_rate_is_kept_in_small_portions() -> None:
 
 def test_unknown_figures_stay_unknown() -> None:
     """Without seconds a picture or without knowing what is made there is no estimate; the rate may be the bound."""
-    assert Cost().eta(5, 5) is None
-    assert Cost(2.0).gpu_seconds(None) is None
-    assert Cost(2.0, devices=4).eta(100, 100) == 50
-    assert Cost(2.0, devices=4, rate=0.5).eta(100, 100) == 200
+    assert CostEstimate().eta(5, 5) is None
+    assert CostEstimate(2.0).gpu_seconds(None) is None
+    assert CostEstimate(2.0, devices=4).eta(100, 100) == 50
+    assert CostEstimate(2.0, devices=4, rate=0.5).eta(100, 100) == 200

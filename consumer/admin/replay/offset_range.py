@@ -17,7 +17,7 @@ _PAIR: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RangeEnd:
     """One end of a range: a `moment`, one `offset` for all partitions, or one for each that `offsets` names."""
 
     moment: datetime | None = None
@@ -25,7 +25,7 @@ class Place:
     offsets: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def parse(cls, text: str, now: datetime) -> Place:
+    def parse(cls, text: str, now: datetime) -> RangeEnd:
         """Read `1200`, `0:1200,1:1180`, `2031-05-17T08:00:00Z` or, before `now`, `36h`. Raises `ValueError`."""
         if _OFFSET.fullmatch(text):
             return cls(offset=int(text))
@@ -70,14 +70,14 @@ def _moment(text: str) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class OffsetRange:
     """The offsets of a topic that a replay reads, by partition; some may not be there any more, or not yet."""
 
     topic: str
     spans: Mapping[int, range]
 
     @classmethod
-    def of(cls, topic: str, spans: Mapping[int, range]) -> Extent:
+    def of(cls, topic: str, spans: Mapping[int, range]) -> OffsetRange:
         """Leave out partitions in which there is nothing between the ends."""
         return cls(topic, {partition: span for partition, span in sorted(spans.items()) if span})
 

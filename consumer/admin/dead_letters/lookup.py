@@ -1,0 +1,59 @@
+"""One letter, with its mark and as much of the original as there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from consumer.admin.dead_letters.action import ActionRefused
+from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState
+from consumer.admin.dead_letters.redrive import Redrive
+
+if TYPE_CHECKING:
+    from consumer.admin.dead_letters.dead_letter import Coordinates
+    from consumer.admin.dead_letters.topic import DeadLetterTopic
+    from consumer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterDetails:
+    """A letter; its mark, if it was acted on; and why its value and headers cannot be told, if they cannot."""
+
+    letter: DeadLetterRecord
+    mark: ActionMark | None
+    missing: str | None
+
+    @property
+    def state(self) -> DeadLetterState:
+        """What was done about it."""
+        return self.mark.state if self.mark else DeadLetterState.OPEN
+
+
+async def look_up(settings: Settings, topic: DeadLetterTopic, at: Coordinates) -> DeadLetterDetails | None:
+    """Return the letter that lies there, None if there is none. What was not kept is read from its lane."""
+    letter, mark = await _read(topic, at)
+    if letter is None:
+        return None
+    if not letter.omitted:
+        return DeadLetterDetails(letter, mark, None)
+    try:
+        original = await (await Redrive.prepare(settings, topic)).original(letter)
+    except ActionRefused as impossible:
+        return DeadLetterDetails(letter, mark, str(impossible))
+    return DeadLetterDetails(replace(letter, original=original), mark, None)
+
+
+async def _read(topic: DeadLetterTopic, at: Coordinates) -> tuple[DeadLetterRecord | None, ActionMark | None]:
+    """Read the letter and on to the end: a mark lies anywhere behind its letter."""
+    letter, mark = None, None
+    span = await topic.span(at.partition) if at.partition < topic.partitions else range(0)
+    if at.offset not in span:
+        return None, None
+    async for entry in topic.entries(at.partition, range(at.offset, span.stop)):
+        if isinstance(entry, DeadLetterRecord) and entry.at == at:
+            letter = entry
+        elif letter is None:
+            break
+        elif isinstance(entry, ActionMark) and entry.of == at.offset:
+            mark = entry
+    return letter, mark
