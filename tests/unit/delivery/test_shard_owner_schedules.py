@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.ports import OutgoingRecord
 
+pytestmark = pytest.mark.slow
+
 SCHEDULES = 2_000
 ENOUGH = 1_000
 """Schedules within which each broken step must be found."""

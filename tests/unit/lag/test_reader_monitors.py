@@ -32,6 +32,8 @@ from tests.support.burrow import Burrow, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+pytestmark = pytest.mark.slow
+
 JOB_SECONDS = 60.0
 HANGS = 10**6.0
 LOOK_SECONDS = 5.0

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from schemas.publish import Schema
 
+pytestmark = pytest.mark.slow
+
 REQUEST = event_schemas()[names.IMAGE_REQUESTED]
 READY = event_schemas()[names.IMAGE_READY]
 

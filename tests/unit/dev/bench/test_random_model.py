@@ -10,6 +10,8 @@ from consumer.errors import Fatal
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_model_that_cannot_be_built_is_a_clear_error(tmp_path: Path) -> None:
     """The error names the extra to install and shows the end of what the builder said."""

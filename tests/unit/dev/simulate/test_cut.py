@@ -18,6 +18,8 @@ from consumer.dev.simulate.search import Goals, search
 from consumer.jobs import Lane
 from consumer.testing.device import Pace
 
+pytestmark = pytest.mark.slow
+
 PACE = Pace(1.0, steps=4, batch=4, speedup=1.5)
 DAY = 24 * HOUR
 

@@ -18,6 +18,8 @@ from tests.unit.dev.simulate.queues import mean_wait_md1, mean_wait_md1_shared, 
 if TYPE_CHECKING:
     from consumer.dev.simulate.tally import Tally
 
+pytestmark = pytest.mark.slow
+
 DAY = 24 * HOUR
 SECONDS = 0.8
 """For a picture."""

@@ -17,6 +17,8 @@ from tests.support.denoising import CORPUS, Session, companies, keeping_latents,
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-4
 """Most that fp32 latents may differ; they are of the order of 1."""
 ALIKE_DB = 40.0

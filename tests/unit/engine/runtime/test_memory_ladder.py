@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from consumer.engine.runtime.model import Model
 
+pytestmark = pytest.mark.slow
+
 
 class Place:
     """A placement that has something to offload, `offloads` times; counts what is asked of it."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from consumer.engine.runtime.model import Model
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_is_measured_and_warm_before_it_is_ready(tiny_model: Path) -> None:
     """What a call costs is known, and the model has painted, when it is handed over."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from consumer.engine.runtime.model import Model
 
+pytestmark = pytest.mark.slow
+
 SMALL = Shape(64, 64, 2, 2.0)
 
 
