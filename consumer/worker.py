@@ -19,7 +19,6 @@ from consumer.delivery.heads import Heads
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
 from consumer.delivery.restore import OwnerTiming
-from consumer.delivery.retry import RetryPolicy
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
 from consumer.kafka.acls import check_rights
@@ -28,7 +27,7 @@ from consumer.kafka.client import answered_within, open_admin, open_consumer
 from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.producer_close import CLOSE_SECONDS
 from consumer.kafka.progress_publisher import ProgressPublisher
-from consumer.kafka.topics import lane_topics, one_partition_count
+from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import Gauges
 from consumer.lag.history import History
 from consumer.lag.reader import open_lag_reader
@@ -240,7 +239,7 @@ class _WorkerRun:
             pipeline=pipeline,
             breaker=self._breaker,
             troubles=self._troubles,
-            retries=RetryPolicy(self._settings),
+            retries=retry_policy(self._settings),
             outbox=self._outbox,
             progress=self._progress,
             metrics=self._stages.metrics,

@@ -119,7 +119,7 @@ class Heads:
         found = {slot: self._changed[slot] for slot in slots if slot in self._changed}
         return {slot: head for slot, head in found.items() if head != self._known.get(slot)}
 
-    def letters(self, heads: Mapping[Slot, Head]) -> list[OutgoingRecord]:
+    def records(self, heads: Mapping[Slot, Head]) -> list[OutgoingRecord]:
         """Return the records that tell the group of these heads."""
         return [
             OutgoingRecord(

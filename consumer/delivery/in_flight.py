@@ -71,7 +71,7 @@ class RecordHandler(Protocol):
     def epoch_ended(self, shard: int, error: BusError) -> None:
         """An epoch broke; the next begins after a pause."""
 
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
+    def committed(self, shard: int, seconds: float, records: int) -> None:
         """A transaction went through."""
 
 
@@ -128,7 +128,7 @@ class InFlightRecord:
         """Take the result; that of a record that is no longer in hand, or superseded, is dropped."""
         if self._dropped or self.superseded:
             return
-        if settlement.fallback and any(letter.size > MAX_RECORD_BYTES for letter in settlement.letters):
+        if settlement.fallback and any(letter.size > MAX_RECORD_BYTES for letter in settlement.records):
             log.error(
                 "announcement_too_large",
                 topic=self.record.topic,

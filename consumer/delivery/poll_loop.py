@@ -106,9 +106,9 @@ class PollLoop:
     async def _watch(self) -> None:
         """End the worker when a part of the client has died: aiokafka starts none again, and polls on regardless."""
         while True:
-            if trouble := self._reader.trouble:
+            if failure := self._reader.failure:
                 raise Fatal(
-                    Reason.BUS_UNAVAILABLE, f"{trouble}; the worker ends, so that a new one can join the group."
+                    Reason.BUS_UNAVAILABLE, f"{failure}; the worker ends, so that a new one can join the group."
                 )
             if self._reader.awaits_assignment:
                 self._polled()  # a poll waits for the group without a bound of its own; that is no standstill

@@ -41,13 +41,13 @@ class OutgoingRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What a finished record causes: everything in `letters` becomes visible together with its offset, or nothing.
+    """What a finished record causes: everything in `records` becomes visible together with its offset, or nothing.
 
-    `fallback` makes what is settled instead if the broker will never take `letters`; without one there is nothing left
+    `fallback` makes what is settled instead if the broker will never take `records`; without one there is nothing left
     to try. `facts` go into the log line that tells of it. `announces`: its letters announce pictures.
     """
 
-    letters: tuple[OutgoingRecord, ...]
+    records: tuple[OutgoingRecord, ...]
     fallback: Callable[[], RecordResult] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     announces: bool = False
@@ -55,10 +55,10 @@ class RecordResult:
     @property
     def size(self) -> int:
         """Bytes of all its letters."""
-        return sum(letter.size for letter in self.letters)
+        return sum(letter.size for letter in self.records)
 
     def fall_back(self) -> RecordResult:
-        """The settlement to try once `letters` proved impossible; only where there is a `fallback`."""
+        """The settlement to try once `records` proved impossible; only where there is a `fallback`."""
         if self.fallback is None:
             raise ValueError("this settlement has no fallback")
         instead = self.fallback()
@@ -87,13 +87,13 @@ class Epoch(Protocol):
     async def begin(self) -> None:
         """Open a transaction."""
 
-    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
+    async def write(self, records: Sequence[OutgoingRecord]) -> None:
         """Write the letters. When this returns the broker took them all.
 
         Raises `RecordRefused` if it will never take one of them: the others may be in the transaction.
         """
 
-    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
+    async def send_offsets(self, offsets: Mapping[str, CommittedOffset]) -> None:
         """Put the shard's offsets, by topic, into the transaction."""
 
     async def commit(self) -> None:
@@ -110,7 +110,7 @@ class Bus(Protocol):
         producer is in.
         """
 
-    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
+    async def committed_offsets(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the group's committed offsets of the shard, by topic.
 
         A topic missing from the answer means that the call failed; an offset of `UNCOMMITTED` means that the group
@@ -163,7 +163,7 @@ class Reader(Protocol):
         """What the group gave this member last."""
 
     @property
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Say what part of the client has died, if any: a read does not always tell."""
 
     @property

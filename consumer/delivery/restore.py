@@ -44,8 +44,8 @@ async def restore_offsets(
     Call it only after the epoch began: what is read before may be changed by the owner that was fenced. Raises
     `BusError` when no whole answer comes, `Fatal` where only an operator knows how to go on.
     """
-    progress = await _read_progress(bus, shard, topics, pace, stopping)
-    return {topic: _ledger(f"{topic}:{shard}", progress[topic]) for topic in topics}
+    committed = await _read_progress(bus, shard, topics, pace, stopping)
+    return {topic: _ledger(f"{topic}:{shard}", committed[topic]) for topic in topics}
 
 
 async def _read_progress(
@@ -53,29 +53,29 @@ async def _read_progress(
 ) -> Mapping[str, CommittedOffset]:
     """Read the committed offsets of every lane; a lane missing from the answer means that the call failed."""
     for _ in range(pace.rereads):
-        progress = await bus.progress(shard)
-        if all(topic in progress for topic in topics):
-            return progress
+        committed = await bus.committed_offsets(shard)
+        if all(topic in committed for topic in topics):
+            return committed
         if stopping.is_set():
             break
         await pause(pace.reread, stopping)
     raise BusError(f"the committed offsets of shard {shard} could not be read")
 
 
-def _ledger(tp: str, progress: CommittedOffset) -> OffsetTracker:
-    if progress.offset == UNCOMMITTED:
+def _ledger(tp: str, committed: CommittedOffset) -> OffsetTracker:
+    if committed.offset == UNCOMMITTED:
         raise Fatal(
             Reason.NO_STARTING_OFFSET,
             f"The group has no committed offset for {tp} (never set, or expired while the group was empty). Say where "
             "to begin: leadart topics apply --start earliest, or --start latest.",
         )
     try:
-        return OffsetTracker.restore(progress)
+        return OffsetTracker.restore(committed)
     except MetadataUnreadable as error:
         raise Fatal(
             Reason.PROGRESS_UNREADABLE,
             f"The progress committed for {tp} cannot be read: {error}. Stop the workers and run: leadart topics "
-            f"forget-progress {tp}; records finished above offset {progress.offset} are then announced once more, "
+            f"forget-progress {tp}; records finished above offset {committed.offset} are then announced once more, "
             "under the same ids.",
         ) from error
 

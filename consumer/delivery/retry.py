@@ -1,8 +1,8 @@
-"""Retry lanes: where a request waits after a passing failure, and how it is told apart from a first try.
+"""Retry lanes: where a request waits after a transient failure, and how a retry is told from a first attempt.
 
-Each lane holds one delay, so it is in order of due time. A record there carries the publisher's key, value and headers
-untouched, and behind them one block of ours that begins with `leadart-topic`: where it came from, how often it was
-tried, why it failed last, since when, and when it is due.
+Each lane has one delay, so its records are ordered by due time. A record keeps the publisher's key, value and headers
+untouched; one block of our own headers follows, beginning with `leadart-topic`: origin, attempts, last failure, first
+failure's time and due time.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumer.jobs import Record
-    from consumer.settings import Settings
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 DELAYS: Final[Mapping[str, float]] = {names.RETRY_1M: 60.0, names.RETRY_10M: 600.0, names.RETRY_1H: 3600.0}
-"""Seconds that a record waits in each retry lane, in the order in which a request passes them."""
+"""Seconds a record waits in each retry lane, in the order in which a request passes through them."""
 
 FIRST_OF_OURS: Final = "leadart-topic"
+"""The header our block begins with."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryState:
-    """A record as its publisher wrote it, at its first coordinates, and what became of it since.
+    """A record as published, at its original coordinates, and its attempts so far.
 
-    `attempts` made so far, `first_seen_ms` and `due_ms` in milliseconds since 1970 (0: never tried, due now).
+    `first_seen_ms` and `due_ms` are milliseconds since 1970 (0: never attempted, due now).
     """
 
     original: Record
@@ -41,7 +41,7 @@ class RetryState:
 
 @dataclass(frozen=True, slots=True)
 class RetrySchedule:
-    """When and where a request is tried again."""
+    """Where and when a request is attempted again."""
 
     topic: str
     first_seen_ms: int
@@ -49,24 +49,26 @@ class RetrySchedule:
 
 
 class RetryPolicy:
-    """The house's patience: which lane comes next, and when there is none."""
+    """The next retry lane, or None once attempts or age are exhausted.
 
-    def __init__(self, settings: Settings) -> None:
-        scale = settings.worker.retry_delay_scale
-        self._delays = {settings.topics.named(base): seconds * scale for base, seconds in DELAYS.items()}
-        self._attempts = settings.worker.attempts
-        self._age_ms = settings.worker.retry_age_seconds * 1000
+    `delays` are the lanes' seconds by full topic name, in the order of `DELAYS`.
+    """
+
+    def __init__(self, delays: Mapping[str, float], *, attempts: int, max_age_seconds: float) -> None:
+        self._delays = dict(delays)
+        self._attempts = attempts
+        self._max_age_ms = max_age_seconds * 1000
 
     def is_retry(self, topic: str) -> bool:
-        """True for the full name of a retry lane."""
+        """Return whether `topic` is the full name of a retry lane."""
         return topic in self._delays
 
     def delay_ms(self, topic: str) -> int:
-        """Return how long a record waits in a lane, in milliseconds; 0 where it does not."""
+        """Return the lane's delay in milliseconds, 0 for other topics."""
         return int(self._delays.get(topic, 0.0) * 1000)
 
     def unwrap(self, record: Record) -> RetryState:
-        """Take our headers off. A record that only claims to be a retry, or is none, is a first try."""
+        """Remove our headers. A record that is no retry, or only claims to be one, is a first attempt."""
         if not self.is_retry(record.topic):
             return RetryState(record)
         theirs, ours = split(record.headers)
@@ -77,33 +79,33 @@ class RetryPolicy:
             due = self._due(record, _number(ours["leadart-due"]))
         except (KeyError, ValueError):
             return RetryState(record)
-        if partition != record.partition:  # from another cluster, or another count: nothing here leaves its shard
+        if partition != record.partition:  # another cluster's, or before topics grew
             return RetryState(record)
         original = replace(record, topic=topic, offset=offset, timestamp_ms=timestamp_ms, headers=theirs)
         return RetryState(original, attempts, first_seen, due)
 
-    def again(self, tried: RetryState, now_ms: int) -> RetrySchedule | None:
-        """Return where a request waits that has just failed once more; None when its attempts or its time are used up.
+    def next_attempt(self, state: RetryState, now_ms: int) -> RetrySchedule | None:
+        """Schedule a request that has just failed again; None once its attempts or its age are exhausted.
 
-        It goes back to its own partition number: a request never leaves its shard.
+        It keeps its partition number: a request never leaves its shard.
         """
-        made = tried.attempts + 1
+        made = state.attempts + 1
         if made >= self._attempts:
             return None
-        first_seen = tried.first_seen_ms or now_ms
+        first_seen = state.first_seen_ms or now_ms
         topic, delay = list(self._delays.items())[min(made, len(self._delays)) - 1]
         due = now_ms + int(delay * 1000)
-        if due - first_seen > self._age_ms:
+        if due - first_seen > self._max_age_ms:
             return None
         return RetrySchedule(topic, first_seen, due)
 
     def _due(self, record: Record, due_ms: int) -> int:
-        """Bound what a header says: the lane stands still until its first record is due, so none may say next year."""
+        """Cap the header's due time: the whole lane pauses until its first record is due."""
         return min(due_ms, record.timestamp_ms + int(2 * self._delays[record.topic] * 1000))
 
 
 def _number(text: str) -> int:
-    """Read a count, an offset or a time. Raises ValueError for what Kafka could not hold either."""
+    """Parse a count, an offset or a time. Raises ValueError outside of Kafka's 63 bits."""
     number = int(text)
     if not 0 <= number < 2**63:
         raise ValueError(f"{text[:40]} is out of range")
@@ -111,7 +113,7 @@ def _number(text: str) -> int:
 
 
 def split(headers: Headers) -> tuple[Headers, dict[str, str]]:
-    """Tell the publisher's headers from ours behind them; no block of ours is an empty dictionary."""
+    """Separate the publisher's headers from the block of ours after them, which may be empty."""
     starts = [index for index, (name, _) in enumerate(headers) if name == FIRST_OF_OURS]
     if not starts:
         return headers, {}

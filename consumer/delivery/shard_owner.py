@@ -240,13 +240,13 @@ class ShardOwner:
     ) -> None:
         started = time.monotonic()
         heads = self._precedence.changes(batch)
-        letters = [letter for _, settlement in batch for letter in settlement.letters] + self._heads.letters(heads)
+        records = [letter for _, settlement in batch for letter in settlement.records] + self._heads.records(heads)
         self._in_transaction = True
         try:
             async with asyncio.timeout(self._pace.transaction):
                 await epoch.begin()
-                await epoch.write(letters)
-                if letters:
+                await epoch.write(records)
+                if records:
                     await failpoints.reached(Failpoint.BEGUN)
                 await epoch.send_offsets(progress)
                 await epoch.commit()
@@ -257,7 +257,7 @@ class ShardOwner:
             self._after_refusal([work for work, _ in batch])
             raise
         self._in_transaction = False
-        self._crew.committed(self.shard, time.monotonic() - started, len(letters))
+        self._crew.committed(self.shard, time.monotonic() - started, len(records))
         self._heads.committed(heads)
         self._close_books(batch, progress)
 

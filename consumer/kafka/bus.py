@@ -43,11 +43,11 @@ class KafkaBus:
         async with open_epoch(self._settings, str(shard), shard) as epoch:
             yield epoch
 
-    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
+    async def committed_offsets(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the shard's committed offsets; a lane may be missing from the answer."""
         partitions = [TopicPartition(topic, shard) for topic in self._topics]
         answer = await committed_offsets(self._admin, self._settings, partitions)
-        return {tp.topic: progress for tp, progress in answer.items()}
+        return {tp.topic: committed for tp, committed in answer.items()}
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read a compacted topic's partition with a consumer of its own, outside of the group."""

@@ -40,7 +40,7 @@ class KafkaReader:
         return frozenset(Partition(*tp) for tp in self._consumer.assignment())
 
     @property
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Say which of the consumer's background tasks has died of an error: aiokafka starts none again."""
         coordinator, fetcher = self._consumer._coordinator, self._consumer._fetcher  # noqa: SLF001 - no public sign of life
         for name, task in (

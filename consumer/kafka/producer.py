@@ -77,14 +77,14 @@ class KafkaEpoch:
             _add(filling[place], letter)
         yield from filling.items()
 
-    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
+    async def send_offsets(self, offsets: Mapping[str, CommittedOffset]) -> None:
         """Put the offsets into the transaction, under the group's name."""
-        offsets = {
+        by_partition = {
             TopicPartition(topic, self._shard): OffsetAndMetadata(at.offset, at.metadata)
-            for topic, at in progress.items()
+            for topic, at in offsets.items()
         }
         async with self._answered():
-            await self._producer.send_offsets_to_transaction(offsets, self._group_id)
+            await self._producer.send_offsets_to_transaction(by_partition, self._group_id)
 
     async def commit(self) -> None:
         """End the transaction."""

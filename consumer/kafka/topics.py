@@ -15,6 +15,7 @@ from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedErr
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.ports import UNCOMMITTED, BusError
+from consumer.delivery.retry import DELAYS, RetryPolicy
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, committed_offsets, connection, no_rights, open_admin
 from schemas import Reason
@@ -57,6 +58,13 @@ class Applied:
 def lane_topics(settings: Settings) -> tuple[str, ...]:
     """Return the full names of the lanes this worker reads."""
     return tuple(settings.topics.named(base) for base in LANES)
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Return the configured retry policy, with the retry lanes' full names."""
+    worker = settings.worker
+    delays = {settings.topics.named(base): seconds * worker.retry_delay_scale for base, seconds in DELAYS.items()}
+    return RetryPolicy(delays, attempts=worker.attempts, max_age_seconds=worker.retry_age_seconds)
 
 
 async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> dict[str, int]:

@@ -12,10 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError
-from consumer.delivery.retry import RetryPolicy
 from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
 from consumer.kafka.stretches import know_topics
-from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts
+from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts, retry_policy
 from consumer.lag.backlog import NOTHING_PENDING, Mark, Pending, read_pending
 from consumer.lag.throughput import NOTHING_MEASURED, Measured, measure
 from schemas.names import OUTCOME
@@ -102,7 +101,7 @@ class LagReader:
         self._admin = admin
         self._committed = committed
         self._everything = everything
-        self._retries = RetryPolicy(settings)
+        self._retries = retry_policy(settings)
 
     async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> Look:
         """Read committed offsets first, log ends after: lag may look larger than it is, never smaller.

@@ -198,7 +198,7 @@ class RequestHandler:
                 return ready
 
     def _try_again(self, tried: RetryState, error: LeadartError) -> RecordResult:
-        turn = self._retries.again(tried, int(time.time() * 1000))
+        turn = self._retries.next_attempt(tried, int(time.time() * 1000))
         if turn is None:
             return self._outbox.failed(tried, error)
         self._metrics.retries.labels(error.reason).inc()
@@ -208,7 +208,7 @@ class RequestHandler:
         """Write the one line that tells a record's whole story."""
         self._stage(Stage.ANNOUNCE).observe(seconds)
         facts = settlement.facts
-        written = {letter.topic for letter in settlement.letters}
+        written = {letter.topic for letter in settlement.records}
         if self._outbox.outcome_topic in written:
             self._outcome(facts["outcome"]).inc()
         if self._outbox.dead_letter_topic in written:
@@ -234,11 +234,11 @@ class RequestHandler:
         self._metrics.shard_reopens.inc()
         log.warning("epoch_ended", shard=shard, error=str(error))
 
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
+    def committed(self, shard: int, seconds: float, records: int) -> None:
         """Count a transaction."""
         self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()
         self._metrics.transaction_duration.observe(seconds)
-        log.debug("committed", shard=shard, seconds=seconds, letters=letters)
+        log.debug("committed", shard=shard, seconds=seconds, records=records)
 
 
 def _ours(record: Record, error: Exception) -> LeadartError | None:

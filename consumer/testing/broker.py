@@ -46,7 +46,7 @@ class Fate(Enum):
 class Entry:
     """One offset of a partition."""
 
-    letter: OutgoingRecord | None
+    record: OutgoingRecord | None
     fate: Fate
 
 
@@ -77,9 +77,9 @@ class MemoryBroker:
         self.transaction_seconds = 60.0
         self._readers: list[asyncio.Future[None]] = []
 
-    def publish(self, letter: OutgoingRecord) -> int:
+    def publish(self, record: OutgoingRecord) -> int:
         """Append a record outside of all transactions; returns its offset."""
-        return self._append(letter, Fate.COMMITTED)[0]
+        return self._append(record, Fate.COMMITTED)[0]
 
     def leave_gap(self, topic: str, partition: int, offsets: int = 1) -> None:
         """Append offsets that no consumer ever sees, as markers and aborted copies are."""
@@ -95,9 +95,9 @@ class MemoryBroker:
         """Return the visible records from a position on, and where to read on: past what nobody ever sees."""
         log, records = self.logs[partition], list[Record]()
         while position < len(log) and len(records) < most and log[position].fate is not Fate.OPEN:
-            entry, letter = log[position], log[position].letter
-            if letter is not None and entry.fate is Fate.COMMITTED:
-                records.append(Record(*partition, position, letter.key, letter.value, letter.headers, timestamp_ms=0))
+            entry, record = log[position], log[position].record
+            if record is not None and entry.fate is Fate.COMMITTED:
+                records.append(Record(*partition, position, record.key, record.value, record.headers, timestamp_ms=0))
             position += 1
         return records, position
 
@@ -116,7 +116,7 @@ class MemoryBroker:
     def misses(self) -> bool:
         """True if the answer to the current request loses a part, as a coordinator's does that is loading."""
         try:
-            self.faults("progress_missing")
+            self.faults("offsets_missing")
         except BusError:
             return True
         return False
@@ -132,17 +132,17 @@ class MemoryBroker:
         self.epochs[shard] += 1
         return self.epochs[shard]
 
-    def produce(self, shard: int, epoch: int, letter: OutgoingRecord) -> None:
+    def produce(self, shard: int, epoch: int, record: OutgoingRecord) -> None:
         """Append a letter to the shard's transaction, or refuse it."""
         transaction = self._transaction(shard, epoch)
-        if letter.topic in self.refused_topics or letter.size > MAX_RECORD_BYTES:
-            raise RecordRefused(f"{letter.topic} does not take {letter.size} bytes")
-        _, entry = self._append(letter, Fate.OPEN)
-        transaction.entries.append(((letter.topic, letter.partition), entry))
+        if record.topic in self.refused_topics or record.size > MAX_RECORD_BYTES:
+            raise RecordRefused(f"{record.topic} does not take {record.size} bytes")
+        _, entry = self._append(record, Fate.OPEN)
+        transaction.entries.append(((record.topic, record.partition), entry))
 
-    def put_offsets(self, shard: int, epoch: int, progress: Mapping[str, CommittedOffset]) -> None:
+    def put_offsets(self, shard: int, epoch: int, offsets: Mapping[str, CommittedOffset]) -> None:
         """Put offsets into the shard's transaction."""
-        self._transaction(shard, epoch).offsets.update({(topic, shard): at for topic, at in progress.items()})
+        self._transaction(shard, epoch).offsets.update({(topic, shard): at for topic, at in offsets.items()})
 
     def commit(self, shard: int, epoch: int) -> None:
         """End the shard's transaction. Its markers are written after this answer."""
@@ -188,8 +188,8 @@ class MemoryBroker:
             self.offsets.update(transaction.offsets)
         self.settled(shard)
 
-    def _append(self, letter: OutgoingRecord, fate: Fate) -> tuple[int, Entry]:
-        log, entry = self.logs[letter.topic, letter.partition], Entry(letter, fate)
+    def _append(self, record: OutgoingRecord, fate: Fate) -> tuple[int, Entry]:
+        log, entry = self.logs[record.topic, record.partition], Entry(record, fate)
         log.append(entry)
         self._tell()
         return len(log) - 1, entry

@@ -37,23 +37,21 @@ class MemoryEpoch:
         self._broker.faults("begin")
         self._sent = []
 
-    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
+    async def write(self, records: Sequence[OutgoingRecord]) -> None:
         """Hand the letters over, and wait until all are taken."""
-        await asyncio.gather(*[await self.hand_over(letter) for letter in letters])
+        await asyncio.gather(*[await self.hand_over(record) for record in records])
 
-    async def hand_over(self, letter: OutgoingRecord) -> asyncio.Future[object]:
+    async def hand_over(self, record: OutgoingRecord) -> asyncio.Future[object]:
         """Hand one letter over; it is under way, and may be refused, while the caller goes on."""
         await asyncio.sleep(0)
         self._broker.faults("send")
-        answer = self._line.post("answer", lambda: self._broker.produce(self._shard, self._number, letter))
+        answer = self._line.post("answer", lambda: self._broker.produce(self._shard, self._number, record))
         self._sent.append(answer)
         return answer
 
-    async def send_offsets(self, progress: Mapping[str, CommittedOffset]) -> None:
+    async def send_offsets(self, offsets: Mapping[str, CommittedOffset]) -> None:
         """Put offsets into the transaction."""
-        await self._line.ask(
-            "send_offsets", lambda: self._broker.put_offsets(self._shard, self._number, dict(progress))
-        )
+        await self._line.ask("send_offsets", lambda: self._broker.put_offsets(self._shard, self._number, dict(offsets)))
 
     async def commit(self) -> None:
         """End the transaction, after what is still under way; the fault `committed` loses only the answer."""
@@ -81,10 +79,10 @@ class MemoryBus:
         finally:
             await asyncio.sleep(0)
 
-    async def progress(self, shard: int) -> Mapping[str, CommittedOffset]:
-        """Return committed offsets; the fault `progress_missing` loses a part, as aiokafka's admin client does."""
-        progress: dict[str, CommittedOffset] = await self._reader.line.ask("progress", lambda: self._offsets(shard))
-        return progress
+    async def committed_offsets(self, shard: int) -> Mapping[str, CommittedOffset]:
+        """Return committed offsets; the fault `offsets_missing` loses a part, as aiokafka's admin client does."""
+        committed: dict[str, CommittedOffset] = await self._reader.line.ask("offsets", lambda: self._offsets(shard))
+        return committed
 
     def _offsets(self, shard: int) -> dict[str, CommittedOffset]:
         answer = self._broker.committed(self._topics, shard)

@@ -49,7 +49,7 @@ class MemoryReader:
         return frozenset(self._cursors)
 
     @property
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Say which task of this member died."""
         for task in (self._coordination, self._heartbeats):
             if task is not None and task.done() and not task.cancelled() and task.exception() is not None:

@@ -189,7 +189,7 @@ async def settled(world: World) -> dict[str, CommittedOffset]:
     async with asyncio.timeout(BOUND):
         while True:
             try:
-                progress = dict(await world.bus.progress(0))
+                progress = dict(await world.bus.committed_offsets(0))
             except BusError:
                 progress = {}
             if progress.keys() == set(LANES):

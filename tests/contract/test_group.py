@@ -143,14 +143,14 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield KafkaWorld(site, admin, KafkaBus(kafka, consumer, admin, [site.topic(names.REQUESTED)]))
 
 
-async def commit(bus: Bus, *letters: OutgoingRecord, shard: int = ELSEWHERE, **progress: int) -> None:
+async def commit(bus: Bus, *records: OutgoingRecord, shard: int = ELSEWHERE, **progress: int) -> None:
     """Write letters, and offsets by topic, in one transaction; return when the offsets can be read.
 
     Kafka says yes to a commit before its markers are written: a member that joins meanwhile finds no offset.
     """
     async with bus.epoch(shard) as epoch:
         await epoch.begin()
-        await epoch.write(letters)
+        await epoch.write(records)
         if progress:
             await epoch.send_offsets({topic: CommittedOffset(offset, "") for topic, offset in progress.items()})
         await epoch.commit()
@@ -161,7 +161,9 @@ async def commit(bus: Bus, *letters: OutgoingRecord, shard: int = ELSEWHERE, **p
 
 async def readable(bus: Bus, shard: int, progress: Mapping[str, int]) -> bool:
     with suppress(BusError):  # a broker without a coordinator yet
-        return progress.items() <= {topic: at.offset for topic, at in (await bus.progress(shard)).items()}.items()
+        return (
+            progress.items() <= {topic: at.offset for topic, at in (await bus.committed_offsets(shard)).items()}.items()
+        )
     return False
 
 
@@ -251,7 +253,7 @@ async def test_a_silent_member_is_evicted_and_learns_of_it_late(world: World) ->
                 await late_commit(old, world.lane)
             await frozen.rejoined(2)
         async with world.bus.epoch(0):
-            assert (await frozen.bus.progress(0))[world.lane].offset == 1
+            assert (await frozen.bus.committed_offsets(0))[world.lane].offset == 1
 
 
 @asynccontextmanager

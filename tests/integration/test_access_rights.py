@@ -235,7 +235,7 @@ async def lay_out_letters(site: Site) -> None:
         for lane in (names.REQUESTED, names.BACKFILL):
             request = json.dumps(request_data("a-bad", output={"width": 500})).encode()
             record = Record(lane, 0, 0, b"a-bad", request, (("ce_id", b"r-bad"),), 1_900_000_000_000)
-            letter = outbox.failed(RetryState(record), Rejected(Reason.INVALID_FIELD, "It is so.")).letters[-1]
+            letter = outbox.failed(RetryState(record), Rejected(Reason.INVALID_FIELD, "It is so.")).records[-1]
             await producer.send_and_wait(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))
 
 

@@ -79,7 +79,7 @@ def dead(site: Site, record: Record, reason: Reason = Reason.INVALID_FIELD, *, w
     settlement = OutcomeBuilder(site.settings).failed(
         RetryState(record), Rejected(reason, "It is so.", field="output.width")
     )
-    return (settlement if whole else settlement.fall_back()).letters[-1]
+    return (settlement if whole else settlement.fall_back()).records[-1]
 
 
 async def put(site: Site, letters: Sequence[OutgoingRecord]) -> list[Coordinates]:

@@ -177,14 +177,14 @@ async def test_answers_while_markers_are_written_cost_time_and_nothing_else(
 
     assert caplog.text.count("NotEnoughReplicas") == 3
     assert await visible(site) == [b"once"]
-    assert (await bus.progress(0))[site.topic(names.REQUESTED)] == CommittedOffset(1, "")
+    assert (await bus.committed_offsets(0))[site.topic(names.REQUESTED)] == CommittedOffset(1, "")
 
 
 class AilingReader:
     """A member without partitions whose first polls fail."""
 
     assignment: frozenset[Partition] = frozenset()
-    trouble: str | None = None
+    failure: str | None = None
     awaits_assignment = False
 
     def __init__(self, failures: int) -> None:

@@ -87,7 +87,7 @@ class Crew:
         hand.settle(_settlement(hand.record, Ending.READY if again else ask.ending))
 
     def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert settlement.letters
+        assert settlement.records
         assert seconds >= 0
         assert record.topic in LANES
 
@@ -95,10 +95,10 @@ class Crew:
         assert shard >= 0
         assert str(error)
 
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
+    def committed(self, shard: int, seconds: float, records: int) -> None:
         assert shard >= 0
         assert seconds >= 0
-        assert letters >= 0
+        assert records >= 0
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

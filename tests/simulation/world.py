@@ -98,7 +98,7 @@ class _World:
         self._broker.publish(OutgoingRecord(ask.lane, shard, b"key", number, ()))
 
     def _fault(self, step: str) -> None:
-        if step == "progress_missing" and self._missing:
+        if step == "offsets_missing" and self._missing:
             self._missing = False
             raise BusError("the coordinator is loading")
 
@@ -207,13 +207,13 @@ class _World:
 
     def _check_latest_won(self, shard: int) -> None:
         """The newest revision is never superseded, and what is ready is never followed by something older."""
-        letters = [
+        records = [
             (self._asks[letter.value or b""].revision, dict(letter.headers))
             for letter in self._broker.visible(OUT, shard)
         ]
-        newest = max((revision for revision, _ in letters), default=0)
+        newest = max((revision for revision, _ in records), default=0)
         made = 0
-        for revision, headers in letters:
+        for revision, headers in records:
             if NEWER in headers:
                 assert revision < int(headers[NEWER] or b"0") <= newest, "superseded by what is not newer"
             elif MADE in headers and revision:
@@ -242,9 +242,9 @@ class _World:
     def _committed(self, topic: str, shard: int) -> dict[int, OutgoingRecord]:
         log = self._broker.logs[Partition(topic, shard)]
         return {
-            offset: entry.letter
+            offset: entry.record
             for offset, entry in enumerate(log)
-            if entry.fate is Fate.COMMITTED and entry.letter is not None
+            if entry.fate is Fate.COMMITTED and entry.record is not None
         }
 
 

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
 from consumer.admin.replay.offset_range import OffsetRange
 from consumer.delivery.heads import Slot
-from consumer.delivery.retry import RetryPolicy
+from consumer.kafka.topics import retry_policy
 from schemas import ContractError
 from schemas.reader import parse_request
 
@@ -84,7 +84,7 @@ class SourceLane:
     def __init__(self, settings: Settings, reader: LogReader, topic: str, partitions: int) -> None:
         self.topic = topic
         self._reader = reader
-        self._retries = RetryPolicy(settings)
+        self._retries = retry_policy(settings)
         self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
 
     async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:

@@ -26,7 +26,7 @@ def heads() -> tuple[Heads, MemoryBroker, MemoryBus]:
 def publish(broker: MemoryBroker, known: Heads) -> None:
     """Commit what is unwritten of the slot."""
     changed = known.unwritten([SLOT])
-    for letter in known.letters(changed):
+    for letter in known.records(changed):
         broker.publish(letter)
     known.committed(changed)
 

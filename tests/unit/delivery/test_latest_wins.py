@@ -64,13 +64,13 @@ class Crew:
         self.hands[revision].settle(ready(revision))
 
     def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert (record.topic in {LANE, BACKFILL}, bool(settlement.letters), seconds >= 0) == (True, True, True)
+        assert (record.topic in {LANE, BACKFILL}, bool(settlement.records), seconds >= 0) == (True, True, True)
 
     def epoch_ended(self, shard: int, error: Exception) -> None:
         assert (shard, bool(str(error))) == (0, True)
 
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
-        assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
+    def committed(self, shard: int, seconds: float, records: int) -> None:
+        assert (shard, seconds >= 0, records >= 0) == (0, True, True)
 
 
 def told(value: bytes) -> OutgoingRecord:
@@ -199,7 +199,7 @@ async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
         newer.advance(Claim(SLOT, 2, "/cms", "r-2"))
         async with desk.bus.epoch(0) as other:  # fences the owner, as a worker does that believes to own the shard
             await other.begin()
-            await other.write(newer.letters(newer.unwritten([SLOT])))
+            await other.write(newer.records(newer.unwritten([SLOT])))
             await other.commit()
         desk.crew.finish(1)
         await desk.until(lambda: len(desk.outcomes()) == 1)

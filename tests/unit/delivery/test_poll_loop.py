@@ -21,7 +21,7 @@ BROKEN = Partition("requested", 1)
 class HalfReader:
     """Two partitions, one of which cannot be read."""
 
-    trouble: str | None = None
+    failure: str | None = None
     awaits_assignment = False
     assignment = frozenset({Partition("requested", 0), BROKEN})
 

@@ -9,6 +9,7 @@ import pytest
 
 from consumer.delivery.retry import RetryPolicy, RetryState, split
 from consumer.jobs import Record
+from consumer.kafka.topics import retry_policy
 from consumer.settings import Settings
 from schemas import names
 
@@ -27,7 +28,7 @@ HISTORY = {
 
 
 def retries(**worker: Any) -> RetryPolicy:
-    return RetryPolicy(Settings.model_validate({"worker": worker}))
+    return retry_policy(Settings.model_validate({"worker": worker}))
 
 
 def waiting(**history: str | None) -> Record:
@@ -39,7 +40,7 @@ def waiting(**history: str | None) -> Record:
 
 def test_each_failure_waits_longer() -> None:
     """A minute, ten minutes, an hour; then there is no further turn."""
-    turns = [retries().again(RetryState(RECORD, attempts, NOW), NOW) for attempts in range(4)]
+    turns = [retries().next_attempt(RetryState(RECORD, attempts, NOW), NOW) for attempts in range(4)]
 
     assert [turn and (turn.topic, turn.due_ms - NOW) for turn in turns] == [
         (names.RETRY_1M, 60_000),
@@ -51,7 +52,7 @@ def test_each_failure_waits_longer() -> None:
 
 def test_more_attempts_wait_an_hour_each() -> None:
     """A house that allows more attempts has them all from the last lane."""
-    turn = retries(attempts=10).again(RetryState(RECORD, 7, NOW), NOW)
+    turn = retries(attempts=10).next_attempt(RetryState(RECORD, 7, NOW), NOW)
 
     assert turn is not None
     assert turn.topic == names.RETRY_1H
@@ -61,8 +62,8 @@ def test_age_is_capped_too() -> None:
     """A request first tried too long ago does not wait once more, however few its attempts."""
     old = RetryState(RECORD, 1, NOW - 5 * HOUR)
 
-    assert retries(retry_age_seconds=6 * 3600).again(old, NOW) is not None
-    assert retries(retry_age_seconds=5 * 3600).again(old, NOW) is None
+    assert retries(retry_age_seconds=6 * 3600).next_attempt(old, NOW) is not None
+    assert retries(retry_age_seconds=5 * 3600).next_attempt(old, NOW) is None
 
 
 def test_a_retry_is_taken_apart() -> None:
@@ -93,7 +94,7 @@ def test_other_lanes_are_never_unwrapped() -> None:
 
 def test_tests_may_shorten_the_delays() -> None:
     """The delays scale together; the lanes' names stay what they are."""
-    turn = retries(retry_delay_scale=0.01).again(RetryState(RECORD, 0), NOW)
+    turn = retries(retry_delay_scale=0.01).next_attempt(RetryState(RECORD, 0), NOW)
 
     assert turn is not None
     assert (turn.topic, turn.due_ms, turn.first_seen_ms) == (names.RETRY_1M, NOW + 600, NOW)

@@ -67,7 +67,7 @@ class Hands:
         return lambda _running: self.withdrawn.append(offset)
 
     def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert settlement.letters
+        assert settlement.records
         assert seconds >= 0
         self.told.append(record.offset)
 
@@ -75,8 +75,8 @@ class Hands:
         assert shard == 0
         self.errors.append(error)
 
-    def committed(self, shard: int, seconds: float, letters: int) -> None:
-        assert (shard, seconds >= 0, letters >= 0) == (0, True, True)
+    def committed(self, shard: int, seconds: float, records: int) -> None:
+        assert (shard, seconds >= 0, records >= 0) == (0, True, True)
 
 
 def request(value: bytes = b"{}", topic: str = LANE) -> OutgoingRecord:
@@ -148,7 +148,7 @@ async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
     assert bench.broker.offsets[LANE, 0] == CommittedOffset(20, "")
 
 
-@pytest.mark.parametrize("step", ["init", "progress", "begin", "send", "answer", "send_offsets", "commit", "committed"])
+@pytest.mark.parametrize("step", ["init", "offsets", "begin", "send", "answer", "send_offsets", "commit", "committed"])
 async def test_a_failure_at_any_step_neither_loses_nor_doubles(step: str) -> None:
     """Whichever step breaks, be it the answer to a commit that went through, each record has one visible outcome."""
     bench = Bench()
@@ -198,7 +198,7 @@ async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
     bench = Bench()
     bench.broker.publish(request())
     bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
-    fail_once(bench.broker, "progress_missing")
+    fail_once(bench.broker, "offsets_missing")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
 
@@ -210,7 +210,7 @@ async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
     bench = Bench()
 
     def faults(name: str) -> None:
-        if name == "progress_missing":
+        if name == "offsets_missing":
             raise BusError("coordinator is loading")
 
     bench.broker.faults = faults

@@ -100,15 +100,15 @@ def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
 
 
 def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
-    async def careless(self: MemoryEpoch, letters: Sequence[OutgoingRecord]) -> None:
-        for letter in letters:
+    async def careless(self: MemoryEpoch, records: Sequence[OutgoingRecord]) -> None:
+        for letter in records:
             await self.hand_over(letter)
 
     patch.setattr(MemoryEpoch, "write", careless)
 
 
 def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
-    epoch, progress = MemoryBus.epoch, MemoryBus.progress
+    epoch, progress = MemoryBus.epoch, MemoryBus.committed_offsets
     early: dict[tuple[MemoryBus, int], Mapping[str, CommittedOffset]] = {}
 
     @asynccontextmanager
@@ -121,12 +121,12 @@ def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
         return early[self, shard]
 
     patch.setattr(MemoryBus, "epoch", hasty)
-    patch.setattr(MemoryBus, "progress", read)
+    patch.setattr(MemoryBus, "committed_offsets", read)
 
 
 def a_missing_offset_is_taken_for_none(patch: pytest.MonkeyPatch) -> None:
     async def read(bus: MemoryBus, shard: int, topics: tuple[str, ...], *_: object) -> Mapping[str, CommittedOffset]:
-        return {topic: CommittedOffset(0, "") for topic in topics} | dict(await bus.progress(shard))
+        return {topic: CommittedOffset(0, "") for topic in topics} | dict(await bus.committed_offsets(shard))
 
     patch.setattr(restore, "_read_progress", read)
 

@@ -92,13 +92,13 @@ async def test_a_header_name_that_is_not_utf8_makes_the_reader_lenient(monkeypat
 
 
 @pytest.mark.parametrize("part", ["coordination", "heartbeat", "fetch"])
-async def test_a_dead_task_of_the_client_is_trouble(part: str) -> None:
+async def test_a_dead_task_of_the_client_is_a_failure(part: str) -> None:
     """Any of the client's three tasks that died of an error is named, with the error."""
     consumer = Consumer()
     consumer._coordinator = SimpleNamespace(_coordination_task=None, _heartbeat_task=None)
     consumer._fetcher = SimpleNamespace(_fetch_task=None)
     reader = KafkaReader(consumer)
-    assert reader.trouble is None
+    assert reader.failure is None
 
     async def die() -> None:
         raise OSError("gone")
@@ -107,7 +107,7 @@ async def test_a_dead_task_of_the_client_is_trouble(part: str) -> None:
     await asyncio.wait([task])
     setattr(consumer._fetcher if part == "fetch" else consumer._coordinator, f"_{part}_task", task)
 
-    assert reader.trouble == f"The Kafka client's {part} task died of OSError('gone')"
+    assert reader.failure == f"The Kafka client's {part} task died of OSError('gone')"
 
 
 async def test_the_listener_hears_of_partitions_in_our_words() -> None:

@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.retry import RetryPolicy
+from consumer.kafka.topics import retry_policy
 from consumer.lag.backlog import PEEK, Mark, Pending, read_pending
 from consumer.settings import Settings
 from schemas.names import REQUESTED, RETRY_1M
@@ -77,7 +77,7 @@ async def pending(
     tp: TopicPartition, records: Mapping[int, tuple[int, int | None]], end: int, finished: Collection[int] = ()
 ) -> Pending:
     mark = Mark(0, set(finished), end)
-    return (await read_pending(Log(tp, end, records), {tp: mark}, RetryPolicy(Settings()), NOW))[tp]
+    return (await read_pending(Log(tp, end, records), {tp: mark}, retry_policy(Settings()), NOW))[tp]
 
 
 async def test_the_oldest_is_the_first_record_not_finished() -> None:

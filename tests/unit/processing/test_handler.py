@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.retry import RetryPolicy
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.progress_publisher import ProgressPublisher
+from consumer.kafka.topics import retry_policy
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import unwatched
 from consumer.processing.handler import RequestHandler
@@ -111,7 +111,7 @@ def crew_of(
         pipeline=pipeline,  # type: ignore[arg-type]
         breaker=breaker or CircuitBreaker(),
         troubles=troubles or StoreOutage(),
-        retries=RetryPolicy(settings),
+        retries=retry_policy(settings),
         outbox=outbox,
         progress=ProgressPublisher(settings, outbox, metrics),
         metrics=metrics,
@@ -136,7 +136,7 @@ def test_any_record_is_settled_once_and_kept(record: Record) -> None:
     """Arbitrary bytes, keys and headers: one settlement, one dead letter, and an outcome where an article is known."""
     pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
     (settlement,) = asyncio.run(work(record, pipeline))
-    topics = [letter.topic for letter in settlement.letters]
+    topics = [letter.topic for letter in settlement.records]
 
     assert topics.count(names.DEAD_LETTER) == 1
     assert topics.count(names.OUTCOME) == (settlement.facts["article_id"] is not None)
@@ -151,7 +151,7 @@ async def test_a_passing_failure_is_tried_again_later(error: Exception, reason: 
     (settlement,) = await work(valid(), Pipeline(error))
 
     assert settlement.facts["reason"] == reason
-    assert [letter.topic for letter in settlement.letters] == [names.RETRY_1M]
+    assert [letter.topic for letter in settlement.records] == [names.RETRY_1M]
 
 
 async def test_the_last_failure_is_an_outcome() -> None:
@@ -160,7 +160,7 @@ async def test_the_last_failure_is_an_outcome() -> None:
     topics = []
     while names.DEAD_LETTER not in topics:
         (settlement,) = await work(record, Pipeline(error))
-        letter = settlement.letters[-1]
+        letter = settlement.records[-1]
         topics.append(letter.topic)
         record = Record(letter.topic, 0, 9, letter.key, letter.value, letter.headers, 0)
 
@@ -336,7 +336,7 @@ async def test_a_request_with_a_newer_one_before_it_is_not_painted() -> None:
         crew_of(tasks, pipeline).begin(hand)
 
     (settlement,) = hand.settled
-    (letter,) = settlement.letters
+    (letter,) = settlement.records
     assert dict(letter.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
     assert json.loads(letter.value or b"")["superseded_by"] == {"revision": 9}
     assert (settlement.facts["outcome"], settlement.facts["revision"], pipeline.errands) == ("superseded", 1, [])
@@ -352,7 +352,7 @@ async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
         crew_of(tasks, pipeline).begin(hand)
 
     (settlement,) = hand.settled
-    (letter,) = settlement.letters
+    (letter,) = settlement.records
     assert dict(letter.headers)["ce_type"] == names.IMAGE_EXPIRED.encode()
     assert datetime.fromisoformat(json.loads(letter.value or b"")["expired_at"]) == datetime.fromisoformat(past)
     assert settlement.facts["outcome"] == "expired"

@@ -12,9 +12,10 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.retry import RetryPolicy, RetryState
+from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
+from consumer.kafka.topics import retry_policy
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
@@ -81,7 +82,7 @@ def attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, str]:
 
 def test_an_independent_reader_understands_the_outcome() -> None:
     """The cloudevents SDK reads what is announced: type, subject, cause and data."""
-    (letter,) = outbox().ready(job(correlationid="flow-1"), ready(), {}).letters
+    (letter,) = outbox().ready(job(correlationid="flow-1"), ready(), {}).records
     headers = {name: value or b"" for name, value in letter.headers}
     event = from_kafka(KafkaMessage(headers=headers, key=letter.key, value=letter.value or b""), JSONFormat())
 
@@ -99,7 +100,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
     box = outbox()
 
     def told(settlement: Any) -> str:
-        return attributes(settlement.letters[0].headers)["ce_id"]
+        return attributes(settlement.records[0].headers)["ce_id"]
 
     same = {told(box.ready(job(), ready(), {})) for _ in range(2)}
     others = {
@@ -116,7 +117,7 @@ def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
     box = outbox(topics={"prefix": "staging-"})
     settlements = [box.ready(job(partition=9), ready(), {}), box.failed(RetryState(job(partition=9).record), REFUSED)]
-    letters = [letter for told in settlements for letter in told.letters + told.fall_back().letters]
+    letters = [letter for told in settlements for letter in told.records + told.fall_back().records]
 
     assert {letter.partition for letter in letters} == {9}
     assert {letter.topic for letter in letters} == {
@@ -130,18 +131,18 @@ def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
     """Failures are what is traced: what the request said of its flow goes on, also where its value cannot be read."""
     asked = job(correlationid="flow-1", traceparent="00-1-2-03", priority="interactive").record
     told, _ = (
-        outbox().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).letters
+        outbox().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).records
     )
     carried = {name: text for name, text in attributes(told.headers).items() if name.startswith(("ce_corr", "ce_tr"))}
     assert carried == {"ce_correlationid": "flow-1", "ce_traceparent": "00-1-2-03"}
-    plain, _ = outbox().failed(RetryState(job().record), REFUSED).letters
+    plain, _ = outbox().failed(RetryState(job().record), REFUSED).records
     assert attributes(plain.headers)["ce_correlationid"] == "r-1"
 
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
     """A failed outcome, and its line in the log, say what is wrong; the event also where the record is kept."""
     result = outbox().failed(RetryState(job().record), REFUSED)
-    told, _ = result.letters
+    told, _ = result.records
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert result.facts["message"] == failed.message == REFUSED.message
@@ -152,7 +153,7 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
 
 def test_our_own_failures_are_worth_another_try() -> None:
     """Only a rejection tells the CMS that sending the same again is useless."""
-    told, _ = outbox().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).letters
+    told, _ = outbox().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).records
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
@@ -162,20 +163,20 @@ def test_our_own_failures_are_worth_another_try() -> None:
 def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
     """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
     fallback = outbox().failed(RetryState(record), REFUSED).fall_back()
-    mark = fallback.letters[-1]
+    mark = fallback.records[-1]
     ours = attributes(mark.headers)
 
     assert mark.topic == names.DEAD_LETTER
     assert (ours["leadart-omitted"], ours["leadart-offset"]) == ("value, headers", str(record.offset))
-    assert sum(letter.size for letter in fallback.letters) < 10_000
+    assert sum(letter.size for letter in fallback.records) < 10_000
 
 
 def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
     """When the ready event itself is refused the CMS is told so and the request is kept."""
     fallback = outbox().ready(job(), ready(), {}).fall_back()
 
-    assert [letter.topic for letter in fallback.letters] == [names.OUTCOME, names.DEAD_LETTER]
-    failed = ImageFailed.model_validate(json.loads(fallback.letters[0].value or b""))
+    assert [letter.topic for letter in fallback.records] == [names.OUTCOME, names.DEAD_LETTER]
+    failed = ImageFailed.model_validate(json.loads(fallback.records[0].value or b""))
     assert failed.reason is Reason.ANNOUNCEMENT_REFUSED
 
 
@@ -183,7 +184,7 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
     settlement = outbox().failed(RetryState(record), REFUSED)
-    kept = settlement.letters[-1]
+    kept = settlement.records[-1]
     ours = attributes(kept.headers[len(record.headers) :])
 
     assert kept.headers[: len(record.headers)] == record.headers
@@ -197,10 +198,10 @@ def test_any_record_is_kept_as_it_came(record: Record) -> None:
 def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attempts: int, now: int) -> None:
     """What a retry lane holds is taken apart again into the publisher's record and its history, whatever it holds."""
     settings = Settings()
-    retries, error = RetryPolicy(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
-    turn = retries.again(RetryState(record, attempts), now)
+    retries, error = retry_policy(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
+    turn = retries.next_attempt(RetryState(record, attempts), now)
     assert turn is not None
-    (letter,) = outbox().again(RetryState(record, attempts), error, turn).letters
+    (letter,) = outbox().again(RetryState(record, attempts), error, turn).records
     there = Record(letter.topic, letter.partition, 0, letter.key, letter.value, letter.headers, now)
 
     assert letter.partition == record.partition
@@ -210,12 +211,12 @@ def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attem
 
 def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
     """However often a request was tried, its dead letter holds what was published and where, not our retries of it."""
-    retries, original = RetryPolicy(Settings()), job().record
+    retries, original = retry_policy(Settings()), job().record
     error, tried = Transient(Reason.ENGINE_FAILED, "x"), RetryState(job().record)
-    while (turn := retries.again(tried, 1_000)) is not None:
-        (letter,) = outbox().again(tried, error, turn).letters
+    while (turn := retries.next_attempt(tried, 1_000)) is not None:
+        (letter,) = outbox().again(tried, error, turn).records
         tried = retries.unwrap(Record(letter.topic, 3, 77, letter.key, letter.value, letter.headers, 2_000))
-    kept = outbox().failed(tried, error).letters[-1]
+    kept = outbox().failed(tried, error).records[-1]
     ours = attributes(kept.headers[len(original.headers) :])
 
     assert (kept.key, kept.value, kept.headers[: len(original.headers)]) == (

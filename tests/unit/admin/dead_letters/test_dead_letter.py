@@ -57,7 +57,7 @@ REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple 
 def dead(record: Record, *, whole: bool = True) -> OutgoingRecord:
     """Return the dead letter that the worker writes of a record; or the mark of it, if it was too large."""
     settlement = OutcomeBuilder(Settings()).failed(RetryState(record, 2, 5), REFUSED)
-    return (settlement if whole else settlement.fall_back()).letters[-1]
+    return (settlement if whole else settlement.fall_back()).records[-1]
 
 
 def kept(letter: OutgoingRecord, offset: int = 7) -> Record:

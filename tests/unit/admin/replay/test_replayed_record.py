@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, read
 from consumer.admin.replay.replayed_record import FIRST_FORCED, ReplayOrigin, forced, new_variation, origin, replayed
-from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
+from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
+from consumer.kafka.topics import retry_policy
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import Reason, names
@@ -59,13 +60,13 @@ def test_the_original_is_untouched_and_its_place_is_told(record: Record) -> None
 def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
     """Retries and dead letters of a replayed record give it back as it lay in the lane, its block included."""
     settings, lane = Settings(), landed(record)
-    assert RetryPolicy(settings).unwrap(lane) == RetryState(lane)
+    assert retry_policy(settings).unwrap(lane) == RetryState(lane)
 
-    letter = OutcomeBuilder(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).letters[0]
+    letter = OutcomeBuilder(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).records[0]
     waiting = Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6)
-    assert RetryPolicy(settings).unwrap(waiting).original == lane
+    assert retry_policy(settings).unwrap(waiting).original == lane
 
-    letter = OutcomeBuilder(settings).failed(RetryState(lane), FAILURE).letters[-1]
+    letter = OutcomeBuilder(settings).failed(RetryState(lane), FAILURE).records[-1]
     dead = read(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
     assert isinstance(dead, DeadLetterRecord)
     assert dead.original == lane

@@ -72,7 +72,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
     try:
         event, request = parse_request(asked.key, asked.headers, asked.value)
     except ContractError as error:
-        letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).letters
+        letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).records
         return [record_of(letter) for letter in letters]
     job = Job(event, request, asked, Lane.LIVE)
     brief = make_plan(request, styles, MODEL, loaded)
@@ -90,7 +90,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
         reused=save.expected.reused,
         seconds=ReadySeconds(queued=0.1, engine=0.8, stored=0.2, total=1.2),
     )
-    return [record_of(letter) for letter in outbox.ready(job, ready, {}).letters]
+    return [record_of(letter) for letter in outbox.ready(job, ready, {}).records]
 
 
 def record_of(letter: OutgoingRecord) -> Record:
