@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
-from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED
+from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, Partition
 from consumer.kafka.acls import check_rights
 from consumer.kafka.client import answered_within, committed_offsets, open_admin
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
@@ -107,13 +106,13 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
 
 
 async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> CheckResult:
-    partitions = [TopicPartition(lane, number) for lane in lane_topics(settings) for number in range(count)]
+    partitions = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
     committed = await committed_offsets(admin, settings.kafka, partitions)
     for tp, progress in committed.items():
         try:
             read_metadata(progress)
         except MetadataUnreadable as error:
-            message = f"{tp.topic}:{tp.partition}: {error}: leadart topics forget-progress {tp.topic}:{tp.partition}"
+            message = f"{tp.topic}:{tp.number}: {error}: leadart topics forget-progress {tp.topic}:{tp.number}"
             return CheckResult("group", CheckStatus.FAILURE, message)
     unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
     if unset:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from consumer.admin.heads import move_heads
-from consumer.delivery.ports import UNCOMMITTED
+from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, open_admin
 from consumer.kafka.topics import Start, apply, await_count, partition_counts, whole_offsets
@@ -77,11 +76,11 @@ async def _refuse_unless_drained(admin: AIOKafkaAdminClient, settings: Settings)
     async with open_lag_reader(settings) as reader:
         lags = (await reader.read(outcomes=False)).partitions
     # Asked for apart: to the lag, an offset that could not be read is as unknown as one that was never committed.
-    committed = await whole_offsets(admin, settings, [TopicPartition(lag.topic, lag.partition) for lag in lags])
-    ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in lags}
+    committed = await whole_offsets(admin, settings, [Partition(lag.topic, lag.partition) for lag in lags])
+    ends = {Partition(lag.topic, lag.partition): lag.end for lag in lags}
     behind = {tp: ends[tp] - at.offset for tp, at in committed.items() if at.offset not in {UNCOMMITTED, ends[tp]}}
     if behind:
-        where = ", ".join(f"{tp.topic}:{tp.partition} ({records})" for tp, records in list(behind.items())[:5])
+        where = ", ".join(f"{tp.topic}:{tp.number} ({records})" for tp, records in list(behind.items())[:5])
         raise Fatal(
             Reason.TOPICS_MISMATCH,
             f"The lanes are not drained: {where}. Stop the publishers, let the workers finish, stop them, then grow.",

@@ -7,15 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
-from aiokafka.partitioner import murmur2
-
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
-from consumer.delivery.ports import BusError, OutgoingRecord
+from consumer.delivery.ports import BusError, OutgoingRecord, Partition
 from consumer.kafka.client import open_admin
+from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import open_epoch
-from consumer.kafka.table import read_table
-from consumer.kafka.topics import partition_counts
+from consumer.kafka.topics import key_partition, partition_counts
 from schemas import names
 
 if TYPE_CHECKING:
@@ -98,7 +95,7 @@ async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
     if topic not in counts:
         raise BusError(f"there is no topic {topic}: leadart topics apply")
     tables = await asyncio.gather(
-        *[read_table(settings.kafka, TopicPartition(topic, number), 0) for number in range(counts[topic])]
+        *[read_table(settings.kafka, Partition(topic, number), 0) for number in range(counts[topic])]
     )
     return [{key: value for key, value in dict(pairs).items() if value is not None} for pairs, _ in tables]
 
@@ -106,6 +103,6 @@ async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
 def _home(key: bytes, partitions: int) -> int | None:
     try:
         _, article_id, _ = json.loads(key)
-        return int(murmur2(article_id.encode()) & 0x7FFFFFFF) % partitions
+        return key_partition(article_id.encode(), partitions)
     except (ValueError, TypeError, AttributeError):  # nobody's head
         return None

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from consumer.delivery.ports import BusError, CommittedOffset
+from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.kafka.client import committed_offsets
+from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import KafkaEpoch, open_epoch
-from consumer.kafka.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -45,13 +45,13 @@ class KafkaBus:
 
     async def committed_offsets(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the shard's committed offsets; a lane may be missing from the answer."""
-        partitions = [TopicPartition(topic, shard) for topic in self._topics]
+        partitions = [Partition(topic, shard) for topic in self._topics]
         answer = await committed_offsets(self._admin, self._settings, partitions)
-        return {tp.topic: committed for tp, committed in answer.items()}
+        return {partition.topic: committed for partition, committed in answer.items()}
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read a compacted topic's partition with a consumer of its own, outside of the group."""
-        return await read_table(self._settings, TopicPartition(topic, shard), start)
+        return await read_table(self._settings, Partition(topic, shard), start)
 
     def seek(self, topic: str, shard: int, offset: int) -> None:
         """Move the consumer's cursor; what was fetched before is dropped."""

@@ -26,14 +26,15 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from consumer.delivery.ports import BusError, CommittedOffset, RecordRefused
+from consumer.delivery.ports import BusError, CommittedOffset, Partition, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka import auth, lenient_headers
+from consumer.kafka import auth
 from consumer.kafka.producer_close import CLOSE_SECONDS
+from consumer.kafka.records import install_parser
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from consumer.settings import KafkaSettings
 
@@ -49,9 +50,6 @@ NO_RIGHTS = (
     TransactionalIdAuthorizationFailed,
 )
 """The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
-
-READ_BYTES = 1024 * 1024
-"""What aiokafka fetches of a partition at once if nobody says otherwise."""
 
 PREFETCH_BYTES = 128 * 1024
 """Read ahead of each partition: a hundred usual requests; a larger record is read all the same, alone.
@@ -87,7 +85,7 @@ async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[N
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
     """Make the group's consumer, not yet started. Nothing is committed by it, ever: that is the owners' part."""
-    lenient_headers.install()
+    install_parser()
     session_ms = int(settings.session_timeout_seconds * 1000)
     return AIOKafkaConsumer(
         **connection(settings),
@@ -110,33 +108,6 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 
 @asynccontextmanager
-async def open_reader(
-    settings: KafkaSettings, *, committed: bool = True, partition_bytes: int = READ_BYTES
-) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer of no group that reads what is `committed`, or all. Raises `BusError` when no broker answers.
-
-    `partition_bytes` is the most that it fetches of a partition at once.
-    """
-    reader = AIOKafkaConsumer(
-        **connection(settings),
-        isolation_level="read_committed" if committed else "read_uncommitted",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=partition_bytes,
-        # A consumer asks a broker one thing at a time: the fetch that finds nothing holds up the next question.
-        fetch_max_wait_ms=20,
-    )
-    try:
-        async with answered_within(settings.request_timeout_seconds):
-            await reader.start()
-        yield reader
-    finally:
-        with suppress(BusError):  # a reader leaves nothing undone
-            async with answered_within(settings.request_timeout_seconds):
-                await reader.stop()
-
-
-@asynccontextmanager
 async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one refuses this worker."""
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -150,16 +121,17 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
 
 
 async def committed_offsets(
-    admin: AIOKafkaAdminClient, settings: KafkaSettings, partitions: Sequence[TopicPartition]
-) -> dict[TopicPartition, CommittedOffset]:
+    admin: AIOKafkaAdminClient, settings: KafkaSettings, partitions: Collection[Partition]
+) -> dict[Partition, CommittedOffset]:
     """Read the group's committed offsets with their metadata, which the consumer's own call drops.
 
     A partition that is missing from the answer means that the call failed: the admin client does not look at the error
     that stands for the whole group. Raises `BusError`.
     """
     async with answered_within(settings.request_timeout_seconds):
-        answer = await admin.list_consumer_group_offsets(settings.group_id, partitions=list(partitions))
-    return {tp: CommittedOffset(at.offset, at.metadata or "") for tp, at in answer.items()}
+        asked = [TopicPartition(*partition) for partition in partitions]
+        answer = await admin.list_consumer_group_offsets(settings.group_id, partitions=asked)
+    return {Partition(*tp): CommittedOffset(at.offset, at.metadata or "") for tp, at in answer.items()}
 
 
 @asynccontextmanager

@@ -10,17 +10,16 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumer.delivery.ports import BusError, Partition, PositionLost
-from consumer.jobs import Record
 from consumer.kafka.client import NO_RIGHTS, no_rights
-from consumer.kafka.lenient_headers import read_leniently
+from consumer.kafka.records import to_record, tolerate_header_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
-    from aiokafka.structs import ConsumerRecord
 
     from consumer.delivery.ports import Listener
+    from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
 
@@ -85,13 +84,13 @@ class KafkaReader:
             raise no_rights(error) from error
         except UnicodeDecodeError as error:
             log.warning("header_name_not_utf8", error=str(error))
-            read_leniently()
-            raise BusError("read leniently from here on") from error
+            tolerate_header_names()
+            raise BusError("header names are read tolerantly from here on") from error
         except Exception as error:  # a batch that does not decompress raises whatever its codec does
             raise BusError(repr(error)) from error
         # No await from here to the caller: the cursor is already past these records, and an owner that ran in between
         # would take them for control markers.
-        return {Partition(*tp): [_record(record) for record in records] for tp, records in batches.items()}
+        return {Partition(*tp): [to_record(record) for record in records] for tp, records in batches.items()}
 
 
 class _Relay(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's base class is untyped
@@ -110,15 +109,3 @@ def _named_in(error: KafkaError) -> list[Partition]:
     """Return the partitions that an offset error is about: one as its argument, or several as a mapping's keys."""
     tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else ()
     return [Partition(*tp) for tp in ([tps] if isinstance(tps, TopicPartition) else tps)]
-
-
-def _record(record: ConsumerRecord[bytes, bytes]) -> Record:
-    return Record(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
-        timestamp_ms=record.timestamp,
-    )

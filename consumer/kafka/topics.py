@@ -12,9 +12,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
-from consumer.delivery.ports import UNCOMMITTED, BusError
+from consumer.delivery.ports import UNCOMMITTED, BusError, Partition
 from consumer.delivery.retry import DELAYS, RetryPolicy
 from consumer.errors import Fatal
 from consumer.kafka.client import answered_within, committed_offsets, connection, no_rights, open_admin
@@ -77,6 +78,11 @@ async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str], se
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
+def key_partition(key: bytes, count: int) -> int:
+    """Return the partition, of `count`, that Kafka's Java client chooses for a key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % count
+
+
 async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) -> int:
     """Return the one partition count of all topics. Raises `Fatal` when one is missing or they differ."""
     names = [settings.topics.named(spec.name) for spec in load_topics()]
@@ -109,7 +115,7 @@ async def apply(
         count = await _count_when_known(admin, settings, KNOWN_SECONDS if created else 0)
         differing = await differing_configs(admin, settings)
         lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
-        partitions = [TopicPartition(lane, number) for lane in lanes for number in range(count)]
+        partitions = [Partition(lane, number) for lane in lanes for number in range(count)]
         if strange := sorted(only - set(partitions)):
             topic, number = strange[0]
             raise Fatal(
@@ -208,7 +214,7 @@ async def topic_configs(
 async def _start_offsets(
     admin: AIOKafkaAdminClient,
     settings: Settings,
-    partitions: Sequence[TopicPartition],
+    partitions: Sequence[Partition],
     start: Start,
     *,
     force: bool,
@@ -221,14 +227,14 @@ async def _start_offsets(
     async with _offset_writer(settings) as consumer:
         find = consumer.beginning_offsets if start is Start.EARLIEST else consumer.end_offsets
         async with answered_within(seconds):
-            offsets: dict[TopicPartition, int] = await find(unset)
-        await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+            offsets: dict[TopicPartition, int] = await find([TopicPartition(*partition) for partition in unset])
+        await _commit(consumer, settings, offsets)
     return {f"{tp.topic}:{tp.partition}": offset for tp, offset in sorted(offsets.items())}
 
 
 async def whole_offsets(
-    admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[TopicPartition]
-) -> Mapping[TopicPartition, CommittedOffset]:
+    admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[Partition]
+) -> Mapping[Partition, CommittedOffset]:
     """Read committed offsets until the answer is whole: a young cluster first has to make its coordinator."""
     async with answered_within(settings.kafka.request_timeout_seconds):
         while True:
@@ -244,7 +250,7 @@ async def forget_progress(settings: Settings, topic: str, partition: int) -> int
 
     Returns the offset. Raises `Fatal` when the group is running.
     """
-    tp = TopicPartition(topic, partition)
+    tp = Partition(topic, partition)
     async with open_admin(settings.kafka) as admin:
         committed = await whole_offsets(admin, settings, [tp])
     if committed[tp].offset == UNCOMMITTED:
@@ -253,7 +259,7 @@ async def forget_progress(settings: Settings, topic: str, partition: int) -> int
         )
     offset: int = committed[tp].offset
     async with _offset_writer(settings) as consumer:
-        await _commit(consumer, settings, {tp: OffsetAndMetadata(offset, "")})
+        await _commit(consumer, settings, {tp: offset})
     return offset
 
 
@@ -271,12 +277,13 @@ async def _offset_writer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def _commit(
-    consumer: AIOKafkaConsumer, settings: Settings, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+    consumer: AIOKafkaConsumer, settings: Settings, offsets: Mapping[Partition, int] | Mapping[TopicPartition, int]
 ) -> None:
-    consumer.assign(list(offsets))
+    unnoted = {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+    consumer.assign(list(unnoted))
     try:
         async with answered_within(settings.kafka.request_timeout_seconds):
-            await consumer.commit(dict(offsets))
+            await consumer.commit(unnoted)
     except BusError as error:
         raise Fatal(
             Reason.MISCONFIGURED,

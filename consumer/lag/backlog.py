@@ -11,18 +11,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.jobs import Record
 from consumer.kafka.client import answered_within
-from consumer.kafka.stretches import read_stretches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-    from aiokafka.structs import ConsumerRecord
-
+    from consumer.delivery.ports import Partition
     from consumer.delivery.retry import RetryPolicy
-    from consumer.kafka.stretches import Stretch
+    from consumer.jobs import Record
+    from consumer.kafka.partition_reader import PartitionReader, SpanRecords
 
 PEEK = 32
 """Offsets of each partition that are looked at; more only while nothing pending was found."""
@@ -68,8 +65,8 @@ NOTHING_PENDING = Pending(0, 0, None, exact=True)
 
 
 async def read_pending(
-    consumer: AIOKafkaConsumer, marks: Mapping[TopicPartition, Mark], retries: RetryPolicy, now_ms: int
-) -> dict[TopicPartition, Pending]:
+    reader: PartitionReader, marks: Mapping[Partition, Mark], retries: RetryPolicy, now_ms: int
+) -> dict[Partition, Pending]:
     """Look at the first pending records of each partition.
 
     `consumer` is in no group, reads what is committed, resets to the earliest, and is assigned these partitions from
@@ -81,24 +78,24 @@ async def read_pending(
         spans = {tp: peek.wanted for tp, peek in peeks.items() if peek.wanted}
         if not spans:
             break
-        for tp, stretch in (await read_stretches(consumer, spans, left)).items():
-            peeks[tp].take(stretch)
+        for tp, read in (await reader.side_by_side(spans, left)).items():
+            peeks[tp].take(read)
     times = {
         tp: now_ms - retries.delay_ms(tp.topic)
         for tp, peek in peeks.items()
         if peek.left and not peek.not_due and retries.is_retry(tp.topic)
     }
-    bounds = await _offsets_at(consumer, times)
+    bounds = await _offsets_at(reader, times)
     return {tp: peek.pending(bounds.get(tp)) for tp, peek in peeks.items()}
 
 
-async def _offsets_at(consumer: AIOKafkaConsumer, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+async def _offsets_at(reader: PartitionReader, times: Mapping[Partition, int]) -> dict[Partition, int]:
     """Return the first offset of each partition that is not older than its time, where there is one."""
     if not times:
         return {}
     async with answered_within(PEEK_SECONDS):
-        found = await consumer.offsets_for_times(dict(times))
-    return {tp: at.offset for tp, at in found.items() if at is not None}
+        found = await reader.first_since(times)
+    return {tp: at for tp, at in found.items() if at is not None}
 
 
 class _Peek:
@@ -125,11 +122,11 @@ class _Peek:
         """Offsets that were not looked at and are not finished."""
         return self._mark.left_from(self._position)
 
-    def take(self, stretch: Stretch) -> None:
-        for record in stretch.records:
+    def take(self, read: SpanRecords) -> None:
+        for record in read.records:
             if record.offset >= self._position and record.offset not in self._mark.finished:
                 self._count(record)
-        self._position = self._mark.first_from(max(self._position, stretch.stop))
+        self._position = self._mark.first_from(max(self._position, read.stop))
 
     def pending(self, bound: int | None) -> Pending:
         """Return the figures; a retry lane's records from the offset `bound` on were put there too late to be due."""
@@ -138,17 +135,14 @@ class _Peek:
         due = self._due + self.left - late
         return Pending(due, self.not_due + late, self._since_ms, exact=not self.left)
 
-    def _count(self, record: ConsumerRecord[bytes, bytes]) -> None:
+    def _count(self, record: Record) -> None:
         due_ms = self._due_ms(record)
         if self.not_due or due_ms > self._now_ms:
             self.not_due += 1
             return
         self._due += 1
         if self._since_ms is None:
-            self._since_ms = max(record.timestamp, due_ms)
+            self._since_ms = max(record.timestamp_ms, due_ms)
 
-    def _due_ms(self, record: ConsumerRecord[bytes, bytes]) -> int:
-        headers = tuple(record.headers)
-        return self._retries.unwrap(
-            Record(record.topic, record.partition, record.offset, record.key, record.value, headers, record.timestamp)
-        ).due_ms
+    def _due_ms(self, record: Record) -> int:
+        return self._retries.unwrap(record).due_ms

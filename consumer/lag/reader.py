@@ -8,12 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
-from consumer.delivery.ports import UNCOMMITTED, BusError
-from consumer.kafka.client import answered_within, committed_offsets, open_admin, open_reader
-from consumer.kafka.stretches import know_topics
+from consumer.delivery.ports import UNCOMMITTED, BusError, Partition
+from consumer.kafka.client import answered_within, committed_offsets, open_admin
+from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts, retry_policy
 from consumer.lag.backlog import NOTHING_PENDING, Mark, Pending, read_pending
 from consumer.lag.throughput import NOTHING_MEASURED, Measured, measure
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.delivery.ports import CommittedOffset
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
 
 PEEK_BYTES = 64 * 1024
@@ -93,8 +92,8 @@ class LagReader:
         self,
         settings: Settings,
         admin: AIOKafkaAdminClient,
-        committed: AIOKafkaConsumer,
-        everything: AIOKafkaConsumer,
+        committed: PartitionReader,
+        everything: PartitionReader,
     ) -> None:
         self._settings = settings
         self._seconds = settings.kafka.request_timeout_seconds
@@ -111,12 +110,12 @@ class LagReader:
         of 0.
         """
         counts = await partition_counts(self._admin, self._topics(outcomes=outcomes), self._seconds)
-        for consumer in (self._committed, self._everything):
+        for reader in (self._committed, self._everything):
             # Only those that are there: asking for one creates it where brokers are set to.
-            await know_topics(consumer, list(counts), self._seconds)
+            await reader.load_metadata(list(counts))
         outcome_partitions = counts.pop(self._settings.topics.named(OUTCOME), 0)
         tps = [
-            TopicPartition(topic, number)
+            Partition(topic, number)
             for topic, count in counts.items()
             for number in range(count)
             if shards is None or number in shards
@@ -128,18 +127,16 @@ class LagReader:
     def _topics(self, *, outcomes: bool) -> list[str]:
         return [*lane_topics(self._settings), *([self._settings.topics.named(OUTCOME)] if outcomes else [])]
 
-    async def _partitions(self, tps: Sequence[TopicPartition]) -> tuple[PartitionLag, ...]:
+    async def _partitions(self, tps: Sequence[Partition]) -> tuple[PartitionLag, ...]:
         committed = await self._offsets(tps)
-        async with answered_within(self._seconds):
-            # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
-            ends = await self._committed.end_offsets(tps)
-            tops = await self._everything.end_offsets(tps)
+        # Under read-committed the end is the last stable offset. Not `highwater`: it stands still while paused.
+        ends, tops = await self._committed.ends(tps), await self._everything.ends(tps)
         notes = {tp: note for tp, progress in committed.items() if (note := _note(progress)) is not None}
         pending = await self._pending(committed, notes, ends)
         return tuple(
             PartitionLag(
                 topic=tp.topic,
-                partition=tp.partition,
+                partition=tp.number,
                 committed=_offset(committed.get(tp)),
                 end=ends[tp],
                 finished_above=len(notes[tp].finished) if tp in notes else None,
@@ -150,7 +147,7 @@ class LagReader:
             for tp in sorted(tps)
         )
 
-    async def _offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, CommittedOffset]:
+    async def _offsets(self, tps: Sequence[Partition]) -> dict[Partition, CommittedOffset]:
         """Read the offsets; a young cluster, or one that lost a broker, first has to find the group a coordinator."""
         end = asyncio.get_running_loop().time() + COORDINATOR_SECONDS
         while asyncio.get_running_loop().time() < end:
@@ -161,10 +158,10 @@ class LagReader:
 
     async def _pending(
         self,
-        committed: Mapping[TopicPartition, CommittedOffset],
-        notes: Mapping[TopicPartition, OffsetMetadata],
-        ends: Mapping[TopicPartition, int],
-    ) -> dict[TopicPartition, Pending]:
+        committed: Mapping[Partition, CommittedOffset],
+        notes: Mapping[Partition, OffsetMetadata],
+        ends: Mapping[Partition, int],
+    ) -> dict[Partition, Pending]:
         marks = {tp: Mark(committed[tp].offset, note.finished, ends[tp]) for tp, note in notes.items()}
         behind = {tp: mark for tp, mark in marks.items() if mark.left_from(mark.committed)}
         found = await read_pending(self._committed, behind, self._retries, _now_ms()) if behind else {}
@@ -202,9 +199,9 @@ async def open_lag_reader(settings: Settings, admin: AIOKafkaAdminClient | None 
     """Open the connections; `admin` is used if given. Raises `BusError` when no broker answers."""
     async with AsyncExitStack() as stack:
         admin = admin or await stack.enter_async_context(open_admin(settings.kafka))
-        committed = await stack.enter_async_context(open_reader(settings.kafka, partition_bytes=PEEK_BYTES))
+        committed = await stack.enter_async_context(open_partition_reader(settings.kafka, fetch_bytes=PEEK_BYTES))
         everything = await stack.enter_async_context(
-            open_reader(settings.kafka, committed=False, partition_bytes=PEEK_BYTES)
+            open_partition_reader(settings.kafka, committed=False, fetch_bytes=PEEK_BYTES)
         )
         yield LagReader(settings, admin, committed, everything)
 

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import TopicPartition
-
-from consumer.kafka.client import answered_within
-from consumer.kafka.stretches import read_stretches
+from consumer.delivery.ports import Partition
 from schemas.names import IMAGE_READY, OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiokafka import AIOKafkaConsumer
-    from aiokafka.structs import ConsumerRecord
-
+    from consumer.jobs import Record
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
 
 TAIL = 64
@@ -45,31 +41,28 @@ class Measured:
 NOTHING_MEASURED = Measured(None, 0, {})
 
 
-async def measure(settings: Settings, consumer: AIOKafkaConsumer, partitions: int) -> Measured:
+async def measure(settings: Settings, reader: PartitionReader, partitions: int) -> Measured:
     """Read the end of the outcome topic, which has so many partitions (0: it is not there).
 
     `consumer` is in no group, reads what is committed, and is assigned these partitions from here on. Best with a
     `fetch_max_wait_ms` of some 20. Raises `BusError` when no broker answers, `Fatal` where reading is not allowed.
     """
     topic = settings.topics.named(OUTCOME)
-    tps = [TopicPartition(topic, number) for number in range(partitions)]
+    tps = [Partition(topic, number) for number in range(partitions)]
     if not tps:
         return NOTHING_MEASURED
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        begins = await consumer.beginning_offsets(tps)
-        ends = await consumer.end_offsets(tps)
-    spans = {tp: range(max(begins[tp], ends[tp] - TAIL), ends[tp]) for tp in tps}
-    read = await read_stretches(consumer, spans, TAIL_SECONDS)
+    spans = {tp: span[-TAIL:] for tp, span in (await reader.spans(tps)).items()}
+    read = await reader.side_by_side(spans, TAIL_SECONDS)
     painted = [seconds for stretch in read.values() for seconds in _painted(stretch.records)]
     newest = {
-        tp.partition: stretch.records[-1].timestamp
+        tp.number: stretch.records[-1].timestamp_ms
         for tp, stretch in read.items()
         if stretch.records and stretch.stop >= spans[tp].stop
     }
     return Measured(median(painted) if painted else None, len(painted), newest)
 
 
-def _painted(records: Iterable[ConsumerRecord[bytes, bytes]]) -> Iterable[float]:
+def _painted(records: Iterable[Record]) -> Iterable[float]:
     """Yield the engine's seconds of each outcome that pictures were painted for."""
     for record in records:
         if dict(record.headers).get("ce_type") != IMAGE_READY.encode():

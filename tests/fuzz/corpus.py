@@ -58,7 +58,7 @@ NOT_UTF8: Final = "header names not UTF-8"
 
 
 def case(number: int, *, strict: bool = False, seed: int = SEED) -> Case:
-    """Make record `number`; `strict` leaves out the kind that switches the worker to its lenient parser."""
+    """Make record `number`; `strict` leaves out the kind that switches the worker to its tolerant parser."""
     dice = Random(f"{seed}:{number}")
     codec = dice.choice(list(Codec))
     if number % VALID_EVERY == 0:
@@ -70,7 +70,7 @@ def case(number: int, *, strict: bool = False, seed: int = SEED) -> Case:
 
 
 def corpus(count: int, seed: int = SEED) -> Iterator[Case]:
-    """Make so many records; the first half without the kind that makes the worker's parser lenient for good.
+    """Make so many records; the first half without the kind that makes the worker's parser tolerant for good.
 
     The first of that kind is the one that the worker tells of, so it is the worst: with a name of 50 KB.
     """

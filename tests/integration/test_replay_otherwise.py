@@ -47,7 +47,7 @@ async def progress(site: Site) -> dict[tuple[str, int], CommittedOffset]:
     partitions = [TopicPartition(topic, number) for topic in lane_topics(site.settings) for number in (0, 1)]
     async with open_admin(site.settings.kafka) as admin:
         answer = await committed_offsets(admin, site.settings.kafka, partitions)
-    return {(tp.topic, tp.partition): at for tp, at in answer.items()}
+    return {(tp.topic, tp.number): at for tp, at in answer.items()}
 
 
 async def commit(site: Site, at: dict[tuple[str, int], CommittedOffset]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
-
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState, ForeignRecord, read
+from consumer.delivery.ports import Partition
 from consumer.errors import Fatal
 from consumer.kafka.client import open_admin
-from consumer.kafka.log_reader import open_log_reader
+from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import partition_counts
 from schemas import Reason
 from schemas.names import DEAD_LETTER
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.jobs import Record
-    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
 
 _STATES = (DeadLetterState.OPEN, DeadLetterState.REDRIVEN, DeadLetterState.PURGED)
@@ -50,7 +49,7 @@ class DeadLetterTopic:
         self,
         settings: Settings,
         admin: AIOKafkaAdminClient,
-        readers: tuple[LogReader, LogReader],
+        readers: tuple[PartitionReader, PartitionReader],
         partitions: int,
     ) -> None:
         self.name = settings.topics.named(DEAD_LETTER)
@@ -65,7 +64,7 @@ class DeadLetterTopic:
         behind a transaction that a worker has open, so whoever rests a decision on their absence needs the whole.
         """
         reader = self._everything if whole else self._committed
-        return await reader.span(TopicPartition(self.name, partition))
+        return await reader.span(Partition(self.name, partition))
 
     async def states(self, partition: int, span: range) -> DeadLetterStates:
         """Read what was done about the letters of a span."""
@@ -79,7 +78,7 @@ class DeadLetterTopic:
         self, partition: int, span: range
     ) -> AsyncIterator[DeadLetterRecord | ActionMark | ForeignRecord]:
         """Read the records of a span."""
-        async for record in self._committed.records(TopicPartition(self.name, partition), span):
+        async for record in self._committed.records(Partition(self.name, partition), span):
             yield read(record)
 
     async def original(self, letter: DeadLetterRecord) -> Record | None:
@@ -88,7 +87,7 @@ class DeadLetterTopic:
         if not letter.omitted:
             return sought
         # What a worker was given was committed, so it need not be asked again here; `entries` may be half-way.
-        tp, reader = TopicPartition(sought.topic, sought.partition), self._everything
+        tp, reader = Partition(sought.topic, sought.partition), self._everything
         if sought.offset not in await reader.span(tp):
             return None
         async for found in reader.records(tp, range(sought.offset, sought.offset + 1)):
@@ -106,6 +105,6 @@ async def open_dead_letter_topic(settings: Settings) -> AsyncIterator[DeadLetter
         counts = await partition_counts(admin, [topic], settings.kafka.request_timeout_seconds)
         if topic not in counts:
             raise Fatal(Reason.TOPICS_MISMATCH, f"There is no topic {topic}. Create it: leadart topics apply.")
-        committed = await stack.enter_async_context(open_log_reader(settings.kafka, committed=True))
-        everything = await stack.enter_async_context(open_log_reader(settings.kafka, committed=False))
+        committed = await stack.enter_async_context(open_partition_reader(settings.kafka, committed=True))
+        everything = await stack.enter_async_context(open_partition_reader(settings.kafka, committed=False))
         yield DeadLetterTopic(settings, admin, (committed, everything), counts[topic])

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import TopicPartition
-
 from consumer.delivery.heads import Slot
+from consumer.delivery.ports import Partition
 from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from consumer.jobs import Record
-    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.partition_reader import PartitionReader
 
 
 class SlotOutcomes:
@@ -41,12 +40,12 @@ class SlotOutcomes:
 
 
 async def failed_slots(
-    reader: LogReader, topic: str, partitions: int, watch: Callable[[float], None]
+    reader: PartitionReader, topic: str, partitions: int, watch: Callable[[float], None]
 ) -> Mapping[Slot, int]:
     """Read the outcome topic, which has so many partitions, to its end. Raises `BusError` and `Fatal`."""
     states = SlotOutcomes()
     for partition in range(partitions):
-        tp = TopicPartition(topic, partition)
+        tp = Partition(topic, partition)
         span = await reader.span(tp)
         async for record in reader.records(tp, span):
             watch((partition + (record.offset - span.start) / len(span)) / partitions)

@@ -10,10 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aiokafka import TopicPartition
-
 from consumer.admin.replay.replayed_record import ReplayOrigin, forced, origin, replayed
-from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.transaction import was_fenced, write
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.throttle import Throttle
     from consumer.delivery.ports import OutgoingRecord
     from consumer.jobs import Record
-    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
@@ -40,8 +38,8 @@ REFUSALS_TOLD: Final = 20
 class BackfillLane:
     """Where a replay goes: `committed` and `everything` read it; `max_bytes` is the largest record it takes."""
 
-    committed: LogReader
-    everything: LogReader
+    committed: PartitionReader
+    everything: PartitionReader
     max_bytes: int = MAX_RECORD_BYTES
 
 
@@ -104,7 +102,7 @@ class ReplayPublisher:
 
         Read up to all that was written by now: they may lie behind a transaction that somebody else has open.
         """
-        tp = TopicPartition(self._topic, partition)
+        tp = Partition(self._topic, partition)
         span, there = await self._lane.everything.span(tp), set()
         async for record in self._lane.committed.records(tp, span):
             found = origin(record.headers)

@@ -13,7 +13,7 @@ from consumer.admin.replay.reuse import ReuseLookup
 from consumer.admin.replay.source import SourceLane
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
 from consumer.kafka.client import open_admin
-from consumer.kafka.log_reader import open_log_reader
+from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import one_partition_count, topic_configs
 from consumer.lag.reader import open_lag_reader
 from consumer.lag.throughput import measure
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.source import Survey
     from consumer.admin.replay.throttle import Throttle
     from consumer.jobs import ModelIdentity
-    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.lag.reader import LagReader
     from consumer.lag.throughput import Measured
     from consumer.ports import Store
@@ -62,7 +62,7 @@ class ReplaySession:
 
     async def measured(self) -> Measured:
         """Tell how long the outcomes announced last took to paint."""
-        return await measure(self._settings, self._lane.committed.consumer, self._partitions)
+        return await measure(self._settings, self._lane.committed, self._partitions)
 
     async def waiting(self) -> int | None:
         """Tell how many records of the lane the group has not finished; None if that is unknown."""
@@ -113,8 +113,8 @@ async def open_replay_session(settings: Settings, topic: str) -> AsyncIterator[R
         partitions = await one_partition_count(admin, settings)
         lane = settings.topics.named(BACKFILL)
         config = (await topic_configs(admin, settings, [lane]))[lane]
-        reading: list[LogReader] = [
-            await stack.enter_async_context(open_log_reader(settings.kafka, committed=committed))
+        reading: list[PartitionReader] = [
+            await stack.enter_async_context(open_partition_reader(settings.kafka, committed=committed))
             for committed in (True, True, False)
         ]
         lags = await stack.enter_async_context(open_lag_reader(settings))

@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aiokafka import TopicPartition
-
 from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
 from consumer.admin.replay.offset_range import OffsetRange
 from consumer.delivery.heads import Slot
+from consumer.delivery.ports import Partition
 from consumer.kafka.topics import retry_policy
 from schemas import ContractError
 from schemas.reader import parse_request
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.selection import Filters
     from consumer.delivery.retry import Headers
     from consumer.jobs import Record
-    from consumer.kafka.log_reader import LogReader
+    from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
     from schemas import ImageRequested
     from schemas.cloudevents import Event
@@ -81,28 +80,26 @@ class OriginalRequest:
 class SourceLane:
     """Reads one lane, in no group."""
 
-    def __init__(self, settings: Settings, reader: LogReader, topic: str, partitions: int) -> None:
+    def __init__(self, settings: Settings, reader: PartitionReader, topic: str, partitions: int) -> None:
         self.topic = topic
         self._reader = reader
         self._retries = retry_policy(settings)
-        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._partitions = [Partition(topic, number) for number in range(partitions)]
 
     async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:
         """Return the range as offsets. Without `until` it ends where the lane does now. Raises `BusError`."""
-        named = [
-            tp for tp in self._partitions if since.names(tp.partition) and (not until or until.names(tp.partition))
-        ]
+        named = [tp for tp in self._partitions if since.names(tp.number) and (not until or until.names(tp.number))]
         there = await self._reader.spans(named)
         starts = await self._ends(since, there)
         stops = await self._ends(until, there) if until else {tp: span.stop for tp, span in there.items()}
-        return OffsetRange.of(self.topic, {tp.partition: range(starts[tp], stops[tp]) for tp in named})
+        return OffsetRange.of(self.topic, {tp.number: range(starts[tp], stops[tp]) for tp in named})
 
-    async def _ends(self, place: RangeEnd, there: Mapping[TopicPartition, range]) -> dict[TopicPartition, int]:
+    async def _ends(self, place: RangeEnd, there: Mapping[Partition, range]) -> dict[Partition, int]:
         if place.moment is None:
-            return {tp: place.told(tp.partition) or 0 for tp in there}
+            return {tp: place.told(tp.number) or 0 for tp in there}
         if not there:
             return {}
-        found = await self._reader.first_since(list(there), max(0, int(place.moment.timestamp() * 1000)))
+        found = await self._reader.first_since(dict.fromkeys(there, max(0, int(place.moment.timestamp() * 1000))))
         return {tp: span.stop if (at := found[tp]) is None else at for tp, span in there.items()}
 
     async def survey(
@@ -112,14 +109,12 @@ class SourceLane:
 
         The newest request of a slot is found before the filters are asked: what has a newer one is never replayed.
         """
-        there = await self._reader.spans([TopicPartition(self.topic, number) for number in extent.spans])
-        shares = {
-            tp.partition: PartitionSurvey(_common(extent.spans[tp.partition], span)) for tp, span in there.items()
-        }
+        there = await self._reader.spans([Partition(self.topic, number) for number in extent.spans])
+        shares = {tp.number: PartitionSurvey(_common(extent.spans[tp.number], span)) for tp, span in there.items()}
         survey, newest = Survey(shares), NewestRequests()
         total, done = sum(len(share.span) for share in shares.values()), 0
         for partition, share in shares.items():
-            async for record in self._reader.records(TopicPartition(self.topic, partition), share.span):
+            async for record in self._reader.records(Partition(self.topic, partition), share.span):
                 watch((done + record.offset - share.span.start) / total)
                 share.read += 1
                 self._consider(record, survey, newest, filters, failed)
@@ -154,7 +149,7 @@ class SourceLane:
         """Read single records again, in the order of their offsets; those that are gone meanwhile are left out."""
         wanted = frozenset(offsets)
         for span in runs(offsets):
-            async for record in self._reader.records(TopicPartition(self.topic, partition), span):
+            async for record in self._reader.records(Partition(self.topic, partition), span):
                 if record.offset in wanted:
                     yield self.original(record)
 

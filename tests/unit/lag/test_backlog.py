@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.ports import Partition
+from consumer.kafka.partition_reader import PartitionReader
 from consumer.kafka.topics import retry_policy
 from consumer.lag.backlog import PEEK, Mark, Pending, read_pending
 from consumer.settings import Settings
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 NOW = 1_800_000_000_000
-LANE, RETRY = TopicPartition(REQUESTED, 0), TopicPartition(RETRY_1M, 0)
+LANE, RETRY = Partition(REQUESTED, 0), Partition(RETRY_1M, 0)
 
 
 class Found(NamedTuple):
@@ -35,37 +36,38 @@ class At(NamedTuple):
 class Log:
     """One partition's records, read as aiokafka reads them; offsets without a record are markers."""
 
-    def __init__(self, tp: TopicPartition, end: int, records: Mapping[int, tuple[int, int | None]]) -> None:
+    def __init__(self, tp: Partition, end: int, records: Mapping[int, tuple[int, int | None]]) -> None:
         self._tp = tp
         self._end = end
         self._records = records
         self._position = 0
         self._client = self
 
-    def assign(self, tps: Collection[TopicPartition]) -> None:
+    def assign(self, tps: Collection[Partition]) -> None:
         assert list(tps) == [self._tp]
 
-    def seek(self, _tp: TopicPartition, offset: int) -> None:
+    def seek(self, _tp: Partition, offset: int) -> None:
         self._position = offset
 
-    def pause(self, *_tps: TopicPartition) -> None:
+    def pause(self, *_tps: Partition) -> None:
         pass
 
-    async def position(self, _tp: TopicPartition) -> int:
+    async def position(self, _tp: Partition) -> int:
         return self._position
 
-    async def getmany(self, *_tps: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Found]]:
+    async def getmany(self, *_tps: Partition, timeout_ms: int, max_records: int | None) -> dict[Partition, list[Found]]:
         assert timeout_ms
+        del max_records
         start, self._position = self._position, min(self._end, self._position + 20)
         return {self._tp: [self._found(at) for at in range(start, self._position) if at in self._records]}
 
-    async def offsets_for_times(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, At | None]:
+    async def offsets_for_times(self, times: Mapping[Partition, int]) -> dict[Partition, At | None]:
         late = [at for at, (written, _) in self._records.items() if written >= times[self._tp]]
         return {self._tp: At(min(late)) if late else None}
 
     def _found(self, offset: int) -> Found:
         written, due = self._records[offset]
-        return Found(self._tp.topic, self._tp.partition, offset, written, () if due is None else retried(due))
+        return Found(self._tp.topic, self._tp.number, offset, written, () if due is None else retried(due))
 
 
 def retried(due_ms: int) -> tuple[tuple[str, bytes], ...]:
@@ -74,10 +76,12 @@ def retried(due_ms: int) -> tuple[tuple[str, bytes], ...]:
 
 
 async def pending(
-    tp: TopicPartition, records: Mapping[int, tuple[int, int | None]], end: int, finished: Collection[int] = ()
+    tp: Partition, records: Mapping[int, tuple[int, int | None]], end: int, finished: Collection[int] = ()
 ) -> Pending:
     mark = Mark(0, set(finished), end)
-    return (await read_pending(Log(tp, end, records), {tp: mark}, retry_policy(Settings()), NOW))[tp]
+    settings = Settings()
+    reader = PartitionReader(settings.kafka, Log(tp, end, records))
+    return (await read_pending(reader, {tp: mark}, retry_policy(settings), NOW))[tp]
 
 
 async def test_the_oldest_is_the_first_record_not_finished() -> None:
