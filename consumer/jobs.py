@@ -1,4 +1,4 @@
-"""The language between the stages: Record → Job → Recipe → Picture → Rendition → StoredPicture.
+"""The language between the stages: Record → Job → Recipe → Picture → Renditions → StoredPictures.
 
 Every value is frozen; a stage takes one and returns the next. Nothing here does I/O.
 """
@@ -131,7 +131,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A picture as the bytes that are stored, and what is to be remembered of its painting."""
+    """One encoding of a picture: the bytes to store, and what its manifest records about the painting."""
 
     data: bytes
     media_type: str
@@ -145,9 +145,13 @@ class Rendition:
         return hashlib.sha256(self.data).hexdigest()
 
 
+Renditions = tuple[Rendition, ...]
+"""The renditions of one picture: never empty, the master first."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture on the object store, as its manifest tells it. `bytes_` is the object's size."""
+    """A rendition in the object store, as its manifest describes it. `bytes_` is the object's size."""
 
     key: str
     sha256: str
@@ -158,3 +162,7 @@ class StoredPicture:
     seed: int
     recipe: str
     prompt_cut: bool = False
+
+
+StoredPictures = tuple[StoredPicture, ...]
+"""The stored renditions of one picture: never empty, the master first."""

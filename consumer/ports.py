@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Rendition, StoredPicture
+    from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Renditions, StoredPicture, StoredPictures
 
 
 class Engine(Protocol):
@@ -55,16 +55,16 @@ class Engine(Protocol):
 class Store(Protocol):
     """Keeps pictures by their bytes and manifests by their recipe."""
 
-    async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return what the recipe's manifest says, or None when there is no manifest or its object is gone.
+    async def find(self, recipe: Recipe) -> StoredPictures | None:
+        """Return the pictures that the recipe's manifest lists; None without a manifest or when an object is gone.
 
         Raises `Overloaded` when the store cannot be reached.
         """
 
-    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
-        """Store the bytes, then the manifest: the commit point. When another manifest won, return what it says.
+    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
+        """Store the bytes, then the manifest: the commit point. If another manifest won, return the pictures it lists.
 
-        Raises `Overloaded` when the store cannot be reached, `Unstorable` when it does not take so large a picture.
+        Raises `Overloaded` when the store cannot be reached, `Unstorable` when a rendition is too large for it.
         """
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:

@@ -10,7 +10,7 @@ from consumer.pictures.checks import check
 from consumer.pictures.renditions import encode
 
 if TYPE_CHECKING:
-    from consumer.jobs import Picture, Rendition
+    from consumer.jobs import Picture, Renditions
 
 
 class PictureEncoder:
@@ -22,8 +22,8 @@ class PictureEncoder:
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
-    async def encode(self, picture: Picture) -> Rendition:
-        """Check and encode one picture. Raises `Rejected` or `Transient` when it is not one.
+    async def encode(self, picture: Picture) -> Renditions:
+        """Check one picture and encode its renditions. Raises `Rejected` or `Transient` when the check fails.
 
         Cancelling drops a picture that waits; one being encoded is finished and thrown away.
         """
@@ -36,6 +36,6 @@ class PictureEncoder:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _checked_and_encoded(picture: Picture) -> Rendition:
+def _checked_and_encoded(picture: Picture) -> Renditions:
     check(picture)
     return encode(picture)

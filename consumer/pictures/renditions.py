@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from consumer.jobs import Rendition
+from consumer.jobs import Rendition, Renditions
 from consumer.pictures.provenance import KEYWORD, xmp
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def png(image: Image.Image, model: str) -> bytes:
     return buffer.getvalue()
 
 
-def encode(picture: Picture) -> Rendition:
-    """Return the picture as it is stored; the same pixels of the same model give the same bytes."""
+def encode(picture: Picture) -> Renditions:
+    """Return the picture's renditions, today the PNG master alone; equal pixels and model give equal bytes."""
     data = png(open_picture(picture), picture.recipe.model.name)
-    return Rendition(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut)
+    return (Rendition(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut),)
 
 
 def write_png(path: Path, picture: Picture) -> None:
     """Write the picture as it would be stored, making the folder if need be. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode(picture).data)
+    path.write_bytes(encode(picture)[0].data)

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from consumer.jobs import Picture, Recipe, Rendition, StoredPicture
+    from consumer.jobs import Picture, Recipe, Renditions, StoredPicture, StoredPictures
     from consumer.pictures.encoder import PictureEncoder
     from consumer.ports import Engine, Store
     from consumer.processing.admission import Admission, EngineSlot
     from consumer.processing.context import JobContext, Timings
     from consumer.processing.styles import Styles
+
+    _Made = tuple[StoredPictures, bool]  # and whether they were there already
 
 
 class _Elsewhere(Exception):
@@ -72,7 +74,7 @@ class Pipeline:
         self._store = store
         self._troubles = troubles or StoreOutage()
         self._breaker = breaker or CircuitBreaker()
-        self._making: SingleFlight[tuple[StoredPicture, bool] | None] = SingleFlight(tasks)
+        self._making: SingleFlight[_Made | None] = SingleFlight(tasks)
         self._painting: set[str] = set()
         self._overtaken: set[str] = set()
         self._inside: dict[str, ExitStack] = {}
@@ -102,7 +104,7 @@ class Pipeline:
         reused = all(found for _, found in finished)
         return await self._announce(errand, brief, [stored for stored, _ in finished], reused=reused)
 
-    async def _pictures(self, errand: JobContext, recipes: Sequence[Recipe]) -> list[tuple[StoredPicture, bool] | None]:
+    async def _pictures(self, errand: JobContext, recipes: Sequence[Recipe]) -> list[_Made | None]:
         if len(recipes) == 1:  # nearly always; a task and a group for it are a tenth of what delivery costs
             return [await self._picture(errand, 0, recipes[0])]
         try:
@@ -114,7 +116,7 @@ class Pipeline:
             raise _gravest(group) from group
         return [task.result() for task in made]
 
-    async def _picture(self, errand: JobContext, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+    async def _picture(self, errand: JobContext, index: int, recipe: Recipe) -> _Made | None:
         """Return the stored picture and whether it cost this job nothing; None when the worker stops before its turn.
 
         That is no error here: it would cancel the job's other pictures, and one of them may be at the engine.
@@ -128,7 +130,7 @@ class Pipeline:
         except HandedBack:
             return None
 
-    async def _join(self, errand: JobContext, index: int, recipe: Recipe) -> tuple[StoredPicture, bool] | None:
+    async def _join(self, errand: JobContext, index: int, recipe: Recipe) -> _Made | None:
         """Find or make the picture, or wait for the job that does; if that fails by accident, we try ourselves."""
         with self._hearing(recipe, errand, index):
             while True:
@@ -155,7 +157,7 @@ class Pipeline:
                 return flight
         return f"{recipe.digest} {lane}"
 
-    async def _find_or_make(self, errand: JobContext, recipe: Recipe, flight: str) -> tuple[StoredPicture, bool] | None:
+    async def _find_or_make(self, errand: JobContext, recipe: Recipe, flight: str) -> _Made | None:
         """Return the picture and whether it was there; None when the breaker is open."""
         try:
             while True:
@@ -182,7 +184,7 @@ class Pipeline:
             with suppress(Transient):
                 await self._making.join(rival, _never_called)
 
-    async def _make(self, errand: JobContext, recipe: Recipe, flight: str) -> StoredPicture | None:
+    async def _make(self, errand: JobContext, recipe: Recipe, flight: str) -> StoredPictures | None:
         """Paint and store; None when the breaker is open, before the turn or by the time it comes.
 
         Raises `_Elsewhere` if by then another lane paints it, or has painted it since the store was asked.
@@ -196,15 +198,15 @@ class Pipeline:
             if flight in self._overtaken or any(rival in self._painting for rival in self._rivals(flight, recipe)):
                 raise _Elsewhere
             self._painting.add(flight)
-            rendition = await self._paint_and_encode(errand, recipe, flight, turn, asked)
-            stored = await self._keep(recipe, rendition, errand.timings)
+            renditions = await self._paint_and_encode(errand, recipe, flight, turn, asked)
+            stored = await self._keep(recipe, renditions, errand.timings)
             self._overtaken.update(self._rivals(flight, recipe))
             return stored
 
     async def _paint_and_encode(
         self, errand: JobContext, recipe: Recipe, flight: str, turn: EngineSlot, asked: float
-    ) -> Rendition:
-        """Return the file's bytes; the pixels end here, for the store may be down for hours."""
+    ) -> Renditions:
+        """Return the files' bytes; the pixels end here, for the store may be down for hours."""
         audience = [waiting for waiting, _ in self._audience.get(recipe.digest, ())]
         for waiting in audience:
             waiting.begin()
@@ -246,33 +248,33 @@ class Pipeline:
         await failpoints.reached(Failpoint.PAINTING)
         return await self._engine.paint(recipe, errand.job.lane, tell)
 
-    async def _encode(self, picture: Picture, timings: Timings) -> Rendition:
+    async def _encode(self, picture: Picture, timings: Timings) -> Renditions:
         begun = time.monotonic()
-        rendition = await self._encoder.encode(picture)
+        renditions = await self._encoder.encode(picture)
         timings.note(Stage.ENCODE, time.monotonic() - begun)
-        return rendition
+        return renditions
 
-    async def _keep(self, recipe: Recipe, rendition: Rendition, timings: Timings) -> StoredPicture:
+    async def _keep(self, recipe: Recipe, renditions: Renditions, timings: Timings) -> StoredPictures:
         begun = time.monotonic()
         await failpoints.reached(Failpoint.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._troubles.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, rendition))
+        stored = await self._troubles.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, renditions))
         await failpoints.reached(Failpoint.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
     async def _announce(
-        self, errand: JobContext, brief: PaintPlan, stored: list[StoredPicture], *, reused: bool
+        self, errand: JobContext, brief: PaintPlan, stored: list[StoredPictures], *, reused: bool
     ) -> ImageReady:
         request, stages = errand.job.request, errand.timings.stages
-        pictures = [await self._ready_picture(index, picture) for index, picture in enumerate(stored)]
+        pictures = [await self._ready_picture(index, master) for index, (master, *_) in enumerate(stored)]
         return ImageReady(
             request_id=errand.job.event.id,
             article=ArticleRevision(id=request.article.id, revision=request.article.revision),
             slot=request.output.slot,
             variation=request.generation.variation,
             prompt=brief.prompt,
-            prompt_cut=any(picture.prompt_cut for picture in stored),
+            prompt_cut=any(master.prompt_cut for master, *_ in stored),
             alt=brief.alt,
             pictures=tuple(pictures),
             style=ReadyStyle(preset=brief.style.name, version=brief.style.version),

@@ -8,8 +8,8 @@ be read, stands in nobody's way: the next `keep` replaces it, on the condition t
 
 from __future__ import annotations
 
-from consumer.storage.manifest import Manifest, manifest_key, stored_picture
+from consumer.storage.manifest import Manifest, manifest_key, stored_pictures
 from consumer.storage.policy import public_policy
 from consumer.storage.s3 import ADDRESSES_END_EARLY, S3Store
 
-__all__ = ["ADDRESSES_END_EARLY", "Manifest", "S3Store", "manifest_key", "public_policy", "stored_picture"]
+__all__ = ["ADDRESSES_END_EARLY", "Manifest", "S3Store", "manifest_key", "public_policy", "stored_pictures"]

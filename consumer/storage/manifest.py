@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from consumer.jobs import Recipe, StoredPicture
 
 if TYPE_CHECKING:
-    from consumer.jobs import Rendition
+    from consumer.jobs import Rendition, Renditions, StoredPictures
 
 PICTURES = "pictures"
 """Prefix of the picture objects, the only one that may be public."""
@@ -21,9 +21,10 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 
 
 class Manifest(BaseModel):
-    """The recipe, the picture it became, when, and by which leadart.
+    """A recipe, the renditions stored for it, when, and by which leadart.
 
-    `format` rises only when workers of before could no longer read it.
+    `picture` is the master; `further`, its other renditions, is written only where there are any. Earlier workers read
+    the master and ignore the rest; `format` rises only when they could no longer read that.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,12 +32,22 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     recipe: Recipe
     picture: StoredPicture
+    further: tuple[StoredPicture, ...] = Field(default=(), exclude_if=lambda further: not further)
     created: AwareDatetime
     leadart: str
 
+    @property
+    def pictures(self) -> StoredPictures:
+        """All stored renditions, the master first."""
+        return (self.picture, *self.further)
 
-def stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
-    """Say where a rendition of a recipe is kept and what is known about it."""
+
+def stored_pictures(recipe: Recipe, renditions: Renditions) -> StoredPictures:
+    """Return where the renditions of a recipe are stored and what the manifest says about each."""
+    return tuple(_stored_picture(recipe, rendition) for rendition in renditions)
+
+
+def _stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
     sha256 = rendition.sha256
     return StoredPicture(
         key=f"{PICTURES}/{sha256[:2]}/{sha256}.{_EXTENSIONS[rendition.media_type]}",

@@ -17,13 +17,13 @@ from consumer import __version__
 from consumer.errors import Overloaded
 from consumer.storage.client import credentials_end, open_client
 from consumer.storage.failures import CONDITIONS, bounded, code, status
-from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_picture
+from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_pictures
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.quick import QuickLook
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from consumer.jobs import Recipe, Rendition, StoredPicture
+    from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
     from consumer.settings import StorageSettings
 
 ADDRESSES_END_EARLY = (
@@ -42,9 +42,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A manifest as it lies there: its picture if it can be read, its ETag if there is one at all."""
+    """A manifest as stored: its pictures if it is readable, its ETag if it exists."""
 
-    picture: StoredPicture | None = None
+    pictures: StoredPictures | None = None
     etag: str | None = None
 
 
@@ -74,18 +74,21 @@ class S3Store:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
-    async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return what the recipe's manifest says, or None when there is none to rely on or its object is not there."""
+    async def find(self, recipe: Recipe) -> StoredPictures | None:
+        """Return the pictures that the manifest lists; None without a readable manifest or when an object is gone."""
         async with bounded(self._seconds):
-            found = await self._read(manifest_key(recipe.digest))
-            return found.picture if found.picture and await self._exists(found.picture) else None
+            return await self._intact(await self._read(manifest_key(recipe.digest)))
 
-    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
-        """Store the bytes, then the manifest; return our picture or, if another manifest won, its picture."""
-        picture = stored_picture(recipe, rendition)
-        manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
+    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
+        """Store the bytes, then the manifest; return our pictures or, if another manifest won, those it lists."""
+        pictures = stored_pictures(recipe, renditions)
+        master, *further = pictures
+        manifest = Manifest(
+            recipe=recipe, picture=master, further=tuple(further), created=datetime.now(UTC), leadart=__version__
+        )
         async with self._uploads, bounded(self._seconds):
-            await self._keep_object(picture, rendition)
+            for picture, rendition in zip(pictures, renditions, strict=True):
+                await self._keep_object(picture, rendition)
             return await self._commit(manifest)
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
@@ -140,17 +143,17 @@ class S3Store:
             # What lies under the picture's name is of another size: it was damaged from outside.
             await self._client.put_object(**request)
 
-    async def _commit(self, manifest: Manifest) -> StoredPicture:
+    async def _commit(self, manifest: Manifest) -> StoredPictures:
         key = manifest_key(manifest.recipe.digest)
         body = manifest.model_dump_json(indent=1).encode()
         condition = {"IfNoneMatch": "*"}
         for _ in range(_COMMIT_ROUNDS):
             place = {"Bucket": self._manifests, "Key": key, "ContentType": "application/json", "CacheControl": _NEVER}
             if await self._put_if(condition, **place, Body=body):
-                return manifest.picture
+                return manifest.pictures
             winner = await self._read(key)
-            if winner.picture and await self._exists(winner.picture):
-                return winner.picture
+            if pictures := await self._intact(winner):
+                return pictures
             condition = {"IfMatch": winner.etag} if winner.etag else {"IfNoneMatch": "*"}
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the manifest {key} keeps changing")
 
@@ -160,11 +163,17 @@ class S3Store:
             return _Found()
         text, etag = found
         try:
-            picture = Manifest.model_validate_json(text).picture
+            pictures = Manifest.model_validate_json(text).pictures
         except ValidationError as error:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
             return _Found(etag=etag)
-        return _Found(picture, etag)
+        return _Found(pictures, etag)
+
+    async def _intact(self, found: _Found) -> StoredPictures | None:
+        for picture in found.pictures or ():
+            if not await self._exists(picture):
+                return None
+        return found.pictures
 
     async def _text(self, key: str) -> tuple[bytes, str | None] | None:
         quick = await self._quick.get(self._manifests, key)

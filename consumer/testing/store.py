@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from consumer.errors import Overloaded
-from consumer.storage import stored_picture
+from consumer.storage import stored_pictures
 from schemas import Reason
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from consumer.jobs import Recipe, Rendition, StoredPicture
+    from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
 
 
 class MemoryStore:
@@ -20,29 +20,33 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, Rendition] = {}
-        self.manifests: dict[str, StoredPicture] = {}
+        self.manifests: dict[str, StoredPictures] = {}
         self.down = False
 
-    async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return what the recipe's manifest says, or None when there is none or its object is gone."""
+    async def find(self, recipe: Recipe) -> StoredPictures | None:
+        """Return the pictures that the manifest lists; None without a manifest or when an object is gone."""
         await self._reach()
-        picture = self.manifests.get(recipe.digest)
-        return picture if picture and picture.key in self.objects else None
+        pictures = self.manifests.get(recipe.digest)
+        return pictures if pictures and self._exist(pictures) else None
 
-    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
-        """Store the bytes, then the manifest; return our picture or, if another manifest won, its picture."""
+    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
+        """Store the bytes, then the manifest; return our pictures or, if another manifest won, those it lists."""
         await self._reach()
-        picture = stored_picture(recipe, rendition)
-        self.objects.setdefault(picture.key, rendition)
+        pictures = stored_pictures(recipe, renditions)
+        for picture, rendition in zip(pictures, renditions, strict=True):
+            self.objects.setdefault(picture.key, rendition)
         await self._reach()
         winner = self.manifests.get(recipe.digest)
-        if winner is None or winner.key not in self.objects:
-            winner = self.manifests[recipe.digest] = picture
+        if winner is None or not self._exist(winner):
+            winner = self.manifests[recipe.digest] = pictures
         return winner
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
         """Return an address that leads nowhere and does not expire."""
         return f"https://pictures.invalid/{picture.key}", None
+
+    def _exist(self, pictures: StoredPictures) -> bool:
+        return all(picture.key in self.objects for picture in pictures)
 
     async def _reach(self) -> None:
         await asyncio.sleep(0)  # others get their turn here, as they do while a real store answers

@@ -161,7 +161,7 @@ async def the_whole_way(store: S3Store, picture: Rendition) -> None:
     """Do all that a worker does with a store."""
     await store.prepare()
     await store.find(RECIPE)
-    await store.keep(RECIPE, picture)
+    await store.keep(RECIPE, (picture,))
     await store.find(RECIPE)
 
 

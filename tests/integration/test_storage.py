@@ -54,7 +54,7 @@ def _changed(storage: StorageSettings, **changes: object) -> StorageSettings:
 
 async def _refusal(store: S3Store) -> Overloaded:
     with pytest.raises(Overloaded) as caught:
-        await store.keep(RECIPE, PICTURE)
+        await store.keep(RECIPE, (PICTURE,))
     return caught.value
 
 
@@ -62,7 +62,7 @@ async def test_a_picture_is_stored_for_browsers(storage: StorageSettings) -> Non
     """The object carries its exact type, is cached for ever, and holds the bytes and their SHA-256."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        (picture,) = await store.keep(RECIPE, (PICTURE,))
         answer = await client.get_object(Bucket=storage.bucket, Key=picture.key, ChecksumMode="ENABLED")
         async with answer["Body"] as body:
             assert await body.read() == PICTURE.data
@@ -77,7 +77,7 @@ async def test_a_manifest_tells_everything_and_is_never_cached(storage: StorageS
     storage = _changed(storage, manifest_bucket=f"{storage.bucket}-m")
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        (picture,) = await store.keep(RECIPE, (PICTURE,))
         answer = await client.get_object(Bucket=storage.manifest_bucket, Key=manifest_key(RECIPE.digest))
         async with answer["Body"] as body:
             manifest = json.loads(await body.read())
@@ -89,6 +89,7 @@ async def test_a_manifest_tells_everything_and_is_never_cached(storage: StorageS
     assert manifest["leadart"] == __version__
     assert manifest["recipe"] == asdict(RECIPE) | {"adapters": []}
     assert manifest["picture"] == asdict(picture)
+    assert list(manifest) == ["format", "recipe", "picture", "created", "leadart"]
     assert [entry["Key"] for entry in pictures_bucket["Contents"]] == [picture.key]
 
 
@@ -102,7 +103,7 @@ async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left
         await client.put_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), Body=left_by)
 
         assert await store.find(RECIPE) is None
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, (PICTURE,))
         assert await store.find(RECIPE) == kept
 
 
@@ -110,7 +111,7 @@ async def test_presigned_address_opens_without_keys(storage: StorageSettings) ->
     """Without a public base address, anybody may fetch the picture at the announced one until it expires."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        (picture,) = await store.keep(RECIPE, (PICTURE,))
         address, expires = await store.url(picture)
 
     assert expires is not None
@@ -123,7 +124,7 @@ async def test_only_pictures_are_public(storage: StorageSettings) -> None:
     base = f"{storage.endpoint_url}{storage.bucket}"
     async with S3Store(_changed(storage, public_base_url=base)) as store:
         await store.prepare(create=True, public=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        (picture,) = await store.keep(RECIPE, (PICTURE,))
         address, expires = await store.url(picture)
 
     assert (address, expires) == (f"{base}/{picture.key}", None)
@@ -149,10 +150,10 @@ async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None
     """Buckets that are there already are left alone, and a check finds them."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        (picture,) = await store.keep(RECIPE, (PICTURE,))
         await store.prepare(create=True)
         await store.prepare()
-        assert await store.find(RECIPE) == picture
+        assert await store.find(RECIPE) == (picture,)
 
 
 async def test_a_missing_bucket_names_the_setting(storage: StorageSettings) -> None:
@@ -185,7 +186,7 @@ async def test_a_frozen_store_is_given_up(storage: StorageSettings, tmp_path: Pa
             await asyncio.to_thread(server.freeze)
             refusal = await asyncio.wait_for(_refusal(store), 5)
             await asyncio.to_thread(server.thaw)
-            kept = await store.keep(RECIPE, PICTURE)
+            kept = await store.keep(RECIPE, (PICTURE,))
             await asyncio.to_thread(server.kill)
             assert (await asyncio.wait_for(_refusal(store), 5)).reason is Reason.STORE_UNAVAILABLE
             await asyncio.to_thread(server.start)
@@ -199,11 +200,11 @@ async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: S
     """A picture that was emptied behind its manifest counts as missing, and keeping it again puts it right."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
-        await client.put_object(Bucket=storage.bucket, Key=kept.key, Body=b"")
+        kept = await store.keep(RECIPE, (PICTURE,))
+        await client.put_object(Bucket=storage.bucket, Key=kept[0].key, Body=b"")
         assert await store.find(RECIPE) is None
 
-        assert await store.keep(RECIPE, PICTURE) == kept
+        assert await store.keep(RECIPE, (PICTURE,)) == kept
         assert await store.find(RECIPE) == kept
 
 
@@ -211,7 +212,7 @@ async def test_a_look_up_takes_the_short_way(storage: StorageSettings, monkeypat
     """What is there, and what is not, is told without botocore's long way through a call."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, (PICTURE,))
         for name in ("get_object", "head_object"):
             monkeypatch.setattr(store._client, name, _unasked)
         assert await store.find(RECIPE) == kept
@@ -225,7 +226,7 @@ async def test_where_the_short_way_fails_the_client_is_asked(
     """An answer that is not plain, or none at all, changes nothing of what a look-up tells."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, (PICTURE,))
         session, asked = store._client._endpoint.http_session, []
 
         async def send(request: Any) -> Any:

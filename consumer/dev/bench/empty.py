@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from consumer.jobs import ModelIdentity, Picture, Rendition
-from consumer.storage import stored_picture
+from consumer.storage import stored_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from consumer.jobs import Lane, Recipe, StoredPicture
+    from consumer.jobs import Lane, Recipe, Renditions, StoredPicture, StoredPictures
 
 _PIXEL = bytes(3)
 _BYTES = b"leadart bench"
@@ -43,16 +43,16 @@ class EmptyEngine:
 class EmptyEncoder:
     """Stands where the encoder does; encodes nothing."""
 
-    async def encode(self, picture: Picture) -> Rendition:
+    async def encode(self, picture: Picture) -> Renditions:
         """Return the same bytes for every picture."""
-        return Rendition(_BYTES, "image/png", picture.width, picture.height)
+        return (Rendition(_BYTES, "image/png", picture.width, picture.height),)
 
 
 class EmptyStore:
     """The `Store` port as one dictionary: remembers which recipes were kept, as the pipeline has to ask."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, StoredPicture] = {}
+        self._kept: dict[str, StoredPictures] = {}
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Find nothing to prepare."""
@@ -61,13 +61,13 @@ class EmptyStore:
         """Return False: they do not end at all."""
         return False
 
-    async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return the picture if the recipe was kept before."""
+    async def find(self, recipe: Recipe) -> StoredPictures | None:
+        """Return the pictures if the recipe was kept before."""
         return self._kept.get(recipe.digest)
 
-    async def keep(self, recipe: Recipe, rendition: Rendition) -> StoredPicture:
+    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
         """Remember the recipe."""
-        return self._kept.setdefault(recipe.digest, stored_picture(recipe, rendition))
+        return self._kept.setdefault(recipe.digest, stored_pictures(recipe, renditions))
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
         """Return an address that leads nowhere and does not expire."""

@@ -14,7 +14,7 @@ from consumer.pictures.renditions import encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.jobs import Picture, Rendition
+    from consumer.jobs import Picture, Renditions
 
 
 async def test_a_developed_picture_is_the_encoded_one(picture: Callable[..., Picture]) -> None:
@@ -34,7 +34,7 @@ async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkey
     names: set[str] = set()
     both = threading.Barrier(2, timeout=10)
 
-    def watched(painted: Picture) -> Rendition:
+    def watched(painted: Picture) -> Renditions:
         names.add(threading.current_thread().name)
         both.wait()
         return encode(painted)
@@ -51,7 +51,7 @@ async def test_a_cancelled_wait_leaves_the_room_in_order(
     """Giving up on a picture that is being encoded loses that picture only."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(painted: Picture) -> Rendition:
+    def slow(painted: Picture) -> Renditions:
         begun.set()
         assert go_on.wait(timeout=10)
         return encode(painted)

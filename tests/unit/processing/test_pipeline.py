@@ -216,12 +216,12 @@ async def test_a_store_that_is_down_costs_waiting_only() -> None:
         refusals = 0
         keep = bench.store.keep
 
-        async def reluctant(recipe: Recipe, rendition: Any) -> Any:
+        async def reluctant(recipe: Recipe, renditions: Any) -> Any:
             nonlocal refusals
             refusals += 1
             if refusals <= 5:
                 raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
-            return await keep(recipe, rendition)
+            return await keep(recipe, renditions)
 
         bench.store.keep = reluctant  # type: ignore[method-assign]
         ready = await bench.produce(job())
@@ -454,8 +454,8 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
     async with studio() as bench:
         bench.pipeline._troubles = troubles
 
-        async def full(recipe: Recipe, rendition: Any) -> Any:
-            del recipe, rendition
+        async def full(recipe: Recipe, renditions: Any) -> Any:
+            del recipe, renditions
             raise Overloaded(Reason.STORE_UNAVAILABLE, "disk full")
 
         bench.store.keep = full  # type: ignore[method-assign]

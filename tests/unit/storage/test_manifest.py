@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition
-from consumer.storage import Manifest, manifest_key, stored_picture
+from consumer.storage import Manifest, manifest_key, stored_pictures
 
 _TEXT = st.text(st.characters(codec="utf-8"))
 _SIZES = st.integers(16, 4096)
@@ -40,16 +40,54 @@ _FIRST = """{
  "leadart": "0.1.0"
 }"""
 
+# As a manifest with a single rendition is written, byte for byte: other workers and tools read it.
+_SINGLE = """{
+ "format": 1,
+ "recipe": {
+  "prompt": "Storm 油画",
+  "negative_prompt": "text",
+  "model": {
+   "name": "swatch",
+   "sha256": "00",
+   "coverage": null
+  },
+  "adapters": [],
+  "width": 256,
+  "height": 512,
+  "steps": 12,
+  "guidance_scale": 2.0,
+  "seed": 7,
+  "style": "oil_painting",
+  "style_version": 1,
+  "renderer": "1"
+ },
+ "picture": {
+  "key": "pictures/76/76.png",
+  "sha256": "76",
+  "bytes_": 3,
+  "media_type": "image/png",
+  "width": 256,
+  "height": 512,
+  "seed": 7,
+  "recipe": "18",
+  "prompt_cut": false
+ },
+ "created": "2026-11-23T03:00:00Z",
+ "leadart": "0.1.0"
+}"""
 
-@given(_RECIPES, st.booleans())
-def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool) -> None:  # noqa: FBT001 - drawn
+
+@given(_RECIPES, st.booleans(), st.integers(1, 5))
+def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool, renditions: int) -> None:  # noqa: FBT001 - drawn
     """A recipe read back from a manifest is the same recipe, to the last digit: it has the same digest."""
-    picture = stored_picture(recipe, Rendition(b"x", "image/webp", recipe.width, recipe.height, prompt_cut))
-    manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart="1.0")
+    encoded = [Rendition(b"%d" % n, "image/webp", recipe.width, recipe.height, prompt_cut) for n in range(renditions)]
+    master, *further = pictures = stored_pictures(recipe, tuple(encoded))
+    manifest = Manifest(recipe=recipe, picture=master, further=tuple(further), created=datetime.now(UTC), leadart="1.0")
 
     again = Manifest.model_validate_json(manifest.model_dump_json())
 
     assert again == manifest
+    assert again.pictures == pictures
     assert again.recipe.digest == recipe.digest
 
 
@@ -71,6 +109,23 @@ def test_the_first_manifest_is_still_read() -> None:
     }
 
 
+def test_a_single_rendition_is_written_as_ever() -> None:
+    """A manifest with one rendition has the bytes that it had before there could be several."""
+    assert Manifest.model_validate_json(_FIRST).model_dump_json(indent=1) == _SINGLE
+    assert Manifest.model_validate_json(_SINGLE).pictures == Manifest.model_validate_json(_FIRST).pictures
+
+
+def test_earlier_workers_read_the_master_of_several_renditions() -> None:
+    """Further renditions are a field of their own, so that the rest of the manifest stays what it was."""
+    single = Manifest.model_validate_json(_SINGLE)
+    several = single.model_copy(update={"further": (replace(single.picture, key="pictures/77/77.webp"),)})
+
+    written = several.model_dump(mode="json")
+
+    assert [picture["key"] for picture in written.pop("further")] == ["pictures/77/77.webp"]
+    assert written == single.model_dump(mode="json")
+
+
 def test_a_later_manifest_may_say_more() -> None:
     """Fields of a later version are passed over as long as the format is the same."""
     assert Manifest.model_validate_json(_FIRST.replace('"format": 1,', '"format": 1, "cost": 3,'))
@@ -90,7 +145,7 @@ def test_another_format_is_not_guessed_at(change: str) -> None:
 def test_keys_spread_and_carry_the_extension(media_type: str, extension: str) -> None:
     """A picture lies under the first two digits of its SHA-256, named by all of them and what it is."""
     recipe = Manifest.model_validate_json(_FIRST).recipe
-    picture = stored_picture(recipe, Rendition(b"x", media_type, 1, 1))
+    (picture,) = stored_pictures(recipe, (Rendition(b"x", media_type, 1, 1),))
 
     assert picture.key == f"pictures/2d/{picture.sha256}.{extension}"
     assert manifest_key("abcdef") == "manifests/ab/abcdef.json"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from consumer.errors import Overloaded
 from consumer.jobs import ModelIdentity, Recipe, Rendition
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store, public_policy, stored_picture
+from consumer.storage import S3Store, public_policy, stored_pictures
 from consumer.storage.client import client_config
 from consumer.storage.policy import is_public
 from schemas import Reason
@@ -65,7 +65,7 @@ async def test_a_conflict_is_tried_again() -> None:
     """409 means that somebody writes the same key right now: the write is repeated, with its condition."""
     client = Answers(409, 409)
 
-    await store(client).keep(RECIPE, PICTURE)
+    await store(client).keep(RECIPE, (PICTURE,))
 
     assert [put["IfNoneMatch"] for put in client.puts] == ["*"] * 4
     assert client.puts[0]["Key"] == client.puts[2]["Key"] != client.puts[3]["Key"]
@@ -74,7 +74,7 @@ async def test_a_conflict_is_tried_again() -> None:
 async def test_conflicts_without_end_are_given_up() -> None:
     """A store that answers 409 for ever is in trouble; the job waits like in any other outage."""
     with pytest.raises(Overloaded) as caught:
-        await store(Answers(*[409] * 9)).keep(RECIPE, PICTURE)
+        await store(Answers(*[409] * 9)).keep(RECIPE, (PICTURE,))
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 
@@ -83,7 +83,7 @@ async def test_no_manifest_without_its_object() -> None:
     client = Answers(503)
 
     with pytest.raises(Overloaded):
-        await store(client).keep(RECIPE, PICTURE)
+        await store(client).keep(RECIPE, (PICTURE,))
 
     assert [put["Key"].split("/")[0] for put in client.puts] == ["pictures"]
 
@@ -110,7 +110,7 @@ async def test_an_address_on_amazon_names_its_region(region: str, host: str) -> 
     for bucket, begins in (("news", f"news.{host}.amazonaws.com/p"), ("a.news", f"{host}.amazonaws.com/a.news/p")):
         settings = StorageSettings(bucket=bucket, region=region, access_key_id="k", secret_access_key=SecretStr("s"))
         async with S3Store(settings) as opened:
-            address, _ = await opened.url(stored_picture(RECIPE, PICTURE))
+            address, _ = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
         assert address.startswith(f"https://{begins}")
 
 
@@ -130,9 +130,9 @@ async def test_an_address_ends_with_the_credentials_that_signed_it(
     (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     async with S3Store(StorageSettings(presigned_seconds=60)) as opened:
-        _, sooner = await opened.url(stored_picture(RECIPE, PICTURE))
+        _, sooner = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
     async with S3Store(StorageSettings()) as opened:
-        _, expires = await opened.url(stored_picture(RECIPE, PICTURE))
+        _, expires = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
         assert await opened.addresses_end_early()
     assert expires == end
     assert sooner is not None
