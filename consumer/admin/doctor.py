@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.admin.cluster_checks import check_cluster
 from consumer.delivery.ports import BusError
-from consumer.engine.weights import adapter_files, check_folder, examine_house
+from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import LeadartError
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind
@@ -58,7 +58,7 @@ async def _engine(settings: Settings) -> list[CheckResult]:
     check_folder(engine.model)
     return [
         CheckResult("engine", CheckStatus.OK, f"{engine.model} holds a Z-Image pipeline in safetensors"),
-        *(CheckResult("weights", CheckStatus.OK, sentence) for sentence in examine_house(engine)),
+        *(CheckResult("weights", CheckStatus.OK, sentence) for sentence in examine_custom_weights(engine)),
     ]
 
 

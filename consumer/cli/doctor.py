@@ -15,7 +15,7 @@ from consumer.cli.shared import AsJson, EnvFile, complain, console, say, setting
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
-    from consumer.engine.weights.report import Report
+    from consumer.engine.weights.report import WeightsReport
     from consumer.settings import EngineSettings
 
 commands = typer.Typer(invoke_without_command=True)
@@ -84,21 +84,21 @@ def doctor_weights(
     raise typer.Exit(not report.accepted)
 
 
-def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings) -> tuple[Report, str]:
+def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings) -> tuple[WeightsReport, str]:
     """Return the report and the file's SHA-256. Raises Fatal and OSError for what cannot be compared at all."""
     from consumer.engine.weights.adapter_gate import examine_adapter
-    from consumer.engine.weights.gate import examine_base
-    from consumer.engine.weights.identity import demanded_sha256
-    from consumer.engine.weights.source import check_base, model_shapes, open_source
+    from consumer.engine.weights.gate import examine_checkpoint
+    from consumer.engine.weights.identity import verified_sha256
+    from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
 
-    shapes, source = model_shapes(model), open_source(file)
+    shapes, source = model_shapes(model), read_source(file)
     if as_ is WeightsKind.LORA:
-        sha256, report = demanded_sha256(file, None), examine_adapter(source, shapes, payload=True)
+        sha256, report = verified_sha256(file, None), examine_adapter(source, shapes, payload=True)
     else:
-        sha256 = demanded_sha256(file, settings.weights_sha256)
-        report = examine_base(source, shapes, overlay=settings.overlay, payload=True)
+        sha256 = verified_sha256(file, settings.weights_sha256)
+        report = examine_checkpoint(source, shapes, overlay=settings.overlay, payload=True)
     if report.accepted:
-        check_base(model)
+        check_own_weights(model)
     return report, sha256
 
 

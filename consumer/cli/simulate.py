@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from consumer.dev.simulate.load import Load
     from consumer.dev.simulate.search import Found, Goals
     from consumer.settings import Settings
-    from consumer.testing.device import Pace
+    from consumer.testing.device import DevicePace
 
 
 Saves = Annotated[float, typer.Option("--saves-per-day", min=0, max=1e12, help="Saves that want pictures, a day.")]
@@ -187,16 +187,16 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _pace(seconds: float, steps: int, batch: int, speedup: float) -> Pace:
-    from consumer.testing.device import Pace
+def _pace(seconds: float, steps: int, batch: int, speedup: float) -> DevicePace:
+    from consumer.testing.device import DevicePace
 
     if speedup > 1 and speedup > 0.95 * batch:
         message = f"{batch} pictures in a step cannot be {speedup:g} times as fast: at most {0.95 * batch:.2f}."
         raise typer.BadParameter(message, param_hint="--batch-speedup")
-    return Pace(seconds, steps, batch, speedup)
+    return DevicePace(seconds, steps, batch, speedup)
 
 
-def _fleet(settings: Settings, pace: Pace, gpus: int, gpus_per_worker: int) -> Fleet:
+def _fleet(settings: Settings, pace: DevicePace, gpus: int, gpus_per_worker: int) -> Fleet:
     from consumer.dev.simulate.fleet import Fleet
 
     window, worker = settings.engine.window, settings.worker

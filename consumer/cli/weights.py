@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.cli.shared import printable
-from consumer.engine.weights.report import in_runs
+from consumer.engine.weights.report import merge_equal_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from consumer.engine.weights.report import Report
+    from consumer.engine.weights.report import WeightsReport
 
 _LISTED = 12
 
 
-def tell(report: Report, sha256: str, say: Callable[[str], None]) -> None:
+def tell(report: WeightsReport, sha256: str, say: Callable[[str], None]) -> None:
     """Say what the file is, the coverage by block, every kind of deviation by name, and the verdict, line by line."""
     kind = "checkpoint" if report.kind == "base" else "LoRA"
     prefixes = ", ".join(prefix or "none" for prefix in report.prefixes)
@@ -25,7 +25,7 @@ def tell(report: Report, sha256: str, say: Callable[[str], None]) -> None:
     say(f"as           {kind}, layout: {report.layout}, prefix: {prefixes}, dtypes: {dtypes}")
     of = "of the model's tensors" if report.kind == "base" else "of its tensors take effect"
     say(f"coverage     {report.had} {of}, {report.wanted} in all: {_percent(report)}")
-    for title, block in in_runs(report.blocks):
+    for title, block in merge_equal_blocks(report.blocks):
         each = "" if title == block.name else " each"
         say(f"  {title:26} {block.had:4} of {block.wanted}{each}")
     _list("missing", report.missing, say)
@@ -42,7 +42,7 @@ def tell(report: Report, sha256: str, say: Callable[[str], None]) -> None:
     say("verdict      the worker would load it" if report.accepted else "verdict      refused")
 
 
-def _percent(report: Report) -> str:
+def _percent(report: WeightsReport) -> str:
     """Return the coverage, rounded down: 100 % is said of nothing less."""
     return f"{int(report.coverage * 1000) / 10:g} %"
 

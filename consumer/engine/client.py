@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from consumer.engine.device_worker import DeviceWorker, Hopeless
+from consumer.engine.device_worker import DeviceUnusable, DeviceWorker
 from consumer.engine.devices import find_devices
 from consumer.engine.environment import child_environment
 from consumer.engine.request import PaintRequest
@@ -109,7 +109,7 @@ class ZImageEngine:
         await self._session.__aexit__(*exc_info)  # type: ignore[arg-type]  # the same three, less precisely typed
 
     def came_up(self, seat: DeviceWorker, ready: Ready) -> None:
-        """Let the seat take part; part of `Pool`. Raises Fatal when it would paint something else than the others."""
+        """Send pictures to the worker from now on. Raises Fatal if it loaded another model than the others."""
         if self._what_paints and ready != self._what_paints:
             message = f"The model in {self._settings.model} is another on {seat.device.name} than it was before"
             raise Fatal(Reason.MODEL_UNAVAILABLE, f"{message}: its folder changed. Start the worker again.")
@@ -121,7 +121,7 @@ class ZImageEngine:
             self._all_up.set()
 
     def take_back(self, orphans: Sequence[PaintRequest]) -> None:
-        """Hand what a dead process had in hand to who is ready, else to who is next to be; part of `Pool`."""
+        """Hand what a dead process had in hand to who is ready, else to who is next to be; part of `DevicePool`."""
         for wish in orphans:
             self._hand_over(wish)
 
@@ -134,7 +134,7 @@ class ZImageEngine:
     def _hand_over(self, wish: PaintRequest) -> None:
         ready = [seat for seat in self._seats if seat.ready]
         if ready and not wish.result.done():
-            min(ready, key=lambda seat: seat.work_before(wish.lane)).take(wish)
+            min(ready, key=lambda seat: seat.work_ahead(wish.lane)).take(wish)
 
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
@@ -185,7 +185,7 @@ class ZImageEngine:
         """Keep the seat; give its device up when that is hopeless. Raises Fatal at the start, and for the last one."""
         try:
             await seat.keep(self)
-        except Hopeless as error:
+        except DeviceUnusable as error:
             message = f"Device {seat.device.name}: {error.message}"
             self._given_up.add(seat)
             left = [other.device.name for other in self._seats if other not in self._given_up]

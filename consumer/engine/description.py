@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights import check_folder, identify_house
+from consumer.engine.weights import check_folder, identify_model
 from consumer.engine.weights.gate import adapter_files
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
@@ -33,6 +33,6 @@ def describe(settings: EngineSettings) -> tuple[ModelIdentity, Mapping[str, str]
     check_folder(settings.model)
     try:
         adapters = {file.stem: checkpoint_sha256(file) for file in adapter_files(settings.adapters)}
-        return identify_house(settings), adapters
+        return identify_model(settings), adapters
     except OSError as error:
         raise Fatal(Reason.MODEL_UNAVAILABLE, f"The weights cannot be read here: {error}.") from error

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from consumer.engine.process import started
-from consumer.engine.protocol import Drop, Failed, Open, Painted, Ready, Refused, Running, Step
-from consumer.engine.request import work_before
+from consumer.engine.process import open_child
+from consumer.engine.protocol import Drop, Failed, Open, Painted, Ready, Refused, Running, StepDone
+from consumer.engine.request import work_ahead
 from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Picture
 from schemas import Reason
@@ -21,7 +21,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.engine.devices import Device
+    from consumer.engine.devices import EngineDevice
     from consumer.engine.process import Child
     from consumer.engine.protocol import Reply
     from consumer.engine.request import PaintRequest
@@ -38,11 +38,11 @@ _DEATHS_IN_A_ROW = 10
 _log = structlog.get_logger(__name__)
 
 
-class Hopeless(Fatal):
+class DeviceUnusable(Fatal):
     """There is no use in another process on this device."""
 
 
-class Pool(Protocol):
+class DevicePool(Protocol):
     """What a seat reports to."""
 
     def came_up(self, seat: DeviceWorker, ready: Ready) -> None:
@@ -56,7 +56,7 @@ class DeviceWorker:
     """A process on a device for as long as `keep` runs. `restarts` counts its deaths."""
 
     def __init__(
-        self, device: Device, settings: EngineSettings, command: Sequence[str], environment: Mapping[str, str]
+        self, device: EngineDevice, settings: EngineSettings, command: Sequence[str], environment: Mapping[str, str]
     ) -> None:
         self.device = device
         self.restarts = 0
@@ -73,9 +73,9 @@ class DeviceWorker:
         """True while a process with a loaded model answers."""
         return self._child is not None
 
-    def work_before(self, lane: Lane) -> tuple[int, int]:
+    def work_ahead(self, lane: Lane) -> tuple[int, int]:
         """Return the work in hand that a picture of the lane would wait for or share with, and all the work."""
-        return work_before(lane, self._in_hand.values())
+        return work_ahead(lane, self._in_hand.values())
 
     def holds(self, wish: PaintRequest) -> bool:
         """True if the picture is in the process's hands."""
@@ -93,8 +93,8 @@ class DeviceWorker:
         if self._in_hand.pop(wish.number, None) and self._child:
             self._child.send(Drop(wish.number))
 
-    async def keep(self, pool: Pool) -> None:
-        """Have a process on the device until cancelled. Raises `Hopeless`, or what the pool raises."""
+    async def keep(self, pool: DevicePool) -> None:
+        """Have a process on the device until cancelled. Raises `DeviceUnusable`, or what the pool raises."""
         idle_deaths = 0
         while True:
             how = await self._one_child(pool)
@@ -103,10 +103,10 @@ class DeviceWorker:
             idle_deaths = 0 if self._running else idle_deaths + 1
             self._bury(pool, how)
             if idle_deaths == _IDLE_DEATHS or self._deaths_in_a_row == _DEATHS_IN_A_ROW:
-                raise Hopeless(Reason.ENGINE_FAILED, f"The engine's process keeps dying; the last one: {how}.")
+                raise DeviceUnusable(Reason.ENGINE_FAILED, f"The engine's process keeps dying; the last one: {how}.")
             await asyncio.sleep(min(_BACKOFF_SECONDS * 2**idle_deaths, _MOST_BACKOFF_SECONDS))
 
-    def _bury(self, pool: Pool, how: str) -> None:
+    def _bury(self, pool: DevicePool, how: str) -> None:
         """Blame what was being painted and give everything in hand back."""
         orphans, self._in_hand = list(self._in_hand.values()), {}
         suspects, self._running = self._running, set()
@@ -123,10 +123,10 @@ class DeviceWorker:
                 wish.blame()
         pool.take_back(orphans)
 
-    async def _one_child(self, pool: Pool) -> str:
+    async def _one_child(self, pool: DevicePool) -> str:
         """Run one process from start to end; return how it ended."""
         try:
-            async with started(self._command, self._environment) as child:
+            async with open_child(self._command, self._environment) as child:
                 beat = min(_BEAT_SECONDS, self._settings.step_timeout_seconds / 4)
                 child.send(Open(self._settings, self.device.torch, beat))
                 if ready := await self._load(child):
@@ -144,12 +144,12 @@ class DeviceWorker:
         except TimeoutError:
             child.kill("not loaded in time")
             message = f"The model was not loaded within {limit:g} s (LEADART_ENGINE__LOAD_TIMEOUT_SECONDS)."
-            raise Hopeless(Reason.MODEL_UNAVAILABLE, message) from None
+            raise DeviceUnusable(Reason.MODEL_UNAVAILABLE, message) from None
         if isinstance(reply, Refused):
-            raise Hopeless(reply.reason, reply.message)
+            raise DeviceUnusable(reply.reason, reply.message)
         return reply if isinstance(reply, Ready) else None
 
-    async def _serve(self, child: Child, ready: Ready, pool: Pool) -> None:
+    async def _serve(self, child: Child, ready: Ready, pool: DevicePool) -> None:
         """Take part in the pool until the process ends or falls silent."""
         self._child = child
         limit = self._settings.step_timeout_seconds
@@ -181,7 +181,7 @@ class DeviceWorker:
         match reply:
             case Running(numbers):
                 self._running = set(numbers)
-            case Step(number, done, of):
+            case StepDone(number, done, of):
                 if wish := self._in_hand.get(number):
                     wish.step(done, of)
             case Painted(number) | Failed(number):

@@ -30,7 +30,7 @@ _NO_DEVICE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class EngineDevice:
     """One device: its name in logs and metrics, and what its process calls it.
 
     A GPU's process sees that GPU only (`visible` is its CUDA_VISIBLE_DEVICES), so nothing of it strays onto another.
@@ -41,7 +41,7 @@ class Device:
     visible: str | None = None
 
 
-async def find_devices(wanted: str, environment: Mapping[str, str], probe: Sequence[str] = PROBE) -> list[Device]:
+async def find_devices(wanted: str, environment: Mapping[str, str], probe: Sequence[str] = PROBE) -> list[EngineDevice]:
     """Return the devices that LEADART_ENGINE__DEVICES names; `auto` is every visible GPU, else the CPU.
 
     Raises Fatal when `auto` cannot find out: the CPU would be no answer then.
@@ -58,17 +58,17 @@ async def find_devices(wanted: str, environment: Mapping[str, str], probe: Seque
     return devices
 
 
-def _device(name: str, unique: str, environment: Mapping[str, str]) -> Device:
+def _device(name: str, unique: str, environment: Mapping[str, str]) -> EngineDevice:
     kind, _, number = name.partition(":")
     if kind != "cuda":
-        return Device(unique, name)
+        return EngineDevice(unique, name)
     index = int(number or 0)
     if VISIBLE not in environment:
-        return Device(unique, "cuda", str(index))
+        return EngineDevice(unique, "cuda", str(index))
     shown = environment[VISIBLE].split(",")
     if index >= len(shown):
         raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICES names {name}, but {VISIBLE} shows {len(shown)}.")
-    return Device(unique, "cuda", shown[index].strip())
+    return EngineDevice(unique, "cuda", shown[index].strip())
 
 
 async def _gpus(probe: Sequence[str]) -> int:

@@ -9,14 +9,14 @@ from consumer.engine.devices import VISIBLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumer.engine.devices import Device
+    from consumer.engine.devices import EngineDevice
     from consumer.settings import EngineSettings
 
 _ALLOCATOR = "PYTORCH_ALLOC_CONF"
 _ALLOCATOR_BEFORE = "PYTORCH_CUDA_ALLOC_CONF"
 
 
-def child_environment(settings: EngineSettings, device: Device, ours: Mapping[str, str]) -> dict[str, str]:
+def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapping[str, str]) -> dict[str, str]:
     """Return `ours` without the bus's and the store's secrets, with the allocator, the caches and the GPU told."""
     kept = {name: value for name, value in ours.items() if not name.upper().startswith(("LEADART_", "AWS_"))}
     environment = {**_with_allocator(settings, kept), "HF_HUB_OFFLINE": "1"}

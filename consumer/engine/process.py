@@ -15,7 +15,7 @@ from consumer.engine.protocol import Frames, frame
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from consumer.engine.protocol import Reply, Request
+    from consumer.engine.protocol import EngineRequest, Reply
 
 _GRACE_SECONDS = 1.0
 _TICKS = 10
@@ -44,7 +44,7 @@ class Child(asyncio.SubprocessProtocol):
         """The process id."""
         return self._transport.get_pid()
 
-    def send(self, request: Request) -> None:
+    def send(self, request: EngineRequest) -> None:
         """Hand a request over. Never waits: requests are few and small, and a dead child's are handed to the next.
 
         A child reads at once, whatever it is doing: one that leaves 64 MiB unread, many times what the widest window
@@ -155,7 +155,7 @@ class Child(asyncio.SubprocessProtocol):
 
 
 @asynccontextmanager
-async def started(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
+async def open_child(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
     """Start the command as an engine process and end it on leaving. Raises OSError when it cannot be started."""
     loop = asyncio.get_running_loop()
     _, child = await loop.subprocess_exec(Child, *command, env=environment)

@@ -76,7 +76,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepDone:
     """From the child: a picture has `done` of its `of` denoising steps behind it."""
 
     number: int
@@ -110,12 +110,12 @@ class Failed:
     field: str | None = None
 
 
-Order = Paint | Drop
-Request = Open | Order
-Reply = Ready | Refused | Beat | Running | Step | Painted | Failed
+Command = Paint | Drop
+EngineRequest = Open | Command
+Reply = Ready | Refused | Beat | Running | StepDone | Painted | Failed
 
 
-def frame(message: Request | Reply) -> bytes:
+def frame(message: EngineRequest | Reply) -> bytes:
     """Return the message as it goes through the pipe."""
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body

@@ -24,7 +24,7 @@ _POISON = (
 _POISON_DEATHS = 2
 
 
-def work_before(lane: Lane, in_hand: Iterable[PaintRequest]) -> tuple[int, int]:
+def work_ahead(lane: Lane, in_hand: Iterable[PaintRequest]) -> tuple[int, int]:
     """Return the work in hand that a picture of the lane would wait for or share with, and all the work.
 
     A device's place in the queue for the next picture: the least comes first.

@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.engine.request import work_before
-from consumer.engine.runtime.step_scheduler import Limits, StepScheduler
+from consumer.engine.request import work_ahead
+from consumer.engine.runtime.step_scheduler import StepLimits, StepScheduler
 from consumer.jobs import Picture
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DevicePace:
     """How fast a device is.
 
     `seconds` for a picture of `steps` that is alone; up to `batch` share a step, and full steps paint `speedup` times
@@ -50,9 +50,9 @@ class Pace:
         return round(LENGTH * self.batch * (self.speedup - 1) / (self.batch - self.speedup))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> StepLimits:
         """What the chooser may put into a step."""
-        return Limits(self.batch, LENGTH * self.batch, self.call_tokens, lambda _length: self.batch)
+        return StepLimits(self.batch, LENGTH * self.batch, self.call_tokens, lambda _length: self.batch)
 
     def step_seconds(self, pictures: int) -> float:
         """Return the seconds of a step that so many pictures share."""
@@ -61,7 +61,7 @@ class Pace:
 
 
 @dataclass(slots=True, eq=False)
-class Sketch:
+class SimulatedSample:
     """A picture in a device's hands; implements `consumer.engine.runtime.step_scheduler.Candidate`."""
 
     wish: PaintRequest
@@ -79,7 +79,7 @@ class Sketch:
 class _Stretch:
     """Steps that the same pictures take one after the other."""
 
-    sketches: tuple[Sketch, ...]
+    sketches: tuple[SimulatedSample, ...]
     begun: float
     step_seconds: float
     steps: int
@@ -98,32 +98,32 @@ class _Stretch:
         self.counted = steps
 
 
-class Device:
+class SimulatedDevice:
     """Paints what it is handed, on the running loop's clock. `passed_over(lane, steps, seconds)` hears of each wait.
 
     A wait is told when it ends: how many steps of others, and how many seconds, a picture in hand waited for its next
     step. `busy_seconds` counts whole stretches, and is right whenever the device is idle or `stop` was called.
     """
 
-    def __init__(self, pace: Pace, passed_over: Callable[[Lane, int, float], None]) -> None:
+    def __init__(self, pace: DevicePace, passed_over: Callable[[Lane, int, float], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._seconds = [pace.step_seconds(pictures) for pictures in range(pace.batch + 1)]
         self._alone_seconds = pace.seconds
         self._passed_over = passed_over
-        self._chooser: StepScheduler[Sketch] = StepScheduler(pace.limits)
-        self._in_hand: dict[int, Sketch] = {}
+        self._chooser: StepScheduler[SimulatedSample] = StepScheduler(pace.limits)
+        self._in_hand: dict[int, SimulatedSample] = {}
         self._stretch: _Stretch | None = None
         self.busy_seconds = 0.0
 
-    def work_before(self, lane: Lane) -> tuple[int, int]:
+    def work_ahead(self, lane: Lane) -> tuple[int, int]:
         """Return the work that a picture of the lane would wait for or share with, and all; as a real device does."""
         if self._stretch:
             self._stretch.count(self._stretch.under_way(self._loop.time()) - 1)
-        return work_before(lane, [sketch.wish for sketch in self._in_hand.values()])
+        return work_ahead(lane, [sketch.wish for sketch in self._in_hand.values()])
 
     def take(self, wish: PaintRequest) -> None:
         """Begin with the picture at the next step; its `result` is set when it has all its steps."""
-        self._in_hand[wish.number] = Sketch(wish, wish.lane.rank, wish.number, self._loop.time())
+        self._in_hand[wish.number] = SimulatedSample(wish, wish.lane.rank, wish.number, self._loop.time())
         if self._stretch is None:
             self._begin()
         else:

@@ -20,7 +20,7 @@ import torch
 
 from album import open_album
 from captions import LANGUAGES, complete_prompt
-from consumer.engine.weights import identify_house
+from consumer.engine.weights import identify_model
 from consumer.processing.styles import load_styles
 from consumer.processing.wording import terms
 from consumer.settings import EngineSettings
@@ -96,7 +96,7 @@ def _adherence(reader: Reader, options: argparse.Namespace) -> dict[str, dict[st
 
 def _painted(options: argparse.Namespace, name: str, orders: Sequence[Order]) -> list[Image.Image]:
     settings = EngineSettings(model=options.model, threads=torch.get_num_threads(), batch_size=_BATCH)
-    weights = identify_house(settings).sha256[:12]
+    weights = identify_model(settings).sha256[:12]
     folder = options.work / "adherence" / f"{weights}-{options.size}-{len(orders)}-{name}"
     began, new = time.monotonic(), not folder.exists()
     pictures = paint(settings, orders, folder, _say)

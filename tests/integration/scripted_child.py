@@ -18,6 +18,7 @@ from pathlib import Path
 from consumer.engine.protocol import (
     Beat,
     Drop,
+    EngineRequest,
     Failed,
     Frames,
     Open,
@@ -26,9 +27,8 @@ from consumer.engine.protocol import (
     Ready,
     Refused,
     Reply,
-    Request,
     Running,
-    Step,
+    StepDone,
     frame,
 )
 from consumer.jobs import ModelIdentity
@@ -77,11 +77,11 @@ def paint(batch: list[Paint], device: str) -> None:
     say(Running(tuple(order.number for order in batch)))
     for order in batch:
         prompt = order.recipe.prompt
-        say(Step(order.number, 1, order.recipe.steps))
+        say(StepDone(order.number, 1, order.recipe.steps))
         if prompt == "slow":
             for done in range(5):
                 time.sleep(0.4)
-                say(Step(order.number, done, 5))
+                say(StepDone(order.number, done, 5))
         if prompt == "die alone in company" and not order.alone:
             say(Running((order.number,)))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -124,7 +124,7 @@ class Waiting:
 
 
 def main(mode: str, company: int) -> None:
-    frames: Frames[Request] = Frames()
+    frames: Frames[EngineRequest] = Frames()
     waiting = Waiting(company)
     beat = 60.0
     while True:

@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from consumer.engine.client import CHILD, ZImageEngine
-from consumer.engine.devices import Device
+from consumer.engine.devices import EngineDevice
 from consumer.engine.environment import child_environment
-from consumer.engine.process import started
-from consumer.engine.protocol import Open, Paint, Step
+from consumer.engine.process import open_child
+from consumer.engine.protocol import Open, Paint, StepDone
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Recipe
 from consumer.settings import EngineSettings
@@ -147,11 +147,11 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
 async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
     """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
     settings = EngineSettings(model=model, threads=1)
-    environment = child_environment(settings, Device("cpu", "cpu"), os.environ)
-    async with asyncio.timeout(60), started(CHILD, environment) as child:
+    environment = child_environment(settings, EngineDevice("cpu", "cpu"), os.environ)
+    async with asyncio.timeout(60), open_child(CHILD, environment) as child:
         child.send(Open(settings, "cpu", beat_seconds=5))
         child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
-        while not isinstance(await child.reply(), Step):
+        while not isinstance(await child.reply(), StepDone):
             pass
         stdin = child._transport.get_pipe_transport(0)
         assert stdin

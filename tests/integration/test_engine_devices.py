@@ -14,7 +14,7 @@ import pytest
 
 from consumer.engine import process
 from consumer.engine.client import ZImageEngine
-from consumer.engine.process import started
+from consumer.engine.process import open_child
 from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.settings import EngineSettings
@@ -151,8 +151,8 @@ async def test_a_lower_lane_is_not_in_the_way() -> None:
         await asyncio.sleep(0)
         live = asyncio.create_task(paint(engine, "live"))
         await asyncio.sleep(0)
-        assert engine._seats[0].work_before(Lane.LIVE)[0] > 0
-        assert min(engine._seats, key=lambda seat: seat.work_before(Lane.INTERACTIVE)) is engine._seats[1]
+        assert engine._seats[0].work_ahead(Lane.LIVE)[0] > 0
+        assert min(engine._seats, key=lambda seat: seat.work_ahead(Lane.INTERACTIVE)) is engine._seats[1]
         for task in (*backfill, live):
             task.cancel()
 
@@ -196,7 +196,7 @@ async def test_a_kill_for_memory_is_told_apart(
     """When the kernel counted a kill for memory while the process lived, its obituary says so."""
     counts = iter(oom_kills)
     monkeypatch.setattr(process, "_oom_kills", lambda: next(counts))
-    async with asyncio.timeout(BOUND), started((sys.executable, str(SCRIPT), "serve", "1"), os.environ) as child:
+    async with asyncio.timeout(BOUND), open_child((sys.executable, str(SCRIPT), "serve", "1"), os.environ) as child:
         os.kill(child.pid, signal.SIGKILL)
         while await child.reply() is not None:
             pass

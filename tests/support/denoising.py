@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from consumer.engine.protocol import Failed, Paint, Painted, Running, Step
+from consumer.engine.protocol import Failed, Paint, Painted, Running, StepDone
 from consumer.engine.runtime.decoder import decode
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.jobs import Lane
@@ -96,7 +96,7 @@ class Session:
 
     def steps_of(self, number: int) -> list[int]:
         """Return which steps of a picture were told, in order."""
-        return [reply.done for reply in self.of(Step) if reply.number == number]
+        return [reply.done for reply in self.of(StepDone) if reply.number == number]
 
 
 @contextmanager

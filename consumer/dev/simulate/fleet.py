@@ -10,7 +10,7 @@ from consumer.engine.runtime.step_scheduler import PATIENCE_STEPS, STARVING_EVER
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:
-    from consumer.testing.device import Pace
+    from consumer.testing.device import DevicePace
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Fleet:
     """
 
     gpus: int
-    pace: Pace
+    pace: DevicePace
     gpus_a_worker: int = 8
     window: int = 8
     unstored: int = 64

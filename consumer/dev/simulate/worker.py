@@ -17,7 +17,7 @@ from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.processing.admission import Admission
 from consumer.testing.clock import simulate
-from consumer.testing.device import Device
+from consumer.testing.device import SimulatedDevice
 
 if TYPE_CHECKING:
     from consumer.dev.simulate.fleet import Fleet
@@ -35,7 +35,7 @@ class _Worker:
         self._load = load
         self._seconds = seconds
         self._scheduler = Admission(window=fleet.window * fleet.gpus, unstored=fleet.unstored)
-        self._devices = [Device(fleet.pace, self._passed_over) for _ in range(fleet.gpus)]
+        self._devices = [SimulatedDevice(fleet.pace, self._passed_over) for _ in range(fleet.gpus)]
         self._saves = load.saves(Random(seed), begin, begin + seconds)
         self._next_save = asyncio.Lock()
         self._backfill = load.backfill
@@ -92,7 +92,7 @@ class _Worker:
     async def _paint(self, lane: Lane) -> None:
         async with self._scheduler.turn(lane) as turn:
             wish = PaintRequest(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
-            device = min(self._devices, key=lambda device: device.work_before(lane))
+            device = min(self._devices, key=lambda device: device.work_ahead(lane))
             device.take(wish)
             try:
                 await wish.result

@@ -23,12 +23,12 @@ _COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++")}
 
 def compile_blocks(transformer: Any, device: torch.device) -> None:
     """Let the blocks be compiled at their first calls. Raises Fatal where torch would find no compiler to call."""
-    demand_compiler(device.type, os.environ)
+    require_compiler(device.type, os.environ)
     torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT  # noqa: SLF001 - the documented place of this setting
     transformer.compile_repeated_blocks(dynamic=True)
 
 
-def demand_compiler(device: str, environment: Mapping[str, str]) -> None:
+def require_compiler(device: str, environment: Mapping[str, str]) -> None:
     """Raise Fatal unless the compiler is there: Triton writes launchers in C for a GPU, torch C++ for a processor."""
     variable, *usual = _COMPILERS[device]
     wanted = shlex.split(environment.get(variable, ""))[:1] or usual

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_TILE = 64
-LEAST_TILE = 16
+MAX_TILE = 64
+MIN_TILE = 16
 """Latents of a tile's side, 8 pixels each in the full model; tiles overlap by a quarter, so it is a multiple of 4."""
 
 
@@ -47,7 +47,7 @@ def _tile(vae: Any, size: torch.Size, *, tiled: bool) -> None:
     """Have the decoder cut pictures into tiles of about half their longer side, or not at all."""
     vae.use_tiling = tiled
     if tiled:
-        vae.tile_latent_min_size = min(MOST_TILE, max(LEAST_TILE, max(size) // 8 * 4))
+        vae.tile_latent_min_size = min(MAX_TILE, max(MIN_TILE, max(size) // 8 * 4))
         vae.tile_sample_min_size = vae.tile_latent_min_size * 2 ** (len(vae.config.block_out_channels) - 1)
 
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.protocol import Drop, Failed, Painted, Running, Step
+from consumer.engine.protocol import Drop, Failed, Painted, Running, StepDone
 from consumer.engine.runtime.decoder import decode
 from consumer.engine.runtime.failure import attempt
 from consumer.engine.runtime.guidance import velocities
 from consumer.engine.runtime.memory import Memory
-from consumer.engine.runtime.placement import Part
+from consumer.engine.runtime.placement import PipelinePart
 from consumer.engine.runtime.prompts import PromptEncoder
 from consumer.engine.runtime.sample import Sample
 from consumer.engine.runtime.step_reports import StepReports
-from consumer.engine.runtime.step_scheduler import Limits, StepScheduler
+from consumer.engine.runtime.step_scheduler import StepLimits, StepScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from consumer.engine.protocol import Order, Paint, Reply
+    from consumer.engine.protocol import Command, Paint, Reply
     from consumer.engine.runtime import step_scheduler
     from consumer.engine.runtime.failure import StepFailure
     from consumer.engine.runtime.model import Model
@@ -44,7 +44,7 @@ class Denoiser:
         self._say = say
         self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20)
         self._memory = Memory(model.placement)
-        limits = Limits(settings.batch_size, settings.batch_tokens, model.call_tokens, self._memory.sequences)
+        limits = StepLimits(settings.batch_size, settings.batch_tokens, model.call_tokens, self._memory.sequences)
         self._chooser: StepScheduler[Sample] = StepScheduler(limits)
         self._reports = StepReports(model.device, say)
         self._drafts: dict[int, Sample] = {}
@@ -55,7 +55,7 @@ class Denoiser:
         """True while a picture is in hand."""
         return bool(self._drafts)
 
-    def take(self, order: Order) -> None:
+    def take(self, order: Command) -> None:
         """Accept a picture, or drop one at whatever step it is; dropping an unknown one does nothing."""
         if isinstance(order, Drop):
             self._drafts.pop(order.number, None)
@@ -101,7 +101,7 @@ class Denoiser:
 
         def begin() -> None:
             if not all(map(self._encoder.remembers, draft.prompts)):
-                self._model.placement.turn_to(Part.TEXT_ENCODER)
+                self._model.placement.turn_to(PipelinePart.TEXT_ENCODER)
             draft.begin(self._model, self._encoder)
 
         trouble = None if draft.begun else attempt(begin)
@@ -109,15 +109,15 @@ class Denoiser:
             self._mend([draft], trouble)
         return trouble is None
 
-    def _advance(self, step: step_scheduler.Step[Sample]) -> None:
+    def _advance(self, step: step_scheduler.StepBatch[Sample]) -> None:
         """Take the step. What fails leaves each picture where it was, or one step further and sound."""
-        taken: list[Step] = []
+        taken: list[StepDone] = []
 
         def advance() -> None:
             self._model.turn_to_transformer(step.pictures[0].order.recipe.adapters)
             for draft, flow in zip(step.pictures, velocities(self._model.transformer, step), strict=True):
                 draft.advance(flow)
-                taken.append(Step(draft.number, draft.done, draft.order.recipe.steps))
+                taken.append(StepDone(draft.number, draft.done, draft.order.recipe.steps))
 
         trouble = attempt(advance)
         self._reports.launched(taken)
@@ -137,7 +137,7 @@ class Denoiser:
         pictures: list[NDArray[np.uint8]] = []
 
         def develop() -> None:
-            self._model.placement.turn_to(Part.VAE)
+            self._model.placement.turn_to(PipelinePart.VAE)
             latents = [draft.latents for draft in drafts]
             pictures.extend(decode(self._model.vae, latents, tiled=self._memory.tiles(*size)))
 

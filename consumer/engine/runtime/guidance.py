@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.engine.runtime.sample import Sample
-    from consumer.engine.runtime.step_scheduler import Step
+    from consumer.engine.runtime.step_scheduler import StepBatch
 
 
-def velocities(transformer: Any, step: Step[Sample]) -> list[torch.Tensor]:
+def velocities(transformer: Any, step: StepBatch[Sample]) -> list[torch.Tensor]:
     """Return the velocity of each of the step's pictures, fp32, channels x rows x columns, in their order.
 
     One call of the transformer, or two where `step` says so, whatever the pictures' sizes, prompts and times.

@@ -19,14 +19,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine.protocol import Beat, Frames, Open, Ready, Refused, frame
-from consumer.engine.weights import check_folder, examine_house, identify_house, unavailable
+from consumer.engine.weights import check_folder, examine_custom_weights, identify_model, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.protocol import Order, Reply, Request
+    from consumer.engine.protocol import Command, EngineRequest, Reply
     from consumer.engine.runtime.denoiser import Denoiser
 
 _PR_SET_PDEATHSIG = 1
@@ -34,10 +34,10 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> NoReturn:
     """Run until the parent lets go. Exit status 1 after an error: its traceback is on stderr."""
-    _outlive_signals()
+    _ignore_signals()
     _die_with_parent()
     orders, replies = _claim_pipes()
-    inbox: SimpleQueue[Request] = SimpleQueue()
+    inbox: SimpleQueue[EngineRequest] = SimpleQueue()
     Thread(target=_receive, args=(orders, inbox), name="inbox", daemon=True).start()
     try:
         _run(inbox, lambda reply: _write(replies, frame(reply)))
@@ -48,7 +48,7 @@ def main() -> NoReturn:
     os._exit(1)
 
 
-def _outlive_signals() -> None:
+def _ignore_signals() -> None:
     """Ctrl-C reaches the whole terminal group, and systemd signals the whole unit: when to end is the parent's word."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -70,8 +70,8 @@ def _claim_pipes() -> tuple[int, int]:
     return orders, replies
 
 
-def _receive(orders: int, inbox: SimpleQueue[Request]) -> NoReturn:
-    frames: Frames[Request] = Frames()
+def _receive(orders: int, inbox: SimpleQueue[EngineRequest]) -> NoReturn:
+    frames: Frames[EngineRequest] = Frames()
     try:
         while data := os.read(orders, 65_536):
             for request in frames.feed(data):
@@ -87,7 +87,7 @@ def _write(replies: int, data: bytes) -> None:
         rest = rest[os.write(replies, rest) :]
 
 
-def _run(inbox: SimpleQueue[Request], say: Callable[[Reply], None]) -> None:
+def _run(inbox: SimpleQueue[EngineRequest], say: Callable[[Reply], None]) -> None:
     opening = inbox.get()
     if not isinstance(opening, Open):
         raise TypeError(f"The first message was {type(opening).__name__}, not Open")
@@ -111,9 +111,9 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
     check_folder(settings.model)
-    examine_house(settings)
+    examine_custom_weights(settings)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
-        identity = beside.submit(identify_house, settings)
+        identity = beside.submit(identify_model, settings)
         gc.disable()  # the imports make a million objects that stay: collecting among them costs a sixth of the start
         try:
             from consumer.engine.runtime.denoiser import Denoiser  # noqa: PLC0415 - seconds of imports, after the checks
@@ -131,9 +131,9 @@ def _open(request: Open, say: Callable[[Reply], None]) -> Denoiser:
     return Denoiser(model, settings, say)
 
 
-def _new(inbox: SimpleQueue[Any], patience: float) -> list[Order]:
+def _new(inbox: SimpleQueue[Any], patience: float) -> list[Command]:
     """Return every order that is there, waiting up to `patience` seconds for the first."""
-    orders: list[Order] = []
+    orders: list[Command] = []
     try:
         orders.append(inbox.get(timeout=patience) if patience else inbox.get_nowait())
         while True:

@@ -13,7 +13,7 @@ import torch
 
 if TYPE_CHECKING:
     from consumer.engine.runtime.placement import Placement
-    from consumer.engine.runtime.step_scheduler import Call
+    from consumer.engine.runtime.step_scheduler import TransformerCall
 
 RECOVERY_CALLS = 64
 """Calls that must fit at a learned cap before one sequence more is tried."""
@@ -66,7 +66,7 @@ class Memory:
         """Return whether pictures of this size are decoded tile by tile."""
         return (width, height) in self._tiled
 
-    def fitted(self, calls: tuple[Call, ...]) -> None:
+    def fitted(self, calls: tuple[TransformerCall, ...]) -> None:
         """Take note that these calls fitted; after many at the cap, the cap rises by one."""
         for call in calls:
             binding = self._cap(call.length)
@@ -79,7 +79,7 @@ class Memory:
         self._placement.gather()
         self._placement.empty_cache()
 
-    def relieve_call(self, calls: tuple[Call, ...]) -> bool:
+    def relieve_call(self, calls: tuple[TransformerCall, ...]) -> bool:
         """After calls that did not fit: halve what one may take from now on; False when it was one sequence."""
         largest = max(calls, key=lambda call: call.tokens)
         if largest.sequences > 1:

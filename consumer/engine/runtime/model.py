@@ -8,10 +8,10 @@ import diffusers
 import torch
 import transformers
 
-from consumer.engine.runtime.placement import Part, Placement
-from consumer.engine.runtime.sample import Canvas
+from consumer.engine.runtime.placement import PipelinePart, Placement
+from consumer.engine.runtime.sample import LatentGeometry
 from consumer.engine.weights import check_folder, unavailable
-from consumer.engine.weights.apply import House, demand_loaded, use_adapters
+from consumer.engine.weights.apply import CustomWeights, require_loaded, use_adapters
 from consumer.engine.weights.folder import incomplete, read_json
 from consumer.engine.weights.problems import QUANTISED
 from consumer.engine.weights.refusal import some
@@ -36,11 +36,13 @@ class Model:
     into the pipeline's transformer beforehand.
     """
 
-    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: House | None = None) -> None:
+    def __init__(
+        self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: CustomWeights | None = None
+    ) -> None:
         self.pipeline = pipeline
-        self.house = house or House()
+        self.house = house or CustomWeights()
         self.placement = Placement(pipeline, device, wanted)
-        self.canvas = Canvas(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
+        self.canvas = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.call_tokens = CALL_TOKENS
         self._adapters: Sequence[Adapter] | None = ()
 
@@ -88,7 +90,7 @@ class Model:
             self._adapters = None  # half a switch must not be taken for the one before
             use_adapters(self.transformer, adapters)
             self._adapters = adapters
-        self.placement.turn_to(Part.TRANSFORMER)
+        self.placement.turn_to(PipelinePart.TRANSFORMER)
 
 
 def load_pipeline(folder: Path, device: torch.device) -> Any:
@@ -112,7 +114,7 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
         raise
     except Exception as error:
         raise unavailable(folder, f"could not be loaded ({type(error).__name__}: {error})") from error
-    demand_loaded(folder, "vae", pipeline.vae)
+    require_loaded(folder, "vae", pipeline.vae)
     if not pipeline.tokenizer.chat_template:
         raise unavailable(folder, "has a tokenizer without a chat template")
     if pipeline.scheduler.config.get("stochastic_sampling"):

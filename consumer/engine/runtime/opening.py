@@ -9,7 +9,7 @@ import torch
 from consumer.engine.runtime.compiling import compile_blocks
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.warmup import warm_up
-from consumer.engine.weights.apply import load_house
+from consumer.engine.weights.apply import load_custom_weights
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -30,7 +30,7 @@ def open_model(settings: EngineSettings, device: str) -> Model:
         torch.set_num_threads(settings.threads)
     target = find_device(device)
     pipeline = load_pipeline(settings.model, target)
-    house = load_house(pipeline.transformer, settings)
+    house = load_custom_weights(pipeline.transformer, settings)
     model = Model(pipeline, target, settings.memory, house)
     if settings.compile:
         compile_blocks(model.transformer, target)

@@ -16,7 +16,7 @@ HEADROOM_BYTES = 3 * 2**30
 """What working on a picture takes beside the weights: about 2.5 GiB for 1024 x 1024 with guidance, and some air."""
 
 
-class Part(StrEnum):
+class PipelinePart(StrEnum):
     """What of the model is at work, by its name in the pipeline."""
 
     TEXT_ENCODER = "text_encoder"
@@ -46,11 +46,11 @@ class Placement:
     def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy) -> None:
         self.device = device
         self._pipeline = pipeline
-        self._at_work = Part.TEXT_ENCODER
+        self._at_work = PipelinePart.TEXT_ENCODER
         self.policy = choose_policy(wanted, weights_of(pipeline), free_bytes(device))
         self._apply()
 
-    def turn_to(self, part: Part) -> None:
+    def turn_to(self, part: PipelinePart) -> None:
         """Say what works next: with `offload`, what worked before makes room first."""
         if self.policy is MemoryPolicy.OFFLOAD and part is not self._at_work:
             self._pipeline.maybe_free_model_hooks()
@@ -92,7 +92,7 @@ class Placement:
 
 def weights_of(pipeline: Any) -> dict[str, int]:
     """Return the bytes of each part's weights."""
-    return {name: sum(parameter.nbytes for parameter in getattr(pipeline, name).parameters()) for name in Part}
+    return {name: sum(parameter.nbytes for parameter in getattr(pipeline, name).parameters()) for name in PipelinePart}
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -11,7 +11,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_TOKENS = 512
+MAX_TOKENS = 512
 """Tokens that the encoder reads, template included, as in the stock pipeline; what is beyond is cut."""
 
 
@@ -46,7 +46,7 @@ class PromptEncoder:
             [message], tokenize=False, add_generation_prompt=True, enable_thinking=True
         )
         tokens = self._tokenizer(templated).input_ids
-        return Prompt(tuple(tokens[:MOST_TOKENS]), cut=len(tokens) > MOST_TOKENS)
+        return Prompt(tuple(tokens[:MAX_TOKENS]), cut=len(tokens) > MAX_TOKENS)
 
     def remembers(self, prompt: Prompt) -> bool:
         """Return whether `embed` costs nothing."""

@@ -22,13 +22,13 @@ SEQUENCE_MULTIPLE = 32
 """The transformer fills pictures and prompts up to multiples of this many tokens, with tokens that it attends to."""
 
 
-def filled(tokens: int) -> int:
+def padded(tokens: int) -> int:
     """Return how many tokens the transformer makes of so many."""
     return -(-tokens // SEQUENCE_MULTIPLE) * SEQUENCE_MULTIPLE
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class LatentGeometry:
     """A model's measures: pixels of a latent's side, and latents of a token's side."""
 
     pixels: int
@@ -51,7 +51,7 @@ class Sample:
     channels x rows x columns, which only `advance` changes.
     """
 
-    def __init__(self, order: Paint, prompt: Prompt, negative: Prompt | None, canvas: Canvas) -> None:
+    def __init__(self, order: Paint, prompt: Prompt, negative: Prompt | None, canvas: LatentGeometry) -> None:
         self.order = order
         self.prompt = prompt
         self.negative = negative
@@ -67,8 +67,8 @@ class Sample:
         self._begun_at = 0.0
         rows, columns = canvas.tokens(order.recipe.width, order.recipe.height)
         self._tokens = rows * columns
-        self.length = filled(self._tokens) + filled(len(prompt.tokens))
-        self.negative_length = filled(self._tokens) + filled(len(negative.tokens)) if negative else 0
+        self.length = padded(self._tokens) + padded(len(prompt.tokens))
+        self.negative_length = padded(self._tokens) + padded(len(negative.tokens)) if negative else 0
 
     @property
     def number(self) -> int:

@@ -9,7 +9,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.engine.protocol import Reply, Step
+    from consumer.engine.protocol import Reply, StepDone
 
 
 class StepReports:
@@ -21,9 +21,9 @@ class StepReports:
     def __init__(self, device: torch.device, say: Callable[[Reply], None]) -> None:
         self._device = device
         self._say = say
-        self._launched: list[tuple[Any, Sequence[Step]]] = []
+        self._launched: list[tuple[Any, Sequence[StepDone]]] = []
 
-    def launched(self, steps: Sequence[Step]) -> None:
+    def launched(self, steps: Sequence[StepDone]) -> None:
         """Take note of steps that were launched; tell the ones before them, waiting for those.
 
         Raises torch.AcceleratorError when the device is lost.
@@ -42,7 +42,7 @@ class StepReports:
         before, self._launched = self._launched, []
         self._tell(before)
 
-    def _tell(self, launched: Sequence[tuple[Any, Sequence[Step]]]) -> None:
+    def _tell(self, launched: Sequence[tuple[Any, Sequence[StepDone]]]) -> None:
         for event, steps in launched:
             if event is not None:
                 event.synchronize()

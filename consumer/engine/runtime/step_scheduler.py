@@ -30,7 +30,7 @@ _WATCHED = 0
 a picture alone, for one and a half times as many pictures a second."""
 
 
-class Candidate(Protocol):
+class StepCandidate(Protocol):
     """What the choice looks at: a picture in hand, begun or not."""
 
     @property
@@ -62,11 +62,11 @@ class Candidate(Protocol):
         """Tokens of its picture and its negative prompt; 0 without guidance."""
 
 
-Picture = TypeVar("Picture", bound=Candidate)
+Candidate = TypeVar("Candidate", bound=StepCandidate)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TransformerCall:
     """One call of the transformer: so many sequences, all padded to `length` tokens."""
 
     sequences: int
@@ -79,7 +79,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """What a step may take. `sequences(length)` is how many of that length memory was found to bear in one call.
 
     `call_tokens` is what a call costs before its first token, in tokens: measured, see `warmup`.
@@ -92,44 +92,47 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[Picture]):
+class StepBatch(Generic[Candidate]):
     """Pictures that step together, most urgent first, and how guidance is computed: in one call or in two."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Candidate, ...]
     one_pass: bool
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[TransformerCall, ...]:
         """The transformer calls that it takes."""
-        extent = reduce(_Extent.joined, map(_Extent.of, self.pictures))
-        return tuple(Call(*call) for call in extent.calls(one_pass=self.one_pass))
+        extent = reduce(_BatchShape.joined, map(_BatchShape.of, self.pictures))
+        return tuple(TransformerCall(*call) for call in extent.calls(one_pass=self.one_pass))
 
 
-class StepScheduler(Generic[Picture]):
+class StepScheduler(Generic[Candidate]):
     """Chooses step after step; remembers which weights are in use, so that they are not switched back and forth."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StepLimits) -> None:
         self._limits = limits
         self._group: Hashable = None
         self._steps_in_group = 0
         self._steps_since_starving = STARVING_EVERY
 
-    def choose(self, pictures: Collection[Picture]) -> Step[Picture]:
+    def choose(self, pictures: Collection[Candidate]) -> StepBatch[Candidate]:
         """Return the next step over `pictures`, of which there is at least one. Never empty."""
         head = self._starving(pictures) or self._head(pictures)
         if head.group != self._group:
             self._group, self._steps_in_group = head.group, 0
         self._steps_in_group += 1
-        chosen, plan = [head], self._plan(_Extent.of(head)) or _Plan(_Extent.of(head), one_pass=False, cost=0)
-        for other in () if head.alone else _company(head, pictures):
+        chosen, plan = (
+            [head],
+            self._plan(_BatchShape.of(head)) or _BatchPlan(_BatchShape.of(head), one_pass=False, cost=0),
+        )
+        for other in () if head.alone else _candidates(head, pictures):
             if len(chosen) == self._limits.pictures:
                 break
             if joined := self._joined(plan, other):
                 chosen.append(other)
                 plan = joined
-        return Step(tuple(chosen), plan.one_pass)
+        return StepBatch(tuple(chosen), plan.one_pass)
 
-    def _starving(self, pictures: Iterable[Picture]) -> Picture | None:
+    def _starving(self, pictures: Iterable[Candidate]) -> Candidate | None:
         """Return the picture that was passed over for longest, if it is starving and this step may be its."""
         self._steps_since_starving += 1
         longest = max(pictures, key=lambda picture: picture.passed_over)
@@ -138,7 +141,7 @@ class StepScheduler(Generic[Picture]):
         self._steps_since_starving = 0
         return longest
 
-    def _head(self, pictures: Iterable[Picture]) -> Picture:
+    def _head(self, pictures: Iterable[Candidate]) -> Candidate:
         """Return the most urgent picture, or an equally urgent one that spares switching the weights."""
         ordered = sorted(pictures, key=_urgency)
         first = ordered[0]
@@ -147,16 +150,16 @@ class StepScheduler(Generic[Picture]):
             return next((picture for picture in staying if picture.rank == first.rank), first)
         return first
 
-    def _joined(self, plan: _Plan, other: Picture) -> _Plan | None:
+    def _joined(self, plan: _BatchPlan, other: Candidate) -> _BatchPlan | None:
         """Return the plan with `other` in it, None when two steps are cheaper or it does not fit."""
-        extent = _Extent.of(other)
+        extent = _BatchShape.of(other)
         together = self._plan(plan.extent.joined(extent))
         if together is None:
             return None
         apart = self._plan(extent)
         return together if apart and together.cost <= plan.cost + apart.cost else None
 
-    def _plan(self, extent: _Extent) -> _Plan | None:
+    def _plan(self, extent: _BatchShape) -> _BatchPlan | None:
         """Return the cheaper way of computing guidance that fits, None when neither does."""
         best = None
         for one_pass in (True, False) if extent.guided else (True,):
@@ -164,14 +167,14 @@ class StepScheduler(Generic[Picture]):
             if all(self._fits(sequences, length) for sequences, length in calls):
                 cost = sum(self._limits.call_tokens + sequences * length for sequences, length in calls)
                 if best is None or cost < best.cost:
-                    best = _Plan(extent, one_pass, cost)
+                    best = _BatchPlan(extent, one_pass, cost)
         return best
 
     def _fits(self, sequences: int, length: int) -> bool:
         return sequences * length <= self._limits.tokens and sequences <= self._limits.sequences(length)
 
 
-class _Extent(NamedTuple):
+class _BatchShape(NamedTuple):
     """All of a step that its cost depends on: sequences and the longest of them, with and without guidance.
 
     Joining is a matter of four numbers, however many pictures there are: it is decided before every step.
@@ -183,13 +186,13 @@ class _Extent(NamedTuple):
     negative_length: int
 
     @classmethod
-    def of(cls, picture: Candidate) -> _Extent:
+    def of(cls, picture: StepCandidate) -> _BatchShape:
         """Return a picture's own."""
         return cls(1, picture.length, int(picture.negative_length > 0), picture.negative_length)
 
-    def joined(self, other: _Extent) -> _Extent:
+    def joined(self, other: _BatchShape) -> _BatchShape:
         """Return that of both together."""
-        return _Extent(
+        return _BatchShape(
             self.pictures + other.pictures,
             max(self.length, other.length),
             self.guided + other.guided,
@@ -205,21 +208,21 @@ class _Extent(NamedTuple):
         return (self.pictures, self.length), (self.guided, self.negative_length)
 
 
-class _Plan(NamedTuple):
+class _BatchPlan(NamedTuple):
     """How a step is computed, and what that costs in tokens."""
 
-    extent: _Extent
+    extent: _BatchShape
     one_pass: bool
     cost: int
 
 
-def _company(head: Picture, pictures: Iterable[Picture]) -> list[Picture]:
+def _candidates(head: Candidate, pictures: Iterable[Candidate]) -> list[Candidate]:
     """Return who may join `head`, by urgency; among equally urgent ones those of its own shape come first.
 
     Nobody makes the steps longer of a picture that somebody is watching, but others that are watched.
     """
 
-    def key(picture: Picture) -> tuple[int, bool, int]:
+    def key(picture: Candidate) -> tuple[int, bool, int]:
         return picture.rank, _shape(picture) != _shape(head), picture.number
 
     fit = (picture for picture in pictures if picture.group == head.group and not picture.alone)
@@ -227,9 +230,9 @@ def _company(head: Picture, pictures: Iterable[Picture]) -> list[Picture]:
     return sorted((picture for picture in let if picture is not head), key=key)
 
 
-def _urgency(picture: Candidate) -> tuple[int, int]:
+def _urgency(picture: StepCandidate) -> tuple[int, int]:
     return picture.rank, picture.number
 
 
-def _shape(picture: Candidate) -> tuple[int, int]:
+def _shape(picture: StepCandidate) -> tuple[int, int]:
     return picture.length, picture.negative_length

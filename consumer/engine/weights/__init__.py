@@ -6,7 +6,15 @@ Only `apply` needs torch.
 """
 
 from consumer.engine.weights.folder import CARD, check_folder, unavailable
-from consumer.engine.weights.gate import adapter_files, examine_house
-from consumer.engine.weights.identity import identify, identify_house
+from consumer.engine.weights.gate import adapter_files, examine_custom_weights
+from consumer.engine.weights.identity import identify_folder, identify_model
 
-__all__ = ["CARD", "adapter_files", "check_folder", "examine_house", "identify", "identify_house", "unavailable"]
+__all__ = [
+    "CARD",
+    "adapter_files",
+    "check_folder",
+    "examine_custom_weights",
+    "identify_folder",
+    "identify_model",
+    "unavailable",
+]

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from consumer.engine.weights.layout import split_prefix
 from consumer.engine.weights.lora import is_lora, pair_up, unsupported
 from consumer.engine.weights.payload import not_finite, number, scaled
-from consumer.engine.weights.problems import no_effect, no_numbers, problem, unfit_dtypes
+from consumer.engine.weights.problems import dtype_problems, idle_problem, not_finite_problem, problem
 from consumer.engine.weights.refusal import shown, some
-from consumer.engine.weights.report import Mismatch, Report, by_block
+from consumer.engine.weights.report import ShapeMismatch, WeightsReport, coverage_by_block
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from consumer.engine.weights.lora import Pair
-    from consumer.engine.weights.report import Problem
-    from consumer.engine.weights.source import Source
+    from consumer.engine.weights.lora import LoraPair
+    from consumer.engine.weights.report import WeightsProblem
+    from consumer.engine.weights.source import WeightsSource
 
     Shapes = Mapping[str, tuple[int, ...]]
 
@@ -28,7 +28,7 @@ _METADATA = "lora_adapter_metadata"
 _LARGEST = 3.3895e38  # in bf16
 
 
-def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) -> Report:
+def examine_adapter(source: WeightsSource, shapes: Shapes, *, payload: bool = False) -> WeightsReport:
     """Compare a LoRA file with the model's shapes; with `payload`, read all of it for values that are no numbers."""
     pairs, strangers = pair_up(source.tensors, shapes)
     alphas = frozenset(pair.tensors["alpha"] for pair in pairs if "alpha" in pair.tensors)
@@ -37,11 +37,11 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
     mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
     wrong = {each.name for each in mismatched}
     good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
-    read = payload and not any(unfit_dtypes(source, alphas))
+    read = payload and not any(dtype_problems(source, alphas))
     bad, idle = _values(source, good) if read else ((), ())
     good = [pair for pair in good if not set(idle) & set(pair.tensors.values())]
     had = [name for pair in good for name in pair.tensors.values()]
-    report = Report(
+    report = WeightsReport(
         path=str(source.path),
         kind="adapter",
         layout=_dialect(source, pairs),
@@ -49,7 +49,7 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
         dtypes=dict(Counter(tensor.dtype for tensor in source.tensors.values())),
         wanted=len(source.tensors),
         had=len(had),
-        blocks=by_block(placed.elements(), (place.module for pair in good for place in pair.places)),
+        blocks=coverage_by_block(placed.elements(), (place.module for pair in good for place in pair.places)),
         missing=tuple(halves),
         unexpected=tuple(sorted(strangers)),
         mismatched=mismatched,
@@ -62,7 +62,7 @@ def examine_adapter(source: Source, shapes: Shapes, *, payload: bool = False) ->
     return replace(report, problems=tuple(_problems(report, source, alphas)))
 
 
-def _values(source: Source, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _values(source: WeightsSource, pairs: Sequence[LoraPair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the tensors that hold no numbers, and the matrices that are all zero, with their strength and in bf16."""
     bad = list(not_finite({name: source.tensors[name] for pair in pairs for name in pair.tensors.values()}))
     idle = []
@@ -77,7 +77,7 @@ def _values(source: Source, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], tup
     return tuple(dict.fromkeys(bad)), tuple(idle)
 
 
-def strength(source: Source, pair: Pair, alpha: float | None) -> float:
+def strength(source: WeightsSource, pair: LoraPair, alpha: float | None) -> float:
     """Return what a pair's product is multiplied by: alpha over rank, `alpha` from the pair or else the metadata.
 
     NaN for an alpha that is no number.
@@ -87,7 +87,7 @@ def strength(source: Source, pair: Pair, alpha: float | None) -> float:
     return 1.0 if alpha is None else _as_float(alpha) / source.tensors[pair.tensors["down"]].shape[0]
 
 
-def peft_settings(source: Source) -> dict[str, Any]:
+def peft_settings(source: WeightsSource) -> dict[str, Any]:
     """Return what diffusers wrote into the file about the adapter; {} for nothing, or nothing readable."""
     try:
         settings = json.loads(source.metadata.get(_METADATA, "{}"))
@@ -98,22 +98,22 @@ def peft_settings(source: Source) -> dict[str, Any]:
     return {name.rpartition("transformer.")[2]: value for name, value in settings.items()}
 
 
-def _mismatches(source: Source, pair: Pair, shapes: Shapes) -> Iterator[Mismatch]:
+def _mismatches(source: WeightsSource, pair: LoraPair, shapes: Shapes) -> Iterator[ShapeMismatch]:
     """Down is rank by inputs, up outputs by rank (of the fused three below each other), alpha one number."""
     down, up = (source.tensors[pair.tensors[role]].shape for role in ("down", "up"))
     outputs = sum(shapes[f"{place.module}.weight"][0] for place in pair.places)
     inputs = shapes[f"{pair.places[0].module}.weight"][1]
     rank = down[0] if down else 0
     if down != (rank, inputs) or not rank:
-        yield Mismatch(pair.tensors["down"], (rank, inputs), down)
+        yield ShapeMismatch(pair.tensors["down"], (rank, inputs), down)
     if up != (outputs, rank):
-        yield Mismatch(pair.tensors["up"], (outputs, rank), up)
+        yield ShapeMismatch(pair.tensors["up"], (outputs, rank), up)
     alpha = pair.tensors.get("alpha")
     if alpha is not None and math.prod(source.tensors[alpha].shape) != 1:
-        yield Mismatch(alpha, (), source.tensors[alpha].shape)
+        yield ShapeMismatch(alpha, (), source.tensors[alpha].shape)
 
 
-def _problems(report: Report, source: Source, alphas: Collection[str]) -> Iterator[Problem]:
+def _problems(report: WeightsReport, source: WeightsSource, alphas: Collection[str]) -> Iterator[WeightsProblem]:
     """Say what is wrong, the cause before its consequences."""
     if not is_lora(source.tensors):
         yield problem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
@@ -121,7 +121,7 @@ def _problems(report: Report, source: Source, alphas: Collection[str]) -> Iterat
     if kind := unsupported(source.tensors):
         yield problem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")
         return
-    yield from unfit_dtypes(source, alphas)
+    yield from dtype_problems(source, alphas)
     if foreign := _foreign_settings(source):
         yield problem(f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA.")
     if not report.had and not report.mismatched and not report.idle:
@@ -130,7 +130,7 @@ def _problems(report: Report, source: Source, alphas: Collection[str]) -> Iterat
     yield from _deviations(report)
 
 
-def _deviations(report: Report) -> Iterator[Problem]:
+def _deviations(report: WeightsReport) -> Iterator[WeightsProblem]:
     """Say where a LoRA for this model is not whole, or not what it could be."""
     if report.unexpected:
         what = f"has {len(report.unexpected)} tensors that would have no effect: {some(report.unexpected)}"
@@ -143,12 +143,12 @@ def _deviations(report: Report) -> Iterator[Problem]:
         names = some(each.name for each in report.mismatched)
         yield problem(f"has other shapes than the model: {names}", "Use a LoRA that was trained on this very model.")
     if report.not_finite:
-        yield no_numbers(report.not_finite)
+        yield not_finite_problem(report.not_finite)
     if report.idle:
-        yield no_effect(report.idle)
+        yield idle_problem(report.idle)
 
 
-def _foreign_settings(source: Source) -> str:
+def _foreign_settings(source: WeightsSource) -> str:
     settings = peft_settings(source)
     named = [name for name in ("alpha_pattern", "use_rslora", "use_dora", "lora_bias") if settings.get(name)]
     alpha = settings.get("lora_alpha")
@@ -165,7 +165,7 @@ def _as_float(alpha: object) -> float:
         return math.nan
 
 
-def _dialect(source: Source, pairs: Sequence[Pair]) -> str:
+def _dialect(source: WeightsSource, pairs: Sequence[LoraPair]) -> str:
     names = list(source.tensors)
     words = ["kohya" if any(name.startswith("lora_unet_") for name in names) else ""]
     words.append("A/B" if any(".lora_A." in name for name in names) else "down/up")

@@ -1,6 +1,6 @@
 """Loading what the gate let in: the house's checkpoint over the base, and adapters beside it. The one part with torch.
 
-Call `load_house_weights` before `load_adapters`: adapters wrap the modules that they change.
+Call `load_checkpoint` before `load_adapters`: adapters wrap the modules that they change.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from safetensors import safe_open
 from consumer.engine.weights import layout
 from consumer.engine.weights.adapter_gate import examine_adapter, strength
 from consumer.engine.weights.folder import incomplete
-from consumer.engine.weights.gate import adapter_files, demand, examine_base, used_parts
+from consumer.engine.weights.gate import adapter_files, examine_checkpoint, require_accepted, used_parts
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.engine.weights.lora import pair_up
-from consumer.engine.weights.problems import no_effect, no_numbers
+from consumer.engine.weights.problems import idle_problem, not_finite_problem
 from consumer.engine.weights.refusal import refused, shown, some
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from consumer.engine.weights.report import Problem
-    from consumer.engine.weights.source import Source
+    from consumer.engine.weights.report import WeightsProblem
+    from consumer.engine.weights.source import WeightsSource
     from consumer.settings import EngineSettings
 
 _A = ".lora_A.weight"
@@ -42,24 +42,24 @@ _LORA = " --as lora"
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class CustomWeights:
     """What was laid over a model: the share that a checkpoint replaced, and the adapters that may be asked for."""
 
     coverage: float | None = None
     adapters: tuple[Adapter, ...] = ()
 
 
-def load_house(transformer: Any, settings: EngineSettings) -> House:
+def load_custom_weights(transformer: Any, settings: EngineSettings) -> CustomWeights:
     """Load the checkpoint and then the adapters that the settings name into a transformer on the CPU.
 
     Raises Fatal and nothing else, also for a transformer that its folder left incomplete.
     """
     if settings.model is not None:
-        demand_loaded(settings.model, "transformer", transformer)
-    return House(load_house_weights(transformer, settings), load_adapters(transformer, settings.adapters))
+        require_loaded(settings.model, "transformer", transformer)
+    return CustomWeights(load_checkpoint(transformer, settings), load_adapters(transformer, settings.adapters))
 
 
-def demand_loaded(folder: Path, part: str, module: Any) -> None:
+def require_loaded(folder: Path, part: str, module: Any) -> None:
     """Raise Fatal if the folder's weights lacked tensors of a part, which then are on the meta device."""
     own = chain(module.named_parameters(), module.named_buffers())
     if missing := sorted(name for name, tensor in own if tensor.is_meta):
@@ -78,7 +78,7 @@ def _told(path: Path, flag: str = "") -> Iterator[None]:
         raise refused(path, what, f"See: {_command(path, flag)}") from error
 
 
-def load_house_weights(transformer: Any, settings: EngineSettings) -> float | None:
+def load_checkpoint(transformer: Any, settings: EngineSettings) -> float | None:
     """Load the checkpoint that the settings name over the transformer, tensor by tensor; return its coverage.
 
     None if they name none. The transformer keeps its dtype and device, and has no adapters yet. Raises Fatal; what was
@@ -87,16 +87,18 @@ def load_house_weights(transformer: Any, settings: EngineSettings) -> float | No
     if settings.weights is None:
         return None
     with _told(settings.weights):
-        source, own = open_source(settings.weights), dict(transformer.state_dict())
+        source, own = read_source(settings.weights), dict(transformer.state_dict())
         shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-        report = examine_base(source, shapes, overlay=settings.overlay)
-        demand(report)
-        if bad := _lay_over(own, source, used_parts(layout.plan(source.tensors), shapes)):
-            raise _because(source, no_numbers(bad))
+        report = examine_checkpoint(source, shapes, overlay=settings.overlay)
+        require_accepted(report)
+        if bad := _lay_over(own, source, used_parts(layout.map_tensors(source.tensors), shapes)):
+            raise _because(source, not_finite_problem(bad))
     return report.coverage
 
 
-def _lay_over(own: Mapping[str, torch.Tensor], source: Source, parts: Mapping[str, layout.Part]) -> tuple[str, ...]:
+def _lay_over(
+    own: Mapping[str, torch.Tensor], source: WeightsSource, parts: Mapping[str, layout.TensorSlice]
+) -> tuple[str, ...]:
     """Copy the file's tensors into the model's; return those that hold NaN or infinity in bf16."""
     wanted: dict[str, list[tuple[str, int | None]]] = {}
     for name, part in parts.items():
@@ -115,7 +117,7 @@ def _lay_over(own: Mapping[str, torch.Tensor], source: Source, parts: Mapping[st
     return tuple(dict.fromkeys(bad))
 
 
-def _changed(source: Source, *names: str) -> Fatal:
+def _changed(source: WeightsSource, *names: str) -> Fatal:
     what = f"was changed while it was loaded: {some(names)}"
     return refused(source.path, what, "Start again, and put new weights beside the old ones or in place by renaming.")
 
@@ -137,8 +139,8 @@ def load_adapters(transformer: Any, place: Path | None) -> tuple[Adapter, ...]:
     adapters = []
     for file in files:
         with _told(file, _LORA):
-            source = open_source(file)
-            demand(examine_adapter(source, shapes))
+            source = read_source(file)
+            require_accepted(examine_adapter(source, shapes))
             matrices = _matrices(source, shapes, transformer.dtype)
             _inject(transformer, matrices, _label(file.stem))
             _demand_effect(transformer, file, matrices)
@@ -169,7 +171,7 @@ def _label(name: str) -> str:
     return f"house_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _tensors(source: Source, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
+def _tensors(source: WeightsSource, names: Iterable[str]) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield tensors by name, one in memory at a time."""
     wanted = set(names)
     for file in source.files:
@@ -178,7 +180,9 @@ def _tensors(source: Source, names: Iterable[str]) -> Iterator[tuple[str, torch.
                 yield name, opened.get_tensor(name)
 
 
-def _matrices(source: Source, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _matrices(
+    source: WeightsSource, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
     """Return A and B for each module of the model, what they are multiplied by put into B."""
     stored = dict(_tensors(source, source.tensors))
     matrices, idle = {}, []
@@ -194,13 +198,13 @@ def _matrices(source: Source, shapes: Mapping[str, tuple[int, ...]], dtype: torc
             matrices[f"{place.module}{_A}"] = down.clone()
             matrices[f"{place.module}.lora_B.weight"] = part.clone()
     if bad := [name for name, tensor in matrices.items() if not _finite(tensor)]:
-        raise _because(source, no_numbers(bad), _LORA)
+        raise _because(source, not_finite_problem(bad), _LORA)
     if idle:
-        raise _because(source, no_effect(idle), _LORA)
+        raise _because(source, idle_problem(idle), _LORA)
     return matrices
 
 
-def _because(source: Source, problem: Problem, flag: str = "") -> Fatal:
+def _because(source: WeightsSource, problem: WeightsProblem, flag: str = "") -> Fatal:
     return refused(source.path, problem.what, f"{problem.remedy} See: {_command(source.path, flag)}")
 
 

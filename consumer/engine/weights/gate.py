@@ -17,38 +17,38 @@ from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.folder import visible
 from consumer.engine.weights.lora import is_lora
 from consumer.engine.weights.payload import not_finite
-from consumer.engine.weights.problems import no_numbers, problem, unfit_dtypes
+from consumer.engine.weights.problems import dtype_problems, not_finite_problem, problem
 from consumer.engine.weights.refusal import PICKLED, refused, some
-from consumer.engine.weights.report import Mismatch, Report, by_block
-from consumer.engine.weights.source import check_base, model_shapes, open_source
+from consumer.engine.weights.report import ShapeMismatch, WeightsReport, coverage_by_block
+from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from consumer.engine.weights.layout import Part, Plan
-    from consumer.engine.weights.report import Problem
-    from consumer.engine.weights.source import Source
+    from consumer.engine.weights.layout import TensorMapping, TensorSlice
+    from consumer.engine.weights.report import WeightsProblem
+    from consumer.engine.weights.source import WeightsSource
     from consumer.settings import EngineSettings
 
     Shapes = Mapping[str, tuple[int, ...]]
 
 
-def examine_house(settings: EngineSettings) -> list[str]:
+def examine_custom_weights(settings: EngineSettings) -> list[str]:
     """Examine the headers of the house's checkpoint and adapters beside the model's; return a sentence for each.
 
     No payload is read and no SHA-256 compared. Raises Fatal at the first file that would not be loaded.
     """
     if settings.model is None or (settings.weights is None and settings.adapters is None):
         return []
-    check_base(settings.model)
+    check_own_weights(settings.model)
     shapes, told = model_shapes(settings.model), []
     if settings.weights is not None:
-        report = examine_base(open_source(settings.weights), shapes, overlay=settings.overlay)
-        demand(report)
+        report = examine_checkpoint(read_source(settings.weights), shapes, overlay=settings.overlay)
+        require_accepted(report)
         told.append(f"{settings.weights} covers {report.had} of the model's {report.wanted} tensors")
     for file in adapter_files(settings.adapters):
-        report = examine_adapter(open_source(file), shapes)
-        demand(report)
+        report = examine_adapter(read_source(file), shapes)
+        require_accepted(report)
         told.append(f"{file} is a LoRA, all {report.wanted} tensors of which take effect")
     return told
 
@@ -76,7 +76,7 @@ def adapter_files(place: Path | None) -> list[Path]:
     return files
 
 
-def demand(report: Report) -> None:
+def require_accepted(report: WeightsReport) -> None:
     """Raise Fatal unless the file is accepted, with the first problem and the command that shows all of them."""
     if report.accepted:
         return
@@ -87,15 +87,17 @@ def demand(report: Report) -> None:
     raise refused(Path(report.path), f"{first.what}{more}", f"{first.remedy} See: {command}")
 
 
-def examine_base(source: Source, shapes: Shapes, *, overlay: bool = False, payload: bool = False) -> Report:
+def examine_checkpoint(
+    source: WeightsSource, shapes: Shapes, *, overlay: bool = False, payload: bool = False
+) -> WeightsReport:
     """Compare a checkpoint with the model's shapes; with `payload`, read all of it for values that are no numbers."""
-    planned = layout.plan(source.tensors)
+    planned = layout.map_tensors(source.tensors)
     unexpected = sorted({part.source for name in planned.parts.keys() - shapes.keys() for part in planned.parts[name]})
     claimed = {name: parts for name, parts in planned.parts.items() if name in shapes}
     mismatched = tuple(_mismatches(source, claimed, shapes))
     had = claimed.keys() - {each.name for each in mismatched}
     used = sorted({claimed[name][0].source for name in had})
-    report = Report(
+    report = WeightsReport(
         path=str(source.path),
         kind="base",
         layout=planned.layout,
@@ -103,7 +105,7 @@ def examine_base(source: Source, shapes: Shapes, *, overlay: bool = False, paylo
         dtypes=dict(Counter(tensor.dtype for tensor in source.tensors.values())),
         wanted=len(shapes),
         had=len(had),
-        blocks=by_block(shapes, had),
+        blocks=coverage_by_block(shapes, had),
         missing=tuple(sorted(shapes.keys() - claimed.keys())),
         unexpected=tuple(unexpected),
         mismatched=mismatched,
@@ -115,22 +117,24 @@ def examine_base(source: Source, shapes: Shapes, *, overlay: bool = False, paylo
     return replace(report, problems=tuple(_problems(report, source, overlay=overlay)))
 
 
-def used_parts(planned: Plan, shapes: Shapes) -> dict[str, Part]:
+def used_parts(planned: TensorMapping, shapes: Shapes) -> dict[str, TensorSlice]:
     """Return where each tensor of the model comes from, of a checkpoint that was accepted."""
     return {name: parts[0] for name, parts in planned.parts.items() if name in shapes}
 
 
-def _mismatches(source: Source, claimed: Mapping[str, tuple[Part, ...]], shapes: Shapes) -> Iterator[Mismatch]:
+def _mismatches(
+    source: WeightsSource, claimed: Mapping[str, tuple[TensorSlice, ...]], shapes: Shapes
+) -> Iterator[ShapeMismatch]:
     for name in sorted(claimed):
         for part in claimed[name]:
             shape = source.tensors[part.source].shape
             if part.third is not None and shape and shape[0] % 3 == 0:
                 shape = (shape[0] // 3, *shape[1:])
             if shape != shapes[name]:
-                yield Mismatch(name, shapes[name], shape)
+                yield ShapeMismatch(name, shapes[name], shape)
 
 
-def _problems(report: Report, source: Source, *, overlay: bool) -> Iterator[Problem]:
+def _problems(report: WeightsReport, source: WeightsSource, *, overlay: bool) -> Iterator[WeightsProblem]:
     """Say what is wrong, the cause before its consequences."""
     if is_lora(source.tensors):
         yield problem("is a LoRA, not a checkpoint", "Put it into the folder that LEADART_ENGINE__ADAPTERS names.")
@@ -138,7 +142,7 @@ def _problems(report: Report, source: Source, *, overlay: bool) -> Iterator[Prob
     if other := layout.family(source.tensors):
         yield problem(f"holds the weights of another model ({other})", "Use a checkpoint of Z-Image's transformer.")
         return
-    yield from unfit_dtypes(source)
+    yield from dtype_problems(source)
     if report.twice:
         yield problem(f"has two tensors for {some(report.twice)}", "Save it anew in one layout, under one prefix.")
     if report.mismatched:
@@ -148,7 +152,7 @@ def _problems(report: Report, source: Source, *, overlay: bool) -> Iterator[Prob
         what = f"has {len(report.unexpected)} tensors that the model has not: {some(report.unexpected)}"
         yield problem(what, "Save the transformer alone, in one of the layouts of docs/operations/weights.md.")
     if report.not_finite:
-        yield no_numbers(report.not_finite)
+        yield not_finite_problem(report.not_finite)
     if not report.had or (report.missing and not overlay):
         what = f"covers {report.had} of the model's {report.wanted} tensors; missing: {some(report.missing)}"
         yield problem(what, "Complete it; if it is partial on purpose, set LEADART_ENGINE__OVERLAY=true.")

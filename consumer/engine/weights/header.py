@@ -38,7 +38,7 @@ _MAGIC = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorInfo:
     """A tensor as the header tells it: `begin` and `end` in bytes from the start of its file."""
 
     file: Path
@@ -49,10 +49,10 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SafetensorsHeader:
     """What a file holds: its tensors by name, and the remarks of whoever wrote it."""
 
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
 
 
@@ -60,7 +60,7 @@ class _Malformed(ValueError):
     """What is wrong with a header, to follow "has a header"."""
 
 
-def read_header(file: Path) -> Header:
+def read_header(file: Path) -> SafetensorsHeader:
     """Read a file's header and nothing else of it.
 
     Raises Fatal for a file that is no whole safetensors file: names twice, gaps, overlaps, unknown dtypes included,
@@ -69,7 +69,7 @@ def read_header(file: Path) -> Header:
     if file.suffix.lower() in PICKLED:
         raise refused(file, "is pickled, which may run code, so it was not read", _CONVERT)
     try:
-        size = demand_regular(file)
+        size = require_regular(file)
         with file.open("rb") as opened:
             start = opened.read(8)
             _refuse_by_magic(file, start)
@@ -86,7 +86,7 @@ def read_header(file: Path) -> Header:
     return header
 
 
-def demand_regular(file: Path) -> int:
+def require_regular(file: Path) -> int:
     """Return a file's size. Raises Fatal for what is none, such as a pipe, whose opening would wait; and OSError."""
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -127,7 +127,7 @@ def _length(file: Path, start: bytes, size: int) -> int:
     return length
 
 
-def _parse(file: Path, text: bytes, start: int, size: int) -> Header:
+def _parse(file: Path, text: bytes, start: int, size: int) -> SafetensorsHeader:
     content = json.loads(text.decode("utf-8"), object_pairs_hook=_without_twins, parse_constant=_no_constant)
     if not isinstance(content, dict):
         raise _Malformed("that is no JSON of tensors")
@@ -138,7 +138,7 @@ def _parse(file: Path, text: bytes, start: int, size: int) -> Header:
     if not tensors:
         raise _Malformed("without a tensor")
     _check_tiling(tensors, start, size)
-    return Header(tensors, metadata)
+    return SafetensorsHeader(tensors, metadata)
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _no_constant(name: str) -> None:
     raise _Malformed(f"that holds {name}")
 
 
-def _tensor(file: Path, name: str, entry: object, start: int) -> Tensor:
+def _tensor(file: Path, name: str, entry: object, start: int) -> TensorInfo:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise _Malformed(f"in which {shown(name)} has not dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -165,14 +165,14 @@ def _tensor(file: Path, name: str, entry: object, start: int) -> Tensor:
         raise _Malformed(f"in which {shown(name)} has a shape or offsets that are none")
     if offsets[1] - offsets[0] != math.prod(shape) * _SIZES[dtype]:
         raise _Malformed(f"in which {shown(name)} has not the bytes of its shape")
-    return Tensor(file, dtype, tuple(shape), start + offsets[0], start + offsets[1])
+    return TensorInfo(file, dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
 def _naturals(value: object) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
 
 
-def _check_tiling(tensors: Mapping[str, Tensor], start: int, size: int) -> None:
+def _check_tiling(tensors: Mapping[str, TensorInfo], start: int, size: int) -> None:
     """Every byte of the payload belongs to exactly one tensor."""
     place = start
     for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from consumer.engine.weights.folder import CARD, read_json
 from consumer.engine.weights.refusal import refused
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 from consumer.jobs import ModelIdentity
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DECIDES_PIXELS = {".safetensors", ".json", ".txt", ".jinja", ".model"}
 
 
-def identify(folder: Path) -> ModelIdentity:
+def identify_folder(folder: Path) -> ModelIdentity:
     """Name the model and hash every file that decides pixels; seconds for gigabytes, on several threads.
 
     The hash is over each file's path inside the folder, size and SHA-256 in the order of the paths, so that neither
@@ -36,7 +36,7 @@ def identify(folder: Path) -> ModelIdentity:
     return ModelIdentity(name=str(card.get("name") or folder.resolve().name), sha256=whole.hexdigest())
 
 
-def identify_house(settings: EngineSettings) -> ModelIdentity:
+def identify_model(settings: EngineSettings) -> ModelIdentity:
     """Identify what the settings name: the model, and the house's checkpoint over it if there is one.
 
     A checkpoint gives its name, and a digest over both and `overlay`; `coverage` is for whoever loads it to say.
@@ -44,15 +44,15 @@ def identify_house(settings: EngineSettings) -> ModelIdentity:
     """
     if settings.model is None:
         raise ValueError("there is no model to identify")
-    base = identify(settings.model)
+    base = identify_folder(settings.model)
     if settings.weights is None:
         return base
-    digest = demanded_sha256(settings.weights, settings.weights_sha256)
+    digest = verified_sha256(settings.weights, settings.weights_sha256)
     whole = hashlib.sha256(json.dumps([base.sha256, digest, settings.overlay]).encode())
     return ModelIdentity(name=checkpoint_name(settings.weights), sha256=whole.hexdigest())
 
 
-def demanded_sha256(path: Path, demanded: str | None) -> str:
+def verified_sha256(path: Path, demanded: str | None) -> str:
     """Return a checkpoint's SHA-256. Raises Fatal if it is not the one demanded; None demands none. Raises OSError."""
     digest = checkpoint_sha256(path)
     if demanded not in {None, digest}:
@@ -77,7 +77,7 @@ def checkpoint_sha256(path: Path) -> str:
 
     Raises OSError and Fatal.
     """
-    files = open_source(path).files
+    files = read_source(path).files
     digests = _hashed(files)
     if len(files) == 1:
         return digests[0]

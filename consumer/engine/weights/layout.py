@@ -38,7 +38,7 @@ _MARKERS = ("noise_refiner.", "context_refiner.", "cap_embedder.", "x_pad_token"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TensorSlice:
     """Where the model's tensor is in a file: a whole tensor, or one third (0, 1, 2) of a tensor's rows."""
 
     source: str
@@ -46,18 +46,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TensorMapping:
     """For each name of the model the places that claim to be it; which layout that was, and under which prefixes."""
 
-    parts: Mapping[str, tuple[Part, ...]]
+    parts: Mapping[str, tuple[TensorSlice, ...]]
     junk: tuple[str, ...]
     layout: str
     prefixes: tuple[str, ...]
 
 
-def plan(names: Iterable[str]) -> Plan:
+def map_tensors(names: Iterable[str]) -> TensorMapping:
     """Give every name of a file its meaning; a name that means nothing is kept as it is, without its prefix."""
-    parts: dict[str, tuple[Part, ...]] = {}
+    parts: dict[str, tuple[TensorSlice, ...]] = {}
     junk, prefixes, styles = [], set(), set()
     for name in names:
         prefix, bare = split_prefix(name)
@@ -65,14 +65,14 @@ def plan(names: Iterable[str]) -> Plan:
         if bare in JUNK:
             junk.append(name)
             continue
-        meant = translate(bare)
+        meant = to_model_names(bare)
         if meant != ((bare, None),):
             styles.add("original")
         elif bare.startswith("all_") or any(part in bare for part in _SPLIT):
             styles.add("diffusers")
         for target, third in meant:
-            parts[target] = (*parts.get(target, ()), Part(name, third))
-    return Plan(parts, tuple(junk), " and ".join(sorted(styles)) or "unknown", tuple(sorted(prefixes)))
+            parts[target] = (*parts.get(target, ()), TensorSlice(name, third))
+    return TensorMapping(parts, tuple(junk), " and ".join(sorted(styles)) or "unknown", tuple(sorted(prefixes)))
 
 
 def split_prefix(name: str) -> tuple[str, str]:
@@ -83,7 +83,7 @@ def split_prefix(name: str) -> tuple[str, str]:
     return "", name
 
 
-def translate(bare: str) -> tuple[tuple[str, int | None], ...]:
+def to_model_names(bare: str) -> tuple[tuple[str, int | None], ...]:
     """Return the model's names for a name without prefix, with the third of its rows where it is a fused one."""
     name = bare
     for original, ours in _HEADS:
@@ -96,7 +96,7 @@ def translate(bare: str) -> tuple[tuple[str, int | None], ...]:
     return tuple((name.replace(_FUSED, split), third) for third, split in enumerate(_SPLIT))
 
 
-def untranslate(name: str) -> str:
+def to_original_name(name: str) -> str:
     """Return what the original release calls a tensor of the model: for `to_q`, `to_k` and `to_v` the fused one."""
     for original, ours in _HEADS:
         if name.startswith(ours):
@@ -118,7 +118,7 @@ def family(names: Iterable[str]) -> str | None:
     return None
 
 
-def block(name: str) -> str:
+def block_of(name: str) -> str:
     """Return the part of the model a tensor belongs to, such as `layers.7`."""
     parts = name.split(".")
     if parts[0] in {"layers", "noise_refiner", "context_refiner", "siglip_refiner"}:

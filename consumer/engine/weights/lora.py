@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumer.engine.weights.layout import PREFIXES, untranslate
+from consumer.engine.weights.layout import PREFIXES, to_original_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ _OTHERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AdapterTarget:
     """A module of the model, and which third of a fused matrix's rows is meant for it."""
 
     module: str
@@ -40,11 +40,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class LoraPair:
     """The tensors of a file for one of its modules: the names in the file of `down`, `up` and perhaps `alpha`."""
 
     module: str
-    places: tuple[Place, ...]
+    places: tuple[AdapterTarget, ...]
     tensors: dict[str, str] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
 
@@ -65,10 +65,10 @@ def unsupported(names: Iterable[str]) -> str | None:
     return next((kind for kind, sign in _OTHERS if any(sign.search(name) for name in every)), None)
 
 
-def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[Pair], list[str]]:
+def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[LoraPair], list[str]]:
     """Return the pairs that belong to modules of the model, and the names that belong to none."""
     known = _spellings(shapes)
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, LoraPair] = {}
     strangers = []
     for name in names:
         role = _ROLE.fullmatch(name)
@@ -76,7 +76,7 @@ def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tupl
         if role is None or flat not in known:
             strangers.append(name)
             continue
-        pair = pairs.setdefault(flat, Pair(role["module"], known[flat]))
+        pair = pairs.setdefault(flat, LoraPair(role["module"], known[flat]))
         slot = _ROLES[role["role"]] if role["role"] else "alpha"
         if slot in pair.tensors:
             pair.twice.append(name)
@@ -92,24 +92,24 @@ def _flat(module: str) -> str:
     return flat
 
 
-def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Place, ...]]:
+def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[AdapterTarget, ...]]:
     """Return every flat name of a module that is a matrix, in diffusers' words and in those of the original."""
-    known: dict[str, tuple[Place, ...]] = {}
+    known: dict[str, tuple[AdapterTarget, ...]] = {}
     fused: dict[str, dict[str, int]] = {}
     thirds = {"to_q": 0, "to_k": 1, "to_v": 2}
     for name, shape in shapes.items():
         if not name.endswith(".weight") or len(shape) != 2:
             continue
         module = name.removesuffix(".weight")
-        original = untranslate(name).removesuffix(".weight")
+        original = to_original_name(name).removesuffix(".weight")
         third = thirds.get(module.rpartition(".")[2])
         if third is None:
-            known[original.replace(".", "_")] = (Place(module),)
+            known[original.replace(".", "_")] = (AdapterTarget(module),)
         else:
             fused.setdefault(original, {})[module] = third
-        known[module.replace(".", "_")] = (Place(module),)
-        known[module.replace(".to_out.0", ".to_out").replace(".", "_")] = (Place(module),)
+        known[module.replace(".", "_")] = (AdapterTarget(module),)
+        known[module.replace(".to_out.0", ".to_out").replace(".", "_")] = (AdapterTarget(module),)
     for original, modules in fused.items():
         places = sorted(modules.items(), key=lambda item: item[1])
-        known[original.replace(".", "_")] = tuple(Place(module, third) for module, third in places)
+        known[original.replace(".", "_")] = tuple(AdapterTarget(module, third) for module, third in places)
     return known

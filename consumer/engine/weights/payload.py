@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from consumer.engine.weights.header import Tensor
+    from consumer.engine.weights.header import TensorInfo
 
 _PIECE = 8 * 1024 * 1024
 # The word of a dtype, the mask of all bits but the sign, and the least magnitude that bf16 has as infinity or NaN.
@@ -31,7 +31,7 @@ NUMBERS = frozenset({*_LIMITS, *_OTHER_NUMBERS})
 _NOUGHT = 0x8000
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+def not_finite(tensors: Mapping[str, TensorInfo]) -> tuple[str, ...]:
     """Return the names of the tensors that hold NaN or infinity in bf16; of bf16, fp16 and fp32 alone.
 
     Reads every byte: seconds for gigabytes, on two threads. Raises OSError.
@@ -41,7 +41,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
         return tuple(name for name, good in zip(tensors, finite, strict=True) if not good)
 
 
-def number(tensor: Tensor) -> float:
+def number(tensor: TensorInfo) -> float:
     """Return the one number of a tensor whose dtype is among `NUMBERS`. Raises OSError."""
     piece = next(_pieces(tensor))
     if tensor.dtype in _OTHER_NUMBERS:
@@ -49,7 +49,7 @@ def number(tensor: Tensor) -> float:
     return float(_singles(tensor, piece)[0])
 
 
-def scaled(tensor: Tensor, factor: float) -> tuple[bool, bool]:
+def scaled(tensor: TensorInfo, factor: float) -> tuple[bool, bool]:
     """Return whether a tensor multiplied by `factor` is finite in bf16, and whether it is more than zeros.
 
     Computed as the loader does it, in fp32. The tensor is of bf16, fp16 or fp32. Raises OSError.
@@ -64,21 +64,21 @@ def scaled(tensor: Tensor, factor: float) -> tuple[bool, bool]:
     return finite, more
 
 
-def _singles(tensor: Tensor, piece: bytes) -> Any:
+def _singles(tensor: TensorInfo, piece: bytes) -> Any:
     """Return a piece's numbers in fp32."""
     if tensor.dtype == "BF16":
         return (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(piece, "<f2" if tensor.dtype == "F16" else "<f4").astype(np.float32)
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def _is_finite(tensor: TensorInfo) -> bool:
     if tensor.dtype not in _LIMITS:
         return True
     word, magnitude, limit = _LIMITS[tensor.dtype]
     return not any(np.any((np.frombuffer(piece, word) & magnitude) >= limit) for piece in _pieces(tensor))
 
 
-def _pieces(tensor: Tensor) -> Iterator[bytes]:
+def _pieces(tensor: TensorInfo) -> Iterator[bytes]:
     """Yield a tensor's bytes. Raises OSError, also for a file that has become shorter."""
     with tensor.file.open("rb") as opened:
         opened.seek(tensor.begin)

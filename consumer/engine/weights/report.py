@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from consumer.engine.weights.layout import block
+from consumer.engine.weights.layout import block_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _ORDER = ("embedders", "noise_refiner", "context_refiner", "siglip_refiner", "la
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockCoverage:
     """A part of the model, how many tensors are wanted of it and how many are had."""
 
     name: str
@@ -25,7 +25,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
+class ShapeMismatch:
     """A tensor whose shape is not the model's."""
 
     name: str
@@ -34,7 +34,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class WeightsProblem:
     """Why the file is refused, and what mends it."""
 
     what: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WeightsReport:
     """A file beside the model.
 
     Of a `base` the tensors counted are the model's; of an `adapter` they are the file's, all of which must take
@@ -57,16 +57,16 @@ class Report:
     dtypes: Mapping[str, int]
     wanted: int
     had: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockCoverage, ...]
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    mismatched: tuple[Mismatch, ...] = ()
+    mismatched: tuple[ShapeMismatch, ...] = ()
     twice: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     not_finite: tuple[str, ...] = ()
     idle: tuple[str, ...] = ()
     payload: bool = False
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[WeightsProblem, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -83,15 +83,15 @@ class Report:
         return {**asdict(self), "coverage": self.coverage, "accepted": self.accepted}
 
 
-def by_block(wanted: Iterable[str], had: Iterable[str]) -> tuple[Block, ...]:
+def coverage_by_block(wanted: Iterable[str], had: Iterable[str]) -> tuple[BlockCoverage, ...]:
     """Count names of the model by block, in the order in which a picture passes them."""
-    every, there = Counter(block(name) for name in wanted), Counter(block(name) for name in had)
-    return tuple(Block(name, every[name], there[name]) for name in sorted(every | there, key=_place))
+    every, there = Counter(block_of(name) for name in wanted), Counter(block_of(name) for name in had)
+    return tuple(BlockCoverage(name, every[name], there[name]) for name in sorted(every | there, key=_place))
 
 
-def in_runs(blocks: Iterable[Block]) -> list[tuple[str, Block]]:
+def merge_equal_blocks(blocks: Iterable[BlockCoverage]) -> list[tuple[str, BlockCoverage]]:
     """Join neighbours that are alike under one title, such as `layers.0 to 29`; counts are those of each."""
-    runs: list[list[Block]] = []
+    runs: list[list[BlockCoverage]] = []
     for each in blocks:
         last = runs[-1][-1] if runs else None
         alike = last is not None and (last.wanted, last.had) == (each.wanted, each.had)
@@ -102,7 +102,7 @@ def in_runs(blocks: Iterable[Block]) -> list[tuple[str, Block]]:
     return [(_title(run), run[0]) for run in runs]
 
 
-def _title(run: list[Block]) -> str:
+def _title(run: list[BlockCoverage]) -> str:
     return run[0].name if len(run) == 1 else f"{run[0].name} to {run[-1].name.rpartition('.')[2]}"
 
 

@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.engine.weights.folder import incomplete, read_json, unavailable, visible
-from consumer.engine.weights.header import HEADER_CAP, demand_regular, read_header
+from consumer.engine.weights.header import HEADER_CAP, read_header, require_regular
 from consumer.engine.weights.refusal import PICKLED, refused, shown, some
-from consumer.engine.weights.wanted import wanted_shapes
+from consumer.engine.weights.wanted import expected_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from consumer.engine.weights.header import Tensor
+    from consumer.engine.weights.header import TensorInfo
 
 _INDEX = ".safetensors.index.json"
 _NAME_ONE = "Name the file, or the index of its shards."
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WeightsSource:
     """All tensors at a path, whose file they name, and the files in the order of their names."""
 
     path: Path
     files: tuple[Path, ...]
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
 
 
-def open_source(path: Path) -> Source:
+def read_source(path: Path) -> WeightsSource:
     """Read the headers of what lies at `path`. Raises Fatal, also for shards that do not fit their index."""
     if path.is_dir():
         path = _inside(path)
     if path.name.endswith(_INDEX):
         return _sharded(path)
     header = read_header(path)
-    return Source(path, (path,), header.tensors, header.metadata)
+    return WeightsSource(path, (path,), header.tensors, header.metadata)
 
 
 def model_shapes(model: Path) -> dict[str, tuple[int, ...]]:
@@ -48,13 +48,13 @@ def model_shapes(model: Path) -> dict[str, tuple[int, ...]]:
     """
     config = read_json(model / "transformer", "config.json")
     try:
-        wanted = wanted_shapes(config or {})
+        wanted = expected_shapes(config or {})
     except ValueError as error:
         raise unavailable(model, f"has a transformer/config.json with values that no model has ({error})") from error
     return _own_shapes(model) if wanted is None else wanted
 
 
-def check_base(model: Path) -> None:
+def check_own_weights(model: Path) -> None:
     """Raise Fatal unless the pipeline folder's own weights hold every tensor of its transformer in its shape.
 
     Reads headers alone. A checkpoint does not make up for it: the folder is loaded first.
@@ -69,7 +69,7 @@ def check_base(model: Path) -> None:
 def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
     folder = model / "transformer"
     plain = folder / "diffusion_pytorch_model.safetensors"
-    source = open_source(plain if plain.is_file() else folder)
+    source = read_source(plain if plain.is_file() else folder)
     return {name: tensor.shape for name, tensor in source.tensors.items()}
 
 
@@ -92,18 +92,18 @@ def _inside(folder: Path) -> Path:
     raise refused(folder, "is a folder without weights", _NAME_ONE)
 
 
-def _sharded(index: Path) -> Source:
+def _sharded(index: Path) -> WeightsSource:
     places = _weight_map(index)
     files = tuple(sorted({index.parent / name for name in places.values()}))
     headers = [read_header(file) for file in files]
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, TensorInfo] = {}
     for header in headers:
         _demand(index, "names in more than one shard", tensors.keys() & header.tensors.keys())
         tensors |= header.tensors
     _demand(index, "tensors that no shard has", places.keys() - tensors.keys())
     _demand(index, "no place for tensors of its shards", tensors.keys() - places.keys())
     _demand(index, "another shard for", {name for name in tensors if tensors[name].file.name != places[name]})
-    return Source(index, files, tensors, headers[0].metadata)
+    return WeightsSource(index, files, tensors, headers[0].metadata)
 
 
 def _demand(index: Path, what: str, names: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ def _demand(index: Path, what: str, names: Iterable[str]) -> None:
 def _weight_map(index: Path) -> dict[str, str]:
     remedy = "Copy the index and all its shards again."
     try:
-        if demand_regular(index) > HEADER_CAP:
+        if require_regular(index) > HEADER_CAP:
             raise refused(index, "is too large for an index", remedy)
         places = json.loads(index.read_bytes())["weight_map"]
         names = {shard: _is_plain(shard) for shard in places.values()}

@@ -20,7 +20,7 @@ _LISTS = ("all_patch_size", "all_f_patch_size")
 _MODULATION, _FREQUENCIES, _TIME = 256, 256, 1024
 
 
-def wanted_shapes(config: Mapping[str, Any]) -> Shapes | None:
+def expected_shapes(config: Mapping[str, Any]) -> Shapes | None:
     """Return the shape of every tensor of a transformer of this configuration; None if it lacks a field for that.
 
     `qk_norm` and `siglip_feat_dim` may be absent, as in the original release: true and none. Raises ValueError for

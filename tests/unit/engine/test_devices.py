@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from consumer.engine.devices import Device, count_gpus, find_devices
+from consumer.engine.devices import EngineDevice, count_gpus, find_devices
 from consumer.errors import Fatal
 
 
@@ -15,17 +15,17 @@ def answers(text: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("wanted", "environment", "devices"),
     [
-        ("cpu", {}, [Device("cpu", "cpu")]),
-        ("cpu,cpu", {}, [Device("cpu", "cpu"), Device("cpu#2", "cpu")]),
-        ("mps", {}, [Device("mps", "mps")]),
-        ("cuda", {}, [Device("cuda", "cuda", "0")]),
-        ("cuda:1,cuda:0", {}, [Device("cuda:1", "cuda", "1"), Device("cuda:0", "cuda", "0")]),
-        ("cuda:1", {"CUDA_VISIBLE_DEVICES": "2, 5"}, [Device("cuda:1", "cuda", "5")]),
-        ("cuda", {"CUDA_VISIBLE_DEVICES": "GPU-8e2f"}, [Device("cuda", "cuda", "GPU-8e2f")]),
+        ("cpu", {}, [EngineDevice("cpu", "cpu")]),
+        ("cpu,cpu", {}, [EngineDevice("cpu", "cpu"), EngineDevice("cpu#2", "cpu")]),
+        ("mps", {}, [EngineDevice("mps", "mps")]),
+        ("cuda", {}, [EngineDevice("cuda", "cuda", "0")]),
+        ("cuda:1,cuda:0", {}, [EngineDevice("cuda:1", "cuda", "1"), EngineDevice("cuda:0", "cuda", "0")]),
+        ("cuda:1", {"CUDA_VISIBLE_DEVICES": "2, 5"}, [EngineDevice("cuda:1", "cuda", "5")]),
+        ("cuda", {"CUDA_VISIBLE_DEVICES": "GPU-8e2f"}, [EngineDevice("cuda", "cuda", "GPU-8e2f")]),
     ],
 )
 async def test_each_device_gets_a_process_that_sees_no_other(
-    wanted: str, environment: dict[str, str], devices: list[Device]
+    wanted: str, environment: dict[str, str], devices: list[EngineDevice]
 ) -> None:
     """A GPU's process sees that one alone, counted among those that the operator's variable shows."""
     assert await find_devices(wanted, environment) == devices

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from consumer.engine.devices import Device
+from consumer.engine.devices import EngineDevice
 from consumer.engine.environment import child_environment
 from consumer.settings import EngineSettings
 
-CPU = Device("cpu", "cpu")
+CPU = EngineDevice("cpu", "cpu")
 NEW, OLD = "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"
 
 
@@ -40,7 +40,7 @@ def test_compiled_code_is_kept_where_it_is_told() -> None:
 def test_a_gpu_is_pinned_and_secrets_stay() -> None:
     """The process sees its own GPU, no hub, and nothing of the bus and the store."""
     ours = {"LEADART_STORAGE__SECRET_ACCESS_KEY": "hush", "AWS_PROFILE": "hush", "PATH": "bin"}
-    environment = child_environment(EngineSettings(), Device("cuda:1", "cuda", "1"), ours)
+    environment = child_environment(EngineSettings(), EngineDevice("cuda:1", "cuda", "1"), ours)
     assert "hush" not in environment.values()
     assert (environment["PATH"], environment["CUDA_VISIBLE_DEVICES"], environment["HF_HUB_OFFLINE"]) == (
         "bin",

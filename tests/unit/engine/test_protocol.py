@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.protocol import Drop, Failed, Frames, Paint, Painted, Refused, Running, Step, frame
+from consumer.engine.protocol import Drop, Failed, Frames, Paint, Painted, Refused, Running, StepDone, frame
 from consumer.jobs import Lane
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.engine.protocol import Reply, Request
+    from consumer.engine.protocol import EngineRequest, Reply
     from consumer.jobs import Recipe
 
 numbers = st.integers(min_value=0, max_value=2**63)
 replies = st.one_of(
     st.builds(Running, st.tuples(numbers, numbers)),
-    st.builds(Step, numbers, numbers, numbers),
+    st.builds(StepDone, numbers, numbers, numbers),
     st.builds(Painted, numbers, numbers, numbers, st.binary(max_size=500), st.floats(allow_nan=False)),
     st.builds(Failed, numbers, st.sampled_from(Reason), st.text(), st.booleans()),
     st.builds(Refused, st.sampled_from(Reason), st.text()),
@@ -43,7 +43,7 @@ def test_a_recipe_arrives_equal(recipe_of: Callable[..., Recipe]) -> None:
     """A recipe keeps its digest on the way to the child, whatever script its prompt is in."""
     recipe = recipe_of(prompt="港口上空的暴风雨 🎉 <|im_end|>")
     digest = recipe.digest
-    frames: Frames[Request] = Frames()
+    frames: Frames[EngineRequest] = Frames()
     paint, drop = frames.feed(frame(Paint(3, recipe, Lane.LIVE, alone=True)) + frame(Drop(3)))
     assert paint == Paint(3, recipe, Lane.LIVE, alone=True)
     assert isinstance(paint, Paint)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.testing.clock import simulate
-from consumer.testing.device import Device, Pace
+from consumer.testing.device import DevicePace, SimulatedDevice
 
-PACE = Pace(1.2, steps=6, batch=3, speedup=1.5)
+PACE = DevicePace(1.2, steps=6, batch=3, speedup=1.5)
 RECIPE = Recipe("", "", ModelIdentity("twin", "0" * 64), (), 512, 512, PACE.steps, 0.0, 0, "default", 1)
 
 
-class StepByStep(Device):
+class StepByStep(SimulatedDevice):
     """Never takes more than one step without choosing anew."""
 
     def _begin(self) -> None:
@@ -26,7 +26,7 @@ class StepByStep(Device):
         self._cut(self._stretch)
 
 
-def painted(kind: type[Device], arrivals: list[tuple[float, Lane]], dropped: int | None = None) -> list[float]:
+def painted(kind: type[SimulatedDevice], arrivals: list[tuple[float, Lane]], dropped: int | None = None) -> list[float]:
     """Return when each picture was painted, 0 for the one that is dropped half a second after it came."""
 
     async def main() -> list[float]:
@@ -57,9 +57,9 @@ def painted(kind: type[Device], arrivals: list[tuple[float, Lane]], dropped: int
 
 def test_a_picture_alone_takes_its_seconds_and_full_steps_speed_up() -> None:
     """Alone it takes what the pace says; three together take three times as long, over the speed-up."""
-    assert painted(Device, [(0.0, Lane.LIVE)]) == pytest.approx([1.2])
+    assert painted(SimulatedDevice, [(0.0, Lane.LIVE)]) == pytest.approx([1.2])
     assert PACE.step_seconds(3) * PACE.steps == pytest.approx(3 * 1.2 / 1.5)
-    assert Pace(1.0, steps=4, batch=8).step_seconds(8) == pytest.approx(2.0)
+    assert DevicePace(1.0, steps=4, batch=8).step_seconds(8) == pytest.approx(2.0)
 
 
 ARRIVALS = st.lists(st.tuples(st.integers(0, 80), st.sampled_from(list(Lane))), min_size=1, max_size=14).map(
@@ -71,4 +71,6 @@ ARRIVALS = st.lists(st.tuples(st.integers(0, 80), st.sampled_from(list(Lane))), 
 @given(ARRIVALS, st.none() | st.integers(0, 13))
 def test_a_stretch_of_steps_is_the_same_as_single_ones(arrivals: list[tuple[float, Lane]], dropped: int | None) -> None:
     """Whoever comes or goes in the middle of a stretch does so at the step at which it would have without."""
-    assert painted(Device, arrivals, dropped) == pytest.approx(painted(StepByStep, arrivals, dropped), abs=1e-6)
+    assert painted(SimulatedDevice, arrivals, dropped) == pytest.approx(
+        painted(StepByStep, arrivals, dropped), abs=1e-6
+    )

@@ -14,7 +14,7 @@ from consumer.engine.protocol import Failed, Paint, Painted
 from consumer.engine.runtime.compiling import compile_blocks
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.model import Model
-from consumer.engine.runtime.warmup import call_tokens
+from consumer.engine.runtime.warmup import measure_call_tokens
 from consumer.errors import Fatal
 from consumer.jobs import Lane
 from consumer.settings import MemoryPolicy
@@ -89,7 +89,7 @@ def line_up(model: Model, settings: EngineSettings) -> tuple[dict[Contestant, Pa
 
     The price of a model's call is measured here, as the engine does at its start.
     """
-    model.call_tokens = call_tokens(model)
+    model.call_tokens = measure_call_tokens(model)
     painters = {
         Contestant.ONE_BY_ONE: one_by_one(model.pipeline),
         Contestant.AS_BATCH: as_batch(model.pipeline),
@@ -99,7 +99,7 @@ def line_up(model: Model, settings: EngineSettings) -> tuple[dict[Contestant, Pa
         return painters, None
     begun = time.perf_counter()
     faster = compiled(model)
-    faster.call_tokens = call_tokens(faster)
+    faster.call_tokens = measure_call_tokens(faster)
     seconds = time.perf_counter() - begun
     return {**painters, Contestant.COMPILED: by_denoiser(faster, settings)}, seconds
 

@@ -16,11 +16,11 @@ from consumer.dev.simulate.fluid import Impossible, course
 from consumer.dev.simulate.load import HOUR, Load
 from consumer.dev.simulate.search import Goals, search
 from consumer.jobs import Lane
-from consumer.testing.device import Pace
+from consumer.testing.device import DevicePace
 
 pytestmark = pytest.mark.slow
 
-PACE = Pace(1.0, steps=4, batch=4, speedup=1.5)
+PACE = DevicePace(1.0, steps=4, batch=4, speedup=1.5)
 DAY = 24 * HOUR
 
 
@@ -109,7 +109,7 @@ def test_a_worker_stands_for_all() -> None:
 
 def test_the_internet_ends_in_time() -> None:
     """Fifty million saves a day on a thousand GPUs: a worker's busiest stretch, and it says so."""
-    load, fleet = Load(50e6, backfill=20_000_000, peak=2), Fleet(1000, Pace(0.8, batch=8, speedup=1.5))
+    load, fleet = Load(50e6, backfill=20_000_000, peak=2), Fleet(1000, DevicePace(0.8, batch=8, speedup=1.5))
     got = answer(Question(load, 0.0, 72 * HOUR, most_pictures=3000), fleet)
 
     assert got.tally.pictures <= 4000
@@ -122,7 +122,7 @@ def test_the_internet_ends_in_time() -> None:
 def test_what_is_unstable_is_told() -> None:
     """Saves that ask for more than can be painted have no answer; the message says how many GPUs they need."""
     with pytest.raises(Impossible, match=r"173% .* at least 2 GPU"):
-        answer(Question(Load(2.6 * 1.5 * DAY / 1.5), 0.0, HOUR), Fleet(1, Pace(1.0, batch=4, speedup=1.5)))
+        answer(Question(Load(2.6 * 1.5 * DAY / 1.5), 0.0, HOUR), Fleet(1, DevicePace(1.0, batch=4, speedup=1.5)))
 
 
 def test_the_fewest_gpus_are_found() -> None:

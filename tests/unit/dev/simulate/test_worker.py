@@ -12,7 +12,7 @@ from consumer.dev.simulate.fleet import Fleet
 from consumer.dev.simulate.load import HOUR, Load
 from consumer.dev.simulate.worker import simulate_worker
 from consumer.jobs import Lane
-from consumer.testing.device import Pace
+from consumer.testing.device import DevicePace
 from tests.unit.dev.simulate.queues import mean_wait_md1, mean_wait_md1_shared, mean_wait_mdc
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def at(utilisation: float, gpus: int) -> Load:
 
 def one_by_one(gpus: int) -> Fleet:
     """Return GPUs that paint one picture at a time, in the order of arrival: M/D/c."""
-    return Fleet(gpus, Pace(SECONDS), gpus_a_worker=64, window=1)
+    return Fleet(gpus, DevicePace(SECONDS), gpus_a_worker=64, window=1)
 
 
 def served(fleet: Fleet, load: Load, pictures: int = 20_000, seed: str = "1") -> Tally:
@@ -58,7 +58,7 @@ def test_the_formula_itself_is_right(utilisation: float) -> None:
 
 def test_a_gpu_that_shares_its_steps_shares_its_time() -> None:
     """Pictures that step together without speed-up are M/D/1 with processor sharing: S / (1 - rho) in all."""
-    fleet = Fleet(1, Pace(SECONDS, steps=50, batch=64), window=64)
+    fleet = Fleet(1, DevicePace(SECONDS, steps=50, batch=64), window=64)
     tally = served(fleet, at(0.6, 1), pictures=10_000)
 
     assert tally.lanes[Lane.LIVE].mean == pytest.approx(mean_wait_md1_shared(0.6, SECONDS), rel=TOLERANCE)
@@ -74,7 +74,7 @@ LOADS = st.builds(
     busiest=st.integers(0, 23),
 )
 PACES = st.builds(
-    Pace,
+    DevicePace,
     seconds=st.floats(0.1, 20),
     steps=st.integers(1, 12),
     batch=st.integers(4, 8),
@@ -84,7 +84,7 @@ PACES = st.builds(
 
 @given(LOADS, PACES, st.integers(1, 4), st.integers(1, 8))
 @settings(max_examples=30)
-def test_no_request_is_lost_and_no_gpu_works_for_nothing(load: Load, pace: Pace, gpus: int, window: int) -> None:
+def test_no_request_is_lost_and_no_gpu_works_for_nothing(load: Load, pace: DevicePace, gpus: int, window: int) -> None:
     """Each request is done or waits at the end; GPUs are busy for no more than their time, and for all they painted."""
     seconds = 600.0
     tally = simulate_worker(Fleet(gpus, pace, window=window, in_hand=16), load, "1", 10 * HOUR, seconds)
@@ -103,7 +103,7 @@ def test_no_request_is_lost_and_no_gpu_works_for_nothing(load: Load, pace: Pace,
 
 @given(PACES, st.integers(1, 4), st.integers(20, 80))
 @settings(max_examples=30)
-def test_work_is_never_left_lying(pace: Pace, gpus: int, articles: int) -> None:
+def test_work_is_never_left_lying(pace: DevicePace, gpus: int, articles: int) -> None:
     """Without saves a backfill is drained in no more time than GPUs need one by one, the last picture alone."""
     tally = simulate_worker(Fleet(gpus, pace), Load(0, backfill=articles), "1", 0.0, DAY)
 
@@ -115,7 +115,7 @@ def test_work_is_never_left_lying(pace: Pace, gpus: int, articles: int) -> None:
 
 @given(LOADS, PACES, st.integers(1, 4))
 @settings(max_examples=30)
-def test_more_gpus_never_drain_later(load: Load, pace: Pace, gpus: int) -> None:
+def test_more_gpus_never_drain_later(load: Load, pace: DevicePace, gpus: int) -> None:
     """One GPU more never makes the backfill's end later by more than a tenth and the pictures of its last steps.
 
     So much it may: where saves overload the fleet the backfill lives on what they leave over, and that falls otherwise.
@@ -132,7 +132,7 @@ def test_more_gpus_never_drain_later(load: Load, pace: Pace, gpus: int) -> None:
 
 @given(LOADS, PACES, st.integers(1, 3), st.integers(1, 8))
 @settings(max_examples=30)
-def test_nobody_starves_beyond_the_bound(load: Load, pace: Pace, gpus: int, window: int) -> None:
+def test_nobody_starves_beyond_the_bound(load: Load, pace: DevicePace, gpus: int, window: int) -> None:
     """However the lanes are loaded, no picture at a GPU is passed over for more steps than the fleet's bound says."""
     fleet = Fleet(gpus, pace, window=window)
     tally = simulate_worker(fleet, load, "1", 10 * HOUR, 600.0)
@@ -142,7 +142,7 @@ def test_nobody_starves_beyond_the_bound(load: Load, pace: Pace, gpus: int, wind
 
 def test_the_backfill_starves_only_so_far() -> None:
     """Under saves that alone fill a GPU the backfill waits for the engine's patience, and goes on."""
-    fleet = Fleet(1, Pace(SECONDS, batch=1))
+    fleet = Fleet(1, DevicePace(SECONDS, batch=1))
     tally = simulate_worker(fleet, Load(1.2 / SECONDS * DAY, backfill=1000), "1", 0.0, HOUR / 4)
     lane = tally.lanes[Lane.BACKFILL]
 
@@ -154,7 +154,7 @@ def test_a_seed_is_an_answer() -> None:
     """The same seed gives the same waits to the last bit, another one gives others."""
     load = Load(40_000, backfill=50, peak=3)
     first, again, other = (
-        served(Fleet(1, Pace(SECONDS, batch=8, speedup=1.5)), load, 500, seed).lanes for seed in "112"
+        served(Fleet(1, DevicePace(SECONDS, batch=8, speedup=1.5)), load, 500, seed).lanes for seed in "112"
     )
 
     assert first == again
@@ -163,7 +163,7 @@ def test_a_seed_is_an_answer() -> None:
 
 def test_an_interactive_save_goes_before_the_backfill() -> None:
     """Under a full backfill a save waits for no picture of it to end: it joins the next step, and shares its steps."""
-    pace = Pace(SECONDS, batch=8, speedup=1.5)
+    pace = DevicePace(SECONDS, batch=8, speedup=1.5)
     tally = simulate_worker(Fleet(1, pace), Load(2000, interactive=1.0, backfill=100_000), "1", 0.0, HOUR / 2)
     shared = pace.steps * pace.step_seconds(8) - SECONDS
 

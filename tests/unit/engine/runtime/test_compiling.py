@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.engine.runtime.compiling import demand_compiler
+from consumer.engine.runtime.compiling import require_compiler
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ def test_without_a_compiler_the_start_ends_with_a_sentence(
 ) -> None:
     """A slim container image has none: torch would fail in the first picture, with a traceback of its own."""
     with pytest.raises(Fatal, match=f"no {compiler.replace('+', '.')}.*name it in {variable}"):
-        demand_compiler(device, {"PATH": str(tmp_path)})
+        require_compiler(device, {"PATH": str(tmp_path)})
     (tmp_path / compiler).write_text("")
     (tmp_path / compiler).chmod(0o755)
-    demand_compiler(device, {"PATH": str(tmp_path)})
-    demand_compiler(device, {"PATH": str(tmp_path), variable: f"{compiler} -O1"})
+    require_compiler(device, {"PATH": str(tmp_path)})
+    require_compiler(device, {"PATH": str(tmp_path), variable: f"{compiler} -O1"})
     with pytest.raises(Fatal, match="there is no theirs"):
-        demand_compiler(device, {"PATH": str(tmp_path), variable: "theirs"})
+        require_compiler(device, {"PATH": str(tmp_path), variable: "theirs"})

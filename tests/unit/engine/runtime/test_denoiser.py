@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.engine.protocol import Drop, Painted, Running, Step
+from consumer.engine.protocol import Drop, Painted, Running, StepDone
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -50,9 +50,15 @@ def test_steps_are_told_one_by_one(tiny: Model) -> None:
     session = Session(tiny)
     session.take(recipe_of(steps=2), recipe_of(steps=3, seed=8))
     session.finish()
-    assert session.said[:5] == [Running((0, 1)), Step(0, 1, 2), Step(1, 1, 3), Step(0, 2, 2), Step(1, 2, 3)]
+    assert session.said[:5] == [
+        Running((0, 1)),
+        StepDone(0, 1, 2),
+        StepDone(1, 1, 3),
+        StepDone(0, 2, 2),
+        StepDone(1, 2, 3),
+    ]
     assert session.steps_of(1) == [1, 2, 3]
-    assert [type(reply).__name__ for reply in session.said[5:]] == ["Painted", "Running", "Step", "Painted"]
+    assert [type(reply).__name__ for reply in session.said[5:]] == ["Painted", "Running", "StepDone", "Painted"]
 
 
 def test_a_higher_lane_joins_at_the_next_step(tiny: Model) -> None:
@@ -244,9 +250,9 @@ def test_the_device_is_waited_for_one_step_behind(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch, "cuda", SimpleNamespace(Event=Event, current_stream=lambda _device: None))
     reports = StepReports(torch.device("cuda"), told.append)
-    reports.launched([Step(1, 1, 2)])
+    reports.launched([StepDone(1, 1, 2)])
     assert (told, events) == ([], ["recorded"])
-    reports.launched([Step(1, 2, 2)])
-    assert (told, events) == ([Step(1, 1, 2)], ["done", "recorded"])
+    reports.launched([StepDone(1, 2, 2)])
+    assert (told, events) == ([StepDone(1, 1, 2)], ["done", "recorded"])
     reports.flush()
-    assert told == [Step(1, 1, 2), Step(1, 2, 2)]
+    assert told == [StepDone(1, 1, 2), StepDone(1, 2, 2)]

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.step_scheduler import STAY_STEPS
-from consumer.engine.weights.apply import House, load_adapters, use_adapters
+from consumer.engine.weights.apply import CustomWeights, load_adapters, use_adapters
 from consumer.jobs import Adapter, Lane
 from consumer.settings import MemoryPolicy
 from schemas import Reason
@@ -35,7 +35,7 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
         up = {f"{module}.lora_B.weight": torch.randn(96, 4, generator=generator) for module in modules}
         save_file({**down, **up}, folder / f"{name}.safetensors")
     pipeline = load_pipeline(tiny_model, CPU)
-    return Model(pipeline, CPU, MemoryPolicy.AUTO, House(adapters=load_adapters(pipeline.transformer, folder)))
+    return Model(pipeline, CPU, MemoryPolicy.AUTO, CustomWeights(adapters=load_adapters(pipeline.transformer, folder)))
 
 
 def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

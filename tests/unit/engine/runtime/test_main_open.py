@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from consumer.engine.protocol import Open, Ready
 from consumer.engine.runtime import main
 from consumer.engine.runtime.opening import open_model
-from consumer.engine.weights import identify_house
+from consumer.engine.weights import identify_model
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
@@ -54,7 +54,7 @@ def test_the_engine_tells_what_it_loaded(settings: EngineSettings, tmp_path: Pat
     (ready,) = opened(settings)
     assert isinstance(ready, Ready)
     assert (ready.model.name, ready.model.coverage) == ("spring", 30 / 73)
-    assert ready.model.sha256 == identify_house(settings).sha256
+    assert ready.model.sha256 == identify_model(settings).sha256
     assert ready.adapters == (Adapter("ink", checkpoint_sha256(tmp_path / "loras" / "ink.safetensors")),)
 
 

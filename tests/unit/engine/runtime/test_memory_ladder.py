@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.engine.runtime import memory as memory_module
 from consumer.engine.runtime.memory import Memory, is_out_of_memory
-from consumer.engine.runtime.step_scheduler import Call
+from consumer.engine.runtime.step_scheduler import TransformerCall
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -209,7 +209,7 @@ def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
     for sequences, length in refusals:
         allowed = min(sequences, memory.sequences(32 * length))
         if allowed > 1:
-            assert memory.relieve_call((Call(allowed, 32 * length),))
+            assert memory.relieve_call((TransformerCall(allowed, 32 * length),))
             assert memory.sequences(32 * length) < allowed
     caps = [memory.sequences(32 * length) for length in range(1, 41)]
     assert min(caps) >= 1
@@ -220,9 +220,9 @@ def test_a_cap_is_forgotten_by_any_calls_it_binds(monkeypatch: pytest.MonkeyPatc
     """A cap that was learned at one length is recovered from by calls of every length that it holds back."""
     monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 3)
     memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
-    assert memory.relieve_call((Call(4, 320),))
+    assert memory.relieve_call((TransformerCall(4, 320),))
     for _ in range(2 * 3):
-        memory.fitted((Call(memory.sequences(1056), 1056),))
+        memory.fitted((TransformerCall(memory.sequences(1056), 1056),))
     assert memory.sequences(1056) > 4
 
 

@@ -9,7 +9,7 @@ import torch
 from consumer.engine.runtime import warmup
 from consumer.engine.runtime.model import CALL_TOKENS
 from consumer.engine.runtime.opening import open_model
-from consumer.engine.runtime.warmup import MOST_CALL_TOKENS, call_tokens, warm_up
+from consumer.engine.runtime.warmup import MAX_CALL_TOKENS, measure_call_tokens, warm_up
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 def test_a_model_is_measured_and_warm_before_it_is_ready(tiny_model: Path) -> None:
     """What a call costs is known, and the model has painted, when it is handed over."""
     model = open_model(EngineSettings(model=tiny_model), "cpu")
-    assert 0 <= model.call_tokens <= MOST_CALL_TOKENS
+    assert 0 <= model.call_tokens <= MAX_CALL_TOKENS
     assert model.transformer.rope_embedder.freqs_cis is not None
 
 
@@ -38,7 +38,7 @@ def test_without_a_folder_the_setting_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("short", "long", "tokens"),
-    [(0.010, 0.034, 389), (0.001, 0.256, 0), (0.010, 0.010, MOST_CALL_TOKENS), (0.011, 0.010, MOST_CALL_TOKENS)],
+    [(0.010, 0.034, 389), (0.001, 0.256, 0), (0.010, 0.010, MAX_CALL_TOKENS), (0.011, 0.010, MAX_CALL_TOKENS)],
 )
 def test_the_price_of_a_call(
     tiny: Model, monkeypatch: pytest.MonkeyPatch, short: float, long: float, tokens: int
@@ -46,7 +46,7 @@ def test_the_price_of_a_call(
     """Two timings give it: what is left of a call when all its tokens are taken off; never below none."""
     seconds = itertools.cycle([short, long])
     monkeypatch.setattr(warmup, "_seconds", lambda _model, _side, _pictures: next(seconds))
-    assert call_tokens(tiny) == tokens
+    assert measure_call_tokens(tiny) == tokens
 
 
 def test_a_model_that_paints_no_numbers_is_refused(
@@ -86,7 +86,7 @@ def test_the_text_encoder_makes_room_before_the_first_call(tiny: Model, monkeypa
         return forward(*arguments, **options)
 
     monkeypatch.setattr(tiny.transformer, "forward", noted)
-    call_tokens(tiny)
+    measure_call_tokens(tiny)
     assert turns[:2] == ["TRANSFORMER", "call"]
 
 
@@ -97,4 +97,4 @@ def test_a_price_that_cannot_be_measured_is_guessed(tiny: Model, monkeypatch: py
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(tiny.transformer, "forward", full)
-    assert call_tokens(tiny) == CALL_TOKENS
+    assert measure_call_tokens(tiny) == CALL_TOKENS

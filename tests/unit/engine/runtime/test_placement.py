@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from consumer.engine.runtime import placement
-from consumer.engine.runtime.placement import HEADROOM_BYTES, Part, Placement, choose_policy
+from consumer.engine.runtime.placement import HEADROOM_BYTES, PipelinePart, Placement, choose_policy
 from consumer.settings import MemoryPolicy
 
 GIB = 2**30
@@ -78,7 +78,13 @@ def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
     """With `offload` the part that worked before leaves the device when another one's turn comes, and only then."""
     pipeline = Pipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
-    for part in (Part.TEXT_ENCODER, Part.TRANSFORMER, Part.TRANSFORMER, Part.VAE, Part.TRANSFORMER):
+    for part in (
+        PipelinePart.TEXT_ENCODER,
+        PipelinePart.TRANSFORMER,
+        PipelinePart.TRANSFORMER,
+        PipelinePart.VAE,
+        PipelinePart.TRANSFORMER,
+    ):
         place.turn_to(part)
     assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
 

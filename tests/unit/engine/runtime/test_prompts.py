@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.runtime.prompts import MOST_TOKENS, Prompt, PromptEncoder, without_markers
+from consumer.engine.runtime.prompts import MAX_TOKENS, Prompt, PromptEncoder, without_markers
 
 if TYPE_CHECKING:
     from consumer.engine.runtime.model import Model
@@ -32,7 +32,7 @@ def test_embeddings_equal_the_stock_pipelines(tiny: Model, text: str) -> None:
     prompt = encoder.read(text)
     wanted = stock_embedding(tiny, text)
     assert prompt.cut == (text.count("library") == 200)
-    assert len(prompt.tokens) == len(wanted) <= MOST_TOKENS
+    assert len(prompt.tokens) == len(wanted) <= MAX_TOKENS
     torch.testing.assert_close(encoder.embed(prompt, CPU), wanted, atol=1e-5, rtol=0)
 
 

@@ -11,10 +11,10 @@ from consumer.engine.runtime.step_scheduler import (
     PATIENCE_STEPS,
     STARVING_EVERY,
     STAY_STEPS,
-    Call,
-    Limits,
-    Step,
+    StepBatch,
+    StepLimits,
     StepScheduler,
+    TransformerCall,
 )
 from consumer.jobs import Lane
 
@@ -53,7 +53,9 @@ CROWDS = st.lists(PICTURES, min_size=1, max_size=20).map(
     lambda pictures: [Wanted(**{**vars(picture), "number": at}) for at, picture in enumerate(pictures)]
 )
 LIMITS = st.builds(
-    lambda pictures, tokens, call_tokens, sequences: Limits(pictures, tokens, call_tokens, lambda _length: sequences),
+    lambda pictures, tokens, call_tokens, sequences: StepLimits(
+        pictures, tokens, call_tokens, lambda _length: sequences
+    ),
     st.integers(1, 8),
     st.integers(64, 8192),
     st.integers(0, 2048),
@@ -61,11 +63,11 @@ LIMITS = st.builds(
 )
 
 
-def limits(pictures: int = 8, tokens: int = 16_384, call_tokens: int = 256, sequences: int = 99) -> Limits:
-    return Limits(pictures, tokens, call_tokens, lambda _length: sequences)
+def limits(pictures: int = 8, tokens: int = 16_384, call_tokens: int = 256, sequences: int = 99) -> StepLimits:
+    return StepLimits(pictures, tokens, call_tokens, lambda _length: sequences)
 
 
-def chosen(*pictures: Wanted, within: Limits | None = None) -> list[int]:
+def chosen(*pictures: Wanted, within: StepLimits | None = None) -> list[int]:
     """Return the numbers of the pictures of the next step, sorted."""
     return sorted(picture.number for picture in StepScheduler[Wanted](within or limits()).choose(pictures).pictures)
 
@@ -109,10 +111,10 @@ def test_a_suspect_steps_alone() -> None:
 def test_guidance_takes_one_call_while_padding_is_cheaper() -> None:
     """Prompts of like length go through together, unlike ones through calls of their own; a small cap forces two."""
     near, far = Wanted(1, length=96, negative_length=64), Wanted(1, length=1500, negative_length=1000)
-    assert StepScheduler[Wanted](limits()).choose([near]) == Step((near,), one_pass=True)
-    assert StepScheduler[Wanted](limits()).choose([far]) == Step((far,), one_pass=False)
+    assert StepScheduler[Wanted](limits()).choose([near]) == StepBatch((near,), one_pass=True)
+    assert StepScheduler[Wanted](limits()).choose([far]) == StepBatch((far,), one_pass=False)
     split = StepScheduler[Wanted](limits(sequences=1)).choose([near])
-    assert split.calls == (Call(1, 96), Call(1, 64))
+    assert split.calls == (TransformerCall(1, 96), TransformerCall(1, 64))
 
 
 def test_a_picture_over_every_budget_still_steps() -> None:
@@ -139,7 +141,7 @@ def test_adapters_are_not_switched_back_and_forth() -> None:
 
 
 @given(CROWDS, LIMITS)
-def test_a_step_keeps_every_bound(crowd: list[Wanted], within: Limits) -> None:
+def test_a_step_keeps_every_bound(crowd: list[Wanted], within: StepLimits) -> None:
     """A step has a picture, none twice, one group, no more than may be; beyond one picture it keeps all budgets."""
     step = StepScheduler[Wanted](within).choose(crowd)
     numbers = [picture.number for picture in step.pictures]
@@ -152,14 +154,14 @@ def test_a_step_keeps_every_bound(crowd: list[Wanted], within: Limits) -> None:
 
 
 @given(CROWDS, LIMITS)
-def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: Limits) -> None:
+def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: StepLimits) -> None:
     """A step costs at most what its pictures would cost in steps of their own, a call's price included."""
 
-    def cost(step: Step[Wanted]) -> int:
+    def cost(step: StepBatch[Wanted]) -> int:
         return sum(within.call_tokens + call.tokens for call in step.calls)
 
     def apart(picture: Wanted) -> int:
-        return min(cost(Step((picture,), one_pass=one_pass)) for one_pass in (True, False))
+        return min(cost(StepBatch((picture,), one_pass=one_pass)) for one_pass in (True, False))
 
     step = StepScheduler[Wanted](within).choose(crowd)
     if within.sequences(1) > 1 and all(2 * call.length <= within.tokens for call in step.calls):
@@ -167,7 +169,7 @@ def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: Lim
 
 
 @given(CROWDS, LIMITS)
-def test_everybody_is_painted(crowd: list[Wanted], within: Limits) -> None:
+def test_everybody_is_painted(crowd: list[Wanted], within: StepLimits) -> None:
     """Step after step every picture comes to its end, whatever the crowd."""
     chooser, waiting, steps = StepScheduler[Wanted](within), list(crowd), 0
     while waiting:

@@ -7,7 +7,7 @@ import torch
 
 from consumer.engine.runtime.model import load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
-from consumer.engine.weights import identify
+from consumer.engine.weights import identify_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +17,9 @@ def test_the_same_seed_gives_the_same_model(tiny_model: Path, tmp_path: Path) ->
     """Built twice it is the same model to the byte; another seed gives another; both say that they are random."""
     build_tiny_model(tmp_path / "again")
     build_tiny_model(tmp_path / "other", seed=1)
-    assert identify(tmp_path / "again") == identify(tiny_model)
-    assert identify(tmp_path / "other").sha256 != identify(tiny_model).sha256
-    assert identify(tiny_model).name == "tiny-random"
+    assert identify_folder(tmp_path / "again") == identify_folder(tiny_model)
+    assert identify_folder(tmp_path / "other").sha256 != identify_folder(tiny_model).sha256
+    assert identify_folder(tiny_model).name == "tiny-random"
 
 
 def test_it_is_small(tiny_model: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.apply import load_adapters
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def lora(*modules: str) -> State:
 def test_idle_matrices_are_not_counted(tmp_path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
     """What does nothing is not said to take effect: neither in the count nor in the blocks."""
     save_file({**lora(TO_Q, TO_K), f"{TO_Q}.lora_B.weight": torch.zeros(96, 4)}, tmp_path / "ink.safetensors")
-    report = examine_adapter(open_source(tmp_path / "ink.safetensors"), shapes, payload=True)
+    report = examine_adapter(read_source(tmp_path / "ink.safetensors"), shapes, payload=True)
     assert (report.had, report.wanted, report.idle) == (2, 4, (f"{TO_Q}.lora_B.weight",))
     assert [(each.name, each.had, each.wanted) for each in report.blocks] == [("layers.1", 1, 2)]
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from consumer.engine.weights import apply
-from consumer.engine.weights.apply import load_house, load_house_weights
-from consumer.engine.weights.gate import examine_base
+from consumer.engine.weights.apply import load_checkpoint, load_custom_weights
+from consumer.engine.weights.gate import examine_checkpoint
 from consumer.engine.weights.layout import PREFIXES
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import base_state, house_state, original, write
@@ -35,12 +35,12 @@ def test_every_layout_is_loaded_to_the_bit(
     """Layout, prefix, shards and dtype change nothing: all is covered, and every tensor is the file's."""
     house = house_state(tiny_model, dtype)
     path = write(tmp_path, house if layout == "diffusers" else original(house), prefix, shards)
-    report = examine_base(
-        open_source(path), {name: tuple(tensor.shape) for name, tensor in house.items()}, payload=True
+    report = examine_checkpoint(
+        read_source(path), {name: tuple(tensor.shape) for name, tensor in house.items()}, payload=True
     )
     assert (report.coverage, report.accepted, report.layout, report.prefixes) == (1.0, True, layout, (prefix,))
 
-    assert load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path)) == 1.0
+    assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path)) == 1.0
 
     loaded = transformer.state_dict()
     assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in house.items())
@@ -51,7 +51,7 @@ def test_the_transformers_dtype_is_kept(tmp_path: Path, tiny_model: Path, transf
     """A checkpoint in fp32 is rounded to what the model is painted in."""
     house = house_state(tiny_model)
     transformer.to(torch.bfloat16)
-    load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+    load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
     loaded = transformer.state_dict()
     assert all(torch.equal(loaded[name], tensor.bfloat16()) for name, tensor in house.items())
 
@@ -61,9 +61,9 @@ def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transforme
     house = {name: tensor for name, tensor in house_state(tiny_model).items() if name.startswith("layers.1.")}
     path = write(tmp_path, original(house))
     with pytest.raises(Fatal, match="covers 15 of the model's 73 tensors"):
-        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
+        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
     settings = EngineSettings(model=tiny_model, weights=path, overlay=True)
-    assert load_house_weights(transformer, settings) == 15 / 73
+    assert load_checkpoint(transformer, settings) == 15 / 73
     loaded = transformer.state_dict()
     assert all(torch.equal(loaded[name], house.get(name, base)) for name, base in base_state(tiny_model).items())
 
@@ -78,19 +78,19 @@ def test_a_file_that_changes_while_it_is_loaded_is_refused(
     name = "layers.1.attention_norm1.weight"
 
     def examine(*asked: Any, **options: Any) -> Any:
-        report = examine_base(*asked, **options)
+        report = examine_checkpoint(*asked, **options)
         others = {other: tensor for other, tensor in house.items() if other != name}
         write(tmp_path, others if change == "fewer" else others | {name: house[name][:1]})
         return report
 
-    monkeypatch.setattr(apply, "examine_base", examine)
+    monkeypatch.setattr(apply, "examine_checkpoint", examine)
     with pytest.raises(Fatal, match=f"was changed while it was loaded: {name}"):
-        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
+        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
 
 
 def test_no_checkpoint_is_no_coverage(tiny_model: Path, transformer: Any) -> None:
     """Without a checkpoint the base is left alone and there is no share to tell."""
-    assert load_house_weights(transformer, EngineSettings(model=tiny_model)) is None
+    assert load_checkpoint(transformer, EngineSettings(model=tiny_model)) is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3.4e38])
@@ -103,13 +103,13 @@ def test_what_is_no_number_in_the_model_is_refused(
     house["layers.0.attention.qkv.weight"][100, 2] = value
     transformer.to(dtype)
     with pytest.raises(Fatal, match=r"holds NaN or infinity in layers\.0\.attention\.qkv\.weight"):
-        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
 
 
 def test_junk_may_hold_nan(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
     """A stray `norm_final.weight` full of NaN does no harm."""
     house = {**house_state(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
-    assert load_house_weights(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0
+    assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0
 
 
 def test_any_error_of_the_loading_is_told(
@@ -123,11 +123,11 @@ def test_any_error_of_the_loading_is_told(
     monkeypatch.setattr("consumer.engine.weights.apply.safe_open", torn)
     path = write(tmp_path, house_state(tiny_model))
     with pytest.raises(Fatal, match=r"spring\.safetensors could not be loaded \(RuntimeError: no more memory\)"):
-        load_house_weights(transformer, EngineSettings(model=tiny_model, weights=path))
+        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
 
 
 def test_a_base_that_is_incomplete_is_told(tiny_model: Path, transformer: Any) -> None:
     """Tensors that the folder's own weights lack, which are on no device, end the start before all else."""
     transformer.layers[0].feed_forward.w1.to("meta")
     with pytest.raises(Fatal, match=r"lacks 1 tensors of its transformer: layers\.0\.feed_forward\.w1\.weight"):
-        load_house(transformer, EngineSettings(model=tiny_model))
+        load_custom_weights(transformer, EngineSettings(model=tiny_model))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.engine.weights import check_folder, identify
+from consumer.engine.weights import check_folder, identify_folder
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -83,25 +83,25 @@ def test_another_pipeline_is_refused(folder: Path, index: object, complaint: str
 
 def test_identity_is_of_the_content(folder: Path, tmp_path: Path) -> None:
     """The hash stays when the folder moves, is read again or gets a readme; the name is the folder's or the card's."""
-    first = identify(folder)
+    first = identify_folder(folder)
     assert first.name == "house-model"
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     (moved / "README.md").write_text("about")
     (moved / ".cache").mkdir()
     (moved / ".cache" / "download.json").write_text("{}")
-    assert identify(moved).sha256 == first.sha256
+    assert identify_folder(moved).sha256 == first.sha256
     (moved / "leadart.json").write_text('{"name": "spring"}')
-    assert identify(moved).name == "spring"
+    assert identify_folder(moved).name == "spring"
 
 
 def test_identity_changes_with_any_deciding_file(folder: Path) -> None:
     """Other weights, another setting, and a byte that moves from one file to the next all give another hash."""
-    hashes = {identify(folder).sha256}
+    hashes = {identify_folder(folder).sha256}
     (folder / "vae" / "config.json").write_text('{"scaling_factor": 1}')
-    hashes.add(identify(folder).sha256)
+    hashes.add(identify_folder(folder).sha256)
     (folder / "vae" / "model.safetensors").write_bytes(b"other")
-    hashes.add(identify(folder).sha256)
+    hashes.add(identify_folder(folder).sha256)
     (folder / "vae" / "model.safetensors").rename(folder / "vae" / "model2.safetensors")
-    hashes.add(identify(folder).sha256)
+    hashes.add(identify_folder(folder).sha256)
     assert len(hashes) == 4

@@ -9,16 +9,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from consumer.engine.weights.gate import demand, examine_base, examine_house
-from consumer.engine.weights.report import Mismatch, in_runs
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.gate import examine_checkpoint, examine_custom_weights, require_accepted
+from consumer.engine.weights.report import ShapeMismatch, merge_equal_blocks
+from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.support.checkpoints import State, house_state, original, write
 
 if TYPE_CHECKING:
-    from consumer.engine.weights.report import Report
+    from consumer.engine.weights.report import WeightsReport
 
     Shapes = dict[str, tuple[int, ...]]
 
@@ -29,15 +29,15 @@ def state(tiny_model: Path) -> State:
     return house_state(tiny_model)
 
 
-def examined(folder: Path, state: State, shapes: Shapes, **options: bool) -> Report:
-    return examine_base(open_source(write(folder, state)), shapes, **options)
+def examined(folder: Path, state: State, shapes: Shapes, **options: bool) -> WeightsReport:
+    return examine_checkpoint(read_source(write(folder, state)), shapes, **options)
 
 
-def only_problem(report: Report) -> str:
+def only_problem(report: WeightsReport) -> str:
     """Return what is wrong with a file in which one thing is."""
     assert len(report.problems) == 1
     with pytest.raises(Fatal) as refused:
-        demand(report)
+        require_accepted(report)
     assert refused.value.reason is Reason.MODEL_UNAVAILABLE
     assert refused.value.message.startswith(f"{report.path} {report.problems[0].what}")
     assert f"leadart doctor weights {report.path}" in refused.value.message
@@ -50,14 +50,14 @@ def test_a_whole_checkpoint_is_let_in(tmp_path: Path, state: State, shapes: Shap
     assert report.accepted
     assert report.coverage == 1.0
     assert report.wanted == report.had == len(shapes)
-    assert [(title, each.had, each.wanted) for title, each in in_runs(report.blocks)] == [
+    assert [(title, each.had, each.wanted) for title, each in merge_equal_blocks(report.blocks)] == [
         ("embedders", 11, 11),
         ("noise_refiner.0", 15, 15),
         ("context_refiner.0", 13, 13),
         ("layers.0 to 1", 15, 15),
         ("final layer", 4, 4),
     ]
-    demand(report)
+    require_accepted(report)
 
 
 def test_a_missing_tensor_is_refused(tmp_path: Path, state: State, shapes: Shapes) -> None:
@@ -92,7 +92,7 @@ def test_another_shape_is_refused(tmp_path: Path, state: State, shapes: Shapes, 
     """A tensor of another shape is named with both shapes."""
     state["cap_embedder.1.bias"] = torch.ones(95)
     report = examined(tmp_path, state, shapes, overlay=overlay)
-    assert report.mismatched == (Mismatch("cap_embedder.1.bias", (96,), (95,)),)
+    assert report.mismatched == (ShapeMismatch("cap_embedder.1.bias", (96,), (95,)),)
     assert "has other shapes than the model: cap_embedder.1.bias" in report.problems[0].what
 
 
@@ -184,13 +184,13 @@ def settings(tiny_model: Path, tmp_path: Path, state: State) -> EngineSettings:
 
 def test_the_house_is_examined_by_its_headers(settings: EngineSettings) -> None:
     """Checkpoint and adapters are told in a sentence each; without them nothing is read."""
-    told = examine_house(settings)
+    told = examine_custom_weights(settings)
     assert [sentence.rpartition("/")[2] for sentence in told] == [
         "spring.safetensors covers 73 of the model's 73 tensors",
         "ink.v2.safetensors is a LoRA, all 2 tensors of which take effect",
     ]
-    assert examine_house(EngineSettings(model=settings.model)) == []
-    assert examine_house(EngineSettings()) == []
+    assert examine_custom_weights(EngineSettings(model=settings.model)) == []
+    assert examine_custom_weights(EngineSettings()) == []
 
 
 def test_the_house_is_refused_for_any_of_its_files(settings: EngineSettings, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_one_lora_file_may_stand_for_a_folder(settings: EngineSettings, tmp_path
     folder = tmp_path / "loras"
     (folder / "old.pt").touch()
     alone = settings.model_copy(update={"weights": None, "adapters": folder / "ink.v2.safetensors"})
-    assert len(examine_house(alone)) == 1
+    assert len(examine_custom_weights(alone)) == 1
     _refused(settings.model_copy(update={"adapters": folder / "old.pt"}), "old.pt is pickled")
     (folder / "notes.txt").touch()
     _refused(settings.model_copy(update={"adapters": folder / "notes.txt"}), "notes.txt is no .safetensors file")
@@ -223,7 +223,7 @@ def test_one_lora_file_may_stand_for_a_folder(settings: EngineSettings, tmp_path
 
 def _refused(settings: EngineSettings, *said: str) -> None:
     with pytest.raises(Fatal) as refused:
-        examine_house(settings)
+        examine_custom_weights(settings)
     assert all(words in refused.value.message for words in said)
 
 

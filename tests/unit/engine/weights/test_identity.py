@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.engine.weights import identify, identify_house
+from consumer.engine.weights import identify_folder, identify_model
 from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
@@ -24,17 +24,17 @@ def weights(tiny_model: Path, tmp_path: Path) -> Path:
 
 def test_without_a_checkpoint_it_is_the_models(tiny_model: Path) -> None:
     """The model's own name and hash stay what they were before there were checkpoints."""
-    assert identify_house(EngineSettings(model=tiny_model)) == identify(tiny_model)
+    assert identify_model(EngineSettings(model=tiny_model)) == identify_folder(tiny_model)
 
 
 def test_a_checkpoint_gives_its_name_and_another_hash(tiny_model: Path, weights: Path) -> None:
     """Base, checkpoint and overlay each decide pixels, so each changes the hash; the name is the checkpoint's."""
     house = EngineSettings(model=tiny_model, weights=weights)
-    hashes = {identify(tiny_model).sha256, identify_house(house).sha256}
-    assert identify_house(house).name == "spring"
-    hashes.add(identify_house(house.model_copy(update={"overlay": True})).sha256)
+    hashes = {identify_folder(tiny_model).sha256, identify_model(house).sha256}
+    assert identify_model(house).name == "spring"
+    hashes.add(identify_model(house.model_copy(update={"overlay": True})).sha256)
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    hashes.add(identify_house(house).sha256)
+    hashes.add(identify_model(house).sha256)
     assert len(hashes) == 4
 
 
@@ -53,9 +53,9 @@ def test_a_demanded_hash_is_compared(tiny_model: Path, weights: Path) -> None:
     """Another file than the one that was agreed on is refused with both hashes."""
     digest = checkpoint_sha256(weights)
     house = EngineSettings(model=tiny_model, weights=weights, weights_sha256=digest)
-    assert identify_house(house).name == "spring"
+    assert identify_model(house).name == "spring"
     with pytest.raises(Fatal, match=f"has SHA-256 {digest}, not {'0' * 64}") as refused:
-        identify_house(house.model_copy(update={"weights_sha256": "0" * 64}))
+        identify_model(house.model_copy(update={"weights_sha256": "0" * 64}))
     assert "LEADART_ENGINE__WEIGHTS_SHA256" in refused.value.message
 
 
@@ -82,6 +82,6 @@ def test_a_part_that_is_a_link_counts(tiny_model: Path, tmp_path: Path) -> None:
     (model / "transformer").rename(tmp_path / "shared")
     (model / "transformer").symlink_to(tmp_path / "shared")
     (tmp_path / "shared" / "around").symlink_to(model)
-    assert identify(model).sha256 == identify(tiny_model).sha256
+    assert identify_folder(model).sha256 == identify_folder(tiny_model).sha256
     (tmp_path / "shared" / "config.json").write_text("{}")
-    assert identify(model).sha256 != identify(tiny_model).sha256
+    assert identify_folder(model).sha256 != identify_folder(tiny_model).sha256

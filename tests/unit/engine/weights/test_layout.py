@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.weights.layout import PREFIXES, block, family, plan, split_prefix, translate, untranslate
+from consumer.engine.weights.layout import (
+    PREFIXES,
+    block_of,
+    family,
+    map_tensors,
+    split_prefix,
+    to_model_names,
+    to_original_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,23 +39,23 @@ blocks = st.builds(
 alone = st.sampled_from(
     ["all_x_embedder.2-1.weight", "all_final_layer.2-1.linear.bias", "cap_embedder.0.weight", "x_pad_token"]
 )
-model_names = blocks | alone
+any_model_name = blocks | alone
 
 
-@given(model_names)
+@given(any_model_name)
 def test_every_name_comes_back(name: str) -> None:
     """A tensor of the model is found under the original's name, a fused one among three; its own name stays its own."""
-    meant = translate(untranslate(name))
+    meant = to_model_names(to_original_name(name))
     assert name in {target for target, _ in meant}
     assert [third for _, third in meant] in ([None], [0, 1, 2])
-    assert translate(name) == ((name, None),)
+    assert to_model_names(name) == ((name, None),)
 
 
-@given(st.sets(model_names, min_size=1), st.sampled_from(["", *PREFIXES]))
+@given(st.sets(any_model_name, min_size=1), st.sampled_from(["", *PREFIXES]))
 def test_a_plan_covers_what_is_there(names: set[str], prefix: str) -> None:
     """In either layout and under each prefix, each name has its one place."""
-    for spelled in (names, {untranslate(name) for name in names}):
-        planned = plan(prefix + name for name in spelled)
+    for spelled in (names, {to_original_name(name) for name in names}):
+        planned = map_tensors(prefix + name for name in spelled)
         assert names <= planned.parts.keys()
         assert all(len(parts) == 1 for parts in planned.parts.values())
         assert planned.prefixes == (prefix,)
@@ -58,8 +66,8 @@ def test_any_name_is_taken_apart(name: str) -> None:
     """Names of any other kind are neither lost nor an error."""
     prefix, bare = split_prefix(name)
     assert prefix + bare == name
-    assert block(name)
-    assert plan([name]).parts or plan([name]).junk
+    assert block_of(name)
+    assert map_tensors([name]).parts or map_tensors([name]).junk
 
 
 def test_the_longest_prefix_is_stripped_once() -> None:
@@ -70,7 +78,7 @@ def test_the_longest_prefix_is_stripped_once() -> None:
 
 def test_a_tensor_that_is_there_twice_keeps_both_places() -> None:
     """The same tensor in two layouts, or bare and under a prefix, is one name with two places."""
-    planned = plan(["x_embedder.bias", "all_x_embedder.2-1.bias", "model.x_pad_token", "x_pad_token"])
+    planned = map_tensors(["x_embedder.bias", "all_x_embedder.2-1.bias", "model.x_pad_token", "x_pad_token"])
     counts: Mapping[str, int] = {name: len(parts) for name, parts in planned.parts.items()}
     assert counts == {"all_x_embedder.2-1.bias": 2, "x_pad_token": 2}
     assert planned.layout == "diffusers and original"
@@ -78,11 +86,11 @@ def test_a_tensor_that_is_there_twice_keeps_both_places() -> None:
 
 def test_junk_is_known_by_its_whole_name() -> None:
     """Only the stray `norm_final.weight` is let go, with or without a prefix."""
-    assert plan(["model.norm_final.weight", "norm_final.weight"]).junk == (
+    assert map_tensors(["model.norm_final.weight", "norm_final.weight"]).junk == (
         "model.norm_final.weight",
         "norm_final.weight",
     )
-    assert plan(["final_layer.norm_final.weight"]).junk == ()
+    assert map_tensors(["final_layer.norm_final.weight"]).junk == ()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +115,6 @@ def test_other_models_are_known_by_their_names(name: str, other: str | None) -> 
 def test_blocks_are_the_models_parts() -> None:
     """Tensors are grouped as the model is built."""
     names = ("layers.7.a", "noise_refiner.0.a", "all_final_layer.2-1.a", "t_embedder.mlp.0.bias", "cap_pad_token", "x")
-    assert [block(name) for name in names] == [
+    assert [block_of(name) for name in names] == [
         "layers.7", "noise_refiner.0", "final layer", "embedders", "embedders", "other"
     ]  # fmt: skip

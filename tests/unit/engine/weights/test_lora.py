@@ -14,7 +14,7 @@ from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.apply import load_adapters, use_adapters
 from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.lora import pair_up
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from tests.support.checkpoints import State, base_state, house_state, write
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from consumer.engine.weights.report import Report
+    from consumer.engine.weights.report import WeightsReport
 
     Shapes = dict[str, tuple[int, ...]]
 
@@ -207,9 +207,9 @@ def test_the_files_own_alpha_counts(folder: Path, tiny_model: Path, transformer:
     assert torch.allclose(painted(transformer, latents), expected, atol=1e-4)
 
 
-def examined(folder: Path, state: State, shapes: Shapes, metadata: dict[str, str] | None = None) -> Report:
+def examined(folder: Path, state: State, shapes: Shapes, metadata: dict[str, str] | None = None) -> WeightsReport:
     save_file(state, folder / "ink.safetensors", metadata)
-    return examine_adapter(open_source(folder / "ink.safetensors"), shapes, payload=True)
+    return examine_adapter(read_source(folder / "ink.safetensors"), shapes, payload=True)
 
 
 def test_a_lora_is_let_in_with_its_count(folder: Path, shapes: Shapes) -> None:
@@ -301,7 +301,7 @@ def test_a_lora_for_something_else_is_refused(folder: Path, shapes: Shapes) -> N
 
 def test_a_checkpoint_is_no_lora(tmp_path: Path, tiny_model: Path, shapes: Shapes) -> None:
     """A checkpoint among the LoRA files is told by what it is."""
-    source = open_source(write(tmp_path, house_state(tiny_model)))
+    source = read_source(write(tmp_path, house_state(tiny_model)))
     assert examine_adapter(source, shapes).problems[0].what == "is no LoRA"
 
 

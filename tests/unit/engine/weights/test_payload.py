@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from consumer.engine.weights import payload
 from consumer.engine.weights.payload import not_finite, number, scaled
-from consumer.engine.weights.source import open_source
+from consumer.engine.weights.source import read_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_it_says_what_torch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         state[name][-1] = value
     save_file(state, tmp_path / "a.safetensors")
 
-    found = not_finite(open_source(tmp_path / "a.safetensors").tensors)
+    found = not_finite(read_source(tmp_path / "a.safetensors").tensors)
 
     assert set(found) == {name for name, tensor in state.items() if not torch.isfinite(tensor).all()}
     assert set(found) == {"nan", "up", "down"}
@@ -46,7 +46,7 @@ def test_fp32_is_judged_in_bf16(tmp_path: Path) -> None:
     bits = torch.tensor([edge - 1, edge, edge + 1, edge - 1 - 2**31, edge - 2**31], dtype=torch.int32)
     state = {str(place): value.reshape(1).clone() for place, value in enumerate(bits.view(torch.float32))}
     save_file(state, tmp_path / "a.safetensors")
-    found = not_finite(open_source(tmp_path / "a.safetensors").tensors)
+    found = not_finite(read_source(tmp_path / "a.safetensors").tensors)
     assert set(found) == {name for name, tensor in state.items() if not torch.isfinite(tensor.bfloat16()).all()}
     assert set(found) == {"1", "2", "4"}
 
@@ -61,7 +61,7 @@ def test_scaled_tensors_are_judged_as_torch_scales_them(
     tensor = torch.zeros(9, dtype=dtype)
     tensor[-1] = value
     save_file({"a": tensor, "n": tensor[-1].clone()}, tmp_path / "a.safetensors")
-    tensors = open_source(tmp_path / "a.safetensors").tensors
+    tensors = read_source(tmp_path / "a.safetensors").tensors
     product = (tensor.float() * factor).bfloat16()
     finite = bool(torch.isfinite(product).all())
     assert scaled(tensors["a"], factor) == (finite, bool(product.any()))
@@ -72,7 +72,7 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     """What is no longer there is not taken for numbers."""
     file = tmp_path / "a.safetensors"
     save_file({"a": torch.ones(4)}, file)
-    tensors = open_source(file).tensors
+    tensors = read_source(file).tensors
     file.write_bytes(file.read_bytes()[:-4])
     with pytest.raises(OSError, match="shorter"):
         not_finite(tensors)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.engine.weights.source import model_shapes, open_source
+from consumer.engine.weights.source import model_shapes, read_source
 from consumer.errors import Fatal
 from tests.support.checkpoints import base_state, entry, raw, write
 
@@ -19,7 +19,7 @@ ONE = entry("F32", [1], 0, 4)
 def refusal(path: Path) -> str:
     """Return the sentence with which the path is refused."""
     with pytest.raises(Fatal) as refused:
-        open_source(path)
+        read_source(path)
     return refused.value.message
 
 
@@ -40,12 +40,12 @@ def wrote(folder: Path, places: object) -> Path:
 
 def test_a_folder_stands_for_what_is_in_it(index: Path, tmp_path: Path) -> None:
     """A folder is its index, or else its one file; both name the files that were read."""
-    assert open_source(tmp_path) == open_source(index)
-    assert open_source(index).tensors.keys() == {"a", "b"}
-    assert [file.name for file in open_source(index).files] == ["1.safetensors", "2.safetensors"]
+    assert read_source(tmp_path) == read_source(index)
+    assert read_source(index).tensors.keys() == {"a", "b"}
+    assert [file.name for file in read_source(index).files] == ["1.safetensors", "2.safetensors"]
     index.unlink()
     (tmp_path / "2.safetensors").unlink()
-    assert open_source(tmp_path).tensors.keys() == {"a"}
+    assert read_source(tmp_path).tensors.keys() == {"a"}
 
 
 def test_a_folder_that_names_nothing_is_refused(index: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_index_must_fit_its_shards(index: Path, places: object, complaint: st
     """Every tensor has one shard, every shard lies beside the index, and both say the same."""
     assert wrote(index.parent, places) == index
     if complaint is None:
-        assert open_source(index).tensors.keys() == {"a"}
+        assert read_source(index).tensors.keys() == {"a"}
     else:
         assert complaint in refusal(index)
 

@@ -11,9 +11,9 @@ from diffusers import ZImageTransformer2DModel
 from safetensors.torch import save_file
 
 from consumer.engine.runtime.opening import open_model
-from consumer.engine.weights.gate import examine_base, examine_house
-from consumer.engine.weights.source import check_base, model_shapes, open_source
-from consumer.engine.weights.wanted import wanted_shapes
+from consumer.engine.weights.gate import examine_checkpoint, examine_custom_weights
+from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
+from consumer.engine.weights.wanted import expected_shapes
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import base_state, house_state, write
@@ -58,7 +58,7 @@ def test_the_configuration_says_what_the_class_has(changes: dict[str, Any]) -> N
     with torch.device("meta"):
         model = ZImageTransformer2DModel(**changes)
     own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    assert wanted_shapes(json.loads(model.to_json_string())) == own
+    assert expected_shapes(json.loads(model.to_json_string())) == own
     if not changes:
         assert len(own) == 521
         assert sum(math.prod(shape) for shape in own.values()) == 6_154_908_736
@@ -104,7 +104,7 @@ def test_a_tensor_missing_from_both_is_missed(base: Path, tmp_path: Path) -> Non
     state = house_state(base)
     del state[LOST]
     without(base, LOST)
-    report = examine_base(open_source(write(tmp_path, state)), model_shapes(base))
+    report = examine_checkpoint(read_source(write(tmp_path, state)), model_shapes(base))
     assert (report.accepted, report.had, report.wanted, report.missing) == (False, 72, 73, (LOST,))
 
 
@@ -114,9 +114,9 @@ def test_an_incomplete_base_is_refused(base: Path, tmp_path: Path) -> None:
     without(base, LOST)
     said = rf"The model folder .*base lacks 1 tensors of its transformer: {LOST}"
     with pytest.raises(Fatal, match=said):
-        check_base(base)
+        check_own_weights(base)
     with pytest.raises(Fatal, match=said):
-        examine_house(EngineSettings(model=base, weights=weights))
+        examine_custom_weights(EngineSettings(model=base, weights=weights))
     for settings in (EngineSettings(model=base), EngineSettings(model=base, weights=weights)):
         with pytest.raises(Fatal, match=said):
             open_model(settings, "cpu")
@@ -128,4 +128,4 @@ def test_a_base_of_other_shapes_is_refused(base: Path) -> None:
     state[LOST] = torch.ones(3, 96)
     save_file(state, base / "transformer" / "diffusion_pytorch_model.safetensors")
     with pytest.raises(Fatal, match=rf"has other shapes in its transformer than its config\.json says: {LOST}"):
-        check_base(base)
+        check_own_weights(base)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from consumer.dev.bench.engine.flops import FlopCount
-from consumer.engine.runtime.sample import filled
+from consumer.engine.runtime.sample import padded
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def block(config: Any, tokens: int, *, modulated: bool) -> int:
 def transformer(config: Any, picture: int, prompt: int) -> int:
     """The whole transformer over so many tokens, each kind filled up."""
     width, patch, narrow = config.dim, 4 * config.in_channels, min(config.dim, 256)
-    picture, prompt = filled(picture), filled(prompt)
+    picture, prompt = padded(picture), padded(prompt)
     embedders = 2 * picture * patch * width + 2 * prompt * config.cap_feat_dim * width
     time = 2 * (256 * 1024 + 1024 * narrow)
     refiners = config.n_refiner_layers * (
