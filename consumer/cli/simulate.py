@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from
+from consumer.settings.time_spans import parse_time_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -219,9 +220,12 @@ def _span(start: str | None, by: str | None, within: str | None) -> tuple[float,
 
 
 def _seconds(text: str | None) -> float | None:
-    from consumer.dev.simulate.when import seconds_of
-
+    if text is None:
+        return None
     try:
-        return None if text is None else seconds_of(text)
+        seconds = parse_time_span(text).total_seconds()
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if not seconds:
+        raise typer.BadParameter(f"{text!r} is no time at all: write a time span above zero.")
+    return seconds

@@ -393,7 +393,7 @@ async def test_records_of_others_are_left_alone(site: Site) -> None:
 
 
 MISTAKES = [
-    (("list", "--since", "yesterday"), 2, "with its zone"),
+    (("list", "--since", "yesterday"), 2, "with its time zone"),
     (("show", "3"), 2, "such as 3:1042"),
     (("purge", "--execute"), 2, "Say which letters"),
     (("redrive",), 1, "leadart topics apply"),

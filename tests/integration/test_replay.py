@@ -348,8 +348,8 @@ async def test_the_backlog_is_kept_below_its_bound(site: Site) -> None:
 
 
 MISTAKES = [
-    (("--from", "2031-05-17T08:00:00"), 2, "has no zone"),
-    (("--from", "yesterday"), 2, "is no place in a topic"),
+    (("--from", "2031-05-17T08:00:00"), 2, "has no time zone"),
+    (("--from", "yesterday"), 2, "is not a point in time"),
     (("--from", "0", "--rate", "fast"), 2, "is no rate"),
     (("--from", "0", "--lane", "article-image-outcome"), 2, "is no lane"),
     (("--from", "0"), 1, "leadart topics apply"),

@@ -156,7 +156,7 @@ class ActionRunner:
             if isinstance(entry, ForeignRecord) and entry.at in self._selection.coordinates:
                 self._seen.add(entry.at)
                 self.report.refuse(entry.at, "it was not written by leadart")
-            if not isinstance(entry, DeadLetterRecord) or not self._selection.takes(entry):
+            if not isinstance(entry, DeadLetterRecord) or not self._selection.matches(entry):
                 continue
             self._seen.add(entry.at)
             if states[entry.at.offset] is DeadLetterState.OPEN:

@@ -52,7 +52,7 @@ async def browse(topic: DeadLetterTopic, selection: Selection, limit: int, *, ev
         async for entry in topic.entries(partition, span):
             if isinstance(entry, ForeignRecord):
                 listing.strangers += 1
-            if not isinstance(entry, DeadLetterRecord) or not selection.takes(entry):
+            if not isinstance(entry, DeadLetterRecord) or not selection.matches(entry):
                 continue
             state = states[entry.at.offset]
             if everything or state is DeadLetterState.OPEN:

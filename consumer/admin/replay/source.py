@@ -88,7 +88,8 @@ class SourceLane:
 
     async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:
         """Return the range as offsets. Without `until` it ends where the lane does now. Raises `BusError`."""
-        named = [tp for tp in self._partitions if since.names(tp.number) and (not until or until.names(tp.number))]
+        ends = [since, *([until] if until else [])]
+        named = [tp for tp in self._partitions if all(end.includes(tp.number) for end in ends)]
         there = await self._reader.spans(named)
         starts = await self._ends(since, there)
         stops = await self._ends(until, there) if until else {tp: span.stop for tp, span in there.items()}
@@ -96,7 +97,7 @@ class SourceLane:
 
     async def _ends(self, place: RangeEnd, there: Mapping[Partition, range]) -> dict[Partition, int]:
         if place.moment is None:
-            return {tp: place.told(tp.number) or 0 for tp in there}
+            return {tp: place.offset_in(tp.number) or 0 for tp in there}
         if not there:
             return {}
         found = await self._reader.first_since(dict.fromkeys(there, max(0, int(place.moment.timestamp() * 1000))))

@@ -82,7 +82,7 @@ def purge(
     """Give letters up, and delete those that are done with from the start of each partition."""
     settings = settings_from(env_file)
     selection = select(settings, letters, reason, topic, article, since, until)
-    if [not selection.anything, every, done].count(True) != 1:
+    if [not selection.is_everything, every, done].count(True) != 1:
         raise typer.BadParameter("Say which letters: filters, PARTITION:OFFSET, --every, or --done.")
     report = _run(_purge(settings, selection, mark=not done, execute=execute))
     _tell("purged", report, execute=execute, as_json=as_json)

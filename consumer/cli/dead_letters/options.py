@@ -63,7 +63,7 @@ def coordinates(text: str) -> Coordinates:
 
 
 def _moment(text: str | None) -> datetime | None:
-    from consumer.admin.dead_letters.selection import parse_moment
+    from consumer.settings.time_spans import parse_moment
 
     try:
         return None if text is None else parse_moment(text, datetime.now(UTC))

@@ -1,22 +1,12 @@
-"""Spans and moments as people write them."""
+"""Moments of local time as people write them."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MOMENT = re.compile(rf"({'|'.join(_DAYS)})\s+(\d\d):(\d\d)", re.IGNORECASE)
-
-
-def seconds_of(text: str) -> float:
-    """Return a span such as 0.5s, 90s, 30m, 60h or 2d in seconds. Raises ValueError for zero and anything else."""
-    match = _SPAN.fullmatch(text.strip())
-    if match is None or not (seconds := float(match[1]) * _SECONDS[match[2]]):
-        raise ValueError(f"{text!r} is no span of time: write it with its unit, such as 2s, 30m, 60h or 3d.")
-    return seconds
 
 
 def moment(text: str, after: datetime) -> datetime:

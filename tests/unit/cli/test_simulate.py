@@ -69,7 +69,8 @@ def test_an_impossible_load_is_one_sentence() -> None:
     [
         (("--gpus", "1"), "nothing to paint"),
         (("--backfill", "5", "--by", "Mon"), "write a weekday and a time"),
-        (("--backfill", "5", "--drain-within", "60"), "write it with its unit"),
+        (("--backfill", "5", "--drain-within", "60"), "write a number and its unit"),
+        (("--backfill", "5", "--drain-within", "0s"), "above zero"),
         (("--backfill", "5", "--by", "Monday 08:00", "--drain-within", "60h"), "not both"),
         (("--saves-per-day", "5", "--drain-within", "60h"), "give --backfill"),
         (("--saves-per-day", "5", "--batch-size", "4", "--batch-speedup", "5"), "cannot be 5 times as fast"),

@@ -1,4 +1,4 @@
-"""Which letters an operator means."""
+"""Which dead letters an operator means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.admin.dead_letters.dead_letter import ActionMark, Coordinates, DeadLetterRecord, DeadLetterState
-from consumer.admin.dead_letters.selection import Selection, parse_moment
+from consumer.admin.dead_letters.selection import Selection
 from consumer.admin.dead_letters.topic import DeadLetterStates
 from consumer.jobs import Record
 
@@ -22,7 +22,7 @@ LETTER = DeadLetterRecord(
     {"leadart-reason": "store_unavailable"},
 )
 
-TAKEN = [
+MATCHING = [
     Selection(),
     Selection(reason="store_unavailable"),
     Selection(topics=frozenset({"article-image-requested", "other"})),
@@ -32,7 +32,7 @@ TAKEN = [
     Selection(coordinates=frozenset({Coordinates(3, 7)})),
     Selection("store_unavailable", frozenset({"article-image-requested"}), "a-1", KEPT, NOW),
 ]
-LEFT = [
+OTHERS = [
     Selection(reason="internal"),
     Selection(topics=frozenset({"article-image-backfill"})),
     Selection(article="key"),
@@ -43,52 +43,26 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize("selection", TAKEN)
-def test_a_letter_that_meets_all_conditions_is_meant(selection: Selection) -> None:
-    """Reason, lane, article, time (from `since` on, before `until`) and coordinates each may be named."""
-    assert selection.takes(LETTER)
+@pytest.mark.parametrize("selection", MATCHING)
+def test_a_letter_that_meets_all_conditions_matches(selection: Selection) -> None:
+    """Reason, lane, article, time (from `since`, before `until`) and coordinates can each be given."""
+    assert selection.matches(LETTER)
 
 
-@pytest.mark.parametrize("selection", LEFT)
-def test_one_condition_that_is_not_met_leaves_it(selection: Selection) -> None:
+@pytest.mark.parametrize("selection", OTHERS)
+def test_a_condition_that_is_not_met_excludes_it(selection: Selection) -> None:
     """All conditions count, and the article is the request's own, not the record key, where it names one."""
-    assert not selection.takes(LETTER)
+    assert not selection.matches(LETTER)
 
 
 def test_only_partitions_that_can_hold_a_letter_are_read() -> None:
-    """Named letters are looked for where they lie; a partition that is not there is not asked for."""
+    """Named letters are looked up where they lie; a partition that does not exist is not read."""
     named = Selection(coordinates=frozenset({Coordinates(4, 1), Coordinates(1, 9), Coordinates(1, 2)}))
 
     assert list(named.partitions(3)) == [1]
     assert list(Selection(reason="internal").partitions(3)) == [0, 1, 2]
-    assert Selection().anything
-    assert not named.anything
-
-
-MOMENTS = [
-    ("2h", NOW - timedelta(hours=2)),
-    ("90s", NOW - timedelta(seconds=90)),
-    ("30m", NOW - timedelta(minutes=30)),
-    ("7d", NOW - timedelta(days=7)),
-    ("99999w", NOW - timedelta(weeks=99999)),
-    ("2031-05-17T08:00:00Z", NOW),
-    ("2031-05-17T10:00:00+02:00", NOW),
-]
-
-
-@pytest.mark.parametrize(("text", "moment"), MOMENTS)
-def test_a_moment_is_an_age_or_iso_with_a_zone(text: str, moment: datetime) -> None:
-    """An age counts back from now; a time of day says in which zone."""
-    assert parse_moment(text, NOW) == moment
-
-
-@pytest.mark.parametrize(
-    "text", ["", "2031-05-17T08:00:00", "2031-05-17", "2 hours", "-2h", "h", "100000w", "1\u0662h"]
-)
-def test_any_other_moment_is_refused(text: str) -> None:
-    """A time without a zone would mean another hour on each machine, so it is not guessed."""
-    with pytest.raises(ValueError, match="with its zone"):
-        parse_moment(text, NOW)
+    assert Selection().is_everything
+    assert not named.is_everything
 
 
 @given(

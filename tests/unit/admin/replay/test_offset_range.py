@@ -1,4 +1,4 @@
-"""Where a replay begins and ends is read as it was meant, or refused with a sentence."""
+"""The ends of a replay are parsed as they were meant, or refused with a sentence."""
 
 from __future__ import annotations
 
@@ -17,37 +17,46 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 
 
 @given(SPANS)
-def test_a_range_is_read_back_as_it_was_told(spans: dict[int, range]) -> None:
-    """The ends that a plan tells to type lead to the very same offsets."""
+def test_a_range_is_read_back_as_it_was_written(spans: dict[int, range]) -> None:
+    """The ends that a plan prints lead to the very same offsets."""
     extent = OffsetRange.of("lane", spans)
     if extent.spans:
         since, until = RangeEnd.parse(extent.starts, NOW), RangeEnd.parse(extent.stops, NOW)
         told = {
-            number: range(since.told(number) or 0, until.told(number) or 0) for number in spans if since.names(number)
+            number: range(since.offset_in(number) or 0, until.offset_in(number) or 0)
+            for number in spans
+            if since.includes(number)
         }
         assert OffsetRange.of("lane", told) == extent
 
 
 @given(OFFSETS, st.integers(0, 999))
 def test_one_number_is_an_offset_in_every_partition(offset: int, partition: int) -> None:
-    """A number alone names no partition, so it holds for all."""
-    place = RangeEnd.parse(str(offset), NOW)
+    """A number alone names no partition, so it applies to all."""
+    end = RangeEnd.parse(str(offset), NOW)
 
-    assert place.names(partition)
-    assert place.told(partition) == offset
+    assert end.includes(partition)
+    assert end.offset_in(partition) == offset
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=ZONES))  # noqa: DTZ001 - bounds are naive
 def test_a_moment_keeps_its_zone(moment: datetime) -> None:
     """The same moment is read in whatever zone it is written; without a zone it is refused."""
     assert RangeEnd.parse(moment.isoformat(), NOW).moment == moment
-    with pytest.raises(ValueError, match="has no zone"):
+    with pytest.raises(ValueError, match="has no time zone"):
         RangeEnd.parse(moment.replace(tzinfo=None).isoformat(), NOW)
 
 
 @pytest.mark.parametrize(
     ("text", "ago"),
-    [("90m", timedelta(minutes=90)), ("36h", timedelta(hours=36)), ("7d", timedelta(days=7)), ("0s", timedelta())],
+    [
+        ("90m", timedelta(minutes=90)),
+        ("36h", timedelta(hours=36)),
+        ("7d", timedelta(days=7)),
+        ("1.5h", timedelta(minutes=90)),
+        ("2w", timedelta(days=14)),
+        ("0s", timedelta()),
+    ],
 )
 def test_an_age_is_counted_back_from_now(text: str, ago: timedelta) -> None:
     """A duration says how long ago."""
@@ -55,14 +64,14 @@ def test_an_age_is_counted_back_from_now(text: str, ago: timedelta) -> None:
 
 
 @given(st.text(max_size=30))
-def test_nothing_else_is_taken_for_a_place(text: str) -> None:
-    """Whatever is typed is a place, or refused with a sentence: never another error."""
+def test_anything_else_is_refused_with_a_sentence(text: str) -> None:
+    """Whatever is typed is an end of a range, or refused with a sentence: never another error."""
     try:
-        place = RangeEnd.parse(text, NOW)
+        end = RangeEnd.parse(text, NOW)
     except ValueError as error:
         assert str(error).endswith(".")  # noqa: PT017 - only where it is refused
     else:
-        assert [place.moment is None, place.offset is None, not place.offsets].count(False) == 1
+        assert [end.moment is None, end.offset is None, not end.offsets].count(False) == 1
 
 
 def test_a_partition_has_one_offset() -> None:

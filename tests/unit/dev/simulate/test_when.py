@@ -1,4 +1,4 @@
-"""Spans and moments as people write them."""
+"""Moments of local time as people write them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from consumer.dev.simulate.when import moment, seconds_of
+from consumer.dev.simulate.when import moment
 
 TUESDAY = datetime(2026, 11, 24, 20, 0)  # noqa: DTZ001 - local time, as people write deadlines
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("2s", 2), ("1.5 h", 5400), ("30m", 1800), ("30min", 1800), ("2d", 172_800)]
-)
-def test_a_span_has_a_unit(text: str, seconds: float) -> None:
-    """A number and its unit are read."""
-    assert seconds_of(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "h", "-1h", "0s", "2 weeks", "1h30m"])
-def test_other_spans_are_refused(text: str) -> None:
-    """Anything else is refused with a sentence that shows how it is written."""
-    with pytest.raises(ValueError, match="write it with its unit"):
-        seconds_of(text)
 
 
 @pytest.mark.parametrize(
