@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas import ImageRequested
     from schemas.cloudevents import Event
 
@@ -79,6 +81,14 @@ class Adapter:
     name: str
     sha256: str
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Paintable:
+    """What an engine can paint: its model, and the LoRAs that recipes may name (name to SHA-256 of the file, hex)."""
+
+    model: ModelIdentity
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from consumer.jobs import Lane, ModelIdentity, Picture, Recipe, Renditions, StoredPicture, StoredPictures
+    from consumer.jobs import Lane, Paintable, Picture, Recipe, Renditions, StoredPicture, StoredPictures
 
 
 class Engine(Protocol):
     """Makes pixels. An async context manager: ready on entry, its child process gone on exit."""
 
     @property
-    def model(self) -> ModelIdentity:
-        """The weights in use; stable while the context is open."""
-
-    @property
-    def adapters(self) -> Mapping[str, str]:
-        """The LoRAs that recipes may ask for: name to SHA-256 (hex) of the file; stable while the context is open."""
+    def paintable(self) -> Paintable:
+        """The model and the adapters in use; stable while the context is open."""
 
     @property
     def ready(self) -> bool:

@@ -78,8 +78,8 @@ async def paint_one(settings: Settings, wish: GenerateOptions, output: Path) -> 
         equipment, style = _with_adapter(equipment, style, wish.adapter)
     styles = Styles({**styles.presets, style.name: style})
     async with open_engine(equipment) as engine:
-        require_adapters([style], settings.engine.kind, engine.adapters)
-        (recipe,) = make_plan(request, styles, engine.model, engine.adapters).recipes
+        require_adapters([style], settings.engine.kind, engine.paintable.adapters)
+        (recipe,) = make_plan(request, styles, engine.paintable).recipes
         picture = await _paint(engine, recipe)
     await asyncio.to_thread(write_png, output, picture)
     return recipe
@@ -116,9 +116,9 @@ async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int
     equipment = equipped(settings.engine)
     styles = Styles({name: _at_own_size(style, equipment) for name, style in styles.presets.items()})
     async with open_engine(equipment) as engine:
-        require_adapters(styles.presets.values(), settings.engine.kind, engine.adapters)
+        require_adapters(styles.presets.values(), settings.engine.kind, engine.paintable.adapters)
         async with asyncio.TaskGroup() as tasks:
-            briefs = {name: make_plan(wish, styles, engine.model, engine.adapters) for name, wish in wishes.items()}
+            briefs = {name: make_plan(wish, styles, engine.paintable) for name, wish in wishes.items()}
             painting = {name: tasks.create_task(_paint(engine, brief.recipes[0])) for name, brief in briefs.items()}
         pictures = [(name, task.result()) for name, task in painting.items()]
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -21,13 +21,14 @@ from consumer.engine.devices import find_devices
 from consumer.engine.environment import child_environment
 from consumer.engine.request import PaintRequest
 from consumer.errors import Fatal, LeadartError, Transient
+from consumer.jobs import Paintable
 from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from consumer.engine.protocol import Ready
-    from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
+    from consumer.jobs import Lane, Picture, Recipe
     from consumer.settings import EngineSettings
 
 CHILD = (sys.executable, "-P", "-m", "consumer.engine.runtime.main")
@@ -56,14 +57,9 @@ class ZImageEngine:
         self._session = self._run()
 
     @property
-    def model(self) -> ModelIdentity:
-        """The weights in use, the same on all devices; known once the context is entered."""
-        return self._opened.model
-
-    @property
-    def adapters(self) -> Mapping[str, str]:
-        """The SHA-256 (hex) of each adapter that a picture may ask for, by its name."""
-        return {adapter.name: adapter.sha256 for adapter in self._opened.adapters}
+    def paintable(self) -> Paintable:
+        """The model and adapters in use, the same on all devices; known once the context is entered."""
+        return Paintable(self._opened.model, {adapter.name: adapter.sha256 for adapter in self._opened.adapters})
 
     @property
     def devices(self) -> int:

@@ -8,18 +8,16 @@ from consumer.engine.weights import check_folder, identify_model
 from consumer.engine.weights.gate import adapter_files
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
+from consumer.jobs import Paintable
 from consumer.settings import EngineKind
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.jobs import ModelIdentity
     from consumer.settings import EngineSettings
 
 
-def describe(settings: EngineSettings) -> tuple[ModelIdentity, Mapping[str, str]]:
-    """Return the model and the adapters (name to SHA-256) as the engine would; `coverage` is left out.
+def describe(settings: EngineSettings) -> Paintable:
+    """Return the model and the adapters as the engine would; `coverage` is left out.
 
     Hashes the weights, which takes seconds for gigabytes, and neither loads them nor needs torch. Raises `Fatal` with a
     sentence when there is nothing to describe.
@@ -27,12 +25,12 @@ def describe(settings: EngineSettings) -> tuple[ModelIdentity, Mapping[str, str]
     if settings.kind is EngineKind.SWATCH:
         from consumer.engine.swatch import MODEL  # noqa: PLC0415 - needs Pillow
 
-        return MODEL, {}
+        return Paintable(MODEL)
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set here, and the recipe names the weights.")
     check_folder(settings.model)
     try:
         adapters = {file.stem: checkpoint_sha256(file) for file in adapter_files(settings.adapters)}
-        return identify_model(settings), adapters
+        return Paintable(identify_model(settings), adapters)
     except OSError as error:
         raise Fatal(Reason.MODEL_UNAVAILABLE, f"The weights cannot be read here: {error}.") from error

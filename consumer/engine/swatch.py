@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from consumer.jobs import ModelIdentity, Picture
+from consumer.jobs import ModelIdentity, Paintable, Picture
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -44,14 +44,9 @@ class SwatchEngine:
         self._threads: ThreadPoolExecutor | None = None
 
     @property
-    def model(self) -> ModelIdentity:
-        """Always `MODEL`."""
-        return MODEL
-
-    @property
-    def adapters(self) -> Mapping[str, str]:
-        """Always empty: a card looks like its recipe, and a style's LoRAs are left out of it."""
-        return {}
+    def paintable(self) -> Paintable:
+        """`MODEL`, and no adapters: a card looks like its recipe, and a style's LoRAs are left out of it."""
+        return Paintable(MODEL)
 
     @property
     def ready(self) -> bool:

@@ -82,7 +82,7 @@ class Pipeline:
 
     def brief(self, errand: JobContext) -> PaintPlan:
         """Say what is to be painted. Raises `Rejected` for a request that can never be."""
-        brief = make_plan(errand.job.request, self._styles, self._engine.model, self._engine.adapters)
+        brief = make_plan(errand.job.request, self._styles, self._engine.paintable)
         errand.timings.note(Stage.BRIEF, errand.timings.total)
         return brief
 

@@ -14,9 +14,7 @@ from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.jobs import ModelIdentity
+    from consumer.jobs import Paintable
     from consumer.processing.styles import Style, Styles
     from schemas import ImageRequested
 
@@ -36,8 +34,8 @@ class PaintPlan:
     style: Style
 
 
-def make_plan(request: ImageRequested, styles: Styles, model: ModelIdentity, adapters: Mapping[str, str]) -> PaintPlan:
-    """Return the brief; equal requests, styles, models and adapters (name to SHA-256) give equal ones.
+def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> PaintPlan:
+    """Return the brief; equal requests, styles and engines give equal ones.
 
     An adapter of the style that is not among them is left out: only the swatch engine lacks any, the others are not let
     work without (`consumer.processing.styles.require_adapters`).
@@ -51,21 +49,18 @@ def make_plan(request: ImageRequested, styles: Styles, model: ModelIdentity, ada
         field = "article.headline" if request.article.headline else "brief.prompt"
         raise Rejected(Reason.MISSING_FIELD, f"`{field}` has no word that can be painted: write one.", field=field)
     prompt = style.prompt(subject, language)
-    wanted = [Adapter(one.name, adapters[one.name], one.scale) for one in style.adapters if one.name in adapters]
-    recipes = _recipes(request, style, prompt, model, tuple(wanted))
+    recipes = _recipes(request, style, prompt, paintable)
     return PaintPlan(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
 
 
-def _recipes(
-    request: ImageRequested, style: Style, prompt: str, model: ModelIdentity, adapters: tuple[Adapter, ...]
-) -> tuple[Recipe, ...]:
+def _recipes(request: ImageRequested, style: Style, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
     width, height = _size(request, style)
-    dials = request.generation
+    dials, loaded = request.generation, paintable.adapters
     first = Recipe(
         prompt=prompt,
         negative_prompt=_negative_prompt(request, style),
-        model=model,
-        adapters=adapters,
+        model=paintable.model,
+        adapters=tuple(Adapter(a.name, loaded[a.name], a.scale) for a in style.adapters if a.name in loaded),
         width=width,
         height=height,
         steps=_first(dials.steps, style.steps, defaults.STEPS),

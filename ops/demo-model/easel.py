@@ -75,7 +75,7 @@ def _recipe(order: Order, engine: Engine) -> Recipe:
     return Recipe(
         prompt=order.prompt,
         negative_prompt=order.negative,
-        model=engine.model,
+        model=engine.paintable.model,
         adapters=(),
         width=order.side,
         height=order.side,

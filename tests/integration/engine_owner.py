@@ -18,7 +18,7 @@ def tell(done: int, of: int) -> None:
 
 async def main(model: Path) -> None:
     async with ZImageEngine(EngineSettings(model=model)) as engine:
-        recipe = Recipe("long", "", engine.model, (), 1024, 1024, 500, 2.0, 1, "default", 1)
+        recipe = Recipe("long", "", engine.paintable.model, (), 1024, 1024, 500, 2.0, 1, "default", 1)
         await engine.paint(recipe, Lane.LIVE, tell)
 
 

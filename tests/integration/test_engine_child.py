@@ -55,7 +55,7 @@ def process() -> psutil.Process:
 
 
 def recipe(engine: ZImageEngine, prompt: str = "a storm", seed: int = 1, side: int = 64, steps: int = 2) -> Recipe:
-    return Recipe(prompt, "low quality", engine.model, (), side, side, steps, 2.0, seed, "default", 1)
+    return Recipe(prompt, "low quality", engine.paintable.model, (), side, side, steps, 2.0, seed, "default", 1)
 
 
 async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
@@ -123,7 +123,7 @@ async def test_two_devices_paint_the_same(model: Path) -> None:
     settings = EngineSettings(model=model, devices="cpu,cpu", threads=1)
     async with asyncio.timeout(120), ZImageEngine(settings) as engine:
         ours = [child for child in psutil.Process().children() if child not in before]
-        assert (engine.devices, len(ours), engine.adapters) == (2, 2, {})
+        assert (engine.devices, len(ours), engine.paintable.adapters) == (2, 2, {})
         one, other = await asyncio.gather(
             *(engine.paint(recipe(engine), Lane.LIVE, lambda _done, _of: None) for _ in range(2))
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from consumer.admin.replay.source import OriginalRequest, SourceLane
-    from consumer.jobs import ModelIdentity, Recipe
+    from consumer.jobs import Paintable, Recipe
     from consumer.ports import Store
     from consumer.processing.styles import Styles
     from schemas import ImageRequested
@@ -47,20 +47,18 @@ class ReuseEstimate:
 class ReuseLookup:
     """Asks the store. `vary` makes of a request what would be published, so that a forced replay is told as it is."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a recipe is made of
+    def __init__(
         self,
         source: SourceLane,
         store: Store,
         styles: Styles,
-        model: ModelIdentity,
-        adapters: Mapping[str, str],
+        paintable: Paintable,
         vary: Callable[[ImageRequested], ImageRequested],
     ) -> None:
         self._source = source
         self._store = store
         self._styles = styles
-        self._model = model
-        self._adapters = adapters
+        self._paintable = paintable
         self._vary = vary
 
     async def run(self, offsets: Mapping[int, Sequence[int]], watch: Callable[[float], None]) -> ReuseEstimate:
@@ -87,7 +85,7 @@ class ReuseLookup:
 
     def _recipes(self, original: OriginalRequest, made: ReuseEstimate) -> Sequence[Recipe]:
         try:
-            brief = make_plan(self._vary(original.request), self._styles, self._model, self._adapters)
+            brief = make_plan(self._vary(original.request), self._styles, self._paintable)
         except Rejected as error:
             record = original.record
             made.tallies[record.partition].unpaintable += 1

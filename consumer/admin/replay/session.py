@@ -20,14 +20,14 @@ from consumer.lag.throughput import measure
 from schemas.names import BACKFILL, OUTCOME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from consumer.admin.replay.publish import ReplayReport
     from consumer.admin.replay.reuse import ReuseEstimate
     from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.source import Survey
     from consumer.admin.replay.throttle import Throttle
-    from consumer.jobs import ModelIdentity
+    from consumer.jobs import Paintable
     from consumer.kafka.partition_reader import PartitionReader
     from consumer.lag.reader import LagReader
     from consumer.lag.throughput import Measured
@@ -79,7 +79,7 @@ class ReplaySession:
         survey: Survey,
         store: Store,
         styles: Styles,
-        what_paints: tuple[ModelIdentity, Mapping[str, str]],
+        paintable: Paintable,
         watch: Watch,
     ) -> ReuseEstimate:
         """Tell which of the chosen requests are made already, as they would be published."""
@@ -92,7 +92,7 @@ class ReplaySession:
                 update={"generation": request.generation.model_copy(update={"variation": variation})}
             )
 
-        return await ReuseLookup(self.source, store, styles, *what_paints, vary).run(survey.offsets, watch)
+        return await ReuseLookup(self.source, store, styles, paintable, vary).run(survey.offsets, watch)
 
     async def publish(
         self, order: ReplaySpec, survey: Survey, pace: Throttle, watch: Callable[[int], None]

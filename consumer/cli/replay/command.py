@@ -16,7 +16,7 @@ from consumer.errors import LeadartError
 from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from consumer.admin.replay.plan import CostEstimate
     from consumer.admin.replay.reuse import ReuseEstimate
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.session import ReplaySession
     from consumer.admin.replay.source import Survey
     from consumer.admin.replay.throttle import Throttle
-    from consumer.jobs import ModelIdentity
+    from consumer.jobs import Paintable
     from consumer.processing.styles import Styles
     from consumer.settings import Settings
 
@@ -120,21 +120,21 @@ async def _looked(
     from consumer.storage import S3Store
 
     try:
-        styles, what_paints = await asyncio.to_thread(_what_paints, settings)
+        styles, paintable = await asyncio.to_thread(_styles_and_paintable, settings)
         async with S3Store(settings.storage) as store:
             with _share("looking into the store") as watch:
-                return await session.look(order, survey, store, styles, what_paints, watch), None
+                return await session.look(order, survey, store, styles, paintable, watch), None
     except LeadartError as error:
         return None, error.message
 
 
-def _what_paints(settings: Settings) -> tuple[Styles, tuple[ModelIdentity, Mapping[str, str]]]:
+def _styles_and_paintable(settings: Settings) -> tuple[Styles, Paintable]:
     from consumer.engine.description import describe
     from consumer.processing.styles import load_styles, require_adapters
 
-    styles, (model, adapters) = load_styles(settings.styles.file), describe(settings.engine)
-    require_adapters(styles.presets.values(), settings.engine.kind, adapters)
-    return styles, (model, adapters)
+    styles, paintable = load_styles(settings.styles.file), describe(settings.engine)
+    require_adapters(styles.presets.values(), settings.engine.kind, paintable.adapters)
+    return styles, paintable
 
 
 async def _cost(session: ReplaySession, run: _Run) -> CostEstimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from consumer.jobs import ModelIdentity, Picture, Rendition
+from consumer.jobs import ModelIdentity, Paintable, Picture, Rendition
 from consumer.storage import stored_pictures
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ _BYTES = b"leadart bench"
 class EmptyEngine:
     """The `Engine` port without an engine: every recipe is one black pixel, at once and without a step."""
 
-    model = ModelIdentity("empty", "0" * 64)
-    adapters: Mapping[str, str] = MappingProxyType({})
+    paintable = Paintable(ModelIdentity("empty", "0" * 64))
     ready = True
     restarts = 0
     devices = 1

@@ -65,7 +65,7 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
     async with _settings(plan) as settings, open_engine(settings.engine) as engine:
         requests = [_request(settings, plan.shape, number) for number in range(plan.pictures)]
         recipes = _recipes(settings, engine, requests)
-        tell(f"{engine.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
+        tell(f"{engine.paintable.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
         await _by_engine(engine, recipes)
         turns = []
         with PictureEncoder(settings.worker.encode_threads) as encoder:
@@ -113,7 +113,7 @@ def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> 
     """Return what the worker will make of the requests."""
     styles = load_styles(settings.styles.file)
     read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
-    return [recipe for request in read for recipe in make_plan(request, styles, engine.model, engine.adapters).recipes]
+    return [recipe for request in read for recipe in make_plan(request, styles, engine.paintable).recipes]
 
 
 def _request(settings: Settings, shape: Shape, number: int) -> Record:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from consumer.jobs import Adapter, ModelIdentity
+from consumer.jobs import Adapter, ModelIdentity, Paintable
 from consumer.processing.prompting import make_plan
 from schemas import ImageRequested, Reason
 from schemas.cloudevents import write
@@ -73,7 +73,7 @@ def recipes_of(ticket: Ticket, ready: ImageReady, styles: Styles) -> tuple[Recip
         return ()
     model = ModelIdentity(ready.model.name, ready.model.sha256, ready.model.coverage)
     adapters = {adapter.name: adapter.sha256 for adapter in ready.model.adapters}
-    return make_plan(request, styles, model, adapters).recipes
+    return make_plan(request, styles, Paintable(model, adapters)).recipes
 
 
 def _wrong_about_ready(ticket: Ticket, ready: ImageReady, styles: Styles) -> Iterator[str]:

@@ -9,15 +9,14 @@ from PIL import Image
 
 from consumer.admin import studio
 from consumer.admin.studio import GenerateOptions, paint_one, paint_sheet
-from consumer.engine.swatch import SwatchEngine
+from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errors import Fatal
-from consumer.jobs import Adapter
+from consumer.jobs import Adapter, Paintable
 from consumer.processing.styles import load_styles
 from consumer.settings import EngineKind, Settings, resources
 from schemas import defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from consumer.settings import EngineSettings
@@ -49,8 +48,8 @@ class Loaded(SwatchEngine):
     """A swatch engine that stands in for one with a LoRA."""
 
     @property
-    def adapters(self) -> Mapping[str, str]:
-        return {"print-house": "a" * 64}
+    def paintable(self) -> Paintable:
+        return Paintable(MODEL, {"print-house": "a" * 64})
 
 
 def painted(folder: Path) -> list[str]:

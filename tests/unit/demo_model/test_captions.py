@@ -7,7 +7,7 @@ import pytest
 
 import captions
 from captions import LANGUAGES, complete_prompt, loose_prompt, negative_prompts
-from consumer.jobs import ModelIdentity
+from consumer.jobs import ModelIdentity, Paintable
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
 from scenes import ATTRIBUTES, CHOICES, random_scene
@@ -52,7 +52,7 @@ def test_negative_prompts_are_those_that_leadart_sends() -> None:
         request = ImageRequested.model_validate(
             {"article": {"id": "a", "revision": 1, "headline": "Storm"}, "style": {"preset": style}}
         )
-        brief = make_plan(request, load_styles(), ModelIdentity(name="demo", sha256="0" * 64), {})
+        brief = make_plan(request, load_styles(), Paintable(ModelIdentity(name="demo", sha256="0" * 64)))
         assert brief.recipes[0].negative_prompt in negative_prompts()
 
 

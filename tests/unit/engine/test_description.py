@@ -9,6 +9,7 @@ import pytest
 from consumer.engine.description import describe
 from consumer.engine.swatch import MODEL
 from consumer.errors import Fatal
+from consumer.jobs import Paintable
 from consumer.settings import EngineKind, EngineSettings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_the_swatch_engine_is_itself() -> None:
     """It needs no weights to say who paints, and no style's adapters take part."""
-    assert describe(EngineSettings(kind=EngineKind.SWATCH)) == (MODEL, {})
+    assert describe(EngineSettings(kind=EngineKind.SWATCH)) == Paintable(MODEL)
 
 
 def test_without_weights_it_is_said_what_is_missing(tmp_path: Path) -> None:

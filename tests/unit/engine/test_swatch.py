@@ -27,7 +27,7 @@ async def test_a_card_is_a_picture(recipe_of: Callable[..., Recipe]) -> None:
     steps: list[tuple[int, int]] = []
     recipe = recipe_of(width=96, height=64, steps=3)
     async with open_engine(EngineSettings(kind=EngineKind.SWATCH)) as engine:
-        assert engine.model == MODEL
+        assert engine.paintable.model == MODEL
         picture = await engine.paint(recipe, Lane.LIVE, lambda done, of: steps.append((done, of)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert (picture.recipe, picture.width, picture.height) == (recipe, 96, 64)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errors import Expired, Fatal, HandedBack, Overloaded, Rejected, Transient
-from consumer.jobs import Job, Lane, Picture, Record
+from consumer.jobs import Job, Lane, Paintable, Picture, Record
 from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
@@ -30,9 +30,9 @@ from schemas import ImageReady, ImageRequested, ReadyAdapter, Reason, names
 from schemas.cloudevents import Event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from consumer.jobs import ModelIdentity, Recipe
+    from consumer.jobs import Recipe
 
 BOUND = 10.0
 
@@ -50,12 +50,8 @@ class Easel(SwatchEngine):
         self.loaded: dict[str, str] = {}
 
     @property
-    def model(self) -> ModelIdentity:
-        return self.identity
-
-    @property
-    def adapters(self) -> Mapping[str, str]:
-        return self.loaded
+    def paintable(self) -> Paintable:
+        return Paintable(self.identity, self.loaded)
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         if self.wait:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer.errors import Rejected
-from consumer.jobs import Adapter, ModelIdentity
+from consumer.jobs import Adapter, ModelIdentity, Paintable
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Style, Styles, WantedAdapter
 from consumer.processing.wording import clean
@@ -32,6 +32,8 @@ PLAIN: dict[str, Any] = {
     "height": None,
 }
 
+PAINTABLE = Paintable(MODEL)
+
 
 def styles(**oil: Any) -> Styles:
     presets = [Style(**{**PLAIN, "name": "default"}), Style(**{**PLAIN, "name": "oil", "version": 3, **oil})]
@@ -44,12 +46,12 @@ def request(article: dict[str, Any] | None = None, **parts: Any) -> ImageRequest
 
 
 def seeds(**parts: Any) -> list[int]:
-    return [recipe.seed for recipe in make_plan(request(**parts), styles(), MODEL, {}).recipes]
+    return [recipe.seed for recipe in make_plan(request(**parts), styles(), PAINTABLE).recipes]
 
 
 def test_a_bare_request_gets_the_engines_defaults() -> None:
     """An article with a headline and nothing else is painted once, with the defaults of the contract."""
-    brief = make_plan(request(), styles(), MODEL, {})
+    brief = make_plan(request(), styles(), PAINTABLE)
     (recipe,) = brief.recipes
     assert brief.prompt == recipe.prompt == "Storm over the harbour."
     assert brief.alt == "Storm over the harbour"
@@ -63,8 +65,8 @@ def test_the_styles_adapters_become_part_of_every_recipe() -> None:
     """Names become digests, in the style's order and with its strengths; the other styles' recipes have none."""
     house = styles(adapters=(WantedAdapter("print-house", 0.8), WantedAdapter("grain", -1.0)))
     loaded = {"grain": "b" * 64, "ink": "c" * 64, "print-house": "a" * 64}
-    made = make_plan(request(style={"preset": "oil"}, output={"variants": 2}), house, MODEL, loaded)
-    plain = make_plan(request(), house, MODEL, loaded)
+    made = make_plan(request(style={"preset": "oil"}, output={"variants": 2}), house, Paintable(MODEL, loaded))
+    plain = make_plan(request(), house, Paintable(MODEL, loaded))
 
     wanted = (Adapter("print-house", "a" * 64, 0.8), Adapter("grain", "b" * 64, -1.0))
     assert [recipe.adapters for recipe in (*made.recipes, *plain.recipes)] == [wanted, wanted, ()]
@@ -73,12 +75,12 @@ def test_the_styles_adapters_become_part_of_every_recipe() -> None:
 def test_an_engine_without_adapters_paints_without() -> None:
     """To the swatch engine a style with a LoRA is one without: the recipe says what was painted."""
     house = styles(adapters=(WantedAdapter("print-house", 0.8),))
-    assert make_plan(request(style={"preset": "oil"}), house, MODEL, {}).recipes[0].adapters == ()
+    assert make_plan(request(style={"preset": "oil"}), house, PAINTABLE).recipes[0].adapters == ()
 
 
 def test_the_language_chooses_the_template() -> None:
     """A Chinese article meets the Chinese template of its style."""
-    brief = make_plan(request({"headline": "台风逼近港口", "locale": "zh-CN"}), styles(), MODEL, {})
+    brief = make_plan(request({"headline": "台风逼近港口", "locale": "zh-CN"}), styles(), PAINTABLE)
     assert brief.prompt == "台风逼近港口。"
 
 
@@ -96,7 +98,7 @@ def test_request_beats_style_beats_default(asked: int | None, styled: int | None
         "generation": {"steps": asked, "guidance_scale": scale},
     }
     house = styles(steps=styled, guidance_scale=styled_scale, width=styled_side, height=styled_side)
-    recipe = make_plan(request(**parts), house, MODEL, {}).recipes[0]
+    recipe = make_plan(request(**parts), house, PAINTABLE).recipes[0]
 
     def first(*values: float | None) -> float | None:
         return next(value for value in values if value is not None)
@@ -109,7 +111,7 @@ def test_request_beats_style_beats_default(asked: int | None, styled: int | None
 def test_a_guidance_of_zero_is_a_value() -> None:
     """Switching guidance off is not the same as saying nothing."""
     parts: dict[str, Any] = {"style": {"preset": "oil"}, "generation": {"guidance_scale": 0}}
-    assert make_plan(request(**parts), styles(guidance_scale=4.0), MODEL, {}).recipes[0].guidance_scale == 0
+    assert make_plan(request(**parts), styles(guidance_scale=4.0), PAINTABLE).recipes[0].guidance_scale == 0
 
 
 @pytest.mark.parametrize(
@@ -125,14 +127,14 @@ def test_a_guidance_of_zero_is_a_value() -> None:
 )
 def test_what_is_to_be_left_out(brief: dict[str, Any], negative: str) -> None:
     """The style adds to the default, the request's own replaces both, and `avoid` goes before either."""
-    made = make_plan(request(brief=brief, style={"preset": "oil"}), styles(negative="frame, text"), MODEL, {})
+    made = make_plan(request(brief=brief, style={"preset": "oil"}), styles(negative="frame, text"), PAINTABLE)
     assert made.recipes[0].negative_prompt == negative
 
 
 def test_an_unknown_style_is_rejected_with_those_known() -> None:
     """The publisher is told the field and what it may be."""
     with pytest.raises(Rejected, match="default, oil") as rejected:
-        make_plan(request(style={"preset": "cubism"}), styles(), MODEL, {})
+        make_plan(request(style={"preset": "cubism"}), styles(), PAINTABLE)
     assert (rejected.value.reason, rejected.value.field) == (Reason.UNKNOWN_STYLE, "style.preset")
 
 
@@ -143,7 +145,7 @@ def test_text_without_a_word_is_rejected() -> None:
         ("brief.prompt", request({"headline": None}, brief={"prompt": "..."})),
     ):
         with pytest.raises(Rejected) as rejected:
-            make_plan(wish, styles(), MODEL, {})
+            make_plan(wish, styles(), PAINTABLE)
         assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, field)
 
 
@@ -152,7 +154,7 @@ def test_a_size_that_the_style_makes_too_large_is_rejected(side: str) -> None:
     """A request that gives one side must fit with the other side of the style."""
     house = styles(width=1536, height=1536)
     with pytest.raises(Rejected, match="give both sides") as rejected:
-        make_plan(request(output={side: 2048}, style={"preset": "oil"}), house, MODEL, {})
+        make_plan(request(output={side: 2048}, style={"preset": "oil"}), house, PAINTABLE)
     assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, f"output.{side}")
 
 
@@ -198,7 +200,7 @@ def test_made_seeds_differ_by_article_slot_variation_and_variant(found: list[tup
 
 def test_a_new_revision_keeps_the_seed() -> None:
     """The same article saved again unchanged gives the same recipe, which costs no GPU time."""
-    one, other = (make_plan(request({"revision": revision}), styles(), MODEL, {}) for revision in (7, 8))
+    one, other = (make_plan(request({"revision": revision}), styles(), PAINTABLE) for revision in (7, 8))
     assert one == other
 
 
@@ -224,11 +226,11 @@ def test_any_text_makes_a_sound_brief_or_is_rejected(article: dict[str, Any], br
     except ValidationError:
         return
     try:
-        made = make_plan(asked, styles(), MODEL, {})
+        made = make_plan(asked, styles(), PAINTABLE)
     except Rejected:
         assert not {"L", "N"} & {unicodedata.category(character)[0] for character in asked.article.headline or ""}
         return
-    again = make_plan(asked, styles(), MODEL, {})
+    again = make_plan(asked, styles(), PAINTABLE)
     assert made == again
     assert made.recipes[0].digest == again.recipes[0].digest
     assert made.prompt == clean(made.prompt)

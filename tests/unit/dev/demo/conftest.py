@@ -17,7 +17,7 @@ from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import Desk
 from consumer.errors import Rejected
-from consumer.jobs import Job, Lane, ModelIdentity, Record
+from consumer.jobs import Job, Lane, ModelIdentity, Paintable, Record
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles, load_styles
@@ -75,7 +75,7 @@ def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingPr
         letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).records
         return [record_of(letter) for letter in letters]
     job = Job(event, request, asked, Lane.LIVE)
-    brief = make_plan(request, styles, MODEL, loaded)
+    brief = make_plan(request, styles, Paintable(MODEL, loaded))
     adapters = tuple(ReadyAdapter(**asdict(adapter)) for adapter in brief.recipes[0].adapters)
     ready = ImageReady(
         request_id=event.id,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from consumer.dev.demo.articles import load_edition
-from consumer.jobs import ModelIdentity, Recipe
+from consumer.jobs import ModelIdentity, Paintable, Recipe
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
 from schemas import ImageRequested
@@ -21,7 +21,7 @@ def _valid() -> list[ImageRequested]:
 
 
 def _recipes(request: ImageRequested) -> tuple[Recipe, ...]:
-    return make_plan(request, load_styles(), MODEL, {}).recipes
+    return make_plan(request, load_styles(), Paintable(MODEL)).recipes
 
 
 def test_the_edition_shows_what_leadart_can_do() -> None:

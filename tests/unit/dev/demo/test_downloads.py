@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import compare, download
+from consumer.jobs import Paintable
 from consumer.processing.prompting import make_plan
 from schemas import ImageRequested
 from tests.unit.dev.demo.conftest import MODEL, picture_of, png
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def recipe(styles: Styles) -> Recipe:
-    return make_plan(ImageRequested.model_validate(load_edition()[1].request), styles, MODEL, {}).recipes[0]
+    return make_plan(ImageRequested.model_validate(load_edition()[1].request), styles, Paintable(MODEL)).recipes[0]
 
 
 def test_a_picture_that_is_what_was_announced(recipe: Recipe) -> None:
