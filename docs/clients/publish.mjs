@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { Kafka, Partitioners } from "kafkajs";
 
 const article = { id: "a-1042", revision: 7, headline: "Storm over the harbour" };
-const request = { article, style: { preset: "oil_painting" }, output: { variants: 2 } };
+const output = { variants: 2, width: 256, height: 256 };
+const request = { article, style: { preset: "oil_painting" }, output };
 const headers = {
   "content-type": "application/json",
   ce_specversion: "1.0",

@@ -11,7 +11,7 @@ ARTICLE_ID = "a-1042"
 REQUEST = {
     "article": {"id": ARTICLE_ID, "revision": 7, "headline": "Storm over the harbour"},
     "style": {"preset": "oil_painting"},
-    "output": {"variants": 2},
+    "output": {"variants": 2, "width": 256, "height": 256},
 }
 HEADERS = {
     "content-type": "application/json",

@@ -7,13 +7,13 @@ await consumer.connect();
 await consumer.subscribe({ topic: "article-image-outcome", fromBeginning: true });
 await consumer.run({
   eachMessage: async ({ message }) => {
-    const kind = message.headers.ce_type.toString();
+    const kind = message.headers.ce_type.toString().split(".").at(-2);
     const outcome = JSON.parse(message.value);
     const { id, revision } = outcome.article;
-    if (kind === "org.leadart.article.image-ready.v1") {
+    if (kind === "image-ready") {
       for (const picture of outcome.pictures) console.log(id, revision, picture.url);
-    } else if (kind === "org.leadart.article.image-failed.v1") {
-      console.log(id, revision, outcome.reason, outcome.message);
+    } else { // image-failed, image-superseded, image-expired: no picture will come for this request
+      console.log(id, revision, kind, outcome.message ?? "");
     }
   },
 });

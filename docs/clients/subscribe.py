@@ -17,14 +17,14 @@ async def main() -> None:
     )
     async with consumer:
         async for record in consumer:
-            kind = dict(record.headers)["ce_type"].decode()
+            kind = dict(record.headers)["ce_type"].decode().split(".")[-2]
             outcome = json.loads(record.value)
-            article = outcome["article"]
-            if kind == "org.leadart.article.image-ready.v1":
+            article = outcome["article"]["id"], outcome["article"]["revision"]
+            if kind == "image-ready":
                 for picture in outcome["pictures"]:
-                    print(article["id"], article["revision"], picture["url"], flush=True)
-            elif kind == "org.leadart.article.image-failed.v1":
-                print(article["id"], article["revision"], outcome["reason"], outcome["message"], flush=True)
+                    print(*article, picture["url"], flush=True)
+            else:  # image-failed, image-superseded, image-expired: no picture will come for this request
+                print(*article, kind, outcome.get("message", ""), flush=True)
 
 
 asyncio.run(main())

@@ -21,6 +21,7 @@ DOCUMENTS = [
     *(path for folder in ("docs", "ops", "schemas") for path in (ROOT / folder).rglob("*.md")),
 ]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = README + (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 MAKEFILE = ROOT / "Makefile"
 
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -109,15 +110,15 @@ def test_the_table_of_events_is_the_contract() -> None:
     assert all(topics and topics <= carried[event] for event, topics in told.items())
 
 
-def test_programs_stand_in_the_readme_as_in_their_files() -> None:
-    """A program that is changed in docs/clients is changed in the README too, and the other way round."""
+def test_printed_programs_are_those_of_the_files() -> None:
+    """A program that is changed in docs/clients is changed in the README or docs/clients.md too, and the reverse."""
     files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
 
-    assert dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", README, re.DOTALL)) == files
+    assert dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", PROGRAMS, re.DOTALL)) == files
 
 
-def test_the_readme_names_the_tested_kafkajs() -> None:
-    """Whoever follows the README installs the version of kafkajs that the test runs."""
+def test_the_documents_name_the_tested_kafkajs() -> None:
+    """A reader who follows the documents installs the version of kafkajs that the test runs."""
     package = json.loads((ROOT / "tests" / "e2e" / "clients" / "package.json").read_text())
 
-    assert set(re.findall(r"kafkajs@([\d.]*\d)", README)) == {package["dependencies"]["kafkajs"]}
+    assert set(re.findall(r"kafkajs@([\d.]*\d)", PROGRAMS)) == {package["dependencies"]["kafkajs"]}
