@@ -139,6 +139,10 @@ class Picture:
     prompt_cut: bool = False
 
 
+FILE_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
+"""File name suffix of each media type that a rendition may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendition:
     """One encoding of a picture: the bytes to store, and what its manifest records about the painting."""

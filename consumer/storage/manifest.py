@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from consumer.jobs import Recipe, StoredPicture
+from consumer.jobs import FILE_SUFFIXES, Recipe, StoredPicture
 
 if TYPE_CHECKING:
     from consumer.jobs import Rendition, Renditions, StoredPictures
@@ -16,8 +16,6 @@ PICTURES = "pictures"
 
 MANIFESTS = "manifests"
 """Prefix of the manifests, which hold prompts of unpublished stories."""
-
-_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 
 
 class Manifest(BaseModel):
@@ -50,7 +48,7 @@ def stored_pictures(recipe: Recipe, renditions: Renditions) -> StoredPictures:
 def _stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
     sha256 = rendition.sha256
     return StoredPicture(
-        key=f"{PICTURES}/{sha256[:2]}/{sha256}.{_EXTENSIONS[rendition.media_type]}",
+        key=f"{PICTURES}/{sha256[:2]}/{sha256}.{FILE_SUFFIXES[rendition.media_type]}",
         sha256=sha256,
         bytes_=len(rendition.data),
         media_type=rendition.media_type,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from consumer.jobs import FILE_SUFFIXES
 from consumer.pictures.measuring import measure
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from schemas import ReadyPicture
 
 _SECONDS = 30.0
-_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ async def download(client: aiohttp.ClientSession, picture: ReadyPicture, folder:
             data, media_type = await response.read(), response.content_type
     except (aiohttp.ClientError, TimeoutError) as error:
         return Download(picture, None, (f"picture {picture.index} could not be fetched: {error!r}",))
-    file = folder / f"{hashlib.sha256(data).hexdigest()}.{_SUFFIXES.get(picture.media_type, 'bin')}"
+    file = folder / f"{hashlib.sha256(data).hexdigest()}.{FILE_SUFFIXES.get(picture.media_type, 'bin')}"
     problems = await asyncio.to_thread(compare, picture, data, media_type)
     await asyncio.to_thread(file.write_bytes, data)
     return Download(picture, file, tuple(f"picture {picture.index}: {problem}" for problem in problems))
