@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from consumer.ports import Engine
     from consumer.processing.styles import Styles
     from consumer.settings import Settings
-    from consumer.telemetry.health import Served
+    from consumer.telemetry.health import ServedAddress
     from consumer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class OpenStages:
 
     metrics: Metrics
     health: Health
-    served: Served
+    served: ServedAddress
     styles: Styles
     store: S3Store
     engine: Engine
@@ -86,7 +86,7 @@ class OpenStages:
     partitions: int
 
 
-async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
+async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[ServedAddress], None]) -> None:
     """Work until `stopping` is set, then stop in order. Cancelling ends at once; nothing announced is lost by it.
 
     `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
@@ -177,7 +177,7 @@ class _WorkerRun:
             lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
         )
 
-    async def work(self, stopping: asyncio.Event, on_ready: Callable[[Served], None]) -> None:
+    async def work(self, stopping: asyncio.Event, on_ready: Callable[[ServedAddress], None]) -> None:
         async with asyncio.TaskGroup() as jobs:
             crew = self._crew(jobs)
             intake = self._intake(crew)

@@ -17,43 +17,43 @@ Subset = Callable[[Schema, Schema], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CompatibilityVerdict:
     """Whether a change breaks anybody, and a sentence that says whom and what to do."""
 
     breaking: bool
     sentence: str
 
 
-SAME = Verdict(breaking=False, sentence="Nothing changed.")
-WORKERS_FIRST = Verdict(
+SAME = CompatibilityVerdict(breaking=False, sentence="Nothing changed.")
+WORKERS_FIRST = CompatibilityVerdict(
     breaking=False,
     sentence="Deploy the workers first; publishers and subscribers may use what is new once all workers run it.",
 )
-REFUSES_PUBLISHERS = Verdict(
+REFUSES_PUBLISHERS = CompatibilityVerdict(
     breaking=True,
     sentence="The new workers refuse requests that the released contract allows, so every publisher would have to be "
     "deployed first: take the restriction back, or add a type `.v2` beside `.v1`.",
 )
-SURPRISES_SUBSCRIBERS = Verdict(
+SURPRISES_SUBSCRIBERS = CompatibilityVerdict(
     breaking=True,
     sentence="The new workers write events that the released schema refuses, so every subscriber would have to be "
     "deployed first: keep what was promised, or announce a type `.v2` beside `.v1` for a while.",
 )
-FORGETS_HISTORY = Verdict(
+FORGETS_HISTORY = CompatibilityVerdict(
     breaking=True,
     sentence="The new schema refuses events that are still in the topics; no order of deployment helps: make what is "
     "new optional (a default in the model, not in the schema's `required`).",
 )
 
 
-def judge_request(old: Schema, new: Schema, subset: Subset) -> Verdict:
+def judge_request(old: Schema, new: Schema, subset: Subset) -> CompatibilityVerdict:
     """Compare what workers accept: all that a publisher of the old version can write has to be accepted."""
     if not _can_read(old, new, subset):
         return REFUSES_PUBLISHERS
     return SAME if old == new else WORKERS_FIRST
 
 
-def judge_announcement(old: Schema, new: Schema, subset: Subset) -> Verdict:
+def judge_announcement(old: Schema, new: Schema, subset: Subset) -> CompatibilityVerdict:
     """Compare what workers write: old readers have to take the new events, and new readers the old ones."""
     if not _can_read(new, old, subset):
         return SURPRISES_SUBSCRIBERS

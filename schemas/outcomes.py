@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 _OPEN_CODE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 
 Code = Annotated[Reason, WithJsonSchema(_OPEN_CODE)]
-Stage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSchema(_OPEN_CODE)]
+ProgressStage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSchema(_OPEN_CODE)]
 
 
-class Part(BaseModel):
+class Emitted(BaseModel):
     """A piece of what we announce: closed, frozen, every field always present.
 
     `later` names the fields that came after the first release: the published schema does not require them, because the
@@ -59,14 +59,14 @@ class Part(BaseModel):
         return reference
 
 
-class ArticleRevision(Part):
+class ArticleRevision(Emitted):
     """Which revision of which article an event is about."""
 
     id: ArticleId = Field(description="The article's identity in the CMS.")
     revision: Revision = Field(description="The revision that was asked for.")
 
 
-class FailedArticle(Part):
+class FailedArticle(Emitted):
     """Which article a request was about, as far as it could be read."""
 
     id: ArticleId = Field(description="The article's identity in the CMS.")
@@ -87,13 +87,13 @@ class OutcomeKind(StrEnum):
         return f"{names.TYPE_PREFIX}{self}.v1"
 
 
-class Announcement(Part):
+class Announcement(Emitted):
     """The data of an event that the worker writes; `type` is the event's."""
 
     type: ClassVar[str]
 
 
-class ReadyPicture(Part):
+class ReadyPicture(Emitted):
     """One picture and where it lies."""
 
     index: Count = Field(description="Which of the request's variants, from 0.")
@@ -109,14 +109,14 @@ class ReadyPicture(Part):
     recipe: Digest = Field(description="SHA-256 of everything that decided its pixels: equal recipes, equal pictures.")
 
 
-class ReadyStyle(Part):
+class ReadyStyle(Emitted):
     """The style that was used."""
 
     preset: str = Field(description="The preset's name.")
     version: int = Field(description="Rises when the preset changes.")
 
 
-class ReadyAdapter(Part):
+class ReadyAdapter(Emitted):
     """A LoRA that took part, as the style asked for it."""
 
     name: str = Field(description="For people: its file's name without suffix.")
@@ -124,7 +124,7 @@ class ReadyAdapter(Part):
     scale: Scale = Field(description="Its strength; 1 is as it was trained, below 0 turns it round.")
 
 
-class ReadyModel(Part):
+class ReadyModel(Emitted):
     """The model that painted."""
 
     later = frozenset({"coverage", "adapters"})
@@ -141,7 +141,7 @@ class ReadyModel(Part):
     )
 
 
-class ReadySeconds(Part):
+class ReadySeconds(Emitted):
     """Where the time went; of several pictures the longest counts."""
 
     queued: Seconds = Field(description="Waiting for a turn at the engine.")
@@ -176,7 +176,7 @@ class ImageReady(Announcement):
     seconds: ReadySeconds = Field(description="Where the time went.")
 
 
-class DeadLetter(Part):
+class DeadLetter(Emitted):
     """Where the refused record lies, untouched."""
 
     topic: str = Field(description="The dead-letter topic.")
@@ -204,7 +204,7 @@ class ImageFailed(Announcement):
     dead_letter: DeadLetter | None = Field(default=None, description="Where the original record lies; null: nowhere.")
 
 
-class SupersededBy(Part):
+class SupersededBy(Emitted):
     """What took the request's place."""
 
     revision: Revision = Field(description="The newer revision.")
@@ -240,7 +240,7 @@ class ImageProgress(Announcement):
     request_id: str = Field(description="CloudEvents id of the request.")
     article: ArticleRevision = Field(description="What was asked for.")
     slot: Slot = Field(description="The place in the article.")
-    stage: Stage = Field(description="`accepted`, `started`, `step` or `storing`; more may come.")
+    stage: ProgressStage = Field(description="`accepted`, `started`, `step` or `storing`; more may come.")
     step: Count | None = Field(default=None, description="Denoising steps done.")
     of: Count | None = Field(default=None, description="Denoising steps in all.")
     index: Count | None = Field(default=None, description="Which of the request's variants, from 0.")

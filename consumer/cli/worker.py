@@ -15,7 +15,7 @@ from consumer.cli.shared import EnvFile, settings_from
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
-    from consumer.telemetry.health import Served
+    from consumer.telemetry.health import ServedAddress
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ async def _work(settings: Settings) -> None:
     stopping = asyncio.Event()
     started = False
 
-    def on_ready(served: Served) -> None:
+    def on_ready(served: ServedAddress) -> None:
         nonlocal started
         started = True
         log.info("worker_ready", host=served.host, port=served.port, version=__version__)

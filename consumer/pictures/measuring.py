@@ -9,7 +9,7 @@ from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ImageFacts:
     """Media type and size in pixels, as the decoder found them."""
 
     media_type: str
@@ -17,11 +17,11 @@ class Measured:
     height: int
 
 
-def measure(data: bytes) -> Measured:
+def measure(data: bytes) -> ImageFacts:
     """Decode the picture and say what it is. Raises ValueError for bytes that are none, or not all of one."""
     try:
         with Image.open(BytesIO(data)) as image:
             image.load()
-            return Measured(Image.MIME.get(image.format or "", "unknown"), *image.size)
+            return ImageFacts(Image.MIME.get(image.format or "", "unknown"), *image.size)
     except (OSError, SyntaxError) as error:  # SyntaxError: Pillow's for a broken PNG
         raise ValueError(f"not a picture: {error}") from error

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LookupResult:
     """What the store said of a key: its headers by lower-case name, and its body if that was asked for."""
 
     found: bool
@@ -38,15 +38,15 @@ class QuickLook:
         self._addresses: dict[str, str] = {}
         self._told = False
 
-    async def get(self, bucket: str, key: str) -> Answer | None:
+    async def get(self, bucket: str, key: str) -> LookupResult | None:
         """Return the object or that there is none; None when the client has to be asked."""
         return await self._ask("GET", bucket, key)
 
-    async def head(self, bucket: str, key: str) -> Answer | None:
+    async def head(self, bucket: str, key: str) -> LookupResult | None:
         """Return the object's headers or that there is none; None when the client has to be asked."""
         return await self._ask("HEAD", bucket, key)
 
-    async def _ask(self, method: str, bucket: str, key: str) -> Answer | None:
+    async def _ask(self, method: str, bucket: str, key: str) -> LookupResult | None:
         try:
             return await self._send(method, bucket, key)
         except Exception as error:  # noqa: BLE001 - the client is asked the same next, and its error is told
@@ -55,7 +55,7 @@ class QuickLook:
                 log.info("store_quick_look_failed", error=repr(error))
             return None
 
-    async def _send(self, method: str, bucket: str, key: str) -> Answer | None:
+    async def _send(self, method: str, bucket: str, key: str) -> LookupResult | None:
         request = AWSRequest(method=method, url=await self._address(bucket) + key)
         request.context["client_region"] = self._client.meta.region_name
         await self._client._request_signer.sign("GetObject", request)  # noqa: SLF001 - knows all kinds of credentials
@@ -66,7 +66,7 @@ class QuickLook:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code == _FOUND and not {"etag", "content-length"} <= headers.keys():
             return None
-        return Answer(response.status_code == _FOUND, headers, body)
+        return LookupResult(response.status_code == _FOUND, headers, body)
 
     async def _address(self, bucket: str) -> str:
         """Return the address of all keys of a bucket, which botocore knows how to make for every kind of store."""

@@ -67,7 +67,7 @@ async def pulse(heartbeat: Heartbeat, interval_seconds: float = 1.0) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class HealthReport:
     """What the checks said, by name; None for those that passed. `degraded` never makes it fail."""
 
     checks: dict[str, str | None]
@@ -90,17 +90,17 @@ class Health:
     ready: dict[str, Check] = field(default_factory=dict)
     degraded: dict[str, Check] = field(default_factory=dict)
 
-    def liveness(self) -> Report:
+    def liveness(self) -> HealthReport:
         """Ask every `live` check."""
-        return Report(_asked(self.live))
+        return HealthReport(_asked(self.live))
 
-    def readiness(self) -> Report:
+    def readiness(self) -> HealthReport:
         """Ask every `ready` check, and the `live` ones: what makes no progress is given no work."""
-        return Report(_asked(self.live | self.ready), _asked(self.degraded))
+        return HealthReport(_asked(self.live | self.ready), _asked(self.degraded))
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedAddress:
     """Where the pages are, with the port that was really bound."""
 
     host: str
@@ -108,14 +108,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(http: HttpSettings, metrics: Metrics, health: Health) -> AsyncIterator[Served]:
+async def serve(http: HttpSettings, metrics: Metrics, health: Health) -> AsyncIterator[ServedAddress]:
     """Serve the pages while the context is open. Raises `Fatal` when the port cannot be had."""
     runner = web.AppRunner(_app(metrics, health), access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
     try:
         await _listen(runner, http)
         host, port = runner.addresses[0][:2]
-        yield Served(host, port)
+        yield ServedAddress(host, port)
     finally:
         await runner.cleanup()
 
@@ -147,7 +147,7 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
     return app
 
 
-def _answer(report: Report) -> web.Response:
+def _answer(report: HealthReport) -> web.Response:
     status = HTTPStatus.OK if report.passed else HTTPStatus.SERVICE_UNAVAILABLE
     checks = {name: trouble or "ok" for name, trouble in report.checks.items()}
     page: dict[str, object] = {"status": "ok" if report.passed else "failing", "checks": checks}

@@ -10,7 +10,7 @@ from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.errors import Fatal
 from consumer.kafka.topics import lane_topics
 from consumer.processing.styles import load_styles
-from consumer.telemetry.health import Health, Served
+from consumer.telemetry.health import Health, ServedAddress
 from consumer.telemetry.metrics import make_metrics
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
@@ -55,7 +55,7 @@ class MemoryWorker:
         stages = OpenStages(
             metrics=make_metrics(),
             health=self._health,
-            served=Served("nowhere", 0),
+            served=ServedAddress("nowhere", 0),
             styles=load_styles(settings.styles.file),
             store=cast("S3Store", self._store),
             engine=engine,

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from consumer.pictures.measuring import Measured, measure
+from consumer.pictures.measuring import ImageFacts, measure
 
 
 def _png(width: int, height: int) -> bytes:
@@ -16,7 +16,7 @@ def _png(width: int, height: int) -> bytes:
 
 def test_a_picture_tells_its_type_and_size() -> None:
     """What the decoder finds is what is told."""
-    assert measure(_png(48, 32)) == Measured("image/png", 48, 32)
+    assert measure(_png(48, 32)) == ImageFacts("image/png", 48, 32)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", _png(64, 64)[:-40], _png(64, 64)[:20]])

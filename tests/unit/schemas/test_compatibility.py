@@ -15,7 +15,7 @@ from schemas.compatibility import (
     SAME,
     SURPRISES_SUBSCRIBERS,
     WORKERS_FIRST,
-    Verdict,
+    CompatibilityVerdict,
     judge_announcement,
     judge_request,
 )
@@ -72,7 +72,7 @@ WIDTH = "$defs/Output/properties/width/anyOf/0"
         (set_at("anyOf", REQUEST["anyOf"][:1]), REFUSES_PUBLISHERS),
     ],
 )
-def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: Verdict) -> None:
+def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: CompatibilityVerdict) -> None:
     """Accepting more wants the workers first; accepting less would want every publisher first, which is a break."""
     assert judge_request(REQUEST, after(REQUEST, change), isSubschema) == verdict
 
@@ -88,7 +88,7 @@ def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: 
         (set_at("properties/variation/maximum", 9), FORGETS_HISTORY),
     ],
 )
-def test_changes_of_what_is_announced(change: Callable[[Schema], None], verdict: Verdict) -> None:
+def test_changes_of_what_is_announced(change: Callable[[Schema], None], verdict: CompatibilityVerdict) -> None:
     """A new field is fine; promising less breaks subscribers, promising more breaks with what is in the topics."""
     assert judge_announcement(READY, after(READY, change), isSubschema) == verdict
 
@@ -107,6 +107,6 @@ def test_the_same_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("verdict", [REFUSES_PUBLISHERS, SURPRISES_SUBSCRIBERS, FORGETS_HISTORY, WORKERS_FIRST])
-def test_every_verdict_says_who_is_deployed_first(verdict: Verdict) -> None:
+def test_every_verdict_says_who_is_deployed_first(verdict: CompatibilityVerdict) -> None:
     """The sentence is what a developer sees when the check fails."""
     assert "deploy" in verdict.sentence.lower()

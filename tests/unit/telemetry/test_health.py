@@ -13,7 +13,7 @@ from consumer.telemetry.health import Health, Heartbeat, pulse, serve
 from consumer.telemetry.metrics import make_metrics
 
 if TYPE_CHECKING:
-    from consumer.telemetry.health import Served
+    from consumer.telemetry.health import ServedAddress
 
 ANY_PORT = HttpSettings(host="127.0.0.1", port=0)
 
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
 
-async def fetch(served: Served, path: str, **headers: str) -> tuple[int, str, str]:
+async def fetch(served: ServedAddress, path: str, **headers: str) -> tuple[int, str, str]:
     url = f"http://127.0.0.1:{served.port}{path}"
     timeout = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers) as answer:

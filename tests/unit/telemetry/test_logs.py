@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.settings import LogFormat, LogSettings
-from consumer.telemetry.logs import CONFIDENTIAL, Seldom, configure_logs, keep_confidential
+from consumer.telemetry.logs import CONFIDENTIAL, RepeatFilter, configure_logs, keep_confidential
 from schemas import Article, Brief
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def test_auto_is_console_on_a_terminal_only() -> None:
 def test_a_library_says_the_same_thing_seldom() -> None:
     """A message that differs in its values only is let through once in a while; another message at once."""
     now = 0.0
-    seldom = Seldom(30.0, lambda: now)
+    seldom = RepeatFilter(30.0, lambda: now)
 
     def said(message: str) -> bool:
         return seldom.filter(logging.LogRecord("aiokafka", logging.ERROR, "", 0, message, (1,), None))
