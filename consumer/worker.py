@@ -110,7 +110,7 @@ async def open_stages(settings: Settings) -> AsyncIterator[OpenStages]:
         encoder = stack.enter_context(PictureEncoder(settings.worker.encode_threads))
         engine = await stack.enter_async_context(open_engine(settings.engine))
         require_adapters(styles.presets.values(), settings.engine.kind, engine.paintable.adapters)
-        metrics.tell_model(engine.paintable.model)
+        metrics.set_model(engine.paintable.model)
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_rights(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))

@@ -84,7 +84,7 @@ class Gauges:
         judged = await self._judge()
         told = {(each.lag.topic, each.lag.partition) for each in judged}
         for topic, partition in self._told - told:
-            self._metrics.forget_partition(topic, partition)
+            self._metrics.remove_partition(topic, partition)
         self._told = told
         for each in judged:
             self._tell(each)
@@ -116,4 +116,4 @@ class Gauges:
             metrics.backlog_engine: judged.engine_seconds,
             metrics.lag_verdict: None if judged.verdict is None else judged.verdict.level,
         }
-        metrics.tell_partition(lag.topic, lag.partition, figures)
+        metrics.set_partition(lag.topic, lag.partition, figures)

@@ -1,10 +1,13 @@
-"""The worker's metrics, on a registry of their own so that two workers in one process stay apart."""
+"""The worker's metrics, each worker's on a registry of its own, so that two in one process count separately."""
+
+# ruff: noqa: RUF009 - what the calls return are dataclass fields, not shared defaults
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
@@ -22,10 +25,11 @@ if TYPE_CHECKING:
 _AGE = (1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900, 3600, 21_600, 86_400)
 _STAGE = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
 _TRANSACTION = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_PARTITION = ("topic", "partition")
 
 
 class Stage(StrEnum):
-    """The stages a job's time is told by."""
+    """The stages of a job whose durations are measured."""
 
     QUEUED = "queued"
     BRIEF = "brief"
@@ -36,147 +40,125 @@ class Stage(StrEnum):
 
 
 class TransactionResult(StrEnum):
-    """How a transaction ended; `failed` covers the ambiguous ones."""
+    """How a transaction ended; `failed` includes ambiguous results."""
 
     COMMITTED = "committed"
     FAILED = "failed"
 
 
+def _counter(name: MetricName, *labels: str) -> Any:
+    return field(metadata={"make": partial(Counter, name, name.help, labels)})
+
+
+def _gauge(name: MetricName, *labels: str) -> Any:
+    return field(metadata={"make": partial(Gauge, name, name.help, labels)})
+
+
+def _histogram(name: MetricName, buckets: tuple[float, ...], *labels: str) -> Any:
+    return field(metadata={"make": partial(Histogram, name, name.help, labels, buckets=buckets)})
+
+
+def _info(name: MetricName) -> Any:
+    return field(metadata={"make": partial(Info, name.removesuffix("_info"), name.help)})
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Every metric as an object; `consumer.telemetry.names` says what each one means.
-
-    Labels, in order: `events_consumed` (topic), `outcomes` (kind), `rejected`, `failures`, `retries`, `dead_letters`
-    (reason), `event_age` (lane), `stage_duration` (stage), `pictures` (style, reused: "true" or "false"),
-    `jobs_in_hand` (topic), `engine_device_ready` (device),
-    `transactions` (result), and those of `by_partition` (topic, partition). The others have none.
-    """
+    """Every metric as an object, declared with its labels; `consumer.telemetry.names` says what each one means."""
 
     registry: CollectorRegistry
-    events_consumed: Counter
-    outcomes: Counter
-    rejected: Counter
-    failures: Counter
-    retries: Counter
-    dead_letters: Counter
-    event_age: Histogram
-    last_success: Gauge
-    stage_duration: Histogram
-    pictures: Counter
-    jobs_in_hand: Gauge
-    pictures_unstored: Gauge
-    progress_dropped: Counter
-    engine_restarts: Counter
-    breaker_open: Gauge
-    engine_ready: Gauge
-    engine_device_ready: Gauge
-    transactions: Counter
-    transaction_duration: Histogram
-    shards_open: Gauge
-    shard_reopens: Counter
-    assigned_partitions: Gauge
-    rebalances: Counter
-    consumer_lag: Gauge
-    committed_offset: Gauge
-    incomplete: Gauge
-    oldest_pending: Gauge
-    not_due: Gauge
-    hidden: Gauge
-    backlog_engine: Gauge
-    lag_verdict: Gauge
-    build: Info
-    model: Info
+
+    events_consumed: Counter = _counter(MetricName.EVENTS_CONSUMED, "topic")
+    outcomes: Counter = _counter(MetricName.OUTCOMES, "kind")
+    rejected: Counter = _counter(MetricName.REJECTED, "reason")
+    failures: Counter = _counter(MetricName.FAILURES, "reason")
+    retries: Counter = _counter(MetricName.RETRIES, "reason")
+    dead_letters: Counter = _counter(MetricName.DEAD_LETTERS, "reason")
+    event_age: Histogram = _histogram(MetricName.EVENT_AGE, _AGE, "lane")
+    last_success: Gauge = _gauge(MetricName.LAST_SUCCESS)
+
+    stage_duration: Histogram = _histogram(MetricName.STAGE_DURATION, _STAGE, "stage")
+    pictures: Counter = _counter(MetricName.PICTURES, "style", "reused")
+    jobs_in_hand: Gauge = _gauge(MetricName.JOBS_IN_HAND, "topic")
+    pictures_unstored: Gauge = _gauge(MetricName.PICTURES_UNSTORED)
+    progress_dropped: Counter = _counter(MetricName.PROGRESS_DROPPED)
+
+    engine_restarts: Counter = _counter(MetricName.ENGINE_RESTARTS)
+    breaker_open: Gauge = _gauge(MetricName.BREAKER_OPEN)
+    engine_ready: Gauge = _gauge(MetricName.ENGINE_READY)
+    engine_device_ready: Gauge = _gauge(MetricName.ENGINE_DEVICE_READY, "device")
+
+    transactions: Counter = _counter(MetricName.TRANSACTIONS, "result")
+    transaction_duration: Histogram = _histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION)
+    shards_open: Gauge = _gauge(MetricName.SHARDS_OPEN)
+    shard_reopens: Counter = _counter(MetricName.SHARD_REOPENS)
+    assigned_partitions: Gauge = _gauge(MetricName.ASSIGNED_PARTITIONS)
+    rebalances: Counter = _counter(MetricName.REBALANCES)
+
+    consumer_lag: Gauge = _gauge(MetricName.CONSUMER_LAG, *_PARTITION)
+    committed_offset: Gauge = _gauge(MetricName.COMMITTED_OFFSET, *_PARTITION)
+    incomplete: Gauge = _gauge(MetricName.INCOMPLETE, *_PARTITION)
+    oldest_pending: Gauge = _gauge(MetricName.OLDEST_PENDING, *_PARTITION)
+    not_due: Gauge = _gauge(MetricName.NOT_DUE, *_PARTITION)
+    hidden: Gauge = _gauge(MetricName.HIDDEN, *_PARTITION)
+    backlog_engine: Gauge = _gauge(MetricName.BACKLOG_ENGINE, *_PARTITION)
+    lag_verdict: Gauge = _gauge(MetricName.LAG_VERDICT, *_PARTITION)
+
+    build: Info = _info(MetricName.BUILD_INFO)
+    model: Info = _info(MetricName.MODEL_INFO)
 
     @property
     def by_partition(self) -> tuple[Gauge, ...]:
-        """The gauges that tell of one partition each."""
+        """The gauges with a series per partition."""
         lag = (self.consumer_lag, self.committed_offset, self.incomplete, self.oldest_pending)
         return (*lag, self.not_due, self.hidden, self.backlog_engine, self.lag_verdict)
 
-    def tell_partition(self, topic: str, partition: int, figures: Mapping[Gauge, float | None]) -> None:
-        """Show the figures of a partition; what is None is unknown and goes off the page, never to 0."""
+    def set_partition(self, topic: str, partition: int, figures: Mapping[Gauge, float | None]) -> None:
+        """Set the figures of a partition. None is unknown: the series is removed, not set to 0."""
         for gauge, figure in figures.items():
             if figure is None:
                 gauge.remove(topic, partition)
             else:
                 gauge.labels(topic, partition).set(figure)
 
-    def forget_partition(self, topic: str, partition: int) -> None:
-        """Take all figures of the partition off the page: it is not this worker's any more."""
+    def remove_partition(self, topic: str, partition: int) -> None:
+        """Remove every series of a partition that this worker no longer owns."""
         for gauge in self.by_partition:
             gauge.remove(topic, partition)
 
     def mean_seconds(self, stage: Stage) -> float | None:
-        """Return what jobs spent in a stage on average since the worker started; None before the first."""
-        of_stage = {
+        """Return the mean time that jobs have spent in a stage since the worker started; None before the first."""
+        samples = {
             sample.name: sample.value
             for family in self.stage_duration.collect()
             for sample in family.samples
             if sample.labels["stage"] == stage and not sample.name.endswith("_bucket")
         }
         name = MetricName.STAGE_DURATION
-        count = of_stage[f"{name}_count"]
-        return of_stage[f"{name}_sum"] / count if count else None
+        count = samples[f"{name}_count"]
+        return samples[f"{name}_sum"] / count if count else None
 
-    def tell_model(self, model: ModelIdentity) -> None:
-        """Say which weights are loaded."""
+    def set_model(self, model: ModelIdentity) -> None:
+        """Export which weights are loaded."""
         self.model.info({"model": model.name, "sha256": model.sha256})
 
 
 def make_metrics() -> Metrics:
-    """Return fresh metrics, all at zero, with the figures of the process beside them (memory, open files, CPU)."""
-    # The text format would show a stray gauge beside each counter.
+    """Return new metrics, all at zero, and the process's own (memory, open files, CPU) on the same registry."""
+    # Otherwise the text format shows a `_created` gauge beside each counter.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    metrics = _built(_Page(registry))
+    made = {one.name: one.metadata["make"](registry=registry) for one in fields(Metrics) if one.metadata}
+    metrics = Metrics(registry=registry, **made)
     metrics.build.info({"version": __version__})
     metrics.last_success.set_to_current_time()
     _start_at_zero(metrics)
     return metrics
 
 
-def _built(page: _Page) -> Metrics:
-    return Metrics(
-        registry=page.registry,
-        events_consumed=page.counter(MetricName.EVENTS_CONSUMED, "topic"),
-        outcomes=page.counter(MetricName.OUTCOMES, "kind"),
-        rejected=page.counter(MetricName.REJECTED, "reason"),
-        failures=page.counter(MetricName.FAILURES, "reason"),
-        retries=page.counter(MetricName.RETRIES, "reason"),
-        dead_letters=page.counter(MetricName.DEAD_LETTERS, "reason"),
-        event_age=page.histogram(MetricName.EVENT_AGE, _AGE, "lane"),
-        last_success=page.gauge(MetricName.LAST_SUCCESS),
-        stage_duration=page.histogram(MetricName.STAGE_DURATION, _STAGE, "stage"),
-        pictures=page.counter(MetricName.PICTURES, "style", "reused"),
-        jobs_in_hand=page.gauge(MetricName.JOBS_IN_HAND, "topic"),
-        pictures_unstored=page.gauge(MetricName.PICTURES_UNSTORED),
-        progress_dropped=page.counter(MetricName.PROGRESS_DROPPED),
-        engine_restarts=page.counter(MetricName.ENGINE_RESTARTS),
-        breaker_open=page.gauge(MetricName.BREAKER_OPEN),
-        engine_ready=page.gauge(MetricName.ENGINE_READY),
-        engine_device_ready=page.gauge(MetricName.ENGINE_DEVICE_READY, "device"),
-        transactions=page.counter(MetricName.TRANSACTIONS, "result"),
-        transaction_duration=page.histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION),
-        shards_open=page.gauge(MetricName.SHARDS_OPEN),
-        shard_reopens=page.counter(MetricName.SHARD_REOPENS),
-        assigned_partitions=page.gauge(MetricName.ASSIGNED_PARTITIONS),
-        rebalances=page.counter(MetricName.REBALANCES),
-        consumer_lag=page.gauge(MetricName.CONSUMER_LAG, "topic", "partition"),
-        committed_offset=page.gauge(MetricName.COMMITTED_OFFSET, "topic", "partition"),
-        incomplete=page.gauge(MetricName.INCOMPLETE, "topic", "partition"),
-        oldest_pending=page.gauge(MetricName.OLDEST_PENDING, "topic", "partition"),
-        not_due=page.gauge(MetricName.NOT_DUE, "topic", "partition"),
-        hidden=page.gauge(MetricName.HIDDEN, "topic", "partition"),
-        backlog_engine=page.gauge(MetricName.BACKLOG_ENGINE, "topic", "partition"),
-        lag_verdict=page.gauge(MetricName.LAG_VERDICT, "topic", "partition"),
-        build=page.info(MetricName.BUILD_INFO),
-        model=page.info(MetricName.MODEL_INFO),
-    )
-
-
 def _start_at_zero(metrics: Metrics) -> None:
-    """Show every known label from the start: `increase()` never sees the first step of a series that was absent."""
+    """Create a series for every known label: `increase()` misses the first step of a series that was absent."""
     for kind in OutcomeKind:
         metrics.outcomes.labels(kind)
     for reason in Reason:
@@ -188,20 +170,3 @@ def _start_at_zero(metrics: Metrics) -> None:
         metrics.transactions.labels(result)
     for lane in Lane:
         metrics.event_age.labels(lane)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    registry: CollectorRegistry
-
-    def counter(self, name: MetricName, *labels: str) -> Counter:
-        return Counter(name, name.help, labels, registry=self.registry)
-
-    def gauge(self, name: MetricName, *labels: str) -> Gauge:
-        return Gauge(name, name.help, labels, registry=self.registry)
-
-    def histogram(self, name: MetricName, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, name.help, labels, registry=self.registry, buckets=buckets)
-
-    def info(self, name: MetricName) -> Info:
-        return Info(name.removesuffix("_info"), name.help, registry=self.registry)

@@ -76,20 +76,20 @@ def test_unknown_lag_is_absent_and_never_zero() -> None:
     metrics.consumer_lag.labels("article-image-requested", 3).set(7)
     metrics.committed_offset.labels("article-image-requested", 3).set(100)
     assert metrics.registry.get_sample_value("leadart_consumer_lag_records", at) == 7
-    metrics.forget_partition("article-image-requested", 3)
+    metrics.remove_partition("article-image-requested", 3)
     assert metrics.registry.get_sample_value("leadart_consumer_lag_records", at) is None
     assert metrics.registry.get_sample_value("leadart_committed_offset", at) is None
 
 
 def test_forgetting_a_partition_never_seen_is_fine() -> None:
     """A partition may be revoked before its lag was ever known."""
-    make_metrics().forget_partition("article-image-requested", 0)
+    make_metrics().remove_partition("article-image-requested", 0)
 
 
 def test_the_page_says_what_runs() -> None:
     """Version and model are labels of metrics that are always 1."""
     metrics = make_metrics()
-    metrics.tell_model(ModelIdentity("z-image", "ab" * 32))
+    metrics.set_model(ModelIdentity("z-image", "ab" * 32))
     assert f'leadart_build_info{{version="{__version__}"}} 1.0' in page(metrics)
     assert f'leadart_model_info{{model="z-image",sha256="{"ab" * 32}"}} 1.0' in page(metrics)
 
