@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.kafka.client import open_admin
+from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import Start, apply
 from consumer.lag.backlog import Pending
 from consumer.lag.history import History, summary
@@ -40,15 +41,6 @@ async def site(kafka: KafkaServer, s3: S3Server) -> Site:
     site = Site.fresh(kafka, s3)
     await apply(site.settings, Start.EARLIEST)
     return site
-
-
-@asynccontextmanager
-async def reader(site: Site) -> AsyncIterator[AIOKafkaConsumer]:
-    servers = site.settings.kafka.bootstrap_servers
-    async with AIOKafkaConsumer(
-        bootstrap_servers=servers, isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=20
-    ) as consumer:
-        yield consumer
 
 
 @asynccontextmanager
@@ -89,8 +81,8 @@ async def test_what_was_painted_last_tells_how_long_a_picture_takes(site: Site) 
         await producer.begin_transaction()
         await producer.send_and_wait(site.topic(names.OUTCOME), b"{}", partition=2)
         await producer.abort_transaction()
-    async with reader(site) as consumer:
-        measured = await measure(site.settings, consumer, 3)
+    async with open_partition_reader(site.settings.kafka) as reader:
+        measured = await measure(site.settings, reader, 3)
 
     assert (measured.engine_seconds, measured.outcomes) == (22.0, 3)
     assert set(measured.newest_ms) == {0, 1}
@@ -102,17 +94,17 @@ async def test_only_the_newest_outcomes_are_measured(site: Site) -> None:
     async with writer(site) as producer:
         for seconds in (*[300.0] * 4, *[2.0] * TAIL):
             await announce(producer, site, 0, names.IMAGE_READY, ready(seconds))
-    async with reader(site) as consumer:
-        measured = await measure(site.settings, consumer, 3)
+    async with open_partition_reader(site.settings.kafka) as reader:
+        measured = await measure(site.settings, reader, 3)
 
     assert (measured.engine_seconds, measured.outcomes) == (2.0, TAIL // 2)
 
 
 async def test_nothing_announced_is_nothing_measured(site: Site) -> None:
     """Where no outcome is, or no topic, the figures are unknown and not 0."""
-    async with reader(site) as consumer:
-        assert await measure(site.settings, consumer, 3) == NOTHING_MEASURED
-        assert await measure(site.settings, consumer, 0) == NOTHING_MEASURED
+    async with open_partition_reader(site.settings.kafka) as reader:
+        assert await measure(site.settings, reader, 3) == NOTHING_MEASURED
+        assert await measure(site.settings, reader, 0) == NOTHING_MEASURED
 
 
 async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
@@ -120,8 +112,8 @@ async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
     async with writer(site) as producer:
         await announce(producer, site, 0, names.IMAGE_READY, ready(3.0))
         await announce(producer, site, 0, names.IMAGE_READY, {"seconds": None, "reused": False})
-    async with reader(site) as consumer:
-        assert (await measure(site.settings, consumer, 3)).engine_seconds == 3.0
+    async with open_partition_reader(site.settings.kafka) as reader:
+        assert (await measure(site.settings, reader, 3)).engine_seconds == 3.0
 
 
 async def looked(site: Site) -> Look:
