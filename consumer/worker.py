@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,10 +22,8 @@ from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
 from consumer.kafka.acls import check_rights
-from consumer.kafka.bus import KafkaBus
-from consumer.kafka.client import answered_within, open_admin, open_consumer
-from consumer.kafka.consumer import KafkaReader
-from consumer.kafka.producer_close import CLOSE_SECONDS
+from consumer.kafka.admin_client import open_admin
+from consumer.kafka.bus import open_bus
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import Gauges
@@ -47,9 +45,6 @@ from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-
-    from aiokafka import AIOKafkaConsumer
-    from aiokafka.admin import AIOKafkaAdminClient
 
     from consumer.delivery.ports import Bus, Reader
     from consumer.lag.reader import LagReader
@@ -80,8 +75,8 @@ class OpenStages:
     store: S3Store
     engine: Engine
     encoder: PictureEncoder
-    consumer: AIOKafkaConsumer
-    admin: AIOKafkaAdminClient
+    reader: Reader
+    bus: Bus
     lag_reader: LagReader
     partitions: int
 
@@ -114,11 +109,10 @@ async def open_stages(settings: Settings) -> AsyncIterator[OpenStages]:
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_rights(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
-        consumer = await _patiently(lambda: stack.enter_async_context(_started_consumer(settings)))
+        lanes = lane_topics(settings)
+        reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
         lag_reader = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
-        yield OpenStages(
-            metrics, health, served, styles, store, engine, encoder, consumer, admin, lag_reader, partitions
-        )
+        yield OpenStages(metrics, health, served, styles, store, engine, encoder, reader, bus, lag_reader, partitions)
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -128,20 +122,6 @@ async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
         except BusError as error:
             log.warning("bus_unavailable", error=str(error), wait_seconds=CONNECT_AGAIN_SECONDS)
             await asyncio.sleep(CONNECT_AGAIN_SECONDS)
-
-
-@asynccontextmanager
-async def _started_consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = open_consumer(settings.kafka)
-    try:
-        async with answered_within(settings.kafka.request_timeout_seconds):
-            await consumer.start()
-        yield consumer
-    finally:
-        # Leaves the group; with the coordinator gone that may hang, and the session timeout says it for us.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await consumer.stop()
 
 
 def spare_the_collector() -> None:
@@ -248,28 +228,24 @@ class _WorkerRun:
 
     def _intake(self, crew: RequestHandler) -> PollLoop:
         stages, settings = self._stages, self._settings
-        reader, bus = self._clients()
         pace = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
         table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
         owners = {
-            shard: ShardOwner(shard, self._lanes, bus=bus, crew=crew, heads=Heads(table, group, shard), pace=pace)
+            shard: ShardOwner(
+                shard, self._lanes, bus=stages.bus, crew=crew, heads=Heads(table, group, shard), pace=pace
+            )
             for shard in range(stages.partitions)
         }
         polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         stages.health.live["poll"] = polled
         return PollLoop(
-            reader,
+            stages.reader,
             self._lanes,
             owners,
             jobs_in_hand=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
             polled=polled.beat,
         )
-
-    def _clients(self) -> tuple[Reader, Bus]:
-        stages = self._stages
-        bus = KafkaBus(self._settings.kafka, stages.consumer, stages.admin, self._lanes)
-        return KafkaReader(stages.consumer), bus
 
     def _tell_health(self, intake: PollLoop) -> None:
         ready, engine = self._stages.health.ready, self._stages.engine

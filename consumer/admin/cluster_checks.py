@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, Partition
 from consumer.kafka.acls import check_rights
-from consumer.kafka.client import answered_within, committed_offsets, open_admin
-from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count, topic_configs
+from consumer.kafka.admin_client import open_admin
+from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import Settings
 
 WANTED_REPLICAS = 3
@@ -35,23 +32,21 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
         await check_rights(admin, settings)
         count = await one_partition_count(admin, settings)
         names = [settings.topics.named(spec.name) for spec in load_topics()]
-        configs = await topic_configs(admin, settings, names)
+        configs = await admin.topic_configs(names)
         return [
             CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
             CheckResult("rights", CheckStatus.OK, "this user may do with each topic what a worker does"),
             *[CheckResult("topics", CheckStatus.WARNING, line) for line in await differing_configs(admin, settings)],
-            await _replication(admin, settings, names),
+            await _replication(admin, names),
             *_durability(configs),
             *_sizes(settings, configs),
             await _starting_offsets(admin, settings, count),
-            await _offsets_retention(admin, settings),
+            await _offsets_retention(admin),
         ]
 
 
-async def _replication(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> CheckResult:
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        described = await admin.describe_topics(names)
-    fewest = min(len(partition["replicas"]) for topic in described for partition in topic["partitions"])
+async def _replication(admin: KafkaAdmin, names: list[str]) -> CheckResult:
+    fewest = await admin.fewest_replicas(names)
     if fewest < WANTED_REPLICAS:
         return CheckResult(
             "replication",
@@ -105,9 +100,9 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
     return findings or [CheckResult("sizes", CheckStatus.OK, "dead letters hold whatever a lane takes")]
 
 
-async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, count: int) -> CheckResult:
+async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -> CheckResult:
     partitions = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
-    committed = await committed_offsets(admin, settings.kafka, partitions)
+    committed = await admin.committed_offsets(partitions)
     for tp, progress in committed.items():
         try:
             read_metadata(progress)
@@ -122,15 +117,12 @@ async def _starting_offsets(admin: AIOKafkaAdminClient, settings: Settings, coun
     return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} knows where to go on in every lane")
 
 
-async def _offsets_retention(admin: AIOKafkaAdminClient, settings: Settings) -> CheckResult:
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        broker = next(iter((await admin.describe_cluster())["brokers"]))["node_id"]
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker))])
-    if any(code for code, *_ in answer.resources):
+async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
+    config = await admin.broker_config()
+    if config is None:
         message = "offsets.retention.minutes cannot be seen: no right to DescribeConfigs of the cluster"
         return CheckResult("offsets", CheckStatus.WARNING, message)
-    settings_of_broker = {entry[0]: entry[1] for *_, entries in answer.resources for entry in entries}
-    minutes = int(settings_of_broker.get("offsets.retention.minutes") or 0)
+    minutes = int(config.get("offsets.retention.minutes") or 0)
     if minutes < WANTED_OFFSETS_MINUTES:
         message = f"offsets.retention.minutes is {minutes}: a group away for longer forgets where it was"
         return CheckResult("offsets", CheckStatus.WARNING, message)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
 from consumer.delivery.ports import BusError, OutgoingRecord, Partition
-from consumer.kafka.client import open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import open_epoch
-from consumer.kafka.topics import key_partition, partition_counts
+from consumer.kafka.topics import key_partition
 from schemas import names
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
     """Return the newest value of each key, for every partition."""
     topic = settings.topics.named(names.HEADS)
     async with open_admin(settings.kafka) as admin:
-        counts = await partition_counts(admin, [topic], settings.kafka.request_timeout_seconds)
+        counts = await admin.partition_counts([topic])
     if topic not in counts:
         raise BusError(f"there is no topic {topic}: leadart topics apply")
     tables = await asyncio.gather(

@@ -23,8 +23,7 @@ from schemas.topics import load_topics
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import Settings
 
 
@@ -49,13 +48,13 @@ def worker_rights(settings: Settings) -> dict[str, frozenset[Right]]:
     return {settings.topics.named(base): frozenset(found or {Right.DESCRIBE}) for base, found in rights.items()}
 
 
-async def check_rights(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+async def check_rights(admin: KafkaAdmin, settings: Settings) -> None:
     """Raise `Fatal` that names each right this worker lacks on a topic, `BusError` when no broker answers.
 
     Group and transactional ids are not covered: Kafka tells of those at the first use, which is at once.
     """
     rights = worker_rights(settings)
-    lacking = missing(rights, await _granted(admin, settings, list(rights)))
+    lacking = missing(rights, await _granted(admin, list(rights)))
     if lacking:
         raise Fatal(
             Reason.MISCONFIGURED,
@@ -73,9 +72,9 @@ def missing(wanted: Mapping[str, frozenset[Right]], granted: Mapping[str, frozen
     ]
 
 
-async def _granted(admin: AIOKafkaAdminClient, settings: Settings, topics: list[str]) -> dict[str, frozenset[Right]]:
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        answer: Any = await admin._send_request(_MetadataRequest(topics))  # noqa: SLF001 - the public call is older
+async def _granted(admin: KafkaAdmin, topics: list[str]) -> dict[str, frozenset[Right]]:
+    async with answered_within(admin.seconds):
+        answer: Any = await admin.client._send_request(_MetadataRequest(topics))  # noqa: SLF001 - the public call is older
     granted = {}
     for code, topic, _internal, _partitions, operations in answer.topics:
         rights = frozenset(right for right in Right if operations >> right & 1)

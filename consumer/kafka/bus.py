@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
-from consumer.kafka.client import committed_offsets
+from consumer.kafka.client import answered_within, open_consumer
+from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import KafkaEpoch, open_epoch
+from consumer.kafka.producer_close import CLOSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
-    from aiokafka.admin import AIOKafkaAdminClient
 
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import KafkaSettings
 
 
@@ -29,7 +32,7 @@ class KafkaBus:
         self,
         settings: KafkaSettings,
         consumer: AIOKafkaConsumer,
-        admin: AIOKafkaAdminClient,
+        admin: KafkaAdmin,
         topics: Sequence[str],
     ) -> None:
         self._settings = settings
@@ -46,7 +49,7 @@ class KafkaBus:
     async def committed_offsets(self, shard: int) -> Mapping[str, CommittedOffset]:
         """Read the shard's committed offsets; a lane may be missing from the answer."""
         partitions = [Partition(topic, shard) for topic in self._topics]
-        answer = await committed_offsets(self._admin, self._settings, partitions)
+        answer = await self._admin.committed_offsets(partitions)
         return {partition.topic: committed for partition, committed in answer.items()}
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
@@ -66,3 +69,20 @@ class KafkaBus:
         assignment = subscription.assignment if subscription else None
         state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
         return state.position if state is not None and state.has_valid_position else None
+
+
+@asynccontextmanager
+async def open_bus(
+    settings: KafkaSettings, admin: KafkaAdmin, topics: Sequence[str]
+) -> AsyncIterator[tuple[KafkaReader, KafkaBus]]:
+    """Start the group's consumer, which joins once it subscribes. Raises `BusError` when no broker answers."""
+    consumer = open_consumer(settings)
+    try:
+        async with answered_within(settings.request_timeout_seconds):
+            await consumer.start()
+        yield KafkaReader(consumer), KafkaBus(settings, consumer, admin, topics)
+    finally:
+        # Leaves the group; with the coordinator gone that may hang, and the session timeout says it for us.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await consumer.stop()

@@ -6,11 +6,10 @@ What aiokafka 0.14 does not do is mended here and nowhere else.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -26,15 +25,14 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from consumer.delivery.ports import BusError, CommittedOffset, Partition, RecordRefused
+from consumer.delivery.ports import BusError, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka import auth
-from consumer.kafka.producer_close import CLOSE_SECONDS
 from consumer.kafka.records import install_parser
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from consumer.settings import KafkaSettings
 
@@ -105,33 +103,6 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         # How soon it is noticed that a lane grew or is gone; by itself the client looks every five minutes.
         metadata_max_age_ms=10_000,
     )
-
-
-@asynccontextmanager
-async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one refuses this worker."""
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        await first_contact(settings, admin.start)
-        yield admin
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await admin.close()
-
-
-async def committed_offsets(
-    admin: AIOKafkaAdminClient, settings: KafkaSettings, partitions: Collection[Partition]
-) -> dict[Partition, CommittedOffset]:
-    """Read the group's committed offsets with their metadata, which the consumer's own call drops.
-
-    A partition that is missing from the answer means that the call failed: the admin client does not look at the error
-    that stands for the whole group. Raises `BusError`.
-    """
-    async with answered_within(settings.request_timeout_seconds):
-        asked = [TopicPartition(*partition) for partition in partitions]
-        answer = await admin.list_consumer_group_offsets(settings.group_id, partitions=asked)
-    return {Partition(*tp): CommittedOffset(at.offset, at.metadata or "") for tp, at in answer.items()}
 
 
 @asynccontextmanager

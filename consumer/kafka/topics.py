@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.partitioner import murmur2
-from aiokafka.structs import OffsetAndMetadata
 
-from consumer.delivery.ports import UNCOMMITTED, BusError, Partition
+from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.delivery.retry import DELAYS, RetryPolicy
 from consumer.errors import Fatal
-from consumer.kafka.client import answered_within, committed_offsets, connection, no_rights, open_admin
+from consumer.kafka.admin_client import POLL_SECONDS, TopicRequest, open_admin, set_offsets
+from consumer.kafka.partition_reader import open_partition_reader
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
 from schemas.topics import TopicSpec, load_topics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    from consumer.delivery.ports import CommittedOffset
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import Settings
 
 LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
@@ -42,7 +35,6 @@ class Start(StrEnum):
     LATEST = "latest"
 
 
-ASK_AGAIN_SECONDS = 0.3
 KNOWN_SECONDS = 5.0
 """After this long every broker of a cluster that is well knows a new topic."""
 
@@ -68,25 +60,15 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(delays, attempts=worker.attempts, max_age_seconds=worker.retry_age_seconds)
 
 
-async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str], seconds: float) -> dict[str, int]:
-    """Return the partition count of each topic that exists. Raises `Fatal` when one may not be looked at."""
-    async with answered_within(seconds):
-        described = await admin.describe_topics(list(topics))
-    hidden = [topic["topic"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
-    if hidden:
-        raise no_rights(TopicAuthorizationFailedError(hidden))
-    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
-
-
 def key_partition(key: bytes, count: int) -> int:
     """Return the partition, of `count`, that Kafka's Java client chooses for a key."""
     return int(murmur2(key) & 0x7FFFFFFF) % count
 
 
-async def one_partition_count(admin: AIOKafkaAdminClient, settings: Settings) -> int:
+async def one_partition_count(admin: KafkaAdmin, settings: Settings) -> int:
     """Return the one partition count of all topics. Raises `Fatal` when one is missing or they differ."""
     names = [settings.topics.named(spec.name) for spec in load_topics()]
-    counts = await partition_counts(admin, names, settings.kafka.request_timeout_seconds)
+    counts = await admin.partition_counts(names)
     missing = [name for name in names if name not in counts]
     if missing:
         raise Fatal(
@@ -127,7 +109,7 @@ async def apply(
     return Applied(tuple(created), tuple(differing), offsets)
 
 
-async def _count_when_known(admin: AIOKafkaAdminClient, settings: Settings, seconds: float) -> int:
+async def _count_when_known(admin: KafkaAdmin, settings: Settings, seconds: float) -> int:
     """Ask again for so long: each question may go to another broker, and not all have heard of new topics."""
     end = asyncio.get_running_loop().time() + seconds
     while True:
@@ -136,156 +118,57 @@ async def _count_when_known(admin: AIOKafkaAdminClient, settings: Settings, seco
         except Fatal:
             if asyncio.get_running_loop().time() >= end:
                 raise
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> list[str]:
-    seconds = settings.kafka.request_timeout_seconds
-    counts = await partition_counts(admin, [settings.topics.named(spec.name) for spec in specs], seconds)
-    wanted = [_new_topic(spec, settings) for spec in specs if settings.topics.named(spec.name) not in counts]
-    if not wanted:
-        return []
-    async with answered_within(seconds):
-        answer = await admin.create_topics(wanted)
-    for name, code, *message in answer.topic_errors:
-        if code == TopicAuthorizationFailedError.errno:
-            raise _refused(f"create topic {name}")
-        if code and for_code(code) is not TopicAlreadyExistsError:
-            raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
-    names = [topic.name for topic in wanted]
-    await await_count(admin, names, 1, seconds)
-    return names
+async def _create(admin: KafkaAdmin, settings: Settings, specs: Sequence[TopicSpec]) -> list[str]:
+    counts = await admin.partition_counts([settings.topics.named(spec.name) for spec in specs])
+    wanted = [_request(spec, settings) for spec in specs if settings.topics.named(spec.name) not in counts]
+    if wanted:
+        await admin.create_topics(wanted)
+    return [topic.name for topic in wanted]
 
 
-def _refused(what: str) -> Fatal:
-    return Fatal(
-        Reason.MISCONFIGURED,
-        f"Kafka refuses this user: no right to {what}. Check its ACLs: docs/operations/access.md.",
-    )
-
-
-async def await_count(admin: AIOKafkaAdminClient, topics: Sequence[str], count: int, seconds: float) -> None:
-    """Wait until the broker that answers us knows so many partitions: the controller says yes before all have heard."""
-    async with answered_within(seconds):
-        while True:
-            counts = await partition_counts(admin, topics, seconds)
-            if all(counts.get(topic, 0) >= count for topic in topics):
-                return
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-
-def _new_topic(spec: TopicSpec, settings: Settings) -> NewTopic:
+def _request(spec: TopicSpec, settings: Settings) -> TopicRequest:
     replicas = settings.topics.replication_factor
-    config = spec.config_for(replicas) if replicas > 0 else dict(spec.config)
-    topic = NewTopic(settings.topics.named(spec.name), settings.topics.partitions, 1, topic_configs=config)
-    # The protocol knows -1 for the broker's default; only aiokafka's constructor does not.
-    topic.replication_factor = replicas
-    return topic
+    config = spec.config_for(replicas) if replicas > 0 else spec.config
+    return TopicRequest(settings.topics.named(spec.name), settings.topics.partitions, replicas, config)
 
 
-async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
+async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
     """Say, a line each, where a topic's configuration is not what `schemas/topics/` asks for."""
     specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
     lines = []
-    for name, actual in (await topic_configs(admin, settings, list(specs))).items():
+    for name, actual in (await admin.topic_configs(list(specs))).items():
         for key, value in specs[name].config.items():
             if actual.get(key) != value:
                 lines.append(f"{name}: {key} is {actual.get(key)}, the contract says {value}")
     return lines
 
 
-async def topic_configs(
-    admin: AIOKafkaAdminClient, settings: Settings, topics: Sequence[str]
-) -> dict[str, dict[str, str | None]]:
-    """Return the effective configuration of each topic. Raises `Fatal` when one may not be looked at."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        answers = await admin.describe_configs(resources)
-    hidden = [name for answer in answers for code, _message, _kind, name, _entries in answer.resources if code]
-    if hidden:
-        raise _refused(f"describe the configuration (DescribeConfigs) of topic {', '.join(hidden)}")
-    return {
-        name: {entry[0]: entry[1] for entry in entries}
-        for answer in answers
-        for _code, _message, _kind, name, entries in answer.resources
-    }
-
-
 async def _start_offsets(
-    admin: AIOKafkaAdminClient,
-    settings: Settings,
-    partitions: Sequence[Partition],
-    start: Start,
-    *,
-    force: bool,
+    admin: KafkaAdmin, settings: Settings, partitions: Sequence[Partition], start: Start, *, force: bool
 ) -> dict[str, int]:
-    seconds = settings.kafka.request_timeout_seconds
-    committed = await whole_offsets(admin, settings, partitions)
-    unset = [tp for tp in partitions if force or committed[tp].offset == UNCOMMITTED]
+    committed = await admin.all_committed_offsets(partitions)
+    unset = [partition for partition in partitions if force or committed[partition].offset == UNCOMMITTED]
     if not unset:
         return {}
-    async with _offset_writer(settings) as consumer:
-        find = consumer.beginning_offsets if start is Start.EARLIEST else consumer.end_offsets
-        async with answered_within(seconds):
-            offsets: dict[TopicPartition, int] = await find([TopicPartition(*partition) for partition in unset])
-        await _commit(consumer, settings, offsets)
-    return {f"{tp.topic}:{tp.partition}": offset for tp, offset in sorted(offsets.items())}
+    async with open_partition_reader(settings.kafka, committed=False) as reader:
+        spans = await reader.spans(unset)
+    offsets = {partition: span.start if start is Start.EARLIEST else span.stop for partition, span in spans.items()}
+    await set_offsets(settings.kafka, offsets)
+    return {f"{partition.topic}:{partition.number}": offset for partition, offset in sorted(offsets.items())}
 
 
-async def whole_offsets(
-    admin: AIOKafkaAdminClient, settings: Settings, partitions: Sequence[Partition]
-) -> Mapping[Partition, CommittedOffset]:
-    """Read committed offsets until the answer is whole: a young cluster first has to make its coordinator."""
-    async with answered_within(settings.kafka.request_timeout_seconds):
-        while True:
-            with suppress(BusError):
-                answer = await committed_offsets(admin, settings.kafka, partitions)
-                if all(tp in answer for tp in partitions):
-                    return answer
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-
-async def forget_progress(settings: Settings, topic: str, partition: int) -> int:
+async def forget_progress(settings: Settings, topic: str, number: int) -> int:
     """Commit the partition's offset again without metadata; what was finished above it will be announced once more.
 
     Returns the offset. Raises `Fatal` when the group is running.
     """
-    tp = Partition(topic, partition)
+    partition = Partition(topic, number)
     async with open_admin(settings.kafka) as admin:
-        committed = await whole_offsets(admin, settings, [tp])
-    if committed[tp].offset == UNCOMMITTED:
-        raise Fatal(
-            Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{partition}: leadart topics apply."
-        )
-    offset: int = committed[tp].offset
-    async with _offset_writer(settings) as consumer:
-        await _commit(consumer, settings, {tp: offset})
+        offset = (await admin.all_committed_offsets([partition]))[partition].offset
+    if offset == UNCOMMITTED:
+        raise Fatal(Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{number}: leadart topics apply.")
+    await set_offsets(settings.kafka, {partition: offset})
     return offset
-
-
-@asynccontextmanager
-async def _offset_writer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer that never joins: `assign` and `commit` are the one way to set a stopped group's offsets."""
-    group_id = settings.kafka.group_id
-    consumer = AIOKafkaConsumer(**connection(settings.kafka), group_id=group_id, enable_auto_commit=False)
-    try:
-        async with answered_within(settings.kafka.request_timeout_seconds):
-            await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def _commit(
-    consumer: AIOKafkaConsumer, settings: Settings, offsets: Mapping[Partition, int] | Mapping[TopicPartition, int]
-) -> None:
-    unnoted = {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
-    consumer.assign(list(unnoted))
-    try:
-        async with answered_within(settings.kafka.request_timeout_seconds):
-            await consumer.commit(unnoted)
-    except BusError as error:
-        raise Fatal(
-            Reason.MISCONFIGURED,
-            f"Stop the workers first: Kafka takes no offsets for group {settings.kafka.group_id} while it has members.",
-        ) from error

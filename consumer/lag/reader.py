@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError, Partition
-from consumer.kafka.client import answered_within, committed_offsets, open_admin
+from consumer.kafka.admin_client import POLL_SECONDS, open_admin
 from consumer.kafka.partition_reader import open_partition_reader
-from consumer.kafka.topics import ASK_AGAIN_SECONDS, lane_topics, partition_counts, retry_policy
+from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.backlog import NOTHING_PENDING, Mark, Pending, read_pending
 from consumer.lag.throughput import NOTHING_MEASURED, Measured, measure
 from schemas.names import OUTCOME
@@ -20,9 +20,8 @@ from schemas.names import OUTCOME
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from consumer.delivery.ports import CommittedOffset
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
 
@@ -91,12 +90,11 @@ class LagReader:
     def __init__(
         self,
         settings: Settings,
-        admin: AIOKafkaAdminClient,
+        admin: KafkaAdmin,
         committed: PartitionReader,
         everything: PartitionReader,
     ) -> None:
         self._settings = settings
-        self._seconds = settings.kafka.request_timeout_seconds
         self._admin = admin
         self._committed = committed
         self._everything = everything
@@ -109,7 +107,7 @@ class LagReader:
         the right to read them. Raises `BusError`, and `Fatal` for missing rights; an unanswered question is never a lag
         of 0.
         """
-        counts = await partition_counts(self._admin, self._topics(outcomes=outcomes), self._seconds)
+        counts = await self._admin.partition_counts(self._topics(outcomes=outcomes))
         for reader in (self._committed, self._everything):
             # Only those that are there: asking for one creates it where brokers are set to.
             await reader.load_metadata(list(counts))
@@ -152,9 +150,9 @@ class LagReader:
         end = asyncio.get_running_loop().time() + COORDINATOR_SECONDS
         while asyncio.get_running_loop().time() < end:
             with suppress(BusError):
-                return await committed_offsets(self._admin, self._settings.kafka, tps)
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-        return await committed_offsets(self._admin, self._settings.kafka, tps)
+                return await self._admin.committed_offsets(tps)
+            await asyncio.sleep(POLL_SECONDS)
+        return await self._admin.committed_offsets(tps)
 
     async def _pending(
         self,
@@ -170,10 +168,7 @@ class LagReader:
     async def _members(self) -> int | None:
         """Count the group's members; None where that may not be looked at, or its coordinator is loading."""
         with suppress(BusError):
-            async with answered_within(self._seconds):
-                answers = await self._admin.describe_consumer_groups([self._settings.kafka.group_id])
-            ((code, _name, _state, _type, _protocol, members, *_),) = answers[0].groups
-            return None if code else len(members)
+            return (await self._admin.group()).members
         return None
 
 
@@ -195,10 +190,11 @@ def _now_ms() -> int:
 
 
 @asynccontextmanager
-async def open_lag_reader(settings: Settings, admin: AIOKafkaAdminClient | None = None) -> AsyncIterator[LagReader]:
+async def open_lag_reader(settings: Settings, admin: KafkaAdmin | None = None) -> AsyncIterator[LagReader]:
     """Open the connections; `admin` is used if given. Raises `BusError` when no broker answers."""
     async with AsyncExitStack() as stack:
-        admin = admin or await stack.enter_async_context(open_admin(settings.kafka))
+        if admin is None:
+            admin = await stack.enter_async_context(open_admin(settings.kafka))
         committed = await stack.enter_async_context(open_partition_reader(settings.kafka, fetch_bytes=PEEK_BYTES))
         everything = await stack.enter_async_context(
             open_partition_reader(settings.kafka, committed=False, fetch_bytes=PEEK_BYTES)

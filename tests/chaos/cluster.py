@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from consumer.dev.embedded.jars import ensure_jars
 from consumer.dev.embedded.kafka import _JVM_FLAGS, KafkaServer, _java
-from consumer.kafka.client import open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Cluster:
     async def _whole(self) -> bool:
         settings = KafkaSettings(bootstrap_servers=self.bootstrap_servers)
         async with open_admin(settings) as admin:
-            brokers = await admin.describe_cluster()
-            topics = await admin.describe_topics()
+            brokers = await admin.client.describe_cluster()
+            topics = await admin.client.describe_topics()
         in_sync = all(len(partition["isr"]) >= NODES for topic in topics for partition in topic["partitions"])
         return len(brokers["brokers"]) == NODES and in_sync

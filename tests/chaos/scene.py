@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 
 from consumer.failpoints import PASS, Failpoint
-from consumer.kafka.client import committed_offsets, open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
 from tests.support.harness import BOUND
@@ -120,7 +120,7 @@ class Scene:
         lanes = lane_topics(settings)
         partitions = [TopicPartition(lane, shard) for lane in lanes for shard in range(settings.topics.partitions)]
         async with open_admin(settings.kafka) as admin:
-            committed = await committed_offsets(admin, settings.kafka, partitions)
+            committed = await admin.committed_offsets(partitions)
         ends = await self.desk.consumer.end_offsets(partitions)
         return tuple(
             f"{tp.topic}:{tp.partition} at {committed[tp].offset} ({committed[tp].metadata or '-'}) of {ends[tp]}"

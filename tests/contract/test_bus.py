@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import RecordsToDelete
 
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, CommittedOffset, Epoch, OutgoingRecord, RecordRefused
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import KafkaBus
-from consumer.kafka.client import open_admin, open_consumer
+from consumer.kafka.client import open_consumer
 from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names
@@ -83,7 +83,7 @@ async def empty(site: Site) -> None:
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         if end:
-            await admin.delete_records({tp: RecordsToDelete(before_offset=end)})
+            await admin.delete_records(tp, end)
 
 
 def letter(value: bytes) -> OutgoingRecord:

@@ -20,8 +20,9 @@ from consumer.delivery.ports import (
     PositionLost,
     Reader,
 )
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import KafkaBus
-from consumer.kafka.client import open_admin, open_consumer
+from consumer.kafka.client import open_consumer
 from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.topics import apply
 from consumer.testing.broker import MemoryBroker
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from consumer.jobs import Record
+    from consumer.kafka.admin_client import KafkaAdmin
 
 ELSEWHERE = 7
 """A shard whose transactions stand for those of other publishers."""
@@ -107,7 +107,7 @@ class MemoryWorld:
 
 
 class KafkaWorld:
-    def __init__(self, site: Site, admin: AIOKafkaAdminClient, bus: Bus) -> None:
+    def __init__(self, site: Site, admin: KafkaAdmin, bus: Bus) -> None:
         self.lane = site.topic(names.REQUESTED)
         self.bus = bus
         self._kafka = site.settings.kafka

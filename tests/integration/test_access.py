@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.errors import Fatal
-from consumer.kafka.client import open_admin
+from consumer.kafka.admin_client import open_admin
 from tests.support.certificates import Authority
 from tests.support.guarded import CLIENT, LORD, password_of, token
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
@@ -266,4 +266,4 @@ async def test_a_token_is_read_again_for_each_connection(guarded: GuardedKafka, 
     settings = site.settings.kafka
     (tmp_path / "token").write_text(token(CLIENT))
     async with open_admin(settings) as admin:
-        assert (await admin.describe_cluster())["brokers"]
+        assert (await admin.client.describe_cluster())["brokers"]

@@ -16,7 +16,8 @@ from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
-from consumer.kafka.client import connection, open_admin
+from consumer.kafka.admin_client import open_admin
+from consumer.kafka.client import connection
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import LANES
 from consumer.processing.outcomes import OutcomeBuilder
@@ -67,7 +68,7 @@ def open_door(guarded: GuardedKafka) -> KafkaSettings:
 
 async def grant_all(guarded: GuardedKafka) -> None:
     async with open_admin(open_door(guarded)) as admin:
-        await grant(admin, [*with_each_missing(RIGHTS), *revocable(RIGHTS)])
+        await grant(admin.client, [*with_each_missing(RIGHTS), *revocable(RIGHTS)])
 
 
 def as_user(site: Site, user: str, **settings: str) -> Site:
@@ -158,7 +159,7 @@ async def test_a_right_that_is_taken_away_later_ends_the_worker(
         async with newsroom(house, "cms-publisher", "cms-subscriber") as desk:
             await answer(desk, await desk.ask(request_data("a-1")))
             async with open_admin(open_door(guarded)) as admin:
-                await grant(admin, [replace(acl, user=revoked(acl))], allow=False)
+                await grant(admin.client, [replace(acl, user=revoked(acl))], allow=False)
             await desk.ask(request_data("a-2"))
         status = await asyncio.to_thread(worker.process.wait, BOUND)
 

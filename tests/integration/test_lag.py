@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
-from consumer.kafka.client import open_admin
+from consumer.delivery.ports import Partition
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import Start, apply
 from consumer.lag.backlog import Pending
@@ -228,7 +228,7 @@ async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Ser
     nowhere = Site.fresh(kafka, s3)
     told, look = nowhere.run("lag"), await looked(nowhere)
     async with open_admin(nowhere.settings.kafka) as admin:
-        topics = await admin.list_topics()
+        topics = await admin.client.list_topics()
 
     assert (told.returncode, look.partitions, look.measured) == (0, (), NOTHING_MEASURED)
     assert "leadart topics apply" in told.stdout
@@ -240,7 +240,7 @@ async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
     async with plain_writer(site) as producer:
         written = [await put(producer, site, names.REQUESTED) for _ in range(4)]
     async with open_lag_reader(site.settings) as lag:
-        await lag._admin.delete_records({TopicPartition(site.topic(names.REQUESTED), 0): RecordsToDelete(3)})
+        await lag._admin.delete_records(Partition(site.topic(names.REQUESTED), 0), 3)
         found = of(await lag.read(), site, names.REQUESTED)
 
     assert found.records == 4

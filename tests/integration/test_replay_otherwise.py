@@ -14,7 +14,7 @@ from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import CommittedOffset
 from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Transient
-from consumer.kafka.client import committed_offsets, open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import lane_topics
 from consumer.processing.outcomes import OutcomeBuilder
 from schemas import Reason, names
@@ -46,7 +46,7 @@ async def reset(site: Site, *arguments: str) -> str:
 async def progress(site: Site) -> dict[tuple[str, int], CommittedOffset]:
     partitions = [TopicPartition(topic, number) for topic in lane_topics(site.settings) for number in (0, 1)]
     async with open_admin(site.settings.kafka) as admin:
-        answer = await committed_offsets(admin, site.settings.kafka, partitions)
+        answer = await admin.committed_offsets(partitions)
     return {(tp.topic, tp.number): at for tp, at in answer.items()}
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewPartitions
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.admin.growth import grow_topics
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.errors import Fatal
-from consumer.kafka.client import committed_offsets, open_admin
-from consumer.kafka.topics import Start, apply, forget_progress, partition_counts
+from consumer.kafka.admin_client import open_admin
+from consumer.kafka.topics import Start, apply, forget_progress
 from consumer.lag.reader import open_lag_reader, total
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
@@ -69,9 +68,9 @@ async def test_topics_of_different_sizes_are_refused(site: Site) -> None:
     await apply(site.settings, None)
     async with open_admin(site.settings.kafka) as admin:
         topic = site.topic(names.OUTCOME)
-        await admin.create_partitions({topic: NewPartitions(5)})
+        await admin.add_partitions([topic], 5)
         async with asyncio.timeout(BOUND):
-            while await partition_counts(admin, [topic], BOUND) != {topic: 5}:
+            while await admin.partition_counts([topic]) != {topic: 5}:
                 await asyncio.sleep(0.05)
     with pytest.raises(Fatal, match="leadart topics apply") as raised:
         await apply(site.settings, None)
@@ -117,7 +116,7 @@ async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_
     assert {outcome["request_id"] for outcome in desk.outcomes()} == {asked[1], asked[3]}
     async with open_admin(site.settings.kafka) as admin:
         tp = TopicPartition(site.topic(names.REQUESTED), 0)
-        assert (await committed_offsets(admin, site.settings.kafka, [tp]))[tp].offset == 4
+        assert (await admin.committed_offsets([tp]))[tp].offset == 4
 
 
 async def test_lag_counts_what_is_not_finished(site: Site) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.delivery.ports import Partition
 from consumer.failpoints import Failpoint
-from consumer.kafka.client import committed_offsets, open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
 from tests.support.harness import BOUND, Cms, Site, WorkerProcess, cms, request_data, workers
@@ -73,13 +73,13 @@ async def committed(site: Site, topic: str, partition: int = 0) -> int:
     """Return the group's committed offset."""
     tp = TopicPartition(topic, partition)
     async with open_admin(site.settings.kafka) as admin:
-        return (await committed_offsets(admin, site.settings.kafka, [tp]))[tp].offset
+        return (await admin.committed_offsets([tp]))[tp].offset
 
 
 async def forget_records(site: Site, topic: str, before: int) -> None:
     """Delete a log's first records, as retention does."""
     async with open_admin(site.settings.kafka) as admin:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=before)})
+        await admin.delete_records(Partition(topic, 0), before)
 
 
 async def test_a_rebalance_does_not_redo_what_is_in_hand(site: Site, tmp_path: Path) -> None:
@@ -180,11 +180,11 @@ async def compacted(site: Site, topic: str) -> AsyncIterator[None]:
     """Let a lane be compacted, which no lane should be, as eagerly as the broker can."""
     eager = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001"}
     async with open_admin(site.settings.kafka) as admin:
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=eager)])
+        await admin.client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=eager)])
         quick = ConfigResource(ConfigResourceType.BROKER, "1", configs={"log.cleaner.backoff.ms": "200"})
-        await admin.alter_configs([quick])
+        await admin.client.alter_configs([quick])
         yield
-        await admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs={})])
+        await admin.client.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs={})])
 
 
 async def count_of(site: Site, topic: str) -> int:
@@ -267,7 +267,7 @@ async def test_a_lane_that_grows_ends_the_worker(site: Site, tmp_path: Path) -> 
     """A partition more in one lane is told with the procedure; the listener's error is not lost in the client."""
     with workers(site, tmp_path) as (worker,):
         async with open_admin(site.settings.kafka) as admin:
-            await admin.create_partitions({site.topic(names.REQUESTED): NewPartitions(2)})
+            await admin.add_partitions([site.topic(names.REQUESTED)], 2)
         said = await ended(worker)
 
     assert "partition counts changed while the worker ran" in said
@@ -278,7 +278,7 @@ async def test_all_lanes_growing_end_the_worker_too(site: Site, tmp_path: Path) 
     """Even where all lanes agree again, the worker does not serve shards that were not there when it began."""
     with workers(site, tmp_path) as (worker,):
         async with open_admin(site.settings.kafka) as admin:
-            await admin.create_partitions({lane: NewPartitions(2) for lane in lane_topics(site.settings)})
+            await admin.add_partitions(lane_topics(site.settings), 2)
         said = await ended(worker)
 
     assert "partition counts changed while the worker ran" in said

@@ -17,8 +17,9 @@ from aiokafka.protocol.transaction import EndTxnRequest
 
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import KafkaBus
-from consumer.kafka.client import open_admin, open_consumer
+from consumer.kafka.client import open_consumer
 from consumer.kafka.topics import apply
 from schemas import names
 from tests.support.harness import BOUND, Site

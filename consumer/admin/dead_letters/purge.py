@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
-from aiokafka.admin import RecordsToDelete
-from aiokafka.errors import TopicAuthorizationFailedError
-
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState
-from consumer.kafka.client import answered_within
+from consumer.delivery.ports import Partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.admin.dead_letters.topic import DeadLetterTopic
     from consumer.delivery.ports import OutgoingRecord
-    from consumer.settings import Settings
 
 
 class Purge:
@@ -30,7 +25,7 @@ class Purge:
         return ()
 
 
-async def delete_done(settings: Settings, topic: DeadLetterTopic, *, execute: bool) -> int:
+async def delete_done(topic: DeadLetterTopic, *, execute: bool) -> int:
     """Delete each partition's records below its first letter that is still open; return how many letters went.
 
     Without `execute` they are only counted. Kafka deletes from the start of a partition only: what is done behind an
@@ -41,18 +36,9 @@ async def delete_done(settings: Settings, topic: DeadLetterTopic, *, execute: bo
     for partition in range(topic.partitions):
         before, letters = await _done(topic, partition)
         if letters and execute:
-            tp = TopicPartition(topic.name, partition)
-            async with answered_within(settings.kafka.request_timeout_seconds):
-                await _delete(topic, tp, before)
+            await topic.admin.delete_records(Partition(topic.name, partition), before)
         deleted += letters
     return deleted
-
-
-async def _delete(topic: DeadLetterTopic, tp: TopicPartition, before: int) -> None:
-    try:
-        await topic.admin.delete_records({tp: RecordsToDelete(before)})
-    except TopicAuthorizationFailedError as error:
-        raise TopicAuthorizationFailedError(topic.name) from error  # aiokafka does not say which
 
 
 async def _done(topic: DeadLetterTopic, partition: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.admin.dead_letters.action import ActionRefused
 from consumer.admin.dead_letters.dead_letter import DeadLetterState, redriven
 from consumer.delivery.ports import MAX_RECORD_BYTES
-from consumer.kafka.topics import lane_topics, partition_counts, topic_configs
+from consumer.kafka.topics import lane_topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,8 +42,8 @@ class Redrive:
     async def prepare(cls, settings: Settings, topic: DeadLetterTopic) -> Redrive:
         """Look at the lanes. Raises `BusError`."""
         topics = lane_topics(settings)
-        counts = await partition_counts(topic.admin, topics, settings.kafka.request_timeout_seconds)
-        configs = await topic_configs(topic.admin, settings, list(counts))
+        counts = await topic.admin.partition_counts(topics)
+        configs = await topic.admin.topic_configs(counts)
         limits = {topic: int(config.get("max.message.bytes") or MAX_RECORD_BYTES) for topic, config in configs.items()}
         return cls(topic, {topic: LaneLimits(count, limits[topic]) for topic, count in counts.items()})
 

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState, ForeignRecord, read
 from consumer.delivery.ports import Partition
 from consumer.errors import Fatal
-from consumer.kafka.client import open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
-from consumer.kafka.topics import partition_counts
 from schemas import Reason
 from schemas.names import DEAD_LETTER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from consumer.jobs import Record
+    from consumer.kafka.admin_client import KafkaAdmin
     from consumer.kafka.partition_reader import PartitionReader
     from consumer.settings import Settings
 
@@ -48,7 +46,7 @@ class DeadLetterTopic:
     def __init__(
         self,
         settings: Settings,
-        admin: AIOKafkaAdminClient,
+        admin: KafkaAdmin,
         readers: tuple[PartitionReader, PartitionReader],
         partitions: int,
     ) -> None:
@@ -102,7 +100,7 @@ async def open_dead_letter_topic(settings: Settings) -> AsyncIterator[DeadLetter
     topic = settings.topics.named(DEAD_LETTER)
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(open_admin(settings.kafka))
-        counts = await partition_counts(admin, [topic], settings.kafka.request_timeout_seconds)
+        counts = await admin.partition_counts([topic])
         if topic not in counts:
             raise Fatal(Reason.TOPICS_MISMATCH, f"There is no topic {topic}. Create it: leadart topics apply.")
         committed = await stack.enter_async_context(open_partition_reader(settings.kafka, committed=True))

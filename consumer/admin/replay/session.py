@@ -12,9 +12,9 @@ from consumer.admin.replay.replayed_record import new_variation
 from consumer.admin.replay.reuse import ReuseLookup
 from consumer.admin.replay.source import SourceLane
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
-from consumer.kafka.client import open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
-from consumer.kafka.topics import one_partition_count, topic_configs
+from consumer.kafka.topics import one_partition_count
 from consumer.lag.reader import open_lag_reader
 from consumer.lag.throughput import measure
 from schemas.names import BACKFILL, OUTCOME
@@ -112,7 +112,7 @@ async def open_replay_session(settings: Settings, topic: str) -> AsyncIterator[R
         admin = await stack.enter_async_context(open_admin(settings.kafka))
         partitions = await one_partition_count(admin, settings)
         lane = settings.topics.named(BACKFILL)
-        config = (await topic_configs(admin, settings, [lane]))[lane]
+        config = (await admin.topic_configs([lane]))[lane]
         reading: list[PartitionReader] = [
             await stack.enter_async_context(open_partition_reader(settings.kafka, committed=committed))
             for committed in (True, True, False)

@@ -100,7 +100,7 @@ async def _purge(settings: Settings, selection: Selection, *, mark: bool, execut
             with _progress("purging" if execute else "reading") as watch:
                 report = await ActionRunner(settings, topic, selection, Purge(), watch).run(execute=execute)
         if execute or not mark:
-            report.deleted = await delete_done(settings, topic, execute=execute)
+            report.deleted = await delete_done(topic, execute=execute)
     return report
 
 

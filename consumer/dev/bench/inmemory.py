@@ -22,11 +22,7 @@ from schemas import Reason, names
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
 
-    from aiokafka import AIOKafkaConsumer
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from consumer.delivery.poll_loop import PollLoop
-    from consumer.delivery.ports import Bus, Reader
     from consumer.jobs import Record
     from consumer.lag.reader import LagReader
     from consumer.pictures.encoder import PictureEncoder
@@ -52,6 +48,7 @@ class MemoryWorker:
         self._news = asyncio.Event()
         self._health = Health(ready={"start": lambda: "the worker is starting"})
         self._store = MemoryStore()
+        reader = MemoryReader(self._broker)
         stages = OpenStages(
             metrics=make_metrics(),
             health=self._health,
@@ -60,12 +57,12 @@ class MemoryWorker:
             store=cast("S3Store", self._store),
             engine=engine,
             encoder=encoder,
-            consumer=cast("AIOKafkaConsumer", None),
-            admin=cast("AIOKafkaAdminClient", None),
+            reader=reader,
+            bus=MemoryBus(self._broker, lanes, reader),
             lag_reader=cast("LagReader", None),
             partitions=self._partitions,
         )
-        self._shift = _MemoryWorkerRun(settings, stages, self._broker)
+        self._shift = _MemoryWorkerRun(settings, stages, reader)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -99,15 +96,11 @@ class MemoryWorker:
 
 
 class _MemoryWorkerRun(_WorkerRun):
-    """The worker's own composition; only where it would speak to Kafka or S3 it finds the twins."""
+    """The worker's own composition; only what reaches for Kafka or S3 beside delivery is left out."""
 
-    def __init__(self, settings: Settings, stages: OpenStages, broker: MemoryBroker) -> None:
+    def __init__(self, settings: Settings, stages: OpenStages, reader: MemoryReader) -> None:
         super().__init__(settings, stages)
-        self._broker = broker
-        self._reader = MemoryReader(broker)
-
-    def _clients(self) -> tuple[Reader, Bus]:
-        return self._reader, MemoryBus(self._broker, self._lanes, self._reader)
+        self._reader = reader
 
     def _services(self, intake: PollLoop) -> list[Coroutine[None, None, None]]:
         return [self._reading(intake)]

@@ -15,7 +15,7 @@ from consumer.dev.demo.stack import as_environment, settings_of
 from consumer.dev.embedded import KafkaServer
 from consumer.dev.embedded.jars import ENDPOINT
 from consumer.errors import Fatal
-from consumer.kafka.client import answered_within, open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import apply
 from consumer.settings import EngineKind, LogFormat, SecurityProtocol
 from schemas import Reason
@@ -103,5 +103,5 @@ def _tree(plan: Plan, kafka: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 async def _remove_topics(settings: Settings) -> None:
-    async with open_admin(settings.kafka) as admin, answered_within(settings.kafka.request_timeout_seconds):
+    async with open_admin(settings.kafka) as admin:
         await admin.delete_topics([settings.topics.named(spec.name) for spec in load_topics()])

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from consumer.dev.demo.processes import running
 from consumer.dev.embedded import KafkaServer, S3Server
 from consumer.errors import Fatal
-from consumer.kafka.client import answered_within, open_admin
+from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import Start, apply
 from consumer.lag.reader import open_lag_reader, total
 from consumer.settings import EngineKind, Settings
@@ -31,7 +31,6 @@ Tree = dict[str, Any]
 
 _GRACE_SECONDS = 2  # nobody misses what is cut short here
 _START_SECONDS = 60.0
-_MEMBERS = 5  # place of the member list in a group's description
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +177,8 @@ def _own_store(server: S3Server) -> dict[str, Any]:
 async def _refuse_a_group_in_use(settings: Settings) -> None:
     """Raise `Fatal` when other workers are in the group, or requests wait for it: ours would answer for them."""
     group = settings.kafka.group_id
-    async with open_admin(settings.kafka) as admin, answered_within(settings.kafka.request_timeout_seconds):
-        (answer,) = await admin.describe_consumer_groups([group])
-    members = len(answer.groups[0][_MEMBERS])
+    async with open_admin(settings.kafka) as admin:
+        members = (await admin.group()).members
     async with open_lag_reader(settings) as reader:
         waiting = total((await reader.read(outcomes=False)).partitions)
     if members or waiting:
