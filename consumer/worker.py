@@ -228,11 +228,17 @@ class _WorkerRun:
 
     def _intake(self, crew: RequestHandler) -> PollLoop:
         stages, settings = self._stages, self._settings
-        pace = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
+        timing = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
         table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
         owners = {
             shard: ShardOwner(
-                shard, self._lanes, bus=stages.bus, crew=crew, heads=Heads(table, group, shard), pace=pace
+                shard,
+                self._lanes,
+                bus=stages.bus,
+                handler=crew,
+                observer=crew,
+                heads=Heads(table, group, shard),
+                timing=timing,
             )
             for shard in range(stages.partitions)
         }
@@ -242,7 +248,7 @@ class _WorkerRun:
             stages.reader,
             self._lanes,
             owners,
-            jobs_in_hand=settings.worker.jobs_in_hand,
+            max_in_flight=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
             polled=polled.beat,
         )

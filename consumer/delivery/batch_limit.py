@@ -1,8 +1,8 @@
-"""How much is settled in one transaction: enough to be quick, little enough to be answered within its time."""
+"""Size limit of one transaction: large enough for throughput, small enough to commit before its timeout."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -15,38 +15,39 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-MOST_RECORDS = 200
-MOST_BYTES = 8_000_000
+MAX_BATCH_RECORDS: Final = 200
+"""Records whose results one transaction commits, whoever writes it."""
+
+MAX_BATCH_BYTES: Final = 8_000_000
 """Dead letters hold whole originals: two hundred of the largest are 200 MB, which no broker takes in seconds."""
 
 
 class BatchLimit:
-    """The bound on one transaction: halved by each that failed for its size, doubled by each that went through."""
+    """The limit of an owner's transactions: halved when one fails for its size, doubled when one succeeds."""
 
     def __init__(self) -> None:
-        self._records = MOST_RECORDS
-        self._bytes = MOST_BYTES
+        self._records = MAX_BATCH_RECORDS
 
-    def admits(self, settlement: RecordResult, records: int, size: int) -> bool:
-        """True if the settlement may join so many others whose letters have so many bytes; the first always may."""
-        return not records or (records < self._records and size + settlement.size <= self._bytes)
+    def admits(self, result: RecordResult, records: int, size: int) -> bool:
+        """Return whether the result still fits a batch of `records` results and `size` bytes; the first always fits."""
+        return not records or (records < self._records and size + result.size <= MAX_BATCH_BYTES)
 
     def halve(self, records: int) -> None:
-        """Try half of what was tried, down to one record."""
+        """Limit to half of the records just tried, at least one."""
         self._records = max(1, records // 2)
 
     def double(self) -> None:
-        """Dare more again, up to the usual."""
-        self._records = min(2 * self._records, MOST_RECORDS)
+        """Double the limit, up to the maximum."""
+        self._records = min(2 * self._records, MAX_BATCH_RECORDS)
 
 
-def instead_of(record: Record, settlement: RecordResult) -> RecordResult:
-    """Return what is settled in place of letters that the broker never takes. Raises `Fatal` where nothing is left."""
-    if settlement.fallback is None:
+def instead_of(record: Record, result: RecordResult) -> RecordResult:
+    """Return the fallback of a result that the broker never takes. Raises `Fatal` where there is none left."""
+    if result.fallback is None:
         raise Fatal(
             Reason.ANNOUNCEMENT_REFUSED,
             f"The broker refuses even a short outcome for {record.topic}:{record.partition} offset {record.offset}. "
             "Check the outcome topic's max.message.bytes and this worker's rights: leadart doctor.",
         )
     log.error("announcement_refused", topic=record.topic, shard=record.partition, offset=record.offset)
-    return settlement.fall_back()
+    return result.fall_back()

@@ -1,10 +1,10 @@
 """Latest wins: which requests of a slot get their pictures, and which are superseded by a newer save.
 
 Revisions decide, whatever lane a request comes by and in whatever order. Equal revisions leave each other alone: there
-the recipe decides, further down, what is painted.
+the recipe decides what is painted, further down.
 
 A fast typist would never see a picture if every save ended the one before it. So after a few saves in a row that were
-superseded while somebody waited, one is spared: it is let finish and announced, unless a newer one was ready first.
+superseded while somebody waited, one is protected: it may finish and be announced, unless a newer one is ready first.
 """
 
 from __future__ import annotations
@@ -21,103 +21,104 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import RecordResult
 
 IN_A_ROW = 3
-"""Saves superseded in a row before one is spared."""
+"""Saves superseded in a row before one is protected."""
 
 WAITED_SECONDS = 1.0
-"""A save counts as waited for when it was in hand this long: of a backlog read at once only the newest is painted."""
+"""A save counts as waited for once in flight this long: of a backlog read at once only the newest is painted."""
 
 
 class LatestWins:
-    """Judges the requests of one shard within one epoch of its owner."""
+    """Decides which requests of one shard are wanted, within one epoch of its owner."""
 
     def __init__(self, heads: Heads) -> None:
         self.heads = heads
-        self._entered: defaultdict[Slot, list[InFlightRecord]] = defaultdict(list)
+        self._competing: defaultdict[Slot, list[InFlightRecord]] = defaultdict(list)
 
     def begin_epoch(self) -> None:
-        """Forget who entered: in a new epoch each enters again when its record is read again."""
-        self._entered.clear()
+        """Forget who competes: in a new epoch each record is admitted again when it is read again."""
+        self._competing.clear()
 
     def forget(self) -> None:
         """Forget everything: the shard is another worker's now."""
-        self._entered.clear()
+        self._competing.clear()
         self.heads.forget()
 
-    def enter(self, work: InFlightRecord) -> bool:
-        """Judge a request that made its claim: True if its pictures are wanted, else it is settled as superseded.
+    def admit(self, request: InFlightRecord) -> bool:
+        """Return whether a request's pictures are wanted; if not, it is completed as superseded.
 
-        A newer revision than all before ends the work of the older ones.
+        A revision newer than all before supersedes the older requests in flight.
         """
-        claim = work.claim
+        claim = request.claim
         if claim is None:
             return True
         head = self.heads.get(claim.slot)
-        if head is not None and claim.revision < head.revision and not _is_spared(work, head):
-            work.supersede(head.revision)
+        if head is not None and claim.revision < head.revision and not _is_protected(request, head):
+            request.supersede(head.revision)
             return False
         if head is None or claim.revision > head.revision:
-            self._overtake(self._entered[claim.slot], self.heads.advance(claim), claim.slot)
-        self._entered[claim.slot].append(work)
+            self._supersede_older(self._competing[claim.slot], self.heads.advance(claim), claim.slot)
+        self._competing[claim.slot].append(request)
         return True
 
-    def enter_again(self, work: InFlightRecord) -> bool:
-        """Judge work of an earlier epoch whose record was read again; False if it has to be begun anew."""
-        if work.claim is not None and work.superseded:
-            head = self.heads.get(work.claim.slot)
-            if head is None or work.claim.revision >= head.revision:
+    def readmit(self, request: InFlightRecord) -> bool:
+        """Decide on work of an earlier epoch whose record was read again; False if it has to be begun anew."""
+        if request.claim is not None and request.superseded:
+            head = self.heads.get(request.claim.slot)
+            if head is None or request.claim.revision >= head.revision:
                 return False
-            work.supersede(head.revision)
+            request.supersede(head.revision)
             return True
-        if not self.enter(work):
-            work.withdraw(True)
+        if not self.admit(request):
+            request.cancel()
         return True
 
-    def confirm(self, work: InFlightRecord) -> None:
-        """Judge once more, before the outcome is written: one that was spared may have come too late."""
-        head = self.heads.get(work.claim.slot) if work.claim else None
-        if head is None or work.claim is None or not work.spared or _is_spared(work, head):
+    def recheck(self, request: InFlightRecord) -> None:
+        """Decide once more before the outcome is written: a protected request may have come too late."""
+        head = self.heads.get(request.claim.slot) if request.claim else None
+        if head is None or request.claim is None or not request.protected or _is_protected(request, head):
             return
-        if work.claim.revision < head.revision:  # the newer one may be forgotten, with the epoch that knew of it
-            work.supersede(head.revision)
+        if request.claim.revision < head.revision:  # the newer one may be forgotten, with the epoch that knew of it
+            request.supersede(head.revision)
 
     def changes(self, batch: Iterable[tuple[InFlightRecord, RecordResult]]) -> dict[Slot, Head]:
         """Return the heads that the batch's outcomes rest on, where the group does not know them yet."""
-        return self.heads.unwritten({work.claim.slot for work, _ in batch if work.claim is not None})
+        return self.heads.unwritten({request.claim.slot for request, _ in batch if request.claim is not None})
 
-    def leave(self, work: InFlightRecord, settlement: RecordResult) -> None:
-        """Take note that this outcome is written with the next commit: whatever claims the slot now changes it no more.
+    def conclude(self, request: InFlightRecord, result: RecordResult) -> None:
+        """End the competition for a request whose outcome is in the next commit: no later claim changes it.
 
-        Should that commit fail, the work enters again with the next epoch.
+        Should that commit fail, the request is admitted again in the next epoch.
         """
-        if work.claim is None:
+        if request.claim is None:
             return
-        if settlement.announces:
-            self.heads.announce(work.claim)
-        if entered := self._entered.get(work.claim.slot):
-            remaining = [other for other in entered if other is not work]
+        if result.announces:
+            self.heads.announce(request.claim)
+        if competing := self._competing.get(request.claim.slot):
+            remaining = [other for other in competing if other is not request]
             if remaining:
-                self._entered[work.claim.slot] = remaining
+                self._competing[request.claim.slot] = remaining
             else:
-                del self._entered[work.claim.slot]
+                del self._competing[request.claim.slot]
 
-    def _overtake(self, entered: list[InFlightRecord], head: Head, slot: Slot) -> None:
-        older = [work for work in entered if not work.superseded]
-        if head.in_a_row >= IN_A_ROW and older and not any(work.spared for work in older):
-            _longest_waited_for(older).spared = True
-        hit = [work for work in older if not work.spared]
+    def _supersede_older(self, competing: list[InFlightRecord], head: Head, slot: Slot) -> None:
+        older = [request for request in competing if not request.superseded]
+        if head.in_a_row >= IN_A_ROW and older and not any(request.protected for request in older):
+            _longest_waited_for(older).protected = True
+        superseded = [request for request in older if not request.protected]
         now = asyncio.get_running_loop().time()
-        if any(now - work.begun >= WAITED_SECONDS for work in hit):
+        if any(now - request.begun >= WAITED_SECONDS for request in superseded):
             self.heads.count_superseded(slot)
-        for work in hit:
-            work.supersede(head.revision)
-            work.withdraw(True)
-        entered[:] = [work for work in entered if work.spared]
+        for request in superseded:
+            request.supersede(head.revision)
+            request.cancel()
+        competing[:] = [request for request in competing if request.protected]
 
 
-def _is_spared(work: InFlightRecord, head: Head) -> bool:
-    return work.spared and work.claim is not None and (head.made is None or head.made < work.claim.revision)
+def _is_protected(request: InFlightRecord, head: Head) -> bool:
+    claim = request.claim
+    return request.protected and claim is not None and (head.made is None or head.made < claim.revision)
 
 
-def _longest_waited_for(works: Sequence[InFlightRecord]) -> InFlightRecord:
-    """Return one that is in the engine, or else the one that has been in hand longest."""
-    return min(works, key=lambda work: (not work.is_in_engine, work.begun))
+def _longest_waited_for(requests: Sequence[InFlightRecord]) -> InFlightRecord:
+    """Return one that is in the engine, or else the one in flight the longest."""
+    return min(requests, key=lambda request: (not request.engine.inside, request.begun))

@@ -1,8 +1,8 @@
-"""What an owner writes beside an offset: `v1:<offset>:<finished>:<risks>:<trouble>`, empty parts at the end left out.
+"""The metadata an owner commits beside an offset: `v1:<offset>:<finished>:<exposures>:<outage>`, empty tail omitted.
 
-`finished` is a base64 bitmap of what is done above the offset. `risks` lists records that are in the engine, or were in
-it when a process died: distance from the offset, deaths, and `!` while it is in the engine, joined by commas.
-`trouble` is the reason code of what keeps the worker from working. Kafka keeps it all under 4 096 bytes.
+`finished` is a base64 bitmap of the offsets finished above the commit. `exposures` lists records that are in the
+engine, or were when a process died: distance from the offset, deaths, and `!` while in the engine, joined by commas.
+`outage` is the reason code of what keeps the worker from working. Kafka keeps at most 4 096 bytes of it all.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ VERSION = "v1"
 MAX_SPAN = 16_384
 """Offsets above the lowest unfinished one at which admission stops: its bitmap is 2.8 of the broker's 4 KB."""
 
-_RISK = re.compile(r"(\d{1,6})\.(\d{1,3})(!?)", re.ASCII)
-_TROUBLE = re.compile(r"[a-z0-9_]{0,64}", re.ASCII)
+_EXPOSURE = re.compile(r"(\d{1,6})\.(\d{1,3})(!?)", re.ASCII)
+_OUTAGE = re.compile(r"[a-z0-9_]{0,64}", re.ASCII)
 
 
 class MetadataUnreadable(ValueError):
@@ -32,47 +32,48 @@ class MetadataUnreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class EngineExposure:
-    """A record that may end its process: how many it was in the engine of when they died, and whether it is now."""
+class Exposure:
+    """A record that may have killed a process: how many died with it in their engine, and whether it is in one now."""
 
     deaths: int
-    exposed: bool
+    in_engine: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetMetadata:
-    """The metadata of one commit, with offsets and not distances."""
+    """The metadata of one commit, with offsets instead of distances."""
 
     finished: Collection[int] = frozenset()
-    risks: Mapping[int, EngineExposure] = field(default_factory=dict)
-    trouble: str = ""
+    exposures: Mapping[int, Exposure] = field(default_factory=dict)
+    outage: str = ""
 
 
-def write_metadata(base: int, note: OffsetMetadata) -> str:
-    """Write the note for a commit at `base`; with nothing to say it is an empty string."""
-    risks = ",".join(
-        f"{offset - base}.{min(risk.deaths, 999)}{'!' if risk.exposed else ''}" for offset, risk in note.risks.items()
+def write_metadata(base: int, metadata: OffsetMetadata) -> str:
+    """Encode the metadata of a commit at `base`; an empty string where there is nothing to say."""
+    exposures = ",".join(
+        f"{offset - base}.{min(exposure.deaths, 999)}{'!' if exposure.in_engine else ''}"
+        for offset, exposure in metadata.exposures.items()
     )
-    parts = [_bitmap(base, note.finished), risks, note.trouble]
+    parts = [_bitmap(base, metadata.finished), exposures, metadata.outage]
     while parts and not parts[-1]:
         parts.pop()
     return ":".join([VERSION, str(base), *parts]) if parts else ""
 
 
-def read_metadata(progress: CommittedOffset) -> OffsetMetadata:
-    """Read a note back. Raises `MetadataUnreadable` rather than guess: a wrong guess doubles outcomes."""
-    if not progress.metadata:
+def read_metadata(committed: CommittedOffset) -> OffsetMetadata:
+    """Decode a commit's metadata. Raises `MetadataUnreadable` rather than guess: a wrong guess doubles outcomes."""
+    if not committed.metadata:
         return OffsetMetadata()
-    version, _, rest = progress.metadata.partition(":")
+    version, _, rest = committed.metadata.partition(":")
     base, *parts = rest.split(":")
     if version != VERSION or not base.isascii() or not base.isdecimal() or not 1 <= len(parts) <= 3:
-        raise MetadataUnreadable(f"metadata {progress.metadata[:40]!r} is not leadart's")
-    if int(base) != progress.offset:
-        raise MetadataUnreadable(f"metadata is for offset {base}, but the commit is at {progress.offset}")
-    bitmap, risks, trouble = [*parts, "", ""][:3]
-    if not _TROUBLE.fullmatch(trouble):
-        raise MetadataUnreadable(f"{trouble[:40]!r} is no reason code")
-    return OffsetMetadata(_offsets(progress.offset, bitmap), _risks(progress.offset, risks), trouble)
+        raise MetadataUnreadable(f"metadata {committed.metadata[:40]!r} is not leadart's")
+    if int(base) != committed.offset:
+        raise MetadataUnreadable(f"metadata is for offset {base}, but the commit is at {committed.offset}")
+    bitmap, exposures, outage = [*parts, "", ""][:3]
+    if not _OUTAGE.fullmatch(outage):
+        raise MetadataUnreadable(f"{outage[:40]!r} is no reason code")
+    return OffsetMetadata(_offsets(committed.offset, bitmap), _exposures(committed.offset, exposures), outage)
 
 
 def _bitmap(base: int, finished: Collection[int]) -> str:
@@ -93,11 +94,11 @@ def _offsets(base: int, encoded: str) -> set[int]:
     return {base + index for index in range(bits.bit_length()) if bits >> index & 1}
 
 
-def _risks(base: int, encoded: str) -> dict[int, EngineExposure]:
-    risks = {}
+def _exposures(base: int, encoded: str) -> dict[int, Exposure]:
+    exposures = {}
     for entry in encoded.split(",") if encoded else []:
-        found = _RISK.fullmatch(entry)
+        found = _EXPOSURE.fullmatch(entry)
         if not found:
-            raise MetadataUnreadable(f"{entry[:40]!r} is no record at risk")
-        risks[base + int(found[1])] = EngineExposure(int(found[2]), bool(found[3]))
-    return risks
+            raise MetadataUnreadable(f"{entry[:40]!r} is no engine exposure")
+        exposures[base + int(found[1])] = Exposure(int(found[2]), bool(found[3]))
+    return exposures

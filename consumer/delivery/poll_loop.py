@@ -1,7 +1,7 @@
-"""The poll loop: reads the lanes, hands records to the owners of their shards, steers by pausing; never awaits a job.
+"""The poll loop: read the lanes, deliver records to their shards' owners, throttle by pausing; never await a job.
 
-Rebalances arrive here too. Each stops the world: every owner ends its transaction, and those of the shards that come
-back begin another epoch.
+Rebalances arrive here too. Each stops the world: every owner ends its transaction, and the owners of the shards that
+come back begin another epoch.
 """
 
 from __future__ import annotations
@@ -28,14 +28,19 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.2
 FULL_SECONDS = 0.02
+"""One poll while a lane only waits for a free place: one may come any moment."""
 CAREFUL_SECONDS = 0.05
+"""One poll of a single partition, after a poll of all failed."""
 WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
-"""How long a rebalance waits for an owner's transaction before it is cut off; below the rebalance timeout."""
+"""How long a rebalance waits for an owner's transaction before cancelling it; below the rebalance timeout."""
 
 
 class PollLoop:
-    """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop."""
+    """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop.
+
+    `max_in_flight` bounds the records of one lane; `polled` is called after each good poll.
+    """
 
     def __init__(  # noqa: PLR0913 - what it feeds, and how much of it
         self,
@@ -43,14 +48,14 @@ class PollLoop:
         lanes: Sequence[str],
         owners: Mapping[int, ShardOwner],
         *,
-        jobs_in_hand: int,
+        max_in_flight: int,
         cancel_revoked: bool,
         polled: Callable[[], None],
     ) -> None:
         self._reader = reader
         self.lanes = tuple(lanes)
         self._owners = owners
-        self._jobs_in_hand = jobs_in_hand
+        self._max_in_flight = max_in_flight
         self._cancel_revoked = cancel_revoked
         self._polled = polled
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -63,7 +68,7 @@ class PollLoop:
 
     @property
     def joined(self) -> bool:
-        """True once the group gave this worker an assignment, be it an empty one."""
+        """True once the group gave this worker an assignment, even an empty one."""
         return self.rebalances > 0
 
     @property
@@ -73,15 +78,15 @@ class PollLoop:
 
     @property
     def open_shards(self) -> int:
-        """How many shards take records."""
+        """The number of shards that take records."""
         return sum(owner.open for owner in self._owners.values())
 
-    def in_hand(self, topic: str) -> int:
-        """How many of the lane's records are being worked on or wait to be committed."""
-        return sum(owner.in_hand(topic) for owner in self._owners.values())
+    def in_flight(self, topic: str) -> int:
+        """Return how many of the lane's records are worked on or wait to be committed."""
+        return sum(owner.in_flight(topic) for owner in self._owners.values())
 
     def stop(self) -> None:
-        """Admit nothing more, from this moment: not even what a poll under way would bring, for nobody waits for it.
+        """Admit nothing more from now on, not even what a poll under way returns.
 
         Polling goes on, so that the group keeps this worker while it finishes.
         """
@@ -89,9 +94,9 @@ class PollLoop:
         self._steer()
 
     async def run(self) -> None:
-        """Poll until cancelled. Raises `Fatal` for what only an operator can mend, or a new process.
+        """Poll until cancelled. Raises `Fatal` for what only an operator or a new process can fix.
 
-        Owners run in a task group of this loop: when one fails, the loop ends with it, and the other way round.
+        Owners run in a task group of this loop: when one fails, the loop ends with it, and vice versa.
         """
         async with asyncio.TaskGroup() as self._tasks:
             self._reader.subscribe(self.lanes, self)
@@ -104,23 +109,23 @@ class PollLoop:
                     raise self._failure
 
     async def _watch(self) -> None:
-        """End the worker when a part of the client has died: aiokafka starts none again, and polls on regardless."""
+        """End the worker when a part of the client has died: aiokafka restarts none, and polls on regardless."""
         while True:
             if failure := self._reader.failure:
                 raise Fatal(
                     Reason.BUS_UNAVAILABLE, f"{failure}; the worker ends, so that a new one can join the group."
                 )
             if self._reader.awaits_assignment:
-                self._polled()  # a poll waits for the group without a bound of its own; that is no standstill
+                self._polled()  # a poll waits for the group without a timeout; that is no standstill
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _poll(self) -> bool:
-        """Poll once; True if it went well."""
+        """Poll once; return whether it succeeded."""
         try:
-            if not await self._take_what_is_here():
+            if not await self._read_fetched():
                 await self._read(FULL_SECONDS if self._full else POLL_SECONDS, self._admitted())
         except PositionLost as error:
-            self._judge_lost_position(error)
+            self._check_lost_position(error)
             return True
         except BusError as error:
             if not self.unreadable:
@@ -129,8 +134,8 @@ class PollLoop:
         self.unreadable.clear()
         return True
 
-    async def _take_what_is_here(self) -> bool:
-        """Take a share from each partition, without waiting: then their shards work, and commit, side by side."""
+    async def _read_fetched(self) -> bool:
+        """Read a share of each partition without waiting: their shards then work, and commit, side by side."""
         taken = False
         for partition in self._admitted():
             taken |= await self._read(0, [partition])
@@ -138,7 +143,7 @@ class PollLoop:
         return taken
 
     async def _read(self, seconds: float, among: Sequence[Partition]) -> bool:
-        """Read once and deliver; True if there was anything."""
+        """Read once and deliver; return whether there was anything."""
         room = min((self._room(partition) for partition in among), default=1)
         try:
             batches = await self._reader.read(seconds, room, among)
@@ -153,41 +158,41 @@ class PollLoop:
         return bool(batches)
 
     def _admitted(self) -> list[Partition]:
-        """Return the partitions that may be read on now. What was fetched of the others is kept for its time."""
+        """Return the partitions that may be read now. What was fetched of the others is kept for later."""
         if self._stopping:
             return []
         return [
             partition
             for partition in self._reader.assignment
-            if self._room(partition) > 0 and self._owners[partition.number].wants(partition.topic)
+            if self._room(partition) > 0 and self._owners[partition.number].accepts(partition.topic)
         ]
 
     def _room(self, partition: Partition) -> int:
-        """Return how many more records the shard may have in hand of this lane: its share of the lane's bound."""
-        share = -(-self._jobs_in_hand // max(1, len(self.assigned)))
+        """Return how many more of this lane's records the shard may have in flight: its share of `max_in_flight`."""
+        share = -(-self._max_in_flight // max(1, len(self.assigned)))
         owner = self._owners.get(partition.number)
-        return share - owner.in_hand(partition.topic) if owner is not None else 0
+        return share - owner.in_flight(partition.topic) if owner is not None else 0
 
     @property
     def _full(self) -> bool:
-        """True while a lane waits for nothing but room: that comes any moment, and only the next look notices."""
+        """True while a lane waits for nothing but a free place: only the next poll notices when there is one."""
         return any(
-            self._room(partition) <= 0 and owner.wants(partition.topic)
+            self._room(partition) <= 0 and owner.accepts(partition.topic)
             for partition in self._reader.assignment
             if (owner := self._owners.get(partition.number)) is not None
         )
 
     def _rewind(self) -> None:
-        """Undo what a failed poll did to the cursors: it loses what it had already taken from other partitions."""
+        """Undo what a failed poll did to the cursors: it drops what it had already taken from other partitions."""
         for shard in self.assigned:
-            with suppress(BusError):  # the partition went away meanwhile, and its cursor with it
+            with suppress(BusError):  # the partition was revoked meanwhile, and its cursor with it
                 self._owners[shard].rewind()
 
     async def _read_carefully(self) -> bool:
-        """Read partition by partition, so that one that cannot be read holds up no other; True if any could be.
+        """Read partition by partition, so that an unreadable one blocks no other; return whether any could be read.
 
-        aiokafka unpacks batches while it hands records out: one that is broken fails every poll that comes to it. It
-        stays where it is, and its lag and `unreadable` tell of it.
+        aiokafka unpacks batches while returning records: a broken one fails every poll that reaches it. Its partition
+        stays where it is; lag and `unreadable` show it.
         """
         read = False
         for partition in self._admitted():
@@ -202,8 +207,8 @@ class PollLoop:
                 self.unreadable.pop(partition, None)
         return read
 
-    def _judge_lost_position(self, error: PositionLost) -> None:
-        """Before a shard is open the client looks for a position by itself; only an open shard's error matters."""
+    def _check_lost_position(self, error: PositionLost) -> None:
+        """Raise `Fatal` for an open shard; before a shard is open, the client looks for a position by itself."""
         for partition in error.partitions:
             owner = self._owners.get(partition.number)
             if owner is not None and owner.open:
@@ -216,7 +221,7 @@ class PollLoop:
                 )
 
     def _steer(self) -> None:
-        """Pause and resume by what is true now: a rebalance forgets pauses, so they are never a state."""
+        """Pause and resume by what is true now: a rebalance forgets pauses, so nothing may rely on earlier ones."""
         admitted = frozenset(self._admitted())
         for partition in self._reader.assignment:
             if partition in admitted:
@@ -225,20 +230,20 @@ class PollLoop:
                 self._reader.pause(partition)
 
     async def on_revoked(self) -> None:
-        """End every owner's epoch; their jobs go on, to be adopted if the shard comes back."""
-        with self._failing_openly():
+        """End every owner's epoch; their jobs go on, and are adopted if the shard comes back."""
+        with self._keeping_errors():
             await self.close_shards()
 
     async def on_assigned(self, partitions: frozenset[Partition]) -> None:
-        """Begin an epoch for each shard whose lanes are all here."""
-        with self._failing_openly():
+        """Begin an epoch for each shard whose lanes are all assigned."""
+        with self._keeping_errors():
             self.rebalances += 1
             await failpoints.reached(Failpoint.REBALANCING)
             self._begin_epochs(self._complete_shards(partitions))
 
     @contextmanager
-    def _failing_openly(self) -> Iterator[None]:
-        """Keep an error for the poll loop: the client swallows what its listener raises, and no shard would be open."""
+    def _keeping_errors(self) -> Iterator[None]:
+        """Keep an error for the poll loop: the client swallows what its listener raises, and no shard would open."""
         try:
             yield
         except Fatal as error:
@@ -250,7 +255,7 @@ class PollLoop:
     def _begin_epochs(self, shards: frozenset[int]) -> None:
         for shard, owner in self._owners.items():
             if shard not in shards:
-                owner.withdraw(running=self._cancel_revoked)
+                owner.release(cancel_running=self._cancel_revoked)
         self._steer()
         self.assigned = shards
         log.info("assigned", shards=sorted(shards))
@@ -277,7 +282,7 @@ class PollLoop:
         return frozenset(shards)
 
     async def close_shards(self) -> None:
-        """End all owners after their last commit; bounded in time."""
+        """End all owners after their last commit; takes at most twice `REVOKE_SECONDS`."""
         running, self._running = list(self._running.items()), {}
         for shard, _ in running:
             self._owners[shard].stop()
@@ -290,7 +295,7 @@ class PollLoop:
         if late:
             _, stuck = await asyncio.wait(late, timeout=REVOKE_SECONDS)
             if stuck:
-                # A second run of the same owner would share its books with the first.
+                # A second run of the same owner would share its offset trackers with the first.
                 self._failure = Fatal(
                     Reason.INTERNAL, "An owner did not end; the worker does, so that it starts afresh."
                 )

@@ -1,4 +1,4 @@
-"""Opening a shard: reading what the group has committed, until the answer can be trusted."""
+"""Opening a shard: read what the group committed, until the answer can be trusted."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnerTiming:
-    """How long the owner waits, in seconds; tests shorten it."""
+    """How long an owner waits, in seconds; tests shorten it."""
 
     tick: float = 1.0
-    """Between looks for an idle lane whose position moved past control markers."""
+    """Between checks for an idle lane whose position moved past control markers."""
     reread: float = 0.2
     """Before committed offsets are read again after an answer that cannot be trusted."""
     rereads: int = 100
     """Such answers in a row after which the epoch is given up."""
     transaction: float = 10.0
-    """Bound on one transaction, begin to commit."""
+    """Timeout of one transaction, begin to commit."""
     backoff: float = 0.5
-    """Before the next epoch after a broken one; doubles with each, up to `backoff_most`."""
-    backoff_most: float = 10.0
+    """Before the next epoch after a broken one; doubles with each, up to `max_backoff`."""
+    max_backoff: float = 10.0
 
 
 async def restore_offsets(
-    bus: Bus, shard: int, topics: Sequence[str], pace: OwnerTiming, stopping: asyncio.Event
+    bus: Bus, shard: int, topics: Sequence[str], timing: OwnerTiming, stopping: asyncio.Event
 ) -> dict[str, OffsetTracker]:
-    """Open the books of every lane where the group left them.
+    """Return a tracker for each lane, at what the group committed.
 
-    Call it only after the epoch began: what is read before may be changed by the owner that was fenced. Raises
-    `BusError` when no whole answer comes, `Fatal` where only an operator knows how to go on.
+    Call it only after the epoch began: what is read earlier may still be changed by the owner that was fenced. Raises
+    `BusError` without a complete answer, `Fatal` where only an operator knows how to go on.
     """
-    committed = await _read_progress(bus, shard, topics, pace, stopping)
-    return {topic: _ledger(f"{topic}:{shard}", committed[topic]) for topic in topics}
+    committed = await _read_committed(bus, shard, topics, timing, stopping)
+    return {topic: _tracker(f"{topic}:{shard}", committed[topic]) for topic in topics}
 
 
-async def _read_progress(
-    bus: Bus, shard: int, topics: Sequence[str], pace: OwnerTiming, stopping: asyncio.Event
+async def _read_committed(
+    bus: Bus, shard: int, topics: Sequence[str], timing: OwnerTiming, stopping: asyncio.Event
 ) -> Mapping[str, CommittedOffset]:
-    """Read the committed offsets of every lane; a lane missing from the answer means that the call failed."""
-    for _ in range(pace.rereads):
+    """Read the committed offset of every lane; a lane missing from the answer means that the call failed."""
+    for _ in range(timing.rereads):
         committed = await bus.committed_offsets(shard)
         if all(topic in committed for topic in topics):
             return committed
         if stopping.is_set():
             break
-        await pause(pace.reread, stopping)
+        await pause(timing.reread, stopping)
     raise BusError(f"the committed offsets of shard {shard} could not be read")
 
 
-def _ledger(tp: str, committed: CommittedOffset) -> OffsetTracker:
+def _tracker(tp: str, committed: CommittedOffset) -> OffsetTracker:
     if committed.offset == UNCOMMITTED:
         raise Fatal(
             Reason.NO_STARTING_OFFSET,

@@ -9,12 +9,12 @@ committed; all it writes rests on that and on its own commits. Any error between
 open whether the transaction went through, so there is one way out: end the epoch, begin another, read. Two owners
 taking turns are slow, never wrong.
 
-The work on a record outlives epochs. A record delivered again after a rebalance meets its own job, by coordinates and
-digest, and is adopted instead of done twice. But an epoch only ever settles what was delivered in it: until its record
-is read again, work of an earlier epoch may be finished, yet it is not this epoch's to commit.
+The work on a record outlives epochs. A record delivered again after a rebalance finds its own work, by coordinates and
+digest, and adopts it instead of doing it twice. But an epoch only ever commits results of what was delivered in it:
+until its record is read again, work of an earlier epoch may be complete, yet it is not this epoch's to commit.
 
-Before a record enters the engine the commit's metadata says so. An owner that leaves in order takes that back; one that
-dies does not, and so the next one knows which records may have killed it.
+Before a record enters the engine, the commit's metadata announces it (`engine_exposure`). An owner that leaves in order
+takes that back; one that dies does not, and so the next one knows which records may have killed it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from consumer import failpoints
 from consumer.delivery.batch_limit import BatchLimit, instead_of
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.latest_wins import LatestWins
-from consumer.delivery.offset_metadata import EngineExposure
 from consumer.delivery.ports import BusError, RecordRefused
 from consumer.delivery.restore import OwnerTiming, pause, restore_offsets
 from consumer.failpoints import Failpoint
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from consumer.delivery.heads import Heads
-    from consumer.delivery.in_flight import RecordHandler
+    from consumer.delivery.in_flight import DeliveryObserver, RecordHandler
     from consumer.delivery.offset_tracker import OffsetTracker
     from consumer.delivery.ports import Bus, CommittedOffset, Epoch, RecordResult
     from consumer.jobs import Record
@@ -48,30 +47,32 @@ log = structlog.get_logger(__name__)
 
 
 class ShardOwner:
-    """Owns one shard for as long as `run` runs. `deliver` and `wants` are for the poll loop, on the same event loop."""
+    """Owns one shard while `run` runs. `deliver` and `accepts` are for the poll loop, on the same event loop."""
 
-    def __init__(  # noqa: PLR0913 - its shard, and whom it stands between
+    def __init__(  # noqa: PLR0913 - its shard, and what it connects
         self,
         shard: int,
         topics: Sequence[str],
         *,
         bus: Bus,
-        crew: RecordHandler,
+        handler: RecordHandler,
+        observer: DeliveryObserver,
         heads: Heads,
-        pace: OwnerTiming | None = None,
+        timing: OwnerTiming | None = None,
     ) -> None:
         self.shard = shard
         self.topics = tuple(topics)
         self._bus = bus
-        self._crew = crew
+        self._handler = handler
+        self._observer = observer
         self._heads = heads
-        self._precedence = LatestWins(heads)
-        self._pace = pace or OwnerTiming()
-        self._ledgers: dict[str, OffsetTracker] = {}
-        self._works: dict[tuple[str, int], InFlightRecord] = {}
+        self._latest_wins = LatestWins(heads)
+        self._timing = timing or OwnerTiming()
+        self._trackers: dict[str, OffsetTracker] = {}
+        self._in_flight: dict[tuple[str, int], InFlightRecord] = {}
         self._due: dict[str, float] = {}
         self._touched: set[str] = set()
-        self._told_trouble = ""
+        self._committed_outage = ""
         self._in_transaction = False
         self._limit = BatchLimit()
         self._stopping = asyncio.Event()
@@ -80,129 +81,126 @@ class ShardOwner:
     @property
     def open(self) -> bool:
         """True while records are taken: fenced, restored, and not yet ended."""
-        return bool(self._ledgers)
+        return bool(self._trackers)
 
-    def in_hand(self, topic: str) -> int:
-        """How many of the lane's records were delivered in this epoch and are not yet committed; 0 while closed.
+    def in_flight(self, topic: str) -> int:
+        """Return how many of the lane's records were delivered in this epoch and are uncommitted; 0 while closed.
 
-        Work of earlier epochs does not count: admission rests on this figure, and such work is only ever settled after
-        its record is read again.
+        Work of earlier epochs does not count: admission rests on this number, and such work is only ever committed
+        after its record is read again.
         """
-        ledger = self._ledgers.get(topic)
-        return len(ledger.unfinished) if ledger else 0
+        tracker = self._trackers.get(topic)
+        return len(tracker.unfinished) if tracker else 0
 
-    def wants(self, topic: str) -> bool:
-        """True if the poll loop may read on in this lane."""
-        ledger = self._ledgers.get(topic)
-        if ledger is None or ledger.full or self._stopping.is_set() or self._stands_still(topic):
+    def accepts(self, topic: str) -> bool:
+        """Return whether the poll loop may read on in this lane."""
+        tracker = self._trackers.get(topic)
+        if tracker is None or tracker.full or self._stopping.is_set() or self._is_paused(topic):
             return False
-        return self._crew.admits()
+        return self._handler.admits()
 
     def deliver(self, record: Record) -> None:
         """Take a record from the poll loop. Dropped while the shard is not open: opening it reads it again."""
-        ledger = self._ledgers.get(record.topic)
-        if ledger is None or self._must_wait(record) or not ledger.deliver(record.offset):
+        tracker = self._trackers.get(record.topic)
+        if tracker is None or self._must_wait(record) or not tracker.deliver(record.offset):
             return
-        known = self._works.get((record.topic, record.offset))
-        if known is None or known.record != record or not self._precedence.enter_again(known):
-            self._begin(record, ledger)
+        known = self._in_flight.get((record.topic, record.offset))
+        if known is None or known.record != record or not self._latest_wins.readmit(known):
+            self._begin(record, tracker)
             return
-        if known.exposure is not None and ledger.expose(record.offset):
+        if known.engine.exposed and tracker.exposure.enter(record.offset, tracker.lowest):
             self._touched.add(record.topic)
         self._wake.set()
 
     def _must_wait(self, record: Record) -> bool:
-        """True for a record that is not due, and for all behind it: the lane is read on from here when it is."""
-        if self._stands_still(record.topic):
+        """Return True for a record that is not due, and for all behind it: the lane is read on from here when it is."""
+        if self._is_paused(record.topic):
             return True
-        seconds = self._crew.wait(record)
+        seconds = self._handler.seconds_until_due(record)
         if seconds <= 0:
             return False
         self._due[record.topic] = asyncio.get_running_loop().time() + seconds
         self._bus.seek(record.topic, self.shard, record.offset)
         return True
 
-    def _stands_still(self, topic: str) -> bool:
+    def _is_paused(self, topic: str) -> bool:
         return asyncio.get_running_loop().time() < self._due.get(topic, 0.0)
 
     def rewind(self) -> None:
-        """Set the cursor back to what was delivered: a poll that failed half-way may have moved it past more."""
-        for topic, ledger in self._ledgers.items():
-            self._bus.seek(topic, self.shard, ledger.next_offset)
+        """Set the cursors back to what was delivered: a poll that failed half-way may have moved them past more."""
+        for topic, tracker in self._trackers.items():
+            self._bus.seek(topic, self.shard, tracker.next_offset)
 
     def stop(self) -> None:
-        """Take no more, finish the transaction under way, commit what is settled, and let `run` return."""
+        """Take no more, finish the transaction under way, commit what is complete, and let `run` return."""
         self._stopping.set()
         self._wake.set()
 
-    def withdraw(self, *, running: bool) -> None:
-        """Let go of the work in hand: the shard went to another worker. Running work goes on unless `running`."""
-        for work in self._works.values():
-            work.drop(running=running)
-        self._works.clear()
-        self._precedence.forget()
+    def release(self, *, cancel_running: bool) -> None:
+        """Drop the work in flight: the shard went to another worker. Painting goes on unless `cancel_running`."""
+        for in_flight in self._in_flight.values():
+            in_flight.release(cancel_running=cancel_running)
+        self._in_flight.clear()
+        self._latest_wins.forget()
 
     def run(self) -> Coroutine[None, None, None]:
         """Own the shard, epoch after epoch, until `stop`; which counts from this call on, not from the first step.
 
-        Cancelling ends it after one last commit, or at once where it is in the middle of one: what was not committed is
-        seen by nobody. Raises `Fatal` for what only an operator can mend.
+        Cancelling ends it after one last commit, or at once in the middle of one: nobody sees what was not committed.
+        Raises `Fatal` for what only an operator can fix.
         """
         self._stopping.clear()
         return self._run()
 
     async def _run(self) -> None:
-        backoff = self._pace.backoff
+        backoff = self._timing.backoff
         while not self._stopping.is_set():
             try:
                 async with self._bus.epoch(self.shard) as epoch:
                     await self._open()
-                    backoff = self._pace.backoff
+                    backoff = self._timing.backoff
                     await self._serve(epoch)
             except BusError as error:
-                self._crew.epoch_ended(self.shard, error)
+                self._observer.epoch_ended(self.shard, error)
                 await pause(backoff, self._stopping)
-                backoff = min(2 * backoff, self._pace.backoff_most)
+                backoff = min(2 * backoff, self._timing.max_backoff)
             finally:
-                self._ledgers = {}
+                self._trackers = {}
 
     async def _open(self) -> None:
-        ledgers = await restore_offsets(self._bus, self.shard, self.topics, self._pace, self._stopping)
+        trackers = await restore_offsets(self._bus, self.shard, self.topics, self._timing, self._stopping)
         await self._heads.restore(self._bus)
-        self._precedence.begin_epoch()
-        self._forget_finished(ledgers)
-        self._blame_the_dead(ledgers)
+        self._latest_wins.begin_epoch()
+        self._forget_finished(trackers)
+        self._blame(trackers)
         self._due, self._touched, self._in_transaction = {}, set(), False
-        self._told_trouble = "".join({ledger.trouble for ledger in ledgers.values()})
-        for topic, ledger in ledgers.items():
-            self._bus.seek(topic, self.shard, ledger.next_offset)
-        self._ledgers = ledgers
-        log.info("shard_open", shard=self.shard, adopted=len(self._works))
+        self._committed_outage = "".join({tracker.outage for tracker in trackers.values()})
+        for topic, tracker in trackers.items():
+            self._bus.seek(topic, self.shard, tracker.next_offset)
+        self._trackers = trackers
+        log.info("shard_open", shard=self.shard, adopted=len(self._in_flight))
 
-    def _forget_finished(self, ledgers: Mapping[str, OffsetTracker]) -> None:
-        """Let go of work whose outcome was committed: by a commit that looked lost, or by another owner."""
-        for (topic, offset), work in list(self._works.items()):
-            ledger = ledgers[topic]
-            if offset < ledger.next_offset or offset in ledger.finished:
-                work.drop(running=True)
-                del self._works[topic, offset]
+    def _forget_finished(self, trackers: Mapping[str, OffsetTracker]) -> None:
+        """Drop work whose outcome was committed: by a commit that looked lost, or by another owner."""
+        for (topic, offset), in_flight in list(self._in_flight.items()):
+            tracker = trackers[topic]
+            if offset < tracker.next_offset or offset in tracker.finished:
+                in_flight.release(cancel_running=True)
+                del self._in_flight[topic, offset]
 
-    def _blame_the_dead(self, ledgers: Mapping[str, OffsetTracker]) -> None:
-        """Count a death against the records that were left in an engine, unless it is ours and has them still."""
-        for topic, ledger in ledgers.items():
-            for offset, risk in list(ledger.risks.items()):
-                ours = self._works.get((topic, offset))
-                if ours is not None:
-                    ledger.risks[offset] = EngineExposure(ours.deaths, exposed=ours.exposure is not None)
-                elif risk.exposed:
-                    ledger.risks[offset] = EngineExposure(risk.deaths + 1, exposed=False)
-                    log.warning("died_in_engine", topic=topic, shard=self.shard, offset=offset, deaths=risk.deaths + 1)
+    def _blame(self, trackers: Mapping[str, OffsetTracker]) -> None:
+        """Count a death against records left in an engine, except those this process still has in flight."""
+        for topic, tracker in trackers.items():
+            ours = {offset: each.engine for (lane, offset), each in self._in_flight.items() if lane == topic}
+            for offset in tracker.exposure.blame(ours):
+                deaths = tracker.exposure.deaths(offset)
+                log.warning("died_in_engine", topic=topic, shard=self.shard, offset=offset, deaths=deaths)
 
     async def _serve(self, epoch: Epoch) -> None:
         try:
             while not self._stopping.is_set():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pace.tick):
+                    async with asyncio.timeout(self._timing.tick):
                         await self._wake.wait()
                 self._wake.clear()
                 await self._commit(epoch)
@@ -214,7 +212,7 @@ class ShardOwner:
         await self._leave(epoch)
 
     async def _leave(self, epoch: Epoch) -> None:
-        """Commit what is settled, and that nothing is in the engine: records are blamed for deaths, not for an end."""
+        """Commit what is complete, and that nothing is in the engine: records are blamed for deaths, not for exits."""
         while True:
             self._wake.clear()
             await self._commit(epoch, leaving=True)
@@ -222,127 +220,123 @@ class ShardOwner:
                 return
 
     async def _commit(self, epoch: Epoch, *, leaving: bool = False) -> None:
-        """Settle what is finished, tell what enters the engine, move idle lanes past control markers, all at once."""
+        """Commit results, announce what enters the engine, move idle lanes past control markers: one transaction."""
         batch = self._take_batch()
         entering = [] if leaving else self._expose()
-        progress = self._close_up([work for work, _ in batch] + entering, leaving=leaving)
-        if progress:
-            await self._transact(epoch, batch, progress)
-        for work in entering:
-            if work.awaits_exposure and work.exposure is not None:
-                work.exposure.set_result(None)
+        offsets = self._changed_offsets([in_flight for in_flight, _ in batch] + entering, leaving=leaving)
+        if offsets:
+            await self._transact(epoch, batch, offsets)
+        for in_flight in entering:
+            in_flight.engine.announced()
 
     async def _transact(
-        self,
-        epoch: Epoch,
-        batch: Sequence[tuple[InFlightRecord, RecordResult]],
-        progress: Mapping[str, CommittedOffset],
+        self, epoch: Epoch, batch: Sequence[tuple[InFlightRecord, RecordResult]], offsets: Mapping[str, CommittedOffset]
     ) -> None:
         started = time.monotonic()
-        heads = self._precedence.changes(batch)
-        records = [letter for _, settlement in batch for letter in settlement.records] + self._heads.records(heads)
+        heads = self._latest_wins.changes(batch)
+        records = [outgoing for _, result in batch for outgoing in result.records] + self._heads.records(heads)
         self._in_transaction = True
         try:
-            async with asyncio.timeout(self._pace.transaction):
+            async with asyncio.timeout(self._timing.transaction):
                 await epoch.begin()
                 await epoch.write(records)
                 if records:
                     await failpoints.reached(Failpoint.BEGUN)
-                await epoch.send_offsets(progress)
+                await epoch.send_offsets(offsets)
                 await epoch.commit()
         except TimeoutError as error:
             self._limit.halve(len(batch))
-            raise BusError(f"no answer within {self._pace.transaction} s") from error
+            raise BusError(f"no answer within {self._timing.transaction} s") from error
         except RecordRefused:
-            self._after_refusal([work for work, _ in batch])
+            self._after_refusal([in_flight for in_flight, _ in batch])
             raise
         self._in_transaction = False
-        self._crew.committed(self.shard, time.monotonic() - started, len(records))
+        self._observer.committed(self.shard, time.monotonic() - started, len(records))
         self._heads.committed(heads)
-        self._close_books(batch, progress)
+        self._after_commit(batch, offsets)
 
     def _expose(self) -> list[InFlightRecord]:
-        """Note who left the engine and who enters it; whoever finds no room in the books waits for the next commit."""
-        ours = [work for work in self._works.values() if self._is_ours(work)]
-        for work in ours:
-            if work.exposure is None and self._ledgers[work.record.topic].spare(work.record.offset):
-                self._touched.add(work.record.topic)
-        return [
-            work
-            for work in ours
-            if work.awaits_exposure and self._ledgers[work.record.topic].expose(work.record.offset)
-        ]
+        """Update who is in the engine; return the records to announce. One without room waits for the next commit."""
+        ours = [in_flight for in_flight in self._in_flight.values() if self._is_ours(in_flight)]
+        for in_flight in ours:
+            topic, offset = in_flight.record.topic, in_flight.record.offset
+            if not in_flight.engine.exposed and self._trackers[topic].exposure.leave(offset):
+                self._touched.add(topic)
+        return [in_flight for in_flight in ours if in_flight.engine.unannounced and self._has_room(in_flight.record)]
+
+    def _has_room(self, entering: Record) -> bool:
+        tracker = self._trackers[entering.topic]
+        return tracker.exposure.enter(entering.offset, tracker.lowest)
 
     def _take_batch(self) -> list[tuple[InFlightRecord, RecordResult]]:
         batch: list[tuple[InFlightRecord, RecordResult]] = []
         size = 0
-        settled = [work for work in self._works.values() if work.settlement is not None and self._is_ours(work)]
-        for work in sorted(settled, key=lambda work: (work.settled_at, work.record.offset)):
-            ledger, offset = self._ledgers[work.record.topic], work.record.offset
-            self._precedence.confirm(work)
-            if work.settlement is None or not ledger.can_finish(offset):
+        complete = [each for each in self._in_flight.values() if each.result is not None and self._is_ours(each)]
+        for in_flight in sorted(complete, key=lambda each: (each.completed_at, each.record.offset)):
+            tracker, offset = self._trackers[in_flight.record.topic], in_flight.record.offset
+            self._latest_wins.recheck(in_flight)
+            result = in_flight.result
+            if result is None or not tracker.can_finish(offset):
                 continue
-            if not self._limit.admits(work.settlement, len(batch), size):
+            if not self._limit.admits(result, len(batch), size):
                 self._wake.set()
                 break
-            ledger.finish(offset)
-            self._precedence.leave(work, work.settlement)
-            batch.append((work, work.settlement))
-            size += work.settlement.size
+            tracker.finish(offset)
+            self._latest_wins.conclude(in_flight, result)
+            batch.append((in_flight, result))
+            size += result.size
         return batch
 
-    def _is_ours(self, work: InFlightRecord) -> bool:
-        """True if the record was delivered in this epoch: only then may this epoch commit its outcome."""
-        ledger = self._ledgers.get(work.record.topic)
-        return ledger is not None and work.record.offset in ledger.unfinished
+    def _is_ours(self, in_flight: InFlightRecord) -> bool:
+        """Return whether the record was delivered in this epoch: only then may this epoch commit its outcome."""
+        tracker = self._trackers.get(in_flight.record.topic)
+        return tracker is not None and in_flight.record.offset in tracker.unfinished
 
-    def _close_up(self, changed: Sequence[InFlightRecord], *, leaving: bool) -> dict[str, CommittedOffset]:
-        """Move idle lanes past control markers; return what to commit, by topic, where that changed."""
-        trouble = "" if leaving else self._crew.trouble
-        touched = self._touched | {work.record.topic for work in changed}
-        if leaving or trouble != self._told_trouble:
+    def _changed_offsets(self, changed: Sequence[InFlightRecord], *, leaving: bool) -> dict[str, CommittedOffset]:
+        """Move idle lanes past control markers; return what to commit, by topic, where it differs from the last."""
+        outage = "" if leaving else self._handler.outage
+        touched = self._touched | {in_flight.record.topic for in_flight in changed}
+        if leaving or outage != self._committed_outage:
             touched = set(self.topics)
-        self._touched, self._told_trouble = set(), trouble
-        progress = {}
-        for topic, ledger in self._ledgers.items():
+        self._touched, self._committed_outage = set(), outage
+        offsets = {}
+        for topic, tracker in self._trackers.items():
             if leaving:
-                ledger.calm()
-            if ledger.idle and not leaving:  # who leaves may do so because records could not be delivered
-                ledger.skip_to(self._bus.position(topic, self.shard) or 0)
-            if topic in touched or ledger.idle:
-                progress[topic] = ledger.close_up(trouble)
-        return {topic: at for topic, at in progress.items() if at != self._ledgers[topic].committed}
+                tracker.exposure.leave_all()
+            if tracker.idle and not leaving:  # leaving may have failed to deliver what the position is already past
+                tracker.skip_to(self._bus.position(topic, self.shard) or 0)
+            if topic in touched or tracker.idle:
+                offsets[topic] = tracker.to_commit(outage)
+        return {topic: at for topic, at in offsets.items() if at != self._trackers[topic].committed}
 
-    def _close_books(
-        self, batch: Iterable[tuple[InFlightRecord, RecordResult]], progress: Mapping[str, CommittedOffset]
+    def _after_commit(
+        self, batch: Iterable[tuple[InFlightRecord, RecordResult]], offsets: Mapping[str, CommittedOffset]
     ) -> None:
-        for topic, committed in progress.items():
-            self._ledgers[topic].committed = committed
+        for topic, committed in offsets.items():
+            self._trackers[topic].committed = committed
         self._limit.double()
         now = time.monotonic()
-        for work, settlement in batch:
-            self._works.pop((work.record.topic, work.record.offset), None)
-            self._crew.announced(work.record, settlement, now - work.settled_at)
+        for in_flight, result in batch:
+            self._in_flight.pop((in_flight.record.topic, in_flight.record.offset), None)
+            self._observer.announced(in_flight.record, result, now - in_flight.completed_at)
 
     def _after_refusal(self, batch: Sequence[InFlightRecord]) -> None:
-        """Find the record whose letters are refused by halving; alone, it is given its fallback."""
+        """Find the record whose result is refused by halving the batch; alone, it gets its fallback."""
         if len(batch) > 1:
             self._limit.halve(len(batch))
             return
-        (work,) = batch
-        if work.settlement is not None:
-            work.settlement = instead_of(work.record, work.settlement)
+        (in_flight,) = batch
+        if in_flight.result is not None:
+            in_flight.result = instead_of(in_flight.record, in_flight.result)
 
-    def _begin(self, record: Record, ledger: OffsetTracker) -> None:
+    def _begin(self, record: Record, tracker: OffsetTracker) -> None:
         coordinates = (record.topic, record.offset)
-        if stale := self._works.pop(coordinates, None):
-            stale.drop(running=True)
-        work = self._works[coordinates] = InFlightRecord(
-            record, ledger.deaths(record.offset), self._wake.set, self._judge
-        )
-        work.withdraw = self._crew.begin(work)
+        if stale := self._in_flight.pop(coordinates, None):
+            stale.release(cancel_running=True)
+        deaths = tracker.exposure.deaths(record.offset)
+        in_flight = self._in_flight[coordinates] = InFlightRecord(record, deaths, self._wake.set, self._admit)
+        in_flight.start(self._handler)
 
-    def _judge(
-        self, work: InFlightRecord
-    ) -> bool:  # that of an earlier epoch's work is judged when its record is read again
-        return not self._is_ours(work) or self._precedence.enter(work)
+    def _admit(self, in_flight: InFlightRecord) -> bool:
+        """Decide on a claim; one of an earlier epoch's work is decided when its record is read again."""
+        return not self._is_ours(in_flight) or self._latest_wins.admit(in_flight)

@@ -77,7 +77,7 @@ class Gauges:
         metrics.shards_open.set(intake.open_shards)
         metrics.assigned_partitions.set(len(intake.assigned) * len(intake.lanes))
         for lane in intake.lanes:
-            metrics.jobs_in_hand.labels(lane).set(intake.in_hand(lane))
+            metrics.jobs_in_hand.labels(lane).set(intake.in_flight(lane))
 
     async def _read_lag(self) -> None:
         """Tell the lag of this worker's shards. What cannot be read is taken off the page: unknown is never 0."""

@@ -138,7 +138,7 @@ class LagReader:
                 committed=_offset(committed.get(tp)),
                 end=ends[tp],
                 finished_above=len(notes[tp].finished) if tp in notes else None,
-                trouble=notes[tp].trouble if tp in notes else "",
+                trouble=notes[tp].outage if tp in notes else "",
                 hidden=max(0, tops[tp] - ends[tp]),
                 pending=pending.get(tp),
             )

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -22,9 +22,7 @@ from schemas.names import BACKFILL
 from schemas.reader import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.delivery.in_flight import InHand
+    from consumer.delivery.in_flight import InFlightRecord
     from consumer.delivery.ports import BusError, RecordResult
     from consumer.delivery.retry import RetryPolicy, RetryState
     from consumer.jobs import Record
@@ -47,10 +45,22 @@ A request is answered with it at once, and never held: a lane of nothing but suc
 """
 
 
+class RequestTask(NamedTuple):
+    """The task that works on one record, and what knows whether its pictures are being painted."""
+
+    task: asyncio.Task[None]
+    reporter: JobProgressReporter
+
+    def cancel(self, *, running: bool) -> None:
+        """Cancel the task; one whose picture is being painted only if `running`."""
+        if running or not self.reporter.painting:
+            self.task.cancel()
+
+
 class RequestHandler:
     """Works on records in the given task group and settles each of them, whatever happens to it.
 
-    Three endings settle nothing and leave the record to its next owner: it was withdrawn, the worker stops, or an error
+    Three endings settle nothing and leave the record to its next owner: it was cancelled, the worker stops, or an error
     is fatal and ends the worker. One that is superseded is settled by its owner, who knows the other requests. While
     the breaker is open, requests that fail are held and tried again.
     """
@@ -85,7 +95,7 @@ class RequestHandler:
         self._age = cache(metrics.event_age.labels)
 
     @property
-    def trouble(self) -> str:
+    def outage(self) -> str:
         """The reason code of what keeps this worker from working; empty when nothing does."""
         return self._breaker.cause or self._troubles.reason
 
@@ -95,25 +105,21 @@ class RequestHandler:
             return False
         return self._breaker.admits and (self._troubles() is None or not self._busy)
 
-    def wait(self, record: Record) -> float:
+    def seconds_until_due(self, record: Record) -> float:
         """Seconds until a record of a retry lane is due; 0 or less for any other."""
         if not self._retries.is_retry(record.topic):
             return 0.0
         return self._retries.unwrap(record).due_ms / 1000 - time.time()
 
-    def begin(self, hand: InHand) -> Callable[[bool], None]:
-        """Start work on a record. The returned function withdraws it; painting goes on unless it is told otherwise."""
-        self._consumed(hand.record.topic).inc()
+    def begin(self, in_flight: InFlightRecord) -> RequestTask:
+        """Start work on a record."""
+        self._consumed(in_flight.record.topic).inc()
         teller = self._progress.teller()
-        task = self._tasks.create_task(self._work(hand, teller))
+        task = self._tasks.create_task(self._work(in_flight, teller))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
 
-        def withdraw(running: bool) -> None:  # noqa: FBT001 - the port says so
-            if running or not teller.painting:
-                task.cancel()
-
-        return withdraw
+        return RequestTask(task, teller)
 
     async def finish(self, seconds: float) -> None:
         """Wait for the work under way, then cancel what is left."""
@@ -123,41 +129,42 @@ class RequestHandler:
         for task in self._busy:
             task.cancel()
 
-    async def _work(self, hand: InHand, teller: JobProgressReporter) -> None:
-        tried = self._retries.unwrap(hand.record)
+    async def _work(self, in_flight: InFlightRecord, teller: JobProgressReporter) -> None:
+        tried = self._retries.unwrap(in_flight.record)
         with suppress(HandedBack, Superseded):
             try:
-                settlement = await self._answer(hand, tried, teller)
+                settlement = await self._answer(in_flight, tried, teller)
             except Rejected as error:
                 self._metrics.rejected.labels(error.reason).inc()
                 settlement = self._outbox.failed(tried, error)
             except Exception as error:
-                failure = _ours(hand.record, error)
+                failure = _ours(in_flight.record, error)
                 if failure is None:
                     raise
                 settlement = self._try_again(tried, failure)
-            hand.settle(settlement)
+            in_flight.complete(settlement)
 
-    async def _answer(self, hand: InHand, tried: RetryState, teller: JobProgressReporter) -> RecordResult:
-        errand = JobContext(_job(hand.record, tried), teller, suspect=hand.deaths > 0, in_engine=hand.in_engine)
+    async def _answer(self, in_flight: InFlightRecord, tried: RetryState, teller: JobProgressReporter) -> RecordResult:
+        engine, deaths = in_flight.engine, in_flight.engine.deaths
+        errand = JobContext(_job(in_flight.record, tried), teller, suspect=deaths > 0, in_engine=engine.entering)
         await failpoints.reached(Failpoint.TAKEN)
-        if hand.deaths >= self._poison_deaths:
+        if deaths >= self._poison_deaths:
             message = (
-                f"{hand.deaths} workers ended while this request was in their engine: report the dead letter, and do "
-                "not redrive it on the same version."
+                f"{deaths} workers ended while this request was in their engine: report the dead letter, and do not "
+                "redrive it on the same version."
             )
             raise Rejected(Reason.ENGINE_POISON, message)
         try:
-            return await self._paint(hand, errand, teller)
+            return await self._paint(in_flight, errand, teller)
         except Expired:
             return self._outbox.expired(errand.job)
 
-    async def _paint(self, hand: InHand, errand: JobContext, teller: JobProgressReporter) -> RecordResult:
+    async def _paint(self, in_flight: InFlightRecord, errand: JobContext, teller: JobProgressReporter) -> RecordResult:
         job, brief = errand.job, self._pipeline.brief(errand)
         errand.check_expiry()
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(errand, brief):
-            if not hand.claims(_claim(job), partial(self._outbox.superseded, job)):
+            if not in_flight.register_claim(_claim(job), partial(self._outbox.superseded, job)):
                 raise Superseded
             teller.accepted(job)
             ready = await self._produce(errand, brief)

@@ -114,7 +114,7 @@ class MemoryBus:
         delivered = 0
         for topic in self._topics:
             for _ in range(most):
-                records = self._reader.take(1, [Partition(topic, owner.shard)]) if owner.wants(topic) else {}
+                records = self._reader.take(1, [Partition(topic, owner.shard)]) if owner.accepts(topic) else {}
                 for record in records.get(Partition(topic, owner.shard), []):
                     owner.deliver(record)
                     delivered += 1

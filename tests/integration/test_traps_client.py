@@ -217,7 +217,7 @@ async def test_a_poll_that_fails_is_no_sign_of_life() -> None:
     beats: list[int] = []
     reader = AilingReader(failures=4)
     intake = PollLoop(
-        reader, ["requested"], {}, jobs_in_hand=1, cancel_revoked=False, polled=lambda: beats.append(reader.polls)
+        reader, ["requested"], {}, max_in_flight=1, cancel_revoked=False, polled=lambda: beats.append(reader.polls)
     )
     running = asyncio.create_task(intake.run())
     await asyncio.wait_for(reader.enough.wait(), BOUND)

@@ -1,9 +1,9 @@
-"""A simulated worker: the real intake, owners and ledgers, over the twins, with a crew whose jobs only take time."""
+"""A simulated worker: the real poll loop, owners and trackers over the twins; its jobs only take time."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.delivery.heads import Claim, Heads, Slot
 from consumer.delivery.poll_loop import PollLoop
@@ -19,7 +19,7 @@ from tests.simulation.schedule import LANES, RETRY, Ending
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from consumer.delivery.in_flight import InHand
+    from consumer.delivery.in_flight import InFlightRecord
     from consumer.jobs import Record
     from consumer.testing.broker import MemoryBroker
     from schemas import Reason
@@ -32,14 +32,25 @@ RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 DEATHS = 2
 GRACE_SECONDS = 1.0
-PACE = OwnerTiming(tick=0.5, reread=0.1, rereads=10, transaction=2.0, backoff=0.1, backoff_most=1.0)
+TIMING = OwnerTiming(tick=0.5, reread=0.1, rereads=10, transaction=2.0, backoff=0.1, max_backoff=1.0)
 
 
-class Crew:
-    """Jobs that take their time, half of it in the engine, and settle as the asks say."""
+class Work(NamedTuple):
+    """The task that works on a record, and whether it is being painted."""
+
+    task: asyncio.Task[None]
+    painting: asyncio.Event
+
+    def cancel(self, *, running: bool) -> None:
+        if running or not self.painting.is_set():
+            self.task.cancel()
+
+
+class Handler:
+    """Jobs that take their time, half of it in the engine, and complete as the asks say."""
 
     def __init__(self, tasks: asyncio.TaskGroup, asks: Mapping[bytes, Ask], die: Callable[[], None]) -> None:
-        self.trouble = ""
+        self.outage = ""
         self._tasks = tasks
         self._die = die
         self._asks = asks
@@ -48,15 +59,15 @@ class Crew:
     def admits(self) -> bool:
         return True
 
-    def wait(self, record: Record) -> float:
+    def seconds_until_due(self, record: Record) -> float:
         return float(dict(record.headers).get(DUE) or b"0") - asyncio.get_running_loop().time()
 
-    def begin(self, hand: InHand) -> Callable[[bool], None]:
+    def begin(self, in_flight: InFlightRecord) -> Work:
         painting = asyncio.Event()
-        task = self._tasks.create_task(self._work(hand, painting))
+        task = self._tasks.create_task(self._work(in_flight, painting))
         self._busy[task] = None
         task.add_done_callback(self._busy.pop)
-        return lambda running: None if painting.is_set() and not running else _cancel(task)
+        return Work(task, painting)
 
     async def finish(self, seconds: float) -> None:
         if self._busy:
@@ -64,30 +75,30 @@ class Crew:
         for task in list(self._busy):
             task.cancel()
 
-    async def _work(self, hand: InHand, painting: asyncio.Event) -> None:
-        assert self.wait(hand.record) <= 0, "a retry record was begun before it was due"
-        ask = self._asks[hand.record.value or b""]
-        if hand.deaths >= DEATHS:
-            hand.settle(_settlement(hand.record, Ending.FAILED))
+    async def _work(self, in_flight: InFlightRecord, painting: asyncio.Event) -> None:
+        assert self.seconds_until_due(in_flight.record) <= 0, "a retry record was begun before it was due"
+        ask = self._asks[in_flight.record.value or b""]
+        if in_flight.engine.deaths >= DEATHS:
+            in_flight.complete(_result(in_flight.record, Ending.FAILED))
             return
-        if ask.revision and not hand.claims(
-            Claim(SLOT, ask.revision, "/cms", ""), lambda newer: _superseded(hand.record, newer)
+        if ask.revision and not in_flight.register_claim(
+            Claim(SLOT, ask.revision, "/cms", ""), lambda newer: _superseded(in_flight.record, newer)
         ):
             return
         await asyncio.sleep(ask.seconds / 2)
-        with hand.in_engine() as told:
-            await told()
+        with in_flight.engine.entering() as announced:
+            await announced()
             painting.set()
             if ask.ending is Ending.POISON:
                 self._die()
                 await asyncio.get_running_loop().create_future()
             await asyncio.sleep(ask.seconds / 2)
             painting.clear()
-        again = ask.ending is Ending.RETRIED and hand.record.topic == RETRY
-        hand.settle(_settlement(hand.record, Ending.READY if again else ask.ending))
+        again = ask.ending is Ending.RETRIED and in_flight.record.topic == RETRY
+        in_flight.complete(_result(in_flight.record, Ending.READY if again else ask.ending))
 
-    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert settlement.records
+    def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
+        assert result.records
         assert seconds >= 0
         assert record.topic in LANES
 
@@ -101,11 +112,7 @@ class Crew:
         assert records >= 0
 
 
-def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-
-
-def _settlement(record: Record, ending: Ending) -> RecordResult:
+def _result(record: Record, ending: Ending) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
     due = (DUE, b"%f" % (asyncio.get_running_loop().time() + RETRY_SECONDS))
 
@@ -160,29 +167,37 @@ class Worker:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as jobs:
-                crew = Crew(jobs, self._plan.numbered, lambda: self._die(self))
-                intake = self._intake(crew)
+                handler = Handler(jobs, self._plan.numbered, lambda: self._die(self))
+                poll_loop = self._poll_loop(handler)
                 async with asyncio.TaskGroup() as services:
-                    polling = services.create_task(intake.run())
+                    polling = services.create_task(poll_loop.run())
                     await self._stopping.wait()
-                    intake.stop()
-                    await crew.finish(GRACE_SECONDS)
-                    await intake.close_shards()
+                    poll_loop.stop()
+                    await handler.finish(GRACE_SECONDS)
+                    await poll_loop.close_shards()
                     polling.cancel()
         finally:
             await self.reader.close()
 
-    def _intake(self, crew: Crew) -> PollLoop:
+    def _poll_loop(self, handler: Handler) -> PollLoop:
         bus = MemoryBus(self._broker, LANES, self.reader)
         owners = {
-            shard: ShardOwner(shard, LANES, bus=bus, crew=crew, heads=Heads(HEADS, "group", shard), pace=PACE)
+            shard: ShardOwner(
+                shard,
+                LANES,
+                bus=bus,
+                handler=handler,
+                observer=handler,
+                heads=Heads(HEADS, "group", shard),
+                timing=TIMING,
+            )
             for shard in range(self._broker.partitions)
         }
         return PollLoop(
             self.reader,
             LANES,
             owners,
-            jobs_in_hand=4,
+            max_in_flight=4,
             cancel_revoked=self._plan.cancel_revoked,
             polled=lambda: None,
         )

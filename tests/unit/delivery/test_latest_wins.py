@@ -21,50 +21,63 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from consumer.delivery.in_flight import InHand
+    from consumer.delivery.in_flight import InFlightRecord
     from consumer.jobs import Record
 
 LANE, BACKFILL, OUT, HEADS = "requested", "backfill", "outcome", "heads"
-PACE = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+TIMING = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, max_backoff=0.01)
 BOUND = 5.0
 SLOT = Slot("a-1", "hero")
 
 
-class Crew:
-    """Claims with the number that a record holds, and announces it when it is told to."""
+class Work:
+    """Work that only counts its cancellation while running."""
 
-    trouble = ""
+    def __init__(self, revision: int, cancelled: list[int]) -> None:
+        self._revision = revision
+        self._cancelled = cancelled
+
+    def cancel(self, *, running: bool) -> None:
+        if running:
+            self._cancelled.append(self._revision)
+
+
+class Handler:
+    """Claims the revision that a record holds, and completes it when it is told to."""
+
+    outage = ""
 
     def __init__(self) -> None:
-        self.hands: dict[int, InHand] = {}
-        self.withdrawn: list[int] = []
+        self.records: dict[int, InFlightRecord] = {}
+        self.cancelled: list[int] = []
         self.wanted: list[int] = []
         self.automatic = False
 
     def admits(self) -> bool:
         return True
 
-    def wait(self, record: Record) -> float:
+    def seconds_until_due(self, record: Record) -> float:
         del record
         return 0.0
 
-    def begin(self, hand: InHand) -> Callable[[bool], None]:
-        revision = int(hand.record.value or b"0")
-        self.hands[revision] = hand
-        asyncio.get_running_loop().call_soon(self._claim, hand, revision)
-        return lambda running: self.withdrawn.append(revision) if running else None
+    def begin(self, in_flight: InFlightRecord) -> Work:
+        revision = int(in_flight.record.value or b"0")
+        self.records[revision] = in_flight
+        asyncio.get_running_loop().call_soon(self._claim, in_flight, revision)
+        return Work(revision, self.cancelled)
 
-    def _claim(self, hand: InHand, revision: int) -> None:
-        if hand.claims(Claim(SLOT, revision, "/cms", f"r-{revision}"), lambda newer: superseded(revision, newer)):
+    def _claim(self, in_flight: InFlightRecord, revision: int) -> None:
+        claim = Claim(SLOT, revision, "/cms", f"r-{revision}")
+        if in_flight.register_claim(claim, lambda newer: superseded(revision, newer)):
             self.wanted.append(revision)
             if self.automatic:
-                hand.settle(ready(revision))
+                in_flight.complete(ready(revision))
 
     def finish(self, revision: int) -> None:
-        self.hands[revision].settle(ready(revision))
+        self.records[revision].complete(ready(revision))
 
-    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert (record.topic in {LANE, BACKFILL}, bool(settlement.records), seconds >= 0) == (True, True, True)
+    def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
+        assert (record.topic in {LANE, BACKFILL}, bool(result.records), seconds >= 0) == (True, True, True)
 
     def epoch_ended(self, shard: int, error: Exception) -> None:
         assert (shard, bool(str(error))) == (0, True)
@@ -92,10 +105,18 @@ class Desk:
         self.broker = broker or MemoryBroker()
         for lane in (LANE, BACKFILL):
             self.broker.offsets.setdefault((lane, 0), CommittedOffset(0, ""))
-        self.crew = Crew()
+        self.handler = Handler()
         self.bus = MemoryBus(self.broker, (LANE, BACKFILL))
         heads = Heads(HEADS, "group", 0)
-        self.owner = ShardOwner(0, (LANE, BACKFILL), bus=self.bus, crew=self.crew, heads=heads, pace=PACE)
+        self.owner = ShardOwner(
+            0,
+            (LANE, BACKFILL),
+            bus=self.bus,
+            handler=self.handler,
+            observer=self.handler,
+            heads=heads,
+            timing=TIMING,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -121,9 +142,9 @@ class Desk:
                 await asyncio.sleep(0.001)
 
     async def saved(self, revision: int, lane: str = LANE) -> None:
-        """Save, and wait until the crew has it."""
+        """Save, and wait until the handler has it."""
         self.save(revision, lane)
-        await self.until(lambda: revision in self.crew.hands)
+        await self.until(lambda: revision in self.handler.records)
         await asyncio.sleep(0)
 
     def outcomes(self) -> list[str]:
@@ -141,11 +162,11 @@ async def test_a_newer_save_ends_the_older_ones_work() -> None:
     async with desk.running():
         await desk.saved(1)
         await desk.saved(2)
-        desk.crew.finish(2)
+        desk.handler.finish(2)
         await desk.until(lambda: len(desk.outcomes()) == 2)
 
     assert desk.outcomes() == ["superseded 1 by 2", "ready 2"]
-    assert desk.crew.withdrawn == [1]
+    assert desk.handler.cancelled == [1]
     assert desk.made() == 2
 
 
@@ -155,17 +176,17 @@ async def test_an_older_save_that_comes_late_is_superseded() -> None:
     async with desk.running():
         await desk.saved(7)
         await desk.saved(6, BACKFILL)
-        desk.crew.finish(7)
+        desk.handler.finish(7)
         await desk.until(lambda: len(desk.outcomes()) == 2)
 
     assert sorted(desk.outcomes()) == ["ready 7", "superseded 6 by 7"]
-    assert desk.crew.wanted == [7]
+    assert desk.handler.wanted == [7]
 
 
 async def test_the_next_owner_judges_by_what_was_told() -> None:
     """After a restart a late older save meets the head that its newer one left."""
     desk = Desk()
-    desk.crew.automatic = True
+    desk.handler.automatic = True
     async with desk.running():
         await desk.saved(7)
         await desk.until(lambda: desk.outcomes() == ["ready 7"])
@@ -180,7 +201,7 @@ async def test_the_next_owner_judges_by_what_was_told() -> None:
 async def test_equal_revisions_leave_each_other_alone() -> None:
     """Another variation of a revision, or the same request again, is worked on like any other."""
     desk = Desk()
-    desk.crew.automatic = True
+    desk.handler.automatic = True
     async with desk.running():
         await desk.saved(7)
         await desk.until(lambda: len(desk.outcomes()) == 1)
@@ -201,7 +222,7 @@ async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
             await other.begin()
             await other.write(newer.records(newer.unwritten([SLOT])))
             await other.commit()
-        desk.crew.finish(1)
+        desk.handler.finish(1)
         await desk.until(lambda: len(desk.outcomes()) == 1)
 
     assert desk.outcomes() == ["superseded 1 by 2"]
@@ -210,7 +231,7 @@ async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
 async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
     """Whoever takes a mistaken head away fences the owner, which judges anew what it had superseded."""
     desk = Desk()
-    desk.crew.automatic = True
+    desk.handler.automatic = True
     async with desk.running():
         await desk.saved(10**12)
         await desk.until(lambda: len(desk.outcomes()) == 1)
@@ -233,9 +254,9 @@ async def test_a_fast_typist_gets_pictures(monkeypatch: pytest.MonkeyPatch) -> N
         for revision in range(1, last + 1):
             await desk.saved(revision)
         spared = latest_wins.IN_A_ROW + 1
-        desk.crew.finish(spared)
+        desk.handler.finish(spared)
         await desk.until(lambda: f"ready {spared}" in desk.outcomes())
-        desk.crew.finish(last)
+        desk.handler.finish(last)
         await desk.until(lambda: f"ready {last}" in desk.outcomes())
 
     gone = [revision for revision in range(1, last) if revision != spared]
@@ -254,9 +275,9 @@ async def test_a_spared_save_does_not_follow_a_newer_one(monkeypatch: pytest.Mon
     async with desk.running():
         for revision in range(1, last + 1):
             await desk.saved(revision)
-        desk.crew.finish(last)
+        desk.handler.finish(last)
         await desk.until(lambda: f"ready {last}" in desk.outcomes())
-        desk.crew.finish(last - 1)
+        desk.handler.finish(last - 1)
         await desk.until(lambda: len(desk.outcomes()) == last)
 
     assert desk.outcomes()[-1] == f"superseded {last - 1} by {last}"
@@ -277,11 +298,11 @@ async def test_an_outcome_on_its_way_is_not_changed_any_more() -> None:
                 desk.save(2)
 
         desk.broker.faults = faults
-        desk.crew.hands[1].settle(
+        desk.handler.records[1].complete(
             RecordResult((OutgoingRecord("takes-nothing", 0, b"a-1", b"", ()),), fallback=lambda: short, announces=True)
         )
-        await desk.until(lambda: 2 in desk.crew.hands and len(desk.outcomes()) >= 1)
-        desk.crew.finish(2)
+        await desk.until(lambda: 2 in desk.handler.records and len(desk.outcomes()) >= 1)
+        desk.handler.finish(2)
         await desk.until(lambda: len(desk.outcomes()) == 2)
 
     assert desk.outcomes()[-1] == "ready 2"
@@ -298,8 +319,8 @@ async def test_a_spared_save_is_not_announced_behind_a_newer_one_of_the_same_com
         for revision in range(1, last + 1):
             await desk.saved(revision)
         await desk.until(lambda: len(desk.outcomes()) == last - 2)
-        desk.crew.finish(last)
-        desk.crew.finish(last - 1)
+        desk.handler.finish(last)
+        desk.handler.finish(last - 1)
         await desk.until(lambda: len(desk.outcomes()) == last)
 
     assert [told for told in desk.outcomes() if told.startswith("ready")] == [f"ready {last}"]
@@ -312,21 +333,21 @@ async def test_a_superseded_request_holds_up_nobody_before_the_engine() -> None:
         await desk.saved(1)
         await desk.saved(2)
         await desk.until(lambda: len(desk.outcomes()) == 1)
-        with desk.crew.hands[1].in_engine() as told:
-            await asyncio.wait_for(told(), 1.0)
-        desk.crew.finish(2)
+        with desk.handler.records[1].engine.entering() as announced:
+            await asyncio.wait_for(announced(), 1.0)
+        desk.handler.finish(2)
         await desk.until(lambda: len(desk.outcomes()) == 2)
 
 
 async def test_of_a_backlog_only_the_newest_is_worked_on() -> None:
     """Many saves of one article read at once, as after an outage, cost one picture."""
     desk = Desk()
-    desk.crew.automatic = False
+    desk.handler.automatic = False
     for revision in range(1, 21):
         desk.save(revision)
     async with desk.running():
         await desk.until(lambda: len(desk.outcomes()) == 19)
-        desk.crew.finish(20)
+        desk.handler.finish(20)
         await desk.until(lambda: len(desk.outcomes()) == 20)
 
     assert [outcome for outcome in desk.outcomes() if outcome.startswith("ready")] == ["ready 20"]
@@ -339,7 +360,7 @@ def test_the_newest_revision_always_gets_its_pictures(saves: list[tuple[int, str
 
     async def play() -> list[str]:
         desk = Desk()
-        desk.crew.automatic = True
+        desk.handler.automatic = True
         for revision, lane in saves:
             desk.save(revision, lane)
         async with desk.running():

@@ -8,31 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.engine_exposure import MAX_EXPOSURES
 from consumer.delivery.offset_metadata import (
     MAX_SPAN,
-    EngineExposure,
+    Exposure,
     MetadataUnreadable,
     OffsetMetadata,
     read_metadata,
     write_metadata,
 )
-from consumer.delivery.offset_tracker import MAX_RISKS
 from consumer.delivery.ports import CommittedOffset
 from schemas import Reason
 
-RISKS = st.builds(EngineExposure, st.integers(0, 999), st.booleans())
+EXPOSURES = st.builds(Exposure, st.integers(0, 999), st.booleans())
 
 
 @given(
     base=st.integers(0, 2**40),
     above=st.sets(st.integers(0, MAX_SPAN - 1), max_size=200),
-    risks=st.dictionaries(st.integers(0, MAX_SPAN), RISKS, max_size=64),
-    trouble=st.sampled_from(["", *Reason]),
+    exposures=st.dictionaries(st.integers(0, MAX_SPAN), EXPOSURES, max_size=64),
+    outage=st.sampled_from(["", *Reason]),
 )
-def test_metadata_round_trips(base: int, above: set[int], risks: dict[int, EngineExposure], trouble: str) -> None:
+def test_metadata_round_trips(base: int, above: set[int], exposures: dict[int, Exposure], outage: str) -> None:
     """What is written into a commit's metadata is read back, whatever is finished, at risk or wrong."""
     note = OffsetMetadata(
-        {base + offset for offset in above}, {base + offset: risk for offset, risk in risks.items()}, trouble
+        {base + offset for offset in above}, {base + offset: risk for offset, risk in exposures.items()}, outage
     )
 
     assert read_metadata(CommittedOffset(base, write_metadata(base, note))) == note
@@ -57,7 +57,7 @@ def test_a_full_bitmap_fits_the_brokers_limit() -> None:
     """The largest metadata the worker writes stays well below the broker's 4 KB."""
     everything = OffsetMetadata(
         set(range(MAX_SPAN)),
-        {MAX_SPAN + offset: EngineExposure(100, exposed=True) for offset in range(MAX_RISKS)},
+        {MAX_SPAN + offset: Exposure(100, in_engine=True) for offset in range(MAX_EXPOSURES)},
         max(Reason, key=len),
     )
 

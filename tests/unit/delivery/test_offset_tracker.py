@@ -1,12 +1,12 @@
-"""The books of one partition."""
+"""The offsets of one partition."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.offset_metadata import MAX_SPAN, EngineExposure, OffsetMetadata, read_metadata, write_metadata
-from consumer.delivery.offset_tracker import MAX_RECORDS, MAX_RISKS, OffsetTracker
+from consumer.delivery.offset_metadata import MAX_SPAN, Exposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.offset_tracker import MAX_RECORDS, OffsetTracker
 from consumer.delivery.ports import CommittedOffset
 
 GAPPY = st.lists(st.integers(1, 5), min_size=1, max_size=60)
@@ -23,54 +23,54 @@ def offsets_of(steps: list[int], base: int) -> list[int]:
 def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: object, crash_after: int) -> None:
     """Finish in any order over gaps, crash, restore: each record is worked on exactly once after the restore."""
     offsets = offsets_of(steps, base=3)
-    ledger = OffsetTracker.restore(CommittedOffset(3, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(3, ""))
     for offset in offsets:
-        assert ledger.deliver(offset)
+        assert tracker.deliver(offset)
     shuffled = list(offsets)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     done = set(shuffled[:crash_after])
     for offset in shuffled[:crash_after]:
-        ledger.finish(offset)
+        tracker.finish(offset)
 
-    restored = OffsetTracker.restore(ledger.close_up())
+    restored = OffsetTracker.restore(tracker.to_commit())
     redelivered = [offset for offset in offsets if offset >= restored.next_offset]
 
     assert {offset for offset in redelivered if restored.deliver(offset)} == set(offsets) - done
 
 
 def test_bits_above_unread_records_do_not_move_the_commit() -> None:
-    """After a reopen nothing is in hand, but finished bits may lie above records that were not read yet."""
+    """After a reopen nothing is in flight, but finished bits may lie above records that were not read yet."""
     restored = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({12}))))
 
     assert restored.lowest == 10
     restored.deliver(10)
     restored.finish(10)
-    assert restored.close_up().offset == 11
-    assert read_metadata(restored.close_up()).finished == {12}
+    assert restored.to_commit().offset == 11
+    assert read_metadata(restored.to_commit()).finished == {12}
 
 
 def test_a_finished_record_read_again_is_not_worked_on() -> None:
     """A record whose bit is set is skipped, and the commit moves past it."""
-    ledger = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
+    tracker = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
 
-    assert [ledger.deliver(offset) for offset in (10, 11, 12)] == [False, False, True]
-    assert ledger.lowest == 12
+    assert [tracker.deliver(offset) for offset in (10, 11, 12)] == [False, False, True]
+    assert tracker.lowest == 12
 
 
 def test_a_lane_that_ends_in_finished_records_is_idle() -> None:
     """When all that was left to read was finished by an earlier owner, the commit may move past it at once."""
-    ledger = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
-    idle = [ledger.idle]
+    tracker = OffsetTracker.restore(CommittedOffset(10, write_metadata(10, OffsetMetadata({10, 11}))))
+    idle = [tracker.idle]
     for offset in (10, 11):
-        ledger.deliver(offset)
-        idle.append(ledger.idle)
+        tracker.deliver(offset)
+        idle.append(tracker.idle)
 
     assert idle == [False, False, True]
-    assert ledger.close_up() == CommittedOffset(12, "")
+    assert tracker.to_commit() == CommittedOffset(12, "")
 
 
-def test_admission_stops_before_the_books_overflow() -> None:
-    """One stuck record stops admission after so many records above it, and after so many offsets."""
+def test_admission_stops_before_the_tracker_overflows() -> None:
+    """One stuck record stops admission after `MAX_RECORDS` records above it, and after `MAX_SPAN` offsets."""
     crowded, spread = OffsetTracker.restore(CommittedOffset(0, "")), OffsetTracker.restore(CommittedOffset(0, ""))
     for offset in range(MAX_RECORDS):
         crowded.deliver(offset)
@@ -84,7 +84,7 @@ def test_admission_stops_before_the_books_overflow() -> None:
 
 
 def test_a_restored_bitmap_never_blocks_reading() -> None:
-    """With nothing unfinished the books are not full, however far the restored bits reach: only reading frees them."""
+    """With nothing unfinished the tracker is not full, however far the restored bits reach: only reading frees them."""
     restored = OffsetTracker.restore(CommittedOffset(0, write_metadata(0, OffsetMetadata(set(range(1, MAX_SPAN))))))
 
     assert not restored.full
@@ -92,52 +92,43 @@ def test_a_restored_bitmap_never_blocks_reading() -> None:
 
 def test_a_record_beyond_the_bitmap_waits() -> None:
     """A record above a huge gap cannot be finished before the lowest is: it would not fit the metadata."""
-    ledger = OffsetTracker.restore(CommittedOffset(0, ""))
-    ledger.deliver(0)
-    ledger.deliver(10 * MAX_SPAN)
+    tracker = OffsetTracker.restore(CommittedOffset(0, ""))
+    tracker.deliver(0)
+    tracker.deliver(10 * MAX_SPAN)
 
-    assert not ledger.can_finish(10 * MAX_SPAN)
-    ledger.finish(0)
-    assert ledger.can_finish(10 * MAX_SPAN)
+    assert not tracker.can_finish(10 * MAX_SPAN)
+    tracker.finish(0)
+    assert tracker.can_finish(10 * MAX_SPAN)
 
 
-def test_idle_books_move_past_control_markers() -> None:
+def test_an_idle_tracker_moves_past_control_markers() -> None:
     """Where all that was read is finished, the position itself is committed, so that an idle lane shows no lag."""
-    ledger = OffsetTracker.restore(CommittedOffset(4, ""))
-    assert ledger.idle
-    ledger.skip_to(6)
+    tracker = OffsetTracker.restore(CommittedOffset(4, ""))
+    assert tracker.idle
+    tracker.skip_to(6)
 
-    assert ledger.close_up() == CommittedOffset(6, "")
-
-
-def test_no_more_are_at_risk_than_the_metadata_holds() -> None:
-    """With as many in the engine as the books name, the next one waits; one that is known already does not."""
-    ledger = OffsetTracker.restore(CommittedOffset(0, ""))
-
-    assert all(ledger.expose(offset) for offset in range(MAX_RISKS))
-    assert not ledger.expose(MAX_RISKS)
-    assert ledger.expose(3)
+    assert tracker.to_commit() == CommittedOffset(6, "")
 
 
 def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
     """Leaving takes back who is in the engine; the deaths that a record was in stay with it until it is finished."""
-    risks = {1: EngineExposure(1, exposed=True), 2: EngineExposure(0, exposed=True)}
-    ledger = OffsetTracker.restore(CommittedOffset(0, write_metadata(0, OffsetMetadata(risks=risks))))
+    exposures = {1: Exposure(1, in_engine=True), 2: Exposure(0, in_engine=True)}
+    tracker = OffsetTracker.restore(CommittedOffset(0, write_metadata(0, OffsetMetadata(exposures=exposures))))
     for offset in range(3):
-        ledger.deliver(offset)
-    ledger.calm()
+        tracker.deliver(offset)
+    tracker.exposure.leave_all()
 
-    assert read_metadata(ledger.close_up()).risks == {1: EngineExposure(1, exposed=False)}
-    ledger.finish(1)
-    assert read_metadata(ledger.close_up()).risks == {}
+    assert read_metadata(tracker.to_commit()).exposures == {1: Exposure(1, in_engine=False)}
+    tracker.finish(1)
+    assert read_metadata(tracker.to_commit()).exposures == {}
 
 
 @given(gaps=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=8))
-def test_whatever_is_at_risk_can_be_read_back(gaps: list[int]) -> None:
+def test_every_exposure_can_be_read_back(gaps: list[int]) -> None:
     """However far the log's gaps put two records apart, what is committed of them is readable."""
-    ledger = OffsetTracker.restore(CommittedOffset(100, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(100, ""))
     for offset in offsets_of(gaps, base=100):
-        ledger.deliver(offset)
-        ledger.expose(offset)
+        tracker.deliver(offset)
+        tracker.exposure.enter(offset, tracker.lowest)
 
-    assert OffsetTracker.restore(ledger.close_up()).risks == ledger.risks
+    assert OffsetTracker.restore(tracker.to_commit()).exposure.records == tracker.exposure.records

@@ -47,10 +47,10 @@ class EagerOwner:
 
     open = True
 
-    def wants(self, topic: str) -> bool:
+    def accepts(self, topic: str) -> bool:
         return topic == "requested"
 
-    def in_hand(self, topic: str) -> int:
+    def in_flight(self, topic: str) -> int:
         return len(topic) - len("requested")
 
 
@@ -58,7 +58,7 @@ async def test_one_partition_that_cannot_be_read_is_told_and_is_no_standstill() 
     """The others are read, which is a sign of life; the broken one is named for as long as it is broken."""
     beats = asyncio.Event()
     owners: Any = {0: EagerOwner(), 1: EagerOwner()}
-    intake = PollLoop(HalfReader(), ["requested"], owners, jobs_in_hand=8, cancel_revoked=False, polled=beats.set)
+    intake = PollLoop(HalfReader(), ["requested"], owners, max_in_flight=8, cancel_revoked=False, polled=beats.set)
     running = asyncio.ensure_future(intake.run())
     await asyncio.wait_for(beats.wait(), BOUND)
     running.cancel()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.delivery import in_flight
-from consumer.delivery.batch_limit import MOST_BYTES
+from consumer.delivery import engine_exposure
+from consumer.delivery.batch_limit import MAX_BATCH_BYTES
 from consumer.delivery.heads import Heads
-from consumer.delivery.offset_metadata import EngineExposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.offset_metadata import Exposure, OffsetMetadata, read_metadata, write_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, OutgoingRecord, RecordRefused, RecordResult
 from consumer.delivery.restore import OwnerTiming, pause
 from consumer.delivery.shard_owner import ShardOwner
@@ -27,49 +28,60 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from consumer.delivery.in_flight import InHand
 
 LANE = "requested"
 SECOND = "backfill"
 OUT = "outcome"
-QUICK = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, backoff_most=0.01)
+QUICK = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, max_backoff=0.01)
 BOUND = 5.0
 
 
-class Hands:
-    """A crew that works when it is told to."""
+class Work:
+    """Work that only counts its cancellation."""
+
+    def __init__(self, offset: int, cancelled: list[int]) -> None:
+        self._offset = offset
+        self._cancelled = cancelled
+
+    def cancel(self, *, running: bool) -> None:
+        del running
+        self._cancelled.append(self._offset)
+
+
+class Handler:
+    """A handler that works when it is told to, and the observer beside it."""
 
     def __init__(self) -> None:
         self.begun: Counter[int] = Counter()
-        self.hands: dict[int, InHand] = {}
-        self.open: dict[int, Callable[[RecordResult], None]] = {}
-        self.withdrawn: list[int] = []
-        self.told: list[int] = []
+        self.records: dict[int, InFlightRecord] = {}
+        self.complete: dict[int, Callable[[RecordResult], None]] = {}
+        self.cancelled: list[int] = []
+        self.committed_offsets: list[int] = []
         self.errors: list[BusError] = []
         self.automatic = True
-        self.trouble = ""
+        self.outage = ""
         self.admitting = True
         self.waits: dict[int, float] = {}
 
     def admits(self) -> bool:
         return self.admitting
 
-    def wait(self, record: Record) -> float:
+    def seconds_until_due(self, record: Record) -> float:
         return self.waits.get(record.offset, 0.0)
 
-    def begin(self, hand: InHand) -> Callable[[bool], None]:
-        offset = hand.record.offset
+    def begin(self, in_flight: InFlightRecord) -> Work:
+        offset = in_flight.record.offset
         self.begun[offset] += 1
-        self.hands[offset] = hand
-        self.open[offset] = hand.settle
+        self.records[offset] = in_flight
+        self.complete[offset] = in_flight.complete
         if self.automatic:
-            asyncio.get_running_loop().call_soon(hand.settle, outcome(offset))
-        return lambda _running: self.withdrawn.append(offset)
+            asyncio.get_running_loop().call_soon(in_flight.complete, outcome(offset))
+        return Work(offset, self.cancelled)
 
-    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        assert settlement.records
+    def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
+        assert result.records
         assert seconds >= 0
-        self.told.append(record.offset)
+        self.committed_offsets.append(record.offset)
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
         assert shard == 0
@@ -91,14 +103,20 @@ def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Re
 class Bench:
     """One shard, its broker, and a poll loop."""
 
-    def __init__(self, broker: MemoryBroker | None = None, pace: OwnerTiming = QUICK) -> None:
+    def __init__(self, broker: MemoryBroker | None = None, timing: OwnerTiming = QUICK) -> None:
         self.broker = broker or MemoryBroker()
         for topic in (LANE, SECOND):
             self.broker.offsets.setdefault((topic, 0), CommittedOffset(0, ""))
-        self.hands = Hands()
+        self.handler = Handler()
         self.bus = MemoryBus(self.broker, (LANE, SECOND))
         self.owner = ShardOwner(
-            0, (LANE, SECOND), bus=self.bus, crew=self.hands, heads=Heads("heads", "group", 0), pace=pace
+            0,
+            (LANE, SECOND),
+            bus=self.bus,
+            handler=self.handler,
+            observer=self.handler,
+            heads=Heads("heads", "group", 0),
+            timing=timing,
         )
 
     @asynccontextmanager
@@ -142,7 +160,7 @@ async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
     for _ in range(20):
         bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.told) == 20)
+        await bench.until(lambda: len(bench.handler.committed_offsets) == 20)
 
     assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
     assert bench.broker.offsets[LANE, 0] == CommittedOffset(20, "")
@@ -160,17 +178,17 @@ async def test_a_failure_at_any_step_neither_loses_nor_doubles(step: str) -> Non
         await bench.until(lambda: len(bench.visible()) == 5)
 
     assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(5))
-    assert bench.hands.errors
-    assert set(bench.hands.begun.values()) == {1}, "work was redone instead of adopted"
+    assert bench.handler.errors
+    assert set(bench.handler.begun.values()) == {1}, "work was redone instead of adopted"
 
 
-async def test_a_refused_letter_does_not_let_the_offset_pass() -> None:
+async def test_a_refused_record_does_not_let_the_offset_pass() -> None:
     """(!) Every send's answer is awaited before the offsets: a refused record must not be committed away."""
     bench = Bench()
     bench.broker.publish(request())
     fail_once(bench.broker, "answer")
     async with bench.running():
-        await bench.until(lambda: bool(bench.hands.errors))
+        await bench.until(lambda: bool(bench.handler.errors))
         assert bench.broker.offsets[LANE, 0].offset == 0 or bench.visible() == [b"0"]
         await bench.until(lambda: bench.visible() == [b"0"])
 
@@ -181,13 +199,13 @@ async def test_bits_above_unread_records_survive_a_reopen() -> None:
     for _ in range(3):
         bench.broker.publish(request())
     bench.broker.offsets[LANE, 0] = CommittedOffset(0, write_metadata(0, OffsetMetadata({2})))
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     async with bench.running():
-        await bench.until(lambda: set(bench.hands.open) == {0, 1})
-        bench.hands.open[1](outcome(1))
+        await bench.until(lambda: set(bench.handler.complete) == {0, 1})
+        bench.handler.complete[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
         assert bench.broker.offsets[LANE, 0] == CommittedOffset(0, write_metadata(0, OffsetMetadata({1, 2})))
-        bench.hands.open[0](outcome(0))
+        bench.handler.complete[0](outcome(0))
         await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, ""))
 
     assert bench.visible() == [b"1", b"0"]
@@ -202,7 +220,7 @@ async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
 
-    assert bench.hands.begun == Counter()
+    assert bench.handler.begun == Counter()
 
 
 async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
@@ -215,7 +233,7 @@ async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
 
     bench.broker.faults = faults
     async with bench.running():
-        await bench.until(lambda: bool(bench.hands.errors))
+        await bench.until(lambda: bool(bench.handler.errors))
         assert not bench.owner.open
 
 
@@ -246,14 +264,14 @@ async def test_a_fenced_owner_writes_nothing() -> None:
     broker = MemoryBroker()
     old, new = Bench(broker), Bench(broker)
     broker.publish(request())
-    old.hands.automatic = new.hands.automatic = False
+    old.handler.automatic = new.handler.automatic = False
     async with old.running():
-        await old.until(lambda: 0 in old.hands.open)
+        await old.until(lambda: 0 in old.handler.complete)
         async with new.running():
-            await new.until(lambda: 0 in new.hands.open)
-            old.hands.open[0](outcome(0))
-            await old.until(lambda: bool(old.hands.errors))
-            new.hands.open[0](outcome(0))
+            await new.until(lambda: 0 in new.handler.complete)
+            old.handler.complete[0](outcome(0))
+            await old.until(lambda: bool(old.handler.errors))
+            new.handler.complete[0](outcome(0))
             await new.until(lambda: broker.offsets[LANE, 0].offset == 1)
 
     assert len(old.visible()) == 1
@@ -262,32 +280,32 @@ async def test_a_fenced_owner_writes_nothing() -> None:
 async def test_work_survives_a_reopened_shard() -> None:
     """A record delivered again meets its own job: it is adopted, even when it was settled in between."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: 0 in bench.hands.open)
-    bench.hands.open[0](outcome(0))
+        await bench.until(lambda: 0 in bench.handler.complete)
+    bench.handler.complete[0](outcome(0))
     async with bench.running():
         await bench.until(lambda: bench.visible() == [b"0"])
 
-    assert bench.hands.begun == Counter({0: 1})
+    assert bench.handler.begun == Counter({0: 1})
 
 
 async def test_work_of_an_earlier_epoch_does_not_fill_the_lane() -> None:
     """Admission counts what this epoch delivered: a lane that was full when an epoch broke is read again."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     for _ in range(5):
         bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: bench.owner.in_hand(LANE) == 5)
-    assert bench.owner.in_hand(LANE) == 0
+        await bench.until(lambda: bench.owner.in_flight(LANE) == 5)
+    assert bench.owner.in_flight(LANE) == 0
     for offset in range(5):
-        bench.hands.open[offset](outcome(offset))
+        bench.handler.complete[offset](outcome(offset))
     async with bench.running():
         await bench.until(lambda: len(bench.visible()) == 5)
 
-    assert set(bench.hands.begun.values()) == {1}
+    assert set(bench.handler.begun.values()) == {1}
 
 
 async def test_a_stop_before_the_first_step_is_not_lost() -> None:
@@ -302,13 +320,13 @@ async def test_a_stop_before_the_first_step_is_not_lost() -> None:
 async def test_what_is_settled_first_is_told_first() -> None:
     """When a commit has to choose, outcomes go out in the order they were made, whatever their lane."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request(topic=LANE))
     bench.broker.publish(request(topic=LANE))
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.open) == 2)
+        await bench.until(lambda: len(bench.handler.complete) == 2)
     for offset in (1, 0):
-        bench.hands.open[offset](outcome(offset))
+        bench.handler.complete[offset](outcome(offset))
     async with bench.running():
         await bench.until(lambda: len(bench.visible()) == 2)
 
@@ -331,32 +349,32 @@ async def test_missing_rights_are_fatal_not_an_articles_fault() -> None:
 async def test_work_that_another_owner_finished_is_dropped() -> None:
     """When the shard comes back with a record finished by another, its job is withdrawn and never announced."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: 0 in bench.hands.open)
+        await bench.until(lambda: 0 in bench.handler.complete)
     bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
-        bench.hands.open[0](outcome(0))
+        bench.handler.complete[0](outcome(0))
 
-    assert bench.hands.withdrawn == [0]
+    assert bench.handler.cancelled == [0]
     assert bench.visible() == []
 
 
 async def test_another_record_at_the_same_offset_is_not_adopted() -> None:
     """After a topic was made anew, an old job must not answer the record that took its offset."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request(b"old"))
     async with bench.running():
-        await bench.until(lambda: 0 in bench.hands.open)
+        await bench.until(lambda: 0 in bench.handler.complete)
     bench.broker.logs[LANE, 0].clear()
     bench.broker.publish(request(b"new"))
     async with bench.running():
-        await bench.until(lambda: bench.hands.begun[0] == 2)
+        await bench.until(lambda: bench.handler.begun[0] == 2)
 
-    assert bench.hands.withdrawn == [0]
+    assert bench.handler.cancelled == [0]
 
 
 async def test_records_before_the_shard_is_open_are_dropped() -> None:
@@ -364,7 +382,7 @@ async def test_records_before_the_shard_is_open_are_dropped() -> None:
     bench = Bench()
     bench.broker.publish(request())
     bench.owner.deliver(Record(LANE, 0, 0, b"a-1", b"{}", (), 0))
-    assert bench.hands.begun == Counter()
+    assert bench.handler.begun == Counter()
     async with bench.running():
         await bench.until(lambda: bench.visible() == [b"0"])
 
@@ -373,13 +391,13 @@ async def test_one_poisonous_outcome_is_found_and_replaced() -> None:
     """A record whose outcome the broker refuses is singled out and gets its short fallback; the others are unharmed."""
     bench = Bench()
     bench.broker.refused_topics.add("too-large")
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     for _ in range(10):
         bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.open) == 10)
-        for offset, settle in bench.hands.open.items():
-            settle(outcome(offset, topic="too-large" if offset == 6 else OUT, fallback=OUT))
+        await bench.until(lambda: len(bench.handler.complete) == 10)
+        for offset, complete in bench.handler.complete.items():
+            complete(outcome(offset, topic="too-large" if offset == 6 else OUT, fallback=OUT))
         await bench.until(lambda: bench.broker.offsets[LANE, 0].offset == 10)
 
     assert Counter(bench.visible()) == Counter({b"short 6": 1, **{b"%d" % n: 1 for n in range(10) if n != 6}})
@@ -389,13 +407,13 @@ async def test_an_outcome_that_cannot_be_told_at_all_is_fatal() -> None:
     """When even the short outcome is refused the worker stops with a sentence; it does not loop or skip the record."""
     bench = Bench()
     bench.broker.refused_topics.add("no")
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
 
     async def work() -> None:
         async with bench.running() as run:
-            await bench.until(lambda: 0 in bench.hands.open)
-            bench.hands.open[0](outcome(0, topic="no", fallback="no"))
+            await bench.until(lambda: 0 in bench.handler.complete)
+            bench.handler.complete[0](outcome(0, topic="no", fallback="no"))
             await bench.until(run.done)
 
     with pytest.raises(ExceptionGroup) as raised:
@@ -408,40 +426,40 @@ async def test_an_outcome_that_cannot_be_told_at_all_is_fatal() -> None:
 async def test_sizes_are_checked_before_a_transaction_begins() -> None:
     """An outcome over the limit is replaced by its fallback without costing an epoch."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     short = RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"short", ()),))
     huge = RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"x" * 2_000_000, ()),), lambda: short)
     async with bench.running():
-        await bench.until(lambda: 0 in bench.hands.open)
-        bench.hands.open[0](huge)
+        await bench.until(lambda: 0 in bench.handler.complete)
+        bench.handler.complete[0](huge)
         await bench.until(lambda: bench.visible() == [b"short"])
 
-    assert bench.hands.errors == []
+    assert bench.handler.errors == []
 
 
 async def test_a_transaction_is_bounded_in_bytes() -> None:
     """Many dead letters of the largest size go out in several transactions, each small enough for its time."""
     bench, count, size = Bench(), 20, 900_000
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     for _ in range(count):
         bench.broker.publish(request())
     committed = [0]
     bench.broker.settled = lambda _shard: committed.append(len(bench.visible()))
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.open) == count)
-        for settle in bench.hands.open.values():
-            settle(RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"x" * size, ()),)))
-        await bench.until(lambda: len(bench.hands.told) == count)
+        await bench.until(lambda: len(bench.handler.complete) == count)
+        for complete in bench.handler.complete.values():
+            complete(RecordResult((OutgoingRecord(OUT, 0, b"a-1", b"x" * size, ()),)))
+        await bench.until(lambda: len(bench.handler.committed_offsets) == count)
 
-    assert max(after - before for before, after in pairwise(committed)) == MOST_BYTES // size
-    assert bench.hands.errors == []
+    assert max(after - before for before, after in pairwise(committed)) == MAX_BATCH_BYTES // size
+    assert bench.handler.errors == []
 
 
 async def test_a_broker_too_slow_for_a_whole_batch_is_asked_for_less() -> None:
     """A transaction that got no answer in time is tried again in halves, until the broker keeps up."""
-    bench = Bench(pace=replace(QUICK, transaction=0.05))
-    bench.hands.automatic = False
+    bench = Bench(timing=replace(QUICK, transaction=0.05))
+    bench.handler.automatic = False
     for _ in range(20):
         bench.broker.publish(request())
 
@@ -450,11 +468,11 @@ async def test_a_broker_too_slow_for_a_whole_batch_is_asked_for_less() -> None:
         return Journey(60.0 if slow else 0.0, lambda: bench.broker.faults(step), lambda: bench.broker.faults(answered))
 
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.open) == 20)
+        await bench.until(lambda: len(bench.handler.complete) == 20)
         bench.broker.journey = journey
-        for offset, settle in bench.hands.open.items():
-            settle(outcome(offset))
-        await bench.until(lambda: len(bench.hands.told) == 20)
+        for offset, complete in bench.handler.complete.items():
+            complete(outcome(offset))
+        await bench.until(lambda: len(bench.handler.committed_offsets) == 20)
 
     assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
 
@@ -487,16 +505,16 @@ async def test_an_idle_shard_commits_nothing() -> None:
     assert begins == 0
 
 
-async def test_stop_commits_what_is_settled() -> None:
-    """The last thing an owner does before it lets go is to commit what is finished."""
+async def test_stop_commits_what_is_complete() -> None:
+    """The last thing an owner does before it ends is to commit what is complete."""
     bench = Bench()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     for _ in range(3):
         bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: len(bench.hands.open) == 3)
+        await bench.until(lambda: len(bench.handler.complete) == 3)
         for offset in (0, 2):
-            bench.hands.open[offset](outcome(offset))
+            bench.handler.complete[offset](outcome(offset))
 
     assert sorted(bench.visible()) == [b"0", b"2"]
     assert bench.broker.offsets[LANE, 0] == CommittedOffset(1, write_metadata(1, OffsetMetadata({2})))
@@ -510,65 +528,65 @@ async def test_refusals_are_told_apart_from_outages() -> None:
 async def test_a_record_that_is_not_due_is_not_begun() -> None:
     """A lane stands still at its first record that is not due, keeps its order, and holds up no other lane."""
     bench = Bench()
-    bench.hands.waits = {1: 60.0}
+    bench.handler.waits = {1: 60.0}
     for _ in range(3):
         bench.broker.publish(request())
     async with bench.running():
         await bench.until(lambda: bench.visible() == [b"0"])
         bench.broker.publish(request(topic=SECOND))
         await bench.until(lambda: len(bench.visible()) == 2)
-        assert not bench.owner.wants(LANE)
-        assert bench.owner.wants(SECOND)
+        assert not bench.owner.accepts(LANE)
+        assert bench.owner.accepts(SECOND)
         await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(1, ""))
 
-    assert bench.hands.begun == Counter({0: 2})
+    assert bench.handler.begun == Counter({0: 2})
 
 
 async def test_a_lane_goes_on_when_its_record_is_due() -> None:
     """What was put off is begun once, in its order, when its time has come."""
     bench = Bench()
-    bench.hands.waits = {0: 0.02}
+    bench.handler.waits = {0: 0.02}
     for _ in range(3):
         bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: not bench.owner.wants(LANE) and bench.owner.open)
-        bench.hands.waits = {}
+        await bench.until(lambda: not bench.owner.accepts(LANE) and bench.owner.open)
+        bench.handler.waits = {}
         await bench.until(lambda: len(bench.visible()) == 3)
 
     assert bench.visible() == [b"0", b"1", b"2"]
 
 
 async def enter(bench: Bench, offset: int, leave: asyncio.Event) -> None:
-    with bench.hands.hands[offset].in_engine() as told:
-        await told()
+    with bench.handler.records[offset].engine.entering() as announced:
+        await announced()
         await asyncio.wait_for(leave.wait(), BOUND)
 
 
-def risks(bench: Bench) -> Mapping[int, EngineExposure]:
-    return read_metadata(bench.broker.offsets[LANE, 0]).risks
+def exposures(bench: Bench) -> Mapping[int, Exposure]:
+    return read_metadata(bench.broker.offsets[LANE, 0]).exposures
 
 
 async def test_the_group_knows_who_is_in_the_engine() -> None:
-    """A record enters the engine only after a commit that says so; leaving it is told as well."""
+    """A record enters the engine only after a commit that announces it; leaving is committed as well."""
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with bench.running(), asyncio.TaskGroup() as tasks:
-        await bench.until(lambda: 0 in bench.hands.open)
+        await bench.until(lambda: 0 in bench.handler.complete)
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
+        await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True)})
         leave.set()
-        await bench.until(lambda: risks(bench) == {})
+        await bench.until(lambda: exposures(bench) == {})
 
 
-async def test_a_bus_that_is_away_does_not_keep_the_engine_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When no commit can tell of it within its time, a record enters the engine untold."""
-    monkeypatch.setattr(in_flight, "TELL_SECONDS", 0.01)
+async def test_a_bus_that_is_down_does_not_keep_the_engine_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When no commit can announce it in time, a record enters the engine unannounced."""
+    monkeypatch.setattr(engine_exposure, "ANNOUNCE_SECONDS", 0.01)
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with bench.running():
-        await bench.until(lambda: 0 in bench.hands.open)
+        await bench.until(lambda: 0 in bench.handler.complete)
 
         def away(_step: str) -> None:
             raise BusError("away")
@@ -578,99 +596,97 @@ async def test_a_bus_that_is_away_does_not_keep_the_engine_idle(monkeypatch: pyt
         await enter(bench, 0, leave)
         bench.broker.faults = lambda _step: None
 
-    assert risks(bench) == {}
+    assert exposures(bench) == {}
 
 
 async def test_a_death_in_the_engine_is_counted_by_the_next_owner() -> None:
     """When a process dies, the records in its engine carry the death with them until they are finished."""
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     bench.broker.publish(request())
     bench.broker.offsets[LANE, 0] = CommittedOffset(
-        0, write_metadata(0, OffsetMetadata(risks={1: EngineExposure(1, exposed=True)}))
+        0, write_metadata(0, OffsetMetadata(exposures={1: Exposure(1, in_engine=True)}))
     )
     async with bench.running(), asyncio.TaskGroup() as tasks:
-        await bench.until(lambda: set(bench.hands.open) == {0, 1})
-        assert [bench.hands.hands[offset].deaths for offset in (0, 1)] == [0, 2]
+        await bench.until(lambda: set(bench.handler.complete) == {0, 1})
+        assert [bench.handler.records[offset].engine.deaths for offset in (0, 1)] == [0, 2]
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(
-            lambda: risks(bench) == {0: EngineExposure(0, exposed=True), 1: EngineExposure(2, exposed=False)}
-        )
-        bench.hands.open[1](outcome(1))
+        await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True), 1: Exposure(2, in_engine=False)})
+        bench.handler.complete[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert risks(bench) == {0: EngineExposure(0, exposed=True)}
+        assert exposures(bench) == {0: Exposure(0, in_engine=True)}
         leave.set()
 
 
 async def test_an_owner_that_leaves_in_order_blames_nobody() -> None:
     """A rebalance or a stop is no death: the last commit says that nothing is in the engine."""
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with asyncio.TaskGroup() as tasks:
         async with bench.running():
-            await bench.until(lambda: 0 in bench.hands.open)
+            await bench.until(lambda: 0 in bench.handler.complete)
             tasks.create_task(enter(bench, 0, leave))
-            await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
-        assert risks(bench) == {}
+            await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True)})
+        assert exposures(bench) == {}
         leave.set()
 
 
 async def test_a_cancelled_owner_leaves_in_order_too() -> None:
     """When another part of the worker fails, the records in its engine are not to blame."""
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     async with asyncio.TaskGroup() as tasks, bench.running() as run:
-        await bench.until(lambda: 0 in bench.hands.open)
+        await bench.until(lambda: 0 in bench.handler.complete)
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
+        await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True)})
         run.cancel()
         await asyncio.wait([run], timeout=BOUND)
-        assert risks(bench) == {}
+        assert exposures(bench) == {}
         leave.set()
 
 
 async def test_a_broken_epoch_is_no_death() -> None:
     """A worker that opens its shard again has its records in the engine still; nobody died."""
     bench, leave = Bench(), asyncio.Event()
-    bench.hands.automatic = False
+    bench.handler.automatic = False
     bench.broker.publish(request())
     bench.broker.publish(request())
     async with bench.running(), asyncio.TaskGroup() as tasks:
-        await bench.until(lambda: set(bench.hands.open) == {0, 1})
+        await bench.until(lambda: set(bench.handler.complete) == {0, 1})
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: risks(bench) == {0: EngineExposure(0, exposed=True)})
+        await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True)})
         fail_once(bench.broker, "begin")
-        bench.hands.open[1](outcome(1))
+        bench.handler.complete[1](outcome(1))
         await bench.until(lambda: bench.visible() == [b"1"])
-        assert risks(bench) == {0: EngineExposure(0, exposed=True)}
+        assert exposures(bench) == {0: Exposure(0, in_engine=True)}
         leave.set()
 
 
-async def test_trouble_is_told_to_the_group() -> None:
+async def test_an_outage_is_reported_to_the_group() -> None:
     """What keeps a worker from working stands in its commits, so that the lag can be explained, and goes with it."""
     bench = Bench()
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
-        bench.hands.trouble = "engine_failed"
-        await bench.until(lambda: read_metadata(bench.broker.offsets[SECOND, 0]).trouble == "engine_failed")
-        bench.hands.trouble = ""
+        bench.handler.outage = "engine_failed"
+        await bench.until(lambda: read_metadata(bench.broker.offsets[SECOND, 0]).outage == "engine_failed")
+        bench.handler.outage = ""
         await bench.until(lambda: bench.broker.offsets[SECOND, 0] == CommittedOffset(0, ""))
 
 
-async def test_a_crew_that_admits_nothing_stops_every_lane() -> None:
-    """While the crew takes no more, no lane is read on."""
+async def test_a_handler_that_admits_nothing_stops_every_lane() -> None:
+    """While the handler takes no more, no lane is read on."""
     bench = Bench()
-    bench.hands.admitting = False
+    bench.handler.admitting = False
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
-        assert not bench.owner.wants(LANE)
-        assert not bench.owner.wants(SECOND)
+        assert not bench.owner.accepts(LANE)
+        assert not bench.owner.accepts(SECOND)
 
 
-@pytest.mark.parametrize("step", ["wait", "begin"])
+@pytest.mark.parametrize("step", ["seconds_until_due", "begin"])
 async def test_records_that_were_read_but_not_delivered_are_not_passed(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -682,7 +698,7 @@ async def test_records_that_were_read_but_not_delivered_are_not_passed(
     def defect(*_: object) -> None:
         raise RuntimeError(step)
 
-    monkeypatch.setattr(bench.hands, step, defect)
+    monkeypatch.setattr(bench.handler, step, defect)
     run = asyncio.ensure_future(bench.owner.run())
     await bench.until(lambda: bench.owner.open)
     with pytest.raises(RuntimeError):
@@ -693,9 +709,9 @@ async def test_records_that_were_read_but_not_delivered_are_not_passed(
     assert {bench.broker.offsets[topic, 0].offset for topic in (LANE, SECOND)} == {0}
 
 
-async def test_work_let_go_of_does_not_wait_for_the_group() -> None:
-    """A picture of a record that is another owner's by now enters the engine at once; it keeps no place for nothing."""
-    let_go = in_flight.InFlightRecord(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
-    let_go.drop(running=False)
-    with let_go.in_engine() as told:
-        await asyncio.wait_for(told(), in_flight.TELL_SECONDS / 2)
+async def test_released_work_does_not_wait_for_the_group() -> None:
+    """A picture of a record that is another owner's by now enters the engine at once: no commit will announce it."""
+    released = InFlightRecord(Record(LANE, 0, 0, b"a-1", b"{}", (), 0), 0, lambda: None)
+    released.release(cancel_running=False)
+    with released.engine.entering() as announced:
+        await asyncio.wait_for(announced(), engine_exposure.ANNOUNCE_SECONDS / 2)

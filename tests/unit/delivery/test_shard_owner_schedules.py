@@ -1,7 +1,8 @@
 """The delivery promise under every schedule that hypothesis thinks of; and proof that a broken owner would be caught.
 
-A schedule lets rebalances, freezes, crashes, cut lines, lost answers and refusals fall on the requests of real intakes,
-owners and ledgers over the in-memory cluster, in virtual time. The promise is checked at each commit and at the end.
+A schedule lets rebalances, freezes, crashes, cut lines, lost answers and refusals fall on the requests of real poll
+loops, owners and trackers over the in-memory cluster, in virtual time. The promise is checked at each commit and at
+the end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis.errors import NoSuchExample
 
 from consumer.delivery import restore
+from consumer.delivery.engine_exposure import EngineExposure
 from consumer.delivery.heads import Heads
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
@@ -63,7 +65,7 @@ BITS_ABOVE_THE_END = Schedule(
     marker_seconds=0.0,
     delays=(0.3,),
 )
-"""The last that is read are records whose bits were restored: nothing is settled that would commit past them."""
+"""The last that is read are records whose bits were restored: nothing is committed that would pass them."""
 
 READ_WHILE_IT_STOPS = Schedule(
     workers=1,
@@ -101,19 +103,19 @@ def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
 
 def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
     async def careless(self: MemoryEpoch, records: Sequence[OutgoingRecord]) -> None:
-        for letter in records:
-            await self.hand_over(letter)
+        for record in records:
+            await self.hand_over(record)
 
     patch.setattr(MemoryEpoch, "write", careless)
 
 
 def offsets_are_read_before_the_fence(patch: pytest.MonkeyPatch) -> None:
-    epoch, progress = MemoryBus.epoch, MemoryBus.committed_offsets
+    epoch, committed = MemoryBus.epoch, MemoryBus.committed_offsets
     early: dict[tuple[MemoryBus, int], Mapping[str, CommittedOffset]] = {}
 
     @asynccontextmanager
     async def hasty(self: MemoryBus, shard: int) -> AsyncIterator[MemoryEpoch]:
-        early[self, shard] = await progress(self, shard)
+        early[self, shard] = await committed(self, shard)
         async with epoch(self, shard) as opened:
             yield opened
 
@@ -128,7 +130,7 @@ def a_missing_offset_is_taken_for_none(patch: pytest.MonkeyPatch) -> None:
     async def read(bus: MemoryBus, shard: int, topics: tuple[str, ...], *_: object) -> Mapping[str, CommittedOffset]:
         return {topic: CommittedOffset(0, "") for topic in topics} | dict(await bus.committed_offsets(shard))
 
-    patch.setattr(restore, "_read_progress", read)
+    patch.setattr(restore, "_read_committed", read)
 
 
 def the_commit_is_above_the_highest_finished(patch: pytest.MonkeyPatch) -> None:
@@ -139,20 +141,19 @@ def the_commit_is_above_the_highest_finished(patch: pytest.MonkeyPatch) -> None:
 
 
 def finished_bits_are_not_restored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(OffsetTracker, "restore", classmethod(lambda cls, progress: cls(progress, progress.offset)))
+    patch.setattr(OffsetTracker, "restore", classmethod(lambda cls, committed: cls(committed, committed.offset)))
 
 
 def a_lost_answer_is_taken_for_no_commit(patch: pytest.MonkeyPatch) -> None:
-    restore = OffsetTracker.restore.__func__  # type: ignore[attr-defined]  # a class method
     known: dict[Any, Any] = {}
-    open_books = restore.restore_offsets
+    restore_offsets = restore.restore_offsets
 
     async def remembered(bus: Any, shard: int, *rest: Any) -> dict[str, OffsetTracker]:
         if (bus, shard) not in known:
-            known[bus, shard] = await open_books(bus, shard, *rest)
-        return {topic: restore(OffsetTracker, ledger.committed) for topic, ledger in known[bus, shard].items()}
+            known[bus, shard] = await restore_offsets(bus, shard, *rest)
+        return {topic: OffsetTracker.restore(tracker.committed) for topic, tracker in known[bus, shard].items()}
 
-    patch.setattr("consumer.delivery.shard_owner.open_books", remembered)
+    patch.setattr("consumer.delivery.shard_owner.restore_offsets", remembered)
 
 
 def nobody_is_fenced(patch: pytest.MonkeyPatch) -> None:
@@ -181,8 +182,8 @@ def a_retry_is_begun_before_it_is_due(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ShardOwner, "_must_wait", lambda *_: False)
 
 
-def a_record_in_the_engine_is_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(OffsetTracker, "expose", lambda *_: True)
+def a_record_in_the_engine_is_not_announced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(EngineExposure, "enter", lambda *_: True)
 
 
 def owners_outlive_a_rebalance(patch: pytest.MonkeyPatch) -> None:
@@ -202,11 +203,11 @@ def heads_are_not_restored(patch: pytest.MonkeyPatch) -> None:
 
 
 def heads_are_not_written(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Heads, "letters", lambda *_: [])
+    patch.setattr(Heads, "records", lambda *_: [])
 
 
-def work_is_adopted_unjudged(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LatestWins, "enter_again", lambda *_: True)
+def work_is_adopted_without_a_decision(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LatestWins, "readmit", lambda *_: True)
 
 
 @pytest.mark.parametrize(
@@ -222,11 +223,11 @@ def work_is_adopted_unjudged(patch: pytest.MonkeyPatch) -> None:
         an_owner_runs_between_a_read_and_its_delivery,
         the_cursor_is_not_set_back,
         a_retry_is_begun_before_it_is_due,
-        a_record_in_the_engine_is_not_told,
+        a_record_in_the_engine_is_not_announced,
         owners_outlive_a_rebalance,
         heads_are_not_restored,
         heads_are_not_written,
-        work_is_adopted_unjudged,
+        work_is_adopted_without_a_decision,
     ],
 )
 def test_a_broken_step_is_found(

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.in_flight import InFlightRecord
 from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import retry_policy
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
-from consumer.processing.context import unwatched
 from consumer.processing.handler import RequestHandler
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.store_outage import Operation, StoreOutage
@@ -71,24 +71,22 @@ class Pipeline:
         raise self.error or AssertionError
 
 
-class Hand:
-    """A record in hand that nobody owns."""
+class InFlight(InFlightRecord):
+    """A record in flight that nobody owns."""
 
     def __init__(self, record: Record, deaths: int = 0) -> None:
-        self.record = record
-        self.deaths = deaths
-        self.settled: list[RecordResult] = []
-        self.in_engine = unwatched
+        super().__init__(record, deaths, lambda: None)
+        self.results: list[RecordResult] = []
         self.newer: int | None = None
 
-    def claims(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
+    def register_claim(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
         assert claim.slot.article_id
         if self.newer is not None:
-            self.settle(superseded(self.newer))
+            self.complete(superseded(self.newer))
         return self.newer is None
 
-    def settle(self, settlement: RecordResult) -> None:
-        self.settled.append(settlement)
+    def complete(self, result: RecordResult) -> None:
+        self.results.append(result)
 
 
 def valid() -> Record:
@@ -123,12 +121,12 @@ async def work(
     record: Record, pipeline: Pipeline, touch: Callable[[Any], None] = lambda _: None, *, deaths: int = 0
 ) -> list[RecordResult]:
     """Let a crew work on one record and return what it settled."""
-    hand = Hand(record, deaths)
+    in_flight = InFlight(record, deaths)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        withdraw = crew_of(tasks, pipeline).begin(hand)
+        withdraw = crew_of(tasks, pipeline).begin(in_flight)
         await asyncio.sleep(0)
         touch(withdraw)
-    return hand.settled
+    return in_flight.results
 
 
 @given(RECORDS)
@@ -182,45 +180,45 @@ async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
 async def test_an_open_breaker_holds_what_fails() -> None:
     """From the fifth failure in a row nothing is sent on: the requests wait, and no more are admitted."""
     pipeline, breaker = Pipeline(Transient(Reason.ENGINE_FAILED, "x")), CircuitBreaker()
-    hands = [Hand(replace(valid(), offset=offset)) for offset in range(8)]
+    records = [InFlight(replace(valid(), offset=offset)) for offset in range(8)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, pipeline, breaker)
-        withdraws = [crew.begin(hand) for hand in hands]
-        while len(pipeline.errands) < len(hands):
+        withdraws = [crew.begin(in_flight) for in_flight in records]
+        while len(pipeline.errands) < len(records):
             await asyncio.sleep(0)
         pipeline.error = None
-        assert (crew.trouble, breaker() is None) == ("engine_failed", False)
+        assert (crew.outage, breaker() is None) == ("engine_failed", False)
         for withdraw in withdraws:
-            withdraw(True)
+            withdraw.cancel(running=True)
 
-    assert sum(len(hand.settled) for hand in hands) == 4
+    assert sum(len(in_flight.results) for in_flight in records) == 4
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FINITE, Reason.NOT_PAINTED])
 async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> None:
     """One recipe that gives no picture is its request's fault; the fifth in a row opens the breaker."""
-    breaker, hands = CircuitBreaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(5)]
+    breaker, records = CircuitBreaker(60), [InFlight(replace(valid(), offset=offset)) for offset in range(5)]
     causes = []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(Rejected(reason, "no")), breaker)
-        for hand in hands:
-            crew.begin(hand)
-            while not hand.settled:
+        for in_flight in records:
+            crew.begin(in_flight)
+            while not in_flight.results:
                 await asyncio.sleep(0)
             causes.append(breaker.cause)
         breaker.stop()
 
     assert causes == [None, None, None, None, reason]
-    assert [settlement.facts["reason"] for hand in hands for settlement in hand.settled] == [reason] * 5
+    assert [settlement.facts["reason"] for in_flight in records for settlement in in_flight.results] == [reason] * 5
 
 
 async def test_a_request_at_fault_says_nothing_of_the_engine() -> None:
     """Requests that ask for what there is not never open the breaker, however many come."""
-    breaker, hands = CircuitBreaker(60), [Hand(replace(valid(), offset=offset)) for offset in range(20)]
+    breaker, records = CircuitBreaker(60), [InFlight(replace(valid(), offset=offset)) for offset in range(20)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Pipeline(Rejected(Reason.UNKNOWN_STYLE, "no")), breaker)
-        for hand in hands:
-            crew.begin(hand)
+        for in_flight in records:
+            crew.begin(in_flight)
 
     assert breaker.cause is None
 
@@ -240,7 +238,7 @@ async def test_work_handed_back_settles_nothing() -> None:
 
 async def test_withdrawn_work_that_has_not_begun_is_cancelled() -> None:
     """A job without a turn at the engine ends at once when its shard moves."""
-    assert await work(valid(), Pipeline(), lambda withdraw: withdraw(False)) == []
+    assert await work(valid(), Pipeline(), lambda withdraw: withdraw.cancel(running=False)) == []
 
 
 async def test_a_store_that_is_down_stops_admission() -> None:
@@ -250,26 +248,26 @@ async def test_a_store_that_is_down_stops_admission() -> None:
         crew = crew_of(tasks, Pipeline(), troubles=troubles)
         troubles.begin(Operation.FIND, Overloaded(Reason.STORE_UNAVAILABLE, "down"))
         admitted.append(crew.admits())
-        withdraw = crew.begin(Hand(valid()))
+        withdraw = crew.begin(InFlight(valid()))
         admitted.append(crew.admits())
-        assert crew.trouble == "store_unavailable"
+        assert crew.outage == "store_unavailable"
         troubles.end(Operation.FIND)
         admitted.append(crew.admits())
-        withdraw(True)
+        withdraw.cancel(running=True)
 
     assert admitted == [True, False, True]
 
 
 async def test_pictures_that_the_store_finds_too_large_open_no_breaker() -> None:
     """Each goes to the retry lanes by itself, however many come in a row: smaller ones are stored all the while."""
-    breaker, hands = CircuitBreaker(60), [Hand(valid()) for _ in range(2 * IN_A_ROW)]
+    breaker, records = CircuitBreaker(60), [InFlight(valid()) for _ in range(2 * IN_A_ROW)]
     refused = Pipeline(Unstorable(Reason.STORE_UNAVAILABLE, "413"))
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, refused, breaker)
-        for hand in hands:
-            crew.begin(hand)
+        for in_flight in records:
+            crew.begin(in_flight)
 
-    assert [len(hand.settled) for hand in hands] == [1] * len(hands)
+    assert [len(in_flight.results) for in_flight in records] == [1] * len(records)
     assert breaker.admits
     assert crew.admits()
 
@@ -310,32 +308,32 @@ async def test_held_work_goes_with_its_shard() -> None:
         breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         crew = crew_of(tasks, Failing(), breaker)
-        withdraw = crew.begin(Hand(valid()))
+        withdraw = crew.begin(InFlight(valid()))
         while breaker.admits == (not breaker._held):
             await asyncio.sleep(0)
-        withdraw(False)
+        withdraw.cancel(running=False)
     assert not breaker._held
 
 
 async def test_poison_is_never_held() -> None:
     """Even while the breaker is open, a request that ended two engines is failed: trying it again ends two more."""
-    breaker, hand = CircuitBreaker(60), Hand(valid())
+    breaker, in_flight = CircuitBreaker(60), InFlight(valid())
     for _ in range(5):
         breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(hand)
+        crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(in_flight)
 
-    assert hand.settled[0].facts["reason"] == "engine_poison"
+    assert in_flight.results[0].facts["reason"] == "engine_poison"
 
 
 async def test_a_request_with_a_newer_one_before_it_is_not_painted() -> None:
     """What its owner superseded at once is settled as that, and never reaches the stages."""
-    pipeline, hand = Pipeline(), Hand(valid())
-    hand.newer = 9
+    pipeline, in_flight = Pipeline(), InFlight(valid())
+    in_flight.newer = 9
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, pipeline).begin(hand)
+        crew_of(tasks, pipeline).begin(in_flight)
 
-    (settlement,) = hand.settled
+    (settlement,) = in_flight.results
     (letter,) = settlement.records
     assert dict(letter.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
     assert json.loads(letter.value or b"")["superseded_by"] == {"revision": 9}
@@ -346,12 +344,15 @@ async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
     """A request past its expirytime ends as expired, without a dead letter, and lays no claim to its slot."""
     past = "2026-11-01T08:00:00+01:00"
     record = valid()
-    pipeline, hand = Pipeline(), Hand(replace(record, headers=(*record.headers, ("ce_expirytime", past.encode()))))
-    hand.newer = 9
+    pipeline, in_flight = (
+        Pipeline(),
+        InFlight(replace(record, headers=(*record.headers, ("ce_expirytime", past.encode())))),
+    )
+    in_flight.newer = 9
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, pipeline).begin(hand)
+        crew_of(tasks, pipeline).begin(in_flight)
 
-    (settlement,) = hand.settled
+    (settlement,) = in_flight.results
     (letter,) = settlement.records
     assert dict(letter.headers)["ce_type"] == names.IMAGE_EXPIRED.encode()
     assert datetime.fromisoformat(json.loads(letter.value or b"")["expired_at"]) == datetime.fromisoformat(past)
