@@ -1,8 +1,8 @@
-"""Heads: the newest revision that each slot of each article has seen, and which one has its pictures.
+"""Heads: the newest revision seen in each slot of each article, and the newest that has its pictures.
 
-They are the memory of latest-wins. One record for each slot lies in a compacted topic, in the partition of its shard
-and under the group's name, and is written in the transaction whose outcomes rest on it: so the next owner judges by
-exactly what a subscriber was told.
+They are the memory of latest wins. A compacted topic holds one record for each slot, in the partition of its shard and
+under the group's name, written in the transaction whose outcomes rest on it: so the next owner decides by exactly what
+subscribers have seen.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-
 _AT_ONCE = 2_000
-"""Heads taken in before the loop gets its turn: a shard may have a hundred thousand."""
+"""Heads read before yielding to the event loop: a shard may have a hundred thousand."""
 
 
 class Slot(NamedTuple):
-    """A place in an article: what requests compete for."""
+    """A picture's place in an article: what requests compete for."""
 
     article_id: str
     name: str
@@ -38,7 +37,7 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a valid request lays claim to. `source` and `request_id` are its event's."""
+    """A valid request's claim to a slot. `source` and `request_id` are its event's."""
 
     slot: Slot
     revision: int
@@ -49,8 +48,8 @@ class Claim:
 class Head(NamedTuple):
     """The newest revision of a slot and the event that brought it.
 
-    `made`: the newest revision announced as ready. `in_a_row`: how many saves since then were superseded while somebody
-    waited for their pictures.
+    `made`: the newest revision announced as ready. `in_a_row`: saves superseded since then while somebody waited for
+    their pictures.
     """
 
     revision: int
@@ -61,7 +60,7 @@ class Head(NamedTuple):
 
 
 class Heads:
-    """The heads of one shard: as the group knows them, and over them what this epoch has not committed yet."""
+    """The heads of one shard: what the group has committed, and on top of it what this epoch has not committed yet."""
 
     def __init__(self, topic: str, group_id: str, shard: int) -> None:
         self._topic = topic
@@ -72,7 +71,7 @@ class Heads:
         self._next_offset = 0
 
     async def restore(self, bus: Bus) -> None:
-        """Read what was written since the last time; forget what was not committed. Raises `BusError`.
+        """Read what was written since the last call, and drop uncommitted changes. Raises `BusError`.
 
         Call it only after the epoch began: an owner that is not fenced yet may still write.
         """
@@ -84,17 +83,17 @@ class Heads:
                 await asyncio.sleep(0)
 
     def forget(self) -> None:
-        """Let all go: another owner writes now, and what it deletes may be compacted away before it is read here."""
+        """Forget everything: another owner writes now, and compaction may remove its deletions before they are read."""
         self._known.clear()
         self._changed.clear()
         self._next_offset = 0
 
     def get(self, slot: Slot) -> Head | None:
-        """Return the slot's head, None if nothing is known of it."""
+        """Return the slot's head, None if it has none."""
         return self._changed.get(slot) or self._known.get(slot)
 
     def advance(self, claim: Claim) -> Head:
-        """Let a newer revision be the head."""
+        """Make a newer revision the slot's head, and return it."""
         before = self.get(claim.slot)
         made, in_a_row = (before.made, before.in_a_row) if before else (None, 0)
         head = Head(claim.revision, claim.source, claim.request_id, made, in_a_row)
@@ -102,12 +101,12 @@ class Heads:
         return head
 
     def count_superseded(self, slot: Slot) -> None:
-        """Take note that a save was superseded for whose pictures somebody had waited."""
+        """Count a save superseded while somebody waited for its pictures."""
         if head := self.get(slot):
             self._changed[slot] = head._replace(in_a_row=head.in_a_row + 1)
 
     def announce(self, claim: Claim) -> None:
-        """Take note that the pictures of a revision are announced with the next commit."""
+        """Mark a revision's pictures as announced by the next commit."""
         if head := self.get(claim.slot):
             made = claim.revision if head.made is None else max(claim.revision, head.made)
             announced = head._replace(made=made, in_a_row=0)
@@ -115,12 +114,12 @@ class Heads:
                 self._changed[claim.slot] = announced
 
     def unwritten(self, slots: Iterable[Slot]) -> dict[Slot, Head]:
-        """Return those of these slots' heads that the group does not know as they are."""
+        """Return those of the slots' heads that differ from what the group has committed."""
         found = {slot: self._changed[slot] for slot in slots if slot in self._changed}
         return {slot: head for slot, head in found.items() if head != self._known.get(slot)}
 
     def records(self, heads: Mapping[Slot, Head]) -> list[OutgoingRecord]:
-        """Return the records that tell the group of these heads."""
+        """Return the records that commit these heads."""
         return [
             OutgoingRecord(
                 self._topic, self._shard, head_key(self._group_id, slot), json.dumps(head._asdict()).encode(), ()
@@ -129,7 +128,7 @@ class Heads:
         ]
 
     def committed(self, heads: Mapping[Slot, Head]) -> None:
-        """Take note that the group knows these heads now."""
+        """Mark these heads as committed."""
         for slot, head in heads.items():
             self._known[slot] = head
             if self._changed.get(slot) == head:
@@ -149,15 +148,15 @@ class Heads:
 
 
 def head_key(group_id: str, slot: Slot) -> bytes:
-    """Return a head's record key: groups that share a topic have heads of their own."""
+    """Return a head's record key: groups that share a topic have their own heads."""
     return json.dumps([group_id, *slot], ensure_ascii=False).encode()
 
 
 def slot_of(key: bytes, group_id: str) -> Slot | None:
-    """Return whose head a record is, None for another group's and for what is no head's key."""
+    """Return the slot of a head's record key, None for another group's and for other keys."""
     try:
         group, article_id, name = json.loads(key)
-        # A newsroom has a million articles, and a handful of slots and sources.
+        # A newsroom has a million articles, but only a handful of slots and sources.
         slot = Slot(article_id, intern(name))
     except (ValueError, TypeError):
         return None
@@ -165,12 +164,12 @@ def slot_of(key: bytes, group_id: str) -> Slot | None:
 
 
 def read_head(value: bytes) -> Head | None:
-    """Read a head's record, None if it is none. A field that a newer worker added is ignored."""
+    """Decode a head's record, None if it is unreadable. A field that a newer worker added is ignored."""
     try:
-        told = json.loads(value)
-        revision, made, in_a_row = told["revision"], told["made"], told["in_a_row"]
+        head = json.loads(value)
+        revision, made, in_a_row = head["revision"], head["made"], head["in_a_row"]
         if not all(type(number) is int for number in (revision, in_a_row, made or 0)):
             return None
-        return Head(revision, intern(str(told["source"])), str(told["request_id"]), made, in_a_row)
+        return Head(revision, intern(str(head["source"])), str(head["request_id"]), made, in_a_row)
     except (ValueError, TypeError, KeyError):
         return None

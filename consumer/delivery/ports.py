@@ -1,4 +1,4 @@
-"""What the owner of a shard asks of Kafka, at the level of the client: every step that can fail is its own await.
+"""What delivery needs of Kafka, at the level of a client: every step that can fail is its own await.
 
 `consumer.kafka.bus` and `consumer.kafka.producer` are the real thing, `consumer.testing` the in-memory twin.
 """
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 UNCOMMITTED = -1
 """The offset a broker answers for a partition the group never committed."""
 
-
 MAX_RECORD_BYTES = 1_000_000
-"""Largest record the worker writes: a dead letter holds a whole original and stays below its topic's limit."""
+"""Largest record the worker writes: a dead letter holds a whole original and must stay below its topic's limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
-    """One record to be written. `partition` is always the shard's own number."""
+    """A record to be written. `partition` is always the shard's number."""
 
     topic: str
     partition: int
@@ -34,17 +33,17 @@ class OutgoingRecord:
 
     @property
     def size(self) -> int:
-        """Bytes of key, value and headers, with room for the framing of each."""
+        """Bytes of key, value and headers, including an allowance for framing."""
         parts = [self.key, self.value, *(part for name, value in self.headers for part in (name.encode(), value))]
         return 70 + sum(5 + len(part) for part in parts if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What a finished record causes: everything in `records` becomes visible together with its offset, or nothing.
+    """What a finished record causes: all of `records` becomes visible together with its offset, or nothing.
 
-    `fallback` makes what is settled instead if the broker will never take `records`; without one there is nothing left
-    to try. `facts` go into the log line that tells of it. `announces`: its letters announce pictures.
+    `fallback` makes the result to commit instead if the broker will never take `records`; without one there is nothing
+    left to try. `facts` go into the log line about it. `announces`: its records announce pictures.
     """
 
     records: tuple[OutgoingRecord, ...]
@@ -54,13 +53,13 @@ class RecordResult:
 
     @property
     def size(self) -> int:
-        """Bytes of all its letters."""
-        return sum(letter.size for letter in self.records)
+        """Bytes of all its records."""
+        return sum(record.size for record in self.records)
 
     def fall_back(self) -> RecordResult:
-        """The settlement to try once `records` proved impossible; only where there is a `fallback`."""
+        """Return the result to try once `records` proved impossible. Raises ValueError without a `fallback`."""
         if self.fallback is None:
-            raise ValueError("this settlement has no fallback")
+            raise ValueError("this result has no fallback")
         instead = self.fallback()
         return replace(instead, facts={**self.facts, **instead.facts, "fell_back": True})
 
@@ -74,11 +73,11 @@ class CommittedOffset:
 
 
 class BusError(Exception):
-    """The bus did not do, or may not have done, what was asked: ambiguous, so the epoch is over."""
+    """The bus failed, or may have failed, to do what was asked: ambiguous, so the epoch is over."""
 
 
 class RecordRefused(BusError):
-    """The broker will never take one of the letters of this transaction."""
+    """The broker will never take one of the records of this transaction."""
 
 
 class Epoch(Protocol):
@@ -88,9 +87,9 @@ class Epoch(Protocol):
         """Open a transaction."""
 
     async def write(self, records: Sequence[OutgoingRecord]) -> None:
-        """Write the letters. When this returns the broker took them all.
+        """Write the records. When this returns, the broker has taken them all.
 
-        Raises `RecordRefused` if it will never take one of them: the others may be in the transaction.
+        Raises `RecordRefused` if it will never take one of them; the others may be in the transaction.
         """
 
     async def send_offsets(self, offsets: Mapping[str, CommittedOffset]) -> None:
@@ -104,9 +103,9 @@ class Bus(Protocol):
     """Kafka as one shard sees it."""
 
     def epoch(self, shard: int) -> AbstractAsyncContextManager[Epoch]:
-        """Open the shard's transactional producer: fences every older one and settles what that left pending.
+        """Open the shard's transactional producer: fence every older one and end what that left pending.
 
-        Raises `BusError`. Closing is bounded in time and leaves no socket and no task behind, whatever state the
+        Raises `BusError`. Closing takes bounded time and leaves no socket and no task behind, whatever state the
         producer is in.
         """
 
@@ -120,14 +119,14 @@ class Bus(Protocol):
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read one partition of a compacted topic from offset `start` to the end of what is committed.
 
-        Returns keys and values in their order (None: deleted), and where to read on another time. Raises `BusError`.
+        Return keys and values in order (None: deleted), and the offset to resume from. Raises `BusError`.
         """
 
     def seek(self, topic: str, shard: int, offset: int) -> None:
-        """Read on from `offset`. Raises `BusError` when the partition is no longer assigned."""
+        """Continue from `offset`. Raises `BusError` when the partition is no longer assigned."""
 
     def position(self, topic: str, shard: int) -> int | None:
-        """Return the offset to be read next (past control markers), None when unknown."""
+        """Return the offset to read next (past control markers), None when unknown."""
 
 
 class Partition(NamedTuple):
@@ -138,7 +137,7 @@ class Partition(NamedTuple):
 
 
 class PositionLost(BusError):
-    """The place where the group stopped in these partitions is not in the log, or was never set."""
+    """The group's position in these partitions is no longer in the log, or was never set."""
 
     def __init__(self, message: str, partitions: Iterable[Partition]) -> None:
         super().__init__(message)
@@ -146,13 +145,13 @@ class PositionLost(BusError):
 
 
 class Listener(Protocol):
-    """Who hears what the group decides. No error may escape: nobody would hear of it."""
+    """Hears what the group decides. No error may escape: nobody would notice it."""
 
     async def on_revoked(self) -> None:
-        """Every partition is about to go; the member stays in the group while this runs."""
+        """All partitions are about to be revoked; the member stays in the group while this runs."""
 
     async def on_assigned(self, partitions: frozenset[Partition]) -> None:
-        """These partitions are the member's, all resumed, whatever was paused before."""
+        """These partitions are the member's now, all resumed, whatever was paused before."""
 
 
 class Reader(Protocol):
@@ -160,30 +159,30 @@ class Reader(Protocol):
 
     @property
     def assignment(self) -> frozenset[Partition]:
-        """What the group gave this member last."""
+        """The partitions the group assigned to this member last."""
 
     @property
     def failure(self) -> str | None:
-        """Say what part of the client has died, if any: a read does not always tell."""
+        """What part of the client has died, if any: a read does not always show it."""
 
     @property
     def awaits_assignment(self) -> bool:
-        """True while the group has yet to give this member its partitions; reads wait for it without a bound."""
+        """True until the group has assigned this member its partitions; reads wait for that without a timeout."""
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Join the group."""
 
     def pause(self, partition: Partition) -> None:
-        """Read no more of an assigned partition, until `resume` or the next rebalance."""
+        """Stop reading an assigned partition, until `resume` or the next rebalance."""
 
     def resume(self, partition: Partition) -> None:
         """Read an assigned partition again."""
 
     async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
-        """Wait for records of these partitions, at most so long and so many, and move the cursors past them.
+        """Wait up to `seconds` for up to `most` records of these partitions, and move the cursors past them.
 
-        What was fetched of others is kept. With no partition at all it waits its time. Not to be cancelled.
+        What was fetched of others is kept. Without any partition it just waits. Must not be cancelled.
 
-        Raises `PositionLost`; `BusError` when it failed half-way, which may have moved the cursor past more than was
+        Raises `PositionLost`; `BusError` for a failure half-way, which may have moved a cursor past more than was
         returned; `Fatal` for missing rights.
         """
