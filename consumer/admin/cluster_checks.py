@@ -107,7 +107,7 @@ async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -
         try:
             read_metadata(progress)
         except MetadataUnreadable as error:
-            message = f"{tp.topic}:{tp.number}: {error}: leadart topics forget-progress {tp.topic}:{tp.number}"
+            message = f"{tp.topic}:{tp.number}: {error}: leadart topics reset-offset-metadata {tp.topic}:{tp.number}"
             return CheckResult("group", CheckStatus.FAILURE, message)
     unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
     if unset:

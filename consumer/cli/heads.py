@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from consumer.cli.shared import AsJson, EnvFile, console, lay_out, settings_from
+from consumer.cli.shared import DRY_RUN, AsJson, EnvFile, Execute, lay_out, say, settings_from
 
-commands = typer.Typer(no_args_is_help=True, help="The newest revision that each slot of an article has seen.")
+if TYPE_CHECKING:
+    from consumer.admin.heads import StoredHead
+    from consumer.settings import Settings
 
-Article = Annotated[str, typer.Argument(help="The article's id.", show_default=False)]
+commands = typer.Typer(no_args_is_help=True, help="The newest revision of each slot of an article.")
+
+Article = Annotated[str, typer.Argument(help="Article id.", show_default=False)]
 OnlySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot of the article.")]
 
 
 @commands.command("show")
 def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None, as_json: AsJson = False) -> None:
-    """Show what requests of an article are judged by: an older revision than its slot's head is superseded."""
-    from consumer.admin.heads import find_heads
-
-    found = asyncio.run(find_heads(settings_from(env_file), article))
-    chosen = [one for one in found if slot in {None, one.slot.name}]
+    """Show an article's heads: a request with an older revision than its slot's head is superseded."""
+    heads = asyncio.run(_find(settings_from(env_file), article, slot))
     if as_json:
-        rows = [{"slot": one.slot.name, "partition": one.partition, **one.head._asdict()} for one in chosen]
+        rows = [{"slot": one.slot.name, "partition": one.partition, **one.head._asdict()} for one in heads]
         print(json.dumps({"article": article, "heads": rows}))
         return
-    if not chosen:
-        console.print(f"no head: the next request of {article} is taken, whatever its revision", markup=False)
+    if not heads:
+        say(f"no head: the next request of {article} is accepted, whatever its revision")
         return
     table = Table("slot", "revision", "pictures of", "superseded since", "source", "request", "partition")
-    for one in chosen:
+    for one in heads:
         head = one.head
         made = "none" if head.made is None else str(head.made)
         cells = (head.revision, made, head.in_a_row, head.source, head.request_id, one.partition)
@@ -41,19 +42,28 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
 
 
 @commands.command("reset")
-def heads_reset(article: Article, slot: OnlySlot = None, env_file: EnvFile = None) -> None:
-    """Forget an article's heads, after a revision that was far too high; the workers may go on meanwhile."""
-    from consumer.admin.heads import find_heads, reset_heads
+def heads_reset(article: Article, slot: OnlySlot = None, env_file: EnvFile = None, execute: Execute = False) -> None:
+    """Delete an article's heads, after a revision that was far too high; workers may keep running."""
+    from consumer.admin.heads import reset_heads
 
     settings = settings_from(env_file)
 
-    async def reset() -> list[str]:
-        found = [one for one in await find_heads(settings, article) if slot in {None, one.slot.name}]
-        await reset_heads(settings, found)
-        return [f"forgot    {one.slot.name}: revision {one.head.revision}" for one in found]
+    async def reset() -> list[StoredHead]:
+        heads = await _find(settings, article, slot)
+        if execute:
+            await reset_heads(settings, heads)
+        return heads
 
-    lines = asyncio.run(reset())
-    for line in lines:
-        console.print(line, markup=False)
-    if not lines:
-        console.print("nothing to do: there is no such head")
+    heads = asyncio.run(reset())
+    for one in heads:
+        say(f"{'deleted' if execute else 'would delete'}  {one.slot.name}: revision {one.head.revision}")
+    if not heads:
+        say("nothing to do: there is no such head")
+    elif not execute:
+        say(DRY_RUN)
+
+
+async def _find(settings: Settings, article: str, slot: str | None) -> list[StoredHead]:
+    from consumer.admin.heads import find_heads
+
+    return [one for one in await find_heads(settings, article) if slot in {None, one.slot.name}]

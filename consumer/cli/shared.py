@@ -28,6 +28,9 @@ EnvFile = Annotated[
     typer.Option(help="File with LEADART_* settings, as in the environment.", exists=True, dir_okay=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Execute = Annotated[bool, typer.Option("--execute", help="Apply the changes (default: dry run).")]
+
+DRY_RUN = "dry run: nothing was changed; add --execute to apply the changes"
 
 _WIDEST = 1000
 

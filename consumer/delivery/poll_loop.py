@@ -217,7 +217,7 @@ class PollLoop:
                     f"The group's offset for {partition.topic}:{partition.number} is not in the log any more "
                     f"({error}): records were deleted before they were worked on. Decide where to go on, with the "
                     f"workers stopped: leadart topics apply --only {partition.topic}:{partition.number} --force "
-                    "--start earliest, or --start latest.",
+                    "--start earliest --execute, or --start latest.",
                 )
 
     def _steer(self) -> None:

@@ -74,9 +74,9 @@ def _tracker(tp: str, committed: CommittedOffset) -> OffsetTracker:
     except MetadataUnreadable as error:
         raise Fatal(
             Reason.PROGRESS_UNREADABLE,
-            f"The progress committed for {tp} cannot be read: {error}. Stop the workers and run: leadart topics "
-            f"forget-progress {tp}; records finished above offset {committed.offset} are then announced once more, "
-            "under the same ids.",
+            f"The offset metadata committed for {tp} cannot be read: {error}. Stop the workers and run: leadart topics "
+            f"reset-offset-metadata {tp}; records finished above offset {committed.offset} are then announced once "
+            "more, under the same ids.",
         ) from error
 
 

@@ -265,6 +265,7 @@ async def open_partition_reader(
     try:
         async with answered_within(settings.request_timeout_seconds):
             await consumer.start()
+        await asyncio.sleep(0)  # a background task of the client that has not begun cannot be cancelled by its stop
         yield PartitionReader(settings, consumer)
     finally:
         with suppress(BusError):  # a reader leaves nothing undone

@@ -19,7 +19,7 @@ from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
 from schemas.topics import TopicSpec, load_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import Settings
@@ -41,7 +41,7 @@ KNOWN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What `apply` did."""
+    """What `apply` did, or would do in a dry run."""
 
     created: tuple[str, ...]
     differing: tuple[str, ...]
@@ -84,29 +84,47 @@ async def one_partition_count(admin: KafkaAdmin, settings: Settings) -> int:
 
 
 async def apply(
-    settings: Settings, start: Start | None, *, force: bool = False, only: frozenset[tuple[str, int]] = frozenset()
+    settings: Settings,
+    start: Start | None,
+    *,
+    force: bool = False,
+    only: frozenset[tuple[str, int]] = frozenset(),
+    dry_run: bool = False,
 ) -> Applied:
-    """Create what is missing and commit the group's starting offsets where it has none (`force`: everywhere).
+    """Create missing topics and commit the group's starting offsets where it has none (`force`: everywhere).
 
-    `only` names the partitions whose offsets may be set; none: all of the lanes. Existing topics are compared, never
-    changed. Raises `Fatal` when the group is running and offsets are to be written and for what `only` names and is not
-    there, `BusError` when no broker answers.
+    `only` limits the partitions whose offsets may be set; empty: all of the lanes. Existing topics are compared, never
+    changed. A `dry_run` changes nothing; while topics are missing it knows no offsets. Raises `Fatal` when offsets are
+    to be written while the group is running and when `only` names a partition of no lane, `BusError` when no broker
+    answers.
     """
     async with open_admin(settings.kafka) as admin:
-        created = await _create(admin, settings, load_topics())
-        count = await _count_when_known(admin, settings, KNOWN_SECONDS if created else 0)
+        missing = await _missing(admin, settings)
+        if missing and dry_run:
+            return Applied(tuple(topic.name for topic in missing), (), {})
+        if missing:
+            await admin.create_topics(missing)
+        count = await _count_when_known(admin, settings, KNOWN_SECONDS if missing else 0)
         differing = await differing_configs(admin, settings)
-        lanes = [settings.topics.named(spec.name) for spec in load_topics() if spec.kind == "lane"]
-        partitions = [Partition(lane, number) for lane in lanes for number in range(count)]
-        if strange := sorted(only - set(partitions)):
-            topic, number = strange[0]
+        require_lane_partitions(only, settings, count)
+        lanes = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
+        chosen = [partition for partition in lanes if not only or partition in only]
+        offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
+    if offsets and not dry_run:
+        await set_offsets(settings.kafka, offsets)
+    starts = {f"{partition.topic}:{partition.number}": offset for partition, offset in sorted(offsets.items())}
+    return Applied(tuple(topic.name for topic in missing), tuple(differing), starts)
+
+
+def require_lane_partitions(partitions: Collection[tuple[str, int]], settings: Settings, count: int) -> None:
+    """Raise `Fatal` for a partition of no lane; each lane has `count`."""
+    lanes = lane_topics(settings)
+    for topic, number in sorted(partitions):
+        if topic not in lanes or number >= count:
             raise Fatal(
                 Reason.TOPICS_MISMATCH,
-                f"{topic}:{number} is no partition of a lane: those are 0 to {count - 1} of {', '.join(lanes)}.",
+                f"{topic}:{number} is not a partition of a lane: those are 0 to {count - 1} of {', '.join(lanes)}.",
             )
-        chosen = [tp for tp in partitions if not only or tp in only]
-        offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
-    return Applied(tuple(created), tuple(differing), offsets)
 
 
 async def _count_when_known(admin: KafkaAdmin, settings: Settings, seconds: float) -> int:
@@ -121,12 +139,10 @@ async def _count_when_known(admin: KafkaAdmin, settings: Settings, seconds: floa
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _create(admin: KafkaAdmin, settings: Settings, specs: Sequence[TopicSpec]) -> list[str]:
+async def _missing(admin: KafkaAdmin, settings: Settings) -> list[TopicRequest]:
+    specs = load_topics()
     counts = await admin.partition_counts([settings.topics.named(spec.name) for spec in specs])
-    wanted = [_request(spec, settings) for spec in specs if settings.topics.named(spec.name) not in counts]
-    if wanted:
-        await admin.create_topics(wanted)
-    return [topic.name for topic in wanted]
+    return [_request(spec, settings) for spec in specs if settings.topics.named(spec.name) not in counts]
 
 
 def _request(spec: TopicSpec, settings: Settings) -> TopicRequest:
@@ -148,25 +164,25 @@ async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
 
 async def _start_offsets(
     admin: KafkaAdmin, settings: Settings, partitions: Sequence[Partition], start: Start, *, force: bool
-) -> dict[str, int]:
+) -> dict[Partition, int]:
+    """Return where partitions without a committed offset (`force`: all) are to start."""
     committed = await admin.all_committed_offsets(partitions)
     unset = [partition for partition in partitions if force or committed[partition].offset == UNCOMMITTED]
     if not unset:
         return {}
     async with open_partition_reader(settings.kafka, committed=False) as reader:
         spans = await reader.spans(unset)
-    offsets = {partition: span.start if start is Start.EARLIEST else span.stop for partition, span in spans.items()}
-    await set_offsets(settings.kafka, offsets)
-    return {f"{partition.topic}:{partition.number}": offset for partition, offset in sorted(offsets.items())}
+    return {partition: span.start if start is Start.EARLIEST else span.stop for partition, span in spans.items()}
 
 
-async def forget_progress(settings: Settings, topic: str, number: int) -> int:
-    """Commit the partition's offset again without metadata; what was finished above it will be announced once more.
+async def reset_offset_metadata(settings: Settings, topic: str, number: int) -> int:
+    """Commit a lane partition's offset again without metadata: what was finished above it will be announced once more.
 
     Returns the offset. Raises `Fatal` when the group is running.
     """
     partition = Partition(topic, number)
     async with open_admin(settings.kafka) as admin:
+        require_lane_partitions([partition], settings, await one_partition_count(admin, settings))
         offset = (await admin.all_committed_offsets([partition]))[partition].offset
     if offset == UNCOMMITTED:
         raise Fatal(Reason.NO_STARTING_OFFSET, f"The group has no offset for {topic}:{number}: leadart topics apply.")

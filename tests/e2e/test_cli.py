@@ -124,7 +124,7 @@ MISTAKES = [
     (("worker",), {"ENGINE__WINDOW": "0"}, 2, "LEADART_ENGINE__WINDOW"),
     (("worker", "--env-file", "nowhere.env"), {}, 2, "nowhere.env"),
     (("lag",), {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 1, "Kafka does not answer"),
-    (("topics", "forget-progress", "no-number"), {}, 2, "TOPIC:PARTITION"),
+    (("topics", "reset-offset-metadata", "no-number"), {}, 2, "TOPIC:PARTITION"),
     (("worker",), {"STYLES__FILE": "nowhere.toml", "ENGINE__KIND": "swatch"}, 1, "LEADART_STYLES__FILE"),
 ]
 

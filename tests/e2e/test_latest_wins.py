@@ -86,19 +86,22 @@ async def test_an_older_save_is_superseded_after_a_restart(site: Site, tmp_path:
 
 
 async def test_a_mistaken_revision_is_mended_while_workers_run(site: Site, tmp_path: Path) -> None:
-    """`heads show` tells which event set it, `heads reset` takes it away, and the next save is painted."""
+    """`heads show` names the event that set it, `heads reset --execute` deletes it, and the next save is painted."""
     with workers(site, tmp_path):
         async with cms(site) as desk:
             huge = await desk.ask(save("a-1", 2**40, "Storm"))
             await answer(desk, huge)
             lost = await answer(desk, await desk.ask(save("a-1", 8, "Storm over")))
             shown = json.loads(site.run("heads", "show", "a-1", "--json").stdout)
-            reset = site.run("heads", "reset", "a-1")
+            rehearsed = site.run("heads", "reset", "a-1")
+            kept = json.loads(site.run("heads", "show", "a-1", "--json").stdout)
+            reset = site.run("heads", "reset", "a-1", "--execute")
             found = await answer(desk, await desk.ask(save("a-1", 9, "Storm over it")))
 
     assert lost["ce"]["type"] == names.IMAGE_SUPERSEDED
     (head,) = shown["heads"]
     assert (head["revision"], head["made"], head["request_id"]) == (2**40, 2**40, huge)
+    assert ("would delete" in rehearsed.stdout, kept) == (True, shown)
     assert reset.returncode == 0, reset.stderr
     assert found["ce"]["type"] == names.IMAGE_READY
     assert "nothing to do" in site.run("heads", "reset", "unknown").stdout

@@ -247,7 +247,7 @@ async def test_the_operators_rights_are_enough(house: Site) -> None:
     done = [
         operator.run("topics", "apply"),
         as_user(operator, "leadart-operator", TOPICS__PREFIX=ELSEWHERE).run("topics", "apply"),
-        operator.run("topics", "forget-progress", f"{names.REQUESTED}:0"),
+        operator.run("topics", "reset-offset-metadata", f"{names.REQUESTED}:0"),
         operator.run("lag", "--json"),
         operator.run("replay", "--from", "1d", "--failed"),
         operator.run("replay", "--from", "1d", "--execute"),

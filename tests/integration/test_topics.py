@@ -1,4 +1,4 @@
-"""Topics, starting offsets and progress, on Apache Kafka."""
+"""Topics, starting offsets and offset metadata, on Apache Kafka."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from consumer.admin.growth import grow_topics
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.topics import Start, apply, forget_progress
+from consumer.kafka.topics import Start, apply, reset_offset_metadata
 from consumer.lag.reader import open_lag_reader, total
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
@@ -88,16 +88,16 @@ async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: 
             assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
 
 
-async def test_foreign_progress_stops_the_worker_and_forgetting_it_mends(site: Site, tmp_path: Path) -> None:
-    """Metadata that somebody else committed is refused with the command that mends it, and that command mends it."""
+async def test_foreign_metadata_stops_the_worker_until_it_is_reset(site: Site, tmp_path: Path) -> None:
+    """Metadata that somebody else committed is refused with the command that drops it, and that command works."""
     site.prepare()
     topic = site.topic(names.REQUESTED)
     await commit(site, topic, 0, "somebody else's notes")
     refused = site.run("worker")
     assert refused.returncode == 1
-    assert f"forget-progress {topic}:0" in refused.stderr
+    assert f"reset-offset-metadata {topic}:0" in refused.stderr
 
-    assert site.run("topics", "forget-progress", f"{topic}:0").returncode == 0
+    assert site.run("topics", "reset-offset-metadata", f"{topic}:0").returncode == 0
     with workers(site, tmp_path):
         async with cms(site) as desk:
             assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
@@ -137,11 +137,34 @@ async def test_lag_counts_what_is_not_finished(site: Site) -> None:
     assert total(list(lags.values())) == 3
 
 
-async def test_forgetting_progress_of_nothing_says_so(site: Site) -> None:
-    """A partition without an offset has no progress to forget."""
+async def test_resetting_metadata_that_is_not_there_says_so(site: Site) -> None:
+    """A partition without an offset has no metadata to reset, and neither has one that does not exist."""
     await apply(site.settings, None)
     with pytest.raises(Fatal, match="no offset"):
-        await forget_progress(site.settings, site.topic(names.REQUESTED), 0)
+        await reset_offset_metadata(site.settings, site.topic(names.REQUESTED), 0)
+    missing = site.run("topics", "forget-progress", f"{site.topic(names.REQUESTED)}:99999999999")
+    assert (missing.returncode, "not a partition of a lane" in missing.stderr) == (1, True)
+
+
+async def test_forcing_offsets_is_rehearsed_first(site: Site) -> None:
+    """`--force` changes nothing and says so, before and after the topics exist; with `--execute` it acts."""
+    force = ("topics", "apply", "--force", "--start", "latest")
+    early = site.run(*force)
+    async with open_admin(site.settings.kafka) as admin:
+        assert await admin.partition_counts([site.topic(names.REQUESTED)]) == {}
+    await apply(site.settings, Start.EARLIEST)
+    async with cms(site) as desk:
+        await desk.ask(request_data("a-1"))
+    rehearsed = site.run(*force)
+    async with open_lag_reader(site.settings) as reader:
+        behind = total((await reader.read()).partitions)
+        done = site.run(*force, "--execute")
+        after = total((await reader.read()).partitions)
+
+    assert early.stdout.count("would create") == 9
+    assert (rehearsed.returncode, rehearsed.stdout.count("would start"), behind) == (0, 5 * 3, 1)
+    assert "add --execute" in rehearsed.stdout
+    assert (done.returncode, done.stdout.count("starts "), after) == (0, 5 * 3, 0)
 
 
 async def test_one_partition_may_begin_anew(site: Site) -> None:

@@ -232,7 +232,7 @@ async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path:
             said = await ended(worker)
         finally:
             worker.kill()
-        mend = f"topics apply --only {site.topic(names.REQUESTED)}:0 --force --start earliest"
+        mend = f"topics apply --only {site.topic(names.REQUESTED)}:0 --force --start earliest --execute"
         assert f"leadart {mend}" in said
         assert await committed(site, site.topic(names.REQUESTED)) == 0
         assert site.run(*mend.split()).returncode == 0

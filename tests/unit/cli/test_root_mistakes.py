@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         ("doctor --json weights w.safetensors", "behind `weights`"),
         ("generate boat --size 256x256 --width 128", "either --size or"),
         ("styles boat", "a prompt is for --sheet"),
-        ("topics apply --force", "say --start"),
-        ("topics apply --only article-image-requested:0", "say --start"),
+        ("topics apply --force", "add --start"),
+        ("topics apply --only article-image-requested:0", "add --start"),
     ],
 )
 def test_an_option_that_would_have_no_effect_is_refused(words: str, told: str) -> None:

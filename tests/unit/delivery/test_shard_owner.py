@@ -255,7 +255,7 @@ async def test_progress_that_cannot_be_read_is_refused(progress: CommittedOffset
     bench = Bench()
     bench.broker.offsets[LANE, 0] = progress
 
-    with pytest.raises(Fatal, match=f"forget-progress {LANE}:0"):
+    with pytest.raises(Fatal, match=f"reset-offset-metadata {LANE}:0"):
         await asyncio.wait_for(bench.owner.run(), BOUND)
 
 
