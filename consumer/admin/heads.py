@@ -54,10 +54,8 @@ async def reset_heads(settings: Settings, found: list[StoredHead]) -> None:
     topic = settings.topics.named(names.HEADS)
     for one in found:
         async with open_epoch(settings.kafka, str(one.partition), one.partition) as epoch:
-            await epoch.begin()
             key = head_key(settings.kafka.group_id, one.slot)
-            await epoch.write([OutgoingRecord(topic, one.partition, key, None, ())])
-            await epoch.commit()
+            await epoch.write_transaction([OutgoingRecord(topic, one.partition, key, None, ())])
 
 
 async def move_heads(settings: Settings) -> int:
@@ -76,14 +74,12 @@ async def move_heads(settings: Settings) -> int:
     topic = settings.topics.named(names.HEADS)
     async with open_epoch(settings.kafka, "heads", 0) as epoch:
         for start in range(0, len(moves), _MOVED_AT_ONCE):
-            await epoch.begin()
-            letters = [
-                letter
+            records = [
+                record
                 for old, new, key, value in moves[start : start + _MOVED_AT_ONCE]
-                for letter in (OutgoingRecord(topic, new, key, value, ()), OutgoingRecord(topic, old, key, None, ()))
+                for record in (OutgoingRecord(topic, new, key, value, ()), OutgoingRecord(topic, old, key, None, ()))
             ]
-            await epoch.write(letters)
-            await epoch.commit()
+            await epoch.write_transaction(records)
     return len(moves)
 
 

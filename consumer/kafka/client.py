@@ -1,6 +1,7 @@
-"""The wire: aiokafka behind the `Bus` port, every call bounded in time.
+"""How this package opens aiokafka's clients and translates their errors; every call is bounded in time.
 
-What aiokafka 0.14 does not do is mended here and nowhere else.
+Workarounds for aiokafka 0.14 stand where they are needed, each with its reason: `records` (header names), `auth`
+(refusals), `producer` and `producer_close` (errors and shutdown), `consumer` (signs of life), `admin_client`.
 """
 
 from __future__ import annotations

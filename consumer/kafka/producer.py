@@ -1,4 +1,4 @@
-"""A shard's transactional producer: aiokafka behind the `Epoch` port."""
+"""Transactional producers: aiokafka behind the `Epoch` port, also for tools that write records and no offsets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
     from consumer.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 256 * 1024
-"""Outcomes of one transaction that go out in one request: with aiokafka's 16 KiB, two hundred take their turns."""
+"""Size limit of one produce request: two hundred outcomes fit, which aiokafka's 16 KiB would send one after another."""
 
 
-def _add(batch: BatchBuilder, letter: OutgoingRecord) -> bool:
-    """Add the letter, unless the batch is full; an empty one takes any. Raises `RecordRefused` for one too large."""
-    added = batch.append(timestamp=None, key=letter.key, value=letter.value, headers=list(letter.headers))
+def _add(batch: BatchBuilder, record: OutgoingRecord) -> bool:
+    """Add the record unless the batch is full; an empty one takes any. Raises `RecordRefused` for one too large."""
+    added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
     if added is not None and added.size > MAX_RECORD_BYTES:
-        raise RecordRefused(f"a record of {added.size} bytes for {letter.topic}")
+        raise RecordRefused(f"a record of {added.size} bytes for {record.topic}")
     return added is not None
 
 
 class KafkaEpoch:
-    """One transactional producer, from InitProducerId to its close."""
+    """One life of a transactional producer, from InitProducerId to its close."""
 
     def __init__(self, producer: AIOKafkaProducer, group_id: str, shard: int, seconds: float) -> None:
         self._producer = producer
@@ -49,11 +50,11 @@ class KafkaEpoch:
         async with self._answered():
             await self._producer.begin_transaction()
 
-    async def write(self, letters: Sequence[OutgoingRecord]) -> None:
-        """Hand the letters to the producer, those of one partition packed together, and wait until all are taken."""
+    async def write(self, records: Sequence[OutgoingRecord]) -> None:
+        """Send the records, batched by partition, and wait until the broker has taken all."""
         answers = []
         async with self._answered():
-            for (topic, partition), batch in self._packed(letters):
+            for (topic, partition), batch in self._batches(records):
                 answer = await self._producer.send_batch(batch, topic, partition=partition)
                 answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # another may fail first
                 answers.append(answer)
@@ -64,17 +65,17 @@ class KafkaEpoch:
                 if answer.done():
                     answer.result()
 
-    def _packed(self, letters: Sequence[OutgoingRecord]) -> Iterator[tuple[tuple[str, int], BatchBuilder]]:
-        """Pack the letters: handed over one by one, each costs the producer a future, a timer and a look-up."""
+    def _batches(self, records: Sequence[OutgoingRecord]) -> Iterator[tuple[tuple[str, int], BatchBuilder]]:
+        """Batch the records ourselves: sent one by one, each costs the producer a future, a timer and a look-up."""
         filling: dict[tuple[str, int], BatchBuilder] = {}
-        for letter in letters:
-            place = (letter.topic, letter.partition)
-            if place in filling:
-                if _add(filling[place], letter):
+        for record in records:
+            partition = (record.topic, record.partition)
+            if partition in filling:
+                if _add(filling[partition], record):
                     continue
-                yield place, filling[place]
-            filling[place] = self._producer.create_batch()
-            _add(filling[place], letter)
+                yield partition, filling[partition]
+            filling[partition] = self._producer.create_batch()
+            _add(filling[partition], record)
         yield from filling.items()
 
     async def send_offsets(self, offsets: Mapping[str, CommittedOffset]) -> None:
@@ -93,16 +94,27 @@ class KafkaEpoch:
             await failpoints.reached(Failpoint.COMMITTING)
             await commit
 
+    async def write_transaction(self, records: Sequence[OutgoingRecord]) -> None:
+        """Write the records in a transaction of their own, within its timeout: all become visible, or none.
+
+        Raises `RecordRefused` if none was written, any other `BusError` if that is unknown.
+        """
+        async with answered_within(self._seconds):
+            await self.begin()
+            await self.write(records)
+            await failpoints.reached(Failpoint.BEGUN)
+            await self.commit()
+
     @asynccontextmanager
     async def _answered(self) -> AsyncIterator[None]:
         try:
             async with answered_within(self._seconds):
                 yield
         except BusError as error:
-            raise self._told(error) from error.__cause__
+            raise self._translated(error) from error.__cause__
 
-    def _told(self, error: BusError) -> Exception:
-        """Tell an error: when one topic of a transaction is refused, aiokafka fails the rest of it in other words."""
+    def _translated(self, error: BusError) -> Exception:
+        """Translate the error: once one topic is rejected, aiokafka fails the other sends with unrelated errors."""
         waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - where it keeps the first error
         first = waiter.exception() if waiter and waiter.done() and not waiter.cancelled() else None
         if isinstance(first, NO_RIGHTS):
@@ -112,9 +124,10 @@ class KafkaEpoch:
 
 @asynccontextmanager
 async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncIterator[KafkaEpoch]:
-    """Fence older producers of the same `writer` and settle what they left pending, then write for the shard.
+    """Open the transactional producer `writer`: fence older ones and end the transactions they left open.
 
-    Raises `BusError`. Closing is bounded in time and leaves no socket and no task behind.
+    Offsets are those of partition `shard`. Raises `BusError`. Closing is bounded in time and leaves no socket and no
+    task behind.
     """
     producer = AIOKafkaProducer(
         **connection(settings),
@@ -123,7 +136,7 @@ async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncI
         acks="all",
         # Since 0.14 a linger is always waited out, full batch or not.
         linger_ms=0,
-        # The markers of the last transaction may be on their way: the broker says so, and means milliseconds.
+        # The markers of the last transaction may still be on their way; the broker then asks to retry, in milliseconds.
         retry_backoff_ms=20,
         max_batch_size=MAX_BATCH_BYTES,
     )
@@ -133,3 +146,8 @@ async def open_epoch(settings: KafkaSettings, writer: str, shard: int) -> AsyncI
         yield KafkaEpoch(producer, settings.group_id, shard, settings.transaction_timeout_seconds)
     finally:
         await close_producer(producer)
+
+
+def was_fenced(error: BusError) -> bool:
+    """Return whether another producer of the same id ended this one, or Kafka did because the transaction timed out."""
+    return ProducerFenced.__name__ in str(error)  # a record's future holds it as text only

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, mark
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch
-from consumer.kafka.transaction import was_fenced, write
+from consumer.kafka.producer import open_epoch, was_fenced
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -176,14 +175,14 @@ class ActionRunner:
     async def _commit(self, epoch: KafkaEpoch, batch: Batch) -> None:
         first, last = batch.letters[0].at, batch.letters[-1].at
         try:
-            await write(epoch, batch.writes, self._settings.kafka.transaction_timeout_seconds)
+            await epoch.write_transaction(batch.writes)
         except RecordRefused as error:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"Kafka refuses one of the letters {first} to {last}: {error}. None of them was {self._action.state}. "
                 "Find it by naming them one by one.",
             ) from error
-        except (BusError, TimeoutError) as error:
+        except BusError as error:
             raise Fatal(
                 Reason.BUS_UNAVAILABLE,
                 f"Stopped at the letters {first} to {last}, after {self.report.letters} that are "
@@ -192,7 +191,7 @@ class ActionRunner:
             ) from error
 
 
-def _why(error: Exception) -> str:
+def _why(error: BusError) -> str:
     if was_fenced(error):
         return "somebody else has begun to redrive or purge here, or Kafka ended the transaction for its age"
-    return f"Kafka did not confirm it ({str(error) or 'no answer in time'})"
+    return f"Kafka did not confirm it ({error})"

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 from consumer.admin.replay.replayed_record import ReplayOrigin, forced, origin, replayed
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch
-from consumer.kafka.transaction import was_fenced, write
+from consumer.kafka.producer import open_epoch, was_fenced
 from schemas import Reason
 from schemas.names import BACKFILL
 
@@ -152,11 +151,11 @@ class ReplayPublisher:
         if not letters:
             return
         try:
-            await write(epoch, letters, self._settings.kafka.transaction_timeout_seconds)
+            await epoch.write_transaction(letters)
         except RecordRefused as error:
             raise Fatal(Reason.ANNOUNCEMENT_REFUSED, self._stopped(f"Kafka refuses a record: {error}")) from error
-        except (BusError, TimeoutError) as error:
-            why = f"Kafka did not confirm it ({str(error) or 'no answer in time'})"
+        except BusError as error:
+            why = f"Kafka did not confirm it ({error})"
             if was_fenced(error):
                 why = "another run of this replay has begun, or Kafka ended the transaction for its age"
             raise Fatal(Reason.BUS_UNAVAILABLE, self._stopped(why)) from error
