@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, mark
+from consumer.delivery.batch_limit import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch, was_fenced
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
-BATCH_LETTERS: Final = 200
-BATCH_BYTES: Final = 8_000_000
 REFUSALS_TOLD: Final = 20
 
 
@@ -85,7 +84,7 @@ class Batch:
     @property
     def full(self) -> bool:
         """True when the transaction is large enough: it must end well within its timeout."""
-        return len(self.letters) >= BATCH_LETTERS or self.size >= BATCH_BYTES
+        return len(self.letters) >= MAX_BATCH_RECORDS or self.size >= MAX_BATCH_BYTES
 
 
 class ActionRunner:

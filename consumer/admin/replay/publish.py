@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from consumer.admin.replay.replayed_record import ReplayOrigin, forced, origin, replayed
+from consumer.delivery.batch_limit import MAX_BATCH_BYTES
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka.producer import open_epoch, was_fenced
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
-BATCH_BYTES: Final = 8_000_000
 REFUSALS_TOLD: Final = 20
 
 
@@ -122,7 +122,7 @@ class ReplayPublisher:
             except ValueError as error:
                 self._refuse(original.record, str(error))
                 continue
-            if letters and size + letter.size > BATCH_BYTES:
+            if letters and size + letter.size > MAX_BATCH_BYTES:
                 await self._write(epoch, letters)
                 letters, size = [], 0
             letters.append(letter)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from consumer.delivery.batch_limit import MAX_BATCH_RECORDS
 from consumer.errors import Fatal
 from schemas import Reason
 from schemas.names import BACKFILL
@@ -21,9 +22,6 @@ _SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks at a lane that is full."""
-
-MOST = 200
-"""Records of one transaction: it must end well within its timeout."""
 
 
 def parse_rate(text: str) -> float:
@@ -68,7 +66,7 @@ class BacklogLimit:
                 )
             behind += lag.records if lag.incomplete is None else lag.incomplete
             behind += lag.hidden or 0  # our own last transaction, as long as the broker only says that it is committed
-        most = int(self.bound_seconds / self.record_seconds) if self.record_seconds else MOST + behind
+        most = int(self.bound_seconds / self.record_seconds) if self.record_seconds else MAX_BATCH_RECORDS + behind
         return max(0, max(1, most) - behind)
 
 
@@ -83,7 +81,7 @@ class Throttle:
     @property
     def batch(self) -> int:
         """Records of one transaction: at most a second's worth."""
-        return MOST if self._rate is None else max(1, min(MOST, int(self._rate)))
+        return MAX_BATCH_RECORDS if self._rate is None else max(1, min(MAX_BATCH_RECORDS, int(self._rate)))
 
     async def grant(self) -> int:
         """Wait until records may go, and return how many, at most `batch`. Without a bound: the lane has to drain."""

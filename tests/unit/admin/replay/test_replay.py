@@ -17,7 +17,8 @@ from consumer.admin.replay.outcomes import SlotOutcomes
 from consumer.admin.replay.plan import CostEstimate
 from consumer.admin.replay.selection import Filters, ReplaySpec
 from consumer.admin.replay.source import GAP, runs
-from consumer.admin.replay.throttle import MOST, BacklogLimit, Throttle, parse_rate
+from consumer.admin.replay.throttle import BacklogLimit, Throttle, parse_rate
+from consumer.delivery.batch_limit import MAX_BATCH_RECORDS
 from consumer.delivery.heads import Slot
 from consumer.jobs import Record
 from consumer.lag.backlog import Pending
@@ -111,7 +112,7 @@ async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("consumer.admin.replay.throttle.LOOK_AGAIN_SECONDS", 0)
     pace = Throttle(None, Rooms([0, 0, 3, 10_000]))
 
-    assert [await pace.grant(), await pace.grant()] == [3, MOST]
+    assert [await pace.grant(), await pace.grant()] == [3, MAX_BATCH_RECORDS]
 
 
 class Looks:
@@ -136,7 +137,7 @@ async def test_what_a_broker_has_yet_to_show_is_backlog(due: int, hidden: int, r
 
 async def test_a_rate_is_kept_in_small_portions() -> None:
     """At most a second's worth goes in one transaction, and the next waits until its turn has come."""
-    assert [Throttle(rate).batch for rate in (None, 0.2, 20, 9999)] == [MOST, 1, 20, MOST]
+    assert [Throttle(rate).batch for rate in (None, 0.2, 20, 9999)] == [MAX_BATCH_RECORDS, 1, 20, MAX_BATCH_RECORDS]
     pace = Throttle(100)
     pace.spent(10)
     with pytest.raises(TimeoutError):
