@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.shared import EnvFile, console, settings_from
+from consumer.cli.shared import EnvFile, say, settings_from
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+    from schemas.cloudevents import Event
 
 
 def publish(
@@ -18,6 +22,15 @@ def publish(
     env_file: EnvFile = None,
 ) -> None:
     """Publish a request as a CMS would, unchecked, and print its event id."""
-    from consumer.dev.demo.newsroom import publish_file
+    from consumer.kafka.cms_client import parse_request_file
 
-    console.print(asyncio.run(publish_file(settings_from(env_file), file.read())))
+    settings, event = settings_from(env_file), parse_request_file(file.read())
+    asyncio.run(_publish(settings, event))
+    say(event.id)
+
+
+async def _publish(settings: Settings, event: Event) -> None:
+    from consumer.kafka.cms_client import open_publisher
+
+    async with open_publisher(settings) as publisher:
+        await publisher.publish(event)

@@ -1,25 +1,24 @@
-"""The subscriber of the benchmarks: sees what a read-committed reader sees, and notes when."""
+"""The subscriber of the benchmarks: it records when a read-committed reader sees each outcome."""
 
 from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from consumer.errors import Fatal
-from consumer.kafka.client import answered_within, connection
+from consumer.kafka.cms_client import open_subscriber
 from schemas import Reason, names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from consumer.jobs import Record
+    from consumer.kafka.cms_client import CmsSubscriber
     from consumer.settings import Settings
 
-_POLL_MS = 200
+_POLL_SECONDS = 0.2
 _STALL_SECONDS = 60.0
 _CAUSE = "ce_causationid"
 """Header of an outcome that names the request's event id; both sides write it."""
@@ -33,8 +32,7 @@ class Watcher:
     epoch. `bytes_read` are those of values and headers.
     """
 
-    consumer: AIOKafkaConsumer
-    bound: float
+    subscriber: CmsSubscriber
     told: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     bytes_read: int = 0
@@ -44,7 +42,8 @@ class Watcher:
         heard = time.monotonic()
         while len(self.told) < count:
             check()
-            if await self._poll():
+            if records := await self.subscriber.read(_POLL_SECONDS):
+                self._take(records)
                 heard = time.monotonic()
             elif time.monotonic() - heard > _STALL_SECONDS:
                 raise Fatal(
@@ -53,36 +52,19 @@ class Watcher:
 
     async def to_the_end(self) -> None:
         """Read what else has been committed up to now."""
-        async with answered_within(self.bound):
-            ends = await self.consumer.end_offsets(self.consumer.assignment())
-            while any([await self.consumer.position(tp) < end for tp, end in ends.items()]):
-                await self._poll()
+        self._take(await self.subscriber.read_to_end())
 
-    async def _poll(self) -> bool:
-        batches = await self.consumer.getmany(timeout_ms=_POLL_MS)
+    def _take(self, records: Sequence[Record]) -> None:
         now = time.time()
-        for record in chain.from_iterable(batches.values()):
-            headers = dict(record.headers)
+        for record in records:
+            headers = {name: text or b"" for name, text in record.headers}
             self.told.append(headers[_CAUSE].decode())
             self.times.append(now)
-            self.bytes_read += len(record.value) + sum(len(name) + len(text) for name, text in headers.items())
-        return bool(batches)
+            self.bytes_read += len(record.value or b"") + sum(len(name) + len(text) for name, text in headers.items())
 
 
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Watcher]:
     """Open a watcher at the present end of the outcomes. Raises `BusError`."""
-    bound = settings.kafka.request_timeout_seconds
-    topic = settings.topics.named(names.OUTCOME)
-    consumer = AIOKafkaConsumer(
-        **connection(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
-    )
-    try:
-        async with answered_within(bound):
-            await consumer.start()
-            consumer.assign([TopicPartition(topic, number) for number in range(settings.topics.partitions)])
-            for tp, end in (await consumer.end_offsets(consumer.assignment())).items():
-                consumer.seek(tp, end)
-        yield Watcher(consumer, bound)
-    finally:
-        await consumer.stop()
+    async with open_subscriber(settings, [names.OUTCOME]) as subscriber:
+        yield Watcher(subscriber)

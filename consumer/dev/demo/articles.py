@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from schemas import names
-from schemas.cloudevents import Event
+from consumer.kafka.cms_client import request_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SOURCE = "/cms/demo"
-"""CloudEvents source of the newsroom's requests."""
+    from schemas.cloudevents import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +49,6 @@ class Save:
     def event(self) -> Event:
         """The request as an event; a save has one id, however often it is sent."""
         return request_event(self.request, f"save-{self.key}-{self.article['revision']}")
-
-
-def request_event(data: Mapping[str, Any], event_id: str) -> Event:
-    """Return a request's data as the event that asks for its pictures."""
-    return Event(
-        id=event_id,
-        source=SOURCE,
-        type=names.IMAGE_REQUESTED,
-        subject=str(data["article"]["id"]),
-        time=datetime.now(UTC),
-        dataschema=names.dataschema(names.IMAGE_REQUESTED),
-        data=data,
-    )
 
 
 def load_edition(suffix: str = "") -> tuple[Save, ...]:

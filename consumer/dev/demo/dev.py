@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.newsroom import open_subscriber
 from consumer.dev.demo.processes import Worker, running
 from consumer.dev.demo.room import MARK, take_away
 from consumer.dev.demo.stack import open_stack
+from consumer.kafka.cms_client import open_subscriber
 from schemas import ContractError, ImageFailed, ImageReady, names
 from schemas.cloudevents import read
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.dev.demo.newsroom import Subscriber
     from consumer.dev.demo.stack import Plan, Stack
     from consumer.jobs import Record
+    from consumer.kafka.cms_client import CmsSubscriber
 
 _LISTEN_SECONDS = 0.5
 
@@ -129,7 +129,7 @@ def _own_command() -> str:
     return "leadart" if found and Path(found) == own else str(own)
 
 
-async def _tell_outcomes(subscriber: Subscriber, tell: Callable[[str], None], worker: Worker | None) -> None:
+async def _tell_outcomes(subscriber: CmsSubscriber, tell: Callable[[str], None], worker: Worker | None) -> None:
     """Tell of outcomes for ever. Raises `Fatal` when the worker ends by itself."""
     while True:
         for record in await subscriber.read(_LISTEN_SECONDS):

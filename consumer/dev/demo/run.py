@@ -11,7 +11,6 @@ from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.model import caveat
-from consumer.dev.demo.newsroom import open_publisher, open_subscriber
 from consumer.dev.demo.page import Imprint, render
 from consumer.dev.demo.processes import Worker, running
 from consumer.dev.demo.room import lay_out, make_room
@@ -20,6 +19,7 @@ from consumer.dev.demo.stack import open_stack
 from consumer.dev.demo.tickets import Desk
 from consumer.dev.demo.verdict import judge
 from consumer.dev.demo.watch import Watch
+from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consumer.dev.demo.newsroom import Publisher, Subscriber
     from consumer.dev.demo.screen import Screen
     from consumer.dev.demo.tickets import Desk, Ticket
     from consumer.jobs import Record
+    from consumer.kafka.cms_client import CmsPublisher, CmsSubscriber
 
 _LISTEN_SECONDS = 0.2
 
@@ -26,7 +26,9 @@ _LISTEN_SECONDS = 0.2
 class Watch:
     """One run of an edition: the desk fills up; events.jsonl and pictures/ gather in `folder`."""
 
-    def __init__(self, desk: Desk, screen: Screen, publisher: Publisher, subscriber: Subscriber, folder: Path) -> None:
+    def __init__(
+        self, desk: Desk, screen: Screen, publisher: CmsPublisher, subscriber: CmsSubscriber, folder: Path
+    ) -> None:
         self._desk = desk
         self._screen = screen
         self._publisher = publisher

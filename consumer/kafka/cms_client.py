@@ -1,0 +1,177 @@
+"""The client that plays the CMS: it publishes requests and reads, read-committed, what leadart announces.
+
+For `leadart publish` and `outcomes`, the demo, the benchmarks and the tests: a worker never uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from consumer.delivery.ports import BusError
+from consumer.errors import Fatal, Rejected
+from consumer.kafka.client import answered_within, connection, first_contact
+from consumer.kafka.producer_close import close_producer
+from consumer.kafka.records import to_record
+from schemas import ContractError, Reason, names
+from schemas.cloudevents import Event, write
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aiokafka import TopicPartition
+    from aiokafka.structs import RecordMetadata
+
+    from consumer.jobs import Record
+    from consumer.settings import Settings
+
+SOURCE = "/cms/demo"
+"""CloudEvents source of the requests that leadart's own commands publish."""
+
+ANNOUNCED = (names.OUTCOME, names.PROGRESS, names.DEAD_LETTER)
+"""Base names of the topics that tell what became of requests."""
+
+WAVE = 1000
+"""Records on their way at once in `CmsPublisher.publish_all`."""
+
+
+def request_event(data: Mapping[str, Any], event_id: str, source: str = SOURCE) -> Event:
+    """Return a request's data as the event that asks for its pictures."""
+    return Event(
+        id=event_id,
+        source=source,
+        type=names.IMAGE_REQUESTED,
+        subject=str(data["article"]["id"]),
+        time=datetime.now(UTC),
+        dataschema=names.dataschema(names.IMAGE_REQUESTED),
+        data=data,
+    )
+
+
+def parse_request_file(text: bytes) -> Event:
+    """Return a request with a new event id; its data are the bytes of a JSON file, as they are.
+
+    Only what a record needs is checked, so that bad requests can be tried out. Raises `Rejected` for text without an
+    article id, or with one that no record can have.
+    """
+    try:
+        return replace(request_event(json.loads(text), str(uuid4())), data=text)
+    except ContractError as error:
+        raise Rejected(error.reason, error.message, field="article.id") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Rejected(
+            Reason.MISSING_FIELD, "This is no JSON object with an article.id.", field="article.id"
+        ) from error
+
+
+class CmsPublisher:
+    """Publishes requests, each under its article id, acknowledged by all in-sync replicas."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
+        self.producer = producer
+        self._topic = settings.topics.named(names.REQUESTED)
+        self._seconds = settings.kafka.request_timeout_seconds
+
+    async def publish(self, event: Event) -> int:
+        """Publish a request; return its record's time in milliseconds since 1970. Raises `BusError`."""
+        async with answered_within(self._seconds):
+            sent = await (await self._send(event))
+        timestamp: int = sent.timestamp
+        return timestamp
+
+    async def publish_all(self, events: Sequence[Event]) -> None:
+        """Publish many requests in order, as fast as the brokers take them. Raises `BusError`."""
+        for first in range(0, len(events), WAVE):
+            async with answered_within(self._seconds):
+                await asyncio.gather(*[await self._send(event) for event in events[first : first + WAVE]])
+
+    async def _send(self, event: Event) -> asyncio.Future[RecordMetadata]:
+        headers, value = write(event)
+        key = (event.subject or "").encode()
+        # The default partitioner is murmur2, as in Java's client: an article stays in its partition.
+        sent: asyncio.Future[RecordMetadata] = await self.producer.send(self._topic, value, key=key, headers=headers)
+        return sent
+
+
+@asynccontextmanager
+async def open_publisher(settings: Settings, linger_ms: int = 0) -> AsyncIterator[CmsPublisher]:
+    """Open a publisher. Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials."""
+    producer = AIOKafkaProducer(**connection(settings.kafka), enable_idempotence=True, linger_ms=linger_ms)
+    try:
+        await first_contact(settings.kafka, producer.start)
+        yield CmsPublisher(producer, settings)
+    finally:
+        await close_producer(producer)
+
+
+class CmsSubscriber:
+    """Reads all partitions of some topics, outside any group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, settings: Settings) -> None:
+        self.consumer = consumer
+        self._seconds = settings.kafka.request_timeout_seconds
+
+    async def read(self, seconds: float) -> list[Record]:
+        """Return the records that have come, after waiting up to `seconds` for some. Raises `BusError`."""
+        async with answered_within(seconds + self._seconds):
+            batches = await self.consumer.getmany(timeout_ms=int(seconds * 1000))
+        return [to_record(record) for batch in batches.values() for record in batch]
+
+    async def read_to_end(self) -> list[Record]:
+        """Return everything up to the last stable offsets of this moment. Raises `BusError`."""
+        rest: list[Record] = []
+        async with answered_within(self._seconds):
+            ends = await self.consumer.end_offsets(self.consumer.assignment())
+            while await self._is_before(ends):
+                rest += await self.read(0.1)
+        return rest
+
+    async def _is_before(self, ends: Mapping[TopicPartition, int]) -> bool:
+        return any([await self.consumer.position(partition) < end for partition, end in ends.items()])
+
+
+@asynccontextmanager
+async def open_subscriber(
+    settings: Settings, bases: Sequence[str] = ANNOUNCED, *, from_start: bool = False, committed: bool = True
+) -> AsyncIterator[CmsSubscriber]:
+    """Open a subscriber of the topics with these base names: at their ends, or `from_start`.
+
+    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials or a topic is missing.
+    """
+    topics = [settings.topics.named(base) for base in bases]
+    consumer = AIOKafkaConsumer(
+        *topics,
+        **connection(settings.kafka),
+        isolation_level="read_committed" if committed else "read_uncommitted",
+        auto_offset_reset="earliest" if from_start else "latest",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=100,
+    )
+    try:
+        await _start(settings, consumer, topics)
+        async with answered_within(settings.kafka.request_timeout_seconds):
+            if not from_start and not await consumer.seek_to_end():
+                raise BusError("no answer to where the topics end")
+        yield CmsSubscriber(consumer, settings)
+    finally:
+        with suppress(BusError):  # a reader leaves nothing undone
+            async with answered_within(settings.kafka.request_timeout_seconds):
+                await consumer.stop()
+
+
+async def _start(settings: Settings, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> None:
+    try:
+        await first_contact(settings.kafka, consumer.start)
+    except BusError as error:
+        if isinstance(error.__cause__, UnknownTopicOrPartitionError):
+            what = f"There is no topic {' or '.join(topics)}: run `leadart topics apply`."
+            raise Fatal(Reason.MISCONFIGURED, what) from error
+        raise
