@@ -13,6 +13,7 @@ from consumer import __version__
 from consumer.cli import bench, dead_letters, doctor, heads, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
+from consumer.cli.outcomes import outcomes
 from consumer.cli.publish import publish
 from consumer.cli.replay import replay
 from consumer.cli.shared import complain, console
@@ -45,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-for command in (worker, demo, dev, publish, replay, lag, simulate, styles, generate):
+for command in (worker, demo, dev, publish, outcomes, replay, lag, simulate, styles, generate):
     app.command()(command)
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from consumer.settings import LogSettings, load_settings, strangers
+from consumer.settings.time_spans import parse_time_span
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -31,6 +33,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 Execute = Annotated[bool, typer.Option("--execute", help="Apply the changes (default: dry run).")]
 
 DRY_RUN = "dry run: nothing was changed; add --execute to apply the changes"
+
+
+def time_span(text: str | timedelta) -> timedelta:
+    """Parse an option's time span, or keep its default."""
+    try:
+        return text if isinstance(text, timedelta) else parse_time_span(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
 
 _WIDEST = 1000
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,9 +14,13 @@ import pytest
 from PIL import Image
 
 from consumer.engine.runtime.tiny import build_tiny_model
+from tests.support.harness import Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from consumer.dev.embedded.kafka import KafkaServer
+    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +122,58 @@ def test_styles_are_listed() -> None:
     told = leadart("styles").stdout
 
     assert all(name in told for name in ("default", "photorealistic", "illustration", "anime", "oil_painting"))
+
+
+def test_publish_waits_for_the_outcome_and_outcomes_shows_it(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
+    """Ready is 0 with the pictures' addresses, failed 1 with its sentence; both are listed afterwards."""
+    site = Site.fresh(kafka, s3).prepare()
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(request_data("a-1")))
+    bad.write_text(json.dumps(request_data("a-2", output={"width": 63})))
+    nobody = site.run("publish", str(good), "--wait", "--timeout", "100ms")
+    with workers(site, tmp_path):
+        ready = site.run("publish", str(good), "--wait")
+        failed = site.run("publish", str(bad), "--wait")
+        listed = [json.loads(line) for line in site.run("outcomes", "--json").stdout.splitlines()]
+        table = site.run("outcomes", "a-2").stdout
+
+    assert (nobody.returncode, ready.returncode, failed.returncode) == (3, 0, 1), (nobody, ready, failed)
+    event_id, sentence, url = ready.stdout.splitlines()
+    assert "no outcome in 0:00:00.1" in nobody.stderr
+    assert sentence.startswith("ready")
+    assert url.startswith("http")
+    assert "failed: a-2 revision 1: invalid_field: `output.width`" in failed.stdout
+    assert {one["kind"] for one in listed if one["data"]["request_id"] in {event_id, failed.stdout.split()[0]}} == {
+        "ready",
+        "failed",
+    }
+    assert "a-2" in table
+    assert "a-1" not in table
+
+
+async def test_outcomes_are_followed_until_ctrl_c(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
+    """What was there is shown, and what comes, each once; Ctrl-C ends it well."""
+    site = Site.fresh(kafka, s3).prepare()
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            await answer(desk, await desk.ask(request_data("a-1")))
+            follow = await asyncio.create_subprocess_exec(
+                *site.command,
+                *("outcomes", "--follow", "--json"),
+                env={**os.environ, **site.env},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert follow.stdout
+            async with asyncio.timeout(60):
+                first = json.loads(await follow.stdout.readline())
+                await answer(desk, await desk.ask(request_data("a-2")))
+                second = json.loads(await follow.stdout.readline())
+                follow.send_signal(signal.SIGINT)
+                status = await follow.wait()
+            left = await follow.stdout.read()
+
+    assert [one["data"]["article"]["id"] for one in (first, second)] == ["a-1", "a-2"]
+    assert (status, left) == (0, b"")
 
 
 MISTAKES = [

@@ -19,9 +19,9 @@ from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.processes import Worker, running
 from consumer.dev.demo.room import MARK, take_away
 from consumer.dev.demo.stack import open_stack
+from consumer.kafka.announced import parse_announced
 from consumer.kafka.cms_client import open_subscriber
-from schemas import ContractError, ImageFailed, ImageReady, names
-from schemas.cloudevents import read
+from schemas import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,17 +140,6 @@ async def _tell_outcomes(subscriber: CmsSubscriber, tell: Callable[[str], None],
 
 
 def tell_outcome(record: Record) -> str:
-    """Return an outcome as a line."""
-    try:
-        event = read(record.headers, record.value)
-    except ContractError as error:
-        return f"an outcome that is none: {error.message}"
-    if event.type == ImageReady.type:
-        ready = ImageReady.model_validate(event.data)
-        how = "ready, reused" if ready.reused else "ready"
-        urls = "".join(f"\n  {picture.url}" for picture in ready.pictures)
-        return f"{how}: {ready.article.id} revision {ready.article.revision}, {ready.seconds.total:.1f} s{urls}"
-    if event.type == ImageFailed.type:
-        failed = ImageFailed.model_validate(event.data)
-        return f"failed: {failed.article.id} revision {failed.article.revision}: {failed.reason}: {failed.message}"
-    return f"{event.type}: {event.subject}"
+    """Return an outcome as a line, and its pictures' addresses below."""
+    event = parse_announced(record)
+    return "a record that is no event" if event is None else "\n  ".join([event.sentence, *event.urls])

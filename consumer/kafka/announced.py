@@ -1,0 +1,103 @@
+"""What leadart announces, outcomes and progress, as a subscriber reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from schemas import ContractError, OutcomeKind, names
+from schemas.cloudevents import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.jobs import Record
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedEvent:
+    """One announced event, read leniently: a newer worker may announce types and fields that are not known here."""
+
+    record: Record
+    id: str
+    type: str
+    request_id: str
+    """CloudEvents id of the request; empty if that could not be read."""
+    data: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The type in a word: an `OutcomeKind`, or `progress`."""
+        return self.type.removeprefix(names.TYPE_PREFIX).partition(".")[0]
+
+    @property
+    def time(self) -> datetime:
+        """When it was written to the topic."""
+        return datetime.fromtimestamp(self.record.timestamp_ms / 1000, UTC)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its partition and offset."""
+        return self.record.partition, self.record.offset
+
+    @property
+    def article(self) -> str:
+        """The article id."""
+        return (self.record.key or b"").decode(errors="backslashreplace")
+
+    @property
+    def revision(self) -> int | None:
+        """The article's revision; None if it could not be read."""
+        revision: int | None = _part(self.data, "article").get("revision")
+        return revision
+
+    @property
+    def result(self) -> str:
+        """What has come of the request: how many pictures, why there are none, or how far it is."""
+        match self.kind:
+            case OutcomeKind.READY:
+                count = len(self.urls)
+                return f"{count} picture{'' if count == 1 else 's'}{', reused' if self.data.get('reused') else ''}"
+            case OutcomeKind.FAILED:
+                return f"{self.data.get('reason')}: {self.data.get('message')}"
+            case OutcomeKind.SUPERSEDED:
+                return f"superseded by revision {_part(self.data, 'superseded_by').get('revision')}"
+            case OutcomeKind.EXPIRED:
+                return f"its expirytime {self.data.get('expired_at')} passed before its turn"
+        steps = f" {self.data.get('step')} of {self.data.get('of')}" if self.data.get("of") else ""
+        return f"{self.data.get('stage', '')}{steps}"
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the pictures are."""
+        return tuple(str(picture["url"]) for picture in self.data.get("pictures", ()))
+
+    @property
+    def sentence(self) -> str:
+        """The event in a sentence."""
+        about = f"{self.article} revision {self.revision}"
+        if self.kind != OutcomeKind.READY:
+            return f"{self.kind}: {about}: {self.result}"
+        reused = ", reused" if self.data.get("reused") else ""
+        return f"ready{reused}: {about}, {_part(self.data, 'seconds').get('total', 0):.1f} s"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return when and where it was announced, and its data."""
+        place = {"partition": self.record.partition, "offset": self.record.offset}
+        return {"time": self.time.isoformat(), "kind": self.kind, "id": self.id, **place, "data": self.data}
+
+
+def parse_announced(record: Record) -> AnnouncedEvent | None:
+    """Return what a record announces; None if it is no event."""
+    try:
+        event = read(record.headers, record.value)
+    except ContractError:
+        return None
+    data = event.data if isinstance(event.data, dict) else {}
+    return AnnouncedEvent(record, event.id, event.type, event.extensions.get("causationid", ""), data)
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = data.get(name)
+    return part if isinstance(part, dict) else {}

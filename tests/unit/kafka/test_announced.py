@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from consumer.kafka.announced import parse_announced
+from tests.support.announcements import announced, record
+
+READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}], "seconds": {"total": 3.21}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "sentence"),
+    [
+        ("ready", READY, "ready: a-1 revision 7, 3.2 s"),
+        ("ready", {**READY, "reused": True}, "ready, reused: a-1 revision 7, 3.2 s"),
+        (
+            "failed",
+            {"reason": "invalid_field", "message": "`output.width` is odd."},
+            "failed: a-1 revision 7: invalid_field: `output.width` is odd.",
+        ),
+        ("superseded", {"superseded_by": {"revision": 8}}, "superseded: a-1 revision 7: superseded by revision 8"),
+        (
+            "expired",
+            {"expired_at": "2031-05-17T08:00:00Z"},
+            "expired: a-1 revision 7: its expirytime 2031-05-17T08:00:00Z passed before its turn",
+        ),
+        ("progress", {"stage": "step", "step": 3, "of": 12}, "progress: a-1 revision 7: step 3 of 12"),
+        ("progress", {"stage": "accepted"}, "progress: a-1 revision 7: accepted"),
+        ("withdrawn", {"later": "field"}, "withdrawn: a-1 revision 7: "),
+    ],
+)
+def test_every_announcement_is_a_sentence(kind: str, data: dict[str, object], sentence: str) -> None:
+    """Those of a newer worker too, with kinds and fields that are not known here."""
+    assert announced(kind, **data).sentence == sentence
+
+
+def test_an_announcement_as_json_has_its_place_and_its_data() -> None:
+    """What a script needs, under plain keys."""
+    told = announced("ready", **READY).as_json()
+
+    assert (told["time"], told["kind"], told["partition"], told["offset"]) == (
+        "1970-01-01T00:00:01+00:00",
+        "ready",
+        0,
+        0,
+    )
+    assert told["data"]["article"] == {"id": "a-1", "revision": 7}
+
+
+def test_a_record_that_is_no_event_announces_nothing() -> None:
+    """Somebody else's record on the topic ends no reader."""
+    foreign = record("ready")
+    assert parse_announced(type(foreign)("t", 0, 0, b"k", b"v", (), 0)) is None
