@@ -1,6 +1,6 @@
-"""Metrics and health on one port: `/metrics`, `/healthz` (is it getting on?), `/readyz` (may it be given work?).
+"""Metrics and health on one port: `/metrics`, `/healthz` (liveness: is it making progress?), `/readyz` (readiness).
 
-Liveness asks for progress only. A broker or a store that is away is no reason to kill a worker: it waits better alive.
+Liveness checks progress only: restarting a worker helps nothing while a broker or the store is down.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from consumer.telemetry.metrics import Metrics
 
 Check = Callable[[], str | None]
-"""Returns None when all is well, else a sentence for the operator; quick, never waits."""
+"""Returns None if the check passes, else a sentence for the operator. Never blocks."""
 
 _CLOSE_SECONDS = 1.0
 
 
 class Heartbeat:
-    """A sign of life and the bound on its age, itself a check. The first beat is its making.
+    """A check that fails when the last beat is older than a bound. Creating it counts as the first beat.
 
-    `what` names the sign in the sentence, e.g. "poll of the bus"; `clock` gives seconds that never go back.
+    `what` names the beat in the sentence, such as "poll of the bus"; `clock` returns monotonic seconds.
     """
 
     def __init__(self, what: str, bound_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +44,7 @@ class Heartbeat:
         self._last = clock()
 
     def beat(self) -> None:
-        """Give a sign of life."""
+        """Record a sign of life."""
         self._last = self._clock()
 
     @property
@@ -53,14 +53,14 @@ class Heartbeat:
         return self._clock() - self._last
 
     def __call__(self) -> str | None:
-        """Return None while the last beat is within the bound."""
+        """Return None while the last beat is recent enough, else how old it is."""
         if self.age <= self._bound:
             return None
         return f"the last {self._what} was {self.age:.0f} s ago, more than {self._bound:.0f} s"
 
 
 async def pulse(heartbeat: Heartbeat, interval_seconds: float = 1.0) -> None:
-    """Beat for as long as the event loop turns; ends by cancellation."""
+    """Beat while the event loop runs; ends by cancellation."""
     while True:
         heartbeat.beat()
         await asyncio.sleep(interval_seconds)
@@ -68,14 +68,14 @@ async def pulse(heartbeat: Heartbeat, interval_seconds: float = 1.0) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the checks said, by name; None for those that passed. `degraded` never makes it fail."""
+    """Result of each check by name, None if it passed. `degraded` never makes the report fail."""
 
     checks: dict[str, str | None]
     degraded: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """True when no check had anything to say."""
+        """Whether every check passed."""
         return not any(self.checks.values())
 
 
@@ -83,7 +83,7 @@ class HealthReport:
 class Health:
     """Named checks of three kinds: `live` (progress), `ready` (model loaded, group joined, shards open), `degraded`.
 
-    The last are told with readiness while something is worse than it should be and work goes on all the same.
+    The last appear with readiness and do not affect it: something is worse than it should be, but work goes on.
     """
 
     live: dict[str, Check] = field(default_factory=dict)
@@ -91,17 +91,17 @@ class Health:
     degraded: dict[str, Check] = field(default_factory=dict)
 
     def liveness(self) -> HealthReport:
-        """Ask every `live` check."""
-        return HealthReport(_asked(self.live))
+        """Run every `live` check."""
+        return HealthReport(_results(self.live))
 
     def readiness(self) -> HealthReport:
-        """Ask every `ready` check, and the `live` ones: what makes no progress is given no work."""
-        return HealthReport(_asked(self.live | self.ready), _asked(self.degraded))
+        """Run the `ready` and the `live` checks: a worker that makes no progress is not ready either."""
+        return HealthReport(_results(self.live | self.ready), _results(self.degraded))
 
 
 @dataclass(frozen=True, slots=True)
 class ServedAddress:
-    """Where the pages are, with the port that was really bound."""
+    """Where the pages are served, with the port actually bound."""
 
     host: str
     port: int
@@ -109,7 +109,7 @@ class ServedAddress:
 
 @asynccontextmanager
 async def serve(http: HttpSettings, metrics: Metrics, health: Health) -> AsyncIterator[ServedAddress]:
-    """Serve the pages while the context is open. Raises `Fatal` when the port cannot be had."""
+    """Serve the pages while the context is open. Raises `Fatal` if the port cannot be bound."""
     runner = web.AppRunner(_app(metrics, health), access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
     try:
@@ -135,10 +135,10 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
         return web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
 
     async def show_liveness(_request: web.Request) -> web.Response:
-        return _answer(health.liveness())
+        return _response(health.liveness())
 
     async def show_readiness(_request: web.Request) -> web.Response:
-        return _answer(health.readiness())
+        return _response(health.readiness())
 
     app = web.Application()
     app.router.add_get("/metrics", show_metrics)
@@ -147,14 +147,14 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
     return app
 
 
-def _answer(report: HealthReport) -> web.Response:
+def _response(report: HealthReport) -> web.Response:
     status = HTTPStatus.OK if report.passed else HTTPStatus.SERVICE_UNAVAILABLE
-    checks = {name: trouble or "ok" for name, trouble in report.checks.items()}
+    checks = {name: problem or "ok" for name, problem in report.checks.items()}
     page: dict[str, object] = {"status": "ok" if report.passed else "failing", "checks": checks}
-    if degraded := {name: trouble for name, trouble in report.degraded.items() if trouble}:
+    if degraded := {name: problem for name, problem in report.degraded.items() if problem}:
         page["degraded"] = degraded
     return web.json_response(page, status=status)
 
 
-def _asked(checks: dict[str, Check]) -> dict[str, str | None]:
+def _results(checks: dict[str, Check]) -> dict[str, str | None]:
     return {name: check() for name, check in checks.items()}

@@ -1,4 +1,4 @@
-"""Log lines: JSON on stdout, console on a terminal, and no word of an unpublished story above debug level."""
+"""Log lines: JSON on stdout, plain text on a terminal, and no text of an unpublished story above debug level."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ CONFIDENTIAL = frozenset(
         "tags",
     }
 )
-"""Keys, at any depth, that are dropped from every line above debug level: what a story says before it is published."""
+"""Keys dropped at any depth from every line above debug level: the text of stories not yet published."""
 
 _MESSAGES_KNOWN = 1000
 
-_PLAINEST = frozenset({str, int, float, bool, type(None)})
+_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 _PLAIN = (str, int, float, type(None), date, Enum, PurePath, BaseException)
 
 
 def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's logging to write to `stream` (stdout unless given).
+    """Configure structlog and the standard library's logging to write to `stream` (default: stdout).
 
-    Libraries are heard from warning upwards. Call once, before the first line: loggers keep what they first saw.
+    Libraries log from warning upwards. Call once, before the first log line: loggers cache their configuration.
     """
     stream = stream or sys.stdout
     level = logging.getLevelNamesMapping()[settings.level.upper()]
-    first, last = _processors(), _rendering(settings.format, stream)
+    enrich, render = _processors(), _renderers(settings.format, stream)
     structlog.configure(
-        processors=[*first, *last],
+        processors=[*enrich, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
@@ -62,8 +62,8 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*first, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=[*enrich, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
     handler.addFilter(RepeatFilter())
@@ -74,7 +74,7 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
 
 
 class RepeatFilter:
-    """Lets a library say the same thing once in so many seconds: a broker that is away is told hundreds of times."""
+    """Passes a library's repeated message once every `seconds`: an absent broker is reported hundreds of times."""
 
     def __init__(self, seconds: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -82,7 +82,7 @@ class RepeatFilter:
         self._last: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is worth a line. What is told apart are the messages before their values."""
+        """Return whether to write the record. Messages are compared before their values are filled in."""
         key, now = (record.name, record.msg), self._clock()
         if now - self._last.get(key, -self._seconds) < self._seconds:
             return False
@@ -93,9 +93,9 @@ class RepeatFilter:
 
 
 def keep_confidential(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Drop, above debug level, `CONFIDENTIAL` keys and anything whose text is not in our hands.
+    """Above debug level, drop `CONFIDENTIAL` keys and replace objects that are not plain data by their type's name.
 
-    An object that is not plain data is named by its type: its `repr` might carry a prompt.
+    The `repr` of such an object might contain a prompt.
     """
     if method == "debug":
         return event
@@ -108,7 +108,7 @@ def _without(fields: Mapping[Any, Any]) -> MutableMapping[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value.__class__ in _PLAINEST:
+    if value.__class__ in _PLAIN_TYPES:
         return value
     if isinstance(value, dict):
         return _without(value)
@@ -126,8 +126,8 @@ def _processors() -> list[Processor]:
     ]
 
 
-def _rendering(form: LogFormat, stream: TextIO) -> list[Processor]:
+def _renderers(form: LogFormat, stream: TextIO) -> list[Processor]:
     if form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty()):
-        plain = structlog.dev.plain_traceback  # the rich one shows local variables, and prompts are among them
+        plain = structlog.dev.plain_traceback  # the rich one shows local variables, including prompts
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
     return [ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), JSONRenderer(default=str)]

@@ -44,8 +44,8 @@ async def ask(health: Health, path: str) -> tuple[int, dict[str, Any]]:
         return status, json.loads(body)
 
 
-def test_a_heartbeat_is_well_until_its_bound() -> None:
-    """Within the bound there is nothing to say; past it, the sentence has the sign, the age and the bound."""
+def test_a_heartbeat_passes_until_its_bound() -> None:
+    """Within the bound it passes; past it, the sentence names the beat, its age and the bound."""
     clock = Clock()
     heartbeat = Heartbeat("poll of the bus", bound_seconds=60, clock=clock)
     clock.now += 60
@@ -57,8 +57,8 @@ def test_a_heartbeat_is_well_until_its_bound() -> None:
     assert heartbeat.age == 0
 
 
-async def test_the_pulse_beats_while_the_loop_turns() -> None:
-    """The pulse renews the heartbeat without being asked, and ends when cancelled."""
+async def test_the_pulse_beats_while_the_loop_runs() -> None:
+    """The pulse renews the heartbeat by itself and ends when cancelled."""
     clock = Clock()
     heartbeat = Heartbeat("turn of the event loop", bound_seconds=1, clock=clock)
     beating = asyncio.create_task(pulse(heartbeat, interval_seconds=0))
@@ -73,7 +73,7 @@ async def test_the_pulse_beats_while_the_loop_turns() -> None:
         await beating
 
 
-async def test_a_worker_that_gets_on_is_alive_and_ready() -> None:
+async def test_a_worker_that_makes_progress_is_alive_and_ready() -> None:
     """All checks passing is 200 on both pages, each check by its name."""
     health = Health(live={"poll": lambda: None}, ready={"model": lambda: None})
     assert await ask(health, "/healthz") == (200, {"status": "ok", "checks": {"poll": "ok"}})
@@ -90,7 +90,7 @@ async def test_a_worker_without_a_model_is_alive_but_not_ready() -> None:
 
 
 async def test_a_worker_that_is_stuck_is_neither_alive_nor_ready() -> None:
-    """A failing liveness check is 503 on both pages: what makes no progress gets no work."""
+    """A failing liveness check is 503 on both pages: without progress a worker is not ready."""
     health = Health(live={"poll": lambda: "the last poll was 75 s ago"}, ready={"model": lambda: None})
     assert (await ask(health, "/healthz"))[0] == 503
     assert (await ask(health, "/readyz"))[0] == 503
@@ -121,7 +121,7 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     assert newer_body.endswith("# EOF\n")
 
 
-async def test_port_zero_tells_the_port_that_was_bound() -> None:
+async def test_port_zero_reports_the_port_that_was_bound() -> None:
     """Two workers on one machine each get a port of their own."""
     async with serve(ANY_PORT, make_metrics(), Health()) as one, serve(ANY_PORT, make_metrics(), Health()) as other:
         assert one.port != other.port
@@ -145,8 +145,8 @@ async def test_nothing_listens_after_the_context() -> None:
         await fetch(served, "/healthz")
 
 
-async def test_what_is_degraded_is_told_and_fails_nothing() -> None:
-    """A worker with one device less is ready and says which; nothing is said when all is well."""
+async def test_what_is_degraded_is_reported_and_fails_nothing() -> None:
+    """A worker that lost a device is ready and names it; without a problem there is no entry."""
     trouble: list[str | None] = ["no process paints on cuda:1"]
     health = Health(degraded={"devices": lambda: trouble[0]})
     told = {"status": "ok", "checks": {}, "degraded": {"devices": "no process paints on cuda:1"}}

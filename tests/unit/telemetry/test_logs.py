@@ -24,16 +24,16 @@ SECRET = "the minister resigns tomorrow"
 
 @dataclass(frozen=True)
 class Leaky:
-    """Its `repr` tells all."""
+    """Its `repr` holds the prompt."""
 
     prompt: str = SECRET
 
 
 class Terminal(io.StringIO):
-    """A stream that people look at."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -60,7 +60,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_line_is_json_with_its_context_time_and_level() -> None:
-    """One event, one JSON line: what was bound first, UTC time, level, fields."""
+    """One event, one JSON line: bound context, UTC time, level, fields."""
     stream = configured()
     structlog.contextvars.bind_contextvars(article="a-1042", offset=7)
     structlog.get_logger().info("announced", kind="ready", seconds={"engine": 1.5})
@@ -79,7 +79,7 @@ def test_a_line_is_json_with_its_context_time_and_level() -> None:
 @pytest.mark.parametrize("method", ["info", "warning", "error", "critical", "exception"])
 @pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
 def test_a_prompt_is_in_no_line_above_debug(method: str, form: LogFormat) -> None:
-    """However it is handed over, the text of a story does not get out: as a field, nested, as an object or as bytes."""
+    """A story's text is not logged, whether it is a field, nested, an object or bytes."""
     stream = configured(form=form)
     prompt = SECRET  # a local variable that a rich traceback would show
     try:
@@ -101,7 +101,7 @@ def test_a_prompt_is_in_no_line_above_debug(method: str, form: LogFormat) -> Non
 
 
 def test_a_prompt_is_in_a_debug_line() -> None:
-    """Who asks for debug gets the prompt."""
+    """At debug level the prompt is logged."""
     stream = configured("debug")
     structlog.get_logger().debug("painted", prompt=SECRET)
     assert lines(stream)[0]["prompt"] == SECRET
@@ -115,7 +115,7 @@ def test_debug_lines_are_left_out_at_info() -> None:
 
 
 def test_every_text_of_a_request_is_confidential() -> None:
-    """A field that the contract gains later must be told to be harmless here, or be kept out of the logs."""
+    """A new field of the contract must be declared harmless here or be confidential."""
     harmless = {"id", "revision", "url", "locale", "section", "status", "author"}
     assert set(Article.model_fields) - harmless <= CONFIDENTIAL
     assert set(Brief.model_fields) <= CONFIDENTIAL
@@ -157,8 +157,8 @@ def test_a_traceback_is_data_without_variables() -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "error"])
-def test_libraries_are_heard_from_warning_upwards(level: str) -> None:
-    """A library's warning is a line like ours, with its logger's name; its chatter is not, even at debug."""
+def test_libraries_log_from_warning_upwards(level: str) -> None:
+    """A library's warning is a line like ours, with its logger's name; its lower levels are not, even at debug."""
     stream = configured(level)
     library = logging.getLogger("aiokafka.consumer")
     library.info("heartbeat")
@@ -200,13 +200,13 @@ def test_auto_is_console_on_a_terminal_only() -> None:
         json.loads(terminal.getvalue())
 
 
-def test_a_library_says_the_same_thing_seldom() -> None:
-    """A message that differs in its values only is let through once in a while; another message at once."""
+def test_a_librarys_repeated_message_is_filtered() -> None:
+    """A message that differs only in its values passes once per interval; another message passes at once."""
     now = 0.0
-    seldom = RepeatFilter(30.0, lambda: now)
+    repeats = RepeatFilter(30.0, lambda: now)
 
     def said(message: str) -> bool:
-        return seldom.filter(logging.LogRecord("aiokafka", logging.ERROR, "", 0, message, (1,), None))
+        return repeats.filter(logging.LogRecord("aiokafka", logging.ERROR, "", 0, message, (1,), None))
 
     assert [said("unable to connect to %s"), said("unable to connect to %s"), said("fenced %s")] == [True, False, True]
     now = 31.0

@@ -11,7 +11,7 @@ from schemas import OutcomeKind, Reason
 
 
 def exported(registry: CollectorRegistry) -> dict[str, str]:
-    """Every metric of ours as (name on the page, type)."""
+    """Every leadart metric as (name on the page, type)."""
     endings = {"counter": "_total", "info": "_info"}
     families = [family for family in registry.collect() if not family.name.startswith("process_")]
     return {family.name + endings.get(family.type, ""): family.type for family in families}
@@ -22,12 +22,12 @@ def page(metrics: Metrics) -> str:
 
 
 def test_the_code_exports_exactly_the_names_on_the_list() -> None:
-    """No metric is off the list, and none on the list is missing."""
+    """The exported metrics and the list are the same."""
     assert set(exported(make_metrics().registry)) == {str(name) for name in MetricName}
 
 
 def test_every_field_is_a_metric_of_the_registry() -> None:
-    """The typed fields and the exported metrics are the same number of things."""
+    """There are as many typed fields as exported metrics."""
     metrics = make_metrics()
     fields = [getattr(metrics, name) for name in Metrics.__dataclass_fields__]
     assert sum(isinstance(value, Counter | Gauge | Histogram | Info) for value in fields) == len(MetricName)
@@ -47,7 +47,7 @@ def test_names_keep_the_naming_rules(name: MetricName) -> None:
     assert name.help.endswith(".")
 
 
-def test_two_workers_in_one_process_count_apart() -> None:
+def test_two_workers_in_one_process_count_separately() -> None:
     """Metrics share no global registry."""
     one, other = make_metrics(), make_metrics()
     one.rebalances.inc()
@@ -69,7 +69,7 @@ def test_known_labels_stand_at_zero_from_the_start() -> None:
 
 
 def test_unknown_lag_is_absent_and_never_zero() -> None:
-    """Lag shows from when it is known until the partition is gone."""
+    """Lag is exported from when it is known until the partition is removed."""
     metrics = make_metrics()
     at = {"topic": "article-image-requested", "partition": "3"}
     assert metrics.registry.get_sample_value("leadart_consumer_lag_records", at) is None
@@ -81,7 +81,7 @@ def test_unknown_lag_is_absent_and_never_zero() -> None:
     assert metrics.registry.get_sample_value("leadart_committed_offset", at) is None
 
 
-def test_forgetting_a_partition_never_seen_is_fine() -> None:
+def test_removing_an_unknown_partition_is_allowed() -> None:
     """A partition may be revoked before its lag was ever known."""
     make_metrics().remove_partition("article-image-requested", 0)
 
@@ -95,5 +95,5 @@ def test_the_page_says_what_runs() -> None:
 
 
 def test_the_page_carries_no_stray_series() -> None:
-    """Nothing stands on the page that is not on the list: no `_created` beside the counters."""
+    """The page has nothing beyond the list: no `_created` beside the counters."""
     assert "_created" not in page(make_metrics())
