@@ -1,1 +1,1 @@
-"""From pixels to the bytes that are stored: checked, encoded, marked as AI-made. The only place that imports Pillow."""
+"""Check pictures, encode them and mark them as AI-generated. The only package that imports Pillow."""

@@ -1,4 +1,4 @@
-"""A contact sheet: several pictures side by side, each with a caption, to compare styles or weights at a glance."""
+"""A contact sheet: captioned pictures side by side, to compare styles or weights."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _INK = (34, 34, 34)
 
 
 def contact_sheet(pictures: Sequence[tuple[str, Picture]], columns: int) -> bytes:
-    """Return a PNG of (caption, picture) pairs in reading order, `columns` to a row, none of them scaled.
+    """Return a PNG of (caption, picture) pairs in reading order, `columns` per row, unscaled.
 
-    A caption is cut where its picture ends; its letters are Latin (the font is Pillow's own). Raises ValueError when
-    there is no picture or no column.
+    Captions are cut at the picture's width and limited to Latin letters (Pillow's own font). Raises ValueError without
+    a picture or a column.
     """
     if not pictures or columns < 1:
         raise ValueError("a contact sheet needs at least one picture and one column")

@@ -1,4 +1,4 @@
-"""Where pictures become bytes: a few named threads beside the event loop (zlib lets go of the interpreter)."""
+"""Encoding on a few threads beside the event loop (zlib releases the GIL)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class PictureEncoder:
     """Encodes pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
 
-    Callers beyond `threads` wait their turn. How many may wait is the caller's to bound: it holds the pixels.
+    Further pictures queue; the caller limits how many, because they hold their pixels.
     """
 
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
     async def encode(self, picture: Picture) -> Renditions:
-        """Check one picture and encode its renditions. Raises `Rejected` or `Transient` when the check fails.
+        """Check a picture and encode its renditions. Raises `Rejected` or `Transient` if the check fails.
 
-        Cancelling drops a picture that waits; one being encoded is finished and thrown away.
+        Cancelling drops a queued picture; one being encoded is finished and discarded.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _checked_and_encoded, picture)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _check_and_encode, picture)
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +36,6 @@ class PictureEncoder:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _checked_and_encoded(picture: Picture) -> Renditions:
+def _check_and_encode(picture: Picture) -> Renditions:
     check(picture)
     return encode(picture)

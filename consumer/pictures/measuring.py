@@ -1,4 +1,4 @@
-"""What a picture's bytes are, for whoever fetches one: told by decoding all of them, not by their name."""
+"""Verify a picture's bytes by decoding all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Media type and size in pixels, as the decoder found them."""
+    """Media type and size in pixels, from the decoder."""
 
     media_type: str
     width: int
@@ -18,7 +18,7 @@ class ImageFacts:
 
 
 def measure(data: bytes) -> ImageFacts:
-    """Decode the picture and say what it is. Raises ValueError for bytes that are none, or not all of one."""
+    """Decode a picture and return its facts. Raises ValueError for bytes that are not a complete picture."""
     try:
         with Image.open(BytesIO(data)) as image:
             image.load()

@@ -1,6 +1,6 @@
-"""The mark that says a picture is AI-made: an XMP packet with IPTC's digital source type.
+"""The mark of an AI-generated picture: an XMP packet with IPTC's digital source type.
 
-It names the model, never the prompt: prompts tell of stories that are not yet published.
+It names the model, never the prompt: prompts reveal stories not yet published.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from xml.sax.saxutils import escape
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""IPTC's term for media made wholly by a trained model."""
+"""IPTC's term for media created entirely by a trained model."""
 
 KEYWORD = "XML:com.adobe.xmp"
-"""Keyword of the PNG iTXt chunk in which readers look for XMP."""
+"""Keyword of the PNG iTXt chunk that holds XMP."""
 
 _PACKET = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -30,5 +30,5 @@ _PACKET = """\
 
 
 def xmp(model: str) -> str:
-    """Return the XMP packet for a picture that `model` painted; the same model gives the same packet."""
+    """Return the XMP packet for a picture painted by `model`. Deterministic."""
     return _PACKET.format(source_type=SOURCE_TYPE, model=escape(model))

@@ -1,4 +1,4 @@
-"""Pixels to the stored form: a PNG master in sRGB, marked as AI-made, with no trace of the prompt."""
+"""Encode pixels as they are stored: a PNG master in sRGB, marked as AI-generated, without the prompt."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from consumer.jobs import Picture
 
-_COMPRESS_LEVEL = 3  # a third of the default's time for a few per cent more bytes
+_COMPRESS_LEVEL = 3  # a third of the default level's time for a few per cent more bytes
 _PERCEPTUAL = b"\0"
 
 
 def open_picture(picture: Picture) -> Image.Image:
-    """Return the picture as a Pillow image of the same pixels."""
+    """Return the picture as a Pillow image."""
     return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
 
 
 def png(image: Image.Image, model: str) -> bytes:
-    """Return `image` as PNG bytes that say sRGB and that `model` made it; the same pixels give the same bytes."""
+    """Return `image` as an sRGB PNG marked as made by `model`. Deterministic."""
     info = PngInfo()
     info.add(b"sRGB", _PERCEPTUAL)
     info.add_itxt(KEYWORD, xmp(model))
@@ -36,12 +36,12 @@ def png(image: Image.Image, model: str) -> bytes:
 
 
 def encode(picture: Picture) -> Renditions:
-    """Return the picture's renditions, today the PNG master alone; equal pixels and model give equal bytes."""
+    """Return the picture's renditions: today the PNG master alone. Deterministic in pixels and model."""
     data = png(open_picture(picture), picture.recipe.model.name)
     return (Rendition(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut),)
 
 
 def write_png(path: Path, picture: Picture) -> None:
-    """Write the picture as it would be stored, making the folder if need be. Raises OSError."""
+    """Write the picture's master to a file, creating its folder if missing. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode(picture)[0].data)

@@ -1,9 +1,9 @@
-"""Pictures and their manifests on any S3 that honours conditional writes.
+"""Pictures and their manifests on any S3 that supports conditional writes.
 
-A picture is an object named by the SHA-256 of its bytes: written once, immutable, cached for ever. A manifest is named
-by the digest of its recipe and written last: it is the commit point. Its condition makes one of several writers the
-winner, and all of them announce what the winner wrote. A manifest that promises an object which is gone, or that cannot
-be read, stands in nobody's way: the next `keep` replaces it, on the condition that it is still the one that was read.
+A picture's object is named by the SHA-256 of its bytes: written once, immutable, cached for ever. A manifest is named
+by its recipe's digest and written last, as the commit point. The write is conditional, so one of several writers wins
+and all announce what the winner wrote. A manifest that is unreadable, or lists an object that is gone, is replaced by
+the next `keep`, on condition that it has not changed since it was read.
 """
 
 from __future__ import annotations

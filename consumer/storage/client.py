@@ -1,4 +1,4 @@
-"""The S3 client as leadart sets it up."""
+"""The S3 client and its configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONNECT_SECONDS = 5.0
 
 @asynccontextmanager
 async def open_client(settings: StorageSettings) -> AsyncIterator[Any]:
-    """Open a client with bounded connections. Raises `Overloaded` for keys, a region or a profile that cannot be."""
+    """Open a client with bounded connections. Raises `Overloaded` for invalid keys, region or profile."""
     secret = settings.secret_access_key
     async with bounded(settings.timeout_seconds):
         opening = aioboto3.Session().client(
@@ -41,18 +41,18 @@ async def open_client(settings: StorageSettings) -> AsyncIterator[Any]:
 
 
 async def credentials_end(client: Any) -> tuple[bool, datetime | None]:
-    """Return whether the client signs with credentials that end, as those of a role do, and when, where that is known.
+    """Return whether the client's credentials are temporary, such as a role's, and when they expire, if known.
 
-    What they have signed ends with them.
+    Addresses that they presigned expire with them.
     """
-    credentials = client._request_signer._credentials  # noqa: SLF001 - no public name tells how they were come by
+    credentials = client._request_signer._credentials  # noqa: SLF001 - no public name has them
     if credentials is None or not (await credentials.get_frozen_credentials()).token:
         return False, None
     return True, getattr(credentials, "_expiry_time", None)
 
 
 def client_config(settings: StorageSettings) -> Config:
-    """Return how the client waits, retries, signs, and names the host."""
+    """Return the client's timeouts, retries, signature and addressing style."""
     host = settings.endpoint_url.host if settings.endpoint_url else None
     return Config(
         connect_timeout=min(_CONNECT_SECONDS, settings.timeout_seconds),
@@ -61,18 +61,18 @@ def client_config(settings: StorageSettings) -> Config:
         retries={"mode": "standard", "total_max_attempts": 3},
         signature_version="s3v4",
         s3={"addressing_style": _addressing(settings)},
-        # A proxy of the environment leads out of this machine, and what is on it is not there.
+        # A proxy from the environment is outside this machine and cannot reach a store on it.
         proxies={} if host and _is_this_machine(host) else None,
-        # We send the checksum that names the object; botocore's own CRC would be a second one over the same bytes.
+        # We send the SHA-256 that names the object; botocore's CRC would be a second checksum of the same bytes.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
 
 
 def _addressing(settings: StorageSettings) -> str:
-    """Amazon's regions since 2019 know no address without the region in its host, which botocore's `auto` presigns."""
+    """AWS regions since 2019 need the region in the host name, which botocore's `auto` omits when presigning."""
     buckets = (settings.bucket, settings.manifest_bucket or "")
-    # No certificate of Amazon's is for a bucket's name with dots before the host's.
+    # AWS certificates do not cover bucket names with dots as part of the host name.
     return "path" if settings.endpoint_url or any("." in bucket for bucket in buckets) else "virtual"
 
 

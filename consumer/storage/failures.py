@@ -1,8 +1,8 @@
-"""What a failing store means for the worker: nearly always `Overloaded`, and always a sentence that says what mends it.
+"""Translate store errors: nearly always to `Overloaded`, always with a sentence that says how to fix the problem.
 
-A store that is down and one that is set up wrong are told apart by the reason only. Both get well without the request
-having to be sent again, so neither may cost a job. A picture that is too large for what stands before the store is
-`Unstorable`: others get through meanwhile, and must not wait behind it.
+A store that is down and one that is misconfigured differ in their reason only: once either is fixed, jobs continue
+without being sent again, so neither may cost a job. A picture too large for the store, or for a proxy in front of it,
+is `Unstorable`: others are stored meanwhile and must not wait for it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_BUCKET = "check LEADART_STORAGE__BUCKET and LEADART_STORAGE__MANIFEST_BUCKET, or make the bucket"
+_BUCKET = "check LEADART_STORAGE__BUCKET and LEADART_STORAGE__MANIFEST_BUCKET, or create the bucket"
 _REGION = "check LEADART_STORAGE__REGION"
-CONDITIONS = "use a store that honours conditional writes (Amazon S3, SeaweedFS)"
-_PASSING = {"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "Throttling", "SlowDown"}
-"""What S3 answers with status 400 though nothing is wrong with what we asked: it was cut short, or is too much."""
+CONDITIONS = "use a store that supports conditional writes (Amazon S3, SeaweedFS)"
+_TRANSIENT = {"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "Throttling", "SlowDown"}
+"""S3's errors with status 400 for a valid request: it was cut off, or there are too many."""
 _KEYS = (
-    "check LEADART_STORAGE__ACCESS_KEY_ID and LEADART_STORAGE__SECRET_ACCESS_KEY, and that they may do s3:GetObject, "
+    "check LEADART_STORAGE__ACCESS_KEY_ID and LEADART_STORAGE__SECRET_ACCESS_KEY, and that they allow s3:GetObject, "
     "s3:PutObject and s3:ListBucket"
 )
 _REMEDIES = {
     "NotImplemented": CONDITIONS,
     "NoSuchBucket": _BUCKET,
-    "404": _BUCKET,  # the answer to HEAD has no body to name it
-    "RequestTimeTooSkewed": "set this machine's clock",
+    "404": _BUCKET,  # a response to HEAD has no body with a code
+    "RequestTimeTooSkewed": "correct this machine's clock",
     "PermanentRedirect": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
@@ -43,10 +43,7 @@ _REMEDIES = {
 
 @asynccontextmanager
 async def bounded(seconds: float) -> AsyncIterator[None]:
-    """Give what is inside `seconds`; raise `Overloaded` for whatever goes wrong between us and the store.
-
-    Raises `Unstorable` for a body that is too large.
-    """
+    """Limit the block to `seconds`. Raises `Overloaded` for any store error, `Unstorable` for a body too large."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -56,16 +53,16 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
         problem = str(error) or f"no answer within {seconds:g} s"
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the store cannot be reached: {problem}") from error
     except BotoCoreError as error:
-        raise Overloaded(Reason.MISCONFIGURED, f"the store is set up wrong, see LEADART_STORAGE__*: {error}") from error
+        raise Overloaded(Reason.MISCONFIGURED, f"storage is misconfigured, see LEADART_STORAGE__*: {error}") from error
 
 
 def code(error: ClientError) -> str:
-    """S3's name for the error; for an answer to HEAD only the status."""
+    """Return S3's code of the error; for a response to HEAD only the status."""
     return str(error.response["Error"]["Code"])
 
 
 def status(error: ClientError) -> int:
-    """The HTTP status of the answer."""
+    """Return the HTTP status of the response."""
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
@@ -74,11 +71,11 @@ def _refused(error: ClientError) -> Overloaded | Unstorable:
     if status(error) == 413 or code(error) == "EntityTooLarge":
         return Unstorable(
             Reason.STORE_UNAVAILABLE,
-            f"the picture is too large for the store or for a proxy before it: {answer}; raise the proxy's limit to 32 "
-            "MB (nginx calls it client_max_body_size)",
+            f"the picture is too large for the store or a proxy in front of it: {answer}; raise the proxy's limit to "
+            "32 MB (nginx calls it client_max_body_size)",
         )
-    passing = status(error) >= 500 and code(error) != "NotImplemented"
-    if passing or status(error) in {408, 409, 429} or code(error) in _PASSING:
-        return Overloaded(Reason.STORE_UNAVAILABLE, f"the store is in trouble: {answer}")
+    transient = status(error) >= 500 and code(error) != "NotImplemented"
+    if transient or status(error) in {408, 409, 429} or code(error) in _TRANSIENT:
+        return Overloaded(Reason.STORE_UNAVAILABLE, f"the store reports an error: {answer}")
     remedy = _REMEDIES.get(code(error), _KEYS if status(error) == 403 else "check LEADART_STORAGE__*")
     return Overloaded(Reason.MISCONFIGURED, f"the store refused {error.operation_name}: {answer}; {remedy}")

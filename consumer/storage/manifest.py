@@ -1,4 +1,4 @@
-"""What is stored about a painted recipe, and the names under which pictures and manifests lie."""
+"""What is stored about a painted recipe, and the keys of pictures and manifests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from consumer.jobs import Rendition, Renditions, StoredPictures
 
 PICTURES = "pictures"
-"""Prefix of the picture objects, the only one that may be public."""
+"""Prefix of the picture objects; the only one that may be public."""
 
 MANIFESTS = "manifests"
-"""Prefix of the manifests, which hold prompts of unpublished stories."""
+"""Prefix of the manifests, which contain prompts of unpublished stories."""
 
 
 class Manifest(BaseModel):
@@ -61,5 +61,5 @@ def _stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
 
 
 def manifest_key(digest: str) -> str:
-    """Say where the manifest of a recipe is kept."""
+    """Return the key of a recipe's manifest."""
     return f"{MANIFESTS}/{digest[:2]}/{digest}.json"

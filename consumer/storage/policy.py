@@ -1,4 +1,4 @@
-"""The bucket policy that opens the pictures to everybody, and whether a bucket has it."""
+"""The bucket policy that makes pictures public."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ _EVERYBODY = ("*", {"AWS": "*"}, {"AWS": ["*"]})
 
 
 def public_policy(bucket: str) -> str:
-    """Return the bucket policy (JSON) that lets everybody read the pictures and nothing else."""
+    """Return the bucket policy (JSON) that lets everybody read pictures, and nothing else."""
     return json.dumps({"Version": "2012-10-17", "Statement": [_statement(bucket)]})
 
 
 def is_public(policy: str, bucket: str) -> bool:
-    """True if a policy (JSON) has the statement that lets everybody read the pictures, whatever else it says."""
+    """Return whether a policy (JSON) contains the statement that lets everybody read pictures."""
     try:
         statements = json.loads(policy)["Statement"]
     except (ValueError, KeyError, TypeError):
         return False
-    wanted = _statement(bucket)
+    ours = _statement(bucket)
     return any(
         isinstance(one, dict)
-        and one.get("Effect") == wanted["Effect"]
+        and one.get("Effect") == ours["Effect"]
         and one.get("Principal") in _EVERYBODY
-        and wanted["Action"] in _listed(one.get("Action"))
-        and wanted["Resource"] in _listed(one.get("Resource"))
+        and ours["Action"] in _as_list(one.get("Action"))
+        and ours["Resource"] in _as_list(one.get("Resource"))
         and not one.get("Condition")
-        for one in _listed(statements)
+        for one in _as_list(statements)
     )
 
 
@@ -42,5 +42,5 @@ def _statement(bucket: str) -> dict[str, str]:
     }
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

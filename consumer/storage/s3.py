@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from consumer.settings import StorageSettings
 
 ADDRESSES_END_EARLY = (
-    "The store's credentials are temporary, and presigned addresses end with them, after hours at most: set "
-    "LEADART_STORAGE__PUBLIC_BASE_URL, or sign with the keys of a user."
+    "The store's credentials are temporary, and presigned addresses expire with them, within hours: set "
+    "LEADART_STORAGE__PUBLIC_BASE_URL, or use the keys of a user."
 )
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NEVER = "private, no-store"
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 _COMMIT_ROUNDS = 5
-_UPLOADS = 8  # at once: of more that share a slow line, none would end in time
+_UPLOADS = 8  # at once: more of them on a slow line would all exceed the time limit
 
 _log = structlog.get_logger(__name__)
 
@@ -51,9 +51,9 @@ class _Found:
 class S3Store:
     """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
 
-    Every call ends within `timeout_seconds` of its turn and, whatever the store answers, raises nothing but
-    `Overloaded`, or `Unstorable` for a picture that is too large for it.
-    Cancelling is safe at any await: at worst an object without a manifest is left, which the next attempt uses.
+    Every call takes at most `timeout_seconds`, not counting the wait for an upload slot, and raises only `Overloaded`,
+    or `Unstorable` for a picture too large for the store. Cancelling is safe at any await: at worst it leaves objects
+    without a manifest, which the next attempt uses.
     """
 
     def __init__(self, settings: StorageSettings) -> None:
@@ -92,7 +92,7 @@ class S3Store:
             return await self._commit(manifest)
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
-        """Return the public address, or a presigned one and when it expires: with what signed it, if that is sooner."""
+        """Return the public address, or a presigned one and when it expires, at the latest with the credentials."""
         base = self._settings.public_base_url
         if base is not None:
             return f"{str(base).rstrip('/')}/{picture.key}", None
@@ -107,7 +107,7 @@ class S3Store:
         return presigned, min(expires, end) if end else expires
 
     async def addresses_end_early(self) -> bool:
-        """True if presigned addresses end with the credentials of a role, which last for hours at most."""
+        """Return whether addresses are presigned with temporary credentials, which last for hours at most."""
         if self._settings.public_base_url is not None:
             return False
         async with bounded(self._seconds):
@@ -115,11 +115,10 @@ class S3Store:
         return temporary
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
-        """Check that the buckets can be used and that the store honours conditional writes.
+        """Check that the buckets are usable and that the store supports conditional writes. Idempotent.
 
-        With `create`, buckets that are missing are made; with `public`, the pictures (and nothing else) become readable
-        to everybody, unless the bucket has a policy of somebody else. Raises `Overloaded` with what mends it. Doing it
-        again changes nothing.
+        With `create`, create missing buckets; with `public`, make pictures (and nothing else) public, unless the bucket
+        already has another policy. Raises `Overloaded` with a sentence that says how to fix the problem.
         """
         async with bounded(self._seconds):
             for bucket in dict.fromkeys((self._pictures, self._manifests)):
@@ -127,7 +126,7 @@ class S3Store:
                     await self._create(bucket)
                 await self._client.head_bucket(Bucket=bucket)
             if public:
-                await self._open_pictures()
+                await self._publish_pictures()
             await self._check_conditions()
 
     async def _keep_object(self, picture: StoredPicture, rendition: Rendition) -> None:
@@ -140,7 +139,7 @@ class S3Store:
             "ChecksumSHA256": b64encode(bytes.fromhex(picture.sha256)).decode(),
         }
         if not await self._put_if({"IfNoneMatch": "*"}, **request) and not await self._exists(picture):
-            # What lies under the picture's name is of another size: it was damaged from outside.
+            # The object under this key has another size: something else damaged it.
             await self._client.put_object(**request)
 
     async def _commit(self, manifest: Manifest) -> StoredPictures:
@@ -148,8 +147,8 @@ class S3Store:
         body = manifest.model_dump_json(indent=1).encode()
         condition = {"IfNoneMatch": "*"}
         for _ in range(_COMMIT_ROUNDS):
-            place = {"Bucket": self._manifests, "Key": key, "ContentType": "application/json", "CacheControl": _NEVER}
-            if await self._put_if(condition, **place, Body=body):
+            target = {"Bucket": self._manifests, "Key": key, "ContentType": "application/json", "CacheControl": _NEVER}
+            if await self._put_if(condition, **target, Body=body):
                 return manifest.pictures
             winner = await self._read(key)
             if pictures := await self._intact(winner):
@@ -203,32 +202,34 @@ class S3Store:
         return bool(head.get("ContentLength", picture.bytes_) == picture.bytes_)
 
     async def _put_if(self, condition: dict[str, str], **request: Any) -> bool:
-        """Return whether it was written; False when the condition did not hold."""
+        """Write the object if the condition holds, and return whether it did."""
         pauses = iter(_CONFLICT_PAUSES)
         while True:
             try:
                 await self._client.put_object(**request, **condition)
             except ClientError as error:
-                if status(error) == 412 or code(error) == "NoSuchKey":  # the latter: Amazon's on If-Match of nothing
+                if (
+                    status(error) == 412 or code(error) == "NoSuchKey"
+                ):  # the latter: AWS's for If-Match without an object
                     return False
                 pause = next(pauses, None)
                 if status(error) != 409 or pause is None:
                     raise
             else:
                 return True
-            await asyncio.sleep(pause)  # 409: another conditional write to this key is under way
+            await asyncio.sleep(pause)  # 409: another conditional write to this key is in progress
 
     async def _create(self, bucket: str) -> None:
-        place = {"LocationConstraint": self._settings.region}
-        elsewhere = {} if self._settings.region == "us-east-1" else {"CreateBucketConfiguration": place}
+        location = {"LocationConstraint": self._settings.region}
+        options = {} if self._settings.region == "us-east-1" else {"CreateBucketConfiguration": location}
         try:
-            await self._client.create_bucket(Bucket=bucket, **elsewhere)
+            await self._client.create_bucket(Bucket=bucket, **options)
         except ClientError as error:
             if code(error) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                 raise
 
-    async def _open_pictures(self) -> None:
-        """Set the policy where there is none: a bucket has one only, and writing it takes away what others wrote."""
+    async def _publish_pictures(self) -> None:
+        """Set the policy if there is none: a bucket has only one, and writing it replaces what others wrote."""
         bucket = self._pictures
         try:
             policy = (await self._client.get_bucket_policy(Bucket=bucket))["Policy"]
@@ -240,7 +241,7 @@ class S3Store:
         if not is_public(policy, bucket):
             raise Overloaded(
                 Reason.MISCONFIGURED,
-                f"the bucket {bucket} has a policy already, which stays as it is; add the statement of this one to it: "
+                f"the bucket {bucket} has a policy already, which is left unchanged; add this one's statement to it: "
                 f"{public_policy(bucket)}",
             )
 

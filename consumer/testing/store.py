@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """The `Store` port in dictionaries. `down = True` makes every call raise `Overloaded`, as a dead store does."""
+    """The `Store` port in memory. `down = True` makes every call raise `Overloaded`."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Rendition] = {}
@@ -42,13 +42,13 @@ class MemoryStore:
         return winner
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
-        """Return an address that leads nowhere and does not expire."""
+        """Return an address that does not resolve and never expires."""
         return f"https://pictures.invalid/{picture.key}", None
 
     def _exist(self, pictures: StoredPictures) -> bool:
         return all(picture.key in self.objects for picture in pictures)
 
     async def _reach(self) -> None:
-        await asyncio.sleep(0)  # others get their turn here, as they do while a real store answers
+        await asyncio.sleep(0)  # other tasks run here, as they do while a real store responds
         if self.down:
-            raise Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached: it was told to be down")
+            raise Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached: the test set `down`")
