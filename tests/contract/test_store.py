@@ -41,7 +41,7 @@ CROP = Rendition(data=b"cropped", media_type="image/webp", width=128, height=256
 
 
 class Subject:
-    """A store under test and the two ways in which the world goes wrong for it."""
+    """A store under test, with access to its objects."""
 
     def __init__(self, store: MemoryStore | S3Store) -> None:
         self.port: Store = store
@@ -101,7 +101,7 @@ async def test_what_is_kept_is_found_again(subject: Subject) -> None:
 
 
 async def test_every_rendition_is_kept_and_found(subject: Subject) -> None:
-    """The renditions of a picture come back complete and in their order, the master first."""
+    """The renditions of a picture come back complete and in order, the master first."""
     kept = await subject.port.keep(RECIPE, (PICTURE, CROP))
 
     assert [(picture.sha256, picture.width) for picture in kept] == [(PICTURE.sha256, 256), (CROP.sha256, 128)]
@@ -121,7 +121,7 @@ async def test_a_lost_rendition_is_a_lost_picture(subject: Subject, lost: int) -
 
 
 async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
-    """What the first event said of the prompt, an event that reuses the picture says again."""
+    """An event that reuses the picture says of the prompt what the first event said."""
     await subject.port.keep(RECIPE, (replace(PICTURE, prompt_cut=True),))
 
     found = await subject.port.find(RECIPE)
@@ -129,7 +129,7 @@ async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
     assert found[0].prompt_cut
 
 
-async def test_recipes_do_not_meet(subject: Subject) -> None:
+async def test_recipes_stay_apart(subject: Subject) -> None:
     """A recipe that differs in one field has a manifest of its own, even for the same bytes."""
     other = replace(RECIPE, seed=7)
     (kept,) = await subject.port.keep(RECIPE, (PICTURE,))
@@ -141,21 +141,21 @@ async def test_recipes_do_not_meet(subject: Subject) -> None:
 
 
 async def test_keeping_twice_changes_nothing(subject: Subject) -> None:
-    """A picture that is kept again, as after a redelivery, is the same picture."""
+    """Keeping a picture again, as after a redelivery, returns the same picture."""
     (kept,) = await subject.port.keep(RECIPE, (PICTURE,))
 
     assert await subject.port.keep(RECIPE, (PICTURE,)) == (kept,)
 
 
 async def test_the_first_manifest_wins(subject: Subject) -> None:
-    """Who comes second with other bytes announces what the first one stored."""
+    """A second writer with other bytes announces what the first one stored."""
     first = await subject.port.keep(RECIPE, (PICTURE,))
 
     assert await subject.port.keep(RECIPE, (OTHER,)) == first
 
 
 async def test_racing_keepers_announce_one_picture(subject: Subject) -> None:
-    """Of many who keep different bytes for one recipe at the same time one wins, and all of them say so."""
+    """Of many concurrent writers with different bytes for one recipe one wins, and all return its picture."""
     renders = [replace(PICTURE, data=b"render %d" % number) for number in range(20)]
 
     kept = await asyncio.gather(*(subject.port.keep(RECIPE, (render,)) for render in renders))
@@ -166,7 +166,7 @@ async def test_racing_keepers_announce_one_picture(subject: Subject) -> None:
 
 
 async def test_a_lost_object_is_not_found(subject: Subject) -> None:
-    """A manifest whose object is gone promises nothing."""
+    """A manifest whose object is gone counts as none."""
     await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
 
     assert await subject.port.find(RECIPE) is None
@@ -174,7 +174,7 @@ async def test_a_lost_object_is_not_found(subject: Subject) -> None:
 
 @pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
 async def test_a_lost_object_heals(subject: Subject, again: Rendition) -> None:
-    """Painting a lost picture again makes it whole, with the same bytes or with others."""
+    """Painting a lost picture again restores it, with the same bytes or with others."""
     await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
 
     (healed,) = await subject.port.keep(RECIPE, (again,))
@@ -185,7 +185,7 @@ async def test_a_lost_object_heals(subject: Subject, again: Rendition) -> None:
 
 
 async def test_racing_healers_announce_one_picture(subject: Subject) -> None:
-    """Of many who heal one lost picture at the same time one wins, and all of them say so."""
+    """Of many concurrent writers that restore a lost picture one wins, and all return its picture."""
     await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
     renders = [replace(PICTURE, data=b"healed %d" % number) for number in range(10)]
 
@@ -196,7 +196,7 @@ async def test_racing_healers_announce_one_picture(subject: Subject) -> None:
 
 
 async def test_an_address_ends_in_the_key(subject: Subject) -> None:
-    """The address of a picture is made from its key."""
+    """A picture's address is made from its key."""
     (picture,) = await subject.port.keep(RECIPE, (PICTURE,))
 
     address, _ = await subject.port.url(picture)
@@ -205,7 +205,7 @@ async def test_an_address_ends_in_the_key(subject: Subject) -> None:
 
 
 async def test_an_unreachable_store_is_overloaded(unreachable: Store) -> None:
-    """Both calls that need the store say soon that it is down, in the type that costs no attempt."""
+    """Both calls soon raise the error that costs no attempt."""
     for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, (PICTURE,))):
         with pytest.raises(Overloaded) as caught:
             await asyncio.wait_for(call, 10)

@@ -1,4 +1,4 @@
-"""What lies on the object store, read back with a client of the test's own, and what a store that says no means."""
+"""Stored objects, read back with the test's own client, and how a store's refusals are reported."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_picture_is_stored_for_browsers(storage: StorageSettings) -> Non
     assert answer["ChecksumSHA256"]
 
 
-async def test_a_manifest_tells_everything_and_is_never_cached(storage: StorageSettings) -> None:
+async def test_a_manifest_holds_everything_and_is_never_cached(storage: StorageSettings) -> None:
     """The manifest holds the whole recipe and the picture as JSON, in the bucket set for manifests."""
     storage = _changed(storage, manifest_bucket=f"{storage.bucket}-m")
     async with S3Store(storage) as store, _client(storage) as client:
@@ -97,7 +97,7 @@ async def test_a_manifest_tells_everything_and_is_never_cached(storage: StorageS
     "left_by", [b"{", b"\xff\xfe", b'{"format": 2}', b""], ids=["torn", "binary", "newer", "empty"]
 )
 async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left_by: bytes) -> None:
-    """A manifest that cannot be read counts as none, and the next picture takes its place."""
+    """A manifest that cannot be read counts as none, and the next one replaces it."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
         await client.put_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), Body=left_by)
@@ -108,7 +108,7 @@ async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left
 
 
 async def test_presigned_address_opens_without_keys(storage: StorageSettings) -> None:
-    """Without a public base address, anybody may fetch the picture at the announced one until it expires."""
+    """Without a public base URL, anybody can fetch the picture from the announced address until it expires."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
         (picture,) = await store.keep(RECIPE, (PICTURE,))
@@ -133,8 +133,8 @@ async def test_only_pictures_are_public(storage: StorageSettings) -> None:
     assert await _status(f"{base}?list-type=2") == 403
 
 
-async def test_the_policy_of_somebody_else_stays(storage: StorageSettings) -> None:
-    """A bucket has one policy: ours is set where there is none, found where it is, and else left to its owner."""
+async def test_another_policy_is_left_unchanged(storage: StorageSettings) -> None:
+    """A bucket has one policy: ours is set if there is none, recognised if set, and another one is left unchanged."""
     theirs = public_policy(storage.bucket).replace("s3:GetObject", "s3:PutObject")
     async with S3Store(storage) as store:
         await store.prepare(create=True, public=True)
@@ -147,7 +147,7 @@ async def test_the_policy_of_somebody_else_stays(storage: StorageSettings) -> No
 
 
 async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None:
-    """Buckets that are there already are left alone, and a check finds them."""
+    """Existing buckets are left unchanged and pass the check."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
         (picture,) = await store.keep(RECIPE, (PICTURE,))
@@ -157,7 +157,7 @@ async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None
 
 
 async def test_a_missing_bucket_names_the_setting(storage: StorageSettings) -> None:
-    """A bucket that is not there is our mistake: nothing is lost, and the message says where to look."""
+    """A missing bucket is a misconfiguration: nothing is lost, and the message names the setting."""
     async with S3Store(storage) as store:
         refusal = await _refusal(store)
         with pytest.raises(Overloaded, match="LEADART_STORAGE__BUCKET"):
@@ -168,7 +168,7 @@ async def test_a_missing_bucket_names_the_setting(storage: StorageSettings) -> N
 
 
 async def test_wrong_keys_name_the_setting(storage: StorageSettings) -> None:
-    """Keys that the store refuses are our mistake: nothing is lost, and the message says where to look."""
+    """Refused keys are a misconfiguration: nothing is lost, and the message names the setting."""
     for wrong in ({"access_key_id": "somebody"}, {"secret_access_key": "guessed"}):
         async with S3Store(_changed(storage, **wrong)) as store:
             refusal = await _refusal(store)
@@ -176,7 +176,7 @@ async def test_wrong_keys_name_the_setting(storage: StorageSettings) -> None:
         assert "LEADART_STORAGE__ACCESS_KEY_ID" in refusal.message
 
 
-async def test_a_frozen_store_is_given_up(storage: StorageSettings, tmp_path: Path) -> None:
+async def test_a_frozen_store_times_out(storage: StorageSettings, tmp_path: Path) -> None:
     """A store that accepts connections and never answers costs `timeout_seconds`, then is `Overloaded`; it recovers."""
     with S3Server(tmp_path) as server:
         keys = {"access_key_id": server.access_key_id, "secret_access_key": server.secret_access_key}
@@ -197,7 +197,7 @@ async def test_a_frozen_store_is_given_up(storage: StorageSettings, tmp_path: Pa
 
 
 async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: StorageSettings) -> None:
-    """A picture that was emptied behind its manifest counts as missing, and keeping it again puts it right."""
+    """An object that was emptied behind its manifest counts as missing, and keeping it again restores it."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
         kept = await store.keep(RECIPE, (PICTURE,))
@@ -208,8 +208,8 @@ async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: S
         assert await store.find(RECIPE) == kept
 
 
-async def test_a_look_up_takes_the_short_way(storage: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there, and what is not, is told without botocore's long way through a call."""
+async def test_a_look_up_bypasses_botocore(storage: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects are found, or found missing, without a botocore call."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
         kept = await store.keep(RECIPE, (PICTURE,))
@@ -220,10 +220,10 @@ async def test_a_look_up_takes_the_short_way(storage: StorageSettings, monkeypat
 
 
 @pytest.mark.parametrize("status", [None, 403, 500], ids=["fails", "refused", "error"])
-async def test_where_the_short_way_fails_the_client_is_asked(
+async def test_a_failed_quick_look_falls_back_to_the_client(
     storage: StorageSettings, monkeypatch: pytest.MonkeyPatch, status: int | None
 ) -> None:
-    """An answer that is not plain, or none at all, changes nothing of what a look-up tells."""
+    """Any answer but 200 and 404, or none, does not change the result of a look-up."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
         kept = await store.keep(RECIPE, (PICTURE,))
@@ -232,7 +232,7 @@ async def test_where_the_short_way_fails_the_client_is_asked(
         async def send(request: Any) -> Any:
             asked.append(request.method)
             if status is None:
-                raise OSError("no short way")
+                raise OSError("no quick look")
             response = await session.send(request)
             response.status_code = status
             return response
@@ -243,8 +243,8 @@ async def test_where_the_short_way_fails_the_client_is_asked(
     assert asked == ["GET", "HEAD", "GET"]
 
 
-async def test_a_bucket_that_is_missing_is_no_missing_picture(storage: StorageSettings) -> None:
-    """Both are told by the same status; only one of them may be painted."""
+async def test_a_missing_bucket_is_not_a_missing_picture(storage: StorageSettings) -> None:
+    """Both have the same status, but only one means that the picture is to be painted."""
     async with S3Store(_changed(storage, bucket="nobody-made-this")) as store:
         with pytest.raises(Overloaded):
             await store.find(RECIPE)
@@ -255,7 +255,7 @@ async def _unasked(**request: Any) -> None:
 
 
 class _Detour:
-    """A client whose own way of sending is another one."""
+    """A client that sends through another function."""
 
     def __init__(self, client: Any, send: Any) -> None:
         self._client = client

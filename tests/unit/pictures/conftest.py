@@ -32,5 +32,5 @@ def make_picture(rgb: bytes | None = None, width: int = 32, height: int = 16, mo
 
 @pytest.fixture(name="picture", scope="session")
 def picture_factory() -> Callable[..., Picture]:
-    """Make pictures of given pixels, or of a gradient; their prompts are a secret that may not get out."""
+    """Make pictures of given pixels, or of a gradient, with a confidential prompt."""
     return make_picture

@@ -42,7 +42,7 @@ def test_every_picture_has_its_caption(picture: Callable[..., Picture]) -> None:
     assert len(with_caption.getcolors() or []) > 1
 
 
-def test_the_sheet_is_marked_as_ai_made(picture: Callable[..., Picture]) -> None:
+def test_the_sheet_is_marked_as_ai_generated(picture: Callable[..., Picture]) -> None:
     """A sheet is a picture too: its file carries the mark and the names of all models on it."""
     one, two = picture(model="base"), picture(model="house")
     data = contact_sheet([("a", two), ("b", one)], columns=2)

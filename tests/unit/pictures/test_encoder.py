@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from consumer.jobs import Picture, Renditions
 
 
-async def test_a_developed_picture_is_the_encoded_one(picture: Callable[..., Picture]) -> None:
-    """The encoder gives exactly what encoding gives."""
-    with PictureEncoder(threads=1) as room:
-        assert await room.encode(picture()) == encode(picture())
+async def test_the_encoder_returns_the_renditions(picture: Callable[..., Picture]) -> None:
+    """The result is that of encoding without threads."""
+    with PictureEncoder(threads=1) as pool:
+        assert await pool.encode(picture()) == encode(picture())
 
 
 async def test_a_blank_picture_does_not_leave(picture: Callable[..., Picture]) -> None:
-    """The check stands before the encoder, and its error reaches the caller."""
-    with PictureEncoder(threads=1) as room, pytest.raises(Rejected):
-        await room.encode(picture(b"\0" * 1536))
+    """The check runs before encoding, and its error reaches the caller."""
+    with PictureEncoder(threads=1) as pool, pytest.raises(Rejected):
+        await pool.encode(picture(b"\0" * 1536))
 
 
-async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_its_own_threads_encode(picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight pictures on two threads: both are used, never a third, and each carries the encoder's name."""
     names: set[str] = set()
     both = threading.Barrier(2, timeout=10)
@@ -40,15 +40,15 @@ async def test_only_its_own_threads_work(picture: Callable[..., Picture], monkey
         return encode(painted)
 
     monkeypatch.setattr(encoder, "encode", watched)
-    with PictureEncoder(threads=2) as room:
-        await asyncio.wait_for(asyncio.gather(*(room.encode(picture()) for _ in range(8))), timeout=30)
+    with PictureEncoder(threads=2) as pool:
+        await asyncio.wait_for(asyncio.gather(*(pool.encode(picture()) for _ in range(8))), timeout=30)
     assert names == {"encoder_0", "encoder_1"}
 
 
-async def test_a_cancelled_wait_leaves_the_room_in_order(
+async def test_a_cancelled_wait_leaves_the_encoder_usable(
     picture: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Giving up on a picture that is being encoded loses that picture only."""
+    """Cancelling a picture that is being encoded loses only that picture."""
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(painted: Picture) -> Renditions:
@@ -57,11 +57,11 @@ async def test_a_cancelled_wait_leaves_the_room_in_order(
         return encode(painted)
 
     monkeypatch.setattr(encoder, "encode", slow)
-    with PictureEncoder(threads=1) as room:
-        first = asyncio.create_task(room.encode(picture()))
+    with PictureEncoder(threads=1) as pool:
+        first = asyncio.create_task(pool.encode(picture()))
         assert await asyncio.to_thread(begun.wait, 10)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         go_on.set()
-        assert await asyncio.wait_for(room.encode(picture()), timeout=10) == encode(picture())
+        assert await asyncio.wait_for(pool.encode(picture()), timeout=10) == encode(picture())

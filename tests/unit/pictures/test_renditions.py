@@ -50,12 +50,12 @@ def test_the_stored_bytes_say_that_a_model_made_them(picture: Callable[..., Pict
 
 @given(name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30))
 def test_any_model_name_keeps_the_packet_well_formed(picture: Callable[..., Picture], name: str) -> None:
-    """A model's name with markup in it is told as text and opens no element."""
+    """Markup in a model's name is written as text and opens no element."""
     assert xmp_of(encode(picture(model=name))[0].data).findtext(f".//{IPTC}AISystemUsed") == name
 
 
 def test_the_stored_bytes_say_srgb_and_nothing_of_the_prompt(picture: Callable[..., Picture]) -> None:
-    """A viewer is told the colour space; the file holds no other word than the mark."""
+    """The file has the colour space and the mark, and no other text."""
     painted = picture()
     data = encode(painted)[0].data
     assert set(reopened(data).info) == {"srgb", KEYWORD, "xmp"}
@@ -67,8 +67,8 @@ def test_the_same_picture_gives_the_same_bytes(picture: Callable[..., Picture]) 
     assert encode(picture())[0].sha256 == encode(picture())[0].sha256
 
 
-def test_a_picture_is_written_where_it_was_asked_for(picture: Callable[..., Picture], tmp_path: Path) -> None:
-    """Writing into a folder that is not there yet makes it and leaves the stored form."""
+def test_a_picture_is_written_to_a_new_folder(picture: Callable[..., Picture], tmp_path: Path) -> None:
+    """Writing creates a missing folder, and the file is the master."""
     path = tmp_path / "new" / "out.png"
     write_png(path, picture())
     assert path.read_bytes() == encode(picture())[0].data

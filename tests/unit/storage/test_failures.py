@@ -46,8 +46,8 @@ async def _overloaded(error: BaseException) -> Overloaded:
     ],
     ids=repr,
 )
-async def test_a_store_in_trouble_is_unavailable(error: Exception) -> None:
-    """Whatever will pass by itself is `Overloaded` as `store_unavailable`."""
+async def test_a_transient_error_is_unavailable(error: Exception) -> None:
+    """An error that passes by itself is `Overloaded` as `store_unavailable`."""
     assert (await _overloaded(error)).reason is Reason.STORE_UNAVAILABLE
 
 
@@ -68,8 +68,8 @@ async def test_a_store_in_trouble_is_unavailable(error: Exception) -> None:
     ],
     ids=repr,
 )
-async def test_a_store_set_up_wrong_names_the_setting(error: Exception, named: str) -> None:
-    """Whatever an operator has to mend is `Overloaded` as `misconfigured`, with a sentence that says where."""
+async def test_a_misconfigured_store_names_the_setting(error: Exception, named: str) -> None:
+    """An error that an operator has to fix is `Overloaded` as `misconfigured`, and the message names the setting."""
     overloaded = await _overloaded(error)
 
     assert overloaded.reason is Reason.MISCONFIGURED
@@ -78,21 +78,21 @@ async def test_a_store_set_up_wrong_names_the_setting(error: Exception, named: s
 
 @pytest.mark.parametrize("error", [answer("413", 413), answer("EntityTooLarge", 400)], ids=repr)
 async def test_a_picture_that_is_too_large_is_no_overload(error: Exception) -> None:
-    """Others get through: only its own request fails, is tried again later, and names the limit that has to rise."""
+    """Others are stored: only this request fails, is retried later, and names the limit to raise."""
     with pytest.raises(Unstorable, match="client_max_body_size"):
         async with bounded(1.0):
             raise error
 
 
 async def test_silence_is_bounded() -> None:
-    """A call that does not end is ended, and the message says after how long."""
+    """A call without an answer is ended, and the message says after how long."""
     with pytest.raises(Overloaded, match=r"no answer within 0\.01 s"):
         async with bounded(0.01):
             await asyncio.Event().wait()
 
 
 async def test_other_errors_pass() -> None:
-    """What has nothing to do with the store is not dressed up as its fault."""
+    """An error that is not the store's is not translated."""
     for error in (Transient(Reason.ENGINE_FAILED, "x"), ZeroDivisionError(), asyncio.CancelledError()):
         with pytest.raises(type(error)):
             async with bounded(1.0):

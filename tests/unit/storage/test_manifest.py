@@ -92,7 +92,7 @@ def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool, rendit
 
 
 def test_the_first_manifest_is_still_read() -> None:
-    """A manifest written by the first version says today what it said then."""
+    """A manifest written by the first version is read as that version meant it."""
     manifest = Manifest.model_validate_json(_FIRST)
 
     assert manifest.recipe.prompt == "Storm 油画"
@@ -109,7 +109,7 @@ def test_the_first_manifest_is_still_read() -> None:
     }
 
 
-def test_a_single_rendition_is_written_as_ever() -> None:
+def test_a_single_rendition_is_written_as_always() -> None:
     """A manifest with one rendition has the bytes that it had before there could be several."""
     assert Manifest.model_validate_json(_FIRST).model_dump_json(indent=1) == _SINGLE
     assert Manifest.model_validate_json(_SINGLE).pictures == Manifest.model_validate_json(_FIRST).pictures
@@ -127,7 +127,7 @@ def test_earlier_workers_read_the_master_of_several_renditions() -> None:
 
 
 def test_a_later_manifest_may_say_more() -> None:
-    """Fields of a later version are passed over as long as the format is the same."""
+    """Fields of a later version are ignored as long as the format is the same."""
     assert Manifest.model_validate_json(_FIRST.replace('"format": 1,', '"format": 1, "cost": 3,'))
 
 
@@ -139,13 +139,13 @@ def test_another_format_is_not_guessed_at(change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("media_type", "extension"),
+    ("media_type", "suffix"),
     [("image/png", "png"), ("image/jpeg", "jpg"), ("image/webp", "webp"), ("image/avif", "avif")],
 )
-def test_keys_spread_and_carry_the_extension(media_type: str, extension: str) -> None:
-    """A picture lies under the first two digits of its SHA-256, named by all of them and what it is."""
+def test_keys_spread_and_carry_the_suffix(media_type: str, suffix: str) -> None:
+    """A key has the first two digits of the SHA-256, all of them, and the suffix of the media type."""
     recipe = Manifest.model_validate_json(_FIRST).recipe
     (picture,) = stored_pictures(recipe, (Rendition(b"x", media_type, 1, 1),))
 
-    assert picture.key == f"pictures/2d/{picture.sha256}.{extension}"
+    assert picture.key == f"pictures/2d/{picture.sha256}.{suffix}"
     assert manifest_key("abcdef") == "manifests/ab/abcdef.json"

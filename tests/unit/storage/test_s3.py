@@ -61,8 +61,8 @@ def store(client: Answers) -> S3Store:
     return made
 
 
-async def test_a_conflict_is_tried_again() -> None:
-    """409 means that somebody writes the same key right now: the write is repeated, with its condition."""
+async def test_a_conflict_is_retried() -> None:
+    """409 means a concurrent write to the same key: the write is repeated, with its condition."""
     client = Answers(409, 409)
 
     await store(client).keep(RECIPE, (PICTURE,))
@@ -72,14 +72,14 @@ async def test_a_conflict_is_tried_again() -> None:
 
 
 async def test_conflicts_without_end_are_given_up() -> None:
-    """A store that answers 409 for ever is in trouble; the job waits like in any other outage."""
+    """Endless 409 counts as an outage, and the job waits as in any other."""
     with pytest.raises(Overloaded) as caught:
         await store(Answers(*[409] * 9)).keep(RECIPE, (PICTURE,))
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 
 async def test_no_manifest_without_its_object() -> None:
-    """When the object could not be written, no manifest promises it."""
+    """If the object could not be written, no manifest lists it."""
     client = Answers(503)
 
     with pytest.raises(Overloaded):
@@ -89,14 +89,14 @@ async def test_no_manifest_without_its_object() -> None:
 
 
 async def test_a_store_that_ignores_conditions_is_refused() -> None:
-    """A store that lets a second `If-None-Match: *` through would let two workers announce different pictures."""
+    """Accepting a second `If-None-Match: *` would let two workers announce different pictures."""
     with pytest.raises(Overloaded, match="If-None-Match") as caught:
         await store(Answers()).prepare()
     assert caught.value.reason is Reason.MISCONFIGURED
 
 
-async def test_a_store_that_honours_conditions_is_accepted() -> None:
-    """412 on the second write is what the check wants to see."""
+async def test_a_store_that_supports_conditions_is_accepted() -> None:
+    """412 on the second write passes the check."""
     client = Answers(200, 412)
 
     await store(client).prepare()
@@ -106,7 +106,7 @@ async def test_a_store_that_honours_conditions_is_accepted() -> None:
 
 @pytest.mark.parametrize(("region", "host"), [("us-east-1", "s3"), ("eu-south-1", "s3.eu-south-1")])
 async def test_an_address_on_amazon_names_its_region(region: str, host: str) -> None:
-    """Younger regions know no other host; a bucket with dots in its name stands in the path, for the certificate."""
+    """Newer regions require it; a bucket name with dots goes into the path, because of the certificate."""
     for bucket, begins in (("news", f"news.{host}.amazonaws.com/p"), ("a.news", f"{host}.amazonaws.com/a.news/p")):
         settings = StorageSettings(bucket=bucket, region=region, access_key_id="k", secret_access_key=SecretStr("s"))
         async with S3Store(settings) as opened:
@@ -114,10 +114,10 @@ async def test_an_address_on_amazon_names_its_region(region: str, host: str) -> 
         assert address.startswith(f"https://{begins}")
 
 
-async def test_an_address_ends_with_the_credentials_that_signed_it(
+async def test_an_address_expires_with_the_credentials_that_signed_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of a role last for hours: the address says so, and so does the store that is asked beforehand."""
+    """A role's credentials last for hours: the address's expiry says so, and the store knows beforehand."""
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     keys = {
         "Version": 1,
@@ -146,8 +146,8 @@ async def test_an_address_ends_with_the_credentials_that_signed_it(
     ("settings", "told"),
     [({"access_key_id": "k"}, "LEADART_STORAGE__"), ({"region": "eu west"}, "eu west")],
 )
-async def test_what_cannot_be_a_client_is_told(settings: dict[str, str], told: str) -> None:
-    """Half a pair of keys or a region that is none is the operator's, and said like any other wrong setting."""
+async def test_settings_without_a_client_are_reported(settings: dict[str, str], told: str) -> None:
+    """Half a key pair or an invalid region is reported like any other wrong setting."""
     with pytest.raises(Overloaded, match=told) as refused:
         async with S3Store(StorageSettings.model_validate(settings)):
             pass
@@ -157,14 +157,14 @@ async def test_what_cannot_be_a_client_is_told(settings: dict[str, str], told: s
 @pytest.mark.parametrize(
     ("host", "direct"), [("127.0.0.1", True), ("[::1]", True), ("localhost", True), ("s3.de", False)]
 )
-def test_no_proxy_stands_before_this_machine(host: str, direct: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A proxy in the environment is for the world outside: the demo's own store is not there."""
+def test_no_proxy_is_used_for_this_machine(host: str, direct: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A proxy from the environment cannot reach the demo's own store."""
     settings = StorageSettings.model_validate({"endpoint_url": f"http://{host}:8333"})
     assert (client_config(settings).proxies == {}) is direct
 
 
-def test_a_policy_is_known_however_it_is_written() -> None:
-    """Amazon answers with lists and other principals; a condition, a denial or another prefix is not the same."""
+def test_a_policy_is_recognised_however_it_is_written() -> None:
+    """AWS returns lists and other principals; a condition, a denial or another prefix is not the same."""
     (ours,) = json.loads(public_policy("news"))["Statement"]
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
     for change in (
@@ -180,8 +180,8 @@ def test_a_policy_is_known_however_it_is_written() -> None:
     assert not is_public("no json", "news")
 
 
-def test_the_policy_opens_the_pictures_only() -> None:
-    """The public policy grants reading, to everybody, of the pictures' prefix and of nothing else."""
+def test_the_policy_makes_only_pictures_public() -> None:
+    """The policy lets everybody read the pictures' prefix and nothing else."""
     (statement,) = json.loads(public_policy("news"))["Statement"]
 
     assert statement["Action"] == "s3:GetObject"
