@@ -6,18 +6,18 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from consumer.cli.shared import AsJson, complain, complaints, console, settings_from
-from consumer.dev.bench.engine.plan import MIXED_REQUESTS, EnginePlan, RandomModel, Shape
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.dev.bench.engine.result import EngineResult
     from consumer.dev.bench.whole import WorkerPlan
     from consumer.settings import EngineSettings
@@ -27,7 +27,8 @@ WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
 
 Model = Annotated[Path | None, typer.Option(help="Folder of the pipeline; else LEADART_ENGINE__MODEL.")]
 Random = Annotated[
-    RandomModel | None, typer.Option(help="Random weights: a tiny model, or the real 6.15 billion parameters.")
+    Literal["tiny", "full"] | None,
+    typer.Option(help="Random weights: a tiny model, or the full 6.15 billion."),
 ]
 Rounds = Annotated[int, typer.Option(min=1, help="Turns of each side.")]
 Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0 leaves it to torch.")]
@@ -40,7 +41,7 @@ def engine(
     random: Random = None,
     shapes: Annotated[str, typer.Option(help="Like 512x512x12x2.0,…; none: those that suit the model.")] = "",
     batches: Annotated[str, typer.Option(help="Pictures at a time, for each shape.")] = "1,4,8",
-    mixed: Annotated[int, typer.Option(min=0, help="Mixed requests; 0 leaves them out.")] = MIXED_REQUESTS,
+    mixed: Annotated[int, typer.Option(min=0, help="Mixed requests; 0 leaves them out.")] = 64,
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
@@ -49,6 +50,8 @@ def engine(
     as_json: AsJson = False,
 ) -> None:
     """Measure the denoiser beside the stock pipeline, side by side with the same weights; needs leadart[engine]."""
+    from consumer.dev.bench.engine.plan import EnginePlan, RandomModel, Shape
+
     settings = _engine_settings(model, threads, device, compiled=compile_)
     try:
         kinds = tuple(Shape.parse(text) for text in shapes.split(",") if text)
@@ -56,7 +59,9 @@ def engine(
     except ValueError as error:
         complain(str(error))
         raise typer.Exit(2) from error
-    result = _measure_engine(EnginePlan(settings, random, kinds, counts, rounds, mixed))
+    result = _measure_engine(
+        EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed)
+    )
     from consumer.dev.bench.painting import document, notes, table, verdict
 
     _tell(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
@@ -76,6 +81,7 @@ def worker(
     as_json: AsJson = False,
 ) -> None:
     """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
+    from consumer.dev.bench.engine.plan import RandomModel, Shape
     from consumer.dev.bench.whole import WorkerPlan
     from consumer.dev.demo.interrupt import run_interruptible
 
@@ -85,7 +91,7 @@ def worker(
     except ValueError as error:
         complain(str(error))
         raise typer.Exit(2) from error
-    plan = WorkerPlan(settings, random, kind, pictures, rounds)
+    plan = WorkerPlan(settings, RandomModel(random) if random else None, kind, pictures, rounds)
     raise typer.Exit(run_interruptible(_measure_worker(plan, WORKER_DOCUMENT if write else None, as_json=as_json)))
 
 

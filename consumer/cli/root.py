@@ -23,6 +23,11 @@ from consumer.cli.worker import worker
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
 
+_WITHOUT_DEV = (
+    "demo, dev, bench and simulate are developer tools, and the worker's container image leaves them out: "
+    "run them from pip install 'leadart[embedded]' (for bench also [bench] or [engine])."
+)
+
 
 class PlainHelp(TyperGroup):
     """The whole command tree, its help read as plain text: rich would take `leadart[bench]` for markup and drop it."""
@@ -60,6 +65,11 @@ def main() -> None:
     """Run the command line. An error that a person can act on is one sentence on stderr and exit status 1."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("consumer.dev"):
+            raise
+        complain(_WITHOUT_DEV)
+        sys.exit(1)
     except (LeadartError, BusError, OSError, BaseExceptionGroup) as error:
         sentence = _sentence(error)
         if sentence is None:

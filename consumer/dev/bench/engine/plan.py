@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from consumer.settings import EngineSettings
 
-MIXED_REQUESTS = 64
-
 _SHAPE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,4})x(\d{1,3}(?:\.\d+)?)")
 
 
@@ -69,7 +67,7 @@ class EnginePlan:
     shapes: tuple[Shape, ...] = ()
     batches: tuple[int, ...] = (1, 4, 8)
     rounds: int = 3
-    mixed: int = MIXED_REQUESTS
+    mixed: int = 64
 
     @property
     def kinds(self) -> tuple[Shape, ...]:
