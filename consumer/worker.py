@@ -81,21 +81,31 @@ class OpenStages:
     partitions: int
 
 
-async def run_worker(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[ServedAddress], None]) -> None:
+async def run_worker(
+    settings: Settings,
+    stopping: asyncio.Event,
+    on_ready: Callable[[ServedAddress], None],
+    before_bus: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Work until `stopping` is set, then stop in order. Cancelling ends at once; nothing announced is lost by it.
 
     `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
     group) with the sentence that mends it.
     """
     failpoints.use(settings.worker.failpoints)
-    async with open_stages(settings) as stages:
+    async with open_stages(settings, before_bus) as stages:
         await _WorkerRun(settings, stages).work(stopping, on_ready)
     log.info("stopped")
 
 
 @asynccontextmanager
-async def open_stages(settings: Settings) -> AsyncIterator[OpenStages]:
-    """Open every stage, the bus last. Waits without bound for brokers that do not answer; else raises `Fatal`."""
+async def open_stages(
+    settings: Settings, before_bus: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[OpenStages]:
+    """Open every stage, the bus last. Waits without bound for brokers that do not answer; else raises `Fatal`.
+
+    With the engine loaded, `before_bus` is awaited first.
+    """
     metrics, health = make_metrics(), Health()
     health.ready["start"] = lambda: "the worker is starting"
     async with AsyncExitStack() as stack:
@@ -106,6 +116,8 @@ async def open_stages(settings: Settings) -> AsyncIterator[OpenStages]:
         engine = await stack.enter_async_context(open_engine(settings.engine))
         require_adapters(styles.presets.values(), settings.engine.kind, engine.paintable.adapters)
         metrics.set_model(engine.paintable.model)
+        if before_bus:
+            await before_bus()
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_rights(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))

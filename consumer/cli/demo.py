@@ -14,6 +14,10 @@ DemoEngine = Annotated[EngineKind, typer.Option(help="What paints; swatch needs 
 DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else the small one that ships.")]
 DemoBus = Annotated[str | None, typer.Option(help="A Kafka that is there already; else one is started.")]
 WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave it to you.")]
+Keep = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the data of Kafka and the store, found again at the next start; else temporary."),
+]
 DemoStore = Annotated[
     str | None,
     typer.Option(help="An S3 store that is there already, with keys in LEADART_STORAGE__*; else one is started."),
@@ -30,10 +34,10 @@ def demo(
     """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
     from consumer.dev.demo.interrupt import run_interruptible
     from consumer.dev.demo.run import run_demo
-    from consumer.dev.demo.stack import Plan
+    from consumer.dev.demo.stack import StackPlan
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
-    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    plan = StackPlan(out, engine, model, bootstrap_servers, endpoint_url)
     raise typer.Exit(run_interruptible(run_demo(plan, console)))
 
 
@@ -47,12 +51,13 @@ def dev(
     model: DemoModel = None,
     bootstrap_servers: DemoBus = None,
     endpoint_url: DemoStore = None,
+    keep: Keep = None,
 ) -> None:
     """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
     from consumer.dev.demo.dev import run_dev
     from consumer.dev.demo.interrupt import run_interruptible
-    from consumer.dev.demo.stack import Plan
+    from consumer.dev.demo.stack import StackPlan
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
-    plan = Plan(out, engine, model, bootstrap_servers, endpoint_url)
+    plan = StackPlan(out, engine, model, bootstrap_servers, endpoint_url, keep=keep)
     raise typer.Exit(run_interruptible(run_dev(plan, env_file, console, with_worker=with_worker), endless=True))

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
+import typer
 
 from consumer import __version__
 from consumer.cli.shared import EnvFile, settings_from
@@ -19,13 +21,21 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LOOK_SECONDS = 0.05
 
-def worker(env_file: EnvFile = None) -> None:
+
+JoinWhen = Annotated[
+    Path | None,
+    typer.Option(hidden=True, help="Join Kafka only when this file exists: `leadart demo` loads the model meanwhile."),
+]
+
+
+def worker(env_file: EnvFile = None, join_when: JoinWhen = None) -> None:
     """Consume article events, make pictures, announce them; until SIGTERM or Ctrl-C."""
-    asyncio.run(_work(settings_from(env_file, logging_to_stdout=True)))
+    asyncio.run(_work(settings_from(env_file, logging_to_stdout=True), join_when))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, join_when: Path | None) -> None:
     """Run the worker under signals: the first stops it in order, the second ends it at once."""
     from consumer.worker import run_worker
 
@@ -37,7 +47,7 @@ async def _work(settings: Settings) -> None:
         started = True
         log.info("worker_ready", host=served.host, port=served.port, version=__version__)
 
-    task = asyncio.create_task(run_worker(settings, stopping, on_ready))
+    task = asyncio.create_task(run_worker(settings, stopping, on_ready, lambda: _until_exists(join_when)))
 
     def on_signal() -> None:
         if stopping.is_set():
@@ -50,3 +60,8 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def _until_exists(file: Path | None) -> None:
+    while file and not await asyncio.to_thread(file.exists):  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -164,7 +164,8 @@ async def open_subscriber(
     finally:
         with suppress(BusError):  # a reader leaves nothing undone
             async with answered_within(settings.kafka.request_timeout_seconds):
-                await consumer.stop()
+                # Gathered: with the broker gone, stop() raises the CancelledError of its own tasks.
+                await asyncio.gather(consumer.stop(), return_exceptions=True)
 
 
 async def _start(settings: Settings, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> None:

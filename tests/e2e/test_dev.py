@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from consumer.dev.demo.room import MARK
+from consumer.dev.demo.env_file import MARK
 from consumer.settings import load_settings
 from tests.support.commands import Command, leadart
 
@@ -86,3 +86,43 @@ async def test_the_worker_may_be_ones_own(tmp_path: Path) -> None:
         status = await dev.end(signal.SIGTERM)
 
     assert status == 0
+
+
+async def test_data_are_kept_in_a_folder(tmp_path: Path) -> None:
+    """With --keep the second start has the first one's addresses, topics and pictures; without, it says they go."""
+    options = ("--engine", "swatch", "--out", str(tmp_path / "out"), "--keep", str(tmp_path / "data"))
+    async with leadart("dev", *options) as dev:
+        assert "9 topics made" in await dev.until("Kafka at")
+        publish = (await dev.until("Publish:")).partition(":")[2]
+        await dev.until("Ctrl-C ends everything")
+        await _publish_and_see(dev, publish)
+        urls = [line.strip() for line in dev.lines if line.startswith("  http")]
+        settings = load_settings(tmp_path / "out" / "leadart.env")
+        await dev.end(signal.SIGINT)
+    assert "stay in" in dev.lines[-1]
+
+    async with leadart("dev", *options) as dev:
+        assert "0 topics made" in await dev.until("Kafka at")
+        await dev.until("Ctrl-C ends everything")
+        assert load_settings(tmp_path / "out" / "leadart.env").storage == settings.storage
+        async with aiohttp.ClientSession() as client, client.get(urls[0]) as response:
+            assert hashlib.sha256(await response.read()).hexdigest() in urls[0]
+        assert await _paste(publish)
+        await dev.until("ready, reused: sample-1")
+        assert await dev.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize(("program", "name"), [("kafka.Kafka", "kafka"), ("weed mini", "s3")])
+async def test_a_server_that_dies_ends_it_with_what_to_do(tmp_path: Path, program: str, name: str) -> None:
+    """Nobody waits for outcomes that cannot come: exit status 1, which server it was, and what to do."""
+    async with leadart("dev", "--engine", "swatch", "--out", str(tmp_path)) as dev:
+        await dev.until("Ctrl-C ends everything")
+        dev.kill_one(program)
+        status = await dev.end()
+        left = await dev.left_behind()
+
+    said = "".join(dev.lines)
+    assert status == 1
+    assert f"{name} has ended by itself" in said
+    assert "Run `leadart dev` again: data that were not kept with --keep FOLDER are gone" in said
+    assert not left

@@ -66,6 +66,11 @@ class Command:
             with suppress(psutil.NoSuchProcess):
                 found.kill()
 
+    def kill_one(self, program: str) -> None:
+        """Kill the process, not its guard, whose command line holds `program`."""
+        named = [found for found in self._marked() if program in " ".join(found.cmdline())]
+        min(named, key=lambda found: len(found.children(recursive=True))).kill()
+
     def _marked(self) -> list[psutil.Process]:
         return [found for found in psutil.process_iter() if _mark_of(found) == self._mark]
 

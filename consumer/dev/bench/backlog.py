@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.demo.processes import Worker, running
-from consumer.dev.demo.stack import Plan as StackPlan
-from consumer.dev.demo.stack import Stack, open_stack
+from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
 from consumer.kafka.topics import Start, apply
 from consumer.settings import EngineKind

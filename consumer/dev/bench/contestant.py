@@ -34,11 +34,6 @@ class Contestant(Server):
         self._side = side
         self._environment = dict(environment)
 
-    def check(self) -> None:
-        """Raise `Fatal` with the end of its log if it has ended by itself."""
-        if not self.running:
-            raise Fatal(Reason.INTERNAL, f"{self.name} ended by itself; its log ends:\n{self._log_tail()}")
-
     def _command(self) -> tuple[list[str], dict[str, str]]:
         return [sys.executable, "-P", "-m", _MODULES[self._side]], self._environment
 

@@ -22,8 +22,7 @@ from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.bench.watcher import watching
 from consumer.dev.demo.processes import Worker, running
-from consumer.dev.demo.stack import Plan as StackPlan
-from consumer.dev.demo.stack import open_stack
+from consumer.dev.demo.stack import StackPlan, open_stack
 from consumer.errors import Fatal
 from consumer.settings import EngineKind
 from schemas import Reason, names

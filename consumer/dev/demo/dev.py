@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shlex
 import shutil
 import sys
@@ -16,57 +14,61 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.processes import Worker, running
-from consumer.dev.demo.room import MARK, take_away
+from consumer.dev.demo.env_file import remove_settings, setting_lines, write_settings
+from consumer.dev.demo.listening import Listening
 from consumer.dev.demo.stack import open_stack
-from consumer.kafka.announced import parse_announced
+from consumer.errors import Fatal
 from consumer.kafka.cms_client import open_subscriber
-from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rich.console import Console
 
-    from consumer.dev.demo.stack import Plan, Stack
-    from consumer.jobs import Record
+    from consumer.dev.demo.processes import Worker
+    from consumer.dev.demo.stack import Stack, StackPlan
     from consumer.kafka.cms_client import CmsSubscriber
 
 _LISTEN_SECONDS = 0.5
 
 
-async def run_dev(plan: Plan, env_file: Path | None, console: Console, *, with_worker: bool) -> int:
-    """Keep the stack up until cancelled, and tell of every outcome.
+async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, with_worker: bool) -> int:
+    """Keep the stack up until cancelled, and print every outcome.
 
     The settings are in `env_file` (else `leadart.env` in the plan's folder) from the moment all is ready until the end.
-    Raises `Fatal` or `BusError` when a part cannot be had, the file is somebody else's, or the worker dies.
+    Raises `Fatal` or `BusError` when a part does not start, the file is somebody else's, or a process of ours dies.
     """
     clock = monotonic()
     env_file = env_file or plan.folder / "leadart.env"
-    take_away(env_file)  # whoever waits for it must not find that of an earlier run
+    remove_settings(env_file)  # whoever waits for it must not find an earlier run's
     article = _write_article(plan.folder)
 
     def tell(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
 
     async with AsyncExitStack() as ends:
-        stack = await ends.enter_async_context(open_stack(plan, tell))
-        worker = await _worker(ends, plan, stack) if with_worker else None
+        stack = await ends.enter_async_context(open_stack(plan, tell, with_worker=with_worker))
+        worker = await stack.worker() if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
         settings = stack.environment | ({"LEADART_HTTP__PORT": worker.port} if worker else {})
-        ends.callback(take_away, env_file)
+        ends.callback(remove_settings, env_file)
         write_settings(env_file, settings)
         tell(_instructions(settings, env_file, article, worker))
         tell(f"ready after {monotonic() - clock:.1f} s; Ctrl-C ends everything")
-        await _tell_outcomes(subscriber, tell, worker)
+        ends.callback(lambda: tell(farewell(plan)))
+        await _listen(subscriber, console, stack, plan)
     return 0
 
 
-async def _worker(ends: AsyncExitStack, plan: Plan, stack: Stack) -> Worker:
-    worker = Worker(plan.folder, stack.environment)
-    worker.log.unlink(missing_ok=True)
-    await ends.enter_async_context(running(worker, worker.stop, stack.start_seconds))
-    return worker
+def farewell(plan: StackPlan) -> str:
+    """Return what becomes of the data when the stack ends."""
+    own = [name for name, given in (("Kafka", plan.bootstrap_servers), ("the store", plan.endpoint_url)) if not given]
+    if not own:
+        return "Stopping; what is in Kafka and the store stays there."
+    if plan.keep:
+        again = shlex.join([_own_command(), "dev", "--keep", str(plan.keep)])
+        return f"Stopping; the data of {' and '.join(own)} stay in {plan.keep}. Go on with: {again}"
+    return f"Stopping; the data of {' and '.join(own)} are deleted. To keep them next time, give --keep FOLDER."
 
 
 def _write_article(folder: Path) -> Path:
@@ -81,40 +83,21 @@ def _write_article(folder: Path) -> Path:
     return file
 
 
-def write_settings(file: Path, settings: Mapping[str, str]) -> None:
-    """Write the file in one piece, for our eyes only: it holds the store's keys."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text("".join(f"{line}\n" for line in [MARK, *_lines(settings)]), encoding="utf-8")
-    draft.replace(file)
-
-
-def _lines(settings: Mapping[str, str]) -> list[str]:
-    return [f"{name}={_quoted(value)}" for name, value in settings.items()]
-
-
-def _quoted(value: str) -> str:
-    """Quote what needs it as both a shell and python-dotenv read it: an apostrophe is safe in double quotes only."""
-    if re.fullmatch(r"[\w@%+=:,./-]+", value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, worker: Worker | None) -> str:
     leadart = _own_command()
     publish = shlex.join([leadart, "publish", "--env-file", str(env_file), str(article)])
     if worker:
-        told = f"{worker.address}/readyz  {worker.address}/metrics  log {worker.log}"
+        where = f"{worker.address}/readyz  {worker.address}/metrics  log {worker.log}"
     else:
-        told = shlex.join([leadart, "worker", "--env-file", str(env_file)])
+        where = shlex.join([leadart, "worker", "--env-file", str(env_file)])
     return "\n".join(
         [
             "",
             f"Settings, also in {env_file}:",
             "",
-            *_lines(settings),
+            *setting_lines(settings),
             "",
-            f"Worker:   {told}",
+            f"Worker:   {where}",
             f"Publish:  {publish}",
             f"Look:     {shlex.join([leadart, 'lag', '--env-file', str(env_file)])} (or doctor, generate, ...)",
             "",
@@ -129,17 +112,15 @@ def _own_command() -> str:
     return "leadart" if found and Path(found) == own else str(own)
 
 
-async def _tell_outcomes(subscriber: CmsSubscriber, tell: Callable[[str], None], worker: Worker | None) -> None:
-    """Tell of outcomes for ever. Raises `Fatal` when the worker ends by itself."""
-    while True:
-        for record in await subscriber.read(_LISTEN_SECONDS):
-            if record.topic.endswith(names.OUTCOME):
-                tell(tell_outcome(record))
-        if worker:
-            worker.check()
-
-
-def tell_outcome(record: Record) -> str:
-    """Return an outcome as a line, and its pictures' addresses below."""
-    event = parse_announced(record)
-    return "a record that is no event" if event is None else "\n  ".join([event.sentence, *event.urls])
+async def _listen(subscriber: CmsSubscriber, console: Console, stack: Stack, plan: StackPlan) -> None:
+    """Print outcomes for ever. Raises `Fatal`, saying what to do, when the worker or a server of ours has ended."""
+    listening = Listening(console)
+    with listening:
+        while True:
+            for record in await subscriber.read(_LISTEN_SECONDS):
+                listening.show(record)
+            try:
+                stack.check()
+            except Fatal as error:
+                what = "its data are kept" if plan.keep else "data that were not kept with --keep FOLDER are gone"
+                raise Fatal(error.reason, f"{error.message}\nRun `leadart dev` again: {what}.") from error

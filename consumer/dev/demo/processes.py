@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.dev.embedded import Server
-from consumer.errors import Fatal
-from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -27,24 +25,34 @@ _TICK_SECONDS = 0.05
 async def running(
     server: Server, end: Callable[[], None], within_seconds: float = _START_SECONDS
 ) -> AsyncIterator[None]:
-    """Start a server in a thread and `end` it in another on leaving. Raises `Fatal` when it does not start.
-
-    Cancelling ends a server that is only starting at once; it is gone when the cancellation arrives.
-    """
-    starting = asyncio.ensure_future(asyncio.to_thread(server.start, within_seconds))
-    try:
-        await asyncio.shield(starting)
+    """Start a server and wait until it answers, then as `starting`. Raises `Fatal` when it does not start."""
+    async with starting(server, end, within_seconds) as started:
+        await asyncio.shield(started)
         yield
+
+
+@asynccontextmanager
+async def starting(
+    server: Server, end: Callable[[], None], within_seconds: float = _START_SECONDS
+) -> AsyncIterator[asyncio.Future[None]]:
+    """Start a server in a thread and `end` it in another on leaving. The future is done once the server answers.
+
+    The future raises `Fatal` when the server does not start; shield it. A server that is still starting on leaving is
+    killed, and gone by the time a cancellation arrives.
+    """
+    started = asyncio.ensure_future(asyncio.to_thread(server.start, within_seconds))
+    try:
+        yield started
     finally:
-        while not starting.done():
+        while not started.done():
             _end_now(server)
-            await asyncio.wait([starting], timeout=_TICK_SECONDS)
-        starting.exception()  # seen: what matters has been raised above
-        await _to_the_end(asyncio.to_thread(end))
+            await asyncio.wait([started], timeout=_TICK_SECONDS)
+        started.exception()  # retrieved: whoever waited has raised it
+        await to_the_end(asyncio.to_thread(end))
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that must not be left half done: a cancellation arrives when it has ended."""
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be interrupted: a cancellation arrives once it has ended."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
@@ -60,11 +68,15 @@ def _end_now(server: Server) -> None:
 
 
 class Worker(Server):
-    """`leadart worker` as a child process that ends with us, and its engine with it; its log is `worker.log`, JSON."""
+    """`leadart worker` as a child process that ends with us, and its engine with it; its log is `worker.log`, JSON.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    With `join_when` it loads its model at once, but joins Kafka only when that file exists.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], join_when: Path | None = None) -> None:
         super().__init__(folder, "worker")
-        self.cwd = Path.cwd()  # the paths in a person's own settings are relative to it
+        self.cwd = Path.cwd()  # relative paths in the user's own settings
+        self._join_when = join_when
         self._environment = {**environment, "LEADART_LOG__FORMAT": "json"}
 
     @property
@@ -83,14 +95,10 @@ class Worker(Server):
             raise ValueError("the worker does not listen yet")
         return self.address.rpartition(":")[2]
 
-    def check(self) -> None:
-        """Raise `Fatal` with the end of its log if it has ended by itself."""
-        if not self.running:
-            raise Fatal(Reason.INTERNAL, f"The worker ended by itself; its log {self.log} ends:\n{self._log_tail()}")
-
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        # -P: a consumer.py in a person's own folder is not ours.
-        return [sys.executable, "-P", "-m", "consumer", "worker"], self._environment
+        # -P: a consumer.py in the working folder is not ours.
+        wait = ["--join-when", str(self._join_when)] if self._join_when else []
+        return [sys.executable, "-P", "-m", "consumer", "worker", *wait], self._environment
 
     def _answers(self) -> bool:
         address = self.address

@@ -11,9 +11,6 @@ from schemas import Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-MARK = "# Written by leadart dev, which removes it when it ends."
-"""First line of a settings file of ours."""
-
 _OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
 _PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
@@ -43,18 +40,5 @@ def lay_out(folder: Path, page: str) -> None:
             picture.unlink()
 
 
-def take_away(settings: Path) -> None:
-    """Remove a settings file that a run of ours wrote. Raises `Fatal` for any other file."""
-    try:
-        written = settings.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _refused(f"{settings}: {error.strerror}") from error
-    if not written.startswith(MARK.encode()):
-        raise _refused(f"{settings} is there and was not written by leadart dev, which writes its settings to it")
-    settings.unlink()
-
-
 def _refused(what: str) -> Fatal:
-    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another place.")
+    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another folder with --out.")

@@ -12,7 +12,6 @@ from rich.text import Text
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.model import caveat
 from consumer.dev.demo.page import Imprint, render
-from consumer.dev.demo.processes import Worker, running
 from consumer.dev.demo.room import lay_out, make_room
 from consumer.dev.demo.screen import fitted, open_screen, result_table
 from consumer.dev.demo.stack import open_stack
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.dev.demo.stack import Plan, Stack
+    from consumer.dev.demo.stack import Stack, StackPlan
     from consumer.dev.demo.verdict import Verdict
 
 
-async def run_demo(plan: Plan, console: Console) -> int:
+async def run_demo(plan: StackPlan, console: Console) -> int:
     """Run the demo and return its exit status: 0 only if every save got the outcome it should.
 
     Leaves `index.html`, `pictures/`, `events.jsonl` and `worker.log` in the plan's folder, in place of an earlier
@@ -47,7 +46,7 @@ async def run_demo(plan: Plan, console: Console) -> int:
         console.print(Text(text), soft_wrap=True)
 
     tell(f"{len(desk.tickets)} saves, every picture small (256x256), so that a CPU paints it in seconds")
-    async with open_stack(plan, tell) as stack:
+    async with open_stack(plan, tell, with_worker=True) as stack:
         await _publish_and_watch(plan.folder, stack, desk, console, clock)
         settings = stack.settings
         remark = caveat(settings.engine)
@@ -76,13 +75,13 @@ def _summary(verdict: Verdict, seconds: float) -> str:
 
 
 async def _publish_and_watch(folder: Path, stack: Stack, desk: Desk, console: Console, clock: float) -> None:
-    """Run the worker while there is something to wait for; then stop it, and read what it left on the topics."""
-    worker = Worker(folder, stack.environment)
+    """Publish and watch until all is answered; then stop the worker and read what it left on the topics."""
     async with open_subscriber(stack.settings) as subscriber, open_publisher(stack.settings) as publisher:
         with open_screen(console, desk) as screen:
             watch = Watch(desk, screen, publisher, subscriber, folder)
-            async with running(worker, worker.stop, stack.start_seconds):
-                screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
-                await watch.until_all_is_answered(worker.check, stack.settings.engine.step_timeout_seconds)
+            worker = await stack.worker()
+            screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
+            await watch.until_all_is_answered(stack.check, stack.settings.engine.step_timeout_seconds)
             # Only with the worker gone is it sure that no second outcome is on its way.
+            await stack.stop_worker()
             await watch.to_the_end()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from consumer.dev.demo.processes import running
-from consumer.dev.embedded import KafkaServer, S3Server
+from consumer.dev.demo.processes import Worker, running, starting, to_the_end
+from consumer.dev.demo.servers import open_servers
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import Start, apply
@@ -25,6 +23,10 @@ from schemas import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from consumer.dev.demo.servers import StackServers
+    from consumer.dev.embedded import S3Server, Server
 
 Tree = dict[str, Any]
 """Settings by section and name, as `Settings` takes them."""
@@ -34,10 +36,10 @@ _START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to put together. An address of None means: start a server of our own; no model: take the one that ships.
+class StackPlan:
+    """What to put together. Without an address a server of our own is started; without a model, the shipped one loads.
 
-    `partitions` of each topic on a bus of our own.
+    `partitions` of each topic on a bus of our own; its data and the store's are kept in `keep`, else temporary.
     """
 
     folder: Path
@@ -46,45 +48,90 @@ class Plan:
     bootstrap_servers: str | None = None
     endpoint_url: str | None = None
     partitions: int = 4
+    keep: Path | None = None
 
     @property
     def shared(self) -> bool:
-        """True when the bus or the store is somebody else's and may remember earlier runs."""
+        """True when the bus or the store may remember earlier runs, being somebody else's."""
         return bool(self.bootstrap_servers or self.endpoint_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What is up: its settings, and the same as environment variables for a worker."""
+    """What is up: its settings, the same as environment variables for a worker, and the servers of our own."""
 
     settings: Settings
     environment: dict[str, str]
+    servers: tuple[Server, ...]
+    early: tuple[Worker, asyncio.Future[None]] | None
 
     @property
     def start_seconds(self) -> float:
-        """Bound on the start of a worker here, the loading of its model included."""
-        return _START_SECONDS + self.settings.engine.load_timeout_seconds
+        """Time limit for a worker to start, loading its model included."""
+        return _start_seconds(self.settings)
+
+    async def worker(self) -> Worker:
+        """Return the worker once it is ready. Raises `Fatal` when it did not start, ValueError when there is none."""
+        if self.early is None:
+            raise ValueError("the stack was opened without a worker")
+        worker, started = self.early
+        await asyncio.shield(started)
+        return worker
+
+    async def stop_worker(self) -> None:
+        """Stop the worker in order, the servers still being there."""
+        if self.early:
+            await to_the_end(asyncio.to_thread(self.early[0].stop))
+
+    def check(self) -> None:
+        """Raise `Fatal` with the end of its log when a server of our own or the worker has ended by itself."""
+        for server in (*self.servers, *(self.early or ())[:1]):
+            server.check()
 
 
 @asynccontextmanager
-async def open_stack(plan: Plan, tell: Callable[[str], None]) -> AsyncIterator[Stack]:
+async def open_stack(
+    plan: StackPlan, tell: Callable[[str], None], *, with_worker: bool = False
+) -> AsyncIterator[Stack]:
     """Start everything at the same time, tell of each part that is up, and end it all on leaving, also when cancelled.
 
-    Data of our own servers lies in a temporary folder. Raises `Fatal` or `BusError` when a part cannot be had, `Fatal`
-    when the group of somebody else's bus is in use.
+    A worker starts first: it loads its model while Kafka and the store come up, and joins when both are. Raises `Fatal`
+    or `BusError` when a part does not start, `Fatal` when the group of somebody else's bus is in use.
     """
     begun = monotonic()
 
     def up(what: str) -> None:
         tell(f"{what} ({monotonic() - begun:.1f} s)")
 
-    with TemporaryDirectory(prefix="leadart-", ignore_cleanup_errors=True) as scratch:
-        async with AsyncExitStack() as ends:
-            builder = _Builder(plan, Path(scratch), ends, up)
+    with open_servers(plan.keep) as servers:
+        async with AsyncExitStack() as ends, AsyncExitStack() as early:
+            builder = _StackBuilder(plan, servers, ends, up)
+            planned, joining = builder.tree, servers.folder / "worker-may-join"
+            joining.unlink(missing_ok=True)
+            worker = await _early_worker(early, plan, planned, joining) if with_worker else None
             async with asyncio.TaskGroup() as tasks:
-                parts = [tasks.create_task(part) for part in (builder.bus(), builder.store(), builder.engine())]
-            tree = _COMMON | {section: found for part in parts for section, found in part.result().items()}
-            yield Stack(settings_of(tree), as_environment(tree))
+                tasks.create_task(builder.bus())
+                tasks.create_task(builder.store())
+            servers.remember()
+            tree = builder.tree
+            if worker and tree != planned:  # somebody took a port meanwhile
+                await early.aclose()
+                worker = await _early_worker(early, plan, tree, joining)
+            joining.touch()
+            yield Stack(settings_of(tree), as_environment(tree), tuple(builder.started), worker)
+
+
+async def _early_worker(
+    ends: AsyncExitStack, plan: StackPlan, tree: Tree, joining: Path
+) -> tuple[Worker, asyncio.Future[None]]:
+    worker = Worker(plan.folder, as_environment(tree), joining)
+    worker.log.unlink(missing_ok=True)
+    within = _start_seconds(settings_of(tree))
+    return worker, await ends.enter_async_context(starting(worker, worker.stop, within))
+
+
+def _start_seconds(settings: Settings) -> float:
+    return _START_SECONDS + settings.engine.load_timeout_seconds
 
 
 _COMMON: Tree = {
@@ -111,55 +158,64 @@ def as_environment(tree: Tree) -> dict[str, str]:
     }
 
 
-class _Builder:
-    """Puts the parts up, each returning the settings that lead to it."""
+class _StackBuilder:
+    """Puts Kafka and the store up; `tree` holds the settings that lead to them."""
 
-    def __init__(self, plan: Plan, scratch: Path, ends: AsyncExitStack, up: Callable[[str], None]) -> None:
+    def __init__(self, plan: StackPlan, servers: StackServers, ends: AsyncExitStack, up: Callable[[str], None]) -> None:
         self._plan = plan
-        self._scratch = scratch
+        self._servers = servers
         self._ends = ends
         self._up = up
+        self.started: list[Server] = []
 
-    async def bus(self) -> Tree:
+    @property
+    def tree(self) -> Tree:
+        """The settings; the address of a server of our own is final once it is up."""
+        return {**_COMMON, **self._bus_tree(), "storage": self._store_tree(), "engine": self._engine_tree()}
+
+    async def bus(self) -> None:
         """Have Kafka, with topics and the group's starting offsets."""
         address = self._plan.bootstrap_servers
-        if address:
-            tree: Tree = {"kafka": {"bootstrap_servers": address}}
-        else:
-            server = KafkaServer(self._scratch)
-            await self._ends.enter_async_context(running(server, server.kill))
-            tree = {
-                "kafka": {"bootstrap_servers": server.bootstrap_servers, "security_protocol": "PLAINTEXT"},
-                "topics": {"partitions": self._plan.partitions, "replication_factor": 1},
-            }
-        settings = settings_of(tree)
+        if not address:
+            await self._start(self._servers.kafka)
+        settings = settings_of(self._bus_tree())
         applied = await apply(settings, Start.EARLIEST)
         if address:
             await _refuse_a_group_in_use(settings)
-        self._up(f"Kafka at {tree['kafka']['bootstrap_servers']}, {len(applied.created)} topics made")
-        return tree
+        self._up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics made")
 
-    async def store(self) -> Tree:
+    async def store(self) -> None:
         """Have an S3 store, with its bucket; our own lets everybody read the pictures, as a CDN would."""
-        address = self._plan.endpoint_url
-        if address:
-            tree: Tree = {"storage": {"endpoint_url": address}}
-        else:
-            server = S3Server(self._scratch)
-            await self._ends.enter_async_context(running(server, server.kill))
-            tree = {"storage": _own_store(server)}
-        settings = settings_of(tree)
-        async with S3Store(settings.storage) as store:
-            await store.prepare(create=True, public=not address)
-        self._up(f"store at {tree['storage']['endpoint_url']}, bucket {settings.storage.bucket}")
-        return tree
+        if not self._plan.endpoint_url:
+            await self._start(self._servers.s3)
+        settings = settings_of({"storage": self._store_tree()}).storage
+        async with S3Store(settings) as store:
+            await store.prepare(create=True, public=not self._plan.endpoint_url)
+        self._up(f"store at {self._store_tree()['endpoint_url']}, bucket {settings.bucket}")
 
-    async def engine(self) -> Tree:
-        """Have a model; the swatch engine needs none."""
+    async def _start(self, server: Server) -> None:
+        await self._ends.enter_async_context(running(server, server.stop if self._servers.kept else server.kill))
+        self.started.append(server)
+
+    def _bus_tree(self) -> Tree:
+        if self._plan.bootstrap_servers:
+            return {"kafka": {"bootstrap_servers": self._plan.bootstrap_servers}}
+        own = self._servers.kafka.bootstrap_servers
+        return {
+            "kafka": {"bootstrap_servers": own, "security_protocol": "PLAINTEXT"},
+            "topics": {"partitions": self._plan.partitions, "replication_factor": 1},
+        }
+
+    def _store_tree(self) -> Tree:
+        address = self._plan.endpoint_url
+        return {"endpoint_url": address} if address else _own_store(self._servers.s3)
+
+    def _engine_tree(self) -> Tree:
+        """Return the engine's settings; the swatch engine needs no model."""
         if self._plan.engine is EngineKind.SWATCH:
-            return {"engine": {"kind": EngineKind.SWATCH.value}}
+            return {"kind": EngineKind.SWATCH.value}
         model = self._plan.model or demo_model()
-        return {"engine": {"kind": EngineKind.ZIMAGE.value, "model": model.absolute()}}
+        return {"kind": EngineKind.ZIMAGE.value, "model": model.absolute()}
 
 
 def _own_store(server: S3Server) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from consumer.dev.embedded.jars import ensure_jars
-from consumer.dev.embedded.server import Missing, Server, accepts, free_ports
+from consumer.dev.embedded.server import Missing, Server, accepts, are_free, free_ports
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _JVM_FLAGS = [
@@ -33,11 +34,18 @@ _STARTED = "Kafka Server started"
 class KafkaServer(Server):
     """A Kafka 4.3 broker: transactions and groups complete, topics made only on request."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Sequence[int] = ()) -> None:
         super().__init__(folder, "kafka")
+        if ports and are_free(ports):
+            self._port, self._controller_port = ports
 
     def _choose_ports(self) -> None:
         self._port, self._controller_port = free_ports(2)
+
+    @property
+    def ports(self) -> list[int]:
+        """What a later server on the same data can be given as `ports`, to be found where this one was."""
+        return [self._port, self._controller_port]
 
     @property
     def bootstrap_servers(self) -> str:

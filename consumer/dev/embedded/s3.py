@@ -6,8 +6,12 @@ import http.client
 import secrets
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from consumer.dev.embedded.server import Missing, Server, free_ports
+from consumer.dev.embedded.server import Missing, Server, are_free, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that says otherwise.
 _GRPC_OFFSET = 10_000
@@ -15,15 +19,22 @@ _MOST_VOLUMES = 1_000
 
 
 class S3Server(Server):
-    """An S3 server with one pair of keys, made up at random; anonymous access only where a bucket policy grants it."""
+    """An S3 server with one pair of keys (default: random); anonymous access only where a bucket policy grants it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Sequence[int] = (), secret: str | None = None) -> None:
         super().__init__(folder, "s3")
         self.access_key_id = "leadart"
-        self.secret_access_key = secrets.token_urlsafe(24)
+        self.secret_access_key = secret or secrets.token_urlsafe(24)
+        if ports and are_free([port + offset for port in ports for offset in (0, _GRPC_OFFSET)]):
+            self._port, *self._inner_ports = ports
 
     def _choose_ports(self) -> None:
         self._port, *self._inner_ports = free_ports(5, also=_GRPC_OFFSET)
+
+    @property
+    def ports(self) -> list[int]:
+        """What a later server on the same data can be given as `ports`, to be found where this one was."""
+        return [self._port, *self._inner_ports]
 
     @property
     def endpoint_url(self) -> str:

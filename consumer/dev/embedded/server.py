@@ -18,6 +18,7 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _POLL_SECONDS = 0.05
@@ -62,6 +63,13 @@ class Server(ABC):
     def running(self) -> bool:
         """True from start to end of the process, frozen or not."""
         return not self._has_ended()
+
+    def check(self) -> None:
+        """Raise `Fatal` with the end of its log if it has ended by itself."""
+        if not self.running:
+            raise Fatal(
+                Reason.INTERNAL, f"{self.name} has ended by itself; its log {self.log} ends:\n{self._log_tail()}"
+            )
 
     def start(self, within_seconds: float = 60.0) -> None:
         """Start the server and wait until it answers; nothing if it runs.
@@ -196,6 +204,11 @@ def free_ports(count: int, *, also: int = 0) -> list[int]:
     return free[:count]
 
 
+def are_free(ports: Iterable[int]) -> bool:
+    """Return whether nobody listens on any of these loopback ports; connections just closed do not count."""
+    return all(_is_free(port, reuse=True) for port in ports)
+
+
 def accepts(port: int) -> bool:
     """Whether something accepts connections on a loopback port."""
     with socket.socket() as client:
@@ -203,8 +216,9 @@ def accepts(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, *, reuse: bool = False) -> bool:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.dev.demo.room import MARK, lay_out, make_room, take_away
+from consumer.dev.demo.room import lay_out, make_room
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
@@ -52,17 +52,3 @@ def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Fatal, match=r"file.*Not a directory"):
         make_room(tmp_path / "file" / "demo")
-
-
-def test_only_a_settings_file_of_ours_is_taken_away(tmp_path: Path) -> None:
-    """`--env-file` reads everywhere else: whoever names the settings of production here keeps them."""
-    production, ours = tmp_path / "prod.env", tmp_path / "dev.env"
-    production.write_text("LEADART_STORAGE__SECRET_ACCESS_KEY=x\n")
-    ours.write_text(f"{MARK}\nLEADART_HTTP__PORT=1\n")
-    take_away(ours)
-    take_away(ours)
-    with pytest.raises(Fatal, match=r"prod\.env is there and was not written by leadart dev"):
-        take_away(production)
-    with pytest.raises(Fatal, match="Is a directory"):
-        take_away(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["prod.env"]

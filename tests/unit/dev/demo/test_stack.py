@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.dev.demo.stack import Plan, as_environment, settings_of
+from consumer.dev.demo.stack import StackPlan, as_environment, settings_of
 from consumer.errors import Fatal
 from consumer.settings import Settings
 
@@ -41,6 +41,6 @@ def test_what_the_stack_says_beats_the_environment(monkeypatch: pytest.MonkeyPat
 
 def test_only_servers_of_its_own_are_its_own() -> None:
     """A stack is shared as soon as one of its addresses was given."""
-    assert not Plan(Path("out")).shared
-    assert Plan(Path("out"), bootstrap_servers="kafka:9092").shared
-    assert Plan(Path("out"), endpoint_url="http://store").shared
+    assert not StackPlan(Path("out")).shared
+    assert StackPlan(Path("out"), bootstrap_servers="kafka:9092").shared
+    assert StackPlan(Path("out"), endpoint_url="http://store").shared

@@ -1,0 +1,78 @@
+"""Kafka and the store of a stack, with their data in a temporary folder, or in one that the next start finds again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from consumer.dev.embedded import KafkaServer, S3Server
+from consumer.errors import Fatal
+from schemas import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FILE = "leadart-dev.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StackServers:
+    """Both servers, not started yet, and the folder of their data."""
+
+    folder: Path
+    kafka: KafkaServer
+    s3: S3Server
+    kept: bool
+
+    def remember(self) -> None:
+        """Note addresses and keys beside kept data, so that a CMS keeps its settings over a restart."""
+        if self.kept:
+            told = {"kafka": self.kafka.ports, "s3": self.s3.ports, "secret": self.s3.secret_access_key}
+            (self.folder / _FILE).write_text(json.dumps(told), encoding="utf-8")
+
+
+@contextmanager
+def open_servers(keep: Path | None) -> Iterator[StackServers]:
+    """Yield servers on temporary data, or on those in `keep`, with the same addresses if they are free.
+
+    Raises `Fatal` when `keep` holds something else or is in use.
+    """
+    if keep is None:
+        with TemporaryDirectory(prefix="leadart-", ignore_cleanup_errors=True) as scratch:
+            folder = Path(scratch)
+            yield StackServers(folder, KafkaServer(folder), S3Server(folder), kept=False)
+        return
+    with _locked(keep):
+        known: dict[str, Any] = json.loads((keep / _FILE).read_bytes() or b"{}")
+        kafka = KafkaServer(keep, known.get("kafka", ()))
+        yield StackServers(keep, kafka, S3Server(keep, known.get("s3", ()), known.get("secret")), kept=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Take the folder for this process alone, until the end of the block or of the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / _FILE).exists() and any(folder.iterdir()):
+            raise _refused(f"{folder} holds files that are not from leadart dev")
+        handle = os.open(folder / _FILE, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise _refused(f"{error.filename or folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _refused(f"{folder} is in use by another leadart dev") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _refused(what: str) -> Fatal:
+    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another folder with --keep.")
