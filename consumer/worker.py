@@ -26,8 +26,8 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import open_bus
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
-from consumer.lag.gauges import Gauges
-from consumer.lag.history import History
+from consumer.lag.gauges import GaugeReporter
+from consumer.lag.history import LagHistory
 from consumer.lag.reader import open_lag_reader
 from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.admission import Admission
@@ -202,16 +202,16 @@ class _WorkerRun:
         stages = self._stages
         beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
         stages.health.live["loop"] = beat
-        gauges = Gauges(
+        gauges = GaugeReporter(
             stages.metrics,
             engine=stages.engine,
-            scheduler=self._scheduler,
+            admission=self._scheduler,
             breaker=self._breaker,
-            intake=intake,
+            poll_loop=intake,
             lag_reader=stages.lag_reader,
-            history=History(self._settings, whole=False),
+            history=LagHistory(self._settings, whole=False),
         )
-        stages.health.ready["bus"] = lambda: gauges.bus_trouble
+        stages.health.ready["bus"] = lambda: gauges.bus_problem
         return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
 
     def _crew(self, jobs: asyncio.TaskGroup) -> RequestHandler:

@@ -15,7 +15,7 @@ from consumer.delivery.ports import BusError
 
 if TYPE_CHECKING:
     from consumer.cli.lag_view import LagView
-    from consumer.lag.history import History
+    from consumer.lag.history import LagHistory
     from consumer.lag.reader import LagReader
     from consumer.settings import Settings
 
@@ -41,11 +41,11 @@ def lag(
 
 
 async def _look(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
-    from consumer.lag.history import History
+    from consumer.lag.history import LagHistory
     from consumer.lag.reader import open_lag_reader
 
     async with open_lag_reader(settings) as reader:
-        history = History(settings)
+        history = LagHistory(settings)
         if every is None:
             output.show(await _read(reader, history))
             return
@@ -58,11 +58,11 @@ async def _look(settings: Settings, output: _Json | _Tables, every: float | None
                 await asyncio.sleep(every)
 
 
-async def _read(reader: LagReader, history: History) -> LagView:
+async def _read(reader: LagReader, history: LagHistory) -> LagView:
     from consumer.cli.lag_view import LagView
 
-    look = await reader.read()
-    return LagView(look, history.judge(look))
+    snapshot = await reader.read()
+    return LagView(snapshot, history.assess(snapshot))
 
 
 class _Json:

@@ -1,4 +1,4 @@
-"""Figures that are read, not counted: how much is in hand, which shards are open, how far behind the group is."""
+"""Gauges: figures that are read, not counted, such as records in flight, open shards and the lag."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.delivery.ports import BusError
-from consumer.lag.throughput import NOTHING_MEASURED
+from consumer.lag.throughput import NO_THROUGHPUT
 from consumer.telemetry.metrics import Stage
 
 if TYPE_CHECKING:
     from consumer.delivery.poll_loop import PollLoop
-    from consumer.lag.history import History, Judged
+    from consumer.lag.history import LagHistory, PartitionStatus
     from consumer.lag.reader import LagReader
     from consumer.ports import Engine
     from consumer.processing.admission import Admission
@@ -25,95 +25,95 @@ log = structlog.get_logger(__name__)
 
 READ_SECONDS = 1.0
 LAG_EVERY = 10
-"""Reads between two looks at the lag, which costs some ten round trips."""
+"""Reads from one reading of the lag to the next, which costs some ten round trips."""
 
 
-class Gauges:
-    """Sets the gauges from what the stages say of themselves. `run` belongs in the worker's task group."""
+class GaugeReporter:
+    """Sets the gauges from what the stages report of themselves. `run` belongs in the worker's task group."""
 
     def __init__(  # noqa: PLR0913 - what it reads
         self,
         metrics: Metrics,
         *,
         engine: Engine,
-        scheduler: Admission,
+        admission: Admission,
         breaker: CircuitBreaker,
-        intake: PollLoop,
+        poll_loop: PollLoop,
         lag_reader: LagReader,
-        history: History,
+        history: LagHistory,
     ) -> None:
         self._metrics = metrics
         self._engine = engine
-        self._scheduler = scheduler
+        self._admission = admission
         self._breaker = breaker
-        self._intake = intake
+        self._poll_loop = poll_loop
         self._lag_reader = lag_reader
         self._history = history
-        self._told: set[tuple[str, int]] = set()
-        self._rebalances_told = 0
-        self.bus_trouble: str | None = None
-        self._restarts_told = 0
+        self._reported: set[tuple[str, int]] = set()
+        self._rebalances_reported = 0
+        self._restarts_reported = 0
+        self.bus_problem: str | None = None
 
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
-            for turn in range(LAG_EVERY):
+            for count in range(LAG_EVERY):
                 self._read()
-                if turn == 0:
+                if count == 0:
                     await self._read_lag()
                 await asyncio.sleep(READ_SECONDS)
 
     def _read(self) -> None:
-        metrics, intake = self._metrics, self._intake
+        metrics, poll_loop = self._metrics, self._poll_loop
         metrics.engine_ready.set(self._engine.ready)
         for device, ready in self._engine.device_ready.items():
             metrics.engine_device_ready.labels(device).set(ready)
         metrics.breaker_open.set(self._breaker.cause is not None)
-        metrics.pictures_unstored.set(self._scheduler.in_memory)
-        metrics.engine_restarts.inc(self._engine.restarts - self._restarts_told)
-        self._restarts_told = self._engine.restarts
-        metrics.rebalances.inc(intake.rebalances - self._rebalances_told)
-        self._rebalances_told = intake.rebalances
-        metrics.shards_open.set(intake.open_shards)
-        metrics.assigned_partitions.set(len(intake.assigned) * len(intake.lanes))
-        for lane in intake.lanes:
-            metrics.jobs_in_hand.labels(lane).set(intake.in_flight(lane))
+        metrics.pictures_unstored.set(self._admission.in_memory)
+        metrics.engine_restarts.inc(self._engine.restarts - self._restarts_reported)
+        self._restarts_reported = self._engine.restarts
+        metrics.rebalances.inc(poll_loop.rebalances - self._rebalances_reported)
+        self._rebalances_reported = poll_loop.rebalances
+        metrics.shards_open.set(poll_loop.open_shards)
+        metrics.assigned_partitions.set(len(poll_loop.assigned) * len(poll_loop.lanes))
+        for lane in poll_loop.lanes:
+            metrics.jobs_in_hand.labels(lane).set(poll_loop.in_flight(lane))
 
     async def _read_lag(self) -> None:
-        """Tell the lag of this worker's shards. What cannot be read is taken off the page: unknown is never 0."""
-        judged = await self._judge()
-        told = {(each.lag.topic, each.lag.partition) for each in judged}
-        for topic, partition in self._told - told:
+        """Report the lag of this worker's shards. What cannot be read is removed from the page: unknown is never 0."""
+        statuses = await self._statuses()
+        reported = {(each.lag.topic, each.lag.partition) for each in statuses}
+        for topic, partition in self._reported - reported:
             self._metrics.remove_partition(topic, partition)
-        self._told = told
-        for each in judged:
-            self._tell(each)
+        self._reported = reported
+        for each in statuses:
+            self._report(each)
 
-    async def _judge(self) -> list[Judged]:
+    async def _statuses(self) -> list[PartitionStatus]:
         try:
-            # What this worker announced it knows by itself: it needs no right to read outcomes.
-            look = await self._lag_reader.read(self._intake.assigned, outcomes=False)
-            self.bus_trouble = None
+            # A worker knows by itself what it announced: it needs no right to read outcomes.
+            snapshot = await self._lag_reader.read(self._poll_loop.assigned, outcomes=False)
+            self.bus_problem = None
         except BusError as error:
-            if self.bus_trouble is None:
+            if self.bus_problem is None:
                 log.warning("lag_unknown", error=str(error))
-            self.bus_trouble = f"Kafka does not answer: {error}"
+            self.bus_problem = f"Kafka does not answer: {error}"
             return []
-        measured = replace(NOTHING_MEASURED, engine_seconds=self._metrics.mean_seconds(Stage.ENGINE))
-        # It may have lost some while it looked.
-        mine = tuple(lag for lag in look.partitions if lag.partition in self._intake.assigned)
-        return self._history.judge(replace(look, measured=measured, partitions=mine))
+        throughput = replace(NO_THROUGHPUT, engine_seconds=self._metrics.mean_seconds(Stage.ENGINE))
+        # It may have lost some meanwhile.
+        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._poll_loop.assigned)
+        return self._history.assess(replace(snapshot, throughput=throughput, partitions=mine))
 
-    def _tell(self, judged: Judged) -> None:
-        metrics, lag = self._metrics, judged.lag
+    def _report(self, each: PartitionStatus) -> None:
+        metrics, lag = self._metrics, each.lag
         figures = {
             metrics.consumer_lag: lag.records,
             metrics.committed_offset: lag.committed,
             metrics.incomplete: lag.incomplete,
-            metrics.oldest_pending: judged.waited,
+            metrics.oldest_pending: each.waited,
             metrics.not_due: lag.not_due,
             metrics.hidden: lag.hidden,
-            metrics.backlog_engine: judged.engine_seconds,
-            metrics.lag_verdict: None if judged.verdict is None else judged.verdict.level,
+            metrics.backlog_engine: each.engine_seconds,
+            metrics.lag_verdict: None if each.status is None else each.status.level,
         }
         metrics.set_partition(lag.topic, lag.partition, figures)

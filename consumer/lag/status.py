@@ -1,7 +1,7 @@
 """What the lag means: OK, SLOW, STALLED or STOPPED. Pure rules over what is known of one partition.
 
-Lag alone says nothing: a job takes a minute, and whoever waits behind a hundred of them waits long while all is well.
-So silence is held against how long a job takes and how many are ahead, and age against the same.
+Lag alone says nothing: a job takes a minute, and a request behind a hundred of them waits long while all is well. So
+silence and age are compared with how long a job takes and how many are ahead.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FLOOR_SECONDS = 180.0
-"""Silence that never means anything: a rebalance, a worker that starts, a breaker's probes take as long."""
+"""Silence that never means anything: a rebalance, a worker's start or the breaker's probes take as long."""
 
 JOBS = 10
 """Median jobs in a row without a sign of progress: one request may ask for nine pictures, where most ask for one."""
 
 UNMEASURED_SECONDS = 60.0
-"""What a job is taken to last where none was measured."""
+"""Assumed seconds per job where none was measured."""
 
 GROWTH_SECONDS = 300.0
 """How long the backlog is watched before its growth counts."""
 
 
-class Verdict(StrEnum):
+class LagStatus(StrEnum):
     """How a partition, a lane or the group is doing, the best first."""
 
     OK = "OK"
@@ -36,25 +36,25 @@ class Verdict(StrEnum):
 
     @property
     def level(self) -> int:
-        """0 for OK up to 3 for STOPPED, as the gauge tells it."""
-        return list(Verdict).index(self)
+        """The gauge's value: 0 for OK to 3 for STOPPED."""
+        return list(LagStatus).index(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
-    """By how much the incomplete records and the age of the oldest (seconds) grew within `GROWTH_SECONDS` or more."""
+class BacklogGrowth:
+    """Growth of the incomplete records and of the oldest one's age (seconds) within `GROWTH_SECONDS` or more."""
 
     incomplete: int
     waited: float
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class LagFacts:
     """What is known of one partition. None is unknown; times are in seconds.
 
-    `incomplete` records are unfinished and due; the oldest has `waited` so long. `awaited`: somebody waits for this
-    lane. `silence` is the time since anything was finished in its shard, `silence_anywhere` in the whole group.
-    `ahead` are the records that may be served before its own, `job_seconds` is what one takes.
+    `incomplete` records are unfinished and due; the oldest has `waited` that long. `awaited`: somebody waits for this
+    lane. `silence` is the time since anything was finished in its shard, `silence_anywhere` in the whole group. `ahead`
+    records may be served before its own, and one job takes `job_seconds`.
     """
 
     incomplete: int | None
@@ -65,47 +65,47 @@ class Case:
     silence_anywhere: float | None
     ahead: int = 0
     job_seconds: float | None = None
-    growth: Growth | None = None
+    growth: BacklogGrowth | None = None
 
 
 def patience(job_seconds: float | None) -> float:
-    """Return the seconds without progress, or of waiting, that are still well."""
+    """Return the seconds without progress, or of waiting, that are still fine."""
     return max(FLOOR_SECONDS, JOBS * (UNMEASURED_SECONDS if job_seconds is None else job_seconds))
 
 
-def judge(case: Case) -> Verdict | None:
-    """Return the verdict, None where too little is known for one."""
-    if case.incomplete is None:
+def assess(facts: LagFacts) -> LagStatus | None:
+    """Return the status, None where too little is known."""
+    if facts.incomplete is None:
         return None
-    if not case.incomplete:
-        return Verdict.OK
-    if case.members == 0:
-        return Verdict.STOPPED
-    if case.waited is None:
+    if not facts.incomplete:
+        return LagStatus.OK
+    if facts.members == 0:
+        return LagStatus.STOPPED
+    if facts.waited is None:
         return None
-    if _stalled(case, case.waited):
-        return Verdict.STALLED
-    return Verdict.SLOW if case.awaited and _slow(case, case.waited) else Verdict.OK
+    if _stalled(facts, facts.waited):
+        return LagStatus.STALLED
+    return LagStatus.SLOW if facts.awaited and _slow(facts, facts.waited) else LagStatus.OK
 
 
-def _stalled(case: Case, waited: float) -> bool:
-    """Say whether work that was there all the time did not move. Where nothing was ever seen to move, that is so."""
-    bound = patience(case.job_seconds)
-    queue = case.ahead * (UNMEASURED_SECONDS if case.job_seconds is None else case.job_seconds)
-    own = waited if case.silence is None else min(waited, case.silence)
-    anywhere = own if case.silence_anywhere is None else min(waited, case.silence_anywhere)
+def _stalled(facts: LagFacts, waited: float) -> bool:
+    """Return whether nothing moved while records waited; a shard never seen to move did not move."""
+    bound = patience(facts.job_seconds)
+    queue = facts.ahead * (UNMEASURED_SECONDS if facts.job_seconds is None else facts.job_seconds)
+    own = waited if facts.silence is None else min(waited, facts.silence)
+    anywhere = own if facts.silence_anywhere is None else min(waited, facts.silence_anywhere)
     return anywhere > bound or own > bound + queue
 
 
-def _slow(case: Case, waited: float) -> bool:
-    bound, growth = patience(case.job_seconds), case.growth
+def _slow(facts: LagFacts, waited: float) -> bool:
+    bound, growth = patience(facts.job_seconds), facts.growth
     if waited > bound:
         return True
     return growth is not None and growth.incomplete > 0 and growth.waited > 0 and waited > bound / 3
 
 
-def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
-    """Return the worst; None if there are none, or if any is unknown and the others are well."""
-    told = list(verdicts)
-    known = max((verdict for verdict in told if verdict is not None), key=lambda verdict: verdict.level, default=None)
-    return None if known is Verdict.OK and None in told else known
+def worst(statuses: Iterable[LagStatus | None]) -> LagStatus | None:
+    """Return the worst; None if there are none, or if one is unknown and all others are OK."""
+    given = list(statuses)
+    known = max((status for status in given if status is not None), key=lambda status: status.level, default=None)
+    return None if known is LagStatus.OK and None in given else known

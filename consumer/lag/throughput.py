@@ -1,4 +1,4 @@
-"""What was measured of late: the outcomes that workers announced last tell how long one takes and when one came."""
+"""Recent throughput, read from the newest outcome events: seconds per job, and when each shard last finished one."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 TAIL = 64
-"""Offsets looked at from the end of each partition; every other one may be the marker of a transaction."""
+"""Offsets read at the end of each partition; every other one may be the marker of a transaction."""
 
 TAIL_SECONDS = 2.0
-"""Time after which the rest stays unknown."""
+"""Time after which whatever was not read stays unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What the newest outcomes tell.
+class Throughput:
+    """What the newest outcomes say.
 
-    `engine_seconds` is the median over those painted, each by its longest picture; None when there were none.
-    `outcomes` is how many it rests on. `newest_ms` is the time of each partition's newest outcome of any kind, in
-    milliseconds since 1970; a partition without one, or whose end could not be read in time, is missing.
+    `engine_seconds` is the median over painted ones, each by its longest picture; None if there are none. `outcomes` is
+    their number. `newest_ms` is the time of each partition's newest outcome of any kind, in milliseconds since 1970; a
+    partition without one, or whose end was not read in time, is missing.
     """
 
     engine_seconds: float | None
@@ -38,38 +38,37 @@ class Measured:
     newest_ms: Mapping[int, int]
 
 
-NOTHING_MEASURED = Measured(None, 0, {})
+NO_THROUGHPUT = Throughput(None, 0, {})
 
 
-async def measure(settings: Settings, reader: PartitionReader, partitions: int) -> Measured:
-    """Read the end of the outcome topic, which has so many partitions (0: it is not there).
+async def read_throughput(settings: Settings, reader: PartitionReader, partitions: int) -> Throughput:
+    """Read the end of the outcome topic and its `partitions` (0: there is none) with a reader of committed records.
 
-    `consumer` is in no group, reads what is committed, and is assigned these partitions from here on. Best with a
-    `fetch_max_wait_ms` of some 20. Raises `BusError` when no broker answers, `Fatal` where reading is not allowed.
+    Raises `BusError` when no broker answers, `Fatal` where reading is not allowed.
     """
+    if not partitions:
+        return NO_THROUGHPUT
     topic = settings.topics.named(OUTCOME)
-    tps = [Partition(topic, number) for number in range(partitions)]
-    if not tps:
-        return NOTHING_MEASURED
-    spans = {tp: span[-TAIL:] for tp, span in (await reader.spans(tps)).items()}
+    there = await reader.spans([Partition(topic, number) for number in range(partitions)])
+    spans = {partition: span[-TAIL:] for partition, span in there.items()}
     read = await reader.side_by_side(spans, TAIL_SECONDS)
-    painted = [seconds for stretch in read.values() for seconds in _painted(stretch.records)]
+    painted = [seconds for tail in read.values() for seconds in _painted(tail.records)]
     newest = {
-        tp.number: stretch.records[-1].timestamp_ms
-        for tp, stretch in read.items()
-        if stretch.records and stretch.stop >= spans[tp].stop
+        partition.number: tail.records[-1].timestamp_ms
+        for partition, tail in read.items()
+        if tail.records and tail.stop >= spans[partition].stop
     }
-    return Measured(median(painted) if painted else None, len(painted), newest)
+    return Throughput(median(painted) if painted else None, len(painted), newest)
 
 
 def _painted(records: Iterable[Record]) -> Iterable[float]:
-    """Yield the engine's seconds of each outcome that pictures were painted for."""
+    """Yield the engine's seconds of each outcome whose pictures were painted for it."""
     for record in records:
         if dict(record.headers).get("ce_type") != IMAGE_READY.encode():
             continue
         try:
-            told: Any = json.loads(record.value or b"")
-            if not told["reused"]:
-                yield float(told["seconds"]["engine"])
+            data: Any = json.loads(record.value or b"")
+            if not data["reused"]:
+                yield float(data["seconds"]["engine"])
         except (KeyError, TypeError, ValueError):  # not written by a worker
             continue

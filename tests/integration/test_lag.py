@@ -19,11 +19,11 @@ from consumer.delivery.ports import Partition
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import Start, apply
-from consumer.lag.backlog import Pending
-from consumer.lag.history import History, summary
-from consumer.lag.reader import Look, PartitionLag, open_lag_reader
-from consumer.lag.status import Verdict
-from consumer.lag.throughput import NOTHING_MEASURED, TAIL, measure
+from consumer.lag.backlog import Backlog
+from consumer.lag.history import LagHistory, summarize
+from consumer.lag.reader import LagSnapshot, PartitionLag, open_lag_reader
+from consumer.lag.status import LagStatus
+from consumer.lag.throughput import NO_THROUGHPUT, TAIL, read_throughput
 from schemas import names
 from tests.support.commands import leadart
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
@@ -82,7 +82,7 @@ async def test_what_was_painted_last_tells_how_long_a_picture_takes(site: Site) 
         await producer.send_and_wait(site.topic(names.OUTCOME), b"{}", partition=2)
         await producer.abort_transaction()
     async with open_partition_reader(site.settings.kafka) as reader:
-        measured = await measure(site.settings, reader, 3)
+        measured = await read_throughput(site.settings, reader, 3)
 
     assert (measured.engine_seconds, measured.outcomes) == (22.0, 3)
     assert set(measured.newest_ms) == {0, 1}
@@ -95,7 +95,7 @@ async def test_only_the_newest_outcomes_are_measured(site: Site) -> None:
         for seconds in (*[300.0] * 4, *[2.0] * TAIL):
             await announce(producer, site, 0, names.IMAGE_READY, ready(seconds))
     async with open_partition_reader(site.settings.kafka) as reader:
-        measured = await measure(site.settings, reader, 3)
+        measured = await read_throughput(site.settings, reader, 3)
 
     assert (measured.engine_seconds, measured.outcomes) == (2.0, TAIL // 2)
 
@@ -103,8 +103,8 @@ async def test_only_the_newest_outcomes_are_measured(site: Site) -> None:
 async def test_nothing_announced_is_nothing_measured(site: Site) -> None:
     """Where no outcome is, or no topic, the figures are unknown and not 0."""
     async with open_partition_reader(site.settings.kafka) as reader:
-        assert await measure(site.settings, reader, 3) == NOTHING_MEASURED
-        assert await measure(site.settings, reader, 0) == NOTHING_MEASURED
+        assert await read_throughput(site.settings, reader, 3) == NO_THROUGHPUT
+        assert await read_throughput(site.settings, reader, 0) == NO_THROUGHPUT
 
 
 async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
@@ -113,15 +113,15 @@ async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
         await announce(producer, site, 0, names.IMAGE_READY, ready(3.0))
         await announce(producer, site, 0, names.IMAGE_READY, {"seconds": None, "reused": False})
     async with open_partition_reader(site.settings.kafka) as reader:
-        assert (await measure(site.settings, reader, 3)).engine_seconds == 3.0
+        assert (await read_throughput(site.settings, reader, 3)).engine_seconds == 3.0
 
 
-async def looked(site: Site) -> Look:
+async def looked(site: Site) -> LagSnapshot:
     async with open_lag_reader(site.settings) as lag:
         return await lag.read()
 
 
-def of(look: Look, site: Site, base: str, partition: int = 0) -> PartitionLag:
+def of(look: LagSnapshot, site: Site, base: str, partition: int = 0) -> PartitionLag:
     (found,) = [lag for lag in look.partitions if (lag.topic, lag.partition) == (site.topic(base), partition)]
     return found
 
@@ -162,7 +162,7 @@ async def test_the_age_is_that_of_the_oldest_record_not_finished(site: Site) -> 
     lag = of(await looked(site), site, names.REQUESTED)
 
     assert (lag.records, lag.finished_above) == (4, 2)
-    assert lag.pending == Pending(2, 0, written[2], exact=True)
+    assert lag.backlog == Backlog(2, 0, written[2], exact=True)
     assert lag.waited(written[2] + 2500) == 2.5
 
 
@@ -171,14 +171,14 @@ async def test_with_the_workers_down_pending_work_is_stopped(site: Site) -> None
     async with plain_writer(site) as producer:
         await put(producer, site, names.REQUESTED)
     look = await looked(site)
-    judged = History(site.settings).judge(look)
+    judged = LagHistory(site.settings).assess(look)
 
     assert look.members == 0
-    assert {each.lag.topic: each.verdict for each in judged if each.lag.partition == 0} == {
-        site.topic(base): Verdict.STOPPED if base == names.REQUESTED else Verdict.OK
+    assert {each.lag.topic: each.status for each in judged if each.lag.partition == 0} == {
+        site.topic(base): LagStatus.STOPPED if base == names.REQUESTED else LagStatus.OK
         for base in (names.REQUESTED, names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.BACKFILL)
     }
-    assert summary(judged).verdict is Verdict.STOPPED
+    assert summarize(judged).status is LagStatus.STOPPED
 
 
 async def test_a_hung_transaction_hides_and_is_told_apart(site: Site) -> None:
@@ -196,9 +196,9 @@ async def test_a_hung_transaction_hides_and_is_told_apart(site: Site) -> None:
             await asyncio.sleep(0.05)
 
     assert (during.end, during.records, during.hidden) == (1, 1, 2)
-    assert during.pending == Pending(1, 0, first, exact=True)
+    assert during.backlog == Backlog(1, 0, first, exact=True)
     assert after.records == 4
-    assert after.pending == Pending(2, 0, first, exact=True)
+    assert after.backlog == Backlog(2, 0, first, exact=True)
 
 
 async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
@@ -211,16 +211,16 @@ async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
     look = await looked(site)
     await commit(site, names.RETRY_1M, 1, OffsetMetadata())
     later = await looked(site)
-    (judged,) = [each for each in History(site.settings).judge(later) if each.lag.not_due]
+    (judged,) = [each for each in LagHistory(site.settings).assess(later) if each.lag.not_due]
 
     lag = of(look, site, names.RETRY_1M)
     assert lag.records == 4
-    assert lag.pending is not None
-    assert (lag.pending.due, lag.pending.not_due, lag.pending.exact) == (1, 1, True)
-    assert lag.pending.since_ms is not None
-    assert lag.pending.since_ms >= now - 4000
-    assert of(later, site, names.RETRY_1M).pending == Pending(0, 1, None, exact=True)
-    assert judged.verdict is Verdict.OK
+    assert lag.backlog is not None
+    assert (lag.backlog.due, lag.backlog.not_due, lag.backlog.exact) == (1, 1, True)
+    assert lag.backlog.since_ms is not None
+    assert lag.backlog.since_ms >= now - 4000
+    assert of(later, site, names.RETRY_1M).backlog == Backlog(0, 1, None, exact=True)
+    assert judged.status is LagStatus.OK
 
 
 async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Server) -> None:
@@ -230,7 +230,7 @@ async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Ser
     async with open_admin(nowhere.settings.kafka) as admin:
         topics = await admin.client.list_topics()
 
-    assert (told.returncode, look.partitions, look.measured) == (0, (), NOTHING_MEASURED)
+    assert (told.returncode, look.partitions, look.throughput) == (0, (), NO_THROUGHPUT)
     assert "leadart topics apply" in told.stdout
     assert not [topic for topic in topics if topic.startswith(nowhere.topic(""))]
 
@@ -244,7 +244,7 @@ async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
         found = of(await lag.read(), site, names.REQUESTED)
 
     assert found.records == 4
-    assert found.pending == Pending(1, 0, written[3], exact=True)
+    assert found.backlog == Backlog(1, 0, written[3], exact=True)
 
 
 async def test_the_workers_pages_and_the_command_agree(site: Site, tmp_path: Path) -> None:

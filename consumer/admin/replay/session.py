@@ -16,7 +16,7 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import one_partition_count
 from consumer.lag.reader import open_lag_reader
-from consumer.lag.throughput import measure
+from consumer.lag.throughput import read_throughput
 from schemas.names import BACKFILL, OUTCOME
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Paintable
     from consumer.kafka.partition_reader import PartitionReader
     from consumer.lag.reader import LagReader
-    from consumer.lag.throughput import Measured
+    from consumer.lag.throughput import Throughput
     from consumer.ports import Store
     from consumer.processing.styles import Styles
     from consumer.settings import Settings
@@ -60,9 +60,9 @@ class ReplaySession:
             )
         return await self.source.survey(order.extent, order.filters, failed, watch)
 
-    async def measured(self) -> Measured:
+    async def throughput(self) -> Throughput:
         """Tell how long the outcomes announced last took to paint."""
-        return await measure(self._settings, self._lane.committed, self._partitions)
+        return await read_throughput(self._settings, self._lane.committed, self._partitions)
 
     async def waiting(self) -> int | None:
         """Tell how many records of the lane the group has not finished; None if that is unknown."""

@@ -142,8 +142,8 @@ async def _cost(session: ReplaySession, run: _Run) -> CostEstimate:
 
     if run.picture_seconds is not None:
         return CostEstimate(run.picture_seconds, None, run.devices, run.rate)
-    measured = await session.measured()
-    return CostEstimate(measured.engine_seconds, measured.outcomes or None, run.devices, run.rate)
+    throughput = await session.throughput()
+    return CostEstimate(throughput.engine_seconds, throughput.outcomes or None, run.devices, run.rate)
 
 
 async def _pace(settings: Settings, session: ReplaySession, survey: Survey, run: _Run) -> Throttle:

@@ -15,7 +15,7 @@ from consumer.dev.demo.servers import open_servers
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import Start, apply
-from consumer.lag.reader import open_lag_reader, total
+from consumer.lag.reader import known_sum, open_lag_reader
 from consumer.settings import EngineKind, Settings
 from consumer.settings.resources import demo_model
 from consumer.storage import S3Store
@@ -236,7 +236,7 @@ async def _refuse_a_group_in_use(settings: Settings) -> None:
     async with open_admin(settings.kafka) as admin:
         members = (await admin.group()).members
     async with open_lag_reader(settings) as reader:
-        waiting = total((await reader.read(outcomes=False)).partitions)
+        waiting = known_sum(lag.records for lag in (await reader.read(outcomes=False)).partitions)
     if members or waiting:
         raise Fatal(
             Reason.MISCONFIGURED,

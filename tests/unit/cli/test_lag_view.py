@@ -8,10 +8,10 @@ from rich.console import Console
 
 from consumer.cli.lag_view import SHOWN, LagView
 from consumer.kafka.topics import lane_topics
-from consumer.lag.backlog import NOTHING_PENDING, Pending
-from consumer.lag.history import History
-from consumer.lag.reader import Look, PartitionLag
-from consumer.lag.throughput import NOTHING_MEASURED, Measured
+from consumer.lag.backlog import NO_BACKLOG, Backlog
+from consumer.lag.history import LagHistory
+from consumer.lag.reader import LagSnapshot, PartitionLag
+from consumer.lag.throughput import NO_THROUGHPUT, Throughput
 from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1M
@@ -25,18 +25,18 @@ FIGURES = {
     *("verdict", "lag", "incomplete", "not_due", "hidden"),
     *("oldest_seconds", "engine_seconds", "drain_seconds"),
 }
-MEASURED = Measured(20.0, 300, dict.fromkeys(range(12), NOW - 5000))
+MEASURED = Throughput(20.0, 300, dict.fromkeys(range(12), NOW - 5000))
 
 
 def lag(base: str, shard: int, *, due: int = 0, not_due: int = 0, hidden: int = 0, trouble: str = "") -> PartitionLag:
-    pending = Pending(due, not_due, NOW - 30_000 if due else None, exact=True) if due or not_due else NOTHING_PENDING
+    pending = Backlog(due, not_due, NOW - 30_000 if due else None, exact=True) if due or not_due else NO_BACKLOG
     at = (SETTINGS.topics.named(base), shard, 4_000_000, 4_000_000 + due + not_due, 0)
     return PartitionLag(*at, trouble, hidden, pending)
 
 
-def view(lags: Iterable[PartitionLag], members: int | None = 3, measured: Measured = MEASURED) -> LagView:
-    look = Look(NOW, members, measured, tuple(lags))
-    return LagView(look, History(SETTINGS).judge(look))
+def view(lags: Iterable[PartitionLag], members: int | None = 3, measured: Throughput = MEASURED) -> LagView:
+    look = LagSnapshot(NOW, members, measured, tuple(lags))
+    return LagView(look, LagHistory(SETTINGS).assess(look))
 
 
 def whole_group(due: int = 0) -> list[PartitionLag]:
@@ -102,7 +102,7 @@ def test_what_hides_and_what_hinders_is_told_in_words() -> None:
 def test_the_json_has_the_documented_shape() -> None:
     """Whole group, lanes and partitions have the same figures; what is unknown is null, and the old keys are there."""
     unknown = PartitionLag(SETTINGS.topics.named(RETRY_1M), 1, None, 5, None)
-    shown = view([lag(REQUESTED, 0, due=3), unknown], None, NOTHING_MEASURED).as_json(SETTINGS, None)
+    shown = view([lag(REQUESTED, 0, due=3), unknown], None, NO_THROUGHPUT).as_json(SETTINGS, None)
     told = json.loads(json.dumps(shown))
 
     assert set(told) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumer.delivery.ports import Partition
 from consumer.kafka.partition_reader import PartitionReader
 from consumer.kafka.topics import retry_policy
-from consumer.lag.backlog import PEEK, Mark, Pending, read_pending
+from consumer.lag.backlog import PEEK, Backlog, GroupPosition, read_backlogs
 from consumer.settings import Settings
 from schemas.names import REQUESTED, RETRY_1M
 
@@ -75,35 +75,35 @@ def retried(due_ms: int) -> tuple[tuple[str, bytes], ...]:
     return tuple((f"leadart-{name}", str(value).encode()) for name, value in {**told, "due": due_ms}.items())
 
 
-async def pending(
+async def backlog(
     tp: Partition, records: Mapping[int, tuple[int, int | None]], end: int, finished: Collection[int] = ()
-) -> Pending:
-    mark = Mark(0, set(finished), end)
+) -> Backlog:
+    mark = GroupPosition(0, set(finished), end)
     settings = Settings()
     reader = PartitionReader(settings.kafka, Log(tp, end, records))
-    return (await read_pending(reader, {tp: mark}, retry_policy(settings), NOW))[tp]
+    return (await read_backlogs(reader, {tp: mark}, retry_policy(settings), NOW))[tp]
 
 
 async def test_the_oldest_is_the_first_record_not_finished() -> None:
     """Markers and gaps at the committed offset are passed over, and so is what the metadata says is finished."""
     records = {3: (NOW - 9000, None), 5: (NOW - 7000, None), 6: (NOW - 5000, None)}
 
-    assert await pending(LANE, records, 9) == Pending(3, 0, NOW - 9000, exact=True)
-    assert await pending(LANE, records, 9, {3}) == Pending(2, 0, NOW - 7000, exact=True)
-    assert await pending(LANE, records, 9, {3, 6}) == Pending(1, 0, NOW - 7000, exact=True)
-    assert await pending(LANE, {}, 9) == Pending(0, 0, None, exact=True)
+    assert await backlog(LANE, records, 9) == Backlog(3, 0, NOW - 9000, exact=True)
+    assert await backlog(LANE, records, 9, {3}) == Backlog(2, 0, NOW - 7000, exact=True)
+    assert await backlog(LANE, records, 9, {3, 6}) == Backlog(1, 0, NOW - 7000, exact=True)
+    assert await backlog(LANE, {}, 9) == Backlog(0, 0, None, exact=True)
 
 
 async def test_a_long_row_of_what_nobody_sees_is_read_through() -> None:
     """The aborted copies of a long outage are no pending records, however many they are."""
-    assert await pending(LANE, {5000: (NOW - 1000, None)}, 5002) == Pending(1, 0, NOW - 1000, exact=True)
+    assert await backlog(LANE, {5000: (NOW - 1000, None)}, 5002) == Backlog(1, 0, NOW - 1000, exact=True)
 
 
 async def test_a_long_backlog_is_counted_in_offsets() -> None:
     """Beyond the first records none are fetched: their number is that of their offsets, less those finished."""
     records = dict.fromkeys(range(1000), (NOW - 1000, None))
 
-    assert await pending(LANE, records, 1000, {500, 501}) == Pending(998, 0, NOW - 1000, exact=False)
+    assert await backlog(LANE, records, 1000, {500, 501}) == Backlog(998, 0, NOW - 1000, exact=False)
 
 
 async def test_what_is_not_due_is_a_figure_of_its_own() -> None:
@@ -115,22 +115,22 @@ async def test_what_is_not_due_is_a_figure_of_its_own() -> None:
         6: (NOW - 20_000, NOW + 40_000),
     }
 
-    assert await pending(RETRY, records, 8) == Pending(2, 2, NOW - 5000, exact=True)
-    assert await pending(RETRY, records, 8, {0, 2}) == Pending(0, 2, None, exact=True)
+    assert await backlog(RETRY, records, 8) == Backlog(2, 2, NOW - 5000, exact=True)
+    assert await backlog(RETRY, records, 8, {0, 2}) == Backlog(0, 2, None, exact=True)
 
 
 async def test_behind_a_record_that_is_not_due_all_wait() -> None:
     """A lane stands still until its first record is due, whatever the clock of another worker wrote behind it."""
     records = {0: (NOW - 30_000, NOW + 30_000), 1: (NOW - 61_000, NOW - 1000)}
 
-    assert await pending(RETRY, records, 2) == Pending(0, 2, None, exact=True)
+    assert await backlog(RETRY, records, 2) == Backlog(0, 2, None, exact=True)
 
 
 async def test_of_many_retries_those_written_late_are_not_due() -> None:
     """In a long retry lane the border between due and not due is found by the time the records were written."""
     records = {at: (NOW - 100_000 + 1000 * at, NOW - 40_000 + 1000 * at) for at in range(90)}
 
-    assert await pending(RETRY, records, 90) == Pending(40, 50, NOW - 40_000, exact=False)
+    assert await backlog(RETRY, records, 90) == Backlog(40, 50, NOW - 40_000, exact=False)
 
 
 @given(
@@ -141,7 +141,7 @@ async def test_it_never_counts_too_few(records: dict[int, tuple[int, int | None]
     """Whatever gaps and bits there are, no unfinished record is left out; and all that are looked at are exact."""
     done = {at for at in finished if at in records}
     open_ones = set(records) - done
-    found = await pending(LANE, records, 121, done)
+    found = await backlog(LANE, records, 121, done)
 
     assert found.due >= len(open_ones)
     assert not found.exact or found.due == len(open_ones)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from consumer.delivery.ports import BusError
-from consumer.lag.backlog import Pending
-from consumer.lag.gauges import Gauges
-from consumer.lag.history import History
-from consumer.lag.reader import LagReader, Look, PartitionLag
-from consumer.lag.throughput import NOTHING_MEASURED
+from consumer.lag.backlog import Backlog
+from consumer.lag.gauges import GaugeReporter
+from consumer.lag.history import LagHistory
+from consumer.lag.reader import LagReader, LagSnapshot, PartitionLag
+from consumer.lag.throughput import NO_THROUGHPUT
 from consumer.settings import Settings
 from consumer.telemetry.metrics import Stage, make_metrics
 from consumer.telemetry.names import MetricName
@@ -33,7 +33,7 @@ BY_PARTITION = {
     MetricName.BACKLOG_ENGINE: 100.0,
     MetricName.LAG_VERDICT: 0.0,
 }
-LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Pending(4, 2, NOW - 30_000, exact=True))
+LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Backlog(4, 2, NOW - 30_000, exact=True))
 
 
 @dataclass
@@ -47,12 +47,12 @@ class FakeReader:
     error: BusError | None = None
     asked: list[Collection[int]] = field(default_factory=list)
 
-    async def read(self, shards: Collection[int], *, outcomes: bool) -> Look:
+    async def read(self, shards: Collection[int], *, outcomes: bool) -> LagSnapshot:
         assert not outcomes
         self.asked.append(shards)
         if self.error:
             raise self.error
-        return Look(NOW, 1, NOTHING_MEASURED, self.lags)
+        return LagSnapshot(NOW, 1, NO_THROUGHPUT, self.lags)
 
 
 class World:
@@ -60,14 +60,14 @@ class World:
         self.metrics = make_metrics()
         self.intake = FakeIntake()
         self.reader = FakeReader()
-        self.gauges = Gauges(
+        self.gauges = GaugeReporter(
             self.metrics,
             engine=cast("Engine", None),
-            scheduler=cast("Admission", None),
+            admission=cast("Admission", None),
             breaker=cast("CircuitBreaker", None),
-            intake=cast("PollLoop", self.intake),
+            poll_loop=cast("PollLoop", self.intake),
             lag_reader=cast("LagReader", self.reader),
-            history=History(Settings(), whole=False),
+            history=LagHistory(Settings(), whole=False),
         )
 
     async def shown(self) -> dict[MetricName, float]:
@@ -116,7 +116,7 @@ async def test_without_an_answer_nothing_is_shown_and_readiness_says_why() -> No
     world.reader.error = BusError("no answer within 20 s")
 
     assert await world.shown() == {}
-    assert world.gauges.bus_trouble == "Kafka does not answer: no answer within 20 s"
+    assert world.gauges.bus_problem == "Kafka does not answer: no answer within 20 s"
     world.reader.error = None
     assert set(await world.shown()) >= {MetricName.CONSUMER_LAG}
-    assert world.gauges.bus_trouble is None
+    assert world.gauges.bus_problem is None

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from consumer.lag.backlog import Pending
-from consumer.lag.history import History, Judged, summary
-from consumer.lag.reader import Look, PartitionLag
-from consumer.lag.status import Verdict
-from consumer.lag.throughput import NOTHING_MEASURED, Measured
+from consumer.lag.backlog import Backlog
+from consumer.lag.history import LagHistory, PartitionStatus, summarize
+from consumer.lag.reader import LagSnapshot, PartitionLag
+from consumer.lag.status import LagStatus
+from consumer.lag.throughput import NO_THROUGHPUT, Throughput
 from consumer.settings import Settings
 from schemas.names import BACKFILL, REQUESTED
 
@@ -19,69 +19,69 @@ NOW = 1_800_000_000_000
 def lag(
     waited: float = 30.0, due: int = 3, committed: int = 10, topic: str = REQUESTED, shard: int = 0, **rest: Any
 ) -> PartitionLag:
-    pending = Pending(due, 0, NOW - int(waited * 1000) if due else None, exact=True)
+    pending = Backlog(due, 0, NOW - int(waited * 1000) if due else None, exact=True)
     return PartitionLag(topic, shard, committed, committed + due, 0, "", 0, replace(pending, **rest))
 
 
 def look(
     *lags: PartitionLag, at: float = 0.0, members: int = 1, newest: float | None = 10.0, job: float | None = 20.0
-) -> Look:
+) -> LagSnapshot:
     """A look `at` seconds after the first; the newest outcome of each shard is so many seconds older than the first."""
     dates = {} if newest is None else {each.partition: NOW - int(newest * 1000) for each in lags}
-    return Look(NOW + int(at * 1000), members, Measured(job, 30, dates), lags)
+    return LagSnapshot(NOW + int(at * 1000), members, Throughput(job, 30, dates), lags)
 
 
-def verdicts(judged: list[Judged]) -> list[Verdict | None]:
-    return [each.verdict for each in judged]
+def verdicts(judged: list[PartitionStatus]) -> list[LagStatus | None]:
+    return [each.status for each in judged]
 
 
 def test_one_look_sees_whether_something_moves() -> None:
     """The newest outcome tells work that is slow from work that stands still, without a second look."""
     old = lag(waited=3000.0)
 
-    assert verdicts(History(Settings()).judge(look(old, newest=15.0))) == [Verdict.SLOW]
-    assert verdicts(History(Settings()).judge(look(old, newest=2000.0))) == [Verdict.STALLED]
-    assert verdicts(History(Settings()).judge(look(old, newest=None))) == [Verdict.STALLED]
-    assert verdicts(History(Settings()).judge(look(old, members=0))) == [Verdict.STOPPED]
+    assert verdicts(LagHistory(Settings()).assess(look(old, newest=15.0))) == [LagStatus.SLOW]
+    assert verdicts(LagHistory(Settings()).assess(look(old, newest=2000.0))) == [LagStatus.STALLED]
+    assert verdicts(LagHistory(Settings()).assess(look(old, newest=None))) == [LagStatus.STALLED]
+    assert verdicts(LagHistory(Settings()).assess(look(old, members=0))) == [LagStatus.STOPPED]
 
 
 def test_work_after_a_quiet_night_is_no_stall() -> None:
     """That nothing was finished for hours says nothing while nothing was to be done."""
-    assert verdicts(History(Settings()).judge(look(lag(waited=30.0), newest=30_000.0))) == [Verdict.OK]
+    assert verdicts(LagHistory(Settings()).assess(look(lag(waited=30.0), newest=30_000.0))) == [LagStatus.OK]
 
 
 @pytest.mark.parametrize("moved", [{"committed": 11}, {"finished_above": 1}])
 def test_commits_and_bits_are_signs_of_progress(moved: dict[str, int]) -> None:
     """Without any outcome, as when all fails and is tried again, a commit or a finished record above it shows life."""
-    history, old = History(Settings()), lag(waited=3000.0)
-    history.judge(look(old, newest=3000.0))
-    later = history.judge(look(replace(old, **moved), at=100.0, newest=3000.0))  # type: ignore[arg-type]
+    history, old = LagHistory(Settings()), lag(waited=3000.0)
+    history.assess(look(old, newest=3000.0))
+    later = history.assess(look(replace(old, **moved), at=100.0, newest=3000.0))  # type: ignore[arg-type]
 
-    assert verdicts(later) == [Verdict.SLOW]
+    assert verdicts(later) == [LagStatus.SLOW]
 
 
 def test_a_worker_holds_nothing_against_the_time_before_it_came() -> None:
     """A worker that starts into an old backlog has no history: it is stalled only once it stood still itself."""
-    history, old = History(Settings(), whole=False), lag(waited=30_000.0)
+    history, old = LagHistory(Settings(), whole=False), lag(waited=30_000.0)
 
-    assert verdicts(history.judge(look(old, newest=None))) == [Verdict.SLOW]
-    assert verdicts(history.judge(look(old, newest=None, at=190.0))) == [Verdict.SLOW]
-    assert verdicts(history.judge(look(old, newest=None, at=210.0))) == [Verdict.STALLED]
+    assert verdicts(history.assess(look(old, newest=None))) == [LagStatus.SLOW]
+    assert verdicts(history.assess(look(old, newest=None, at=190.0))) == [LagStatus.SLOW]
+    assert verdicts(history.assess(look(old, newest=None, at=210.0))) == [LagStatus.STALLED]
 
 
 def test_a_backlog_that_grows_is_slow_before_it_is_old() -> None:
     """More records and longer waits after five minutes mean that more is asked than painted."""
-    history = History(Settings())
+    history = LagHistory(Settings())
     for minute in range(6):
         grown = lag(waited=30.0, due=3 + minute)
-        judged = history.judge(look(grown, at=60.0 * minute, newest=-60.0 * minute, job=60.0))
-        expected = Verdict.SLOW if minute == 5 else Verdict.OK
+        judged = history.assess(look(grown, at=60.0 * minute, newest=-60.0 * minute, job=60.0))
+        expected = LagStatus.SLOW if minute == 5 else LagStatus.OK
         assert verdicts(judged) == [expected], minute
 
 
 def test_a_backfill_may_be_long_and_old() -> None:
     """Nobody waits for a backfill: while something moves it is OK."""
-    assert verdicts(History(Settings()).judge(look(lag(waited=1e6, due=9000, topic=BACKFILL)))) == [Verdict.OK]
+    assert verdicts(LagHistory(Settings()).assess(look(lag(waited=1e6, due=9000, topic=BACKFILL)))) == [LagStatus.OK]
 
 
 def test_a_shard_waits_for_what_others_have_in_hand() -> None:
@@ -89,45 +89,45 @@ def test_a_shard_waits_for_what_others_have_in_hand() -> None:
     others = tuple(lag(shard=shard, due=40) for shard in (1, 2, 3))
     quiet = lag(waited=1000.0, topic=BACKFILL)
     served = look(quiet, *others)
-    served = replace(served, measured=replace(served.measured, newest_ms={0: NOW - 10**6, 1: NOW, 2: NOW, 3: NOW}))
+    served = replace(served, throughput=replace(served.throughput, newest_ms={0: NOW - 10**6, 1: NOW, 2: NOW, 3: NOW}))
     alone = replace(served, partitions=(quiet, *(lag(shard=shard, due=0) for shard in (1, 2, 3))))
 
-    assert History(Settings()).judge(served)[0].verdict is Verdict.OK
-    assert History(Settings()).judge(alone)[0].verdict is Verdict.STALLED
+    assert LagHistory(Settings()).assess(served)[0].status is LagStatus.OK
+    assert LagHistory(Settings()).assess(alone)[0].status is LagStatus.STALLED
 
 
 def test_the_cost_is_known_only_where_it_was_measured() -> None:
     """Without a painted outcome the engine's seconds are unknown, and in no sum are they taken for 0."""
-    unknown = replace(lag(shard=1), pending=None)
-    (known,) = History(Settings()).judge(look(lag(due=3)))
-    both = History(Settings()).judge(look(lag(due=3), unknown))
-    (unmeasured,) = History(Settings()).judge(replace(look(lag()), measured=NOTHING_MEASURED))
+    unknown = replace(lag(shard=1), backlog=None)
+    (known,) = LagHistory(Settings()).assess(look(lag(due=3)))
+    both = LagHistory(Settings()).assess(look(lag(due=3), unknown))
+    (unmeasured,) = LagHistory(Settings()).assess(replace(look(lag()), throughput=NO_THROUGHPUT))
 
     assert known.engine_seconds == 60.0
     assert unmeasured.engine_seconds is None
-    assert (summary(both).engine_seconds, summary(both).incomplete, summary(both).lag) == (None, None, 6)
+    assert (summarize(both).engine_seconds, summarize(both).incomplete, summarize(both).lag) == (None, None, 6)
 
 
 def test_a_partition_that_left_is_forgotten() -> None:
     """A partition that comes back later is not held against what was seen of it long ago."""
-    history, old = History(Settings(), whole=False), lag(waited=30_000.0)
-    history.judge(look(old, newest=None))
-    history.judge(look(newest=None, at=100.0))
+    history, old = LagHistory(Settings(), whole=False), lag(waited=30_000.0)
+    history.assess(look(old, newest=None))
+    history.assess(look(newest=None, at=100.0))
 
-    assert verdicts(history.judge(look(old, newest=None, at=1000.0))) == [Verdict.SLOW]
+    assert verdicts(history.assess(look(old, newest=None, at=1000.0))) == [LagStatus.SLOW]
 
 
 def test_an_unknown_partition_has_no_verdict() -> None:
     """Where the group never committed, or its metadata cannot be read, nothing is claimed."""
     nothing = PartitionLag(REQUESTED, 0, None, 10, None)
 
-    assert verdicts(History(Settings()).judge(look(nothing))) == [None]
+    assert verdicts(LagHistory(Settings()).assess(look(nothing))) == [None]
 
 
 def test_memory_of_the_past_is_bounded() -> None:
     """A worker looks for months: of old looks only what growth is measured against is kept."""
-    history = History(Settings())
+    history = LagHistory(Settings())
     for turn in range(500):
-        history.judge(look(lag(), at=10.0 * turn))
+        history.assess(look(lag(), at=10.0 * turn))
 
     assert len(history._past[REQUESTED, 0].samples) <= 32

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from consumer.delivery import poll_loop
 from consumer.delivery.offset_metadata import read_metadata
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
-from consumer.lag.backlog import Pending
-from consumer.lag.history import History
-from consumer.lag.reader import Look, PartitionLag
-from consumer.lag.status import Verdict
-from consumer.lag.throughput import Measured
+from consumer.lag.backlog import Backlog
+from consumer.lag.history import LagHistory
+from consumer.lag.reader import LagSnapshot, PartitionLag
+from consumer.lag.status import LagStatus
+from consumer.lag.throughput import Throughput
 from consumer.settings import Settings
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.clock import simulate
@@ -64,7 +64,7 @@ class Told:
 
     burrow: list[Status] = field(default_factory=list)
     tuned: list[Status] = field(default_factory=list)
-    ours: list[Verdict | None] = field(default_factory=list)
+    ours: list[LagStatus | None] = field(default_factory=list)
 
 
 class _World:
@@ -82,7 +82,7 @@ class _World:
         self._outcomes = 0
         self._seen = broker.offsets[REQUESTED, 0]
         self._burrow, self._tuned = Burrow(), Burrow(min_distance=JOB_SECONDS)
-        self._history = History(Settings())
+        self._history = LagHistory(Settings())
 
     async def watch(self, seconds: float) -> Told:
         loop, told = asyncio.get_running_loop(), Told()
@@ -98,7 +98,7 @@ class _World:
             for monitor, said in ((self._burrow, told.burrow), (self._tuned, told.tuned)):
                 monitor.log_end(loop.time(), end)
                 said.append(monitor.status(loop.time(), end))
-            told.ours += [each.verdict for each in self._history.judge(self._look())]
+            told.ours += [each.status for each in self._history.assess(self._look())]
         worker.kill()
         return told
 
@@ -116,7 +116,7 @@ class _World:
         if outcomes > self._outcomes:
             self._newest, self._outcomes = now, outcomes
 
-    def _look(self) -> Look:
+    def _look(self) -> LagSnapshot:
         progress, end = self._broker.offsets[REQUESTED, 0], len(self._written)
         finished = read_metadata(progress).finished
         left = [at for at in range(progress.offset, end) if at not in finished]
@@ -127,10 +127,10 @@ class _World:
             committed=progress.offset,
             end=end,
             finished_above=len(finished),
-            pending=Pending(len(left), 0, since, exact=True),
+            backlog=Backlog(len(left), 0, since, exact=True),
         )
         newest = {0: int(self._newest * 1000)} if self._outcomes else {}
-        return Look(int(asyncio.get_running_loop().time() * 1000), 1, Measured(JOB_SECONDS, 9, newest), (lag,))
+        return LagSnapshot(int(asyncio.get_running_loop().time() * 1000), 1, Throughput(JOB_SECONDS, 9, newest), (lag,))
 
 
 def watched(asks: Sequence[Ask], seconds: float) -> Told:
@@ -148,8 +148,8 @@ def test_jobs_of_a_minute_are_no_stall_to_anybody() -> None:
 
     assert not FALSE_ALARMS & set(filled(told.burrow))
     assert not FALSE_ALARMS & set(filled(told.tuned))
-    assert not {Verdict.STALLED, Verdict.STOPPED} & set(told.ours)
-    assert Verdict.OK in told.ours[:20]
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)
+    assert LagStatus.OK in told.ours[:20]
 
 
 def test_a_request_now_and_then_is_no_stall_to_anybody() -> None:
@@ -158,7 +158,7 @@ def test_a_request_now_and_then_is_no_stall_to_anybody() -> None:
 
     assert not FALSE_ALARMS & set(told.burrow)
     assert not FALSE_ALARMS & set(told.tuned)
-    assert set(told.ours) == {Verdict.OK}
+    assert set(told.ours) == {LagStatus.OK}
 
 
 def test_small_jobs_that_overtake_a_long_one_stall_only_burrow_as_it_comes() -> None:
@@ -168,17 +168,17 @@ def test_small_jobs_that_overtake_a_long_one_stall_only_burrow_as_it_comes() -> 
 
     assert Status.STALL in filled(told.burrow)
     assert not FALSE_ALARMS & set(filled(told.tuned))
-    assert not {Verdict.STALLED, Verdict.STOPPED} & set(told.ours)
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)
 
 
 def test_a_true_stall_is_noticed_by_all() -> None:
     """When every job in hand hangs, Burrow's rules and ours say so, ours ten jobs after the last one finished."""
     hanging = [job(1200.0, HANGS) for _ in range(4)]
     told = watched([job(0.0) for _ in range(80)] + hanging + [job(1200.0) for _ in range(40)], 4000.0)
-    first = told.ours.index(Verdict.STALLED) * LOOK_SECONDS
+    first = told.ours.index(LagStatus.STALLED) * LOOK_SECONDS
 
     assert told.burrow[-1] is told.tuned[-1] is Status.STOP
-    assert told.ours[-1] is Verdict.STALLED
+    assert told.ours[-1] is LagStatus.STALLED
     assert 1200.0 + 10 * JOB_SECONDS <= first <= 1300.0 + 10 * JOB_SECONDS
 
 
@@ -187,7 +187,7 @@ def test_a_stuck_oldest_record_is_noticed_while_others_finish() -> None:
     told = watched([job(0.0, HANGS), *[job(20.0 * number) for number in range(120)]], 2400.0)
 
     assert told.burrow[-1] is told.tuned[-1] is Status.STALL
-    assert told.ours[-1] is Verdict.SLOW
+    assert told.ours[-1] is LagStatus.SLOW
 
 
 @settings(max_examples=8, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
@@ -198,4 +198,4 @@ def test_whatever_is_asked_working_is_never_a_stall(saves: list[tuple[int, float
     """Saves at any times, with jobs of up to a minute: while a worker works our verdict is never STALLED."""
     told = watched([job(float(at), seconds) for at, seconds in saves], 1200.0)
 
-    assert not {Verdict.STALLED, Verdict.STOPPED} & set(told.ours)
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)

@@ -10,15 +10,15 @@ from consumer.lag.status import (
     FLOOR_SECONDS,
     JOBS,
     UNMEASURED_SECONDS,
-    Case,
-    Growth,
-    Verdict,
-    judge,
+    BacklogGrowth,
+    LagFacts,
+    LagStatus,
+    assess,
     patience,
     worst,
 )
 
-WELL = Case(
+WELL = LagFacts(
     incomplete=5,
     waited=30.0,
     awaited=True,
@@ -35,41 +35,41 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
-        (WELL, Verdict.OK),
-        (replace(WELL, incomplete=0, members=0, waited=None), Verdict.OK),
-        (replace(WELL, incomplete=0, silence=1e9, silence_anywhere=1e9), Verdict.OK),
-        (replace(WELL, members=0), Verdict.STOPPED),
-        (replace(WELL, members=0, waited=None, silence=None), Verdict.STOPPED),
-        (replace(WELL, members=None), Verdict.OK),
-        (STILL, Verdict.STALLED),
-        (replace(STILL, members=None), Verdict.STALLED),
-        (replace(STILL, awaited=False), Verdict.STALLED),
-        (replace(STILL, waited=199.0), Verdict.OK),
-        (replace(STILL, waited=201.0), Verdict.STALLED),
-        (replace(STILL, job_seconds=100.0), Verdict.OK),
-        (replace(STILL, job_seconds=101.0), Verdict.OK),
-        (replace(STILL, job_seconds=99.0), Verdict.STALLED),
-        (replace(STILL, job_seconds=None, waited=601.0), Verdict.STALLED),
-        (replace(STILL, job_seconds=None, waited=599.0), Verdict.OK),
-        (replace(STILL, silence=None, silence_anywhere=None), Verdict.STALLED),
-        (replace(STILL, silence_anywhere=10.0), Verdict.STALLED),
-        (replace(STILL, silence_anywhere=10.0, ahead=60), Verdict.SLOW),
-        (replace(STILL, silence_anywhere=10.0, ahead=60, awaited=False), Verdict.OK),
-        (replace(STILL, silence_anywhere=1000.0, ahead=60), Verdict.STALLED),
-        (replace(WELL, waited=500.0), Verdict.SLOW),
-        (replace(WELL, waited=500.0, awaited=False), Verdict.OK),
-        (replace(WELL, waited=100.0, growth=Growth(20, 60.0)), Verdict.SLOW),
-        (replace(WELL, waited=100.0, growth=Growth(-1, 60.0)), Verdict.OK),
-        (replace(WELL, waited=100.0, growth=Growth(20, -1.0)), Verdict.OK),
-        (replace(WELL, waited=60.0, growth=Growth(20, 50.0)), Verdict.OK),
-        (replace(WELL, waited=100.0, awaited=False, growth=Growth(20, 60.0)), Verdict.OK),
+        (WELL, LagStatus.OK),
+        (replace(WELL, incomplete=0, members=0, waited=None), LagStatus.OK),
+        (replace(WELL, incomplete=0, silence=1e9, silence_anywhere=1e9), LagStatus.OK),
+        (replace(WELL, members=0), LagStatus.STOPPED),
+        (replace(WELL, members=0, waited=None, silence=None), LagStatus.STOPPED),
+        (replace(WELL, members=None), LagStatus.OK),
+        (STILL, LagStatus.STALLED),
+        (replace(STILL, members=None), LagStatus.STALLED),
+        (replace(STILL, awaited=False), LagStatus.STALLED),
+        (replace(STILL, waited=199.0), LagStatus.OK),
+        (replace(STILL, waited=201.0), LagStatus.STALLED),
+        (replace(STILL, job_seconds=100.0), LagStatus.OK),
+        (replace(STILL, job_seconds=101.0), LagStatus.OK),
+        (replace(STILL, job_seconds=99.0), LagStatus.STALLED),
+        (replace(STILL, job_seconds=None, waited=601.0), LagStatus.STALLED),
+        (replace(STILL, job_seconds=None, waited=599.0), LagStatus.OK),
+        (replace(STILL, silence=None, silence_anywhere=None), LagStatus.STALLED),
+        (replace(STILL, silence_anywhere=10.0), LagStatus.STALLED),
+        (replace(STILL, silence_anywhere=10.0, ahead=60), LagStatus.SLOW),
+        (replace(STILL, silence_anywhere=10.0, ahead=60, awaited=False), LagStatus.OK),
+        (replace(STILL, silence_anywhere=1000.0, ahead=60), LagStatus.STALLED),
+        (replace(WELL, waited=500.0), LagStatus.SLOW),
+        (replace(WELL, waited=500.0, awaited=False), LagStatus.OK),
+        (replace(WELL, waited=100.0, growth=BacklogGrowth(20, 60.0)), LagStatus.SLOW),
+        (replace(WELL, waited=100.0, growth=BacklogGrowth(-1, 60.0)), LagStatus.OK),
+        (replace(WELL, waited=100.0, growth=BacklogGrowth(20, -1.0)), LagStatus.OK),
+        (replace(WELL, waited=60.0, growth=BacklogGrowth(20, 50.0)), LagStatus.OK),
+        (replace(WELL, waited=100.0, awaited=False, growth=BacklogGrowth(20, 60.0)), LagStatus.OK),
         (replace(WELL, incomplete=None), None),
         (replace(WELL, waited=None), None),
     ],
 )
-def test_the_rules(case: Case, expected: Verdict | None) -> None:
+def test_the_rules(case: LagFacts, expected: LagStatus | None) -> None:
     """Each rule of docs/operations/lag.md, at its edge."""
-    assert judge(case) is expected
+    assert assess(case) is expected
 
 
 def test_patience_is_ten_jobs_and_never_less_than_three_minutes() -> None:
@@ -81,7 +81,7 @@ def test_patience_is_ten_jobs_and_never_less_than_three_minutes() -> None:
 
 seconds = st.floats(0, 1e7)
 cases = st.builds(
-    Case,
+    LagFacts,
     incomplete=st.none() | st.integers(0, 10**6),
     waited=st.none() | seconds,
     awaited=st.booleans(),
@@ -90,50 +90,50 @@ cases = st.builds(
     silence_anywhere=st.none() | seconds,
     ahead=st.integers(0, 2000),
     job_seconds=st.none() | st.floats(0, 600),
-    growth=st.none() | st.builds(Growth, st.integers(-1000, 1000), st.floats(-1e5, 1e5)),
+    growth=st.none() | st.builds(BacklogGrowth, st.integers(-1000, 1000), st.floats(-1e5, 1e5)),
 )
 
 
 @given(cases)
-def test_nothing_pending_is_always_well(case: Case) -> None:
+def test_nothing_pending_is_always_well(case: LagFacts) -> None:
     """Whatever else is known, a partition without anything to do is OK."""
-    assert judge(replace(case, incomplete=0)) is Verdict.OK
+    assert assess(replace(case, incomplete=0)) is LagStatus.OK
 
 
 @given(cases, seconds)
-def test_more_silence_never_looks_better(case: Case, more: float) -> None:
+def test_more_silence_never_looks_better(case: LagFacts, more: float) -> None:
     """If nothing was finished for longer still, the verdict stays or gets worse."""
-    first = judge(case)
-    later = judge(replace(case, silence=None if case.silence is None else case.silence + more))
+    first = assess(case)
+    later = assess(replace(case, silence=None if case.silence is None else case.silence + more))
     assert (first is None) == (later is None)
     assert first is None or later is None or later.level >= first.level
 
 
 @given(cases, st.floats(0.1, 600), st.integers(1, JOBS))
-def test_whoever_finishes_jobs_of_any_length_does_not_stall(case: Case, job: float, jobs: int) -> None:
+def test_whoever_finishes_jobs_of_any_length_does_not_stall(case: LagFacts, job: float, jobs: int) -> None:
     """Silence of as many jobs as one request may hold is no stall, however old the backlog and long its jobs."""
     working = replace(case, job_seconds=job, silence=jobs * job, silence_anywhere=jobs * job, members=1)
-    assert judge(working) not in {Verdict.STALLED, Verdict.STOPPED}
+    assert assess(working) not in {LagStatus.STALLED, LagStatus.STOPPED}
 
 
 @given(cases)
-def test_standing_still_is_noticed_whatever_is_ahead(case: Case) -> None:
+def test_standing_still_is_noticed_whatever_is_ahead(case: LagFacts) -> None:
     """If nothing moves anywhere for longer than the patience, a queue is no excuse."""
     bound = patience(case.job_seconds) + 1
     still = replace(case, incomplete=1, waited=bound, silence=bound, silence_anywhere=bound, members=3)
-    assert judge(still) is Verdict.STALLED
+    assert assess(still) is LagStatus.STALLED
 
 
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
         ([], None),
-        ([Verdict.OK, Verdict.OK], Verdict.OK),
-        ([Verdict.OK, None], None),
-        ([None, Verdict.SLOW], Verdict.SLOW),
-        ([Verdict.SLOW, Verdict.STOPPED, Verdict.STALLED], Verdict.STOPPED),
+        ([LagStatus.OK, LagStatus.OK], LagStatus.OK),
+        ([LagStatus.OK, None], None),
+        ([None, LagStatus.SLOW], LagStatus.SLOW),
+        ([LagStatus.SLOW, LagStatus.STOPPED, LagStatus.STALLED], LagStatus.STOPPED),
     ],
 )
-def test_together_they_are_as_bad_as_the_worst(verdicts: list[Verdict | None], expected: Verdict | None) -> None:
+def test_together_they_are_as_bad_as_the_worst(verdicts: list[LagStatus | None], expected: LagStatus | None) -> None:
     """One bad partition is not hidden by unknown ones, and an unknown one is not taken for well."""
     assert worst(verdicts) is expected

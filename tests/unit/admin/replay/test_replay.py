@@ -21,9 +21,9 @@ from consumer.admin.replay.throttle import BacklogLimit, Throttle, parse_rate
 from consumer.delivery.batch_limit import MAX_BATCH_RECORDS
 from consumer.delivery.heads import Slot
 from consumer.jobs import Record
-from consumer.lag.backlog import Pending
-from consumer.lag.reader import Look, PartitionLag
-from consumer.lag.throughput import NOTHING_MEASURED
+from consumer.lag.backlog import Backlog
+from consumer.lag.reader import LagSnapshot, PartitionLag
+from consumer.lag.throughput import NO_THROUGHPUT
 from consumer.settings import Settings
 from schemas import names
 
@@ -119,12 +119,12 @@ class Looks:
     """Sees one backfill lane of one partition, with so much committed to and so much hidden in it."""
 
     def __init__(self, due: int, hidden: int) -> None:
-        pending = Pending(due, 0, None, exact=True)
-        self.lag = PartitionLag(names.BACKFILL, 0, 0, due, 0, hidden=hidden, pending=pending)
+        pending = Backlog(due, 0, None, exact=True)
+        self.lag = PartitionLag(names.BACKFILL, 0, 0, due, 0, hidden=hidden, backlog=pending)
 
-    async def read(self, *, outcomes: bool) -> Look:
+    async def read(self, *, outcomes: bool) -> LagSnapshot:
         assert not outcomes
-        return Look(0, 0, NOTHING_MEASURED, (self.lag,))
+        return LagSnapshot(0, 0, NO_THROUGHPUT, (self.lag,))
 
 
 @pytest.mark.parametrize(("due", "hidden", "room"), [(0, 0, 12), (5, 0, 7), (0, 12, 0), (4, 8, 0), (90, 0, 0)])
