@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.table import Table
 
-from consumer.settings import LogSettings, load_settings, strangers
+from consumer.settings import LogSettings, load_settings, unknown_variables
 from consumer.settings.time_spans import parse_time_span
 from consumer.telemetry.logs import configure_logs
 
@@ -58,7 +58,7 @@ def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> 
         for sentence in _complaints(error):
             complain(sentence)
         raise typer.Exit(2) from error
-    for name, nearest in strangers(env_file).items():
+    for name, nearest in unknown_variables(env_file).items():
         complain(f"{name} is no setting and is not used{f'; {nearest} is' if nearest else ''}")
     # What a command prints is for its reader; its log is not, unless something is wrong.
     if logging_to_stdout:

@@ -1,4 +1,4 @@
-"""What an operator can set about painting."""
+"""Settings of the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EngineKind(StrEnum):
 
 
 class MemoryPolicy(StrEnum):
-    """Where the model rests on a GPU: all of it, one part at a time, or one group of layers at a time."""
+    """How much of the model is on the GPU: all of it, one component at a time, or one group of layers at a time."""
 
     AUTO = "auto"
     RESIDENT = "resident"
@@ -25,68 +25,67 @@ class MemoryPolicy(StrEnum):
 
 
 class EngineSettings(BaseModel):
-    """What paints."""
+    """Engine."""
 
     kind: EngineKind = Field(
-        EngineKind.ZIMAGE, description="`zimage` paints; `swatch` makes labelled colour cards without torch."
+        EngineKind.ZIMAGE, description="`zimage` paints; `swatch` makes labelled colour cards, without torch."
     )
     model: Path | None = Field(
         None,
-        description="Folder of the Z-Image pipeline (safetensors); required for `zimage`. The scheduler's shift comes "
-        "with it and is set nowhere else.",
+        description="Folder of the Z-Image pipeline (safetensors); required for `zimage`. It also sets the scheduler's "
+        "shift; no setting does.",
     )
     weights: Path | None = Field(
         None,
-        description="The house's checkpoint (safetensors: a file, a folder or an index) over the model's transformer.",
+        description="Your checkpoint for the model's transformer (safetensors: a file, a folder or an index).",
     )
     weights_sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 that the checkpoint must have; none: any, and recorded."
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Required SHA-256 of the checkpoint; default: any, recorded in events.",
     )
     overlay: bool = Field(
-        False, description="Accept a checkpoint that covers the model in part; every event then tells the coverage."
+        False, description="Accept a checkpoint that covers only a part of the model; events then report the coverage."
     )
     adapters: Path | None = Field(
         None,
-        description="Folder of LoRA files (safetensors) that styles may name, each by its name without suffix; or one "
-        "such file.",
+        description="Folder of LoRA files (safetensors), named by styles without their suffix; or one such file.",
     )
     devices: str = Field(
         "auto",
         pattern=r"^(auto|(cpu|mps|cuda(:[0-9]+)?)(,(cpu|mps|cuda(:[0-9]+)?))*)$",
-        description="Comma-separated devices, a process on each; all must come up at the start. `auto`: every GPU that "
-        "CUDA_VISIBLE_DEVICES shows, else the CPU.",
+        description="Devices, comma-separated, with one process each; all of them must start. `auto`: every GPU in "
+        "CUDA_VISIBLE_DEVICES, else the CPU.",
     )
     memory: MemoryPolicy = Field(
         MemoryPolicy.AUTO,
-        description="Where the model rests: `resident` on the GPU, `offload` by parts, `group_offload` by layers; "
-        "`auto` measures.",
+        description="Model placement: `resident` on the GPU, `offload` by component, `group_offload` by layers; `auto` "
+        "measures.",
     )
     max_split_size_mb: int | None = Field(
         None,
         ge=21,
         le=1_048_576,
-        description="CUDA allocator: never split larger blocks; none: segments that expand, which suits mixed sizes.",
+        description="CUDA allocator: largest block it may split; default: expandable segments, which suit mixed sizes.",
     )
-    batch_size: int = Field(8, ge=1, le=64, description="Most pictures in one denoising step.")
+    batch_size: int = Field(8, ge=1, le=64, description="Maximum pictures in one denoising step.")
     batch_tokens: int = Field(
-        17_408, ge=64, le=4_194_304, description="Most tokens in one call of the transformer, padding included."
+        17_408, ge=64, le=4_194_304, description="Maximum tokens in one transformer call, padding included."
     )
-    prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Most memory for embeddings of prompts seen before.")
-    compile: bool = Field(
-        False, description="Compile the transformer's blocks: minutes at the start, then faster steps."
-    )
+    prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Memory limit of the prompt embedding cache.")
+    compile: bool = Field(False, description="Compile the transformer: minutes at start-up, then faster steps.")
     compile_cache: Path | None = Field(
-        None, description="Folder that keeps what was compiled for the next start; none: a temporary one."
+        None, description="Folder that keeps compiled code for the next start; default: a temporary folder."
     )
     window: int = Field(
         8,
         ge=1,
         le=256,
-        description="Most pictures of a lane handed to the engine at a time, for each device; the rest wait.",
+        description="Maximum pictures of a lane in the engine at a time, per device; the rest wait.",
     )
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of the engine; 0 leaves it to torch.")
-    load_timeout_seconds: float = Field(600.0, ge=1, le=7200, description="Bound on loading the model.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the engine; 0: torch decides.")
+    load_timeout_seconds: float = Field(600.0, ge=1, le=7200, description="Timeout of loading the model.")
     step_timeout_seconds: float = Field(
-        300.0, ge=0.1, le=7200, description="An engine silent for this long while painting is killed and started again."
+        300.0, ge=0.1, le=7200, description="An engine silent for this long while painting is killed and restarted."
     )
-    swatch_seconds: float = Field(0.0, ge=0, le=600, description="How long the swatch engine takes for a picture.")
+    swatch_seconds: float = Field(0.0, ge=0, le=600, description="Time the swatch engine takes for a picture.")

@@ -1,4 +1,4 @@
-"""What ships with the worker: inside an installed wheel, or in `ops/` of a checkout."""
+"""Files that ship with the worker: inside an installed wheel, or in `ops/` of a checkout."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def bundled(name: str) -> Traversable:
         file = place / name
         if file.is_file():
             return file
-    raise Fatal(Reason.MISCONFIGURED, f"{name} is not in this installation: install the leadart wheel again")
+    raise Fatal(Reason.MISCONFIGURED, f"{name} is missing from this installation: reinstall the leadart wheel")
 
 
 def is_demo_model(folder: Path) -> bool:
-    """True if that is the folder of the model that ships."""
+    """Return whether this is the folder of the demo model."""
     return folder.resolve() in _DEMO_MODELS
 
 
 def demo_model() -> Path:
-    """Return the folder of the model that ships. Raises `Fatal` when neither the wheel nor a checkout has it."""
+    """Return the folder of the demo model. Raises `Fatal` when neither the wheel nor a checkout has it."""
     for folder in _DEMO_MODELS:
         if folder.is_dir():
             return folder
     raise Fatal(
         Reason.MODEL_UNAVAILABLE,
-        "The demo's model is not in this installation: name the folder of a Z-Image pipeline with --model FOLDER.",
+        "The demo model is missing from this installation: give the folder of a Z-Image pipeline with --model FOLDER.",
     )

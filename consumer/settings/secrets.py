@@ -1,7 +1,7 @@
-"""Settings among which are secrets: shown nowhere, and given as a variable or, better, as a file.
+"""Secrets among settings: never shown, and given as a variable or, better, as a file.
 
-A variable is inherited by every child process and stands in `docker inspect`; a file, as Kubernetes and systemd mount
-one for each secret, does not.
+Child processes inherit a variable, and `docker inspect` shows it; neither holds for a file, as Kubernetes and systemd
+mount one per secret.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class SecretMissing(Exception):
-    """A file that should hold a secret does not; the message names it."""
+    """A secret's file cannot be used; the message names it."""
 
 
 class WithSecrets(BaseModel):
-    """A group of settings; of each secret `x` it may have, `x_file` names the file that holds it instead."""
+    """A group of settings with secrets: `x_file` names a file with the secret `x`."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if problems := self._read_files() or self.problems():
-            raise _complaint(type(self).__name__, problems)
+            raise _validation_error(type(self).__name__, problems)
         return self
 
     def problems(self) -> Mapping[str, str]:
-        """Return what is missing or does not go together: a sentence for each setting, by its name."""
+        """Return what is missing or contradictory: a sentence per setting name."""
         return {}
 
     def _read_files(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class WithSecrets(BaseModel):
 
 
 def read_secret(path: Path) -> str:
-    """Return what the file holds, without the line break at its end. Raises `SecretMissing`."""
+    """Return the file's text without its final line break. Raises `SecretMissing`."""
     try:
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
@@ -65,8 +65,8 @@ def read_secret(path: Path) -> str:
     return secret
 
 
-def _complaint(title: str, problems: Mapping[str, str]) -> ValidationError:
-    """Return an error that names each setting by its place, as pydantic's own do, and shows no value."""
+def _validation_error(title: str, problems: Mapping[str, str]) -> ValidationError:
+    """Return an error like pydantic's own, naming each setting; it shows no value."""
     return ValidationError.from_exception_data(
         title,
         [

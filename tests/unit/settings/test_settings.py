@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from consumer.cli import app
-from consumer.settings import HttpSettings, Settings, load_settings, strangers
+from consumer.settings import HttpSettings, Settings, load_settings, unknown_variables
 from consumer.settings.secrets import SecretMissing, read_secret
 
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ WRONG = {
     "SASL without anybody": (
         kafka(SECURITY_PROTOCOL="SASL_SSL"),
         {
-            "kafka.sasl_username": "SASL_SSL with SCRAM-SHA-512 wants a user name",
-            "kafka.sasl_password": "SASL_SSL with SCRAM-SHA-512 wants a password, here or in a file "
+            "kafka.sasl_username": "SASL_SSL with SCRAM-SHA-512 needs a user name",
+            "kafka.sasl_password": "SASL_SSL with SCRAM-SHA-512 needs a password, here or in a file "
             "(..._PASSWORD_FILE)",
         },
     ),
     "PLAIN without a password": (
         kafka(**SASL, SASL_MECHANISM="PLAIN"),
-        {"kafka.sasl_password": "SASL_SSL with PLAIN wants a password, here or in a file (..._PASSWORD_FILE)"},
+        {"kafka.sasl_password": "SASL_SSL with PLAIN needs a password, here or in a file (..._PASSWORD_FILE)"},
     ),
     "OAUTHBEARER without a token": (
         kafka(**SASL, SASL_MECHANISM="OAUTHBEARER"),
-        {"kafka.sasl_oauth_token_file": "SASL_SSL with OAUTHBEARER wants the file that holds the token"},
+        {"kafka.sasl_oauth_token_file": "SASL_SSL with OAUTHBEARER needs a token file"},
     ),
     "a password, and no word of SASL": (
         kafka(SASL_USERNAME="leadart", SASL_PASSWORD=HUSH),
@@ -129,7 +129,7 @@ def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
         "LEADART_NOTHING__LIKE_IT_AT_ALL": "",
     }
 
-    assert strangers(env_file) == told
+    assert unknown_variables(env_file) == told
     done = CliRunner().invoke(app, ["styles", "--env-file", str(env_file)])
     assert done.exit_code == 0
     assert "WEIGHT_SHA256 is no setting and is not used; LEADART_ENGINE__WEIGHTS_SHA256 is" in done.output

@@ -1,0 +1,32 @@
+"""Settings of the object store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, HttpUrl, SecretStr
+
+from consumer.settings.secrets import WithSecrets
+
+
+class StorageSettings(WithSecrets):
+    """Object store."""
+
+    endpoint_url: HttpUrl | None = Field(None, description="S3 endpoint; default: Amazon's, for the region.")
+    region: str = Field("us-east-1", description="S3 region.")
+    bucket: str = Field("leadart", min_length=3, max_length=63, description="Bucket for pictures.")
+    manifest_bucket: str | None = Field(
+        None,
+        description="Bucket for manifests, which hold prompts and are never public; default: the pictures' bucket.",
+    )
+    access_key_id: str | None = Field(None, description="S3 access key; default: the usual AWS chain.")
+    secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    secret_access_key_file: Path | None = Field(
+        None, description="File with the S3 secret key, instead of the variable."
+    )
+    public_base_url: HttpUrl | None = Field(
+        None, description="Public base URL of the pictures, such as a CDN's; default: presigned URLs are announced."
+    )
+    presigned_seconds: int = Field(604_800, ge=60, le=604_800, description="Validity of a presigned URL.")
+    timeout_seconds: float = Field(20.0, ge=1, le=300, description="Timeout of every call to the store.")
+    connections: int = Field(32, ge=1, le=1024, description="Size of the connection pool.")
