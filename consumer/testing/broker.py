@@ -1,7 +1,7 @@
 """The in-memory cluster: logs with transactions, fencing, control markers and aborted copies; one group's offsets.
 
-It does not know networks: `faults` decides, as each request arrives and again before it is answered, whether it fails.
-`journey` decides that for each request by itself, and how long it is under way. So tests break it where it hurts.
+It knows no network. `faults` decides, as each request arrives and again before it is answered, whether it fails;
+`journey` does so for each single request, and says how long it is under way. So tests can break it anywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Coordinates = tuple[str, int]
 
 
 class Fate(Enum):
-    """What became of an entry of the log."""
+    """The state of a log entry."""
 
     OPEN = "open"
     COMMITTED = "committed"
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Transaction:
-    """What a producer wrote and whose markers are not all written."""
+    """What a producer wrote, until all of its markers are written."""
 
     entries: list[tuple[Coordinates, Entry]] = field(default_factory=list)
     offsets: dict[Coordinates, CommittedOffset] = field(default_factory=dict)
@@ -71,20 +71,20 @@ class MemoryBroker:
         self.open: dict[int, Transaction] = {}
         self.refused_topics: set[str] = set()
         self.faults: Callable[[str], None] = lambda _step: None
-        self.journey: Callable[[str, str, str], Journey] = self._fair_weather
-        self.settled: Callable[[int], None] = lambda _shard: None
+        self.journey: Callable[[str, str, str], Journey] = self._ordinary_journey
+        self.transaction_ended: Callable[[int], None] = lambda _shard: None
         self.marker_seconds = 0.0
         self.transaction_seconds = 60.0
         self._readers: list[asyncio.Future[None]] = []
 
     def publish(self, record: OutgoingRecord) -> int:
-        """Append a record outside of all transactions; returns its offset."""
+        """Append a record outside of any transaction, and return its offset."""
         return self._append(record, Fate.COMMITTED)[0]
 
     def leave_gap(self, topic: str, partition: int, offsets: int = 1) -> None:
-        """Append offsets that no consumer ever sees, as markers and aborted copies are."""
+        """Append offsets that no consumer ever sees, like those of markers and aborted copies."""
         self.logs[topic, partition].extend(Entry(None, Fate.MARKER) for _ in range(offsets))
-        self._tell()
+        self._wake_readers()
 
     def visible(self, topic: str, partition: int) -> list[OutgoingRecord]:
         """Return what a read-committed subscriber sees: nothing at or above the first open transaction."""
@@ -92,7 +92,7 @@ class MemoryBroker:
         return [OutgoingRecord(topic, partition, record.key, record.value, record.headers) for record in records]
 
     def read(self, partition: Partition, position: int, most: int) -> tuple[list[Record], int]:
-        """Return the visible records from a position on, and where to read on: past what nobody ever sees."""
+        """Return the visible records from a position on, and the next position: past what nobody ever sees."""
         log, records = self.logs[partition], list[Record]()
         while position < len(log) and len(records) < most and log[position].fate is not Fate.OPEN:
             entry, record = log[position], log[position].record
@@ -101,8 +101,8 @@ class MemoryBroker:
             position += 1
         return records, position
 
-    async def news(self, seconds: float) -> None:
-        """Wait until something was written, at most so long."""
+    async def wait_for_write(self, seconds: float) -> None:
+        """Wait until something is written, at most `seconds`."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._readers.append(waiter)
         with suppress(TimeoutError):
@@ -110,11 +110,11 @@ class MemoryBroker:
                 await waiter
 
     def committed(self, topics: Iterable[str], shard: int) -> dict[str, CommittedOffset]:
-        """Return the group's offsets. Until a commit's markers are written they are those before it."""
+        """Return the group's offsets; a commit only shows once its markers are written."""
         return {topic: self.offsets.get((topic, shard), CommittedOffset(UNCOMMITTED, "")) for topic in topics}
 
-    def misses(self) -> bool:
-        """True if the answer to the current request loses a part, as a coordinator's does that is loading."""
+    def answers_in_part(self) -> bool:
+        """Return whether the current answer lacks a part, like that of a coordinator that is still loading."""
         try:
             self.faults("offsets_missing")
         except BusError:
@@ -122,18 +122,18 @@ class MemoryBroker:
         return False
 
     def init(self, shard: int) -> int:
-        """Fence older producers of the shard and return the new one's epoch, once all they left is settled."""
+        """Fence older producers of the shard and return the new one's epoch, once their transaction has ended."""
         left = self.open.get(shard)
         if left is not None and not left.ending:
             self.epochs[shard] += 1
             self._end(shard, left, Fate.ABORTED)
         if shard in self.open:
-            raise Busy("what the last producer left is being settled")
+            raise Busy("the last producer's transaction is still ending")
         self.epochs[shard] += 1
         return self.epochs[shard]
 
     def produce(self, shard: int, epoch: int, record: OutgoingRecord) -> None:
-        """Append a letter to the shard's transaction, or refuse it."""
+        """Append a record to the shard's transaction, or refuse it."""
         transaction = self._transaction(shard, epoch)
         if record.topic in self.refused_topics or record.size > MAX_RECORD_BYTES:
             raise RecordRefused(f"{record.topic} does not take {record.size} bytes")
@@ -145,11 +145,11 @@ class MemoryBroker:
         self._transaction(shard, epoch).offsets.update({(topic, shard): at for topic, at in offsets.items()})
 
     def commit(self, shard: int, epoch: int) -> None:
-        """End the shard's transaction. Its markers are written after this answer."""
+        """End the shard's transaction; its markers are written after this answer."""
         transaction = self._transaction(shard, epoch)
         self._end(shard, transaction, Fate.COMMITTED)
 
-    def _fair_weather(self, _owner: str, step: str, answered: str) -> Journey:
+    def _ordinary_journey(self, _owner: str, step: str, answered: str) -> Journey:
         return Journey(0.0, lambda: self.faults(step), lambda: self.faults(answered))
 
     def _transaction(self, shard: int, epoch: int) -> Transaction:
@@ -161,7 +161,7 @@ class MemoryBroker:
             loop = asyncio.get_running_loop()
             loop.call_later(self.transaction_seconds, self._expire, shard, transaction, context=Context())
         if transaction.ending:
-            raise Busy("the last transaction is being settled")
+            raise Busy("the last transaction is still ending")
         return transaction
 
     def _expire(self, shard: int, transaction: Transaction) -> None:
@@ -173,12 +173,12 @@ class MemoryBroker:
         transaction.ending = True
         if self.marker_seconds:
             loop = asyncio.get_running_loop()
-            loop.call_later(self.marker_seconds, self._settle, shard, transaction, fate, context=Context())
+            loop.call_later(self.marker_seconds, self._write_markers, shard, transaction, fate, context=Context())
         else:
-            self._settle(shard, transaction, fate)
+            self._write_markers(shard, transaction, fate)
 
-    def _settle(self, shard: int, transaction: Transaction, fate: Fate) -> None:
-        """Write the markers; with them the letters are seen, or not, and the offsets are true."""
+    def _write_markers(self, shard: int, transaction: Transaction, fate: Fate) -> None:
+        """Write the markers: they make the records visible, or not, and the offsets valid."""
         del self.open[shard]
         for _, entry in transaction.entries:
             entry.fate = fate
@@ -186,15 +186,15 @@ class MemoryBroker:
             self.leave_gap(topic, partition)
         if fate is Fate.COMMITTED:
             self.offsets.update(transaction.offsets)
-        self.settled(shard)
+        self.transaction_ended(shard)
 
     def _append(self, record: OutgoingRecord, fate: Fate) -> tuple[int, Entry]:
         log, entry = self.logs[record.topic, record.partition], Entry(record, fate)
         log.append(entry)
-        self._tell()
+        self._wake_readers()
         return len(log) - 1, entry
 
-    def _tell(self) -> None:
+    def _wake_readers(self) -> None:
         readers, self._readers = self._readers, []
         for waiter in readers:
             if not waiter.done():

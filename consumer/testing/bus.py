@@ -32,17 +32,17 @@ class MemoryEpoch:
         self._sent: list[asyncio.Future[object]] = []
 
     async def begin(self) -> None:
-        """Open a transaction; the broker only hears of it with the first letter or offset."""
+        """Open a transaction; the broker only learns of it with the first record or offset."""
         await asyncio.sleep(0)
         self._broker.faults("begin")
         self._sent = []
 
     async def write(self, records: Sequence[OutgoingRecord]) -> None:
-        """Hand the letters over, and wait until all are taken."""
-        await asyncio.gather(*[await self.hand_over(record) for record in records])
+        """Send the records, and wait until all are taken."""
+        await asyncio.gather(*[await self.send(record) for record in records])
 
-    async def hand_over(self, record: OutgoingRecord) -> asyncio.Future[object]:
-        """Hand one letter over; it is under way, and may be refused, while the caller goes on."""
+    async def send(self, record: OutgoingRecord) -> asyncio.Future[object]:
+        """Send one record; it is under way, and may be refused, while the caller goes on."""
         await asyncio.sleep(0)
         self._broker.faults("send")
         answer = self._line.post("answer", lambda: self._broker.produce(self._shard, self._number, record))
@@ -54,14 +54,14 @@ class MemoryEpoch:
         await self._line.ask("send_offsets", lambda: self._broker.put_offsets(self._shard, self._number, dict(offsets)))
 
     async def commit(self) -> None:
-        """End the transaction, after what is still under way; the fault `committed` loses only the answer."""
+        """End the transaction after what is still under way; the fault `committed` loses only the answer."""
         if self._sent:
             await asyncio.wait(self._sent)
         await self._line.ask("commit", lambda: self._broker.commit(self._shard, self._number), "committed")
 
 
 class MemoryBus:
-    """The twin of one worker's bus. Without a reader it reads all partitions by itself, outside of any group."""
+    """The twin of one worker's bus. Without a `reader` it reads all partitions itself, outside of any group."""
 
     def __init__(self, broker: MemoryBroker, topics: Sequence[str], reader: MemoryReader | None = None) -> None:
         self._broker = broker
@@ -72,7 +72,7 @@ class MemoryBus:
 
     @asynccontextmanager
     async def epoch(self, shard: int) -> AsyncIterator[MemoryEpoch]:
-        """Fence every older producer of the shard and abort what it left open."""
+        """Fence every older producer of the shard and abort what that left open."""
         number = await self._reader.line.ask("init", lambda: self._broker.init(shard))
         try:
             yield MemoryEpoch(self._broker, self._reader.line, shard, number)
@@ -86,12 +86,12 @@ class MemoryBus:
 
     def _offsets(self, shard: int) -> dict[str, CommittedOffset]:
         answer = self._broker.committed(self._topics, shard)
-        if self._broker.misses():
+        if self._broker.answers_in_part():
             answer.pop(self._topics[0])
         return answer
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
-        """Return what is committed from an offset on, unless an open transaction hides a part of it."""
+        """Return what is committed from an offset on. Raises `BusError` where an open transaction hides a part."""
         log = Partition(topic, shard)
         records: list[Record]
         records, following = await self._reader.line.ask(
@@ -110,7 +110,7 @@ class MemoryBus:
         return self._reader.position(Partition(topic, shard))
 
     def poll(self, owner: ShardOwner, most: int = 500) -> int:
-        """Deliver what may be read to the owner, at most so many records of each lane; returns how many."""
+        """Deliver what may be read to the owner, up to `most` records of each lane; return how many."""
         delivered = 0
         for topic in self._topics:
             for _ in range(most):

@@ -1,7 +1,7 @@
 """The in-memory group coordinator: the classic protocol, in which every rebalance stops the world.
 
-A member joins, waits until all others have joined, syncs, and shows with heartbeats that it lives. One that does not is
-evicted after its session, and learns of it from its next request.
+A member joins, waits until all others have joined, syncs, and sends heartbeats. One that does not is evicted after its
+session, and learns of it from its next request.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Evicted(BusError):
-    """The group does not know this member, or not in this generation: it must join anew."""
+    """The group does not know this member in this generation: it must join as a new one."""
 
 
 class Rebalancing(BusError):
-    """The member lives, and must join again."""
+    """The member must join again."""
 
 
 class Phase(Enum):
-    """Where the group is."""
+    """The phase of a group's rebalance."""
 
     STABLE = "stable"
     JOINING = "joining"
@@ -43,7 +43,7 @@ class Joined(NamedTuple):
 
 @dataclass(slots=True)
 class Member:
-    """What the coordinator knows of one."""
+    """What the coordinator knows of a member."""
 
     deadline: float
     join: asyncio.Future[Joined] | None = None
@@ -51,38 +51,38 @@ class Member:
 
     @property
     def waits(self) -> bool:
-        """True while it waits for the coordinator: no heartbeat is asked of it then."""
+        """True while it waits for the coordinator: no heartbeat is expected then."""
         return any(answer is not None and not answer.done() for answer in (self.join, self.sync))
 
 
 class MemoryGroup:
-    """One group. `session_seconds` without a sign of life evict; a rebalance waits `rebalance_seconds` for the slow."""
+    """One group: evict after `session_seconds` without a heartbeat, wait `rebalance_seconds` for all to join."""
 
     def __init__(self, session_seconds: float = 6.0, rebalance_seconds: float = 30.0) -> None:
         self.generation = 0
         self.members: dict[str, Member] = {}
         self._session = session_seconds
-        self._patience = rebalance_seconds
+        self._rebalance_seconds = rebalance_seconds
         self._phase = Phase.STABLE
         self._barrier: asyncio.TimerHandle | None = None
 
     def join(self, name: str) -> asyncio.Future[Joined]:
-        """Wait for all members; whoever does not come in time is out."""
+        """Wait for all members; those that do not join in time are out."""
         loop = asyncio.get_running_loop()
         member = self.members.get(name)
         if member is None:
             member = self.members[name] = Member(loop.time() + self._session)
-            loop.call_at(member.deadline, self._watch, name, member, context=Context())
+            loop.call_at(member.deadline, self._check_session, name, member, context=Context())
         member.join, member.sync = loop.create_future(), None
         joined = member.join
         self.rebalance()
-        self._meet()
+        self._close_once_complete()
         return joined
 
     def sync(
         self, name: str, generation: int, topics: Sequence[str], partitions: int
     ) -> asyncio.Future[frozenset[Partition]]:
-        """Wait for the assignment, which is made when the leader asks for it."""
+        """Wait for the assignment, made when the leader asks for it."""
         member = self._member(name, generation)
         if self._phase is Phase.JOINING:
             raise Rebalancing("others join")
@@ -94,26 +94,26 @@ class MemoryGroup:
         return answer
 
     def heartbeat(self, name: str, generation: int) -> None:
-        """Show that the member lives."""
+        """Extend the member's session."""
         self._member(name, generation)
         if self._phase is not Phase.STABLE:
             raise Rebalancing("others join")
 
     def leave(self, name: str) -> None:
-        """Go, without waiting for the end of the session."""
+        """Leave without waiting for the end of the session."""
         if self.members.pop(name, None) is not None:
             self.rebalance()
-            self._meet()
+            self._close_once_complete()
 
     def rebalance(self) -> None:
-        """Make all members join again."""
+        """Have all members join again."""
         if self._phase is Phase.JOINING:
             return
         self._phase = Phase.JOINING
         for member in self.members.values():
             if member.sync is not None and not member.sync.done():
                 member.sync.set_exception(Rebalancing("others join"))
-        self._barrier = asyncio.get_running_loop().call_later(self._patience, self._close, context=Context())
+        self._barrier = asyncio.get_running_loop().call_later(self._rebalance_seconds, self._close, context=Context())
 
     @property
     def _leader(self) -> str:
@@ -126,8 +126,8 @@ class MemoryGroup:
         member.deadline = asyncio.get_running_loop().time() + self._session
         return member
 
-    def _meet(self) -> None:
-        """End the joining once all are here."""
+    def _close_once_complete(self) -> None:
+        """End the joining once all have joined."""
         if self._phase is Phase.JOINING and all(member.join is not None for member in self.members.values()):
             self._close()
 
@@ -146,7 +146,7 @@ class MemoryGroup:
                 join.set_result(Joined(self.generation, leader=name == self._leader))
 
     def _assign(self, topics: Sequence[str], partitions: int) -> None:
-        """Deal out ranges: partition n of every topic goes to the same member."""
+        """Assign ranges: partition n of every topic goes to the same member."""
         names = sorted(self.members)
         for place, name in enumerate(names):
             shards = [shard for shard in range(partitions) if shard * len(names) // partitions == place]
@@ -156,8 +156,8 @@ class MemoryGroup:
             if sync is not None and not sync.done():
                 sync.set_result(frozenset(Partition(topic, shard) for topic in topics for shard in shards))
 
-    def _watch(self, name: str, member: Member) -> None:
-        """Evict the member if it has shown no sign of life for a session."""
+    def _check_session(self, name: str, member: Member) -> None:
+        """Evict the member if it has sent no heartbeat for a session."""
         if self.members.get(name) is not member:
             return
         now = asyncio.get_running_loop().time()
@@ -166,4 +166,4 @@ class MemoryGroup:
         if now >= member.deadline:
             self.leave(name)
         else:
-            asyncio.get_running_loop().call_at(member.deadline, self._watch, name, member, context=Context())
+            asyncio.get_running_loop().call_at(member.deadline, self._check_session, name, member, context=Context())

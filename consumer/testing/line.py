@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
@@ -13,21 +13,19 @@ from consumer.errors import LeadartError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.testing.broker import MemoryBroker
-
-AGAIN_SECONDS = 0.02
-"""Before the client repeats a request, by itself, that came while the last transaction was still being settled."""
+RETRY_SECONDS = 0.02
+"""Before the client repeats, by itself, a request that came while the last transaction was still ending."""
 
 
 class Busy(BusError):
-    """The broker asks to be asked again; the client does so without telling anybody."""
+    """The broker asks for a retry; the client does that by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
     """What one request meets: seconds under way, and what happens as it arrives and as its answer leaves.
 
-    Both may raise `BusError`: the request is lost, or it was served and its answer is.
+    Both may raise `BusError`: the request is lost, or it was served and its answer is lost.
     """
 
     seconds: float
@@ -35,12 +33,19 @@ class Journey:
     leave: Callable[[], None]
 
 
-class Line:
-    """One process's connections. Each request is under way by itself: it arrives even if whoever sent it is gone."""
+class Network(Protocol):
+    """Decides what requests meet."""
 
-    def __init__(self, broker: MemoryBroker, owner: str, seconds: float = 30.0) -> None:
+    journey: Callable[[str, str, str], Journey]
+    """Return a request's journey, by its process, its step, and the step's name once only the answer can be lost."""
+
+
+class Line:
+    """One process's connections. Each request travels on its own: it arrives even if its sender is gone."""
+
+    def __init__(self, network: Network, owner: str, seconds: float = 30.0) -> None:
         self.owner = owner
-        self._broker = broker
+        self._network = network
         self._seconds = seconds
         self._dead = False
         self._held: list[Callable[[], object]] | None = None
@@ -56,7 +61,7 @@ class Line:
         return self._dead
 
     def hold(self) -> None:
-        """Hold up requests and answers alike, until `release`."""
+        """Hold up requests and answers until `release`."""
         self._held = self._held or []
 
     def release(self) -> None:
@@ -66,11 +71,11 @@ class Line:
             step()
 
     def cut(self) -> None:
-        """End it for good: its process died. What is under way arrives, nothing more leaves."""
+        """End it for good: its process died. What is under way still arrives, nothing more leaves."""
         self._dead = True
 
     def carry(self, step: Callable[[], object]) -> None:
-        """Do it now, or when the line is released."""
+        """Run `step` now, or when the line is released."""
         if self._held is None:
             step()
         else:
@@ -87,20 +92,20 @@ class Line:
     def post(self, step: str, serve: Callable[[], Any], answered: str = "") -> asyncio.Future[Any]:
         """Send a request; the future is its answer.
 
-        `step` names it for the broker's faults when it arrives, `answered` when it was served and only the answer can
-        still be lost. `serve` runs in the cluster; a future that it returns is waited for there.
+        `step` names it for the broker's faults when it arrives, `answered` once it was served and only the answer can
+        still be lost. `serve` runs in the cluster; a future it returns is awaited there.
         """
         if self._dead:
             answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             answer.set_exception(BusError("this process is dead"))
             answer.exception()
             return answer
-        journey = self._broker.journey(self.owner, step, answered or f"{step}_answered")
+        journey = self._network.journey(self.owner, step, answered or f"{step}_answered")
         return _Request(self, journey, serve).sent()
 
 
 class _Request:
-    """One request under way, and its answer. It is served outside of the process that sent it."""
+    """One request and its answer. It is served outside of the process that sent it."""
 
     def __init__(self, line: Line, journey: Journey, serve: Callable[[], Any]) -> None:
         self._line = line
@@ -109,7 +114,7 @@ class _Request:
         self._loop = asyncio.get_running_loop()
         self._sender = copy_context()
         self._answer: asyncio.Future[Any] = self._loop.create_future()
-        # Not every letter's answer is waited for once another one failed.
+        # Not every answer is awaited once another record failed.
         self._answer.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def sent(self) -> asyncio.Future[Any]:
@@ -121,10 +126,10 @@ class _Request:
             self._journey.arrive()
             served = self._serve()
         except Busy:
-            # The client asks again: not while it is frozen, and not once it is dead.
-            self._loop.call_later(AGAIN_SECONDS, self._send_again, context=self._sender)
+            # The client retries: not while it is frozen, and not once it is dead.
+            self._loop.call_later(RETRY_SECONDS, self._send_again, context=self._sender)
         except (BusError, LeadartError) as error:
-            self._give(error, None)
+            self._answer_with(error, None)
         else:
             if isinstance(served, asyncio.Future):
                 served.add_done_callback(self._served, context=Context())
@@ -140,14 +145,14 @@ class _Request:
             result = served.result() if isinstance(served, asyncio.Future) else served
             self._journey.leave()
         except (BusError, LeadartError) as error:
-            self._give(error, None)
+            self._answer_with(error, None)
         else:
-            self._give(None, result)
+            self._answer_with(None, result)
 
-    def _give(self, error: Exception | None, result: Any) -> None:
-        self._line.carry(lambda: self._loop.call_soon(self._take, error, result, context=self._sender))
+    def _answer_with(self, error: Exception | None, result: Any) -> None:
+        self._line.carry(lambda: self._loop.call_soon(self._receive, error, result, context=self._sender))
 
-    def _take(self, error: Exception | None, result: Any) -> None:
+    def _receive(self, error: Exception | None, result: Any) -> None:
         if self._answer.done():
             return
         if error is not None:

@@ -1,4 +1,4 @@
-"""The twin of the group's consumer: one member, with its coordination and its heartbeats as tasks of their own."""
+"""The twin of the group's consumer: one member, its coordination and its heartbeats as tasks of their own."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Cursor:
-    """Where a partition is read on. A rebalance makes a new one: pauses and positions are lost."""
+    """A partition's position. A rebalance makes a new one: pauses and positions are lost."""
 
     position: int | None = None
     paused: bool = False
 
 
 class MemoryReader:
-    """The `Reader` port on the in-memory broker. It beats every `heartbeat_seconds`, once the group has let it in."""
+    """The `Reader` port on the in-memory broker. As a member it sends a heartbeat every `heartbeat_seconds`."""
 
     def __init__(self, broker: MemoryBroker, name: str = "member", heartbeat_seconds: float = 2.0) -> None:
         self.line = Line(broker, name)
@@ -38,19 +38,19 @@ class MemoryReader:
         self._generation = 0
         self._cursors: dict[Partition, Cursor] = {}
         self._lost: list[Partition] = []
-        self._here = asyncio.Event()
+        self._assigned = asyncio.Event()
         self._rejoin = asyncio.Event()
         self._coordination: asyncio.Task[None] | None = None
         self._heartbeats: asyncio.Task[None] | None = None
 
     @property
     def assignment(self) -> frozenset[Partition]:
-        """What the group gave this member last."""
+        """The partitions the group assigned to this member last."""
         return frozenset(self._cursors)
 
     @property
     def failure(self) -> str | None:
-        """Say which task of this member died."""
+        """Which task of this member died, if any."""
         for task in (self._coordination, self._heartbeats):
             if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
                 return f"{task.get_name()} died of {task.exception()!r}"
@@ -58,17 +58,17 @@ class MemoryReader:
 
     @property
     def awaits_assignment(self) -> bool:
-        """True from the moment a rebalance begins until the group has dealt its partitions anew."""
-        return not self._here.is_set()
+        """True from the start of a rebalance until the group has assigned partitions again."""
+        return not self._assigned.is_set()
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Join the group."""
         self._coordination = asyncio.get_running_loop().create_task(self._coordinate(tuple(topics), listener))
 
     def assign(self, partitions: Iterable[Partition]) -> None:
-        """Take partitions without asking any group; a `seek` says where each is read."""
+        """Take partitions without a group; `seek` sets where each is read."""
         self._cursors = {partition: Cursor() for partition in sorted(partitions)}
-        self._here.set()
+        self._assigned.set()
 
     async def close(self) -> None:
         """Leave the group."""
@@ -81,7 +81,7 @@ class MemoryReader:
             await self.line.ask("leave", lambda: self._broker.group.leave(self._name))
 
     def pause(self, partition: Partition) -> None:
-        """Read no more of a partition."""
+        """Stop reading a partition."""
         self._cursors[partition].paused = True
 
     def resume(self, partition: Partition) -> None:
@@ -89,13 +89,13 @@ class MemoryReader:
         self._cursors[partition].paused = False
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Read on from an offset. Raises `BusError` when the partition is not assigned."""
+        """Continue from an offset. Raises `BusError` when the partition is not assigned."""
         if partition not in self._cursors:
             raise BusError(f"{partition} is no longer assigned")
         self._cursors[partition].position = offset
 
     def position(self, partition: Partition) -> int | None:
-        """Return the offset to be read next, None when unknown."""
+        """Return the offset to read next, None when unknown."""
         cursor = self._cursors.get(partition)
         return cursor.position if cursor is not None else None
 
@@ -104,17 +104,17 @@ class MemoryReader:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while True:
-            await self._here.wait()
+            await self._assigned.wait()
             if lost := [partition for partition in self._lost if self.position(partition) is None]:
                 self._lost.clear()
                 raise PositionLost("the group never committed here", lost)
             # No await between this and the caller, as in the real one.
             if (records := self.take(most, among)) or loop.time() >= end:
                 return records
-            await self._broker.news(end - loop.time())
+            await self._broker.wait_for_write(end - loop.time())
 
     def take(self, most: int, among: Sequence[Partition]) -> dict[Partition, list[Record]]:
-        """Return what is there now, and move past it."""
+        """Return what can be read now, and move past it."""
         taken: dict[Partition, list[Record]] = {}
         for partition, cursor in self._cursors.items():
             if cursor.paused or cursor.position is None or not self.line.up or partition not in among:
@@ -131,18 +131,18 @@ class MemoryReader:
 
     async def _coordinate(self, topics: Sequence[str], listener: Listener) -> None:
         while True:
-            self._here.clear()
+            self._assigned.clear()
             await listener.on_revoked()  # heartbeats go on meanwhile
             await self._stop_heartbeats()
-            partitions = await self._joined(topics)
+            partitions = await self._join(topics)
             self._rejoin.clear()
             self.assign(partitions)
-            await self._look_up(topics)
+            await self._find_positions(topics)
             await listener.on_assigned(partitions)
-            self._heartbeats = asyncio.get_running_loop().create_task(self._beat())
+            self._heartbeats = asyncio.get_running_loop().create_task(self._send_heartbeats())
             await self._rejoin.wait()
 
-    async def _joined(self, topics: Sequence[str]) -> frozenset[Partition]:
+    async def _join(self, topics: Sequence[str]) -> frozenset[Partition]:
         group, count = self._broker.group, self._broker.partitions
         while True:
             try:
@@ -158,11 +158,11 @@ class MemoryReader:
             else:
                 return partitions
 
-    async def _look_up(self, topics: Sequence[str]) -> None:
-        """Find by itself where to read, as the client does before anybody seeks."""
+    async def _find_positions(self, topics: Sequence[str]) -> None:
+        """Find where to read, as the client does by itself before anybody seeks."""
         for shard in sorted({partition.number for partition in self._cursors}):
             with suppress(BusError):
-                offsets = await self.line.ask("look_up", lambda: self._broker.committed(topics, shard))  # noqa: B023 - awaited at once
+                offsets = await self.line.ask("look_up", lambda: self._broker.committed(topics, shard))  # noqa: B023 - awaited here
                 for partition, cursor in self._cursors.items():
                     if partition.number == shard and cursor.position is None:
                         if offsets[partition.topic].offset == UNCOMMITTED:
@@ -170,7 +170,7 @@ class MemoryReader:
                         else:
                             cursor.position = offsets[partition.topic].offset
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
             try:

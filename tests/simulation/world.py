@@ -56,7 +56,7 @@ class _World:
         broker.refused_topics = {NOT_TAKEN}
         broker.faults = self._fault
         broker.journey = self._journey
-        broker.settled = self._check_promise
+        broker.transaction_ended = self._check_promise
         broker.offsets = {(lane, shard): CommittedOffset(0, "") for lane in LANES for shard in range(schedule.shards)}
 
     async def run(self) -> Trace:

@@ -44,7 +44,7 @@ class MemoryWorker:
         self._broker.offsets = {
             (lane, shard): CommittedOffset(0, "") for lane in lanes for shard in range(self._partitions)
         }
-        self._broker.settled = lambda _shard: self._news.set()
+        self._broker.transaction_ended = lambda _shard: self._news.set()
         self._news = asyncio.Event()
         self._health = Health(ready={"start": lambda: "the worker is starting"})
         self._store = MemoryStore()

@@ -445,7 +445,7 @@ async def test_a_transaction_is_bounded_in_bytes() -> None:
     for _ in range(count):
         bench.broker.publish(request())
     committed = [0]
-    bench.broker.settled = lambda _shard: committed.append(len(bench.visible()))
+    bench.broker.transaction_ended = lambda _shard: committed.append(len(bench.visible()))
     async with bench.running():
         await bench.until(lambda: len(bench.handler.complete) == count)
         for complete in bench.handler.complete.values():

@@ -104,7 +104,7 @@ def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
 def sends_are_not_awaited(patch: pytest.MonkeyPatch) -> None:
     async def careless(self: MemoryEpoch, records: Sequence[OutgoingRecord]) -> None:
         for record in records:
-            await self.hand_over(record)
+            await self.send(record)
 
     patch.setattr(MemoryEpoch, "write", careless)
 

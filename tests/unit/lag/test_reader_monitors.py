@@ -76,7 +76,7 @@ class _World:
         )
         self._broker = broker = MemoryBroker(1, MemoryGroup(3.0, 8.0))
         broker.offsets = {(lane, 0): CommittedOffset(0, "") for lane in LANES}
-        broker.settled = self._settled
+        broker.transaction_ended = self._settled
         self._written: list[float] = []
         self._newest = 0.0
         self._outcomes = 0

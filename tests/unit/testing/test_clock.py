@@ -112,7 +112,7 @@ def test_what_spins_is_told() -> None:
         while True:
             await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="busy without end"):
+    with pytest.raises(RuntimeError, match="busy forever"):
         simulate(spin())
 
 
@@ -122,7 +122,7 @@ def test_waiting_for_nothing_is_told() -> None:
     async def main() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(RuntimeError, match="all wait for ever"):
+    with pytest.raises(RuntimeError, match="everything waits forever"):
         simulate(main())
 
 
