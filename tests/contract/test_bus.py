@@ -1,4 +1,4 @@
-"""What the owner relies on, asked of the in-memory twin and of Apache Kafka alike: the twin cannot flatter us."""
+"""What the owner relies on, checked on the in-memory twin and on Apache Kafka alike: the twin cannot flatter us."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MemoryWorld:
         self.bus: Bus = MemoryBus(self.broker, LANES)
 
     async def visible(self) -> list[bytes]:
-        return [letter.value or b"" for letter in self.broker.visible(names.OUTCOME, 0)]
+        return [record.value or b"" for record in self.broker.visible(names.OUTCOME, 0)]
 
 
 class KafkaWorld:
@@ -86,54 +86,54 @@ async def empty(site: Site) -> None:
             await admin.delete_records(tp, end)
 
 
-def letter(value: bytes) -> OutgoingRecord:
+def outgoing(value: bytes) -> OutgoingRecord:
     return OutgoingRecord(names.OUTCOME, 0, b"a-1", value, (("ce_id", b"1"), ("empty", None)))
 
 
 async def test_a_group_that_never_committed_says_so(world: World) -> None:
     """No commit is an explicit -1 for every lane, never a missing entry."""
     async with world.bus.epoch(0):
-        progress = await settled(world)
+        offsets = await committed(world)
 
-    assert progress == {lane: CommittedOffset(UNCOMMITTED, "") for lane in LANES}
+    assert offsets == {lane: CommittedOffset(UNCOMMITTED, "") for lane in LANES}
 
 
-async def test_a_commit_makes_letters_and_offsets_true_together(world: World) -> None:
-    """After the commit both the letters and the offsets with their metadata are there."""
+async def test_a_commit_makes_records_and_offsets_valid_together(world: World) -> None:
+    """After the commit both the records and the offsets with their metadata are there."""
     at = CommittedOffset(5, write_metadata(5, OffsetMetadata({7, 9})))
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(b"one"), letter(b"two")])
+        await epoch.write([outgoing(b"one"), outgoing(b"two")])
         await epoch.send_offsets({LANES[0]: at})
         assert await world.visible() == []
         await epoch.commit()
     async with world.bus.epoch(0):
-        progress = await settled(world)
+        offsets = await committed(world)
 
-    assert progress[LANES[0]] == at
+    assert offsets[LANES[0]] == at
     assert await world.visible() == [b"one", b"two"]
 
 
 async def test_offsets_alone_can_be_committed(world: World) -> None:
-    """An idle lane's position is committed without any letter."""
+    """An idle lane's position is committed without any record."""
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
         await epoch.send_offsets({lane: CommittedOffset(3, "") for lane in LANES})
         await epoch.commit()
     async with world.bus.epoch(0):
-        assert await settled(world) == {lane: CommittedOffset(3, "") for lane in LANES}
+        assert await committed(world) == {lane: CommittedOffset(3, "") for lane in LANES}
 
 
 async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> None:
-    """Letters and offsets of a transaction that was cut off are never seen."""
+    """Records and offsets of a transaction that was cut off are never seen."""
     async with abandoned(world.bus) as old:
         await old.begin()
-        await old.write([letter(b"lost")])
+        await old.write([outgoing(b"lost")])
         await old.send_offsets({LANES[0]: CommittedOffset(5, "")})
         async with world.bus.epoch(0) as epoch:
-            assert (await settled(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
+            assert (await committed(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
             await epoch.begin()
-            await epoch.write([letter(b"kept")])
+            await epoch.write([outgoing(b"kept")])
             await epoch.commit()
 
     assert await world.visible() == [b"kept"]
@@ -143,17 +143,17 @@ async def test_a_fenced_epoch_cannot_commit(world: World) -> None:
     """An older epoch fails at the latest when it commits, and changes nothing."""
     async with abandoned(world.bus) as old:
         await old.begin()
-        await old.write([letter(b"zombie")])
+        await old.write([outgoing(b"zombie")])
         async with world.bus.epoch(0):
             with pytest.raises(BusError):
                 await commit(old)
-            assert (await settled(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
+            assert (await committed(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
 
     assert await world.visible() == []
 
 
-async def test_a_letter_too_large_is_refused(world: World) -> None:
-    """A refused letter is told apart from an outage, and the next epoch starts clean."""
+async def test_a_record_too_large_is_refused(world: World) -> None:
+    """A refused record is told from an outage, and the next epoch starts clean."""
     with pytest.raises(RecordRefused):
         await write(world.bus, b"x" * 2_000_000)
     await write(world.bus, b"fine")
@@ -162,11 +162,11 @@ async def test_a_letter_too_large_is_refused(world: World) -> None:
 
 
 async def test_a_transaction_takes_more_than_one_request_holds(world: World) -> None:
-    """Letters of far more bytes than go out at once, large and small ones, are all there after the commit."""
+    """Records of far more bytes than one request holds, large and small, are all there after the commit."""
     values = [bytes([65 + number % 26]) * (300_000 if number % 40 == 0 else 4_000) for number in range(200)]
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(value) for value in values])
+        await epoch.write([outgoing(value) for value in values])
         await epoch.commit()
 
     assert sorted(await world.visible()) == sorted(values)
@@ -175,7 +175,7 @@ async def test_a_transaction_takes_more_than_one_request_holds(world: World) -> 
 async def write(bus: Bus, value: bytes) -> None:
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(value)])
+        await epoch.write([outgoing(value)])
         await epoch.commit()
 
 
@@ -184,22 +184,22 @@ async def commit(epoch: Epoch) -> None:
     await epoch.commit()
 
 
-async def settled(world: World) -> dict[str, CommittedOffset]:
-    """Read the offsets until the answer is whole, as the owner does."""
+async def committed(world: World) -> dict[str, CommittedOffset]:
+    """Read the offsets until the answer is complete, as the owner does."""
     async with asyncio.timeout(BOUND):
         while True:
             try:
-                progress = dict(await world.bus.committed_offsets(0))
+                offsets = dict(await world.bus.committed_offsets(0))
             except BusError:
-                progress = {}
-            if progress.keys() == set(LANES):
-                return progress
+                offsets = {}
+            if offsets.keys() == set(LANES):
+                return offsets
             await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
 async def abandoned(bus: Bus) -> AsyncIterator[Epoch]:
-    """An epoch whose owner is past caring how it ends."""
+    """An epoch whose end nobody checks."""
     async with bus.epoch(0) as epoch:
         yield epoch
 
@@ -210,7 +210,7 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
     for _ in range(5):
         async with world.bus.epoch(0) as epoch:
             await epoch.begin()
-            writing = asyncio.ensure_future(epoch.write([letter(b"cut off")]))
+            writing = asyncio.ensure_future(epoch.write([outgoing(b"cut off")]))
             await asyncio.sleep(0)
             writing.cancel()
 
@@ -218,7 +218,7 @@ async def test_sockets_and_tasks_do_not_outlive_an_epoch(world: World) -> None:
 
 
 async def test_a_table_is_read_to_the_end_of_what_is_committed(world: World) -> None:
-    """A compacted topic gives its keys and values in order, none of an aborted transaction, and goes on from there."""
+    """A compacted topic gives its keys and values in order, none of an aborted transaction, and resumes from there."""
 
     def head(key: bytes, value: bytes | None) -> OutgoingRecord:
         return OutgoingRecord(names.HEADS, 0, key, value, ())

@@ -1,4 +1,4 @@
-"""What the poll loop relies on in a consumer group, asked of the in-memory twin and of Apache Kafka alike."""
+"""What the poll loop relies on in a consumer group, checked on the in-memory twin and on Apache Kafka alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ELSEWHERE = 7
 
 @dataclass
 class Member:
-    """One member of the group, what it heard, and its line to the broker."""
+    """One member of the group, the rebalances it saw, and its line to the broker."""
 
     reader: Reader
     bus: Bus
@@ -66,7 +66,7 @@ class Member:
                 await asyncio.sleep(0.02)
 
     async def read(self, number: int) -> list[Record]:
-        """Read so many records of the lane."""
+        """Read `number` records of the lane."""
         taken: list[Record] = []
         async with asyncio.timeout(BOUND):
             while len(taken) < number:
@@ -143,48 +143,48 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield KafkaWorld(site, admin, KafkaBus(kafka, consumer, admin, [site.topic(names.REQUESTED)]))
 
 
-async def commit(bus: Bus, *records: OutgoingRecord, shard: int = ELSEWHERE, **progress: int) -> None:
-    """Write letters, and offsets by topic, in one transaction; return when the offsets can be read.
+async def commit(bus: Bus, *records: OutgoingRecord, shard: int = ELSEWHERE, **offsets: int) -> None:
+    """Write records, and offsets by topic, in one transaction; return when the offsets can be read.
 
-    Kafka says yes to a commit before its markers are written: a member that joins meanwhile finds no offset.
+    Kafka answers a commit before its markers are written: a member that joins meanwhile finds no offset.
     """
     async with bus.epoch(shard) as epoch:
         await epoch.begin()
         await epoch.write(records)
-        if progress:
-            await epoch.send_offsets({topic: CommittedOffset(offset, "") for topic, offset in progress.items()})
+        if offsets:
+            await epoch.send_offsets({topic: CommittedOffset(offset, "") for topic, offset in offsets.items()})
         await epoch.commit()
     async with asyncio.timeout(BOUND):
-        while progress and not await readable(bus, shard, progress):
+        while offsets and not await readable(bus, shard, offsets):
             await asyncio.sleep(0.02)
 
 
-async def readable(bus: Bus, shard: int, progress: Mapping[str, int]) -> bool:
+async def readable(bus: Bus, shard: int, offsets: Mapping[str, int]) -> bool:
     with suppress(BusError):  # a broker without a coordinator yet
         return (
-            progress.items() <= {topic: at.offset for topic, at in (await bus.committed_offsets(shard)).items()}.items()
+            offsets.items() <= {topic: at.offset for topic, at in (await bus.committed_offsets(shard)).items()}.items()
         )
     return False
 
 
 @asynccontextmanager
-async def left_open(bus: Bus, letter: OutgoingRecord) -> AsyncIterator[Epoch]:
+async def left_open(bus: Bus, record: OutgoingRecord) -> AsyncIterator[Epoch]:
     """A transaction that its producer leaves open."""
     async with bus.epoch(ELSEWHERE) as epoch:
         await epoch.begin()
-        await epoch.write([letter])
+        await epoch.write([record])
         yield epoch
 
 
-def letter(world: World, value: bytes) -> OutgoingRecord:
+def outgoing(world: World, value: bytes) -> OutgoingRecord:
     return OutgoingRecord(world.lane, 0, b"a-1", value, ())
 
 
 @asynccontextmanager
 async def begun(world: World, records: int) -> AsyncIterator[Member]:
-    """A member of a group that begins at 0, with so many records in its lane."""
+    """A member of a group that begins at 0, with that many records in its lane."""
     for number in range(records):
-        await commit(world.bus, letter(world, b"%d" % number))
+        await commit(world.bus, outgoing(world, b"%d" % number))
     await commit(world.bus, shard=0, **{world.lane: 0})
     async with world.member() as member:
         await member.rejoined(1)
@@ -192,7 +192,7 @@ async def begun(world: World, records: int) -> AsyncIterator[Member]:
 
 
 async def test_a_lone_member_is_given_the_lane_and_reads_from_the_commit(world: World) -> None:
-    """The group deals out all partitions, and they are read from where it stopped."""
+    """The group assigns all partitions, and they are read from where it stopped."""
     async with begun(world, 3) as member:
         records = await member.read(3)
 
@@ -201,8 +201,8 @@ async def test_a_lone_member_is_given_the_lane_and_reads_from_the_commit(world: 
 
 
 async def test_a_group_that_never_committed_reads_nothing(world: World) -> None:
-    """Without a committed offset a read says so; nobody guesses a place to begin."""
-    await commit(world.bus, letter(world, b"0"))
+    """Without a committed offset a read fails; nobody guesses where to begin."""
+    await commit(world.bus, outgoing(world, b"0"))
     async with world.member() as member:
         await member.rejoined(1)
         with pytest.raises(PositionLost) as raised:
@@ -211,8 +211,8 @@ async def test_a_group_that_never_committed_reads_nothing(world: World) -> None:
     assert raised.value.partitions == (Partition(world.lane, 0),)
 
 
-async def test_a_rebalance_redelivers_what_is_in_hand(world: World) -> None:
-    """When another member joins, all are revoked, and what was read and not committed is read again by its owner."""
+async def test_a_rebalance_redelivers_what_is_in_flight(world: World) -> None:
+    """When another member joins, all is revoked, and what was read and not committed is read again by its owner."""
     async with begun(world, 3) as first:
         await first.read(3)
         await commit(first.bus, shard=0, **{world.lane: 1})
@@ -238,7 +238,7 @@ async def test_a_rebalance_forgets_pauses(world: World) -> None:
 
 
 async def test_a_silent_member_is_evicted_and_learns_of_it_late(world: World) -> None:
-    """One that shows no life for its session loses its partitions; its epoch is fenced, and it hears of it last."""
+    """A member that sends no heartbeat loses its partitions; its epoch is fenced, and it learns of it last."""
     async with begun(world, 1) as frozen, AsyncExitStack() as epochs:
         old = await epochs.enter_async_context(abandoned(frozen.bus))
         await old.begin()
@@ -258,7 +258,7 @@ async def test_a_silent_member_is_evicted_and_learns_of_it_late(world: World) ->
 
 @asynccontextmanager
 async def abandoned(bus: Bus) -> AsyncIterator[Epoch]:
-    """An epoch whose owner is past caring how it ends."""
+    """An epoch whose end nobody checks."""
     with suppress(BusError):
         async with bus.epoch(0) as epoch:
             yield epoch
@@ -271,8 +271,8 @@ async def late_commit(epoch: Epoch, lane: str) -> None:
 
 async def test_aborted_copies_and_markers_are_gaps(world: World) -> None:
     """Copies of an aborted transaction are never read, and the cursor moves past them and past control markers."""
-    async with begun(world, 1) as member, left_open(world.bus, letter(world, b"aborted")):
-        await commit(world.bus, letter(world, b"kept"))
+    async with begun(world, 1) as member, left_open(world.bus, outgoing(world, b"aborted")):
+        await commit(world.bus, outgoing(world, b"kept"))
         records = await member.read(2)
         assert [(record.value, record.offset) for record in records] == [(b"0", 0), (b"kept", 4)]
         async with asyncio.timeout(BOUND):
@@ -281,11 +281,11 @@ async def test_aborted_copies_and_markers_are_gaps(world: World) -> None:
 
 
 async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) -> None:
-    """Records above an open transaction are read only once it is settled."""
-    async with begun(world, 1) as member, left_open(world.bus, letter(world, b"open")) as epoch:
+    """Records above an open transaction are read only once it has ended."""
+    async with begun(world, 1) as member, left_open(world.bus, outgoing(world, b"open")) as epoch:
         async with world.bus.epoch(ELSEWHERE + 1) as other:
             await other.begin()
-            await other.write([letter(world, b"behind")])
+            await other.write([outgoing(world, b"behind")])
             await other.commit()
         assert [record.value for record in await member.read(1)] == [b"0"]
         assert await member.reader.read(0.5, 500, sorted(member.reader.assignment)) == {}
@@ -295,7 +295,7 @@ async def test_an_open_transaction_holds_back_what_is_behind_it(world: World) ->
 
 
 async def test_no_more_is_read_than_asked_for(world: World) -> None:
-    """A read returns at most as many records as there is room for, and the next one goes on behind them."""
+    """A read returns at most as many records as asked for, and the next one continues behind them."""
     async with begun(world, 5) as member:
         sizes: list[int] = []
         async with asyncio.timeout(BOUND):

@@ -1,4 +1,4 @@
-"""A schedule: what is asked of a simulated newsroom, and what hits it where. hypothesis draws and shrinks them."""
+"""A schedule: what a simulated newsroom publishes, and which faults strike where. hypothesis draws and shrinks them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Ask:
-    """A record that is published: when, where, how long its job takes (seconds) and how it ends.
+    """A published record: when and where, how long its job takes (seconds), and how it ends.
 
-    `gap` offsets that nobody sees lie before it, as a transactional publisher leaves them. Those of a shard that have a
+    `gap` invisible offsets lie before it, as a transactional publisher leaves them. Records of a shard that have a
     `revision` compete: the newest wins.
     """
 
@@ -38,38 +38,41 @@ class Ask:
     revision: int = 0
 
 
-class Blow(Enum):
-    """What hits the worker that made a request, or the request itself."""
+class Fault(Enum):
+    """A fault that strikes the worker that sent a request, or the request itself."""
 
     KILL = "kill -9, and a new process later"
     STOP = "SIGTERM, and a new process later"
     FREEZE = "SIGSTOP, and SIGCONT later"
     CUT = "no network for a while"
-    OUTAGE = "no network for anybody"
-    LATE = "this request is that long under way"
+    OUTAGE = "no network for any worker"
+    LATE = "this request takes that long"
     LOST = "this request, or only its answer, gets lost"
     REFUSED = "this record is refused; other requests get lost"
-    MISSING = "the offsets' answer is not whole"
+    MISSING = "the answer with the offsets is incomplete"
     REBALANCE = "the group rebalances"
     SCALE = "another worker joins"
 
 
 @dataclass(frozen=True)
 class Strike:
-    """A blow at the `request`-th request to the cluster, `after` seconds as it leaves or is `served`, for `seconds`."""
+    """A fault at the `request`-th request: `after` seconds past its sending (or its answer, if `served`).
+
+    `seconds`: how long it lasts.
+    """
 
     request: int
     served: bool
-    blow: Blow
+    fault: Fault
     after: float
     seconds: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything that is not decided by the code under test. `delays` (seconds) are those of the requests, in turn.
+    """Everything the code under test does not decide. `delays` (seconds) are those of the requests, in turn.
 
-    `cancel_revoked` is the worker's setting: whether painting ends when its shard goes to another worker.
+    `cancel_revoked` is the worker's setting: whether painting ends when its shard moves to another worker.
     """
 
     workers: int
@@ -104,14 +107,14 @@ def _strikes() -> st.SearchStrategy[Any]:
         Strike,
         request=st.integers(0, 70),
         served=st.booleans(),
-        blow=st.sampled_from([*Blow, Blow.KILL, Blow.FREEZE, Blow.FREEZE, Blow.CUT]),
+        fault=st.sampled_from([*Fault, Fault.KILL, Fault.FREEZE, Fault.FREEZE, Fault.CUT]),
         after=st.sampled_from([0.0, 0.0, 0.02, 0.4]),
         seconds=st.sampled_from([0.0, 0.3, 1.0, 2.5, 5.0, 9.0]),
     )
 
 
 def schedules() -> st.SearchStrategy[Schedule]:
-    """Draw schedules: one to three workers, one or two shards, up to ten records and six blows."""
+    """Draw schedules: one to three workers, one or two shards, up to ten records and six faults."""
     return st.builds(
         Schedule,
         workers=st.integers(1, 3),

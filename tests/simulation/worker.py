@@ -136,7 +136,7 @@ def _superseded(record: Record, newer: int) -> RecordResult:
 
 
 class Worker:
-    """One process of it, from its start to its end, however that comes."""
+    """One process, from its start to its end, however that comes."""
 
     def __init__(self, name: str, broker: MemoryBroker, plan: Schedule, die: Callable[[Worker], None]) -> None:
         self.process = Process(name)
@@ -149,7 +149,7 @@ class Worker:
 
     @property
     def fatal(self) -> Reason | None:
-        """Why it ended by itself; None if it did not."""
+        """The reason it ended by itself; None if it did not."""
         error = None if self.main.cancelled() else self.main.exception()
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             (error,) = error.exceptions

@@ -1,4 +1,4 @@
-"""A run of one schedule: workers come and go, blows fall, and the promise is checked at every commit and at the end."""
+"""Run one schedule: workers come and go, faults strike, and the promise is checked at every commit and at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Journey
 from schemas import Reason
-from tests.simulation.schedule import LANES, RETRY, Ask, Blow, Ending, Schedule, Strike
+from tests.simulation.schedule import LANES, RETRY, Ask, Ending, Fault, Schedule, Strike
 from tests.simulation.worker import CAUSE, DEAD, MADE, NEWER, NOT_TAKEN, OUT, Worker
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS, REBALANCE_SECONDS, TRANSACTION_SECONDS = 3.0, 8.0, 3.0
 RESTART_SECONDS = 0.3
-PATIENCE_SECONDS = 120.0
-"""Until which a world that is left in peace must have finished."""
-
+FINISH_SECONDS = 120.0
+"""Within which an undisturbed world must finish."""
 
 Trace = list[tuple[float, str, str]]
-"""When which worker asked the cluster for what."""
+"""When which worker sent which request to the cluster."""
 
 
 def play(schedule: Schedule) -> Trace:
@@ -46,7 +45,7 @@ class _World:
         self._requests = 0
         self._names = count()
         self._missing = False
-        self._at_peace = self._closing = False
+        self._undisturbed = self._closing = False
         self._workers: list[Worker] = []
         self._ended: list[Worker] = []
         group = MemoryGroup(SESSION_SECONDS, REBALANCE_SECONDS)
@@ -66,10 +65,10 @@ class _World:
         for number, ask in self._asks.items():
             loop.call_later(ask.at, self._publish, number, ask)
         await asyncio.sleep(max(ask.at for ask in self._schedule.asks) + 0.1)
-        await self._until(lambda: self._requests > max(self._strikes, default=-1) or self._settled(), 10.0)
-        self._at_peace = True
-        await self._until(self._settled, PATIENCE_SECONDS)
-        assert self._settled(), f"not finished in peace: {self._broker.offsets}"
+        await self._until(lambda: self._requests > max(self._strikes, default=-1) or self._all_finished(), 10.0)
+        self._undisturbed = True
+        await self._until(self._all_finished, FINISH_SECONDS)
+        assert self._all_finished(), f"not finished though undisturbed: {self._broker.offsets}"
         await self._end()
         self._check_end()
         return self._trace
@@ -82,12 +81,12 @@ class _World:
     def _start(self) -> None:
         if self._closing:
             return
-        worker = Worker(f"w{next(self._names)}", self._broker, self._schedule, self._die)
+        worker = Worker(f"w{next(self._names)}", self._broker, self._schedule, self._worker_dies)
         self._workers.append(worker)
-        worker.main.add_done_callback(lambda _: self._start_again(worker), context=Context())
+        worker.main.add_done_callback(lambda _: self._restart(worker), context=Context())
 
-    def _start_again(self, worker: Worker) -> None:
-        """Do as a supervisor does when a worker ended by itself: here only for a refusal that nothing mends."""
+    def _restart(self, worker: Worker) -> None:
+        """Restart a worker that ended by itself, as a supervisor does: here only after a refusal that nothing fixes."""
         if worker in self._workers:
             assert worker.fatal is Reason.ANNOUNCEMENT_REFUSED, worker.main.exception()
             self._replace(worker, RESTART_SECONDS, _nothing)
@@ -111,21 +110,21 @@ class _World:
         journey = Journey(delays[request % len(delays)], _nothing, _nothing)
         strike = self._strikes.get(request)
         worker = next((worker for worker in self._workers if worker.process.name == owner), None)
-        if strike is None or worker is None or self._at_peace:
+        if strike is None or worker is None or self._undisturbed:
             return journey
         return self._struck(strike, step, worker, journey)
 
     def _struck(self, strike: Strike, step: str, worker: Worker, journey: Journey) -> Journey:
-        if strike.blow is Blow.LATE:
+        if strike.fault is Fault.LATE:
             return replace(journey, seconds=strike.seconds)
-        if strike.blow in {Blow.LOST, Blow.REFUSED}:
-            refused = strike.blow is Blow.REFUSED and step == "answer"
+        if strike.fault in {Fault.LOST, Fault.REFUSED}:
+            refused = strike.fault is Fault.REFUSED and step == "answer"
             lose = _raising(RecordRefused("refused") if refused else BusError("lost"))
             late = strike.served and not refused
             return replace(journey, leave=lose) if late else replace(journey, arrive=lose)
 
         def fall() -> None:
-            # Not in the middle of what the worker does now: it comes to its next await first.
+            # Not in the middle of what the worker does now: it reaches its next await first.
             asyncio.get_running_loop().call_later(strike.after, self._strike, strike, worker, context=Context())
 
         if strike.served:
@@ -134,23 +133,23 @@ class _World:
         return journey
 
     def _strike(self, strike: Strike, worker: Worker) -> None:
-        if worker not in self._workers or self._at_peace:
+        if worker not in self._workers or self._undisturbed:
             return
-        match strike.blow:
-            case Blow.KILL | Blow.STOP:
-                self._replace(worker, strike.seconds, worker.kill if strike.blow is Blow.KILL else worker.stop)
-            case Blow.FREEZE:
+        match strike.fault:
+            case Fault.KILL | Fault.STOP:
+                self._replace(worker, strike.seconds, worker.kill if strike.fault is Fault.KILL else worker.stop)
+            case Fault.FREEZE:
                 worker.process.freeze()
                 self._later(strike.seconds, worker.process.thaw)
-            case Blow.CUT | Blow.OUTAGE:
+            case Fault.CUT | Fault.OUTAGE:
                 for line in [
-                    each.reader.line for each in self._workers if each is worker or strike.blow is Blow.OUTAGE
+                    each.reader.line for each in self._workers if each is worker or strike.fault is Fault.OUTAGE
                 ]:
                     line.hold()
                     self._later(strike.seconds, line.release)
-            case Blow.MISSING:
+            case Fault.MISSING:
                 self._missing = True
-            case Blow.REBALANCE:
+            case Fault.REBALANCE:
                 self._broker.group.rebalance()
             case _:
                 self._later(0.0, self._start)
@@ -161,8 +160,8 @@ class _World:
         end()
         self._later(seconds, self._start)
 
-    def _die(self, worker: Worker) -> None:
-        """The worker's own work ends it."""
+    def _worker_dies(self, worker: Worker) -> None:
+        """Kill a worker whose own work ends it."""
 
         def die() -> None:
             if worker in self._workers:
@@ -175,7 +174,7 @@ class _World:
     def _later(self, seconds: float, step: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, step, context=Context())
 
-    def _settled(self) -> bool:
+    def _all_finished(self) -> bool:
         ends = {
             (lane, shard): CommittedOffset(len(self._broker.logs[lane, shard]), "")
             for lane in LANES
@@ -188,28 +187,28 @@ class _World:
         for worker in self._workers:
             worker.stop()
         self._ended, self._workers = self._ended + self._workers, []
-        await asyncio.wait([worker.main for worker in self._ended], timeout=PATIENCE_SECONDS)
+        await asyncio.wait([worker.main for worker in self._ended], timeout=FINISH_SECONDS)
         for worker in self._ended:
             assert worker.process.running == [], "tasks outlive their worker"
             assert worker.fatal in {None, Reason.ANNOUNCEMENT_REFUSED}, worker.main.exception()
 
     def _check_end(self) -> None:
-        outcomes = Counter(letter.value for letter in self._visible(OUT))
+        outcomes = Counter(record.value for record in self._visible(OUT))
         assert outcomes == Counter(self._asks.keys()), "each record has one outcome"
-        dead = {letter.value for letter in self._visible(DEAD)}
+        dead = {record.value for record in self._visible(DEAD)}
         failing = {number for number, ask in self._asks.items() if ask.ending in {Ending.FAILED, Ending.POISON}}
-        superseded = {letter.value for letter in self._visible(OUT) if NEWER in dict(letter.headers)}
+        superseded = {record.value for record in self._visible(OUT) if NEWER in dict(record.headers)}
         assert failing <= dead | superseded, "a failed outcome has its dead letter"
         for shard in range(self._schedule.shards):
             self._check_latest_won(shard)
         assert all(left.ending for left in self._broker.open.values()), "no transaction is left open"
-        assert self._settled(), "and nothing was moved on the way out"
+        assert self._all_finished(), "shutting down moved no offset"
 
     def _check_latest_won(self, shard: int) -> None:
         """The newest revision is never superseded, and what is ready is never followed by something older."""
         records = [
-            (self._asks[letter.value or b""].revision, dict(letter.headers))
-            for letter in self._broker.visible(OUT, shard)
+            (self._asks[record.value or b""].revision, dict(record.headers))
+            for record in self._broker.visible(OUT, shard)
         ]
         newest = max((revision for revision, _ in records), default=0)
         made = 0
@@ -221,23 +220,23 @@ class _World:
                 made = revision
 
     def _visible(self, topic: str) -> list[OutgoingRecord]:
-        return [letter for shard in range(self._schedule.shards) for letter in self._broker.visible(topic, shard)]
+        return [record for shard in range(self._schedule.shards) for record in self._broker.visible(topic, shard)]
 
     def _check_promise(self, shard: int) -> None:
-        """At every commit: a record of a lane is finished if, and only if, exactly one letter tells of it."""
-        told: Counter[str] = Counter()
+        """At every commit: a lane's record is finished if, and only if, exactly one written record answers it."""
+        announced: Counter[str] = Counter()
         for topic in (OUT, RETRY):
-            told.update(_cause(letter) for letter in self._committed(topic, shard).values() if _cause(letter))
+            announced.update(_cause(record) for record in self._committed(topic, shard).values() if _cause(record))
         finished: Counter[str] = Counter()
         for lane in LANES:
-            progress = self._broker.offsets[lane, shard]
-            above = read_metadata(progress).finished
+            committed = self._broker.offsets[lane, shard]
+            above = read_metadata(committed).finished
             finished.update(
                 f"{lane}:{offset}"
                 for offset in self._committed(lane, shard)
-                if offset < progress.offset or offset in above
+                if offset < committed.offset or offset in above
             )
-        assert told == finished, "what is told and what is finished differ"
+        assert announced == finished, "what is announced and what is finished differ"
 
     def _committed(self, topic: str, shard: int) -> dict[int, OutgoingRecord]:
         log = self._broker.logs[Partition(topic, shard)]
@@ -248,8 +247,8 @@ class _World:
         }
 
 
-def _cause(letter: OutgoingRecord) -> str:
-    return (dict(letter.headers).get(CAUSE) or b"").decode()
+def _cause(record: OutgoingRecord) -> str:
+    return (dict(record.headers).get(CAUSE) or b"").decode()
 
 
 def _nothing() -> None:

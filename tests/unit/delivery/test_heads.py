@@ -26,13 +26,13 @@ def heads() -> tuple[Heads, MemoryBroker, MemoryBus]:
 def publish(broker: MemoryBroker, known: Heads) -> None:
     """Commit what is unwritten of the slot."""
     changed = known.unwritten([SLOT])
-    for letter in known.records(changed):
-        broker.publish(letter)
+    for record in known.records(changed):
+        broker.publish(record)
     known.committed(changed)
 
 
 async def test_a_new_owner_knows_what_was_committed() -> None:
-    """Heads that one owner wrote are those that the next one judges by."""
+    """The heads that one owner wrote are those the next one decides by."""
     first, broker, bus = heads()
     first.advance(claim(7))
     first.announce(claim(7))
@@ -44,7 +44,7 @@ async def test_a_new_owner_knows_what_was_committed() -> None:
 
 
 async def test_what_was_not_committed_is_forgotten() -> None:
-    """A head that an epoch only thought of is gone when the next one begins."""
+    """A head that an epoch never committed is gone when the next one begins."""
     known, broker, bus = heads()
     known.advance(claim(7))
     publish(broker, known)
@@ -55,7 +55,7 @@ async def test_what_was_not_committed_is_forgotten() -> None:
 
 
 async def test_a_head_that_was_reset_is_unknown() -> None:
-    """A record without a value takes the slot's head away, also from an owner that had read it before."""
+    """A record without a value deletes the slot's head, also for an owner that had read it before."""
     known, broker, bus = heads()
     known.advance(claim(10**9))
     publish(broker, known)
@@ -65,8 +65,8 @@ async def test_a_head_that_was_reset_is_unknown() -> None:
     assert known.get(SLOT) is None
 
 
-async def test_groups_have_heads_of_their_own() -> None:
-    """A second fleet on the same topics judges by what it has announced itself."""
+async def test_groups_have_their_own_heads() -> None:
+    """A second fleet on the same topics decides by what it has announced itself."""
     known, broker, bus = heads()
     known.advance(claim(7))
     publish(broker, known)
@@ -77,9 +77,9 @@ async def test_groups_have_heads_of_their_own() -> None:
 
 
 async def test_a_record_that_is_no_head_hides_none() -> None:
-    """Rubbish in the topic is passed over; rubbish under a slot's own key means that nothing is known of it."""
+    """Garbage in the topic is skipped; garbage under a slot's own key means that nothing is known of it."""
     known, broker, bus = heads()
-    broker.publish(OutgoingRecord("heads", 0, b"\xff", b"rubbish", ()))
+    broker.publish(OutgoingRecord("heads", 0, b"\xff", b"garbage", ()))
     broker.publish(OutgoingRecord("heads", 0, None, b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, b'["group", 1, 2]', b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
@@ -92,7 +92,7 @@ async def test_a_record_that_is_no_head_hides_none() -> None:
 
 
 def test_nothing_is_written_twice() -> None:
-    """A head that the group knows as it is makes no record: a replay of finished requests writes none."""
+    """A head that the group knows already makes no record: a replay of finished requests writes none."""
     known, broker, _ = heads()
     known.advance(claim(7))
     known.announce(claim(7))
@@ -104,7 +104,7 @@ def test_nothing_is_written_twice() -> None:
 
 
 def test_a_head_remembers_the_newest_pictures() -> None:
-    """An older revision that is announced late does not take the newer one's place."""
+    """An older revision announced late does not replace the newer one."""
     known, *_ = heads()
     known.advance(claim(7))
     known.announce(claim(7))
@@ -115,7 +115,7 @@ def test_a_head_remembers_the_newest_pictures() -> None:
 
 @given(TEXT, TEXT, TEXT)
 def test_a_key_leads_back_to_its_slot(group: str, article_id: str, name: str) -> None:
-    """Whatever the names hold, the key is read by its own group and by no other."""
+    """Whatever the names are, the key is read by its own group and no other."""
     slot = Slot(article_id, name)
 
     assert slot_of(head_key(group, slot), group) == slot
@@ -131,8 +131,8 @@ def test_a_value_that_is_no_head_is_none(value: bytes) -> None:
     assert read_head(value) is None
 
 
-async def test_who_lost_the_shard_knows_nothing_of_it() -> None:
-    """Another owner's deletion may be compacted away meanwhile: whoever gets the shard back reads it from the start."""
+async def test_an_owner_that_lost_the_shard_forgets_its_heads() -> None:
+    """Another owner's deletion may be compacted away meanwhile: an owner that gets the shard back reads it all."""
     known, broker, bus = heads()
     known.advance(claim(10**9))
     publish(broker, known)
@@ -143,8 +143,8 @@ async def test_who_lost_the_shard_knows_nothing_of_it() -> None:
     assert known.get(SLOT) is None
 
 
-async def test_heads_behind_an_open_transaction_are_waited_for() -> None:
-    """What somebody's open transaction hides may be ours: without it nothing is judged."""
+async def test_heads_behind_an_open_transaction_are_awaited() -> None:
+    """What an open transaction hides may be ours: without it nothing is decided."""
     known, broker, bus = heads()
     broker.produce(1, broker.init(1), OutgoingRecord("heads", 0, b"another", b"{}", ()))
     with pytest.raises(BusError, match="open transaction"):

@@ -27,7 +27,7 @@ from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
 from consumer.testing.reader import MemoryReader
-from tests.simulation.schedule import REQUESTED, Ask, Blow, Ending, Schedule, Strike, schedules
+from tests.simulation.schedule import REQUESTED, Ask, Ending, Fault, Schedule, Strike, schedules
 from tests.simulation.world import play
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ BITS_ABOVE_THE_END = Schedule(
         *(ask(), ask(), ask(seconds=0.1), ask(seconds=0.1), ask(shard=1)),
         *(ask(shard=1, seconds=2.0, ending=Ending.REFUSED), ask(), ask(shard=1), ask(shard=1), ask(shard=1)),
     ),
-    strikes=(Strike(0, False, Blow.STOP, 0.0, 0.0), Strike(17, False, Blow.KILL, 0.0, 5.0)),
+    strikes=(Strike(0, False, Fault.STOP, 0.0, 0.0), Strike(17, False, Fault.KILL, 0.0, 5.0)),
     marker_seconds=0.0,
     delays=(0.3,),
 )
@@ -72,7 +72,7 @@ READ_WHILE_IT_STOPS = Schedule(
     shards=1,
     cancel_revoked=False,
     asks=(*[ask()] * 3, *[ask(0.6)] * 5),
-    strikes=(Strike(5, False, Blow.STOP, 0.0, 0.0),),
+    strikes=(Strike(5, False, Fault.STOP, 0.0, 0.0),),
     marker_seconds=0.0,
     delays=(0.05,),
 )
