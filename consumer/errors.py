@@ -1,8 +1,8 @@
-"""What went wrong, told by what happens next.
+"""Errors, by what happens next.
 
-The type of an error is the whole decision: `Rejected` is answered and dead-lettered now, `Transient` is tried again,
-`Overloaded` makes the worker wait without counting, `Fatal` ends the process. Every error carries a stable `reason`
-(used in events, metrics, logs and dead letters) and a sentence a person can act on.
+The type of an error is the whole decision; `consumer.processing.failure_policy` is where it is taken for a request.
+Every `LeadartError` carries a stable `reason` (used in events, metrics, logs and dead letters) and a sentence that a
+person can act on. The other three are no failures: they end a request's work without one.
 """
 
 from __future__ import annotations
@@ -24,32 +24,39 @@ class LeadartError(Exception):
 
 
 class Rejected(LeadartError):
-    """The request itself is wrong: a failed outcome and a dead letter now; sending it again changes nothing."""
+    """The request itself is wrong: a failed outcome and a dead letter now. Sending it again changes nothing."""
+
+
+class Unpaintable(Rejected):
+    """The engine gives no picture of this recipe. One is the request's fault; a run of them is the engine's.
+
+    Never held by the circuit breaker: a lane of nothing but such requests has to come to its end.
+    """
 
 
 class Transient(LeadartError):
-    """This attempt failed, the next may not: tried again, attempts and age capped."""
+    """This attempt failed, the next may not: retried, with attempts and age capped."""
 
 
 class Unstorable(Transient):
-    """The store takes others, but not this picture: nothing that anybody else has to wait for."""
+    """The store takes other pictures, but not this one: nothing that other requests have to wait for."""
 
 
 class Overloaded(LeadartError):
-    """The store or the bus is down: wait until it is back; attempts are not counted."""
-
-
-class HandedBack(Exception):
-    """The worker is stopping: this picture will not be begun here; another worker will read its request again."""
-
-
-class Expired(Exception):
-    """The request's `expirytime` passed before its turn came: it is told so, and nothing is kept."""
-
-
-class Superseded(Exception):
-    """A newer revision took the request's place; whoever found that out has settled it."""
+    """The store or the bus is down: wait until it is back. Attempts are not counted."""
 
 
 class Fatal(LeadartError):
-    """The worker cannot go on: it exits non-zero with this message, which names what mends it."""
+    """The worker cannot go on: it exits non-zero with this message, which names the remedy."""
+
+
+class HandedBack(Exception):
+    """The worker is stopping and does not begin this picture: another worker will read its request again."""
+
+
+class Superseded(Exception):
+    """A newer revision took the request's place, and its result is written already."""
+
+
+class Expired(Exception):
+    """The request's `expirytime` passed before it was painted: an outcome of its own, without a dead letter."""

@@ -38,7 +38,8 @@ class Engine(Protocol):
         """Paint one picture; `on_step(done, of)` is called on the event loop after each denoising step.
 
         Pictures in hand may be painted together, the more urgent lane first. Cancelling drops the picture if it has not
-        begun. Raises `Transient` (worth another try) or `Rejected` (this recipe will never paint).
+        begun. Raises `Transient` (worth another try), `Rejected` (too large for the devices) or `Unpaintable` (this
+        recipe will never paint).
         """
 
     async def __aenter__(self) -> Self:

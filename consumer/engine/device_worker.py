@@ -14,7 +14,7 @@ import structlog
 from consumer.engine.process import open_child
 from consumer.engine.protocol import Drop, Failed, Open, Painted, Ready, Refused, Running, StepDone
 from consumer.engine.request import work_ahead
-from consumer.errors import Fatal, Rejected, Transient
+from consumer.errors import Fatal, Rejected, Transient, Unpaintable
 from consumer.jobs import Picture
 from schemas import Reason
 
@@ -195,5 +195,8 @@ class DeviceWorker:
 def _outcome(wish: PaintRequest, reply: Painted | Failed) -> Picture | LeadartError:
     if isinstance(reply, Painted):
         return Picture(wish.recipe, reply.width, reply.height, reply.rgb, reply.seconds, prompt_cut=reply.prompt_cut)
-    kind = Transient if reply.transient else Rejected
+    refused = (
+        Rejected if reply.reason is Reason.TOO_LARGE else Unpaintable
+    )  # a size too large says nothing of the engine
+    kind = Transient if reply.transient else refused
     return kind(reply.reason, reply.message, field=reply.field)

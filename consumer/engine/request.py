@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.engine.protocol import Paint
-from consumer.errors import Rejected
+from consumer.errors import Unpaintable
 from consumer.jobs import Picture
 from schemas import Reason
 
@@ -88,4 +88,4 @@ class PaintRequest:
         """Count a death against the picture; the second one, on whatever device, ends the waiting."""
         self.deaths += 1
         if self.deaths == _POISON_DEATHS:
-            self.settle(Rejected(Reason.ENGINE_POISON, _POISON))
+            self.settle(Unpaintable(Reason.ENGINE_POISON, _POISON))

@@ -69,7 +69,7 @@ class SwatchEngine:
         return 0
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
-        """Make one card; see the port. Raises neither `Transient` nor `Rejected`."""
+        """Make one card; see the port. Raises neither `Transient` nor `Unpaintable`."""
         async with self._easels.turn(lane):
             started = time.monotonic()
             for done in range(1, recipe.steps + 1):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ImageStat
 
-from consumer.errors import Rejected, Transient
+from consumer.errors import Transient, Unpaintable
 from consumer.pictures.renditions import open_picture
 from schemas import Reason
 
@@ -21,14 +21,14 @@ _BLANK = (
 
 
 def check(picture: Picture) -> None:
-    """Raise `Transient` for a picture of the wrong size, `Rejected` for one that is blank.
+    """Raise `Transient` for a picture of the wrong size, `Unpaintable` for one that is blank.
 
     A blank picture is the recipe's fault: three more attempts over an hour would give the same. But a broken engine
     paints every recipe blank, so the circuit breaker counts blank pictures too: several in a row, with nothing painted
-    in between, hold requests back before they become dead letters (see `consumer.processing.handler`).
+    in between, hold requests back before they become dead letters (`consumer.processing.failure_policy`).
     """
     size = picture.width * picture.height * 3
     if len(picture.rgb) != size:
         raise Transient(Reason.ENGINE_FAILED, f"the engine gave {len(picture.rgb)} bytes of pixels instead of {size}")
     if max(ImageStat.Stat(open_picture(picture)).stddev) < _LEAST_DEVIATION:
-        raise Rejected(Reason.NOT_PAINTED, _BLANK)
+        raise Unpaintable(Reason.NOT_PAINTED, _BLANK)

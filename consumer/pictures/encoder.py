@@ -23,7 +23,7 @@ class PictureEncoder:
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
     async def encode(self, picture: Picture) -> Renditions:
-        """Check a picture and encode its renditions. Raises `Rejected` or `Transient` if the check fails.
+        """Check a picture and encode its renditions. Raises `Unpaintable` or `Transient` if the check fails.
 
         Cancelling drops a queued picture; one being encoded is finished and discarded.
         """
