@@ -158,14 +158,14 @@ class _WorkerRun:
     def __init__(self, settings: Settings, stages: OpenStages) -> None:
         self._settings = settings
         self._stages = stages
-        self._scheduler = Admission(
+        self._admission = Admission(
             window=settings.engine.window * stages.engine.devices, unstored=settings.worker.pictures_unstored
         )
-        self._outbox = OutcomeBuilder(settings)
-        self._progress = ProgressPublisher(settings, self._outbox, stages.metrics)
+        self._outcomes = OutcomeBuilder(settings)
+        self._progress = ProgressPublisher(settings, self._outcomes, stages.metrics)
         self._lanes = lane_topics(settings)
         self._breaker = CircuitBreaker(settings.worker.breaker_probe_seconds)
-        self._troubles = StoreOutage(
+        self._outage = StoreOutage(
             lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
         )
 
@@ -187,14 +187,14 @@ class _WorkerRun:
     async def _greet_store(self) -> None:
         """Check the store until all is well, so that wrong keys are told at the start and not by the first article."""
         store = self._stages.store
-        await self._troubles.retry_until_up(Operation.STARTUP_CHECK, store.prepare)
-        if await self._troubles.retry_until_up(Operation.STARTUP_CHECK, store.addresses_end_early):
+        await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.prepare)
+        if await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.addresses_end_early):
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
     async def _stop(self, intake: PollLoop, crew: RequestHandler) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
         intake.stop()
-        self._scheduler.close()
+        self._admission.close()
         await crew.finish(self._settings.worker.shutdown_grace_seconds)
         await intake.close_shards()
 
@@ -205,7 +205,7 @@ class _WorkerRun:
         gauges = GaugeReporter(
             stages.metrics,
             engine=stages.engine,
-            admission=self._scheduler,
+            admission=self._admission,
             breaker=self._breaker,
             poll_loop=intake,
             lag_reader=stages.lag_reader,
@@ -219,20 +219,20 @@ class _WorkerRun:
         pipeline = Pipeline(
             jobs,
             styles=self._stages.styles,
-            scheduler=self._scheduler,
+            admission=self._admission,
             engine=self._stages.engine,
             encoder=self._stages.encoder,
             store=self._stages.store,
-            troubles=self._troubles,
+            outage=self._outage,
             breaker=self._breaker,
         )
         return RequestHandler(
             jobs,
             pipeline=pipeline,
             breaker=self._breaker,
-            troubles=self._troubles,
+            outage=self._outage,
             retries=retry_policy(self._settings),
-            outbox=self._outbox,
+            outcomes=self._outcomes,
             progress=self._progress,
             metrics=self._stages.metrics,
             poison_deaths=worker.poison_deaths,
@@ -271,7 +271,7 @@ class _WorkerRun:
         ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"
         self._stages.health.degraded["devices"] = lambda: _devices_missing(engine)
         ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
-        ready["store"] = self._troubles
+        ready["store"] = self._outage
         ready["breaker"] = self._breaker
         ready["lanes"] = lambda: f"cannot be read: {intake.unreadable}" if intake.unreadable else None
         ready["shards"] = lambda: None if intake.all_open else "some assigned shards are not open"

@@ -1,12 +1,12 @@
-"""Who is next: one gate before the engine, most urgent lane first, then age.
+"""Admission to the engine: one gate, most urgent lane first, then oldest.
 
-Two bounds hold at once. `window` pictures of each lane may be with the engine, which shares its steps out by lane: a
-place that a lower lane holds is never in the way of a higher one. `unstored` pictures may exist in memory between the
-engine and the store, so that a slow store stops the engine instead of filling the memory. Of these places a lane leaves
-one for each lane above it: lower lanes alone never fill the memory and shut a higher one out.
+Two limits hold at once. `window` pictures of each lane may be at the engine, which divides its steps among the lanes: a
+place that a lower lane holds never blocks a higher one. `unstored` pictures may be in memory between engine and store,
+so that a slow store stops the engine instead of filling the memory. Each lane leaves one of these places for every lane
+above it, so lower lanes alone cannot fill the memory and shut a higher one out.
 
-A picture under suspicion is painted alone: it waits for the engine to be empty, and nobody joins it. Others go before
-it for a while; then nobody is admitted until it has had its turn.
+A suspect picture is painted alone: it waits for an empty engine, and nothing joins it. Others may go first for a while;
+then nothing is admitted until the suspect has had its slot.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-PATIENCE = 32
-"""Pictures of others that are admitted while a suspect waits for its turn, before it comes first."""
+MOST_BEFORE_SUSPECT = 32
+"""Pictures admitted ahead of a waiting suspect before it comes first."""
 
 
 class EngineSlot:
-    """Leave to paint one picture: holds a place at the engine until `painted`, a place in memory until it is stored."""
+    """Permission to paint one picture: a place at the engine until `painted`, a place in memory until it is stored."""
 
-    def __init__(self, scheduler: Admission, lane: Lane) -> None:
-        self._scheduler = scheduler
+    def __init__(self, admission: Admission, lane: Lane) -> None:
+        self._admission = admission
         self._lane = lane
         self._at_engine = True
 
     def painted(self) -> None:
-        """Give the place at the engine back; the picture itself is still in memory."""
+        """Release the place at the engine; the picture is still in memory."""
         if self._at_engine:
             self._at_engine = False
-            self._scheduler._leave_engine(self._lane)  # noqa: SLF001 - two halves of one thing
+            self._admission._leave_engine(self._lane)  # noqa: SLF001 - two halves of one thing
 
 
 class Admission:
-    """Admits pictures to the engine. Runs on the event loop; never holds more turns than its bounds.
+    """Admits pictures to the engine, never more than its limits. Runs on the event loop.
 
-    `window` is for all devices together. `unstored` is raised where it would not let the lowest lane fill its window.
+    `window` covers all devices together. `unstored` is raised where the lowest lane could not fill its window.
     """
 
     def __init__(self, *, window: int, unstored: int) -> None:
@@ -54,7 +54,7 @@ class Admission:
         self._at_engine = dict.fromkeys(Lane, 0)
         self._in_memory = 0
         self._waiting: dict[Lane, deque[tuple[bool, asyncio.Future[None]]]] = {lane: deque() for lane in Lane}
-        self._closed_to_company = False
+        self._exclusive = False
         self._before_suspect = 0
         self._closed = False
 
@@ -65,23 +65,23 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """Pictures waiting for their turn."""
+        """Pictures waiting for a slot."""
         return sum(not future.done() for queue in self._waiting.values() for _, future in queue)
 
     @asynccontextmanager
-    async def turn(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[EngineSlot]:
-        """Wait for a turn and hold it for the block. Raises `HandedBack` when the worker stops before it comes."""
+    async def slot(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[EngineSlot]:
+        """Wait for a slot and hold it for the block. Raises `HandedBack` when the worker stops first."""
         await self._admitted(lane, alone=alone)
-        turn = EngineSlot(self, lane)
+        slot = EngineSlot(self, lane)
         try:
-            yield turn
+            yield slot
         finally:
-            turn.painted()
+            slot.painted()
             self._in_memory -= 1
             self._admit()
 
     def close(self) -> None:
-        """Begin no more: whoever waits is handed back, turns in use go on."""
+        """Admit no more: what waits is handed back, slots in use stay valid."""
         self._closed = True
         for queue in self._waiting.values():
             for _, future in queue:
@@ -99,14 +99,14 @@ class Admission:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                # The turn was granted in the moment its task was cancelled.
+                # The slot was granted in the moment its task was cancelled.
                 self._in_memory -= 1
                 self._leave_engine(lane)
             raise
 
     def _admit(self) -> None:
         for lane, queue in self._waiting.items():
-            while queue and not self._closed_to_company:
+            while queue and not self._exclusive:
                 alone, future = queue[0]
                 if future.done():  # cancelled while it waited
                     queue.popleft()
@@ -120,13 +120,13 @@ class Admission:
     def _may_enter(self, lane: Lane, *, alone: bool) -> bool:
         if alone:
             return not any(self._at_engine.values()) and self._in_memory < self._unstored
-        return self._has_room(lane) and not (self._suspect_waits() and self._before_suspect >= PATIENCE)
+        return self._has_room(lane) and not (self._suspect_waits() and self._before_suspect >= MOST_BEFORE_SUSPECT)
 
     def _enter(self, lane: Lane, *, alone: bool) -> None:
         self._before_suspect = self._before_suspect + 1 if self._suspect_waits() and not alone else 0
         self._at_engine[lane] += 1
         self._in_memory += 1
-        self._closed_to_company = alone
+        self._exclusive = alone
 
     def _suspect_waits(self) -> bool:
         """Return whether a suspect is first in its lane."""
@@ -138,5 +138,5 @@ class Admission:
 
     def _leave_engine(self, lane: Lane) -> None:
         self._at_engine[lane] -= 1
-        self._closed_to_company = False
+        self._exclusive = False
         self._admit()

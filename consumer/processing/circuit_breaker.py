@@ -1,8 +1,8 @@
-"""The breaker before the dead letters: when nothing works any more, the fault is ours and not the requests'.
+"""The circuit breaker in front of the dead letters: when every request fails, the fault is ours and not theirs.
 
-It opens after so many failures in a row with one cause, or when most of the last attempts failed. While it is open no
-records are admitted, and requests that fail are held instead of being sent on to a retry lane or the dead letters. One
-request at a time is let through as a probe; the first one that succeeds closes it.
+It opens after a number of failures in a row with one cause, or when most of the last attempts failed. While it is open
+no records are admitted, and requests that fail are held instead of going to a retry lane or the dead letters. One
+request at a time is let through as a probe; the first that succeeds closes the breaker.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 IN_A_ROW = 5
-"""Failures with one cause, nothing succeeding between them, that open the breaker."""
+"""Failures with one cause, no success in between, that open the breaker."""
 
 WINDOW = 50
-"""Attempts looked back on; more failures than successes among them open it too."""
+"""Last attempts considered: more failures than successes among them open it too."""
 
-MOST_SECONDS = 60.0
+MAX_PROBE_SECONDS = 60.0
 """Longest wait between two probes."""
 
 
 class BreakerPermit:
-    """One request's passage: kept from its first attempt to its last."""
+    """One request's standing with the breaker, from its first attempt to its last."""
 
     def __init__(self) -> None:
         self.failed = False
@@ -39,7 +39,7 @@ class BreakerPermit:
 
 
 class CircuitBreaker:
-    """Hears of every attempt and says whether the next one may begin. Runs on the event loop."""
+    """Decides, from how attempts end, whether the next one may begin. Runs on the event loop."""
 
     def __init__(self, probe_seconds: float = 5.0) -> None:
         self._first_wait = probe_seconds
@@ -53,29 +53,29 @@ class CircuitBreaker:
         self.cause: Reason | None = None
 
     def __call__(self) -> str | None:
-        """Say that it is open and why, None when it is closed: a readiness check."""
+        """Return why it is open, None when it is closed: a readiness check."""
         if self.cause is None:
             return None
         return f"the breaker is open: {self.cause.meaning} {self.cause.remedy}"
 
     @property
     def admits(self) -> bool:
-        """True if records may be read: it is closed, or every request it holds has failed already."""
+        """True if records may be polled: it is closed, or every request it holds has failed already."""
         if self.cause is None:
             return True
-        return self._probe is None and all(ticket.failed for ticket, _ in self._held)
+        return self._probe is None and all(permit.failed for permit, _ in self._held)
 
-    async def passage(self, ticket: BreakerPermit) -> None:
-        """Return when an attempt may begin: at once while closed, else when this request's turn as the probe comes.
+    async def passage(self, permit: BreakerPermit) -> None:
+        """Return when an attempt may begin: at once while closed, else when this request becomes the probe.
 
         Raises `HandedBack` when the worker stops first.
         """
         if self._stopping:
             raise HandedBack
-        if self.lets(ticket):
+        if self.lets(permit):
             return
         released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (ticket, released)
+        entry = (permit, released)
         self._held.append(entry)
         try:
             await released
@@ -83,12 +83,12 @@ class CircuitBreaker:
             if entry in self._held:
                 self._held.remove(entry)
 
-    def lets(self, ticket: BreakerPermit) -> bool:
-        """True if an attempt may begin right now."""
-        return self.cause is None or ticket.probing
+    def lets(self, permit: BreakerPermit) -> bool:
+        """Return whether an attempt may begin right now."""
+        return self.cause is None or permit.probing
 
     def stop(self) -> None:
-        """Hand back whoever is held: the worker stops."""
+        """Hand back every request that is held: the worker stops."""
         self._stopping = True
         for _, released in self._held:
             if not released.done():
@@ -97,30 +97,30 @@ class CircuitBreaker:
         if self._timer is not None:
             self._timer.cancel()
 
-    def succeeded(self, ticket: BreakerPermit) -> None:
-        """Take note that an attempt made a picture: nothing else proves that all is well."""
-        ticket.probing = False
+    def succeeded(self, permit: BreakerPermit) -> None:
+        """Note that an attempt made a picture: nothing else proves that painting works."""
+        permit.probing = False
         self._recent.append(True)
         self._row = (None, 0)
         if self.cause is not None:
             self._close()
 
-    def failed(self, ticket: BreakerPermit, reason: Reason) -> bool:
-        """Take note of a failure that is ours; True if the request is to be held and not sent on."""
-        ticket.failed = True
+    def failed(self, permit: BreakerPermit, reason: Reason) -> bool:
+        """Note a failure of ours; return whether to hold the request instead of sending it on."""
+        permit.failed = True
         self._recent.append(False)
         cause, count = self._row
         self._row = (reason, count + 1 if cause == reason else 1)
         if self.cause is not None:
-            self._next_probe(ticket)
+            self._next_probe(permit)
         elif self._row[1] >= IN_A_ROW or self._mostly_failing:
             self._open(reason)
         return self.cause is not None
 
-    def undecided(self, ticket: BreakerPermit) -> None:
-        """Take note that an attempt ended and says nothing about us: refused, withdrawn, or found in the store."""
-        self._held = deque(entry for entry in self._held if entry[0] is not ticket)
-        self._next_probe(ticket, patient=False)
+    def undecided(self, permit: BreakerPermit) -> None:
+        """Note that an attempt ended without a verdict on us: rejected, cancelled, or found in the store."""
+        self._held = deque(entry for entry in self._held if entry[0] is not permit)
+        self._next_probe(permit, patient=False)
 
     @property
     def _mostly_failing(self) -> bool:
@@ -132,14 +132,14 @@ class CircuitBreaker:
         log.error("breaker_open", reason=reason, probe_seconds=self._wait)
         self._arm()
 
-    def _next_probe(self, ticket: BreakerPermit, *, patient: bool = True) -> None:
-        if ticket is not self._probe:
+    def _next_probe(self, permit: BreakerPermit, *, patient: bool = True) -> None:
+        if permit is not self._probe:
             return
-        ticket.probing = False
+        permit.probing = False
         self._probe = None
         if self.cause is None:
             return
-        self._wait = min(2 * self._wait, MOST_SECONDS) if patient else self._first_wait
+        self._wait = min(2 * self._wait, MAX_PROBE_SECONDS) if patient else self._first_wait
         log.warning("breaker_still_open", reason=self.cause, probe_seconds=self._wait)
         self._arm()
 
@@ -150,11 +150,11 @@ class CircuitBreaker:
 
     def _let_one_through(self) -> None:
         """Release a request that has not failed yet, else the one that has waited longest."""
-        waiting = [ticket for ticket, released in self._held if not released.done()]
+        waiting = [permit for permit, released in self._held if not released.done()]
         if not waiting:
             self._arm()
             return
-        self._probe = next((ticket for ticket in waiting if not ticket.failed), waiting[0])
+        self._probe = next((permit for permit in waiting if not permit.failed), waiting[0])
         self._probe.probing = True
         self._release([entry for entry in self._held if entry[0] is self._probe])
 

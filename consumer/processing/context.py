@@ -1,4 +1,4 @@
-"""A job on its way through the stages: what it is, who hears of it, how long it takes, until when it is of use."""
+"""A job on its way through the stages: its timings, its progress, its past, and when it expires."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from consumer.errors import Expired
 from consumer.processing.circuit_breaker import BreakerPermit
+from consumer.processing.progress import ProgressReporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,31 +21,15 @@ if TYPE_CHECKING:
     from consumer.telemetry.metrics import Stage
 
 
-class ProgressReporter:
-    """Hears how far a job is. This one keeps silent; the worker's publishes progress events."""
-
-    def started(self, index: int) -> None:
-        """The picture has its turn at the engine."""
-
-    def step(self, index: int, done: int, of: int) -> None:
-        """A denoising step of the picture is done."""
-
-    def storing(self, index: int) -> None:
-        """The picture is painted and on its way to the store."""
-
-    def failed(self) -> None:
-        """The attempt failed; another may follow."""
-
-
 @dataclass(slots=True)
 class Timings:
-    """Seconds of a job's stages, the longest of its pictures for each."""
+    """Seconds of a job's stages, for each stage those of its slowest picture."""
 
     started: float = field(default_factory=time.monotonic)
     stages: dict[Stage, float] = field(default_factory=dict)
 
     def note(self, stage: Stage, seconds: float) -> None:
-        """Take note of one picture's time in a stage."""
+        """Add one picture's time in a stage."""
         self.stages[stage] = max(seconds, self.stages.get(stage, 0.0))
 
     @property
@@ -58,56 +43,50 @@ async def _at_once() -> None:
 
 
 def unwatched() -> AbstractContextManager[Callable[[], Awaitable[None]]]:
-    """Be in the engine without a group that has to know."""
+    """Be in the engine without recording it anywhere."""
     return nullcontext(_at_once)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobContext:
-    """A job on its way: who hears of it, how long it takes, and what is known of its past.
+    """A job and what goes with it through the stages.
 
     `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
-    engine; what it yields waits until the group knows.
+    engine; what it yields waits until the group has recorded that.
     """
 
     job: Job
-    teller: ProgressReporter = field(default_factory=ProgressReporter)
+    progress: ProgressReporter = field(default_factory=ProgressReporter)
     timings: Timings = field(default_factory=Timings)
-    ticket: BreakerPermit = field(default_factory=BreakerPermit)
+    permit: BreakerPermit = field(default_factory=BreakerPermit)
     suspect: bool = False
     in_engine: Callable[[], AbstractContextManager[Callable[[], Awaitable[None]]]] = unwatched
-    _begun: asyncio.Event = field(default_factory=asyncio.Event)
-    _bounds: set[asyncio.Timeout] = field(default_factory=set)
+    _begun: bool = False
+    _expiry: asyncio.Timeout | None = None
 
     def begin(self) -> None:
-        """Take note that one of its pictures has its turn: from now on it does not expire."""
-        self._begun.set()
-        for bound in self._bounds:
-            if not bound.expired():
-                bound.reschedule(None)
-
-    @property
-    def patience(self) -> float | None:
-        """Seconds until the request is past use, negative when it is; None without an `expirytime`, or once begun."""
-        expiry = self.job.event.expirytime
-        return None if expiry is None or self._begun.is_set() else (expiry - datetime.now(UTC)).total_seconds()
+        """Note that a picture of the job is being painted, or that all are there: from now on it does not expire."""
+        self._begun = True
+        if self._expiry is not None and not self._expiry.expired():
+            self._expiry.reschedule(None)
 
     @asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
-        """Raise `Expired` when the request is past use before the block ends, and before it begins."""
-        bound = asyncio.timeout(self.patience)
+    async def until_expiry(self) -> AsyncIterator[None]:
+        """Raise `Expired` if the `expirytime` has passed, or passes within the block before the job has begun."""
+        seconds = self._seconds_left()
+        if seconds is not None and seconds <= 0:
+            raise Expired
+        self._expiry = expiry = asyncio.timeout(seconds)
         try:
-            async with bound:
-                self._bounds.add(bound)
+            async with expiry:
                 yield
         except TimeoutError as error:
-            if bound.expired():
+            if expiry.expired():
                 raise Expired from error
             raise
         finally:
-            self._bounds.discard(bound)
+            self._expiry = None
 
-    def check_expiry(self) -> None:
-        """Raise `Expired` when the request is past use."""
-        if self.patience is not None and self.patience <= 0:
-            raise Expired
+    def _seconds_left(self) -> float | None:
+        expiry = self.job.event.expirytime
+        return None if expiry is None or self._begun else (expiry - datetime.now(UTC)).total_seconds()

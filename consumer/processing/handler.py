@@ -1,10 +1,9 @@
-"""Who works on the records: one task for each, from the raw record to its settlement."""
+"""Handles records: one task for each, from the raw record to its result."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,12 +11,14 @@ import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Claim, Slot
-from consumer.errors import Expired, HandedBack, LeadartError, Rejected, Superseded, Transient, Unstorable
+from consumer.errors import Expired, Rejected, Superseded
 from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane
 from consumer.processing.context import JobContext
+from consumer.processing.failure_policy import Answer, Crash, FailurePolicy, Hold, Retry
+from consumer.processing.progress import JobProgressReporter
 from consumer.telemetry.metrics import Stage, TransactionResult
-from schemas import ContractError, OutcomeKind, Priority, Reason
+from schemas import ContractError, ImageReady, OutcomeKind, Priority, Reason
 from schemas.names import BACKFILL
 from schemas.reader import parse_request
 
@@ -26,42 +27,36 @@ if TYPE_CHECKING:
     from consumer.delivery.ports import BusError, RecordResult
     from consumer.delivery.retry import RetryPolicy, RetryState
     from consumer.jobs import Record
-    from consumer.kafka.progress_publisher import JobProgressReporter, ProgressPublisher
     from consumer.processing.circuit_breaker import CircuitBreaker
     from consumer.processing.context import Timings
+    from consumer.processing.failure_policy import Decision
     from consumer.processing.outcomes import OutcomeBuilder
     from consumer.processing.pipeline import Pipeline
+    from consumer.processing.progress import ProgressFeed, ProgressReporter
     from consumer.processing.prompting import PaintPlan
     from consumer.processing.store_outage import StoreOutage
     from consumer.telemetry.metrics import Metrics
-    from schemas import ImageReady
 
 log = structlog.get_logger(__name__)
 
-_VERDICTS = frozenset({Reason.ENGINE_POISON, Reason.NOT_FINITE, Reason.NOT_PAINTED})
-"""What the engine says of a recipe: one is the request's own fault, a row with nothing painted between is the engine's.
-
-A request is answered with it at once, and never held: a lane of nothing but such requests has to come to its end.
-"""
-
 
 class RequestTask(NamedTuple):
-    """The task that works on one record, and what knows whether its pictures are being painted."""
+    """The task that handles one record, and what knows whether a picture of it is being painted."""
 
     task: asyncio.Task[None]
-    reporter: JobProgressReporter
+    progress: ProgressReporter
 
     def cancel(self, *, running: bool) -> None:
         """Cancel the task; one whose picture is being painted only if `running`."""
-        if running or not self.reporter.painting:
+        if running or not self.progress.painting:
             self.task.cancel()
 
 
 class RequestHandler:
-    """Works on records in the given task group and settles each of them, whatever happens to it.
+    """Handles records in the given task group and gives each of them a result, whatever happens to it.
 
-    Three endings settle nothing and leave the record to its next owner: it was cancelled, the worker stops, or an error
-    is fatal and ends the worker. One that is superseded is settled by its owner, who knows the other requests. While
+    Three endings give none and leave the record to its next owner: it was cancelled, the worker stops, or an error is
+    fatal and ends the worker. A superseded one gets its result from its owner, which knows the other requests. While
     the breaker is open, requests that fail are held and tried again.
     """
 
@@ -71,22 +66,23 @@ class RequestHandler:
         *,
         pipeline: Pipeline,
         breaker: CircuitBreaker,
-        troubles: StoreOutage,
+        outage: StoreOutage,
         retries: RetryPolicy,
-        outbox: OutcomeBuilder,
-        progress: ProgressPublisher,
+        outcomes: OutcomeBuilder,
+        progress: ProgressFeed,
         metrics: Metrics,
         poison_deaths: int,
     ) -> None:
         self._tasks = tasks
         self._pipeline = pipeline
         self._breaker = breaker
-        self._troubles = troubles
+        self._outage = outage
         self._retries = retries
-        self._outbox = outbox
+        self._outcomes = outcomes
         self._progress = progress
         self._metrics = metrics
         self._poison_deaths = poison_deaths
+        self._policy = FailurePolicy(breaker, retries, lambda reason: metrics.failures.labels(reason).inc())
         self._busy: set[asyncio.Task[None]] = set()
         # Looking a label up costs more than counting, and every record is counted ten times.
         self._consumed = cache(metrics.events_consumed.labels)
@@ -97,56 +93,66 @@ class RequestHandler:
     @property
     def outage(self) -> str:
         """The reason code of what keeps this worker from working; empty when nothing does."""
-        return self._breaker.cause or self._troubles.reason
+        return self._breaker.cause or self._outage.reason
 
     def admits(self) -> bool:
-        """True if records may be read. While the store is down those in hand ask after it."""
-        if self._troubles.at_the_door:
+        """Return whether to poll more records. While the store is down, only in-flight requests probe it."""
+        if self._outage.at_startup:
             return False
-        return self._breaker.admits and (self._troubles() is None or not self._busy)
+        return self._breaker.admits and (self._outage() is None or not self._busy)
 
     def seconds_until_due(self, record: Record) -> float:
-        """Seconds until a record of a retry lane is due; 0 or less for any other."""
+        """Return the seconds until a record of a retry lane is due; 0 or less for any other."""
         if not self._retries.is_retry(record.topic):
             return 0.0
         return self._retries.unwrap(record).due_ms / 1000 - time.time()
 
     def begin(self, in_flight: InFlightRecord) -> RequestTask:
-        """Start work on a record."""
+        """Start handling a record."""
         self._consumed(in_flight.record.topic).inc()
-        teller = self._progress.teller()
-        task = self._tasks.create_task(self._work(in_flight, teller))
+        progress = JobProgressReporter(self._progress)
+        task = self._tasks.create_task(self._handle(in_flight, progress))
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
-
-        return RequestTask(task, teller)
+        return RequestTask(task, progress)
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the work under way, then cancel what is left."""
+        """Wait for the records being handled, then cancel what is left."""
         self._breaker.stop()
         if self._busy:
             await asyncio.wait(self._busy, timeout=seconds)
         for task in self._busy:
             task.cancel()
 
-    async def _work(self, in_flight: InFlightRecord, teller: JobProgressReporter) -> None:
-        tried = self._retries.unwrap(in_flight.record)
-        with suppress(HandedBack, Superseded):
-            try:
-                settlement = await self._answer(in_flight, tried, teller)
-            except Rejected as error:
-                self._metrics.rejected.labels(error.reason).inc()
-                settlement = self._outbox.failed(tried, error)
-            except Exception as error:
-                failure = _ours(in_flight.record, error)
-                if failure is None:
-                    raise
-                settlement = self._try_again(tried, failure)
-            in_flight.complete(settlement)
+    async def _handle(self, in_flight: InFlightRecord, progress: ProgressReporter) -> None:
+        state = self._retries.unwrap(in_flight.record)
+        try:
+            result = await self._result(in_flight, state, progress)
+        except Exception as error:  # noqa: BLE001 - what is fatal is raised again
+            result = self._act(self._policy.decide(error, state), state)
+        if result is not None:
+            in_flight.complete(result)
 
-    async def _answer(self, in_flight: InFlightRecord, tried: RetryState, teller: JobProgressReporter) -> RecordResult:
+    def _act(self, decision: Decision, state: RetryState) -> RecordResult | None:
+        """Return the result that carries the decision out, None for none. Raises the error of a `Crash`."""
+        match decision:
+            case Answer(error):
+                if isinstance(error, Rejected):
+                    self._metrics.rejected.labels(error.reason).inc()
+                return self._outcomes.failed(state, error)
+            case Retry(error, schedule):
+                self._metrics.retries.labels(error.reason).inc()
+                return self._outcomes.retry(state, error, schedule)
+            case Crash(error):
+                raise error
+            case _:
+                return None
+
+    async def _result(
+        self, in_flight: InFlightRecord, state: RetryState, progress: ProgressReporter
+    ) -> RecordResult | None:
         engine, deaths = in_flight.engine, in_flight.engine.deaths
-        errand = JobContext(_job(in_flight.record, tried), teller, suspect=deaths > 0, in_engine=engine.entering)
+        context = JobContext(_job(in_flight.record, state), progress, suspect=deaths > 0, in_engine=engine.entering)
         await failpoints.reached(Failpoint.TAKEN)
         if deaths >= self._poison_deaths:
             message = (
@@ -154,76 +160,64 @@ class RequestHandler:
                 "redrive it on the same version."
             )
             raise Rejected(Reason.ENGINE_POISON, message)
+        plan = self._pipeline.plan(context)
         try:
-            return await self._paint(in_flight, errand, teller)
+            async with context.until_expiry():
+                end = await self._claim_and_produce(in_flight, context, plan, state)
         except Expired:
-            return self._outbox.expired(errand.job)
+            return self._outcomes.expired(context.job)
+        return self._ready(context, end) if isinstance(end, ImageReady) else self._act(end, state)
 
-    async def _paint(self, in_flight: InFlightRecord, errand: JobContext, teller: JobProgressReporter) -> RecordResult:
-        job, brief = errand.job, self._pipeline.brief(errand)
-        errand.check_expiry()
+    async def _claim_and_produce(
+        self, in_flight: InFlightRecord, context: JobContext, plan: PaintPlan, state: RetryState
+    ) -> ImageReady | Decision:
+        job = context.job
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
-        with self._pipeline.handover(errand, brief):
-            if not in_flight.register_claim(_claim(job), partial(self._outbox.superseded, job)):
+        with self._pipeline.handover(context, plan):
+            if not in_flight.register_claim(_claim(job), partial(self._outcomes.superseded, job)):
                 raise Superseded
-            teller.accepted(job)
-            ready = await self._produce(errand, brief)
-        for stage, seconds in errand.timings.stages.items():
-            self._stage(stage).observe(seconds)
-        self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
-        return self._outbox.ready(job, ready, _rounded(errand.timings))
+            context.progress.accepted(job)
+            return await self._produce(context, plan, state)
 
-    async def _produce(self, errand: JobContext, brief: PaintPlan) -> ImageReady:
-        """Try until the attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
+    async def _produce(self, context: JobContext, plan: PaintPlan, state: RetryState) -> ImageReady | Decision:
+        """Try until an attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
+        permit = context.permit
         while True:
             try:
-                if errand.ticket.failed:
-                    async with errand.in_time():
-                        await self._breaker.passage(errand.ticket)
-                ready = await self._pipeline.produce(errand, brief)
-            except Unstorable as error:
-                self._breaker.undecided(errand.ticket)
-                self._metrics.failures.labels(error.reason).inc()
-                raise
-            except Exception as error:
-                failure = _ours(errand.job.record, error)
-                if failure is None:
-                    self._breaker.undecided(errand.ticket)
-                    raise
-                errand.teller.failed()
-                self._metrics.failures.labels(failure.reason).inc()
-                if self._breaker.failed(errand.ticket, failure.reason) and not isinstance(failure, Rejected):
-                    continue
-                if failure is error:
-                    raise
-                raise failure from error
+                if permit.failed:
+                    await self._breaker.passage(permit)
+                ready = await self._pipeline.produce(context, plan)
             except asyncio.CancelledError:
-                self._breaker.undecided(errand.ticket)
+                self._breaker.undecided(permit)
                 raise
+            except Exception as error:  # noqa: BLE001 - what is fatal is raised again
+                decision = self._policy.decide(error, state, permit)
+                if not isinstance(decision, Hold):
+                    return decision
+                context.progress.failed()
             else:
-                (self._breaker.undecided if ready.reused else self._breaker.succeeded)(errand.ticket)
+                (self._breaker.undecided if ready.reused else self._breaker.succeeded)(permit)
                 return ready
 
-    def _try_again(self, tried: RetryState, error: LeadartError) -> RecordResult:
-        turn = self._retries.next_attempt(tried, int(time.time() * 1000))
-        if turn is None:
-            return self._outbox.failed(tried, error)
-        self._metrics.retries.labels(error.reason).inc()
-        return self._outbox.again(tried, error, turn)
+    def _ready(self, context: JobContext, ready: ImageReady) -> RecordResult:
+        for stage, seconds in context.timings.stages.items():
+            self._stage(stage).observe(seconds)
+        self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
+        return self._outcomes.ready(context.job, ready, _rounded(context.timings))
 
-    def announced(self, record: Record, settlement: RecordResult, seconds: float) -> None:
-        """Write the one line that tells a record's whole story."""
+    def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
+        """Count the result and log the one line with a record's whole story."""
         self._stage(Stage.ANNOUNCE).observe(seconds)
-        facts = settlement.facts
-        written = {letter.topic for letter in settlement.records}
-        if self._outbox.outcome_topic in written:
+        facts = result.facts
+        written = {outgoing.topic for outgoing in result.records}
+        if self._outcomes.outcome_topic in written:
             self._outcome(facts["outcome"]).inc()
-        if self._outbox.dead_letter_topic in written:
+        if self._outcomes.dead_letter_topic in written:
             self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
         if facts["outcome"] == OutcomeKind.READY:
             self._metrics.last_success.set_to_current_time()
         age = max(0.0, time.time() - float(facts["asked_at"]))
-        if self._outbox.outcome_topic in written:
+        if self._outcomes.outcome_topic in written:
             self._age(facts.get("lane", Lane.LIVE)).observe(age)
         log.info(
             "article_image",
@@ -236,36 +230,20 @@ class RequestHandler:
         )
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
-        """Count and tell a broken epoch."""
+        """Count and log a broken epoch."""
         self._metrics.transactions.labels(TransactionResult.FAILED).inc()
         self._metrics.shard_reopens.inc()
         log.warning("epoch_ended", shard=shard, error=str(error))
 
     def committed(self, shard: int, seconds: float, records: int) -> None:
-        """Count a transaction."""
+        """Count a committed transaction."""
         self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()
         self._metrics.transaction_duration.observe(seconds)
         log.debug("committed", shard=shard, seconds=seconds, records=records)
 
 
-def _ours(record: Record, error: Exception) -> LeadartError | None:
-    """Return the failure that the breaker is to hear of; None where surely the request, or the worker's end, is why."""
-    match error:
-        case Transient():
-            return error
-        case Rejected() if error.reason in _VERDICTS:
-            return error
-        case LeadartError() | HandedBack() | Superseded() | Expired():
-            return None
-        case _:
-            # A defect of ours must not stop the partition: the record is kept, the trace is in the log.
-            log.error("defect", topic=record.topic, partition=record.partition, offset=record.offset, exc_info=error)
-            message = "A defect in the worker; its log has the trace. The request is kept."
-            return Transient(Reason.INTERNAL, message)
-
-
-def _job(record: Record, tried: RetryState) -> Job:
-    original = tried.original
+def _job(record: Record, state: RetryState) -> Job:
+    original = state.original
     try:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError as error:

@@ -1,6 +1,6 @@
-"""One call at a time for each key: who asks for what is under way already waits for it instead of beginning it again.
+"""One call at a time for each key: a caller that asks for what is under way waits for it instead of beginning it again.
 
-A call goes on for as long as anybody is interested, whoever began it; when the last one leaves it is cancelled.
+A call goes on while any caller is interested, whoever began it; when the last one leaves it is cancelled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class _Flight(Generic[Result]):
+class _Call(Generic[Result]):
     key: str
     task: asyncio.Task[None] | None = None
     waiters: list[asyncio.Future[Result]] = field(default_factory=list)
@@ -29,70 +29,73 @@ class SingleFlight(Generic[Result]):
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._flights: dict[str, _Flight[Result]] = {}
+        self._calls: dict[str, _Call[Result]] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def __contains__(self, key: object) -> bool:
         """True while the key's call is under way."""
-        return key in self._flights
+        return key in self._calls
 
     @contextmanager
     def interest(self, keys: Iterable[str]) -> Iterator[None]:
         """Keep the calls that are under way for these keys going for the block."""
-        flights = [self._flights[key] for key in keys if key in self._flights]
-        for flight in flights:
-            flight.interested += 1
+        calls = [self._calls[key] for key in keys if key in self._calls]
+        for call in calls:
+            call.interested += 1
         try:
             yield
         finally:
-            for flight in flights:
-                self._lose_interest(flight)
+            for call in calls:
+                self._lose_interest(call)
 
-    async def join(self, key: str, call: Callable[[], Awaitable[Result]]) -> tuple[Result, bool]:
-        """Return what the key's call returns, and whether it was under way already; if none is, begin `call`.
+    async def join(self, key: str, begin: Callable[[], Awaitable[Result]]) -> tuple[Result, bool]:
+        """Return what the key's call returns, and whether it was under way already; if none is, begin one.
 
-        Raises what the call raised. Cancelling it leaves the call to those who still wait.
+        Raises what the call raised. Cancelling leaves the call to the others that wait for it.
         """
-        flight, joined = self._flights.get(key), True
-        if flight is None:
-            flight, joined = self._take_off(key, call), False
-        landing: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        flight.waiters.append(landing)
-        flight.interested += 1
+        call, joined = self._calls.get(key), True
+        if call is None:
+            call, joined = self._start(key, begin), False
+        waiter: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        call.waiters.append(waiter)
+        call.interested += 1
         try:
-            return await landing, joined
+            return await waiter, joined
         finally:
-            self._lose_interest(flight)
+            self._lose_interest(call)
 
-    def _lose_interest(self, flight: _Flight[Result]) -> None:
-        flight.interested -= 1
-        if not flight.interested and flight.task is not None:
-            flight.task.cancel()
-            self._forget(flight)
+    def _lose_interest(self, call: _Call[Result]) -> None:
+        call.interested -= 1
+        if not call.interested and call.task is not None:
+            call.task.cancel()
+            self._forget(call)
 
-    def _take_off(self, key: str, call: Callable[[], Awaitable[Result]]) -> _Flight[Result]:
-        flight: _Flight[Result] = _Flight(key)
-        flight.task = self._tasks.create_task(self._fly(flight, call))
-        self._flights[key] = flight
-        return flight
+    def _start(self, key: str, begin: Callable[[], Awaitable[Result]]) -> _Call[Result]:
+        call: _Call[Result] = _Call(key)
+        call.task = self._tasks.create_task(self._run(call, begin))
+        self._calls[key] = call
+        return call
 
-    async def _fly(self, flight: _Flight[Result], call: Callable[[], Awaitable[Result]]) -> None:
+    async def _run(self, call: _Call[Result], begin: Callable[[], Awaitable[Result]]) -> None:
         try:
-            result = await call()
+            result = await begin()
         except asyncio.CancelledError:
-            for landing in flight.waiters:
-                landing.cancel()
+            for waiter in call.waiters:
+                waiter.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - it is told to everybody who waits
-            for landing in flight.waiters:
-                if not landing.done():
-                    landing.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - raised to every caller that waits
+            for waiter in call.waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
         else:
-            for landing in flight.waiters:
-                if not landing.done():
-                    landing.set_result(result)
+            for waiter in call.waiters:
+                if not waiter.done():
+                    waiter.set_result(result)
         finally:
-            self._forget(flight)
+            self._forget(call)
 
-    def _forget(self, flight: _Flight[Result]) -> None:
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
+    def _forget(self, call: _Call[Result]) -> None:
+        if self._calls.get(call.key) is call:
+            del self._calls[call.key]

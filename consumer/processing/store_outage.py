@@ -1,4 +1,4 @@
-"""What of the store is down right now, as jobs come upon it."""
+"""Which store operations are failing, as seen by running jobs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
-MOST_SECONDS = 5.0
-"""Between two looks at a store that is down."""
+MAX_WAIT_SECONDS = 5.0
+"""Longest wait between two attempts at a store that is down."""
 
 
 class Operation(StrEnum):
-    """What is asked of the store. One may fail while the others work: a full disk is read as ever."""
+    """What is asked of the store. One may fail while the others work: a full disk can still be read."""
 
     STARTUP_CHECK = "startup_check"
     FIND = "find"
@@ -35,48 +35,48 @@ class Operation(StrEnum):
 
 
 class StoreOutage:
-    """What of the store is down right now: told when it begins and when all is over, not by every job that waits.
+    """The store operations that fail right now. Logged when the first fails and when all work again, not by every job.
 
-    It is over, for readiness and for who wants to read, with the next call that succeeds. The log is told so when
-    nobody is left who was refused: there a store that refuses every second call is in one trouble, not in hundreds.
+    For readiness and admission an operation works again with its next success. The log calls the outage over only when
+    no refused job is left: a store that refuses every second call has one outage, not hundreds.
     """
 
     def __init__(self, count: Callable[[Reason], None] = lambda _reason: None, retry_seconds: float = 1.0) -> None:
         self._count = count
         self._retry_seconds = retry_seconds
-        self._current: dict[Operation, Overloaded] = {}
-        self._waiting: Counter[Operation] = Counter()
+        self._failing: dict[Operation, Overloaded] = {}
+        self._trying: Counter[Operation] = Counter()
         self._refused: Counter[Operation] = Counter()
-        self._told = False
+        self._logged = False
 
     def __call__(self) -> str | None:
         """Return a sentence about what is down, None when nothing is: a readiness check."""
-        return next((error.message for error in self._current.values()), None)
+        return next((error.message for error in self._failing.values()), None)
 
     @property
     def reason(self) -> str:
         """The reason code of what is down, empty when nothing is."""
-        return next((error.reason.value for error in self._current.values()), "")
+        return next((error.reason.value for error in self._failing.values()), "")
 
     @property
-    def at_the_door(self) -> bool:
-        """True while the store has not been found fit for work: no job is needed to ask again."""
-        return Operation.STARTUP_CHECK in self._current
+    def at_startup(self) -> bool:
+        """True while the startup check fails: that repeats itself, so no job is needed to probe the store."""
+        return Operation.STARTUP_CHECK in self._failing
 
     @contextmanager
     def watched(self, operation: Operation) -> Iterator[None]:
-        """While anybody tries the operation, its trouble is watched; of what nobody tries nothing is known."""
-        self._waiting[operation] += 1
+        """Count a job as trying the operation for the block. What nobody tries any more is forgotten: it is unknown."""
+        self._trying[operation] += 1
         try:
             yield
         finally:
-            self._waiting[operation] -= 1
-            if not self._waiting[operation]:
-                self._current.pop(operation, None)
-            self._tell_the_end("overload_forgotten")
+            self._trying[operation] -= 1
+            if not self._trying[operation]:
+                self._failing.pop(operation, None)
+            self._log_end("overload_forgotten")
 
     async def retry_until_up(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Try again, for as long as it takes, while the store is down: that is no failure of a request."""
+        """Attempt until the store answers, without bound: an outage is no failure of a request."""
         with self.watched(operation):
             try:
                 result = await attempt()
@@ -94,7 +94,7 @@ class StoreOutage:
             while True:
                 self.begin(operation, refusal)
                 await asyncio.sleep(wait)
-                wait = min(2 * wait, MOST_SECONDS)
+                wait = min(2 * wait, MAX_WAIT_SECONDS)
                 try:
                     return await attempt()
                 except Overloaded as error:
@@ -103,19 +103,19 @@ class StoreOutage:
             self._refused[operation] -= 1
 
     def begin(self, operation: Operation, error: Overloaded) -> None:
-        """Take note that an operation failed."""
+        """Note that an operation failed."""
         self._count(error.reason)
-        if not self._told:
+        if not self._logged:
             log.warning("overloaded", operation=operation, reason=error.reason, error=error.message)
-        self._told = True
-        self._current[operation] = error
+        self._logged = True
+        self._failing[operation] = error
 
     def end(self, operation: Operation) -> None:
-        """Take note that it succeeded: of the others that says nothing."""
-        self._current.pop(operation, None)
-        self._tell_the_end("overload_over")
+        """Note that an operation succeeded, which says nothing about the others."""
+        self._failing.pop(operation, None)
+        self._log_end("overload_over")
 
-    def _tell_the_end(self, event: str) -> None:
-        if self._told and not self._current and not any(self._refused.values()):
-            self._told = False
+    def _log_end(self, event: str) -> None:
+        if self._logged and not self._failing and not any(self._refused.values()):
+            self._logged = False
             log.info(event)

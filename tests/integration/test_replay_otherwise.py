@@ -98,7 +98,7 @@ async def test_with_all_topics_the_retry_lanes_come_again_as_well(site: Site, tm
             await answer(desk, asked)
             turn = RetrySchedule(site.topic(names.RETRY_1M), int(time.time() * 1000), int(time.time() * 1000))
             error = Transient(Reason.ENGINE_FAILED, "It is so.")
-            await put(site, list(OutcomeBuilder(site.settings).again(RetryState(record), error, turn).records))
+            await put(site, list(OutcomeBuilder(site.settings).retry(RetryState(record), error, turn).records))
             await desk.until(lambda: len(desk.outcomes()) == 2)
             assert worker.stop() == 0
         await reset(site, "--all-topics")

@@ -90,7 +90,7 @@ class _Worker:
             self.tally.drained = self._loop.time()
 
     async def _paint(self, lane: Lane) -> None:
-        async with self._scheduler.turn(lane) as turn:
+        async with self._scheduler.slot(lane) as slot:
             wish = PaintRequest(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
             device = min(self._devices, key=lambda device: device.work_ahead(lane))
             device.take(wish)
@@ -98,7 +98,7 @@ class _Worker:
                 await wish.result
             finally:
                 device.drop(wish)
-            turn.painted()
+            slot.painted()
             self.tally.pictures += 1
 
     def _passed_over(self, lane: Lane, steps: int, seconds: float) -> None:

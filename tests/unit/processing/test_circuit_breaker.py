@@ -14,10 +14,10 @@ BOUND = 5.0
 QUICK = 0.001
 
 
-async def passed(breaker: CircuitBreaker, ticket: BreakerPermit) -> BreakerPermit:
-    """Wait for the ticket's passage."""
-    await asyncio.wait_for(breaker.passage(ticket), BOUND)
-    return ticket
+async def passed(breaker: CircuitBreaker, permit: BreakerPermit) -> BreakerPermit:
+    """Wait for the permit's passage."""
+    await asyncio.wait_for(breaker.passage(permit), BOUND)
+    return permit
 
 
 def opened(probe_seconds: float = QUICK) -> CircuitBreaker:
@@ -65,7 +65,7 @@ async def test_one_probe_at_a_time_and_a_success_closes_it() -> None:
     """Of all who wait one is let through; when it succeeds the others follow at once."""
     breaker, tickets = opened(), [BreakerPermit() for _ in range(3)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        waiting = [tasks.create_task(passed(breaker, ticket)) for ticket in tickets]
+        waiting = [tasks.create_task(passed(breaker, permit)) for permit in tickets]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         (probe,) = (task.result() for task in done)
         assert probe.probing

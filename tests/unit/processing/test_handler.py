@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.in_flight import InFlightRecord
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unstorable
+from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unpaintable, Unstorable
 from consumer.jobs import Record
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import retry_policy
@@ -54,18 +54,18 @@ class Pipeline:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
-        self.errands: list[JobContext] = []
+        self.contexts: list[JobContext] = []
 
-    def brief(self, errand: JobContext) -> Any:
-        return errand
+    def plan(self, context: JobContext) -> Any:
+        return context
 
-    def handover(self, errand: JobContext, brief: Any) -> Any:
-        assert brief is errand
+    def handover(self, context: JobContext, plan: Any) -> Any:
+        assert plan is context
         return nullcontext()
 
-    async def produce(self, errand: JobContext, brief: Any) -> Any:
-        assert brief is errand
-        self.errands.append(errand)
+    async def produce(self, context: JobContext, plan: Any) -> Any:
+        assert plan is context
+        self.contexts.append(context)
         if self.error is None:
             await asyncio.Event().wait()
         raise self.error or AssertionError
@@ -96,22 +96,22 @@ def valid() -> Record:
     return Record(names.REQUESTED, 0, 0, b"a-1", value, tuple(headers), 0)
 
 
-def crew_of(
+def handler_of(
     tasks: asyncio.TaskGroup,
     pipeline: Pipeline,
     breaker: CircuitBreaker | None = None,
-    troubles: StoreOutage | None = None,
+    outage: StoreOutage | None = None,
 ) -> RequestHandler:
     settings, metrics = Settings(), make_metrics()
-    outbox = OutcomeBuilder(settings)
+    outcomes = OutcomeBuilder(settings)
     return RequestHandler(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
         breaker=breaker or CircuitBreaker(),
-        troubles=troubles or StoreOutage(),
+        outage=outage or StoreOutage(),
         retries=retry_policy(settings),
-        outbox=outbox,
-        progress=ProgressPublisher(settings, outbox, metrics),
+        outcomes=outcomes,
+        progress=ProgressPublisher(settings, outcomes, metrics),
         metrics=metrics,
         poison_deaths=2,
     )
@@ -120,12 +120,12 @@ def crew_of(
 async def work(
     record: Record, pipeline: Pipeline, touch: Callable[[Any], None] = lambda _: None, *, deaths: int = 0
 ) -> list[RecordResult]:
-    """Let a crew work on one record and return what it settled."""
+    """Let a handler work on one record and return what it settled."""
     in_flight = InFlight(record, deaths)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        withdraw = crew_of(tasks, pipeline).begin(in_flight)
+        task = handler_of(tasks, pipeline).begin(in_flight)
         await asyncio.sleep(0)
-        touch(withdraw)
+        touch(task)
     return in_flight.results
 
 
@@ -172,8 +172,8 @@ async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
     await work(valid(), suspected, deaths=1)
     (settlement,) = await work(valid(), poison, deaths=2)
 
-    assert suspected.errands[0].suspect
-    assert poison.errands == []
+    assert suspected.contexts[0].suspect
+    assert poison.contexts == []
     assert settlement.facts["reason"] == "engine_poison"
 
 
@@ -182,14 +182,14 @@ async def test_an_open_breaker_holds_what_fails() -> None:
     pipeline, breaker = Pipeline(Transient(Reason.ENGINE_FAILED, "x")), CircuitBreaker()
     records = [InFlight(replace(valid(), offset=offset)) for offset in range(8)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, pipeline, breaker)
-        withdraws = [crew.begin(in_flight) for in_flight in records]
-        while len(pipeline.errands) < len(records):
+        handler = handler_of(tasks, pipeline, breaker)
+        handled = [handler.begin(in_flight) for in_flight in records]
+        while len(pipeline.contexts) < len(records):
             await asyncio.sleep(0)
         pipeline.error = None
-        assert (crew.outage, breaker() is None) == ("engine_failed", False)
-        for withdraw in withdraws:
-            withdraw.cancel(running=True)
+        assert (handler.outage, breaker() is None) == ("engine_failed", False)
+        for task in handled:
+            task.cancel(running=True)
 
     assert sum(len(in_flight.results) for in_flight in records) == 4
 
@@ -200,9 +200,9 @@ async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> N
     breaker, records = CircuitBreaker(60), [InFlight(replace(valid(), offset=offset)) for offset in range(5)]
     causes = []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, Pipeline(Rejected(reason, "no")), breaker)
+        handler = handler_of(tasks, Pipeline(Unpaintable(reason, "no")), breaker)
         for in_flight in records:
-            crew.begin(in_flight)
+            handler.begin(in_flight)
             while not in_flight.results:
                 await asyncio.sleep(0)
             causes.append(breaker.cause)
@@ -216,9 +216,9 @@ async def test_a_request_at_fault_says_nothing_of_the_engine() -> None:
     """Requests that ask for what there is not never open the breaker, however many come."""
     breaker, records = CircuitBreaker(60), [InFlight(replace(valid(), offset=offset)) for offset in range(20)]
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, Pipeline(Rejected(Reason.UNKNOWN_STYLE, "no")), breaker)
+        handler = handler_of(tasks, Pipeline(Rejected(Reason.UNKNOWN_STYLE, "no")), breaker)
         for in_flight in records:
-            crew.begin(in_flight)
+            handler.begin(in_flight)
 
     assert breaker.cause is None
 
@@ -236,24 +236,24 @@ async def test_work_handed_back_settles_nothing() -> None:
     assert await work(valid(), Pipeline(HandedBack())) == []
 
 
-async def test_withdrawn_work_that_has_not_begun_is_cancelled() -> None:
+async def test_taskn_work_that_has_not_begun_is_cancelled() -> None:
     """A job without a turn at the engine ends at once when its shard moves."""
-    assert await work(valid(), Pipeline(), lambda withdraw: withdraw.cancel(running=False)) == []
+    assert await work(valid(), Pipeline(), lambda task: task.cancel(running=False)) == []
 
 
 async def test_a_store_that_is_down_stops_admission() -> None:
     """While the store is down no more records are read than it takes to hear of its return."""
-    troubles, admitted = StoreOutage(), []
+    outage, admitted = StoreOutage(), []
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, Pipeline(), troubles=troubles)
-        troubles.begin(Operation.FIND, Overloaded(Reason.STORE_UNAVAILABLE, "down"))
-        admitted.append(crew.admits())
-        withdraw = crew.begin(InFlight(valid()))
-        admitted.append(crew.admits())
-        assert crew.outage == "store_unavailable"
-        troubles.end(Operation.FIND)
-        admitted.append(crew.admits())
-        withdraw.cancel(running=True)
+        handler = handler_of(tasks, Pipeline(), outage=outage)
+        outage.begin(Operation.FIND, Overloaded(Reason.STORE_UNAVAILABLE, "down"))
+        admitted.append(handler.admits())
+        task = handler.begin(InFlight(valid()))
+        admitted.append(handler.admits())
+        assert handler.outage == "store_unavailable"
+        outage.end(Operation.FIND)
+        admitted.append(handler.admits())
+        task.cancel(running=True)
 
     assert admitted == [True, False, True]
 
@@ -263,24 +263,24 @@ async def test_pictures_that_the_store_finds_too_large_open_no_breaker() -> None
     breaker, records = CircuitBreaker(60), [InFlight(valid()) for _ in range(2 * IN_A_ROW)]
     refused = Pipeline(Unstorable(Reason.STORE_UNAVAILABLE, "413"))
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, refused, breaker)
+        handler = handler_of(tasks, refused, breaker)
         for in_flight in records:
-            crew.begin(in_flight)
+            handler.begin(in_flight)
 
     assert [len(in_flight.results) for in_flight in records] == [1] * len(records)
     assert breaker.admits
-    assert crew.admits()
+    assert handler.admits()
 
 
 async def test_a_store_that_is_not_fit_for_work_gets_none() -> None:
     """As long as its check at the start fails no record is read: the check itself is what asks again."""
-    troubles = StoreOutage()
+    outage = StoreOutage()
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, Pipeline(), troubles=troubles)
-        troubles.begin(Operation.STARTUP_CHECK, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
-        assert not crew.admits()
-        troubles.end(Operation.STARTUP_CHECK)
-        assert crew.admits()
+        handler = handler_of(tasks, Pipeline(), outage=outage)
+        outage.begin(Operation.STARTUP_CHECK, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
+        assert not handler.admits()
+        outage.end(Operation.STARTUP_CHECK)
+        assert handler.admits()
 
 
 @pytest.mark.parametrize(("topic", "lane"), [(names.REQUESTED, "interactive"), ("t-" + names.BACKFILL, "backfill")])
@@ -289,15 +289,15 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
     pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
     await work(replace(valid(), topic=topic), pipeline)
 
-    assert pipeline.errands[0].job.lane == lane
+    assert pipeline.contexts[0].job.lane == lane
 
 
 class Failing(Pipeline):
     """Fails every job after it began to paint."""
 
-    async def produce(self, errand: JobContext, brief: Any) -> Any:
-        assert brief is errand
-        errand.teller.started(0)
+    async def produce(self, context: JobContext, plan: Any) -> Any:
+        assert plan is context
+        context.progress.started(0)
         raise Transient(Reason.ENGINE_FAILED, "x")
 
 
@@ -307,11 +307,11 @@ async def test_held_work_goes_with_its_shard() -> None:
     for _ in range(5):
         breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew = crew_of(tasks, Failing(), breaker)
-        withdraw = crew.begin(InFlight(valid()))
+        handler = handler_of(tasks, Failing(), breaker)
+        task = handler.begin(InFlight(valid()))
         while breaker.admits == (not breaker._held):
             await asyncio.sleep(0)
-        withdraw.cancel(running=False)
+        task.cancel(running=False)
     assert not breaker._held
 
 
@@ -321,7 +321,7 @@ async def test_poison_is_never_held() -> None:
     for _ in range(5):
         breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, Pipeline(Rejected(Reason.ENGINE_POISON, "twice")), breaker).begin(in_flight)
+        handler_of(tasks, Pipeline(Unpaintable(Reason.ENGINE_POISON, "twice")), breaker).begin(in_flight)
 
     assert in_flight.results[0].facts["reason"] == "engine_poison"
 
@@ -331,13 +331,13 @@ async def test_a_request_with_a_newer_one_before_it_is_not_painted() -> None:
     pipeline, in_flight = Pipeline(), InFlight(valid())
     in_flight.newer = 9
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, pipeline).begin(in_flight)
+        handler_of(tasks, pipeline).begin(in_flight)
 
     (settlement,) = in_flight.results
     (letter,) = settlement.records
     assert dict(letter.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
     assert json.loads(letter.value or b"")["superseded_by"] == {"revision": 9}
-    assert (settlement.facts["outcome"], settlement.facts["revision"], pipeline.errands) == ("superseded", 1, [])
+    assert (settlement.facts["outcome"], settlement.facts["revision"], pipeline.contexts) == ("superseded", 1, [])
 
 
 async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
@@ -350,7 +350,7 @@ async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
     )
     in_flight.newer = 9
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
-        crew_of(tasks, pipeline).begin(in_flight)
+        handler_of(tasks, pipeline).begin(in_flight)
 
     (settlement,) = in_flight.results
     (letter,) = settlement.records

@@ -35,7 +35,7 @@ RECORDS = st.builds(
 REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
 
 
-def outbox(**settings: Any) -> OutcomeBuilder:
+def outcomes(**settings: Any) -> OutcomeBuilder:
     return OutcomeBuilder(Settings.model_validate(settings))
 
 
@@ -82,7 +82,7 @@ def attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, str]:
 
 def test_an_independent_reader_understands_the_outcome() -> None:
     """The cloudevents SDK reads what is announced: type, subject, cause and data."""
-    (letter,) = outbox().ready(job(correlationid="flow-1"), ready(), {}).records
+    (letter,) = outcomes().ready(job(correlationid="flow-1"), ready(), {}).records
     headers = {name: value or b"" for name, value in letter.headers}
     event = from_kafka(KafkaMessage(headers=headers, key=letter.key, value=letter.value or b""), JSONFormat())
 
@@ -97,7 +97,7 @@ def test_an_independent_reader_understands_the_outcome() -> None:
 
 def test_the_same_outcome_is_the_same_event() -> None:
     """Equal request and recipes give an equal id; another request, recipe or kind gives another."""
-    box = outbox()
+    box = outcomes()
 
     def told(settlement: Any) -> str:
         return attributes(settlement.records[0].headers)["ce_id"]
@@ -115,7 +115,7 @@ def test_the_same_outcome_is_the_same_event() -> None:
 
 def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
-    box = outbox(topics={"prefix": "staging-"})
+    box = outcomes(topics={"prefix": "staging-"})
     settlements = [box.ready(job(partition=9), ready(), {}), box.failed(RetryState(job(partition=9).record), REFUSED)]
     letters = [letter for told in settlements for letter in told.records + told.fall_back().records]
 
@@ -131,17 +131,17 @@ def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
     """Failures are what is traced: what the request said of its flow goes on, also where its value cannot be read."""
     asked = job(correlationid="flow-1", traceparent="00-1-2-03", priority="interactive").record
     told, _ = (
-        outbox().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).records
+        outcomes().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).records
     )
     carried = {name: text for name, text in attributes(told.headers).items() if name.startswith(("ce_corr", "ce_tr"))}
     assert carried == {"ce_correlationid": "flow-1", "ce_traceparent": "00-1-2-03"}
-    plain, _ = outbox().failed(RetryState(job().record), REFUSED).records
+    plain, _ = outcomes().failed(RetryState(job().record), REFUSED).records
     assert attributes(plain.headers)["ce_correlationid"] == "r-1"
 
 
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
     """A failed outcome, and its line in the log, say what is wrong; the event also where the record is kept."""
-    result = outbox().failed(RetryState(job().record), REFUSED)
+    result = outcomes().failed(RetryState(job().record), REFUSED)
     told, _ = result.records
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
@@ -153,7 +153,7 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
 
 def test_our_own_failures_are_worth_another_try() -> None:
     """Only a rejection tells the CMS that sending the same again is useless."""
-    told, _ = outbox().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).records
+    told, _ = outcomes().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).records
     failed = ImageFailed.model_validate(json.loads(told.value or b""))
 
     assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
@@ -162,7 +162,7 @@ def test_our_own_failures_are_worth_another_try() -> None:
 @given(RECORDS)
 def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
     """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
-    fallback = outbox().failed(RetryState(record), REFUSED).fall_back()
+    fallback = outcomes().failed(RetryState(record), REFUSED).fall_back()
     mark = fallback.records[-1]
     ours = attributes(mark.headers)
 
@@ -173,7 +173,7 @@ def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
 
 def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
     """When the ready event itself is refused the CMS is told so and the request is kept."""
-    fallback = outbox().ready(job(), ready(), {}).fall_back()
+    fallback = outcomes().ready(job(), ready(), {}).fall_back()
 
     assert [letter.topic for letter in fallback.records] == [names.OUTCOME, names.DEAD_LETTER]
     failed = ImageFailed.model_validate(json.loads(fallback.records[0].value or b""))
@@ -183,7 +183,7 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
 @given(RECORDS)
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
-    settlement = outbox().failed(RetryState(record), REFUSED)
+    settlement = outcomes().failed(RetryState(record), REFUSED)
     kept = settlement.records[-1]
     ours = attributes(kept.headers[len(record.headers) :])
 
@@ -201,7 +201,7 @@ def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attem
     retries, error = retry_policy(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
     turn = retries.next_attempt(RetryState(record, attempts), now)
     assert turn is not None
-    (letter,) = outbox().again(RetryState(record, attempts), error, turn).records
+    (letter,) = outcomes().retry(RetryState(record, attempts), error, turn).records
     there = Record(letter.topic, letter.partition, 0, letter.key, letter.value, letter.headers, now)
 
     assert letter.partition == record.partition
@@ -214,9 +214,9 @@ def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
     retries, original = retry_policy(Settings()), job().record
     error, tried = Transient(Reason.ENGINE_FAILED, "x"), RetryState(job().record)
     while (turn := retries.next_attempt(tried, 1_000)) is not None:
-        (letter,) = outbox().again(tried, error, turn).records
+        (letter,) = outcomes().retry(tried, error, turn).records
         tried = retries.unwrap(Record(letter.topic, 3, 77, letter.key, letter.value, letter.headers, 2_000))
-    kept = outbox().failed(tried, error).records[-1]
+    kept = outcomes().failed(tried, error).records[-1]
     ours = attributes(kept.headers[len(original.headers) :])
 
     assert (kept.key, kept.value, kept.headers[: len(original.headers)]) == (

@@ -19,8 +19,9 @@ from consumer.jobs import Job, Lane, Paintable, Picture, Record
 from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
-from consumer.processing.context import JobContext, ProgressReporter, Timings
+from consumer.processing.context import JobContext, Timings
 from consumer.processing.pipeline import Pipeline, _gravest
+from consumer.processing.progress import ProgressReporter
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.settings import EngineSettings
@@ -96,26 +97,27 @@ class Studio:
         engine: Easel,
         encoder: PictureEncoder,
     ) -> None:
-        self.engine, self.store, self.scheduler = engine, MemoryStore(), Admission(window=4, unstored=8)
+        self.engine, self.store, self.admission = engine, MemoryStore(), Admission(window=4, unstored=8)
         self.notes, self.timings = Notes(), Timings()
         self.pipeline = Pipeline(
             tasks,
             styles=load_styles(),
-            scheduler=self.scheduler,
+            admission=self.admission,
             engine=engine,
             encoder=encoder,
             store=self.store,
-            troubles=StoreOutage(retry_seconds=0.001),
+            outage=StoreOutage(retry_seconds=0.001),
         )
 
     async def produce(self, asked: Job) -> ImageReady:
         async with asyncio.timeout(BOUND):
             return await self.go(JobContext(asked, self.notes, self.timings))
 
-    async def go(self, errand: JobContext) -> ImageReady:
-        brief = self.pipeline.brief(errand)
-        with self.pipeline.handover(errand, brief):
-            return await self.pipeline.produce(errand, brief)
+    async def go(self, context: JobContext) -> ImageReady:
+        plan = self.pipeline.plan(context)
+        async with context.until_expiry():
+            with self.pipeline.handover(context, plan):
+                return await self.pipeline.produce(context, plan)
 
 
 @asynccontextmanager
@@ -246,7 +248,7 @@ async def test_an_unknown_style_names_the_field() -> None:
 async def test_a_stopping_worker_hands_the_job_back() -> None:
     """A job whose picture has not begun when the worker stops is handed back, not failed."""
     async with studio() as bench:
-        bench.scheduler.close()
+        bench.admission.close()
         with pytest.raises(HandedBack):
             await bench.produce(job())
 
@@ -254,14 +256,14 @@ async def test_a_stopping_worker_hands_the_job_back() -> None:
 async def test_a_stopping_worker_finishes_the_picture_at_the_engine() -> None:
     """When a job's second picture is handed back, its first one, already begun, is still painted and stored."""
     async with studio() as bench:
-        bench.scheduler = Admission(window=1, unstored=1)
-        bench.pipeline._scheduler = bench.scheduler
+        bench.admission = Admission(window=1, unstored=1)
+        bench.pipeline._admission = bench.admission
         bench.engine.wait = asyncio.Event()
         task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 2})))
         async with asyncio.timeout(BOUND):
-            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (1, 1):
+            while (bench.admission.in_memory, bench.admission.waiting) != (1, 1):
                 await asyncio.sleep(0)
-        bench.scheduler.close()
+        bench.admission.close()
         bench.engine.wait.set()
         with pytest.raises(HandedBack):
             await task
@@ -294,7 +296,7 @@ async def test_one_failed_variant_fails_the_job_and_frees_every_place() -> None:
     async with studio([Rejected(Reason.NOT_PAINTED, "no")]) as bench:
         with pytest.raises(Rejected):
             await bench.produce(job(output={"width": 64, "height": 64, "variants": 6}))
-        assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
+        assert (bench.admission.in_memory, bench.admission.waiting) == (0, 0)
 
 
 async def test_cancelling_a_job_frees_every_place() -> None:
@@ -303,12 +305,12 @@ async def test_cancelling_a_job_frees_every_place() -> None:
         bench.engine.wait = asyncio.Event()
         task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 6})))
         async with asyncio.timeout(BOUND):
-            while bench.scheduler.in_memory < 4:
+            while bench.admission.in_memory < 4:
                 await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task], timeout=BOUND)
         assert task.cancelled()
-        assert (bench.scheduler.in_memory, bench.scheduler.waiting) == (0, 0)
+        assert (bench.admission.in_memory, bench.admission.waiting) == (0, 0)
 
 
 async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
@@ -327,21 +329,21 @@ async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
 async def test_trouble_is_told_once_and_seen_while_it_lasts() -> None:
     """Many jobs that wait for one store make one trouble, which is over with an answer."""
     counted: list[Reason] = []
-    troubles = StoreOutage(counted.append)
-    assert troubles() is None
+    outage = StoreOutage(counted.append)
+    assert outage() is None
     for _ in range(3):
-        troubles.begin(Operation.KEEP, Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
-    troubles.end(Operation.FIND)
+        outage.begin(Operation.KEEP, Overloaded(Reason.STORE_UNAVAILABLE, "the store cannot be reached"))
+    outage.end(Operation.FIND)
 
-    assert troubles() == "the store cannot be reached"
+    assert outage() == "the store cannot be reached"
     assert counted == [Reason.STORE_UNAVAILABLE] * 3
-    troubles.end(Operation.KEEP)
-    assert troubles() is None
+    outage.end(Operation.KEEP)
+    assert outage() is None
 
 
 async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
     """To the log, a store that refuses every second call is in one trouble; who gets through opens the way again."""
-    troubles, well = StoreOutage(retry_seconds=0.001), asyncio.Event()
+    outage, well = StoreOutage(retry_seconds=0.001), asyncio.Event()
 
     async def refused() -> None:
         if not well.is_set():
@@ -352,20 +354,20 @@ async def test_a_trouble_lasts_until_everybody_who_met_it_is_through() -> None:
 
     with capture_logs() as told:
         async with asyncio.timeout(BOUND):
-            struggling = asyncio.ensure_future(troubles.retry_until_up(Operation.FIND, refused))
+            struggling = asyncio.ensure_future(outage.retry_until_up(Operation.FIND, refused))
             for _ in range(3):
-                await until(lambda: troubles() is not None)
-                await troubles.retry_until_up(Operation.FIND, fine)
-                assert troubles() is None
+                await until(lambda: outage() is not None)
+                await outage.retry_until_up(Operation.FIND, fine)
+                assert outage() is None
             well.set()
             await struggling
-    assert troubles() is None
+    assert outage() is None
     assert [line["event"] for line in told] == ["overloaded", "overload_over"]
 
 
 async def test_a_trouble_that_is_given_up_is_told_anew() -> None:
     """Who was refused may be cancelled after others got through: the next trouble is a new one to the log."""
-    troubles = StoreOutage(retry_seconds=BOUND)
+    outage = StoreOutage(retry_seconds=BOUND)
 
     async def refused() -> None:
         raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
@@ -375,9 +377,9 @@ async def test_a_trouble_that_is_given_up_is_told_anew() -> None:
 
     with capture_logs() as told:
         for _ in range(2):
-            struggling = asyncio.ensure_future(troubles.retry_until_up(Operation.FIND, refused))
-            await until(lambda: troubles() is not None)
-            await troubles.retry_until_up(Operation.FIND, fine)
+            struggling = asyncio.ensure_future(outage.retry_until_up(Operation.FIND, refused))
+            await until(lambda: outage() is not None)
+            await outage.retry_until_up(Operation.FIND, fine)
             struggling.cancel()
             await asyncio.wait([struggling], timeout=BOUND)
     assert [line["event"] for line in told] == ["overloaded", "overload_forgotten"] * 2
@@ -392,7 +394,7 @@ async def test_pixels_do_not_wait_for_the_store() -> None:
         await until(lambda: "started 0" in bench.notes.told)
         bench.store.down = True
         bench.engine.wait.set()
-        await until(lambda: bench.pipeline._troubles() is not None)
+        await until(lambda: bench.pipeline._outage() is not None)
         assert _pictures_held() == held
         bench.store.down = False
         await made
@@ -405,37 +407,37 @@ def _pictures_held() -> int:
 
 async def test_a_store_is_greeted_until_all_is_well() -> None:
     """What the check at the start finds stays told although other calls succeed, and ends without any request."""
-    troubles, answers = StoreOutage(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
+    outage, answers = StoreOutage(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
     seen = []
 
     async def prepare() -> None:
-        troubles.end(Operation.FIND)
-        seen.append(troubles())
+        outage.end(Operation.FIND)
+        seen.append(outage())
         if answers:
             raise answers.pop()
 
-    await asyncio.wait_for(troubles.retry_until_up(Operation.STARTUP_CHECK, prepare), BOUND)
+    await asyncio.wait_for(outage.retry_until_up(Operation.STARTUP_CHECK, prepare), BOUND)
     assert seen == [None, "conditions", "conditions", "conditions"]
-    assert troubles() is None
+    assert outage() is None
 
 
 async def test_a_probe_never_waits_for_one_that_is_held() -> None:
     """With the breaker open, a request that is let through makes every picture, whoever else wants one of them."""
     async with studio() as bench:
-        breaker, ticket = CircuitBreaker(BOUND), BreakerPermit()
+        breaker, permit = CircuitBreaker(BOUND), BreakerPermit()
         bench.pipeline._breaker = breaker
-        bench.scheduler = bench.pipeline._scheduler = Admission(window=1, unstored=8)
+        bench.admission = bench.pipeline._admission = Admission(window=1, unstored=8)
         bench.engine.wait = asyncio.Event()
         elsewhere = job(article={"id": "b", "revision": 1, "headline": "Storm"})
         probe = replace(job(output={"width": 64, "height": 64, "variants": 3}), lane=Lane.INTERACTIVE)
         tasks = [asyncio.ensure_future(bench.produce(asked)) for asked in (elsewhere, job())]
-        tasks.append(asyncio.ensure_future(bench.go(JobContext(probe, ticket=ticket))))
+        tasks.append(asyncio.ensure_future(bench.go(JobContext(probe, permit=permit))))
         async with asyncio.timeout(BOUND):
-            while (bench.scheduler.in_memory, bench.scheduler.waiting) != (2, 3):
+            while (bench.admission.in_memory, bench.admission.waiting) != (2, 3):
                 await asyncio.sleep(0)
         for _ in range(IN_A_ROW):
             breaker.failed(BreakerPermit(), Reason.ENGINE_FAILED)
-        ticket.probing = True
+        permit.probing = True
         bench.engine.wait.set()
         assert (await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)).pictures
         for task in tasks:
@@ -446,9 +448,9 @@ async def test_a_probe_never_waits_for_one_that_is_held() -> None:
 
 async def test_a_store_that_only_refuses_writes_is_down() -> None:
     """While nothing can be kept, finding what is missing does not end the trouble; the last waiter's leaving does."""
-    troubles = StoreOutage()
+    outage = StoreOutage()
     async with studio() as bench:
-        bench.pipeline._troubles = troubles
+        bench.pipeline._outage = outage
 
         async def full(recipe: Recipe, renditions: Any) -> Any:
             del recipe, renditions
@@ -457,20 +459,20 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
         bench.store.keep = full  # type: ignore[method-assign]
         tasks = [asyncio.ensure_future(bench.produce(job())) for _ in range(2)]
         async with asyncio.timeout(BOUND):
-            while troubles() is None:
+            while outage() is None:
                 await asyncio.sleep(0)
         tasks.append(asyncio.ensure_future(bench.produce(job(article={"id": "b", "revision": 1, "headline": "x"}))))
         async with asyncio.timeout(BOUND):
             while len(bench.notes.told) < 8:
-                assert troubles() == "disk full"
+                assert outage() == "disk full"
                 await asyncio.sleep(0)
         tasks[0].cancel()
         await asyncio.wait(tasks[:1], timeout=BOUND)
-        assert troubles() == "disk full"
+        assert outage() == "disk full"
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
-        assert troubles() is None
+        assert outage() is None
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -483,18 +485,18 @@ async def handed_over(bench: Studio, first: Job, second: Job) -> ImageReady:
     """Withdraw the first job while it is painted, the second one having said what it wants."""
     running = asyncio.ensure_future(bench.produce(first))
     await until(lambda: "started 0" in bench.notes.told)
-    errand = JobContext(second, teller := Notes())
-    brief = bench.pipeline.brief(errand)
-    with bench.pipeline.handover(errand, brief):
+    context = JobContext(second, progress := Notes())
+    plan = bench.pipeline.plan(context)
+    with bench.pipeline.handover(context, plan):
         running.cancel()
         await asyncio.sleep(0)
-        task = asyncio.ensure_future(bench.pipeline.produce(errand, brief))
+        task = asyncio.ensure_future(bench.pipeline.produce(context, plan))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert bench.engine.wait is not None
         bench.engine.wait.set()
         ready = await task
-    bench.notes = teller
+    bench.notes = progress
     return ready
 
 
@@ -566,8 +568,8 @@ async def test_a_request_past_use_is_not_painted() -> None:
     async with studio() as bench:
         with pytest.raises(Expired):
             await bench.produce(expiring(-1.0))
-        bench.pipeline._scheduler = Admission(window=1, unstored=1)
-        async with bench.pipeline._scheduler.turn(Lane.LIVE):
+        bench.pipeline._admission = Admission(window=1, unstored=1)
+        async with bench.pipeline._admission.slot(Lane.LIVE):
             with pytest.raises(Expired):
                 await bench.produce(expiring(0.05))
         assert (await bench.produce(expiring(60.0))).pictures
@@ -578,10 +580,10 @@ async def test_a_request_past_use_is_not_painted() -> None:
 async def test_who_waits_for_anothers_picture_expires_too() -> None:
     """A request that joined another's making ends when its time passes before the turn came; the other goes on."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
-        async with scheduler.turn(Lane.LIVE):
+        bench.pipeline._admission = admission = Admission(window=1, unstored=8)
+        async with admission.slot(Lane.LIVE):
             patient = asyncio.ensure_future(bench.produce(job()))
-            await until(lambda: scheduler.waiting == 1)
+            await until(lambda: admission.waiting == 1)
             with pytest.raises(Expired):
                 await bench.produce(expiring(0.05))
         assert not (await patient).reused
@@ -630,10 +632,10 @@ def expiring(seconds: float) -> Job:
 async def test_an_editor_does_not_wait_at_a_backfills_place() -> None:
     """Who asks for what a lower lane's job waits to paint paints it in a turn of its own; both get one picture."""
     async with studio() as bench:
-        bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
-        async with scheduler.turn(Lane.BACKFILL):
+        bench.pipeline._admission = admission = Admission(window=1, unstored=8)
+        async with admission.slot(Lane.BACKFILL):
             waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
-            await until(lambda: scheduler.waiting == 1)
+            await until(lambda: admission.waiting == 1)
             edited = await bench.produce(replace(job(), lane=Lane.INTERACTIVE))
             assert not waiting.done()
         backfilled = await waiting
@@ -647,14 +649,14 @@ Overtaken = tuple[asyncio.Event, asyncio.Future[ImageReady], asyncio.Future[Imag
 
 async def overtaken(bench: Studio) -> Overtaken:
     """Let a backfill's turn come while an editor's picture of the same recipe is at the engine, until the event."""
-    bench.pipeline._scheduler = scheduler = Admission(window=1, unstored=8)
+    bench.pipeline._admission = admission = Admission(window=1, unstored=8)
     bench.engine.wait = gate = asyncio.Event()
-    async with scheduler.turn(Lane.BACKFILL):
+    async with admission.slot(Lane.BACKFILL):
         waiting = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.BACKFILL)))
-        await until(lambda: scheduler.waiting == 1)
+        await until(lambda: admission.waiting == 1)
         editing = asyncio.ensure_future(bench.produce(replace(job(), lane=Lane.INTERACTIVE)))
         await until(lambda: "started 0" in bench.notes.told)
-    await until(lambda: scheduler.waiting == 0)
+    await until(lambda: admission.waiting == 0)
     return gate, waiting, editing
 
 
@@ -667,14 +669,14 @@ async def test_a_turn_that_comes_beside_an_editors_waits_for_that_picture() -> N
 
     assert edited.pictures[0].key == backfilled.pictures[0].key
     assert bench.engine.painted == 1
-    assert not bench.pipeline._overtaken
+    assert not len(bench.pipeline._flights)
 
 
 async def test_who_waits_for_another_lanes_painting_leaves_the_engine_to_others() -> None:
     """A store that is down keeps that picture, not a place at the engine: the lower lane's others are painted."""
     async with studio() as bench:
         gate, waiting, editing = await overtaken(bench)
-        async with asyncio.timeout(BOUND), bench.pipeline._scheduler.turn(Lane.BACKFILL):
+        async with asyncio.timeout(BOUND), bench.pipeline._admission.slot(Lane.BACKFILL):
             assert not waiting.done()
         gate.set()
         await editing
@@ -713,7 +715,7 @@ async def test_what_is_begun_does_not_expire() -> None:
     """Once a picture of a request is being painted its other variants are waited for, whatever the time."""
     async with studio() as bench:
         bench.engine.wait = asyncio.Event()
-        bench.pipeline._scheduler = Admission(window=1, unstored=8)
+        bench.pipeline._admission = Admission(window=1, unstored=8)
         asked = expiring(0.3)
         two = asked.request.model_copy(update={"output": asked.request.output.model_copy(update={"variants": 2})})
         task = asyncio.ensure_future(bench.produce(replace(asked, request=two)))

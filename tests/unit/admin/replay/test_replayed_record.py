@@ -62,7 +62,7 @@ def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
     settings, lane = Settings(), landed(record)
     assert retry_policy(settings).unwrap(lane) == RetryState(lane)
 
-    letter = OutcomeBuilder(settings).again(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).records[0]
+    letter = OutcomeBuilder(settings).retry(RetryState(lane), FAILURE, RetrySchedule(names.RETRY_1M, 5, 6)).records[0]
     waiting = Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6)
     assert retry_policy(settings).unwrap(waiting).original == lane
 
