@@ -1,4 +1,4 @@
-"""The contract between a CMS and leadart: events, topics, reasons. Usable without the worker."""
+"""The contract between a CMS and leadart: events, topics, reasons. Independent of the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: channels, operations and messages of the contract, made from the topics and the examples."""
+"""The AsyncAPI document: the contract's channels, operations and messages, from the topics and the examples."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ Node = dict[str, Any]
 
 BINDING: Final = {"bindingVersion": "0.5.0"}
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
-"""The one JSON Schema dialect that every AsyncAPI tool has to check; ours keep to what it shares with 2020-12."""
+"""The one JSON Schema dialect that every AsyncAPI tool must support; ours use only what 2020-12 shares with it."""
 
 PUBLIC: Final = (names.REQUESTED, names.BACKFILL, names.OUTCOME, names.PROGRESS)
-"""The topics of the contract; the others are between workers and operators."""
+"""The topics of the contract; the others are internal to workers and operators."""
 TOPIC_SETTINGS: Final = ("cleanup.policy", "retention.ms", "max.message.bytes")
-"""The settings that the Kafka binding knows."""
+"""The settings that the Kafka binding defines."""
 
 SUMMARIES: Final = {
-    names.IMAGE_REQUESTED: "An article was saved, or an editor asks for pictures.",
+    names.IMAGE_REQUESTED: "An article was saved, or an editor requests pictures.",
     names.IMAGE_READY: "The pictures exist and can be fetched.",
     names.IMAGE_FAILED: "There will be no picture for this request.",
-    names.IMAGE_SUPERSEDED: "A newer revision took the request's place.",
+    names.IMAGE_SUPERSEDED: "A newer revision replaced the request.",
     names.IMAGE_EXPIRED: "The request's expirytime passed before its turn came.",
-    names.IMAGE_PROGRESS: "How far a request is; may repeat or go missing.",
+    names.IMAGE_PROGRESS: "Progress of a request; may repeat or get lost.",
 }
 
 DESCRIPTION: Final = """\
 A subscriber MUST set isolation.level=read_committed (Java, aiokafka and others default to read_uncommitted).
 
 A CMS publishes a request when an article is saved; leadart answers every request with exactly one outcome: ready,
-failed, superseded or expired. Events are CloudEvents 1.0: published in binary mode, read in binary and structured mode.
+failed, superseded or expired. Events are CloudEvents 1.0, published in binary mode, read in binary and structured mode.
 
-- The record key is the article id, and one partitioner serves all producers of a topic: librdkafka's default differs
+- The record key is the article id, and all producers of a topic use the same partitioner: librdkafka's default differs
   from Java's murmur2.
 - The state of a slot is its outcome with the highest revision.
-- Events with equal `source` and `id` are the same event: handle them once, but take newer addresses from a repeat.
-- Unknown fields are to be ignored; new ones may come without notice. What cannot stay compatible gets a type `.v2`.
-- A house may put a prefix before the topic names, such as `staging-`.
+- Events with equal `source` and `id` are the same event: process it once, but take newer addresses from a repeat.
+- Ignore unknown fields: new ones may be added without notice. An incompatible change gets a type `.v2`.
+- A site may prefix the topic names, for example with `staging-`.
 """
 
 
@@ -67,7 +67,7 @@ def _document() -> Node:
             "house": {
                 "host": "{bootstrap}",
                 "protocol": "kafka",
-                "description": "The house's Kafka cluster.",
+                "description": "Your Kafka cluster.",
                 "variables": {
                     "bootstrap": {"default": "127.0.0.1:9092", "description": "LEADART_KAFKA__BOOTSTRAP_SERVERS"}
                 },
@@ -107,7 +107,7 @@ def _take(topic: str) -> Node:
     return {
         "action": "receive",
         "channel": _ref("channels", _camel(topic)),
-        "summary": "leadart takes requests; each is answered by one outcome.",
+        "summary": "leadart consumes requests and answers each with one outcome.",
         "bindings": {"kafka": {"groupId": {"type": "string", "default": "leadart"}, **BINDING}},
         "reply": {"channel": _ref("channels", _camel(names.OUTCOME))},
     }
@@ -117,7 +117,7 @@ def _announce(topic: str) -> Node:
     return {
         "action": "send",
         "channel": _ref("channels", _camel(topic)),
-        "summary": "leadart announces; a CMS subscribes with isolation.level=read_committed.",
+        "summary": "leadart publishes; a CMS subscribes with isolation.level=read_committed.",
     }
 
 
@@ -152,18 +152,18 @@ def _trait() -> Node:
             "properties": {
                 "content-type": text | {"examples": ["application/json"]},
                 "ce_specversion": {"type": "string", "const": "1.0"},
-                "ce_id": text | {"description": "With ce_source: which event this is."},
-                "ce_source": text | {"description": "Who says so, a URI reference."},
+                "ce_id": text | {"description": "Identifies the event, together with ce_source."},
+                "ce_source": text | {"description": "The event's producer, a URI reference."},
                 "ce_type": text,
                 "ce_subject": text | {"description": "The article id."},
                 "ce_time": text | {"format": "date-time"},
                 "ce_dataschema": text | {"format": "uri", "description": "The `$id` of the payload's schema."},
                 "ce_partitionkey": text | {"description": "The article id, like the record key."},
-                "ce_correlationid": text | {"description": "Names the whole flow; handed on to the outcome."},
-                "ce_causationid": text | {"description": "On outcomes: the id of the request."},
+                "ce_correlationid": text | {"description": "Identifies the whole flow; copied to the outcome."},
+                "ce_causationid": text | {"description": "On outcomes: the request's id."},
                 "ce_expirytime": text
-                | {"format": "date-time", "description": "On requests: when the picture is of no use any more."},
-                "ce_traceparent": text | {"description": "W3C trace context; handed on to the outcome."},
+                | {"format": "date-time", "description": "On requests: when the picture is no longer needed."},
+                "ce_traceparent": text | {"description": "W3C trace context; copied to the outcome."},
             },
         }
     }
@@ -201,7 +201,7 @@ def _ref(*path: str) -> Node:
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
-        """Write everything out: anchors are hard to read."""
+        """Write everything in full: anchors are hard to read."""
         del data
         return True
 

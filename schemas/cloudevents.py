@@ -1,7 +1,7 @@
 """CloudEvents 1.0 on Kafka: read binary and structured records, write binary ones.
 
-A small binding of our own, from the specification's Kafka protocol binding and JSON event format. The `content-type`
-header alone decides the mode, as the specification has it; the record key is not looked at here.
+Implements the specification's Kafka protocol binding and JSON event format. As specified, the `content-type` header
+alone decides the mode. The record key is not checked here.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ __all__ = [
 ]
 
 Headers = Iterable[tuple[str, bytes | None]]
-"""Record headers as Kafka clients give them; Kafka allows a header without a value."""
+"""Record headers as Kafka clients return them; a header may have no value."""
 
 EVENT_BYTES: Final = 64 * 1024
-"""Most bytes of a record's value: what CloudEvents asks every hop to carry."""
+"""Size limit of a record's value: what CloudEvents requires every hop to forward."""
 ENVELOPE_MEDIA_TYPE: Final = "application/cloudevents+json"
 CONTENT_TYPES: Final = ("content-type", "ce_datacontenttype")
-"""The headers that tell `datacontenttype`."""
+"""The headers that set `datacontenttype`."""
 
 
 def read(headers: Headers, value: bytes | None) -> Event:
-    """Read a record in either mode. Raises `ContractError`, and nothing else, for one that is no CloudEvent."""
+    """Read a record in either mode. Raises only `ContractError`, for a record that is not a CloudEvent."""
     attributes = _from_headers(headers)
     if value is None:
         raise ContractError(Reason.TOMBSTONE, "The record has no value: send the event's data as the value.")
@@ -56,9 +56,9 @@ def read(headers: Headers, value: bytes | None) -> Event:
 
 
 def write(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
-    """Write an event in binary mode: headers and value.
+    """Return an event in binary mode: headers and value.
 
-    `content-type` is always there, and the value is never null: nothing we write reads as a tombstone.
+    `content-type` is always set, and the value is never null: nothing written is taken for a tombstone.
     """
     attributes = {
         "content-type": event.datacontenttype,
@@ -72,9 +72,9 @@ def write(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
 
 
 def attribute_name(header: str) -> str | None:
-    """Return which CloudEvents attribute a header tells, None for another's header.
+    """Return the CloudEvents attribute that a header sets; None for any other header.
 
-    Lower-cased, because some clients title-case header names; so two spellings of one attribute are a duplicate.
+    Header names are lower-cased, because some clients title-case them; two spellings of one attribute are a duplicate.
     """
     name = header.lower()
     if name == "content-type":
@@ -83,7 +83,7 @@ def attribute_name(header: str) -> str | None:
 
 
 def is_json(content_type: str) -> bool:
-    """Tell whether a content type promises JSON: `*/json` or `*/*+json`, parameters aside."""
+    """Return whether a content type is JSON: `*/json` or `*/*+json`, ignoring parameters."""
     return _media_type(content_type).endswith(("/json", "+json"))
 
 
@@ -92,25 +92,25 @@ def _media_type(content_type: str) -> str:
 
 
 def _from_headers(headers: Headers) -> dict[str, str]:
-    told: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for header, raw in headers:
         name = attribute_name(header)
         if name is None:
             continue
-        if header.lower() in told:
+        if header.lower() in texts:
             raise ContractError(
                 Reason.DUPLICATE_HEADER,
-                f"Two headers tell attribute `{shown(name)}`: send it once.",
+                f"Two headers set attribute `{shown(name)}`: send it once.",
                 field=shown(header),
             )
-        told[header.lower()] = _header_text(header, raw)
-    _agree_on_content_type(told)
-    return {name: text for header, text in told.items() if (name := attribute_name(header)) is not None}
+        texts[header.lower()] = _header_text(header, raw)
+    _check_content_types(texts)
+    return {name: text for header, text in texts.items() if (name := attribute_name(header)) is not None}
 
 
-def _agree_on_content_type(told: Mapping[str, str]) -> None:
-    """Some clients (SmallRye's and JavaScript's) tell the content type twice and alike: its own way and with `ce_`."""
-    if len({told[header] for header in CONTENT_TYPES if header in told}) > 1:
+def _check_content_types(texts: Mapping[str, str]) -> None:
+    """Check that both headers agree: some clients (SmallRye's and JavaScript's) send the content type in each."""
+    if len({texts[header] for header in CONTENT_TYPES if header in texts}) > 1:
         first, second = CONTENT_TYPES
         raise ContractError(
             Reason.DUPLICATE_HEADER,

@@ -1,7 +1,7 @@
-"""Whether today's schemas still fit the released ones, and who has to be deployed first.
+"""Whether the current schemas are compatible with the released ones, and who has to be deployed first.
 
-A reader is judged by its open schema, a writer by its closed one: what it can write is only what its models name. So a
-new optional field is no break, although an open schema had allowed any value in its place.
+A reader is compared by its open schema, a writer by its closed one, because a writer writes only what its models name.
+So a new optional field is compatible, although the open schema allowed any value in its place.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from schemas.publish import Schema, closed, opened
 
 Subset = Callable[[Schema, Schema], bool]
-"""Tells whether the second schema allows all that the first one does, such as `jsonsubschema.isSubschema`."""
+"""Returns whether the second schema allows everything that the first does, as `jsonsubschema.isSubschema` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompatibilityVerdict:
-    """Whether a change breaks anybody, and a sentence that says whom and what to do."""
+    """Whether a change is breaking, and a sentence that says for whom and what to do."""
 
     breaking: bool
     sentence: str
@@ -27,7 +27,7 @@ class CompatibilityVerdict:
 SAME = CompatibilityVerdict(breaking=False, sentence="Nothing changed.")
 WORKERS_FIRST = CompatibilityVerdict(
     breaking=False,
-    sentence="Deploy the workers first; publishers and subscribers may use what is new once all workers run it.",
+    sentence="Deploy the workers first; publishers and subscribers may use new fields once all workers run it.",
 )
 REFUSES_PUBLISHERS = CompatibilityVerdict(
     breaking=True,
@@ -37,24 +37,24 @@ REFUSES_PUBLISHERS = CompatibilityVerdict(
 SURPRISES_SUBSCRIBERS = CompatibilityVerdict(
     breaking=True,
     sentence="The new workers write events that the released schema refuses, so every subscriber would have to be "
-    "deployed first: keep what was promised, or announce a type `.v2` beside `.v1` for a while.",
+    "deployed first: keep the released guarantees, or announce a type `.v2` beside `.v1` for a while.",
 )
 FORGETS_HISTORY = CompatibilityVerdict(
     breaking=True,
-    sentence="The new schema refuses events that are still in the topics; no order of deployment helps: make what is "
-    "new optional (a default in the model, not in the schema's `required`).",
+    sentence="The new schema refuses events that are still in the topics; no order of deployment helps: make new "
+    "fields optional (a default in the model, not in the schema's `required`).",
 )
 
 
 def judge_request(old: Schema, new: Schema, subset: Subset) -> CompatibilityVerdict:
-    """Compare what workers accept: all that a publisher of the old version can write has to be accepted."""
+    """Compare what workers accept: everything that a publisher of the old version can write must still be accepted."""
     if not _can_read(old, new, subset):
         return REFUSES_PUBLISHERS
     return SAME if old == new else WORKERS_FIRST
 
 
 def judge_announcement(old: Schema, new: Schema, subset: Subset) -> CompatibilityVerdict:
-    """Compare what workers write: old readers have to take the new events, and new readers the old ones."""
+    """Compare what workers write: old readers must accept new events, and new readers old ones."""
     if not _can_read(new, old, subset):
         return SURPRISES_SUBSCRIBERS
     if not _can_read(old, new, subset):
@@ -63,7 +63,7 @@ def judge_announcement(old: Schema, new: Schema, subset: Subset) -> Compatibilit
 
 
 def _can_read(written: Schema, read: Schema, subset: Subset) -> bool:
-    # No tool decides containment for regular expressions like ours: each has to stay as it is, or go.
+    # No tool decides containment of regular expressions like ours: a pattern may only stay unchanged or be dropped.
     before = dict(_patterns(written))
     kept = all(pattern is None or before.get(place, pattern) == pattern for place, pattern in _patterns(read))
     return kept and subset(closed(_without_patterns(written)), opened(_without_patterns(read)))

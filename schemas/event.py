@@ -1,4 +1,4 @@
-"""One CloudEvent 1.0, with attributes that may be written to any transport."""
+"""One CloudEvent 1.0, whose attributes are valid on any transport."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 JSON_MEDIA_TYPE: Final = "application/json"
 ATTRIBUTE_CHARACTERS: Final = 2048
-"""Most characters of one attribute; anyone on the way may log them."""
+"""Maximum length of an attribute: any intermediary may log it."""
 
 REQUIRED: Final = ("id", "source", "type")
 OPTIONAL: Final = ("subject", "dataschema", "datacontenttype")
@@ -30,7 +30,7 @@ class Event:
     """One CloudEvent. `data` is the parsed JSON value, or the bytes when `datacontenttype` is not JSON.
 
     Two events with equal `source` and `id` are the same event. Raises `ContractError` for attributes that CloudEvents
-    does not allow, so that whatever exists can be written.
+    does not allow, so that every instance can be written.
     """
 
     id: str
@@ -54,13 +54,13 @@ class Event:
 
     @property
     def expirytime(self) -> datetime | None:
-        """When the request is past use: the extension of that name. Raises `ContractError` if it is no RFC 3339."""
+        """When the request expires: the extension of that name. Raises `ContractError` if it is not RFC 3339."""
         text = self.extensions.get("expirytime")
         return None if text is None else timestamp("expirytime", text)
 
 
 def timestamp(name: str, text: str) -> datetime:
-    """Parse a time of RFC 3339, to the microsecond. Raises `ContractError` that names the attribute."""
+    """Parse an RFC 3339 time, to the microsecond. Raises `ContractError` that names the attribute."""
     try:
         if _RFC_3339.fullmatch(text):
             return datetime.fromisoformat(text.upper())
@@ -72,7 +72,7 @@ def timestamp(name: str, text: str) -> datetime:
 
 
 def shown(name: str) -> str:
-    """Return a publisher's name for something, short and in ASCII, fit for messages and logs."""
+    """Return a name from a publisher, shortened and in ASCII, safe for messages and logs."""
     return ascii(name[:40])[1:-1]
 
 

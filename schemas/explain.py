@@ -1,4 +1,4 @@
-"""Turns pydantic's first complaint about a request into a sentence of ours."""
+"""Translate pydantic's first error about a request into a sentence for publishers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SENTENCES: Final = {
 
 
 def explain(error: ValidationError) -> ContractError:
-    """Return a `ContractError` that names the first field in the way and what to do about it."""
+    """Return a `ContractError` that names the first invalid field and what to do about it."""
     first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
     path = [*(str(part) for part in first["loc"]), *([context["field"]] if "field" in context else [])]
@@ -51,12 +51,12 @@ def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
 
 
 def _far_off(value: object) -> bool:
-    """Tell whether a value is a number that is too large to be repeated, or none at all."""
+    """Return whether a number is too large to repeat in a message, or not a number (NaN)."""
     return isinstance(value, int | float) and not abs(value) <= 2 * SAFE_INTEGER
 
 
 def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
-    # Only numbers are repeated: texts may be from unpublished stories.
+    # Only numbers are repeated: text may be from unpublished stories.
     if not isinstance(value, int | float):
         return {}
     if _far_off(value):

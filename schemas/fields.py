@@ -1,4 +1,4 @@
-"""The kinds of field that requests and outcomes are made of, each with its bounds."""
+"""The field types of requests and outcomes, with their bounds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 SAFE_INTEGER: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exactly."""
+"""The largest integer that every JSON reader represents exactly."""
 
 MAX_PIXELS: Final = 1536 * 1536
-"""Most pixels of one picture, width times height."""
+"""Maximum pixels of a picture, width times height."""
 
 MAX_VARIANTS: Final = 9
 
@@ -21,10 +21,9 @@ _UNSEEN = (
 _VISIBLE = rf"[^ {_UNSEEN}]"
 
 ARTICLE_ID_PATTERN: Final = rf"^{_VISIBLE}([^{_UNSEEN}]*{_VISIBLE})?$"
-"""Visible characters and plain spaces, none at the ends; written for every regular expression dialect alike.
+"""Visible characters and plain spaces, no space at either end; the same in every regular expression dialect.
 
-But for one thing: where `$` matches before a line's end at the end too, as in Python and Java, a validator lets one
-newline through that `read` refuses.
+One exception: in Python and Java `$` also matches before a final newline, which a validator accepts and `read` rejects.
 """
 SLOT_PATTERN: Final = r"^[a-z0-9-]{1,40}$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
@@ -34,16 +33,16 @@ PATTERNS_IN_WORDS: Final = {
     SLOT_PATTERN: "1 to 40 characters out of a-z, 0-9 and -",
     LOCALE_PATTERN: "a language tag such as en, en-GB or zh-Hans",
 }
-"""What a refusal says instead of a regular expression."""
+"""What error messages say instead of the regular expression."""
 
 
 def _whole(value: object) -> object:
-    # JSON knows one kind of number: 7.0 is the integer 7 to JSON Schema and to publishers that write all numbers so.
+    # JSON has one kind of number: 7.0 is the integer 7 in JSON Schema, and some publishers write all numbers so.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _trimmed(value: object) -> object:
-    # Forms send an empty text for an empty field.
+    # Forms send an empty string for an empty field.
     return value.strip() or None if isinstance(value, str) else value
 
 
@@ -54,7 +53,7 @@ Locale = Annotated[str, Field(pattern=LOCALE_PATTERN, max_length=35)]
 
 Seed = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
 SIDES: Final = (64, 2048)
-"""Shortest and longest side of a picture, in pixels."""
+"""Minimum and maximum side of a picture, in pixels."""
 Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1], multiple_of=16), BeforeValidator(_whole)]
 Steps = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 GuidanceScale = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]

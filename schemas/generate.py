@@ -1,7 +1,7 @@
-"""`python -m schemas.generate [--check | --release]`: the files that are made from the models.
+"""`python -m schemas.generate [--check | --release]`: generate files from the models.
 
-Without an option they are written; `--check` exits 1 and names each that differs; `--release` writes them and keeps a
-copy as the released version that later changes are compared with.
+Without an option, write them; `--check` exits 1 and names each file that differs; `--release` also saves a copy as the
+released version, with which later changes are compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ README = FOLDER / "README.md"
 
 
 def documents() -> dict[Path, str]:
-    """Return what each generated file should hold."""
+    """Return the content of each generated file."""
     return {
         **schema_files(EVENTS),
         FOLDER / "asyncapi.yaml": asyncapi(),
@@ -36,7 +36,7 @@ def documents() -> dict[Path, str]:
 
 
 def schema_files(folder: Path) -> dict[Path, str]:
-    """Return the schema files of all events, named like their `$id`."""
+    """Return the schema files of all events, named by their `$id`."""
     return {
         folder / dataschema(event_type).rsplit("/", 1)[1]: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for event_type, schema in event_schemas().items()
@@ -44,7 +44,7 @@ def schema_files(folder: Path) -> dict[Path, str]:
 
 
 def differing() -> list[str]:
-    """Return the names of generated files that are missing or out of date."""
+    """Return the generated files that are missing or out of date."""
     return [str(path.relative_to(FOLDER.parent)) for path, text in documents().items() if _text(path) != text]
 
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m schemas.generate", description=(__doc__ or "").split("\n", 1)[0])
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
-    choice.add_argument("--release", action="store_true", help="also keep the schemas as the released ones")
+    choice.add_argument("--release", action="store_true", help="also save the schemas as released")
     options = parser.parse_args(arguments)
     if options.check:
         return _report(differing())

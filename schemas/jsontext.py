@@ -1,4 +1,4 @@
-"""JSON as the contract wants it: UTF-8, finite numbers, whole characters, bounded depth."""
+"""JSON as the contract requires it: UTF-8, finite numbers, whole characters, bounded depth."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ _NAME: Final = re.compile(r"\w{1,40}", re.ASCII)
 
 
 def parse_json(value: bytes) -> object:
-    """Parse one JSON document. Raises `ContractError` and nothing else.
+    """Parse one JSON document. Raises only `ContractError`.
 
-    Its reason is `not_utf8` or `not_json`, or `invalid_field` for a text with half a character, which it then names.
-
-    Stricter than the standard library's parser, which takes NaN, UTF-16 and lone surrogates, and whose error for deep
-    nesting is no ValueError.
+    Its reason is `not_utf8`, `not_json`, or `invalid_field` for a string with half a character, whose field it names.
+    Stricter than the standard library's parser, which accepts NaN, UTF-16 and lone surrogates, and whose error for deep
+    nesting is not a ValueError.
     """
     try:
         value.decode()
@@ -52,7 +51,7 @@ def parse_json(value: bytes) -> object:
 
 
 def parse_with_halves(value: bytes) -> object:
-    """Parse a document whose texts may hold halves of characters; None for any other document."""
+    """Parse a document whose strings may contain lone surrogates; None for any other document."""
     if b"\\ud" not in value.lower():
         return None
     try:
@@ -68,19 +67,19 @@ def _members(document: object) -> Iterable[tuple[object, object]]:
 
 
 def _half_character(document: object, place: str = "data") -> str | None:
-    """Return the dotted path of the first text with half a character, as far as names are names; None without any."""
+    """Return the dotted path of the first string with a lone surrogate, as far as its names are plain; None if none."""
     if isinstance(document, str):
         return place if _HALF.search(document) else None
     for name, member in _members(document):
         if _HALF.search(str(name)):
             return place
-        told = _NAME.fullmatch(str(name)) and place.count(".") < _DEEPEST
-        within = place if not told else str(name) if place == "data" else f"{place}.{name}"
+        plain = _NAME.fullmatch(str(name)) and place.count(".") < _DEEPEST
+        within = place if not plain else str(name) if place == "data" else f"{place}.{name}"
         if (found := _half_character(member, within)) is not None:
             return found
     return None
 
 
 def dump_json(data: object) -> bytes:
-    """Serialise compactly as UTF-8. Raises ValueError or TypeError for what JSON cannot hold."""
+    """Serialise compactly as UTF-8. Raises ValueError or TypeError for values that JSON cannot represent."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

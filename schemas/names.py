@@ -1,4 +1,4 @@
-"""The names on the bus: event types, their schemas, topics. Fixed for ever; all else may change."""
+"""Names on the bus: event types, their schemas, topics. They never change."""
 
 from __future__ import annotations
 

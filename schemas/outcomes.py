@@ -1,7 +1,7 @@
 """What the worker announces: `image-ready`, `-failed`, `-superseded`, `-expired`, and on the way `image-progress`.
 
-Unknown fields are forbidden here, so that nothing is announced that the contract does not tell. The published schemas
-are open all the same: a later field must break no subscriber.
+The models forbid unknown fields, so that nothing outside the contract is announced. The published schemas are open
+nevertheless: a later field must not break a subscriber.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ ProgressStage = Annotated[Literal["accepted", "started", "step", "storing"], Wit
 
 
 class Emitted(BaseModel):
-    """A piece of what we announce: closed, frozen, every field always present.
+    """Base of what is announced: closed, frozen, every field always present.
 
-    `later` names the fields that came after the first release: the published schema does not require them, because the
-    events of before are still in the topics and stay readable.
+    `later` names fields added after the first release. The published schema does not require them, because earlier
+    events are still in the topics and must stay valid.
     """
 
     later: ClassVar[frozenset[str]] = frozenset()
@@ -52,7 +52,7 @@ class Emitted(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Let the published schema accept events that lack a later field."""
+        """Make later fields optional in the published schema."""
         reference = handler(schema)
         resolved = handler.resolve_ref_schema(reference)
         resolved["required"] = [name for name in resolved["required"] if name not in cls.later]
@@ -60,16 +60,16 @@ class Emitted(BaseModel):
 
 
 class ArticleRevision(Emitted):
-    """Which revision of which article an event is about."""
+    """The article revision that an event is about."""
 
-    id: ArticleId = Field(description="The article's identity in the CMS.")
-    revision: Revision = Field(description="The revision that was asked for.")
+    id: ArticleId = Field(description="The article's id in the CMS.")
+    revision: Revision = Field(description="The requested revision.")
 
 
 class FailedArticle(Emitted):
-    """Which article a request was about, as far as it could be read."""
+    """The article of a request, as far as it could be read."""
 
-    id: ArticleId = Field(description="The article's identity in the CMS.")
+    id: ArticleId = Field(description="The article's id in the CMS.")
     revision: Revision | None = Field(default=None, description="The revision, if it could be read.")
 
 
@@ -88,66 +88,66 @@ class OutcomeKind(StrEnum):
 
 
 class Announcement(Emitted):
-    """The data of an event that the worker writes; `type` is the event's."""
+    """Data of an event that the worker writes; `type` is the event type."""
 
     type: ClassVar[str]
 
 
 class ReadyPicture(Emitted):
-    """One picture and where it lies."""
+    """One picture and where to fetch it."""
 
-    index: Count = Field(description="Which of the request's variants, from 0.")
-    url: str = Field(description="Where to fetch it.")
-    url_expires: Moment | None = Field(default=None, description="When that address ends; null: never.")
+    index: Count = Field(description="Index of the variant, from 0.")
+    url: str = Field(description="Address to fetch it from.")
+    url_expires: Moment | None = Field(default=None, description="When the address expires; null: never.")
     key: str = Field(description="The object's key in the bucket.")
     sha256: Digest = Field(description="SHA-256 of the bytes, in lower-case hex.")
-    bytes: Count = Field(description="Size of the file.")
-    media_type: str = Field(description="Such as image/png.")
-    width: Count = Field(description="Pixels.")
-    height: Count = Field(description="Pixels.")
-    seed: Seed = Field(description="The seed it was painted from.")
-    recipe: Digest = Field(description="SHA-256 of everything that decided its pixels: equal recipes, equal pictures.")
+    bytes: Count = Field(description="File size in bytes.")
+    media_type: str = Field(description="Media type, such as image/png.")
+    width: Count = Field(description="Width in pixels.")
+    height: Count = Field(description="Height in pixels.")
+    seed: Seed = Field(description="The seed it was painted with.")
+    recipe: Digest = Field(description="SHA-256 of everything that decides its pixels: equal recipes, equal pictures.")
 
 
 class ReadyStyle(Emitted):
     """The style that was used."""
 
     preset: str = Field(description="The preset's name.")
-    version: int = Field(description="Rises when the preset changes.")
+    version: int = Field(description="The preset's version; rises when the preset changes.")
 
 
 class ReadyAdapter(Emitted):
-    """A LoRA that took part, as the style asked for it."""
+    """A LoRA that was applied, as the style specifies it."""
 
-    name: str = Field(description="For people: its file's name without suffix.")
+    name: str = Field(description="Its file name without suffix, for people.")
     sha256: Digest = Field(description="SHA-256 of its file, in lower-case hex.")
-    scale: Scale = Field(description="Its strength; 1 is as it was trained, below 0 turns it round.")
+    scale: Scale = Field(description="Its strength: 1 is as trained, below 0 reverses its effect.")
 
 
 class ReadyModel(Emitted):
-    """The model that painted."""
+    """The model that painted the pictures."""
 
     later = frozenset({"coverage", "adapters"})
 
-    name: str = Field(description="For people.")
+    name: str = Field(description="Its name, for people.")
     sha256: str = Field(description="Identity of the weights.")
     coverage: Share | None = Field(
         default=None,
-        description="Share of the model that the house's checkpoint replaced, 0 to 1: 1 is all of it, less an overlay; "
-        "null: the base model as it is. Missing from older events.",
+        description="Share of the model that your checkpoint replaced, 0 to 1: 1 is all of it, less is an overlay; "
+        "null: the unchanged base model. Absent from older events.",
     )
     adapters: tuple[ReadyAdapter, ...] = Field(
-        default=(), description="The LoRAs of the style, in its order. Missing from older events."
+        default=(), description="The style's LoRAs, in its order. Absent from older events."
     )
 
 
 class ReadySeconds(Emitted):
-    """Where the time went; of several pictures the longest counts."""
+    """Time spent, in seconds; for several pictures the longest of each."""
 
-    queued: Seconds = Field(description="Waiting for a turn at the engine.")
+    queued: Seconds = Field(description="Waiting for the engine.")
     engine: Seconds = Field(description="Painting.")
     stored: Seconds = Field(description="Storing.")
-    total: Seconds = Field(description="From taking the request up to this event.")
+    total: Seconds = Field(description="From receiving the request to this event.")
 
 
 class ImageReady(Announcement):
@@ -157,31 +157,29 @@ class ImageReady(Announcement):
     later = frozenset({"prompt_cut"})
 
     request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="What was asked for.")
+    article: ArticleRevision = Field(description="The requested article revision.")
     slot: Slot = Field(description="The place in the article.")
     variation: Variation = Field(description="As requested.")
-    prompt: str = Field(description="The prompt as it was used.")
+    prompt: str = Field(description="The prompt that was used.")
     prompt_cut: bool = Field(
         default=False,
-        description="True when the prompt is longer than the model reads, so that only its beginning was painted. "
-        "Missing from older events.",
+        description="True if the prompt was longer than the model reads, so that only its beginning was painted. "
+        "Absent from older events.",
     )
-    alt: str = Field(description="A text alternative to start from; an editor should check it.")
-    pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, by `index`.")
+    alt: str = Field(description="A draft of the text alternative; an editor should check it.")
+    pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, in order of `index`.")
     style: ReadyStyle = Field(description="The style that was used.")
-    model: ReadyModel = Field(description="The model that painted.")
-    reused: bool = Field(
-        description="True when every picture was there already, and none was painted for this request."
-    )
-    seconds: ReadySeconds = Field(description="Where the time went.")
+    model: ReadyModel = Field(description="The model that painted the pictures.")
+    reused: bool = Field(description="True if every picture existed already and none was painted for this request.")
+    seconds: ReadySeconds = Field(description="Time spent, in seconds.")
 
 
 class DeadLetter(Emitted):
-    """Where the refused record lies, untouched."""
+    """Where the original record is kept, unchanged."""
 
     topic: str = Field(description="The dead-letter topic.")
     partition: Count = Field(description="The partition.")
-    offset: Count | None = Field(default=None, description="The offset, where it is known.")
+    offset: Count | None = Field(default=None, description="The offset, if it is known.")
 
 
 class ImageFailed(Announcement):
@@ -190,35 +188,33 @@ class ImageFailed(Announcement):
     type: ClassVar[str] = names.IMAGE_FAILED
 
     request_id: str | None = Field(description="CloudEvents id of the request; null if it could not be read.")
-    article: FailedArticle = Field(description="What was asked for, as far as it could be read.")
+    article: FailedArticle = Field(description="The requested article revision, as far as it could be read.")
     slot: Slot | None = Field(description="The place in the article; null if it could not be read.")
-    reason: Code = Field(
-        description="A stable code out of the reasons table; treat one you do not know like `internal`."
-    )
-    message: str = Field(description="A sentence for a person: what is wrong and what to do.")
+    reason: Code = Field(description="A stable code from the reasons table; treat an unknown one like `internal`.")
+    message: str = Field(description="A sentence for people: what is wrong and what to do.")
     field: str | None = Field(
         default=None, description="The field to correct, as a dotted path such as `output.width`."
     )
-    retryable: bool = Field(description="True when sending the same request again may help.")
-    attempts: Count = Field(description="How often it was tried.")
-    dead_letter: DeadLetter | None = Field(default=None, description="Where the original record lies; null: nowhere.")
+    retryable: bool = Field(description="True if sending the same request again may succeed.")
+    attempts: Count = Field(description="Number of attempts.")
+    dead_letter: DeadLetter | None = Field(default=None, description="Where the original record is; null: nowhere.")
 
 
 class SupersededBy(Emitted):
-    """What took the request's place."""
+    """What replaced the request."""
 
     revision: Revision = Field(description="The newer revision.")
 
 
 class ImageSuperseded(Announcement):
-    """Data of `org.leadart.article.image-superseded.v1`: a newer revision took the request's place."""
+    """Data of `org.leadart.article.image-superseded.v1`: a newer revision replaced the request."""
 
     type: ClassVar[str] = names.IMAGE_SUPERSEDED
 
     request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="What was asked for.")
+    article: ArticleRevision = Field(description="The requested article revision.")
     slot: Slot = Field(description="The place in the article.")
-    superseded_by: SupersededBy = Field(description="What took the request's place.")
+    superseded_by: SupersededBy = Field(description="What replaced the request.")
 
 
 class ImageExpired(Announcement):
@@ -227,23 +223,23 @@ class ImageExpired(Announcement):
     type: ClassVar[str] = names.IMAGE_EXPIRED
 
     request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="What was asked for.")
+    article: ArticleRevision = Field(description="The requested article revision.")
     slot: Slot = Field(description="The place in the article.")
     expired_at: Moment = Field(description="The request's `expirytime`.")
 
 
 class ImageProgress(Announcement):
-    """Data of `org.leadart.article.image-progress.v1`: may repeat, may go missing, never the last word."""
+    """Data of `org.leadart.article.image-progress.v1`: may repeat or get lost, and is never final."""
 
     type: ClassVar[str] = names.IMAGE_PROGRESS
 
     request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="What was asked for.")
+    article: ArticleRevision = Field(description="The requested article revision.")
     slot: Slot = Field(description="The place in the article.")
-    stage: ProgressStage = Field(description="`accepted`, `started`, `step` or `storing`; more may come.")
+    stage: ProgressStage = Field(description="`accepted`, `started`, `step` or `storing`; more may be added.")
     step: Count | None = Field(default=None, description="Denoising steps done.")
-    of: Count | None = Field(default=None, description="Denoising steps in all.")
-    index: Count | None = Field(default=None, description="Which of the request's variants, from 0.")
+    of: Count | None = Field(default=None, description="Denoising steps in total.")
+    index: Count | None = Field(default=None, description="Index of the variant, from 0.")
 
 
 ANNOUNCEMENTS: tuple[type[Announcement], ...] = (ImageReady, ImageFailed, ImageSuperseded, ImageExpired, ImageProgress)

@@ -1,4 +1,4 @@
-"""The published schemas: what subscribers and publishers validate with, made from the models."""
+"""The published schemas, generated from the models, with which publishers and subscribers validate."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 class _Plain(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: CoreSchema) -> bool:
-        """Leave out titles that only repeat a field's name."""
+        """Omit titles that only repeat a field's name."""
         del schema
         return False
 
 
 def event_schemas() -> dict[str, Schema]:
-    """Return each event type's published schema: for requests what we accept, for the rest what we write.
+    """Return each event type's published schema: what is accepted for requests, what is written for the others.
 
-    All of them are open, so that a field which comes later breaks nobody's strict validator.
+    All are open, so that a later field does not break a strict validator.
     """
     emitted = {model.type: published(model, "serialization", model.type) for model in ANNOUNCEMENTS}
     return {names.IMAGE_REQUESTED: published(ImageRequested, "validation", names.IMAGE_REQUESTED), **emitted}
@@ -45,20 +45,20 @@ def published(model: type[BaseModel], mode: JsonSchemaMode, event_type: str) -> 
 
 
 def opened(schema: Schema) -> Schema:
-    """Return the schema with unknown fields allowed: what a reader must be ready for."""
+    """Return the schema with unknown fields allowed: what a reader must expect."""
     return _each_model(
         schema, lambda model: {key: item for key, item in model.items() if key != "additionalProperties"}
     )
 
 
 def closed(schema: Schema) -> Schema:
-    """Return the schema with unknown fields refused: what a writer of that version can write."""
+    """Return the schema with unknown fields forbidden: what a writer of that version can write."""
     return _each_model(
         schema, lambda model: {**model, "additionalProperties": False} if "properties" in model else model
     )
 
 
 def _each_model(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    # Models are the root and the definitions; objects elsewhere are parts of rules, which name only some of the fields.
+    # Models are the root and the definitions; other objects are parts of rules, which name only some fields.
     definitions = {name: change(model) for name, model in schema.get("$defs", {}).items()}
     return change({**schema, "$defs": definitions} if definitions else schema)

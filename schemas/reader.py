@@ -1,4 +1,4 @@
-"""From a Kafka record to a valid request, or to a sentence that says why not."""
+"""Parse a Kafka record into a valid request, or report what is wrong with it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NEWER = re.compile(re.escape(names.IMAGE_REQUESTED.removesuffix("1")) + r"([2-9
 
 
 def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequested]:
-    """Read one request. Raises `ContractError`, and nothing else, for every record that does not keep the contract."""
+    """Parse one request. Raises only `ContractError`, for any record that breaks the contract."""
     event = read(headers, value)
     _check_type(event)
-    _ = event.expirytime  # told now, so that later readers of the property need fear no error
+    _ = event.expirytime  # an error is raised here, so that the property is safe to read later
     if not is_json(event.datacontenttype):
         raise ContractError(
             Reason.NOT_JSON,

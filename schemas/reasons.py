@@ -1,4 +1,4 @@
-"""Why a request got no picture: the stable codes of failed outcomes, dead letters, metrics and logs."""
+"""Why a request got no picture: stable codes for failed outcomes, dead letters, metrics and logs."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Self
 class Reason(StrEnum):
     """A stable snake_case code, what it means and what to do about it.
 
-    A code never changes its meaning and is never taken away; new ones may come, so a subscriber treats one it does not
-    know like `internal`.
+    A code never changes its meaning and is never removed. New ones may be added: a subscriber treats an unknown code
+    like `internal`.
     """
 
     meaning: str
     remedy: str
 
     def __new__(cls, code: str, meaning: str = "", remedy: str = "") -> Self:
-        """Make the member equal to its code and keep its two sentences."""
+        """Create a member that equals its code and has its two texts."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
         member.remedy = remedy
         return member
 
-    # The record is no event that this contract knows: the publisher corrects it and sends it again.
+    # The record breaks the contract: the publisher corrects it and sends it again.
     NOT_JSON = (
         "not_json",
-        "The value, or the data, is not JSON although the content type says so or the contract asks for it.",
+        "The value or the data is not JSON, although the content type or the contract requires it.",
         "Send one JSON document (RFC 8259: no NaN, no byte order mark) and `content-type: application/json`.",
     )
     NOT_UTF8 = (
@@ -37,27 +37,27 @@ class Reason(StrEnum):
     )
     TOMBSTONE = (
         "tombstone",
-        "The record has no value at all.",
+        "The record has no value.",
         "Send the request as the value; the topic is not compacted, so there is nothing to delete.",
     )
     NOT_CLOUDEVENT = (
         "not_cloudevent",
-        "An attribute is missing or broken, `specversion` is not 1.0, or the value is not the event it is said to be.",
+        "An attribute is missing or invalid, `specversion` is not 1.0, or the value is not the declared event.",
         "Set `ce_specversion`, `ce_id`, `ce_source`, `ce_type`, or send `content-type: application/cloudevents+json`.",
     )
     WRONG_TYPE = (
         "wrong_type",
-        "The event's type is not one that this topic carries.",
+        "This topic does not carry events of this type.",
         "Publish `org.leadart.article.image-requested.v1` here and everything else elsewhere.",
     )
     UNKNOWN_VERSION = (
         "unknown_version",
-        "The event's type has a newer major version than this worker knows; it is never guessed at.",
+        "The event's type has a newer major version than this worker knows; the worker does not guess.",
         "Upgrade the workers first, then redrive the dead letter.",
     )
     WRONG_KEY = (
         "wrong_key",
-        "The record key is missing or is not the article id; order and latest-wins hang on it.",
+        "The record key is missing or is not the article id; order and latest-wins depend on it.",
         "Set the record key to `article.id`, as UTF-8.",
     )
     MISSING_FIELD = (
@@ -67,7 +67,7 @@ class Reason(StrEnum):
     )
     INVALID_FIELD = (
         "invalid_field",
-        "A field has the wrong type, or is out of its bounds.",
+        "A field has the wrong type or is out of bounds.",
         "Correct the field that `field` names as `message` says.",
     )
     TOO_LARGE = (
@@ -77,53 +77,53 @@ class Reason(StrEnum):
             "picture does not fit into the memory of any of the worker's devices."
         ),
         (
-            "Send only as much text as the picture needs: a headline and a summary do. Ask for a smaller picture, or "
-            "give the worker a device with more memory."
+            "Send only the text that the picture needs: a headline and a summary suffice. Request a smaller picture, "
+            "or give the worker a device with more memory."
         ),
     )
     DUPLICATE_HEADER = (
         "duplicate_header",
-        "One CloudEvents attribute is told by two headers, so it has no one value.",
-        "Send each `ce_` header and `content-type` once; a proxy or an interceptor may add its own.",
+        "Two headers give the same CloudEvents attribute, so its value is ambiguous.",
+        "Send each `ce_` header and `content-type` once; check for a proxy or an interceptor that adds its own.",
     )
     UNKNOWN_STYLE = (
         "unknown_style",
-        "The style preset is not one of the house's.",
+        "The site has no style preset of this name.",
         "Use a preset that `leadart styles` lists.",
     )
 
-    # The request is sound, but its picture could not be painted.
+    # The request is valid, but its picture could not be painted.
     ENGINE_FAILED = (
         "engine_failed",
         "Painting failed, and all attempts are used up.",
-        "Look at the worker's log and its GPU, then redrive the dead letter.",
+        "Check the worker's log and its GPU, then redrive the dead letter.",
     )
     ENGINE_POISON = (
         "engine_poison",
-        "The engine's process or the whole worker ended twice while painting this; it is kept away from the others.",
+        "The engine process or the whole worker died twice while painting this; it is kept away from other requests.",
         "Report the dead letter to the developers; do not redrive it on the same version.",
     )
     NOT_PAINTED = (
         "not_painted",
-        "The engine refuses this recipe: trying again gives the same answer.",
+        "The engine rejects this recipe; another attempt would give the same result.",
         "Change the size, the steps or the prompt as `message` says.",
     )
     NOT_FINITE = (
         "not_finite",
-        "The picture's values stopped being numbers while it was painted: trying again gives the same answer.",
-        "Ask for another seed or other steps; if many pictures end so, look at the checkpoint and its adapters.",
+        "The picture's values became NaN or infinite during painting; another attempt would give the same result.",
+        "Request another seed or number of steps; if many pictures fail so, check the checkpoint and its adapters.",
     )
 
-    # Something around the worker is broken: the operator mends it, the publisher does nothing.
+    # Something around the worker is broken: the operator fixes it, the publisher does nothing.
     STORE_UNAVAILABLE = (
         "store_unavailable",
-        "The object store cannot be reached, refuses the worker, or does not take a picture of this size.",
-        "Restore the store or the worker's access to it: work goes on by itself. Raise the limit that `message` names.",
+        "The object store cannot be reached, denies the worker access, or rejects a picture of this size.",
+        "Restore the store or the worker's access to it; work resumes by itself. Raise a limit that `message` names.",
     )
     BUS_UNAVAILABLE = (
         "bus_unavailable",
-        "Kafka cannot be reached or refuses the worker.",
-        "Restore the brokers or the worker's access to them; work goes on by itself.",
+        "Kafka cannot be reached or denies the worker access.",
+        "Restore the brokers or the worker's access to them; work resumes by itself.",
     )
     MODEL_UNAVAILABLE = (
         "model_unavailable",
@@ -133,41 +133,41 @@ class Reason(StrEnum):
     MISCONFIGURED = (
         "misconfigured",
         "The worker's settings, styles or environment are wrong.",
-        "Correct the setting that `message` names and start the worker again.",
+        "Correct the setting that `message` names and restart the worker.",
     )
     PROGRESS_UNREADABLE = (
         "progress_unreadable",
-        "The committed offset's metadata, which says what is finished above it, cannot be read.",
-        "Run the command that `message` names; the worker does not guess, because a guess doubles outcomes.",
+        "The committed offset's metadata, which records what is finished above it, cannot be read.",
+        "Run the command that `message` names; the worker does not guess, because that could duplicate outcomes.",
     )
     NO_STARTING_OFFSET = (
         "no_starting_offset",
-        "The group has no committed offset for a partition: it never started, or was away for over a week.",
+        "The group has no committed offset for a partition: it is new, or was down for over a week.",
         "Run `leadart topics apply --start earliest` (or `latest`).",
     )
     TOPICS_MISMATCH = (
         "topics_mismatch",
-        "The topics are missing, or their partition counts differ.",
+        "Topics are missing, or their partition counts differ.",
         "Run `leadart topics apply` with the right `LEADART_TOPICS__*` settings.",
     )
     ANNOUNCEMENT_REFUSED = (
         "announcement_refused",
-        "The broker refuses a record of this outcome for good, for instance for its size.",
+        "The broker permanently rejects a record of this outcome, for example because of its size.",
         "Compare the topic's limits with `schemas/topics/`, apply them, then redrive the dead letter.",
     )
     INTERNAL = (
         "internal",
-        "A defect in the worker.",
+        "A bug in the worker.",
         "Report the dead letter and the log line with its event id to the developers.",
     )
 
 
 class ContractError(ValueError):
-    """A record does not keep the contract.
+    """A record breaks the contract.
 
-    `reason` is the stable code, `message` a sentence that names the field and says what to do, `field` the place as a
-    dotted path such as `output.width` (an attribute's or header's own name outside the data), or None for the whole.
-    Neither ever repeats text of the article: stories may be unpublished.
+    `reason` is the stable code; `message` names the field and says what to do; `field` is a dotted path such as
+    `output.width`, the name of an attribute or header outside the data, or None for the whole record. Neither contains
+    text of the article: stories may be unpublished.
     """
 
     def __init__(self, reason: Reason, message: str, *, field: str | None = None) -> None:

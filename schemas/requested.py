@@ -1,7 +1,7 @@
 """`image-requested`: an article was saved, or an editor asks for pictures.
 
 Unknown fields are ignored, so that a newer publisher can talk to an older worker. Null means absent, and so does blank
-free text (but for the negative prompt, where an empty text means that nothing is kept out).
+free text, except in the negative prompt, where an empty text excludes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class RequestReason(StrEnum):
-    """What made the publisher ask."""
+    """Why the request was made."""
 
     SAVE = "save"
     REGENERATE = "regenerate"
@@ -49,14 +49,14 @@ class RequestReason(StrEnum):
 
 
 class Priority(StrEnum):
-    """Who waits: an editor in front of the screen, or nobody in particular."""
+    """Whether an editor is waiting for the pictures."""
 
     INTERACTIVE = "interactive"
     NORMAL = "normal"
 
 
 class Accepted(BaseModel):
-    """What we read: strict about types, silent about unknown fields, null equals absent."""
+    """Base of what is read: strict types, unknown fields ignored, null equals absent."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -67,7 +67,7 @@ class Accepted(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Let the published schema say of every optional field what the validator does: null is fine."""
+        """Allow null for every optional field in the published schema, as the validator does."""
         reference = handler(schema)
         resolved = handler.resolve_ref_schema(reference)
         for name in resolved["properties"].keys() - set(resolved.get("required", ())):
@@ -84,54 +84,53 @@ def _or_null(field: JsonSchemaValue) -> JsonSchemaValue:
 
 
 class Article(Accepted):
-    """The article as far as its picture needs it."""
+    """What the picture needs to know about the article."""
 
-    id: ArticleId = Field(description="The article's identity in the CMS; also the record key.")
-    revision: Revision = Field(description="Rises with every save: the highest one wins its slot.")
-    url: Paragraph = Field(default=None, description="Where the article is, for people.")
+    id: ArticleId = Field(description="The article's id in the CMS; also the record key.")
+    revision: Revision = Field(description="Must rise with every save: the highest revision wins its slot.")
+    url: Paragraph = Field(default=None, description="The article's address, for people.")
     locale: Locale = Field(default="en", description="Language of the text, as a language tag.")
     section: Label = Field(default=None, description="Desk or section.")
-    headline: Headline = Field(default=None, description="Required unless `brief.prompt` is given.")
+    headline: Headline = Field(default=None, description="The headline; required unless `brief.prompt` is given.")
     standfirst: Paragraph = Field(default=None, description="The sentence under the headline.")
     summary: Paragraph = Field(default=None, description="What happened, in a few sentences.")
-    body_excerpt: Excerpt = Field(default=None, description="The first paragraphs, where there is no summary.")
-    tags: Tags = Field(default=(), description="Keywords, the weightiest first.")
+    body_excerpt: Excerpt = Field(default=None, description="The first paragraphs, used if there is no summary.")
+    tags: Tags = Field(default=(), description="Keywords, most important first.")
     status: Label = Field(default=None, description="Workflow state in the CMS.")
     author: Name = Field(default=None, description="Byline.")
 
 
 class Brief(Accepted):
-    """What an editor says about the picture."""
+    """An editor's instructions for the picture."""
 
     prompt: Paragraph = Field(default=None, description="The editor's own prompt, used instead of the article's text.")
     negative_prompt: NegativePrompt | None = Field(
-        default=None, description="What must not appear, instead of the usual; an empty text: nothing is kept out."
+        default=None,
+        description="What must not appear, in place of the usual negative prompt; an empty text excludes nothing.",
     )
     subject_hints: Hints = Field(
         default=(),
-        description="What to show beside the article's words: of the first 6 at most 100 characters each; not used "
-        "with a `prompt` of your own.",
+        description="What to show in addition to the article's text: the first 6, at most 100 characters of each; not "
+        "used if `prompt` is given.",
     )
     avoid: Hints = Field(
-        default=(), description="What to leave out, beside the usual: as much as fits into 2000 characters."
+        default=(), description="What to leave out in addition to the usual: as much as fits into 2000 characters."
     )
 
 
 class Style(Accepted):
     """How the picture looks."""
 
-    preset: Label = Field(
-        default=None, description="A preset that `leadart styles` lists; absent: the house's default."
-    )
+    preset: Label = Field(default=None, description="A preset that `leadart styles` lists; absent: the site's default.")
 
 
 class Output(Accepted):
-    """Which pictures are wanted."""
+    """Which pictures to make."""
 
     slot: Slot = Field(default="hero", description="The place in the article; each slot has its own latest revision.")
-    variants: Variants = Field(default=1, description="Pictures to choose from.")
-    width: Side | None = Field(default=None, description="Pixels; absent: the style's, else 512.")
-    height: Side | None = Field(default=None, description="Pixels; absent: the style's, else 512.")
+    variants: Variants = Field(default=1, description="Number of pictures to choose from.")
+    width: Side | None = Field(default=None, description="Width in pixels; absent: the style's, else 512.")
+    height: Side | None = Field(default=None, description="Height in pixels; absent: the style's, else 512.")
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Output:
@@ -145,18 +144,18 @@ class Output(Accepted):
 
 
 class Generation(Accepted):
-    """The engine's dials; what is absent comes from the style, then from the engine's defaults."""
+    """Engine parameters; absent ones come from the style, then from the engine's defaults."""
 
     steps: Steps | None = Field(default=None, description="Denoising steps; absent: the style's, else 12.")
     guidance_scale: GuidanceScale | None = Field(
         default=None,
-        description="How strictly the prompt is followed, 0 switches guidance off: the cfg of other tools minus 1; "
-        "absent: the style's, else 2.0.",
+        description="How strictly to follow the prompt; 0 switches guidance off. Other tools' cfg minus 1. Absent: the "
+        "style's, else 2.0.",
     )
     seed: Seed | None = Field(
-        default=None, description="Start of the noise; absent: made from article, slot and variation."
+        default=None, description="Seed of the noise; absent: derived from article, slot and variation."
     )
-    variation: Variation = Field(default=0, description="Another number gives other pictures of the same request.")
+    variation: Variation = Field(default=0, description="Another number gives other pictures for the same request.")
 
 
 class ImageRequested(Accepted):
@@ -168,16 +167,16 @@ class ImageRequested(Accepted):
     output: Output = Field(default_factory=Output)
     generation: Generation = Field(default_factory=Generation)
     reason: Annotated[RequestReason, Field(strict=False)] = Field(
-        default=RequestReason.SAVE, description="What made the publisher ask; `refine` paints anew, like the others."
+        default=RequestReason.SAVE, description="Why the request was made; `refine` paints anew, like the others."
     )
     priority: Annotated[Priority, Field(strict=False)] = Field(
-        default=Priority.NORMAL, description="`interactive` while an editor waits; those are served first."
+        default=Priority.NORMAL, description="`interactive` if an editor is waiting: served first."
     )
-    requested_by: Name = Field(default=None, description="Who asked, as the CMS knows them.")
+    requested_by: Name = Field(default=None, description="Who made the request, as the CMS names them.")
     parent_image_id: Name = Field(
-        default=None, description="The picture that a refinement starts from; noted, and not acted on yet."
+        default=None, description="The picture that a refinement starts from; accepted, but not used yet."
     )
-    changed_fields: Tags = Field(default=(), description="The article's fields that this save changed.")
+    changed_fields: Tags = Field(default=(), description="The article's fields changed by this save.")
 
     @model_validator(mode="after")
     def _says_what_to_paint(self) -> ImageRequested:
@@ -191,7 +190,7 @@ class ImageRequested(Accepted):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Add the rule that no single field can tell: a headline or a prompt."""
+        """Add the rule that concerns two fields: a headline or a prompt is required."""
         reference = super().__get_pydantic_json_schema__(schema, handler)
         handler.resolve_ref_schema(reference)["anyOf"] = [_text_at("article", "headline"), _text_at("brief", "prompt")]
         return reference

@@ -1,4 +1,4 @@
-"""What can still be told about a record that is no valid request: enough to address its failed outcome."""
+"""Salvage what an invalid request record still says: enough to address its failed outcome."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _SLOT: Final[TypeAdapter[str]] = TypeAdapter(Slot)
 
 
 CARRIED: Final = ("correlationid", "traceparent", "tracestate")
-"""Extensions of a request that its outcome carries on, so that a flow can be followed."""
+"""Extensions that an outcome copies from its request, so that a flow can be traced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """Values that keep the contract each on its own; None where the record has none."""
+    """Values that are each valid by themselves; None where the record has none."""
 
     request_id: str | None
     source: str | None
@@ -45,16 +45,16 @@ class Salvage:
 
 
 def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
-    """Read what can be read of any record, of any size. Never raises.
+    """Read what is readable of any record, of any size. Never raises.
 
-    A value with a `specversion` is taken for a whole event, unless headers tell one and the content type promises none.
-    The article id is the data's, else the record key; the slot is the default one where there is an article and no slot
-    is named.
+    A value with a `specversion` is taken for a whole event, unless a header has one and the content type is not that of
+    an event. The article id is the data's, else the record key; the slot is the default one if there is an article
+    without a slot.
     """
-    document, told = _object(value), _told_once(headers)
-    promised = told.get("datacontenttype", "").lower().startswith(ENVELOPE_MEDIA_TYPE)
-    whole = "specversion" in document and (promised or "specversion" not in told)
-    attributes = document if whole else told
+    document, unique = _object(value), _unique_attributes(headers)
+    structured = unique.get("datacontenttype", "").lower().startswith(ENVELOPE_MEDIA_TYPE)
+    whole = "specversion" in document and (structured or "specversion" not in unique)
+    attributes = document if whole else unique
     data = _data(document) if whole else document
     article = _member(data, "article")
     return Salvage(
@@ -75,11 +75,11 @@ def _slot(data: Mapping[str, Any]) -> str | None:
     return Output().slot if named is None else _valid(_SLOT, named)
 
 
-def _told_once(headers: Headers) -> dict[str, str]:
+def _unique_attributes(headers: Headers) -> dict[str, str]:
     texts: dict[str, set[str]] = {}
     for header, raw in headers:
         texts.setdefault(attribute_name(header) or "", set()).add(_text(raw) or "")
-    return {name: told.pop() for name, told in texts.items() if len(told) == 1}
+    return {name: values.pop() for name, values in texts.items() if len(values) == 1}
 
 
 def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:

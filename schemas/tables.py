@@ -1,4 +1,4 @@
-"""The tables of `schemas/README.md`, made from the models so that they cannot drift."""
+"""The tables of `schemas/README.md`, generated from the models."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Field:
 
 
 def readme(text: str) -> str:
-    """Return the README with each marked section made anew. Raises KeyError for a section that nobody makes."""
+    """Return the README with every marked section regenerated. Raises KeyError for an unknown section."""
     return _SECTION.sub(lambda match: f"{match[1]}\n{_SECTIONS[match[2]]()}\n{match[3]}", text)
 
 
@@ -71,7 +71,7 @@ def _announcement(event_type: str) -> Callable[[], str]:
 
 
 def _fields(schema: Schema) -> Iterator[_Field]:
-    """Walk a schema's fields, each object before what it holds."""
+    """Walk a schema's fields, each object before its members."""
 
     def walk(model: Schema, prefix: str) -> Iterator[_Field]:
         required = model.get("required", ())

@@ -1,4 +1,4 @@
-"""The topics, as `schemas/topics/*.yaml` tell them: one file each, for `leadart topics apply` and for people."""
+"""The topics, read from `schemas/topics/*.yaml`, one file each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 TopicName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,200}$")]
-"""No dots or underscores: Kafka's metrics take them for the same character."""
+"""No dots or underscores: Kafka's metrics cannot tell them apart."""
 
 
 class TopicSpec(BaseModel):
-    """One topic. `name` is without the house's prefix."""
+    """One topic. `name` is without the site's prefix."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -25,20 +25,20 @@ class TopicSpec(BaseModel):
     consumers: tuple[str, ...] = Field(min_length=1)
     key: str
     types: tuple[str, ...]
-    """CloudEvents types that it carries; none for what is no event."""
+    """CloudEvents types on the topic; empty for records that are not events."""
     config: dict[str, str] = Field(min_length=1)
-    """Kafka's topic configuration, right for any cluster."""
+    """Kafka's topic configuration, valid for any cluster."""
     min_insync_replicas: int = Field(ge=1)
-    """Wanted where there are three replicas; kept apart from `config`, as it stops all writes where there are fewer."""
+    """For three replicas; not part of `config`, because with fewer replicas it would block all writes."""
 
     def config_for(self, replicas: int) -> dict[str, str]:
-        """Return the configuration for so many replicas: one of them may be away without stopping writes."""
+        """Return the configuration for a number of replicas: writes continue with one of them down."""
         return {**self.config, "min.insync.replicas": str(min(self.min_insync_replicas, max(1, replicas - 1)))}
 
 
 @cache
 def load_topics() -> tuple[TopicSpec, ...]:
-    """Return all topics by name. Raises pydantic's ValidationError for a file that breaks the form."""
+    """Return all topics in order of name. Raises pydantic's ValidationError for an invalid file."""
     sources = (source for source in files("schemas").joinpath("topics").iterdir() if source.name.endswith(".yaml"))
     specs = (TopicSpec.model_validate(yaml.safe_load(source.read_text(encoding="utf-8"))) for source in sources)
     return tuple(sorted(specs, key=lambda spec: spec.name))
