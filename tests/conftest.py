@@ -12,7 +12,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-from consumer.dev.embedded import KafkaServer, Missing, S3Server
+from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server
 from consumer.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _start(server: Server) -> None:
     try:
         server.start()
-    except Missing as missing:
+    except EmbeddedMissing as missing:
         _absent(missing.message)
 
 

@@ -16,7 +16,7 @@ from consumer.cli.bench_replay import replay
 from consumer.cli.shared import AsJson, complaints, console, settings_from
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.plan import Plan
+    from consumer.dev.bench.plan import DeliveryPlan
 
 DOCUMENT = Path("docs/benchmarks/delivery.md")
 
@@ -49,15 +49,15 @@ def delivery(
 
     Exit status 1 if the worker did not give exactly one outcome for each request.
     """
-    from consumer.dev.bench.plan import Plan
+    from consumer.dev.bench.plan import DeliveryPlan
     from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # what is wrong in the environment is told before anything starts
-    plan = Plan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
+    plan = DeliveryPlan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
     raise typer.Exit(run_interruptible(_measure(plan, bootstrap_servers, DOCUMENT if write else None, as_json=as_json)))
 
 
-async def _measure(plan: Plan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
+async def _measure(plan: DeliveryPlan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
     from consumer.dev.bench.delivery import measure_delivery
     from consumer.dev.bench.report import document, table, verdict
 

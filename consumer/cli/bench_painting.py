@@ -50,11 +50,11 @@ def engine(
     as_json: AsJson = False,
 ) -> None:
     """Measure the denoiser beside the stock pipeline, side by side with the same weights; needs leadart[engine]."""
-    from consumer.dev.bench.engine.plan import EnginePlan, RandomModel, Shape
+    from consumer.dev.bench.engine.plan import EnginePlan, PictureShape, RandomModel
 
     settings = _engine_settings(model, threads, device, compiled=compile_)
     try:
-        kinds = tuple(Shape.parse(text) for text in shapes.split(",") if text)
+        kinds = tuple(PictureShape.parse(text) for text in shapes.split(",") if text)
         counts = tuple(int(text) for text in batches.split(",") if int(text) > 0)
     except ValueError as error:
         complain(str(error))
@@ -81,13 +81,13 @@ def worker(
     as_json: AsJson = False,
 ) -> None:
     """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
-    from consumer.dev.bench.engine.plan import RandomModel, Shape
+    from consumer.dev.bench.engine.plan import PictureShape, RandomModel
     from consumer.dev.bench.whole import WorkerPlan
     from consumer.dev.demo.interrupt import run_interruptible
 
     settings = _engine_settings(model, threads, device, compiled=False)
     try:
-        kind = Shape.parse(shape)
+        kind = PictureShape.parse(shape)
     except ValueError as error:
         complain(str(error))
         raise typer.Exit(2) from error

@@ -43,14 +43,14 @@ async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
 
 
 def _sentence(result: ReplayResult) -> str:
-    from consumer.dev.bench.replay import BAR
+    from consumer.dev.bench.replay import REPLAY_BAR
 
     kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
-    met = "met" if result.per_second >= BAR else "missed"
+    met = "met" if result.per_second >= REPLAY_BAR else "missed"
     speeds = ", ".join(f"{each.per_second:,.0f}" for each in result.rounds)
     costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
     cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
     return (
-        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {BAR:.0f}: {met}), "
+        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {REPLAY_BAR:.0f}: {met}), "
         f"{kept}{cost}; {result.machine['processor']}"
     )

@@ -15,10 +15,10 @@ from consumer.settings.time_spans import parse_time_span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.dev.simulate.answer import Answer, Question
+    from consumer.dev.simulate.answer import Scenario, SimulationResult
     from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import Load
-    from consumer.dev.simulate.search import Found, Goals
+    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.search import FleetSearch, ServiceGoals
     from consumer.settings import Settings
     from consumer.testing.device import DevicePace
 
@@ -90,71 +90,71 @@ def simulate(
     raise typer.Exit(_answer(question, fleet, goals, fixed=gpus is not None, as_json=as_json))
 
 
-def _answer(question: Question, fleet: Fleet, goals: Goals, *, fixed: bool, as_json: bool) -> int:
+def _answer(question: Scenario, fleet: Fleet, goals: ServiceGoals, *, fixed: bool, as_json: bool) -> int:
     """Print the answer and return the exit status."""
-    from consumer.dev.simulate.fluid import Impossible
+    from consumer.dev.simulate.fluid import NoSolution
 
     try:
         answered = _one(question, fleet, goals) if fixed else _fewest(question, fleet, goals)
-    except Impossible as error:
+    except NoSolution as error:
         complain(str(error))
         return 1
     _print(answered, as_json=as_json)
     return 0 if answered.reached else 1
 
 
-def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> Load:
-    from consumer.dev.simulate.load import Load
+def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> TrafficLoad:
+    from consumer.dev.simulate.load import TrafficLoad
 
     if not saves and not backfill:
         raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
-    return Load(saves, share, backfill, pictures, peak, busiest)
+    return TrafficLoad(saves, share, backfill, pictures, peak, busiest)
 
 
 def _goals(
     start: str | None, by: str | None, within: str | None, wait: str | None, *, backfill: bool
-) -> tuple[float, Goals]:
+) -> tuple[float, ServiceGoals]:
     """Return when it begins, in seconds after midnight, and what has to be reached."""
-    from consumer.dev.simulate.search import Goals
+    from consumer.dev.simulate.search import ServiceGoals
 
     begin, deadline = _span(start, by, within)
     if deadline and not backfill:
         raise typer.BadParameter("A deadline is for a backfill: give --backfill.")
-    return begin, Goals(deadline, _seconds(wait))
+    return begin, ServiceGoals(deadline, _seconds(wait))
 
 
-def _question(load: Load, begin: float, seconds: float, seed: int, most_pictures: int) -> Question:
-    from consumer.dev.simulate.answer import Question
+def _question(load: TrafficLoad, begin: float, seconds: float, seed: int, most_pictures: int) -> Scenario:
+    from consumer.dev.simulate.answer import Scenario
 
-    return Question(load, begin, seconds, seed, most_pictures)
+    return Scenario(load, begin, seconds, seed, most_pictures)
 
 
 @dataclass(frozen=True)
 class _Answered:
     """What is printed: the answer, if there is one, what of the goals it misses, and the search that led to it."""
 
-    got: Answer | None
+    got: SimulationResult | None
     missed: tuple[str, ...] = ()
-    found: Found | None = None
+    found: FleetSearch | None = None
 
     @property
     def reached(self) -> bool:
         return self.got is not None and not self.missed
 
 
-def _one(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.dev.simulate.answer import answer
+def _one(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
+    from consumer.dev.simulate.answer import run_scenario
 
     with complaints.status("simulating"):
-        got = answer(question, fleet)
+        got = run_scenario(question, fleet)
     return _Answered(got, goals.missed(got))
 
 
-def _fewest(question: Question, fleet: Fleet, goals: Goals) -> _Answered:
-    from consumer.dev.simulate.search import search
+def _fewest(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
+    from consumer.dev.simulate.search import search_fleet
 
     with complaints.status("simulating") as status:
-        found = search(question, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
+        found = search_fleet(question, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
     return _Answered(found.best.got if found.best else None, (), found)
 
 

@@ -71,7 +71,7 @@ class Node(KafkaServer):
             subprocess.run(  # noqa: S603 - our own command line
                 tool, env=os.environ | environment, check=True, capture_output=True, timeout=FORMAT_SECONDS
             )
-        # Without the single node's undertaker: two others are there to see that a broker is gone.
+        # Without the single node's fencing controller: two others are there to see that a broker is gone.
         return [*java, "kafka.Kafka", str(config)], environment
 
 

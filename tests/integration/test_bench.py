@@ -12,8 +12,8 @@ import pytest
 
 from consumer.dev.bench import outcome
 from consumer.dev.bench.delivery import measure_delivery
-from consumer.dev.bench.engine.plan import RandomModel, Shape
-from consumer.dev.bench.plan import Plan, Side
+from consumer.dev.bench.engine.plan import PictureShape, RandomModel
+from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
 from consumer.dev.bench.replay import measure_replay
 from consumer.dev.bench.report import document, rows, verdict
 from consumer.dev.bench.whole import WorkerPlan, measure_worker
@@ -31,20 +31,20 @@ async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
     if find_spec("faststream") is None and os.environ.get("CI") != "true":
         pytest.skip("FastStream is not installed: leadart[bench]")
     heard: list[str] = []
-    plan = Plan(events=600, rounds=1, paced_events=5)
+    plan = DeliveryPlan(events=600, rounds=1, paced_events=5)
 
     async with asyncio.timeout(BOUND):
         result = await measure_delivery(plan, kafka.bootstrap_servers, heard.append)
 
-    assert [flood.side for flood in result.floods] == list(Side)
+    assert [flood.side for flood in result.floods] == list(DeliverySide)
     assert all(flood.per_second > 0 and flood.count.requests == plan.events for flood in result.floods)
-    for side in Side:
+    for side in DeliverySide:
         assert result.count(side).missing == result.count(side).doubled == 0
         assert 0 < result.percentile(side, 50) <= result.percentile(side, 99)
     assert result.promise_kept
     assert _alike(*(flood.bytes_each for flood in result.floods))
     told = json.loads(json.dumps(result.as_json()))
-    assert told["ratio"] == pytest.approx(result.speed(Side.LEADART) / result.speed(Side.FASTSTREAM))
+    assert told["ratio"] == pytest.approx(result.speed(DeliverySide.LEADART) / result.speed(DeliverySide.FASTSTREAM))
     assert all(cell in document(result, "leadart bench delivery") for row in rows(result) for cell in row)
     assert f"{result.ratio:.2f}" in verdict(result)
     assert len(heard) == 1 + len(result.floods) + len(result.paced)
@@ -54,7 +54,7 @@ async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
     """A small run paints the same pictures on both sides, and can be told as table, JSON and document."""
     heard: list[str] = []
     settings = EngineSettings(devices="cpu", threads=1)
-    plan = WorkerPlan(settings, RandomModel.TINY, Shape(64, 64, 2, 2.0), pictures=5, rounds=2)
+    plan = WorkerPlan(settings, RandomModel.TINY, PictureShape(64, 64, 2, 2.0), pictures=5, rounds=2)
 
     async with asyncio.timeout(BOUND):
         result = await measure_worker(plan, heard.append)
@@ -64,7 +64,9 @@ async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
     ]
     assert all(turn.seconds > 0 and turn.cpu_seconds > 0 for turn in result.turns)
     told = json.loads(json.dumps(result.as_json()))
-    assert told["ratio"] == pytest.approx(result.speed(outcome.Side.WORKER) / result.speed(outcome.Side.ENGINE))
+    assert told["ratio"] == pytest.approx(
+        result.speed(outcome.WorkerSide.WORKER) / result.speed(outcome.WorkerSide.ENGINE)
+    )
     written = outcome.document(result, "leadart bench worker")
     assert all(cell in written for row in outcome.rows(result) for cell in row)
     assert outcome.verdict(result) in written

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from consumer.dev.embedded import KafkaServer, Missing, S3Server
+from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server
 from consumer.dev.embedded.jars import MIRROR
 
 if TYPE_CHECKING:
@@ -167,5 +167,5 @@ def test_without_jars_and_network_it_says_so(tmp_path: Path, monkeypatch: pytest
     """With neither jars nor a repository the broker says what to do instead of failing in Java."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv(MIRROR, "http://127.0.0.1:9")
-    with pytest.raises(Missing, match=MIRROR):
+    with pytest.raises(EmbeddedMissing, match=MIRROR):
         KafkaServer(tmp_path).start()

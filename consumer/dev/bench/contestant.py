@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.plan import Side
+from consumer.dev.bench.plan import DeliverySide
 from consumer.dev.embedded import Server
 from consumer.errors import Fatal
 from schemas import Reason
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_MODULES = {Side.LEADART: "consumer.dev.bench.ours", Side.FASTSTREAM: "consumer.dev.bench.theirs"}
+_MODULES = {DeliverySide.LEADART: "consumer.dev.bench.ours", DeliverySide.FASTSTREAM: "consumer.dev.bench.theirs"}
 
 
 def require_faststream() -> None:
@@ -26,10 +26,10 @@ def require_faststream() -> None:
         )
 
 
-class Contestant(Server):
+class SideProcess(Server):
     """One side at work; its log is `<side>.log` in `folder`. It is up as soon as its process runs."""
 
-    def __init__(self, folder: Path, side: Side, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, side: DeliverySide, environment: Mapping[str, str]) -> None:
         super().__init__(folder, side)
         self._side = side
         self._environment = dict(environment)

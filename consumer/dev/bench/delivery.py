@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from consumer.dev.bench.contestant import require_faststream
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all, publish_paced
-from consumer.dev.bench.result import Count, Flood, Paced, Result
+from consumer.dev.bench.result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
 from consumer.dev.bench.site import open_site
 from consumer.dev.bench.watcher import watching
 from consumer.errors import Fatal
@@ -21,13 +21,15 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.dev.bench.plan import Plan, Side
-    from consumer.dev.bench.site import Site
+    from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
+    from consumer.dev.bench.site import BenchSite
 
 _WARM_UP_EVENTS = 10
 
 
-async def measure_delivery(plan: Plan, bootstrap_servers: str | None, tell: Callable[[str], None]) -> Result:
+async def measure_delivery(
+    plan: DeliveryPlan, bootstrap_servers: str | None, tell: Callable[[str], None]
+) -> DeliveryResult:
     """Run the plan and return what it measured; `tell` hears of each turn. Cancelling ends every process.
 
     Raises `Fatal` when FastStream is not installed, a side ends by itself or its outcomes stop coming, `BusError` when
@@ -42,10 +44,12 @@ async def measure_delivery(plan: Plan, bootstrap_servers: str | None, tell: Call
             await _flood(site, asked, side, turn, tell) for turn in range(plan.rounds) for side in plan.order(turn)
         ]
         paced = [await _paced(site, plan, side, turn, tell) for turn in range(plan.rounds) for side in plan.order(turn)]
-        return Result(plan, {**facts, "bus": site.bus}, tuple(floods), tuple(paced))
+        return DeliveryResult(plan, {**facts, "bus": site.bus}, tuple(floods), tuple(paced))
 
 
-async def _flood(site: Site, asked: frozenset[str], side: Side, turn: int, tell: Callable[[str], None]) -> Flood:
+async def _flood(
+    site: BenchSite, asked: frozenset[str], side: DeliverySide, turn: int, tell: Callable[[str], None]
+) -> ThroughputTurn:
     """Let a side work off all that waits. The clock runs from the first outcomes seen to the last."""
     async with watching(site.settings) as watcher:
         async with site.working(side, Start.EARLIEST) as contestant:
@@ -55,19 +59,21 @@ async def _flood(site: Site, asked: frozenset[str], side: Side, turn: int, tell:
     after_the_first = len(asked) - watcher.times.count(begun)
     if after_the_first <= 0:
         raise Fatal(Reason.MISCONFIGURED, f"All {len(asked)} outcomes became visible at once: give more --events.")
-    flood = Flood(
+    flood = ThroughputTurn(
         side=side,
         turn=turn,
         seconds=ended - begun,
         per_second=after_the_first / (ended - begun),
         bytes_each=watcher.bytes_read // len(watcher.told),
-        count=Count.of(asked, watcher.told),
+        count=OutcomeCount.of(asked, watcher.told),
     )
     tell(f"round {turn + 1}: {side} {flood.per_second:,.0f} events/s, {_said(flood.count)}")
     return flood
 
 
-async def _paced(site: Site, plan: Plan, side: Side, turn: int, tell: Callable[[str], None]) -> Paced:
+async def _paced(
+    site: BenchSite, plan: DeliveryPlan, side: DeliverySide, turn: int, tell: Callable[[str], None]
+) -> LatencyTurn:
     """Let a side answer requests that come in steadily, after a few that only warm it up."""
     async with watching(site.settings) as watcher:
         async with site.working(side, Start.LATEST) as contestant:
@@ -80,16 +86,16 @@ async def _paced(site: Site, plan: Plan, side: Side, turn: int, tell: Callable[[
         await watcher.to_the_end()
     appended = asking.result()
     seen = dict(zip(reversed(watcher.told), reversed(watcher.times), strict=True))
-    paced = Paced(
+    paced = LatencyTurn(
         side=side,
         turn=turn,
         milliseconds=tuple(1000 * (seen[request] - since) for request, since in appended.items()),
-        count=Count.of(warm_up | appended.keys(), watcher.told),
+        count=OutcomeCount.of(warm_up | appended.keys(), watcher.told),
     )
     middle = sorted(paced.milliseconds)[len(paced.milliseconds) // 2]
     tell(f"round {turn + 1}: {side} {middle:.0f} ms from record to outcome, {_said(paced.count)}")
     return paced
 
 
-def _said(count: Count) -> str:
+def _said(count: OutcomeCount) -> str:
     return f"{count.requests} requests, {count.missing} without an outcome, {count.doubled} outcomes too many"

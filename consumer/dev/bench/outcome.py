@@ -18,7 +18,7 @@ WORKER_BAR = 0.97
 """Share of the bare engine's pictures a second that the whole worker promises on a GPU."""
 
 
-class Side(StrEnum):
+class WorkerSide(StrEnum):
     """Who paints."""
 
     ENGINE = "engine alone"
@@ -29,7 +29,7 @@ class Side(StrEnum):
 class WorkerTurn:
     """One side's turn at all pictures: seconds, and CPU seconds of the worker's process, the engine's left out."""
 
-    side: Side
+    side: WorkerSide
     turn: int
     seconds: float
     cpu_seconds: float
@@ -48,22 +48,22 @@ class WorkerResult:
     encode_threads: int
     turns: tuple[WorkerTurn, ...]
 
-    def speeds(self, side: Side) -> list[float]:
+    def speeds(self, side: WorkerSide) -> list[float]:
         """Return a side's pictures a second, turn by turn."""
         return [self.pictures / turn.seconds for turn in self.turns if turn.side is side]
 
-    def speed(self, side: Side) -> float:
+    def speed(self, side: WorkerSide) -> float:
         """Return the median of a side's pictures a second."""
         return median(self.speeds(side))
 
-    def cpu_seconds(self, side: Side) -> float:
+    def cpu_seconds(self, side: WorkerSide) -> float:
         """Return the median of the worker process's CPU seconds a picture."""
         return median(turn.cpu_seconds / self.pictures for turn in self.turns if turn.side is side)
 
     @property
     def ratio(self) -> float:
         """The share of the bare engine's pictures a second that the worker reached, median by median."""
-        return self.speed(Side.WORKER) / self.speed(Side.ENGINE)
+        return self.speed(WorkerSide.WORKER) / self.speed(WorkerSide.ENGINE)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything measured and what follows from it, as JSON types."""
@@ -72,7 +72,7 @@ class WorkerResult:
                 "pictures_per_second": {"median": self.speed(side), "turns": self.speeds(side)},
                 "cpu_seconds_per_picture": self.cpu_seconds(side),
             }
-            for side in Side
+            for side in WorkerSide
         }
         return {**asdict(self), "machine": dict(self.machine), "ratio": self.ratio, "bar": WORKER_BAR, "sides": sides}
 
@@ -80,11 +80,11 @@ class WorkerResult:
 def rows(result: WorkerResult) -> list[tuple[str, ...]]:
     """Return what is compared: what it is, the engine's figure, the worker's."""
     return [
-        ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in Side)),
-        ("pictures/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in Side)),
+        ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in WorkerSide)),
+        ("pictures/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in WorkerSide)),
         (
             "CPU seconds a picture outside of the engine's process",
-            *(f"{result.cpu_seconds(side):.4f}" for side in Side),
+            *(f"{result.cpu_seconds(side):.4f}" for side in WorkerSide),
         ),
     ]
 
@@ -102,7 +102,7 @@ def verdict(result: WorkerResult) -> str:
 
 def table(result: WorkerResult) -> Table:
     """Return the comparison for a terminal."""
-    drawn = Table("", *Side, title="leadart bench worker")
+    drawn = Table("", *WorkerSide, title="leadart bench worker")
     for row in rows(result):
         drawn.add_row(*row)
     return drawn
@@ -110,7 +110,7 @@ def table(result: WorkerResult) -> Table:
 
 def document(result: WorkerResult, command: str) -> str:
     """Return the comparison as a document; every figure in it is out of `result`."""
-    turns = zip(*(result.speeds(side) for side in Side), strict=True)
+    turns = zip(*(result.speeds(side) for side in WorkerSide), strict=True)
     body = [
         (str(turn + 1), f"{engine:.3f}", f"{worker:.3f}", f"{worker / engine:.3f}")
         for turn, (engine, worker) in enumerate(turns)
@@ -122,11 +122,11 @@ def document(result: WorkerResult, command: str) -> str:
         "",
         verdict(result),
         "",
-        *tabled(("", *Side), rows(result)),
+        *tabled(("", *WorkerSide), rows(result)),
         "",
         "## Turn by turn",
         "",
-        *tabled(("Round", *(f"{side}, pictures/s" for side in Side), "Ratio"), body),
+        *tabled(("Round", *(f"{side}, pictures/s" for side in WorkerSide), "Ratio"), body),
         "",
         *where(result.machine),
         "",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from consumer.dev.bench.engine.bars import judged
-from consumer.dev.bench.engine.plan import Contestant
+from consumer.dev.bench.engine.bars import judge_bars
+from consumer.dev.bench.engine.plan import EngineSide
 from consumer.dev.bench.engine.result import MIXED_BAR
 from consumer.dev.bench.tables import origin, tabled, where
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.engine.result import Contest, EngineResult
+    from consumer.dev.bench.engine.result import EngineResult, WorkloadResult
 
 HEAD = (
     "Pictures",
@@ -39,7 +39,7 @@ def verdict(result: EngineResult) -> str:
     """Return the run in one sentence."""
     if result.mixed is None:
         return "Mixed requests were left out."
-    ratio = result.mixed.ratio(Contestant.DENOISER)
+    ratio = result.mixed.ratio(EngineSide.DENOISER)
     met = "met" if ratio >= MIXED_BAR else "missed"
     return (
         f"On {result.mixed.work.name} the denoiser is {ratio:.2f} times as fast as the stock pipeline, "
@@ -63,7 +63,7 @@ def notes(result: EngineResult) -> list[tuple[str, str]]:
         ("matrix peak", f"{device.matrix_peak / 1e12:.3g} TFLOP/s, a large product in {device.dtype}"),
         ("price of a call", f"as much as {result.call_tokens} tokens"),
         ("rounds", str(result.rounds)),
-        *judged(result),
+        *judge_bars(result),
     ]
     if result.compile_seconds is not None:
         cache = result.compile_cache or "a temporary folder"
@@ -99,7 +99,7 @@ def _short(row: tuple[str, ...]) -> tuple[str, ...]:
     return pictures, batch, who, seconds.split(",")[0], each_second, share, times
 
 
-def _row(result: EngineResult, contest: Contest, contestant: Contestant) -> tuple[str, ...]:
+def _row(result: EngineResult, contest: WorkloadResult, contestant: EngineSide) -> tuple[str, ...]:
     each = contest.each(contestant)
     return (
         contest.work.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Side(StrEnum):
+class DeliverySide(StrEnum):
     """Who delivers."""
 
     LEADART = "leadart"
@@ -14,7 +14,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeliveryPlan:
     """How much is measured. Both sides work on the same records, alternating in who begins.
 
     In each of `rounds`, each side works off `events` requests that wait for it, and then answers `paced_events` that
@@ -29,6 +29,6 @@ class Plan:
     progress: bool = False
     logs: bool = True
 
-    def order(self, turn: int) -> tuple[Side, ...]:
+    def order(self, turn: int) -> tuple[DeliverySide, ...]:
         """Return who works when in a round: the other way round in every second one."""
-        return tuple(Side) if turn % 2 == 0 else tuple(reversed(Side))
+        return tuple(DeliverySide) if turn % 2 == 0 else tuple(reversed(DeliverySide))

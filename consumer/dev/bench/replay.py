@@ -21,7 +21,7 @@ from consumer.admin.replay.throttle import Throttle
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.bench.watcher import watching
-from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import StackPlan, open_stack
 from consumer.errors import Fatal
 from consumer.settings import EngineKind
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
 
-BAR = 300.0
+REPLAY_BAR = 300.0
 """Events a second that leadart promises on two cores."""
 
 _SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class ReplayRound:
     """One replay: how long publishing took, how long outcomes came, and how many of them a second after the first.
 
     `worker_ms` is the processor time of the worker for each, in milliseconds; None where the system does not tell it.
@@ -57,7 +57,7 @@ class ReplayResult:
 
     machine: Mapping[str, str]
     events: int
-    rounds: tuple[Round, ...]
+    rounds: tuple[ReplayRound, ...]
     outcomes: int
     reused: int
 
@@ -73,7 +73,7 @@ class ReplayResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything measured, as JSON types."""
-        return {"per_second": self.per_second, "bar": BAR, "promise_kept": self.promise_kept, **asdict(self)}
+        return {"per_second": self.per_second, "bar": REPLAY_BAR, "promise_kept": self.promise_kept, **asdict(self)}
 
 
 async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) -> ReplayResult:
@@ -85,7 +85,7 @@ async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) 
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         async with open_stack(StackPlan(folder, EngineKind.SWATCH), tell) as stack:
-            worker = Worker(folder, {**stack.environment, "LEADART_WORKER__PROGRESS": "false"})
+            worker = WorkerProcess(folder, {**stack.environment, "LEADART_WORKER__PROGRESS": "false"})
             async with running(worker, worker.stop, stack.start_seconds):
                 async with watching(stack.settings) as watcher:
                     await publish_all(stack.settings, events, _SMALL)
@@ -96,7 +96,9 @@ async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) 
     return ReplayResult(facts, events, tuple(done), outcomes - events, reused)
 
 
-async def _round(settings: Settings, number: int, events: int, worker: Worker, tell: Callable[[str], None]) -> Round:
+async def _round(
+    settings: Settings, number: int, events: int, worker: WorkerProcess, tell: Callable[[str], None]
+) -> ReplayRound:
     async with watching(settings) as watcher:
         begun, used = time.monotonic(), _cpu_seconds(worker.pid)
         await _publish(settings, number)
@@ -108,7 +110,7 @@ async def _round(settings: Settings, number: int, events: int, worker: Worker, t
         raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: give more --events.")
     cpu = _cpu_seconds(worker.pid)
     each = None if cpu is None or used is None else 1000 * (cpu - used) / events
-    done = Round(published - begun, last - first, after_the_first / (last - first), each)
+    done = ReplayRound(published - begun, last - first, after_the_first / (last - first), each)
     tell(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
     return done
 

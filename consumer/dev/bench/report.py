@@ -6,47 +6,47 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from consumer.dev.bench.plan import Side
-from consumer.dev.bench.result import BAR
+from consumer.dev.bench.plan import DeliverySide
+from consumer.dev.bench.result import DELIVERY_BAR
 from consumer.dev.bench.site import ENGINE_WINDOW
 from consumer.dev.bench.tables import origin, tabled, where
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.result import Result
+    from consumer.dev.bench.result import DeliveryResult
 
-_NAMES = {Side.LEADART: "leadart", Side.FASTSTREAM: "FastStream"}
+_NAMES = {DeliverySide.LEADART: "leadart", DeliverySide.FASTSTREAM: "FastStream"}
 
 
-def rows(result: Result) -> list[tuple[str, ...]]:
+def rows(result: DeliveryResult) -> list[tuple[str, ...]]:
     """Return what is compared: what it is, leadart's figure, FastStream's."""
     return [
-        ("events/s, median", *(f"{result.speed(side):,.0f}" for side in Side)),
-        ("events/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in Side)),
-        ("ms from record to visible outcome, p50", *(f"{result.percentile(side, 50):.1f}" for side in Side)),
-        ("ms from record to visible outcome, p99", *(f"{result.percentile(side, 99):.1f}" for side in Side)),
-        ("bytes of an outcome, headers included", *(str(_bytes(result, side)) for side in Side)),
-        ("requests", *(f"{result.count(side).requests:,}" for side in Side)),
-        ("requests without an outcome", *(str(result.count(side).missing) for side in Side)),
-        ("outcomes too many", *(str(result.count(side).doubled) for side in Side)),
+        ("events/s, median", *(f"{result.speed(side):,.0f}" for side in DeliverySide)),
+        ("events/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in DeliverySide)),
+        ("ms from record to visible outcome, p50", *(f"{result.percentile(side, 50):.1f}" for side in DeliverySide)),
+        ("ms from record to visible outcome, p99", *(f"{result.percentile(side, 99):.1f}" for side in DeliverySide)),
+        ("bytes of an outcome, headers included", *(str(_bytes(result, side)) for side in DeliverySide)),
+        ("requests", *(f"{result.count(side).requests:,}" for side in DeliverySide)),
+        ("requests without an outcome", *(str(result.count(side).missing) for side in DeliverySide)),
+        ("outcomes too many", *(str(result.count(side).doubled) for side in DeliverySide)),
     ]
 
 
-def verdict(result: Result) -> str:
+def verdict(result: DeliveryResult) -> str:
     """Return the run in one sentence."""
     kept = "exactly one outcome for each request" if result.promise_kept else "the promise of one outcome BROKEN"
-    met = "met" if result.ratio >= BAR else "missed"
-    return f"leadart delivers {result.ratio:.2f} times FastStream's events/s (bar {BAR:.0f}: {met}), {kept}."
+    met = "met" if result.ratio >= DELIVERY_BAR else "missed"
+    return f"leadart delivers {result.ratio:.2f} times FastStream's events/s (bar {DELIVERY_BAR:.0f}: {met}), {kept}."
 
 
-def table(result: Result) -> Table:
+def table(result: DeliveryResult) -> Table:
     """Return the comparison for a terminal."""
-    drawn = Table("", *(_NAMES[side] for side in Side), title="leadart bench delivery")
+    drawn = Table("", *(_NAMES[side] for side in DeliverySide), title="leadart bench delivery")
     for row in rows(result):
         drawn.add_row(*row)
     return drawn
 
 
-def document(result: Result, command: str) -> str:
+def document(result: DeliveryResult, command: str) -> str:
     """Return the comparison as a document; every figure in it is out of `result`."""
     lines = [
         "# Delivery beside FastStream",
@@ -55,11 +55,11 @@ def document(result: Result, command: str) -> str:
         "",
         verdict(result),
         "",
-        *tabled(("", *(_NAMES[side] for side in Side)), rows(result)),
+        *tabled(("", *(_NAMES[side] for side in DeliverySide)), rows(result)),
         "",
         "## Turn by turn",
         "",
-        *tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in Side), "Ratio"), _turns(result)),
+        *tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in DeliverySide), "Ratio"), _turns(result)),
         "",
         *where(result.machine),
         "",
@@ -69,8 +69,8 @@ def document(result: Result, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _turns(result: Result) -> list[tuple[str, ...]]:
-    pairs = zip(*(result.speeds(side) for side in Side), strict=True)
+def _turns(result: DeliveryResult) -> list[tuple[str, ...]]:
+    pairs = zip(*(result.speeds(side) for side in DeliverySide), strict=True)
     return [
         (str(turn + 1), _NAMES[result.plan.order(turn)[0]], f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}")
         for turn, (ours, theirs) in enumerate(pairs)
@@ -81,11 +81,11 @@ def _spread(speeds: list[float]) -> str:
     return f"{min(speeds):,.0f} to {max(speeds):,.0f}"
 
 
-def _bytes(result: Result, side: Side) -> int:
+def _bytes(result: DeliveryResult, side: DeliverySide) -> int:
     return next(flood.bytes_each for flood in result.floods if flood.side is side)
 
 
-def _explained(result: Result) -> str:
+def _explained(result: DeliveryResult) -> str:
     plan = result.plan
     return _EXPLANATION.format(
         events=f"{plan.events:,}",

@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
-from consumer.dev.bench.plan import Plan, Side
+from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-BAR = 3.0
+DELIVERY_BAR = 3.0
 """Times the other side's events a second that leadart promises."""
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class OutcomeCount:
     """How many outcomes a read-committed subscriber saw for the requests of one turn."""
 
     requests: int
@@ -25,66 +25,66 @@ class Count:
     doubled: int
 
     @classmethod
-    def of(cls, asked: Collection[str], told: Sequence[str]) -> Count:
+    def of(cls, asked: Collection[str], told: Sequence[str]) -> OutcomeCount:
         """Count outcomes by request id. An outcome of a request that nobody made counts as doubled."""
         seen = Counter(told)
         return cls(len(asked), sum(1 for request in asked if not seen[request]), len(told) - len(seen.keys() & asked))
 
 
 @dataclass(frozen=True, slots=True)
-class Flood:
+class ThroughputTurn:
     """One side's turn at requests that waited for it: `per_second` counts what became visible after the first read."""
 
-    side: Side
+    side: DeliverySide
     turn: int
     seconds: float
     per_second: float
     bytes_each: int
-    count: Count
+    count: OutcomeCount
 
 
 @dataclass(frozen=True, slots=True)
-class Paced:
+class LatencyTurn:
     """One side's turn at requests that came in steadily: milliseconds from record to visible outcome."""
 
-    side: Side
+    side: DeliverySide
     turn: int
     milliseconds: tuple[float, ...]
-    count: Count
+    count: OutcomeCount
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DeliveryResult:
     """All turns of one run."""
 
-    plan: Plan
+    plan: DeliveryPlan
     machine: Mapping[str, str]
-    floods: tuple[Flood, ...]
-    paced: tuple[Paced, ...]
+    floods: tuple[ThroughputTurn, ...]
+    paced: tuple[LatencyTurn, ...]
 
-    def speeds(self, side: Side) -> list[float]:
+    def speeds(self, side: DeliverySide) -> list[float]:
         """Return a side's events a second, turn by turn."""
         return [flood.per_second for flood in self.floods if flood.side is side]
 
-    def speed(self, side: Side) -> float:
+    def speed(self, side: DeliverySide) -> float:
         """Return the median of a side's events a second."""
         return median(self.speeds(side))
 
     @property
     def ratio(self) -> float:
         """How many times the other side's events a second leadart delivered, median by median."""
-        return self.speed(Side.LEADART) / self.speed(Side.FASTSTREAM)
+        return self.speed(DeliverySide.LEADART) / self.speed(DeliverySide.FASTSTREAM)
 
-    def percentile(self, side: Side, percent: int) -> float:
+    def percentile(self, side: DeliverySide, percent: int) -> float:
         """Return a percentile of a side's milliseconds from record to visible outcome, over all turns."""
         times = [time for paced in self.paced if paced.side is side for time in paced.milliseconds]
         return quantiles(times, n=100, method="inclusive")[percent - 1]
 
-    def count(self, side: Side) -> Count:
+    def count(self, side: DeliverySide) -> OutcomeCount:
         """Return a side's outcomes over all its turns."""
-        turns: list[Flood | Paced] = [*self.floods, *self.paced]
+        turns: list[ThroughputTurn | LatencyTurn] = [*self.floods, *self.paced]
         counts = [turn.count for turn in turns if turn.side is side]
-        return Count(
+        return OutcomeCount(
             sum(count.requests for count in counts),
             sum(count.missing for count in counts),
             sum(count.doubled for count in counts),
@@ -93,7 +93,7 @@ class Result:
     @property
     def promise_kept(self) -> bool:
         """True if leadart gave exactly one outcome for each request."""
-        count = self.count(Side.LEADART)
+        count = self.count(DeliverySide.LEADART)
         return not count.missing and not count.doubled
 
     def as_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Result:
                 "milliseconds": {"p50": self.percentile(side, 50), "p99": self.percentile(side, 99)},
                 "outcomes": asdict(self.count(side)),
             }
-            for side in Side
+            for side in DeliverySide
         }
-        verdict = {"ratio": self.ratio, "bar": BAR, "promise_kept": self.promise_kept}
+        verdict = {"ratio": self.ratio, "bar": DELIVERY_BAR, "promise_kept": self.promise_kept}
         return {**verdict, "sides": sides, **asdict(self)}

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from consumer.dev.bench.contestant import Contestant
+from consumer.dev.bench.contestant import SideProcess
 from consumer.dev.demo.processes import running
 from consumer.dev.demo.stack import as_environment, settings_of
 from consumer.dev.embedded import KafkaServer
@@ -24,7 +24,7 @@ from schemas.topics import load_topics
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.dev.bench.plan import Plan, Side
+    from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
     from consumer.kafka.topics import Start
     from consumer.settings import Settings
 
@@ -33,7 +33,7 @@ ENGINE_WINDOW = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class BenchSite:
     """A bus with the topics of one run. `bus` says in words what it is."""
 
     folder: Path
@@ -46,20 +46,20 @@ class Site:
         return settings_of(self.tree)
 
     @asynccontextmanager
-    async def working(self, side: Side, start: Start) -> AsyncIterator[Contestant]:
+    async def working(self, side: DeliverySide, start: Start) -> AsyncIterator[SideProcess]:
         """Let a side work in a group of its own, from `start` on, until the end of the block; it then ends in order.
 
         Raises `BusError`, and `Fatal` when its process does not start.
         """
         tree = {**self.tree, "kafka": {**self.tree["kafka"], "group_id": f"bench-{uuid4().hex[:8]}"}}
         await apply(settings_of(tree), start)
-        contestant = Contestant(self.folder, side, as_environment(tree))
+        contestant = SideProcess(self.folder, side, as_environment(tree))
         async with running(contestant, contestant.stop):
             yield contestant
 
 
 @asynccontextmanager
-async def open_site(plan: Plan, bootstrap_servers: str | None) -> AsyncIterator[Site]:
+async def open_site(plan: DeliveryPlan, bootstrap_servers: str | None) -> AsyncIterator[BenchSite]:
     """Start a broker, or go to the one named, and make topics there; what was made is gone on leaving.
 
     Raises `Fatal` or `BusError` when the bus cannot be had.
@@ -67,7 +67,9 @@ async def open_site(plan: Plan, bootstrap_servers: str | None) -> AsyncIterator[
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         if bootstrap_servers:
-            site = Site(folder, f"Kafka at {bootstrap_servers}", _tree(plan, {"bootstrap_servers": bootstrap_servers}))
+            site = BenchSite(
+                folder, f"Kafka at {bootstrap_servers}", _tree(plan, {"bootstrap_servers": bootstrap_servers})
+            )
             _require_plaintext(site.settings)
             await apply(site.settings, None)
             try:
@@ -78,7 +80,9 @@ async def open_site(plan: Plan, bootstrap_servers: str | None) -> AsyncIterator[
         server = KafkaServer(folder)
         async with running(server, server.stop):
             own = {"bootstrap_servers": server.bootstrap_servers, "security_protocol": SecurityProtocol.PLAINTEXT.value}
-            site = Site(folder, f"{ENDPOINT.split('+')[0]}, one broker of 256 MB on this machine", _tree(plan, own))
+            site = BenchSite(
+                folder, f"{ENDPOINT.split('+')[0]}, one broker of 256 MB on this machine", _tree(plan, own)
+            )
             await apply(site.settings, None)
             yield site
 
@@ -91,7 +95,7 @@ def _require_plaintext(settings: Settings) -> None:
         )
 
 
-def _tree(plan: Plan, kafka: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _tree(plan: DeliveryPlan, kafka: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {
         "kafka": {**kafka, "group_id": "bench"},
         "topics": {"prefix": f"bench-{uuid4().hex[:8]}-", "partitions": plan.partitions},

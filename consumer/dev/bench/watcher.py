@@ -25,7 +25,7 @@ _CAUSE = "ce_causationid"
 
 
 @dataclass(slots=True)
-class Watcher:
+class OutcomeWatcher:
     """Reads outcomes from where they ended when it was opened.
 
     For each, in the order they came: `told`, the id of its request, and `times`, when it was seen, in seconds since the
@@ -64,7 +64,7 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watching(settings: Settings) -> AsyncIterator[Watcher]:
+async def watching(settings: Settings) -> AsyncIterator[OutcomeWatcher]:
     """Open a watcher at the present end of the outcomes. Raises `BusError`."""
     async with open_subscriber(settings, [names.OUTCOME]) as subscriber:
-        yield Watcher(subscriber)
+        yield OutcomeWatcher(subscriber)

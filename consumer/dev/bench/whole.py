@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.engine.plan import RandomModel, Shape
+from consumer.dev.bench.engine.plan import PictureShape, RandomModel
 from consumer.dev.bench.inmemory import MemoryWorker
 from consumer.dev.bench.machine import engine_machine
-from consumer.dev.bench.outcome import Side, WorkerResult, WorkerTurn
+from consumer.dev.bench.outcome import WorkerResult, WorkerSide, WorkerTurn
 from consumer.dev.bench.random_model import build_model
 from consumer.dev.demo.stack import settings_of
 from consumer.engine import open_engine
@@ -46,14 +46,14 @@ class WorkerPlan:
 
     engine: EngineSettings
     random: RandomModel | None = None
-    shape: Shape = Shape(512, 512, 12, 2.0)  # noqa: RUF009 - frozen
+    shape: PictureShape = PictureShape(512, 512, 12, 2.0)  # noqa: RUF009 - frozen
     pictures: int = 32
     rounds: int = 3
     partitions: int = 4
 
-    def order(self, turn: int) -> tuple[Side, ...]:
+    def order(self, turn: int) -> tuple[WorkerSide, ...]:
         """Return who works when in a round: the other way round in every second one."""
-        return tuple(Side) if turn % 2 == 0 else tuple(reversed(Side))
+        return tuple(WorkerSide) if turn % 2 == 0 else tuple(reversed(WorkerSide))
 
 
 async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> WorkerResult:
@@ -71,7 +71,7 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
         with PictureEncoder(settings.worker.encode_threads) as encoder:
             for turn in range(plan.rounds):
                 for side in plan.order(turn):
-                    if side is Side.ENGINE:
+                    if side is WorkerSide.ENGINE:
                         seconds, cpu = await _by_engine(engine, recipes)
                     else:
                         seconds, cpu = await _by_worker(settings, engine, encoder, requests)
@@ -116,7 +116,7 @@ def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> 
     return [recipe for request in read for recipe in make_plan(request, styles, engine.paintable).recipes]
 
 
-def _request(settings: Settings, shape: Shape, number: int) -> Record:
+def _request(settings: Settings, shape: PictureShape, number: int) -> Record:
     """Return the record that asks for one picture of the shape for an article of its own."""
     article = f"bench-{number}"
     data = {

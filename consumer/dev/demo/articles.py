@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedOutcome:
     """The one outcome a save should get: `ready` with so many pictures, or `failed` for a reason that names a field."""
 
     outcome: str
@@ -28,11 +28,11 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Save:
+class ArticleSave:
     """One save of an article: the data of its request, and what should come of it."""
 
     request: Mapping[str, Any]
-    expected: Expected
+    expected: ExpectedOutcome
 
     @property
     def article(self) -> Mapping[str, Any]:
@@ -51,10 +51,12 @@ class Save:
         return request_event(self.request, f"save-{self.key}-{self.article['revision']}")
 
 
-def load_edition(suffix: str = "") -> tuple[Save, ...]:
+def load_edition(suffix: str = "") -> tuple[ArticleSave, ...]:
     """Return all saves; `suffix` ends every article's id, so that a shared bus and store tell two runs apart."""
     entries = json.loads((files("consumer.dev.demo") / "edition.json").read_text(encoding="utf-8"))
-    return tuple(Save(_renamed(entry["request"], suffix), Expected(**entry["expect"])) for entry in entries)
+    return tuple(
+        ArticleSave(_renamed(entry["request"], suffix), ExpectedOutcome(**entry["expect"])) for entry in entries
+    )
 
 
 def _renamed(request: dict[str, Any], suffix: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.dev.demo.processes import Worker
+    from consumer.dev.demo.processes import WorkerProcess
     from consumer.dev.demo.stack import Stack, StackPlan
     from consumer.kafka.cms_client import CmsSubscriber
 
@@ -83,7 +83,7 @@ def _write_article(folder: Path) -> Path:
     return file
 
 
-def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, worker: Worker | None) -> str:
+def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, worker: WorkerProcess | None) -> str:
     leadart = _own_command()
     publish = shlex.join([leadart, "publish", "--env-file", str(env_file), str(article)])
     if worker:

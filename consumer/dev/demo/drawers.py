@@ -10,13 +10,13 @@ from consumer.dev.demo.verdict import recipes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.dev.demo.tickets import Ticket
+    from consumer.dev.demo.tickets import SaveTicket
     from consumer.jobs import Recipe
     from consumer.processing.styles import Styles
     from schemas import ImageReady, ReadyPicture, ReadySeconds
 
 
-def drawer(ticket: Ticket, problems: list[str], styles: Styles) -> Markup:
+def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:
     """Return the drawer of one save, closed unless something is wrong with it."""
     ready = ticket.ready
     recipes = recipes_of(ticket, ready, styles) if ready else ()
@@ -32,7 +32,7 @@ def drawer(ticket: Ticket, problems: list[str], styles: Styles) -> Markup:
     )
 
 
-def _spoken(ticket: Ticket) -> Markup:
+def _spoken(ticket: SaveTicket) -> Markup:
     """Tell those who do not see where the drawer is which article it belongs to."""
     return tag(
         "span", f" of {ticket.save.article['headline']}, revision {ticket.save.article['revision']}", class_="spoken"
@@ -62,7 +62,7 @@ def _picture(picture: ReadyPicture) -> Markup:
     )
 
 
-def _record(ticket: Ticket) -> Markup:
+def _record(ticket: SaveTicket) -> Markup:
     asked = ticket.save.event
     return _list(
         ("request", tag("code", asked.id)),

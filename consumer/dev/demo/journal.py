@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Record
 
 
-class Journal:
+class EventJournal:
     """Appends records to a file as they come, so that an interrupted run leaves what it saw."""
 
     def __init__(self, file: Path) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from consumer.dev.demo.downloads import Download
-    from consumer.dev.demo.tickets import Desk, Ticket
-    from consumer.dev.demo.verdict import Verdict
+    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+    from consumer.dev.demo.verdict import EditionVerdict
     from consumer.processing.styles import Styles
     from schemas import ImageFailed, ImageReady
 
@@ -26,7 +26,7 @@ _FEW = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Imprint:
+class PageImprint:
     """What the page says about the run: when it began, its seconds in all, a caveat about the model if there is one."""
 
     begun: datetime
@@ -34,7 +34,7 @@ class Imprint:
     caveat: str | None
 
 
-def render(desk: Desk, verdict: Verdict, styles: Styles, imprint: Imprint) -> str:
+def render(desk: EditionDesk, verdict: EditionVerdict, styles: Styles, imprint: PageImprint) -> str:
     """Return the page: one HTML file that needs nothing but the `pictures` folder beside it."""
     head = tag(
         "head",
@@ -55,14 +55,14 @@ def render(desk: Desk, verdict: Verdict, styles: Styles, imprint: Imprint) -> st
     return f"<!doctype html>\n{tag('html', head, body, lang='en-GB')}\n"
 
 
-def _by_article(desk: Desk) -> list[list[Ticket]]:
-    articles: dict[str, list[Ticket]] = {}
+def _by_article(desk: EditionDesk) -> list[list[SaveTicket]]:
+    articles: dict[str, list[SaveTicket]] = {}
     for ticket in desk.tickets:
         articles.setdefault(ticket.save.key, []).append(ticket)
     return list(articles.values())
 
 
-def _masthead(desk: Desk, verdict: Verdict, imprint: Imprint) -> Markup:
+def _masthead(desk: EditionDesk, verdict: EditionVerdict, imprint: PageImprint) -> Markup:
     shown = {download.file for ticket in desk.tickets for download in ticket.downloads}
     figures = (
         f"{len(_by_article(desk))} articles",
@@ -80,7 +80,7 @@ def _masthead(desk: Desk, verdict: Verdict, imprint: Imprint) -> Markup:
     )
 
 
-def _judgement(desk: Desk, verdict: Verdict) -> Markup:
+def _judgement(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     if verdict.is_good:
         return tag("p", "Every save got exactly the one outcome it should, and every picture is what was announced.")
     wrong = [
@@ -94,7 +94,7 @@ def _judgement(desk: Desk, verdict: Verdict) -> Markup:
     )
 
 
-def _story(number: int, saves: list[Ticket], verdict: Verdict, styles: Styles) -> Markup:
+def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles) -> Markup:
     """Return an article as it was last saved, with what came of earlier saves below its text."""
     *earlier, last = saves
     before = (_earlier(ticket, verdict, styles) for ticket in earlier)
@@ -109,7 +109,7 @@ def _story(number: int, saves: list[Ticket], verdict: Verdict, styles: Styles) -
     )
 
 
-def _text(number: int, ticket: Ticket) -> Markup:
+def _text(number: int, ticket: SaveTicket) -> Markup:
     article = ticket.save.article
     paragraphs = str(article.get("body_excerpt") or "").split("\n\n")
     return tag(
@@ -124,7 +124,7 @@ def _text(number: int, ticket: Ticket) -> Markup:
     )
 
 
-def _plates(ticket: Ticket) -> Markup:
+def _plates(ticket: SaveTicket) -> Markup:
     if ticket.failed:
         return _refusal(ticket.failed)
     if ticket.ready is None:
@@ -143,7 +143,7 @@ def _credit(ready: ImageReady) -> str:
     return f"{style} · {ready.model.name} · {how}"
 
 
-def _figure(ticket: Ticket, ready: ImageReady, download: Download) -> Markup:
+def _figure(ticket: SaveTicket, ready: ImageReady, download: Download) -> Markup:
     picture, count = download.picture, len(ready.pictures)
     if download.file is None:
         return tag("div", tag("p", *download.problems, class_="why"), class_="refusal")
@@ -174,7 +174,7 @@ def _refusal(failed: ImageFailed) -> Markup:
     )
 
 
-def _earlier(ticket: Ticket, verdict: Verdict, styles: Styles) -> Markup:
+def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Markup:
     article = ticket.save.article
     told = tag(
         "div",
@@ -187,7 +187,7 @@ def _earlier(ticket: Ticket, verdict: Verdict, styles: Styles) -> Markup:
     return tag("section", tag("div", *figures[:1], class_="plates"), told, class_="earlier")
 
 
-def _colophon(desk: Desk, verdict: Verdict) -> Markup:
+def _colophon(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     models = {(ticket.ready.model.name, ticket.ready.model.sha256) for ticket in desk.tickets if ticket.ready}
     told = (join(tag("b", name), ", weights ", tag("code", digest)) for name, digest in sorted(models))
     return tag(
@@ -211,13 +211,13 @@ def _colophon(desk: Desk, verdict: Verdict) -> Markup:
     )
 
 
-def _table(desk: Desk, verdict: Verdict) -> Markup:
+def _table(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     columns = ("article", "revision", "style", "outcome", "pictures", "seconds", "request")
     head = tag("tr", *(tag("th", column, scope="col") for column in columns))
     return tag("table", tag("thead", head), tag("tbody", *_rows(desk, verdict)))
 
 
-def _rows(desk: Desk, verdict: Verdict) -> Iterator[Markup]:
+def _rows(desk: EditionDesk, verdict: EditionVerdict) -> Iterator[Markup]:
     numbers = {saves[0].save.key: number for number, saves in enumerate(_by_article(desk), 1)}
     for ticket in desk.tickets:
         article, ready = ticket.save.article, ticket.ready
@@ -236,7 +236,7 @@ def _rows(desk: Desk, verdict: Verdict) -> Iterator[Markup]:
         yield tag("tr", tag("td", headline), *(tag("td", cell) for cell in cells), class_="wrong" if wrong else None)
 
 
-def _outcome(ticket: Ticket) -> str:
+def _outcome(ticket: SaveTicket) -> str:
     if ticket.failed:
         return f"failed, {ticket.failed.reason}"
     return f"{ticket.outcome or 'none'}{', reused' if ticket.ready and ticket.ready.reused else ''}"

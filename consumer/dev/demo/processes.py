@@ -67,7 +67,7 @@ def _end_now(server: Server) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-class Worker(Server):
+class WorkerProcess(Server):
     """`leadart worker` as a child process that ends with us, and its engine with it; its log is `worker.log`, JSON.
 
     With `join_when` it loads its model at once, but joins Kafka only when that file exists.

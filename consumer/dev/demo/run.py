@@ -11,13 +11,13 @@ from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.model import caveat
-from consumer.dev.demo.page import Imprint, render
+from consumer.dev.demo.page import PageImprint, render
 from consumer.dev.demo.room import lay_out, make_room
 from consumer.dev.demo.screen import fitted, open_screen, result_table
 from consumer.dev.demo.stack import open_stack
-from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.tickets import EditionDesk
 from consumer.dev.demo.verdict import judge
-from consumer.dev.demo.watch import Watch
+from consumer.dev.demo.watch import EditionRun
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from consumer.dev.demo.stack import Stack, StackPlan
-    from consumer.dev.demo.verdict import Verdict
+    from consumer.dev.demo.verdict import EditionVerdict
 
 
 async def run_demo(plan: StackPlan, console: Console) -> int:
@@ -40,7 +40,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     begun, clock = datetime.now(UTC), monotonic()
     fitted(console)
     make_room(plan.folder)
-    desk = Desk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
+    desk = EditionDesk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
 
     def tell(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
@@ -52,7 +52,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
         remark = caveat(settings.engine)
     styles = load_styles(settings.styles.file)
     verdict = judge(desk, styles, alone=not plan.shared)
-    imprint = Imprint(begun, monotonic() - clock, remark)
+    imprint = PageImprint(begun, monotonic() - clock, remark)
     lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
     told = [*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]
@@ -60,7 +60,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     return 0 if verdict.is_good else 1
 
 
-def _problems(desk: Desk, verdict: Verdict) -> list[str]:
+def _problems(desk: EditionDesk, verdict: EditionVerdict) -> list[str]:
     """Return a line for each thing that is wrong."""
     named = [
         f"WRONG  {ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}"
@@ -70,15 +70,15 @@ def _problems(desk: Desk, verdict: Verdict) -> list[str]:
     return [*named, *(f"WRONG  {stray}" for stray in verdict.strays)]
 
 
-def _summary(verdict: Verdict, seconds: float) -> str:
+def _summary(verdict: EditionVerdict, seconds: float) -> str:
     return f"{verdict.good_saves} of {len(verdict.saves)} saves got the outcome they should, {seconds:.1f} s in all."
 
 
-async def _publish_and_watch(folder: Path, stack: Stack, desk: Desk, console: Console, clock: float) -> None:
+async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, console: Console, clock: float) -> None:
     """Publish and watch until all is answered; then stop the worker and read what it left on the topics."""
     async with open_subscriber(stack.settings) as subscriber, open_publisher(stack.settings) as publisher:
         with open_screen(console, desk) as screen:
-            watch = Watch(desk, screen, publisher, subscriber, folder)
+            watch = EditionRun(desk, screen, publisher, subscriber, folder)
             worker = await stack.worker()
             screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
             await watch.until_all_is_answered(stack.check, stack.settings.engine.step_timeout_seconds)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 
 _BAR = 12
 _LEAST_WIDTH, _MOST_WIDTH = 16, 44
@@ -22,20 +22,20 @@ _STATE_WIDTH, _OUTCOME_WIDTH = 58, 52  # columns that the rest of the live table
 _LINE_WIDTH = 120
 
 
-class Screen(Protocol):
+class DemoScreen(Protocol):
     """Hears of everything that happens to the tickets."""
 
     def tell(self, text: str) -> None:
         """Say something about the run as a whole."""
 
-    def changed(self, ticket: Ticket) -> None:
+    def changed(self, ticket: SaveTicket) -> None:
         """A record about this ticket has come."""
 
 
 class PlainScreen:
     """One line for each thing worth telling: steps are not."""
 
-    def __init__(self, console: Console, desk: Desk) -> None:
+    def __init__(self, console: Console, desk: EditionDesk) -> None:
         self._console = console
         self._desk = desk
         self._told: dict[str, str] = {}
@@ -44,7 +44,7 @@ class PlainScreen:
         """Print a line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def changed(self, ticket: Ticket) -> None:
+    def changed(self, ticket: SaveTicket) -> None:
         """Print a line when the ticket has come to another stage."""
         stage = ticket.outcome or (ticket.progress.stage if ticket.progress else "published")
         stage = {"accepted": "published", "started": "painting", "step": "painting", "storing": "painting"}.get(
@@ -61,7 +61,7 @@ class PlainScreen:
 class LiveScreen:
     """A table with a row for each save, redrawn in place."""
 
-    def __init__(self, live: Live, desk: Desk) -> None:
+    def __init__(self, live: Live, desk: EditionDesk) -> None:
         self._live = live
         self._desk = desk
 
@@ -69,14 +69,14 @@ class LiveScreen:
         """Print a line above the table."""
         self._live.console.print(Text(text))
 
-    def changed(self, ticket: Ticket) -> None:
+    def changed(self, ticket: SaveTicket) -> None:
         """Redraw; the clock of waiting rows moves by itself."""
         del ticket
         self._live.refresh()
 
 
 @contextmanager
-def open_screen(console: Console, desk: Desk) -> Iterator[Screen]:
+def open_screen(console: Console, desk: EditionDesk) -> Iterator[DemoScreen]:
     """Show the desk until left: live where there is a terminal."""
     if not console.is_terminal:
         yield PlainScreen(console, desk)
@@ -87,7 +87,7 @@ def open_screen(console: Console, desk: Desk) -> Iterator[Screen]:
         yield LiveScreen(live, desk)
 
 
-def result_table(desk: Desk, width: int) -> Table:
+def result_table(desk: EditionDesk, width: int) -> Table:
     """Return the final table, for a console of so many columns."""
     table = _table(width - _OUTCOME_WIDTH, "article", "rev", "outcome", "pictures", "seconds")
     for ticket in desk.tickets:
@@ -102,7 +102,7 @@ def fitted(console: Console) -> Console:
     return console
 
 
-def _live_table(desk: Desk, width: int) -> Table:
+def _live_table(desk: EditionDesk, width: int) -> Table:
     table = _table(width - _STATE_WIDTH, "article", "rev", "state", "seconds")
     for ticket in desk.tickets:
         table.add_row(*_named(ticket), _state(ticket), _seconds(ticket))
@@ -120,15 +120,15 @@ def _table(article_width: int, *columns: str) -> Table:
     return table
 
 
-def _named(ticket: Ticket) -> tuple[Text, str]:
+def _named(ticket: SaveTicket) -> tuple[Text, str]:
     return Text(ticket.save.article["headline"]), str(ticket.save.article["revision"])
 
 
-def _seconds(ticket: Ticket) -> str:
+def _seconds(ticket: SaveTicket) -> str:
     return "" if ticket.elapsed is None else f"{ticket.elapsed:.1f}"
 
 
-def _state(ticket: Ticket) -> Text:
+def _state(ticket: SaveTicket) -> Text:
     if ticket.outcome:
         return _outcome(ticket)
     told = ticket.progress
@@ -143,7 +143,7 @@ def _state(ticket: Ticket) -> Text:
     )
 
 
-def _outcome(ticket: Ticket) -> Text:
+def _outcome(ticket: SaveTicket) -> Text:
     if ticket.outcome is None:
         return Text("none", style="red")
     if ticket.failed:
@@ -152,7 +152,7 @@ def _outcome(ticket: Ticket) -> Text:
     return Text(f"{ticket.outcome}, reused" if reused else ticket.outcome, style="green")
 
 
-def _details(ticket: Ticket) -> str:
+def _details(ticket: SaveTicket) -> str:
     if ticket.ready:
         count = len(ticket.ready.pictures)
         reused = ", reused" if ticket.ready.reused else ""

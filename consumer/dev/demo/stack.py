@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from consumer.dev.demo.processes import Worker, running, starting, to_the_end
+from consumer.dev.demo.processes import WorkerProcess, running, starting, to_the_end
 from consumer.dev.demo.servers import open_servers
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
@@ -63,14 +63,14 @@ class Stack:
     settings: Settings
     environment: dict[str, str]
     servers: tuple[Server, ...]
-    early: tuple[Worker, asyncio.Future[None]] | None
+    early: tuple[WorkerProcess, asyncio.Future[None]] | None
 
     @property
     def start_seconds(self) -> float:
         """Time limit for a worker to start, loading its model included."""
         return _start_seconds(self.settings)
 
-    async def worker(self) -> Worker:
+    async def worker(self) -> WorkerProcess:
         """Return the worker once it is ready. Raises `Fatal` when it did not start, ValueError when there is none."""
         if self.early is None:
             raise ValueError("the stack was opened without a worker")
@@ -123,8 +123,8 @@ async def open_stack(
 
 async def _early_worker(
     ends: AsyncExitStack, plan: StackPlan, tree: Tree, joining: Path
-) -> tuple[Worker, asyncio.Future[None]]:
-    worker = Worker(plan.folder, as_environment(tree), joining)
+) -> tuple[WorkerProcess, asyncio.Future[None]]:
+    worker = WorkerProcess(plan.folder, as_environment(tree), joining)
     worker.log.unlink(missing_ok=True)
     within = _start_seconds(settings_of(tree))
     return worker, await ends.enter_async_context(starting(worker, worker.stop, within))

@@ -14,17 +14,17 @@ from schemas.cloudevents import read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.dev.demo.articles import Save
+    from consumer.dev.demo.articles import ArticleSave
     from consumer.dev.demo.downloads import Download
     from consumer.jobs import Record
     from schemas.cloudevents import Event
 
 
 @dataclass(slots=True)
-class Ticket:
+class SaveTicket:
     """One save on its way: grows with every record about it, and never forgets one."""
 
-    save: Save
+    save: ArticleSave
     published: float | None = None
     progress: ImageProgress | None = None
     outcomes: list[Event] = field(default_factory=list)
@@ -56,11 +56,11 @@ class Ticket:
         return monotonic() - self.published
 
 
-class Desk:
+class EditionDesk:
     """All tickets of an edition, in its order."""
 
-    def __init__(self, edition: Sequence[Save]) -> None:
-        self.tickets = tuple(Ticket(save) for save in edition)
+    def __init__(self, edition: Sequence[ArticleSave]) -> None:
+        self.tickets = tuple(SaveTicket(save) for save in edition)
         self.strays: list[Record] = []
         """Outcomes and dead letters of requests that are not in the edition."""
         self._by_request = {ticket.save.event.id: ticket for ticket in self.tickets}
@@ -70,18 +70,18 @@ class Desk:
         """True while a save has no outcome."""
         return any(not ticket.outcomes for ticket in self.tickets)
 
-    def due(self) -> list[Ticket]:
+    def due(self) -> list[SaveTicket]:
         """Return the saves to be published now: of each article the next one, once the one before has its outcome.
 
         Editors look at the picture before they save again; and two saves at once would be a race for what is reused.
         """
-        following: dict[str, Ticket] = {}
+        following: dict[str, SaveTicket] = {}
         for ticket in self.tickets:
             if not ticket.outcomes:
                 following.setdefault(ticket.save.key, ticket)
         return [ticket for ticket in following.values() if ticket.published is None]
 
-    def take(self, record: Record) -> Ticket | None:
+    def take(self, record: Record) -> SaveTicket | None:
         """Enter a record and return the ticket it is about, None for a stray."""
         event = _event(record)
         is_letter = record.topic.endswith(names.DEAD_LETTER)

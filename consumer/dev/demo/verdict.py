@@ -15,14 +15,14 @@ from schemas.cloudevents import write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
     from consumer.jobs import Recipe, Record
     from consumer.processing.styles import Styles
     from schemas import ImageFailed, ImageReady
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EditionVerdict:
     """What is wrong, as sentences: with each save (by the id of its request), and with records that answer none."""
 
     saves: Mapping[str, list[str]]
@@ -39,14 +39,14 @@ class Verdict:
         return sum(not problems for problems in self.saves.values())
 
 
-def judge(desk: Desk, styles: Styles, *, alone: bool) -> Verdict:
+def judge(desk: EditionDesk, styles: Styles, *, alone: bool) -> EditionVerdict:
     """Judge every save; `alone` on the bus, no record may answer anything else."""
     strays = [f"{stray.topic}:{stray.partition} offset {stray.offset} answers no save" for stray in desk.strays]
     saves = {ticket.save.event.id: problems_of(ticket, styles) for ticket in desk.tickets}
-    return Verdict(saves, strays if alone else [])
+    return EditionVerdict(saves, strays if alone else [])
 
 
-def problems_of(ticket: Ticket, styles: Styles) -> list[str]:
+def problems_of(ticket: SaveTicket, styles: Styles) -> list[str]:
     """Return what is wrong with a save's answer; nothing when all is as it should be."""
     expected = ticket.save.expected
     if len(ticket.outcomes) != 1:
@@ -62,7 +62,7 @@ def problems_of(ticket: Ticket, styles: Styles) -> list[str]:
     return ["the outcome's data does not keep the contract"]
 
 
-def recipes_of(ticket: Ticket, ready: ImageReady, styles: Styles) -> tuple[Recipe, ...]:
+def recipes_of(ticket: SaveTicket, ready: ImageReady, styles: Styles) -> tuple[Recipe, ...]:
     """Work out, from the request alone, the recipes of its pictures: the announced digests must be theirs.
 
     None for a request that does not keep the contract, and so has no pictures to be announced.
@@ -76,7 +76,7 @@ def recipes_of(ticket: Ticket, ready: ImageReady, styles: Styles) -> tuple[Recip
     return make_plan(request, styles, Paintable(model, adapters)).recipes
 
 
-def _wrong_about_ready(ticket: Ticket, ready: ImageReady, styles: Styles) -> Iterator[str]:
+def _wrong_about_ready(ticket: SaveTicket, ready: ImageReady, styles: Styles) -> Iterator[str]:
     expected = ticket.save.expected
     if (ready.article.id, ready.article.revision) != (ticket.save.key, ticket.save.article["revision"]):
         yield f"announced for {ready.article.id} revision {ready.article.revision}"
@@ -102,7 +102,7 @@ def _announced_adapters(ready: ImageReady) -> tuple[Adapter, ...]:
     return tuple(Adapter(adapter.name, adapter.sha256, adapter.scale) for adapter in ready.model.adapters)
 
 
-def _wrong_about_failed(ticket: Ticket, failed: ImageFailed) -> Iterator[str]:
+def _wrong_about_failed(ticket: SaveTicket, failed: ImageFailed) -> Iterator[str]:
     expected = ticket.save.expected
     if (failed.reason, failed.field) != (expected.reason, expected.field):
         yield f"{failed.reason} on {failed.field} instead of {expected.reason} on {expected.field}: {failed.message}"
@@ -110,7 +110,7 @@ def _wrong_about_failed(ticket: Ticket, failed: ImageFailed) -> Iterator[str]:
         yield f"names request {failed.request_id}"
 
 
-def _wrong_letters(ticket: Ticket, reason: str | None) -> Iterator[str]:
+def _wrong_letters(ticket: SaveTicket, reason: str | None) -> Iterator[str]:
     """Tell of dead letters that should not be there, or are missing, or are not the request as it was sent."""
     due = 0 if reason is None else 1
     if len(ticket.letters) != due:
@@ -122,7 +122,7 @@ def _wrong_letters(ticket: Ticket, reason: str | None) -> Iterator[str]:
             yield f"its dead letter does not say {reason}"
 
 
-def _is_untouched(letter: Record, ticket: Ticket) -> bool:
+def _is_untouched(letter: Record, ticket: SaveTicket) -> bool:
     headers, value = write(ticket.save.event)
     kept = [(name, content) for name, content in letter.headers if not name.startswith("leadart-")]
     return (letter.key, letter.value, kept) == (ticket.save.key.encode(), value, headers)

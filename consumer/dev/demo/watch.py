@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from consumer.dev.demo.downloads import download
-from consumer.dev.demo.journal import Journal
+from consumer.dev.demo.journal import EventJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consumer.dev.demo.screen import Screen
-    from consumer.dev.demo.tickets import Desk, Ticket
+    from consumer.dev.demo.screen import DemoScreen
+    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
     from consumer.jobs import Record
     from consumer.kafka.cms_client import CmsPublisher, CmsSubscriber
 
 _LISTEN_SECONDS = 0.2
 
 
-class Watch:
+class EditionRun:
     """One run of an edition: the desk fills up; events.jsonl and pictures/ gather in `folder`."""
 
     def __init__(
-        self, desk: Desk, screen: Screen, publisher: CmsPublisher, subscriber: CmsSubscriber, folder: Path
+        self, desk: EditionDesk, screen: DemoScreen, publisher: CmsPublisher, subscriber: CmsSubscriber, folder: Path
     ) -> None:
         self._desk = desk
         self._screen = screen
         self._publisher = publisher
         self._subscriber = subscriber
-        self._journal = Journal(folder / "events.jsonl")
+        self._journal = EventJournal(folder / "events.jsonl")
         self._pictures = folder / "pictures"
 
     async def until_all_is_answered(self, check: Callable[[], None], silence_seconds: float) -> None:
@@ -66,6 +66,6 @@ class Watch:
         if ticket:
             self._screen.changed(ticket)
 
-    async def _fetch(self, client: aiohttp.ClientSession, ticket: Ticket) -> None:
+    async def _fetch(self, client: aiohttp.ClientSession, ticket: SaveTicket) -> None:
         pictures = ticket.ready.pictures if ticket.ready else ()
         ticket.downloads += [await download(client, picture, self._pictures) for picture in pictures]

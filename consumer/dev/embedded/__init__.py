@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
-from consumer.dev.embedded.server import Missing, Server
+from consumer.dev.embedded.server import EmbeddedMissing, Server
 
-__all__ = ["KafkaServer", "Missing", "S3Server", "Server"]
+__all__ = ["EmbeddedMissing", "KafkaServer", "S3Server", "Server"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from consumer.dev.embedded.server import Missing
+from consumer.dev.embedded.server import EmbeddedMissing
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
@@ -62,7 +62,7 @@ def cache_folder() -> Path:
 def ensure_jars() -> tuple[list[Path], int]:
     """Return the class path, every jar verified, and how many had to be fetched; without network if all are cached.
 
-    Raises `Missing`, naming what to do, when a jar is missing and cannot be fetched or is not the locked one.
+    Raises `EmbeddedMissing`, naming what to do, when a jar is missing and cannot be fetched or is not the locked one.
     """
     folder = cache_folder()
     missing = [jar for jar in locked() if not jar.is_intact(folder / jar.filename)]
@@ -109,7 +109,7 @@ def _download(context: MavenContext, jar: Jar) -> Path:
             return path
         path.unlink()
         problem = "its SHA-256 is not the one in kafka.lock"
-    raise Missing(
+    raise EmbeddedMissing(
         f"{jar.filename}, part of the embedded Kafka broker, could not be had: {problem}. Run "
         f"`python -m consumer.dev.embedded fetch` once while online, or set {MIRROR} to your Maven mirror, or copy "
         f"{cache_folder()} from a machine that has it.",
@@ -121,6 +121,6 @@ def _context(scratch: Path) -> MavenContext:
         from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - in the embedded extra
         from jgo.maven import MavenContext  # noqa: PLC0415 - likewise
     except ImportError as error:
-        raise Missing from error
+        raise EmbeddedMissing from error
     repository = os.environ.get(MIRROR) or MAVEN_CENTRAL_URL
     return MavenContext(repo_cache=scratch, remote_repos={"repository": repository.rstrip("/")})

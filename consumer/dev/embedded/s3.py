@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from consumer.dev.embedded.server import Missing, Server, are_free, free_ports
+from consumer.dev.embedded.server import EmbeddedMissing, Server, are_free, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,5 +85,5 @@ class S3Server(Server):
 def _weed() -> str:
     path = Path(sysconfig.get_path("scripts")) / "weed"
     if not path.exists():
-        raise Missing
+        raise EmbeddedMissing
     return str(path)

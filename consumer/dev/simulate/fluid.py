@@ -15,18 +15,18 @@ from consumer.dev.simulate.load import HOUR
 
 if TYPE_CHECKING:
     from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import Load
+    from consumer.dev.simulate.load import TrafficLoad
 
 MOST_HOURS = 24 * 366
 """A year: what is not drained by then is said not to be."""
 
 
-class Impossible(Exception):
+class NoSolution(Exception):
     """There is no answer to the question as it was put; the message says why and what would have one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FluidForecast:
     """How it goes: when the backfill is drained (seconds; None: not within a year), and the longest wait of saves.
 
     `left` is the backfill's pictures at the beginning of each hour.
@@ -37,7 +37,7 @@ class Course:
     left: tuple[float, ...]
 
 
-def share_needed(load: Load, fleet: Fleet) -> float:
+def share_needed(load: TrafficLoad, fleet: Fleet) -> float:
     """Return what saves ask for over the day, as a share of what can be painted.
 
     What counts is the worker that has the fewest GPUs: all workers have equal shares of the load.
@@ -45,24 +45,24 @@ def share_needed(load: Load, fleet: Fleet) -> float:
     return load.mean / (fleet.worker(0).capacity * fleet.workers)
 
 
-def busiest(load: Load, fleet: Fleet) -> float:
+def busiest(load: TrafficLoad, fleet: Fleet) -> float:
     """Return the like share in the busiest hour; over 1 a queue builds up, and is worked off later."""
     return share_needed(load, fleet) * load.peak
 
 
-def check_stable(load: Load, fleet: Fleet) -> None:
-    """Raise `Impossible` when saves alone ask for as much as the GPUs can paint: the queue would grow without end."""
+def check_stable(load: TrafficLoad, fleet: Fleet) -> None:
+    """Raise `NoSolution` when saves alone ask for as much as the GPUs can paint: the queue would grow without end."""
     share = share_needed(load, fleet)
     if share >= 1:
         fewest = math.floor(load.mean * fleet.pace.seconds / fleet.pace.speedup) + 1
         needed = next(gpus for gpus in count(fewest) if share_needed(load, replace(fleet, gpus=gpus)) < 1)
-        raise Impossible(
+        raise NoSolution(
             f"Unstable: the saves alone ask for {share:.0%} of what the GPUs can paint, so their queue grows without "
             f"end. It takes at least {needed} GPU(s), or fewer seconds per picture."
         )
 
 
-def course(load: Load, fleet: Fleet, begin: float, hours: int) -> Course:
+def forecast(load: TrafficLoad, fleet: Fleet, begin: float, hours: int) -> FluidForecast:
     """Follow the liquid from `begin` (seconds after midnight), for so many hours or until the backfill is drained."""
     queue, backfill = 0.0, float(load.backfill * load.pictures)
     longest, drained, left, now = 0.0, None if backfill else 0.0, [], begin
@@ -81,4 +81,4 @@ def course(load: Load, fleet: Fleet, begin: float, hours: int) -> Course:
             queue = max(0.0, -spare)
             longest = max(longest, queue / fleet.capacity)
             now += step
-    return Course(drained, longest, tuple(left))
+    return FluidForecast(drained, longest, tuple(left))

@@ -20,7 +20,7 @@ HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True)
-class Load:
+class TrafficLoad:
     """Saves come at random (a Poisson process), every day alike; a backfill waits from the first moment.
 
     `peak` is the busiest hour's share over the mean hour's, 1 (even) to below 24, and `busiest` that hour by the clock.
@@ -51,7 +51,7 @@ class Load:
         """Pictures a second that saves ask for at a moment, in seconds since a midnight."""
         return self.hourly[math.floor(moment / HOUR) % HOURS_A_DAY] * self.pictures
 
-    def part(self, number: int, of: int) -> Load:
+    def part(self, number: int, of: int) -> TrafficLoad:
         """Return what one of so many equal workers sees of it: a thinned Poisson process is one again."""
         backfill = self.backfill * (number + 1) // of - self.backfill * number // of
         return replace(self, saves_a_day=self.saves_a_day / of, backfill=backfill)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from consumer.dev.simulate import fluid
-from consumer.dev.simulate.answer import answer, interactive
-from consumer.dev.simulate.fluid import Impossible
+from consumer.dev.simulate.answer import interactive, run_scenario
+from consumer.dev.simulate.fluid import NoSolution
 from consumer.dev.simulate.text import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.dev.simulate.answer import Answer, Question
+    from consumer.dev.simulate.answer import Scenario, SimulationResult
     from consumer.dev.simulate.fleet import Fleet
 
 MOST_TRIES = 6
@@ -27,7 +27,7 @@ TRY_PICTURES = 20_000
 
 
 @dataclass(frozen=True)
-class Goals:
+class ServiceGoals:
     """What has to be reached: seconds until the backfill is drained, and the p99 wait of interactive saves in seconds.
 
     Where nothing is interactive the wait is that of live saves.
@@ -36,7 +36,7 @@ class Goals:
     drained: float | None = None
     wait_p99: float | None = None
 
-    def missed(self, got: Answer) -> tuple[str, ...]:
+    def missed(self, got: SimulationResult) -> tuple[str, ...]:
         """Return in words what was not reached; empty when all was."""
         missed = []
         if self.drained is not None and (got.drained is None or got.drained > self.drained):
@@ -51,31 +51,31 @@ class Goals:
 
 
 @dataclass(frozen=True)
-class Try:
+class FleetTrial:
     """A count of GPUs, and what it reached."""
 
-    got: Answer
+    got: SimulationResult
     missed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class FleetSearch:
     """What a search tried, by GPUs; the fewest that reach the goals (None: more of them do not help any more).
 
     `ruled_out` is the count below all tries, and why the formula says that it is too few; None when that would be 0.
     """
 
-    tries: tuple[Try, ...]
-    best: Try | None
+    tries: tuple[FleetTrial, ...]
+    best: FleetTrial | None
     ruled_out: tuple[int, str] | None
 
 
-def search(question: Question, fleet: Fleet, goals: Goals, tell: Callable[[int], None]) -> Found:
+def search_fleet(question: Scenario, fleet: Fleet, goals: ServiceGoals, tell: Callable[[int], None]) -> FleetSearch:
     """Find the fewest GPUs that reach the goals, from the fewest that the formula does not rule out.
 
-    `tell` hears each count before it is tried. Raises `Impossible` when not even the largest fleet could do it.
+    `tell` hears each count before it is tried. Raises `NoSolution` when not even the largest fleet could do it.
     """
-    tries: dict[int, Try] = {}
+    tries: dict[int, FleetTrial] = {}
     small = replace(question, most_pictures=min(TRY_PICTURES, question.most_pictures))
 
     def reaches(gpus: int) -> bool:
@@ -95,12 +95,12 @@ def search(question: Question, fleet: Fleet, goals: Goals, tell: Callable[[int],
     else:
         found = None
     ruled_out = (first - 1, _too_few(question, replace(fleet, gpus=first - 1), goals)) if first > 1 else None
-    return Found(tuple(tries[gpus] for gpus in sorted(tries)), None if found is None else tries[found], ruled_out)
+    return FleetSearch(tuple(tries[gpus] for gpus in sorted(tries)), None if found is None else tries[found], ruled_out)
 
 
-def _try(question: Question, fleet: Fleet, goals: Goals) -> Try:
-    got = answer(question, fleet)
-    return Try(got, goals.missed(got))
+def _try(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> FleetTrial:
+    got = run_scenario(question, fleet)
+    return FleetTrial(got, goals.missed(got))
 
 
 def _first(reaches: Callable[[int], bool], first: int) -> int | None:
@@ -118,27 +118,27 @@ def _first(reaches: Callable[[int], bool], first: int) -> int | None:
     return count
 
 
-def _fewest_by_formula(question: Question, fleet: Fleet, goals: Goals) -> int:
+def _fewest_by_formula(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> int:
     """Return the fewest GPUs for which the liquid is stable and drains in time: fewer cannot do it either."""
     low, high = 0, 1
     while _too_few(question, replace(fleet, gpus=high), goals):
         low, high = high, high * 2
         if high > MOST_GPUS:
-            raise Impossible(f"Not even {MOST_GPUS} GPUs do it: give more time, or fewer saves or articles.")
+            raise NoSolution(f"Not even {MOST_GPUS} GPUs do it: give more time, or fewer saves or articles.")
     while high - low > 1:
         middle = math.ceil((low + high) / 2)
         low, high = (middle, high) if _too_few(question, replace(fleet, gpus=middle), goals) else (low, middle)
     return high
 
 
-def _too_few(question: Question, fleet: Fleet, goals: Goals) -> str:
+def _too_few(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> str:
     """Return why the formula says that these GPUs are too few, empty when it does not."""
     worker, load = fleet.worker(0), question.load.part(0, fleet.workers)
     if fluid.share_needed(question.load, fleet) >= 1:
         return "unstable: saves alone ask for more than can be painted"
     if goals.drained is None:
         return ""
-    drained = fluid.course(load, worker, question.begin, 0).drained
+    drained = fluid.forecast(load, worker, question.begin, 0).drained
     if drained is not None and drained <= goals.drained:
         return ""
     after = "not drained within a year" if drained is None else f"drained after {spelled(drained)}"

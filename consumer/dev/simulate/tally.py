@@ -55,7 +55,7 @@ class LaneTally:
 
 
 @dataclass
-class Tally:
+class SimulationTally:
     """One worker, or several added up. `drained` is when the last picture of the backfill was painted, if it was."""
 
     seconds: float = 0.0
@@ -71,10 +71,10 @@ class Tally:
         return self.busy_seconds / (self.seconds * self.gpus) if self.seconds else 0.0
 
 
-def added(tallies: Iterable[Tally]) -> Tally:
+def added(tallies: Iterable[SimulationTally]) -> SimulationTally:
     """Add up workers that ran side by side: the backfill is drained when the last of them has drained its own."""
     parts = list(tallies)
-    total = Tally(
+    total = SimulationTally(
         seconds=max(part.seconds for part in parts),
         gpus=sum(part.gpus for part in parts),
         busy_seconds=sum(part.busy_seconds for part in parts),

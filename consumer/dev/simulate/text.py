@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:
-    from consumer.dev.simulate.answer import Answer
-    from consumer.dev.simulate.search import Found
+    from consumer.dev.simulate.answer import SimulationResult
+    from consumer.dev.simulate.search import FleetSearch
 
 LANE_HEAD = ("lane", "asked", "done", "wait p50", "p99", "longest", "passed over for at most")
 TRY_HEAD = ("GPUs", "utilisation", "interactive wait p99", "backfill drained after", "verdict")
@@ -40,7 +40,7 @@ def counted(number: float) -> str:
     return f"{number:,.0f}".replace(",", " ")
 
 
-def asked(got: Answer) -> tuple[str, ...]:
+def asked(got: SimulationResult) -> tuple[str, ...]:
     """Return the question in two sentences: a figure that was left at its default is told too."""
     fleet, load, pace = got.fleet, got.question.load, got.fleet.pace
     shared = f"up to {pace.batch} share a step, full steps paint {pace.speedup:g} times as many"
@@ -55,7 +55,7 @@ def asked(got: Answer) -> tuple[str, ...]:
     )
 
 
-def lanes(got: Answer) -> list[tuple[str, ...]]:
+def lanes(got: SimulationResult) -> list[tuple[str, ...]]:
     """Return the rows of the table of lanes."""
     rows = []
     for lane, tally in got.tally.lanes.items():
@@ -66,7 +66,7 @@ def lanes(got: Answer) -> list[tuple[str, ...]]:
     return rows
 
 
-def findings(got: Answer) -> list[tuple[str, str]]:
+def findings(got: SimulationResult) -> list[tuple[str, str]]:
     """Return what came out, each finding under its name."""
     tally, load = got.tally, got.question.load
     found = [
@@ -92,7 +92,7 @@ def findings(got: Answer) -> list[tuple[str, str]]:
     return found + [("how", sentence) for sentence in got.told]
 
 
-def _drain(got: Answer) -> str:
+def _drain(got: SimulationResult) -> str:
     if got.drained is not None:
         by = "" if got.drain_seen else " (formula)"
         return f"drained after {spelled(got.drained)}{by}"
@@ -102,13 +102,13 @@ def _drain(got: Answer) -> str:
     return f"not drained: {counted(lane.done)} of {counted(lane.asked)} articles done; by the formula {then}"
 
 
-def _starvation(got: Answer) -> str:
+def _starvation(got: SimulationResult) -> str:
     lane, bound = got.tally.lanes[Lane.BACKFILL], got.fleet.starvation_steps
     waited = f"{lane.passed_over_steps} steps of others ({spelled(lane.passed_over_seconds)})"
     return f"between two of its steps a backfill picture at a GPU waited for {waited} at most; the bound is {bound}"
 
 
-def _left(got: Answer) -> str:
+def _left(got: SimulationResult) -> str:
     parts = [
         f"{lane.value} {counted(tally.asked - tally.done)}, waiting for up to {spelled(tally.oldest)}"
         for lane, tally in got.tally.lanes.items()
@@ -117,7 +117,7 @@ def _left(got: Answer) -> str:
     return "; ".join(parts)
 
 
-def tries(found: Found) -> list[tuple[str, ...]]:
+def tries(found: FleetSearch) -> list[tuple[str, ...]]:
     """Return the rows of the table of tries."""
     rows: list[tuple[str, ...]] = []
     if found.ruled_out:
@@ -133,7 +133,7 @@ def tries(found: Found) -> list[tuple[str, ...]]:
     return rows
 
 
-def verdict(found: Found) -> str:
+def verdict(found: FleetSearch) -> str:
     """Return the sentence under the table of tries."""
     if found.best:
         return f"Enough: {counted(found.best.got.fleet.gpus)} GPU(s)."

@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
-from consumer.dev.simulate.tally import Tally
+from consumer.dev.simulate.tally import SimulationTally
 from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.processing.admission import Admission
@@ -21,15 +21,15 @@ from consumer.testing.device import SimulatedDevice
 
 if TYPE_CHECKING:
     from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import Load
+    from consumer.dev.simulate.load import TrafficLoad
 
 _ALIKE = ModelIdentity("simulated", "0" * 64)
 
 
-class _Worker:
+class _SimulatedWorker:
     """A worker for as long as `run` runs; `tally` is complete after it."""
 
-    def __init__(self, fleet: Fleet, load: Load, seed: str, begin: float, seconds: float) -> None:
+    def __init__(self, fleet: Fleet, load: TrafficLoad, seed: str, begin: float, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._fleet = fleet
         self._load = load
@@ -42,7 +42,7 @@ class _Worker:
         self._under_way: dict[int, tuple[Lane, float]] = {}
         self._numbers = count()
         self._recipe = Recipe("", "", _ALIKE, (), 512, 512, fleet.pace.steps, 0.0, 0, "default", 1)
-        self.tally = Tally(seconds=seconds, gpus=fleet.gpus)
+        self.tally = SimulationTally(seconds=seconds, gpus=fleet.gpus)
         self.tally.lanes[Lane.BACKFILL].asked = load.backfill
 
     async def run(self) -> None:
@@ -120,11 +120,11 @@ def _unheard(_done: int, _of: int) -> None:
     """Nobody watches the steps."""
 
 
-def simulate_worker(fleet: Fleet, load: Load, seed: str, begin: float, seconds: float) -> Tally:
+def simulate_worker(fleet: Fleet, load: TrafficLoad, seed: str, begin: float, seconds: float) -> SimulationTally:
     """Return what a worker with these GPUs does with the load, from `begin` (seconds after midnight) for so long."""
 
-    async def main() -> Tally:
-        worker = _Worker(fleet, load, seed, begin, seconds)
+    async def main() -> SimulationTally:
+        worker = _SimulatedWorker(fleet, load, seed, begin, seconds)
         await worker.run()
         return worker.tally
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.engine.plan import Contestant, Shape
+from consumer.dev.bench.engine.plan import EngineSide, PictureShape
 
 if TYPE_CHECKING:
     from consumer.dev.bench.engine.result import EngineResult
 
-_PORTRAIT = Shape(512, 512, 12, 2.0)
-_LARGE = Shape(1024, 1024, 8, 0.0)
+_PORTRAIT = PictureShape(512, 512, 12, 2.0)
+_LARGE = PictureShape(1024, 1024, 8, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class EngineBar:
     """A promise: so many `seconds` a picture at most, of the best of these batches, for a shape and a contestant."""
 
-    shape: Shape
+    shape: PictureShape
     batches: tuple[int, ...]
-    contestant: Contestant
+    contestant: EngineSide
     seconds: float
 
     @property
@@ -42,20 +42,20 @@ class Bar:
         return min(times, default=None)
 
 
-BARS = (
-    Bar(_PORTRAIT, (1,), Contestant.DENOISER, 0.80),
-    Bar(_PORTRAIT, (1,), Contestant.COMPILED, 0.60),
-    Bar(_PORTRAIT, (4, 8), Contestant.DENOISER, 1 / 1.9),
-    Bar(_LARGE, (1,), Contestant.DENOISER, 0.80),
+ENGINE_BARS = (
+    EngineBar(_PORTRAIT, (1,), EngineSide.DENOISER, 0.80),
+    EngineBar(_PORTRAIT, (1,), EngineSide.COMPILED, 0.60),
+    EngineBar(_PORTRAIT, (4, 8), EngineSide.DENOISER, 1 / 1.9),
+    EngineBar(_LARGE, (1,), EngineSide.DENOISER, 0.80),
 )
 
 
-def judged(result: EngineResult) -> list[tuple[str, str]]:
+def judge_bars(result: EngineResult) -> list[tuple[str, str]]:
     """Return each bar with `met` or `missed` and what was measured; nothing for another model or without a GPU."""
     if result.device.kind == "cpu" or not result.device.full_size:
         return []
     verdicts = []
-    for bar in BARS:
+    for bar in ENGINE_BARS:
         seconds = bar.measured(result)
         if seconds is not None:
             met = "met" if seconds <= bar.seconds else "missed"

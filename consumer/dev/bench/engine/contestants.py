@@ -9,7 +9,7 @@ import diffusers
 import torch
 
 from consumer.dev.bench.engine.corpus import pictures
-from consumer.dev.bench.engine.plan import Contestant
+from consumer.dev.bench.engine.plan import EngineSide
 from consumer.engine.protocol import Failed, Paint, Painted
 from consumer.engine.runtime.compiling import compile_blocks
 from consumer.engine.runtime.denoiser import Denoiser
@@ -23,17 +23,17 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.dev.bench.engine.corpus import Request
+    from consumer.dev.bench.engine.corpus import BenchRequest
     from consumer.engine.protocol import Reply
     from consumer.settings import EngineSettings
 
-    Painter = Callable[[Sequence[Request]], None]
+    Painter = Callable[[Sequence[BenchRequest]], None]
 
 
 def one_by_one(pipeline: Any) -> Painter:
     """Return a loop as one writes it first: a call of the pipeline for each request, its variants in that call."""
 
-    def paint(requests: Sequence[Request]) -> None:
+    def paint(requests: Sequence[BenchRequest]) -> None:
         for request in requests:
             _call(pipeline, request.variants[0].prompt, request, len(request.variants))
 
@@ -43,7 +43,7 @@ def one_by_one(pipeline: Any) -> Painter:
 def as_batch(pipeline: Any) -> Painter:
     """Return one call for all requests: they have to be of one shape, with one picture and the same negatives each."""
 
-    def paint(requests: Sequence[Request]) -> None:
+    def paint(requests: Sequence[BenchRequest]) -> None:
         together = type(requests[0])(tuple(pictures(requests)))
         _call(pipeline, [recipe.prompt for recipe in together.variants], together, 1)
 
@@ -53,7 +53,7 @@ def as_batch(pipeline: Any) -> Painter:
 def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
     """Return the denoiser, handed all at once; no turn remembers a prompt of the one before. Raises Fatal."""
 
-    def paint(requests: Sequence[Request]) -> None:
+    def paint(requests: Sequence[BenchRequest]) -> None:
         said: list[Reply] = []
         denoiser = Denoiser(model, settings, said.append)
         wanted = pictures(requests)
@@ -84,16 +84,16 @@ def compiled(model: Model) -> Model:
     return Model(pipeline, model.device, MemoryPolicy.RESIDENT)
 
 
-def line_up(model: Model, settings: EngineSettings) -> tuple[dict[Contestant, Painter], float | None]:
+def prepare_painters(model: Model, settings: EngineSettings) -> tuple[dict[EngineSide, Painter], float | None]:
     """Return everyone who paints, and the seconds until the compiled denoiser made its first calls, None without one.
 
     The price of a model's call is measured here, as the engine does at its start.
     """
     model.call_tokens = measure_call_tokens(model)
     painters = {
-        Contestant.ONE_BY_ONE: one_by_one(model.pipeline),
-        Contestant.AS_BATCH: as_batch(model.pipeline),
-        Contestant.DENOISER: by_denoiser(model, settings),
+        EngineSide.ONE_BY_ONE: one_by_one(model.pipeline),
+        EngineSide.AS_BATCH: as_batch(model.pipeline),
+        EngineSide.DENOISER: by_denoiser(model, settings),
     }
     if not settings.compile:
         return painters, None
@@ -101,10 +101,10 @@ def line_up(model: Model, settings: EngineSettings) -> tuple[dict[Contestant, Pa
     faster = compiled(model)
     faster.call_tokens = measure_call_tokens(faster)
     seconds = time.perf_counter() - begun
-    return {**painters, Contestant.COMPILED: by_denoiser(faster, settings)}, seconds
+    return {**painters, EngineSide.COMPILED: by_denoiser(faster, settings)}, seconds
 
 
-def _call(pipeline: Any, prompt: str | list[str], request: Request, each: int) -> None:
+def _call(pipeline: Any, prompt: str | list[str], request: BenchRequest, each: int) -> None:
     recipe = request.variants[0]
     pipeline(
         prompt=prompt,

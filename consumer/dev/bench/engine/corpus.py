@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.engine.plan import Shape
+from consumer.dev.bench.engine.plan import PictureShape
 from consumer.jobs import ModelIdentity, Recipe
 
 if TYPE_CHECKING:
@@ -33,38 +33,39 @@ _NOBODY = ModelIdentity("bench", "0" * 64)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class BenchRequest:
     """What is asked for at once: pictures that differ in nothing but their seed."""
 
     variants: tuple[Recipe, ...]
 
 
-def requests_of(shape: Shape, count: int) -> tuple[Request, ...]:
+def requests_of(shape: PictureShape, count: int) -> tuple[BenchRequest, ...]:
     """Return so many requests for one picture each, all of one shape; prompts differ, the negative prompt does not."""
     return tuple(
-        Request((_recipe(_PROMPTS[number % len(_PROMPTS)], _NEGATIVES[1], shape, number),)) for number in range(count)
+        BenchRequest((_recipe(_PROMPTS[number % len(_PROMPTS)], _NEGATIVES[1], shape, number),))
+        for number in range(count)
     )
 
 
-def mixed_requests(count: int, *, full_size: bool) -> tuple[Request, ...]:
+def mixed_requests(count: int, *, full_size: bool) -> tuple[BenchRequest, ...]:
     """Return so many unlike requests, always the same ones: sizes, steps, guidance, prompts and variants are drawn."""
     draw = random.Random(_SEED)
     requests = []
     for number in range(count):
         width, height = draw.choice(_FULL_SIDES if full_size else _SMALL_SIDES)
-        shape = Shape(width, height, draw.choice(_STEPS), draw.choice(_GUIDANCES))
+        shape = PictureShape(width, height, draw.choice(_STEPS), draw.choice(_GUIDANCES))
         first = _recipe(draw.choice(_PROMPTS), draw.choice(_NEGATIVES), shape, 100 * number)
         variants = range(draw.choice(_VARIANTS))
-        requests.append(Request(tuple(replace(first, seed=first.seed + variant) for variant in variants)))
+        requests.append(BenchRequest(tuple(replace(first, seed=first.seed + variant) for variant in variants)))
     return tuple(requests)
 
 
-def pictures(requests: Sequence[Request]) -> list[Recipe]:
+def pictures(requests: Sequence[BenchRequest]) -> list[Recipe]:
     """Return every picture of the requests."""
     return [recipe for request in requests for recipe in request.variants]
 
 
-def _recipe(prompt: str, negative: str, shape: Shape, seed: int) -> Recipe:
+def _recipe(prompt: str, negative: str, shape: PictureShape, seed: int) -> Recipe:
     return Recipe(
         prompt=prompt,
         negative_prompt=negative,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.jobs import Recipe
 
 
-class FlopCount:
+class FlopCounter:
     """Counts what pictures of a model need at least: every prompt read once, unpadded, and no call for company.
 
     So it is the same for whoever paints them. Each kind of forward runs once and is remembered.

@@ -13,13 +13,13 @@ import diffusers
 import torch
 import transformers
 
-from consumer.dev.bench.engine.contestants import line_up
+from consumer.dev.bench.engine.contestants import prepare_painters
 from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
-from consumer.dev.bench.engine.flops import FlopCount
+from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.full import build_full_model, is_full_size
 from consumer.dev.bench.engine.measuring import matrix_peak, measured
-from consumer.dev.bench.engine.plan import Contestant, RandomModel, order
-from consumer.dev.bench.engine.result import Contest, Device, EngineResult, Turn, Work
+from consumer.dev.bench.engine.plan import EngineSide, RandomModel, order
+from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.errors import Fatal
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from consumer.dev.bench.engine.contestants import Painter
-    from consumer.dev.bench.engine.corpus import Request
+    from consumer.dev.bench.engine.corpus import BenchRequest
     from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.settings import EngineSettings
 
@@ -52,7 +52,7 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
     policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
     model = Model(_pipeline(plan, device), device, policy)
     _require_fit(plan, model)
-    where = Device(
+    where = BenchDevice(
         device.type,
         str(model.transformer.dtype).removeprefix("torch."),
         torch.get_num_threads(),
@@ -60,7 +60,7 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
         is_full_size(model.pipeline),
     )
     tell(f"{where.kind}, {where.dtype}, {where.threads} threads: {where.matrix_peak / 1e12:.3g} TFLOP/s at most")
-    painters, compile_seconds = line_up(model, settings)
+    painters, compile_seconds = prepare_painters(model, settings)
     contests = [
         _contest(plan, model, painters, (str(shape), batch, requests_of(shape, batch)), tell)
         for shape in plan.kinds
@@ -72,8 +72,8 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
 
 
 def _mixed(
-    plan: EnginePlan, model: Model, painters: Mapping[Contestant, Painter], tell: Callable[[str], None]
-) -> Contest:
+    plan: EnginePlan, model: Model, painters: Mapping[EngineSide, Painter], tell: Callable[[str], None]
+) -> WorkloadResult:
     requests = mixed_requests(plan.mixed, full_size=plan.random is not RandomModel.TINY)
     return _contest(plan, model, painters, (f"{plan.mixed} mixed requests", plan.mixed, requests), tell)
 
@@ -81,37 +81,37 @@ def _mixed(
 def _contest(
     plan: EnginePlan,
     model: Model,
-    painters: Mapping[Contestant, Painter],
-    asked: tuple[str, int, Sequence[Request]],
+    painters: Mapping[EngineSide, Painter],
+    asked: tuple[str, int, Sequence[BenchRequest]],
     tell: Callable[[str], None],
-) -> Contest:
+) -> WorkloadResult:
     """Let everyone who can paint it, after a turn with few steps that only warms up."""
     name, batch, requests = asked
     there = tuple(contestant for contestant in painters if _can(contestant, requests))
     for contestant in there:
         painters[contestant]([_brief(request) for request in requests])
-    count, wanted = FlopCount(model), pictures(requests)
-    work = Work(name, batch, len(wanted), sum(count.picture(recipe) for recipe in wanted))
+    count, wanted = FlopCounter(model), pictures(requests)
+    work = Workload(name, batch, len(wanted), sum(count.picture(recipe) for recipe in wanted))
     turns = []
     for turn in range(plan.rounds):
         for contestant in order(there, turn):
             taken = measured(model.device, lambda: painters[contestant](requests))  # noqa: B023 - called at once
-            turns.append(Turn(contestant, turn, taken.seconds, taken.peak_bytes))
-    contest = Contest(work, tuple(turns))
+            turns.append(EngineTurn(contestant, turn, taken.seconds, taken.peak_bytes))
+    contest = WorkloadResult(work, tuple(turns))
     figures = ", ".join(f"{contestant} {contest.seconds(contestant):.3f} s" for contestant in contest.contestants)
     tell(f"{name}, batch {batch}: {figures} a picture")
     return contest
 
 
-def _can(contestant: Contestant, requests: Sequence[Request]) -> bool:
+def _can(contestant: EngineSide, requests: Sequence[BenchRequest]) -> bool:
     """Return whether a contestant can paint these: the stock pipeline takes only alike ones as a batch."""
-    if contestant is not Contestant.AS_BATCH:
+    if contestant is not EngineSide.AS_BATCH:
         return True
     alike = {(recipe.width, recipe.height, recipe.steps, recipe.guidance_scale) for recipe in pictures(requests)}
     return len(requests) > 1 and len(alike) == 1
 
 
-def _brief(request: Request) -> Request:
+def _brief(request: BenchRequest) -> BenchRequest:
     return replace(request, variants=tuple(replace(recipe, steps=2) for recipe in request.variants))
 
 

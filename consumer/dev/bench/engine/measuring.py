@@ -21,21 +21,21 @@ _FORGET_PEAK = "5"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Measurement:
     """What a piece of work took: seconds, and the most memory in bytes while it ran (on a CPU the process's)."""
 
     seconds: float
     peak_bytes: int
 
 
-def measured(device: torch.device, work: Callable[[], None]) -> Taken:
+def measured(device: torch.device, work: Callable[[], None]) -> Measurement:
     """Do the work and return what it took, once the device has done all of it."""
-    settle(device)
+    synchronize(device)
     _forget_peak(device)
     begun = time.perf_counter()
     work()
-    settle(device)
-    return Taken(time.perf_counter() - begun, _peak_bytes(device))
+    synchronize(device)
+    return Measurement(time.perf_counter() - begun, _peak_bytes(device))
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
@@ -45,7 +45,7 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     return max(2 * side**3 / measured(device, lambda: _multiply(one, other)).seconds for _ in range(_TRIES))
 
 
-def settle(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait for the device to have done what it was asked."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

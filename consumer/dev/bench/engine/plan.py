@@ -20,7 +20,7 @@ class RandomModel(StrEnum):
     FULL = "full"
 
 
-class Contestant(StrEnum):
+class EngineSide(StrEnum):
     """Who paints, in the words of a report."""
 
     ONE_BY_ONE = "stock, one by one"
@@ -30,7 +30,7 @@ class Contestant(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PictureShape:
     """A kind of picture: width and height in pixels, denoising steps, guidance in Z-Image's sense (0 is none)."""
 
     width: int
@@ -39,7 +39,7 @@ class Shape:
     guidance: float
 
     @classmethod
-    def parse(cls, text: str) -> Shape:
+    def parse(cls, text: str) -> PictureShape:
         """Return the shape that is written as 512x512x12x2.0. Raises ValueError with a sentence."""
         found = _SHAPE.fullmatch(text.strip())
         if not found or not int(found[3]):
@@ -50,8 +50,8 @@ class Shape:
         return f"{self.width}x{self.height}x{self.steps}x{self.guidance}"
 
 
-TINY_SHAPES = tuple(Shape(side, side, 12, 2.0) for side in (64, 128, 256, 512))
-FULL_SHAPES = (Shape(512, 512, 12, 2.0), Shape(1024, 1024, 8, 0.0))
+TINY_SHAPES = tuple(PictureShape(side, side, 12, 2.0) for side in (64, 128, 256, 512))
+FULL_SHAPES = (PictureShape(512, 512, 12, 2.0), PictureShape(1024, 1024, 8, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +64,20 @@ class EnginePlan:
 
     settings: EngineSettings
     random: RandomModel | None = None
-    shapes: tuple[Shape, ...] = ()
+    shapes: tuple[PictureShape, ...] = ()
     batches: tuple[int, ...] = (1, 4, 8)
     rounds: int = 3
     mixed: int = 64
 
     @property
-    def kinds(self) -> tuple[Shape, ...]:
+    def kinds(self) -> tuple[PictureShape, ...]:
         """The shapes that are measured."""
         if self.shapes:
             return self.shapes
         return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
 
 
-def order(contestants: tuple[Contestant, ...], turn: int) -> tuple[Contestant, ...]:
+def order(contestants: tuple[EngineSide, ...], turn: int) -> tuple[EngineSide, ...]:
     """Return who paints when in a round: each begins in turn."""
     first = turn % len(contestants)
     return contestants[first:] + contestants[:first]

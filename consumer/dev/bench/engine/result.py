@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from consumer.dev.bench.engine.plan import Contestant
+from consumer.dev.bench.engine.plan import EngineSide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ MIXED_BAR = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Workload:
     """What each contestant paints in a turn: so many pictures, which need so many operations at least."""
 
     name: str
@@ -26,17 +26,17 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class EngineTurn:
     """One contestant's turn: seconds for all pictures, and the most memory in bytes meanwhile."""
 
-    contestant: Contestant
+    contestant: EngineSide
     turn: int
     seconds: float
     peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class BenchDevice:
     """Where the model was: a device's name, the numbers it computes in, its matrix peak in operations a second.
 
     `threads` are those of the CPU. `full_size` is true for the real 6.15 billion parameters.
@@ -50,37 +50,37 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class WorkloadResult:
     """All turns at one piece of work."""
 
-    work: Work
-    turns: tuple[Turn, ...]
+    work: Workload
+    turns: tuple[EngineTurn, ...]
 
     @property
-    def contestants(self) -> tuple[Contestant, ...]:
+    def contestants(self) -> tuple[EngineSide, ...]:
         """Who took part, in the order of a report."""
         there = {turn.contestant for turn in self.turns}
-        return tuple(contestant for contestant in Contestant if contestant in there)
+        return tuple(contestant for contestant in EngineSide if contestant in there)
 
-    def each(self, contestant: Contestant) -> list[float]:
+    def each(self, contestant: EngineSide) -> list[float]:
         """Return seconds a picture, turn by turn."""
         return [turn.seconds / self.work.pictures for turn in self.turns if turn.contestant is contestant]
 
-    def seconds(self, contestant: Contestant) -> float:
+    def seconds(self, contestant: EngineSide) -> float:
         """Return the median of seconds a picture."""
         return median(self.each(contestant))
 
-    def speed(self, contestant: Contestant) -> float:
+    def speed(self, contestant: EngineSide) -> float:
         """Return operations a second: those needed at least, by the median time."""
         return self.work.flops / self.work.pictures / self.seconds(contestant)
 
-    def peak_bytes(self, contestant: Contestant) -> int:
+    def peak_bytes(self, contestant: EngineSide) -> int:
         """Return the most memory in any of its turns."""
         return max(turn.peak_bytes for turn in self.turns if turn.contestant is contestant)
 
-    def ratio(self, contestant: Contestant) -> float:
+    def ratio(self, contestant: EngineSide) -> float:
         """Return how many times as fast as the stock pipeline, one request at a time, it was, median by median."""
-        return self.seconds(Contestant.ONE_BY_ONE) / self.seconds(contestant)
+        return self.seconds(EngineSide.ONE_BY_ONE) / self.seconds(contestant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,15 @@ class EngineResult:
     """All of one run. `mixed` is None when that part was left out, `compile_seconds` when nothing was compiled."""
 
     machine: Mapping[str, str]
-    device: Device
+    device: BenchDevice
     rounds: int
     call_tokens: int
-    contests: tuple[Contest, ...]
-    mixed: Contest | None
+    contests: tuple[WorkloadResult, ...]
+    mixed: WorkloadResult | None
     compile_seconds: float | None = None
     compile_cache: str | None = None
 
-    def share(self, contest: Contest, contestant: Contestant) -> float:
+    def share(self, contest: WorkloadResult, contestant: EngineSide) -> float:
         """Return the share of the matrix peak that a contestant reached."""
         return contest.speed(contestant) / self.device.matrix_peak
 
@@ -112,7 +112,7 @@ class EngineResult:
             "mixed_bar": MIXED_BAR,
         }
 
-    def _told(self, contest: Contest) -> dict[str, Any]:
+    def _told(self, contest: WorkloadResult) -> dict[str, Any]:
         sides = {
             contestant.value: {
                 "seconds_per_picture": {"median": contest.seconds(contestant), "turns": contest.each(contestant)},

@@ -8,24 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.dev.bench.plan import Plan, Side
+from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
 from consumer.dev.bench.report import verdict
-from consumer.dev.bench.result import Count, Flood, Paced, Result
+from consumer.dev.bench.result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
 
-FINE = Count(10, 0, 0)
+FINE = OutcomeCount(10, 0, 0)
 
 
-def result(ours: list[float], theirs: list[float], count: Count = FINE) -> Result:
-    floods = [Flood(Side.LEADART, turn, 1.0, speed, 1450, count) for turn, speed in enumerate(ours)]
-    floods += [Flood(Side.FASTSTREAM, turn, 1.0, speed, 1450, FINE) for turn, speed in enumerate(theirs)]
-    paced = tuple(Paced(side, 0, tuple(float(n) for n in range(1, 102)), FINE) for side in Side)
-    return Result(Plan(), {}, tuple(floods), paced)
+def result(ours: list[float], theirs: list[float], count: OutcomeCount = FINE) -> DeliveryResult:
+    floods = [ThroughputTurn(DeliverySide.LEADART, turn, 1.0, speed, 1450, count) for turn, speed in enumerate(ours)]
+    floods += [
+        ThroughputTurn(DeliverySide.FASTSTREAM, turn, 1.0, speed, 1450, FINE) for turn, speed in enumerate(theirs)
+    ]
+    paced = tuple(LatencyTurn(side, 0, tuple(float(n) for n in range(1, 102)), FINE) for side in DeliverySide)
+    return DeliveryResult(DeliveryPlan(), {}, tuple(floods), paced)
 
 
 @given(asked=st.sets(st.integers(0, 20)), told=st.lists(st.integers(0, 25)))
 def test_every_outcome_is_accounted_for(asked: set[int], told: list[int]) -> None:
     """What was asked, less what is missing, plus what is too many, is what was told."""
-    count = Count.of({str(number) for number in asked}, [str(number) for number in told])
+    count = OutcomeCount.of({str(number) for number in asked}, [str(number) for number in told])
 
     assert count.requests - count.missing + count.doubled == len(told)
     assert (count.missing == count.doubled == 0) == (sorted(asked) == sorted(told))
@@ -40,12 +42,12 @@ def test_percentiles_are_over_all_turns() -> None:
     """The median of 1 to 101 is 51, the 99th percentile 100."""
     measured = result([300.0], [100.0])
 
-    assert measured.percentile(Side.LEADART, 50) == pytest.approx(51.0)
-    assert measured.percentile(Side.LEADART, 99) == pytest.approx(100.0)
+    assert measured.percentile(DeliverySide.LEADART, 50) == pytest.approx(51.0)
+    assert measured.percentile(DeliverySide.LEADART, 99) == pytest.approx(100.0)
 
 
-@pytest.mark.parametrize("count", [Count(10, 1, 0), Count(10, 0, 1)])
-def test_a_broken_promise_is_told(count: Count) -> None:
+@pytest.mark.parametrize("count", [OutcomeCount(10, 1, 0), OutcomeCount(10, 0, 1)])
+def test_a_broken_promise_is_told(count: OutcomeCount) -> None:
     """One outcome missing or doubled in any turn of leadart's breaks the promise, however fast it was."""
     measured = result([300.0], [100.0], count)
 
@@ -58,9 +60,9 @@ def test_a_result_is_json() -> None:
     told = json.loads(json.dumps(result([300.0], [100.0]).as_json()))
 
     assert told["sides"]["leadart"]["events_per_second"] == {"median": 300.0, "turns": [300.0]}
-    assert told["plan"]["events"] == Plan().events
+    assert told["plan"]["events"] == DeliveryPlan().events
 
 
 def test_sides_take_turns() -> None:
     """Who goes first in one round goes second in the next."""
-    assert Plan().order(0) == tuple(reversed(Plan().order(1))) == tuple(Side)
+    assert DeliveryPlan().order(0) == tuple(reversed(DeliveryPlan().order(1))) == tuple(DeliverySide)

@@ -15,7 +15,7 @@ from PIL import Image
 from consumer.delivery.retry import RetryState
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import Download
-from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.tickets import EditionDesk
 from consumer.errors import Rejected
 from consumer.jobs import Job, Lane, ModelIdentity, Paintable, Record
 from consumer.processing.outcomes import OutcomeBuilder
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumer.delivery.ports import OutgoingRecord
-    from consumer.dev.demo.articles import Save
+    from consumer.dev.demo.articles import ArticleSave
     from consumer.jobs import Recipe
 
 MODEL = ModelIdentity("tiny-random", "ab" * 32)
@@ -52,9 +52,9 @@ def styles() -> Styles:
 
 
 @pytest.fixture
-def desk(styles: Styles) -> Desk:
+def desk(styles: Styles) -> EditionDesk:
     """The whole edition, every save answered as it should be."""
-    desk = Desk(load_edition())
+    desk = EditionDesk(load_edition())
     for ticket in desk.tickets:
         ticket.published = 0.0
         for record in answers_to(ticket.save, styles):
@@ -64,7 +64,7 @@ def desk(styles: Styles) -> Desk:
     return desk
 
 
-def answers_to(save: Save, styles: Styles, loaded: Mapping[str, str] = MappingProxyType({})) -> list[Record]:
+def answers_to(save: ArticleSave, styles: Styles, loaded: Mapping[str, str] = MappingProxyType({})) -> list[Record]:
     """Return the records by which the worker answers a save."""
     outbox = OutcomeBuilder(Settings())
     headers, value = write(save.event)

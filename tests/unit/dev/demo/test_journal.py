@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.journal import Journal
+from consumer.dev.demo.journal import EventJournal
 from consumer.jobs import Record
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def test_each_record_is_a_line(tmp_path: Path, styles: Styles) -> None:
     """Topic, place, key, headers and data stand in one JSON object, in the order of arrival."""
-    journal = Journal(tmp_path / "events.jsonl")
+    journal = EventJournal(tmp_path / "events.jsonl")
     records = [record for save in load_edition() for record in answers_to(save, styles)]
     for record in records:
         journal.enter(record)
@@ -32,7 +32,7 @@ def test_each_record_is_a_line(tmp_path: Path, styles: Styles) -> None:
 
 def test_a_record_of_anything_is_a_line(tmp_path: Path) -> None:
     """Dead letters may hold what is neither JSON nor text, and no key and value at all."""
-    journal = Journal(tmp_path / "events.jsonl")
+    journal = EventJournal(tmp_path / "events.jsonl")
     journal.enter(Record(names.DEAD_LETTER, 0, 0, None, b"\xff\n\xfe", (("x", None), ("y", b"\xff")), 0))
     journal.enter(Record(names.DEAD_LETTER, 0, 1, b"k", None, (), 0))
     first, second = (json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines())

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.dev.demo.articles import Save
+from consumer.dev.demo.articles import ArticleSave
 from consumer.dev.demo.markup import prose
-from consumer.dev.demo.page import Imprint, render
+from consumer.dev.demo.page import PageImprint, render
 from consumer.dev.demo.verdict import judge
 
 if TYPE_CHECKING:
-    from consumer.dev.demo.tickets import Desk
+    from consumer.dev.demo.tickets import EditionDesk
     from consumer.processing.styles import Styles
 
 _NASTY = """<script>alert("x")</script> & 'quotes' </title><img src=x onerror=y>"""
@@ -49,12 +49,12 @@ class _Page(HTMLParser):
         return [attributes for tag, attributes in self.elements if tag == name]
 
 
-def _page(desk: Desk, styles: Styles, caveat: str | None = None) -> str:
-    imprint = Imprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, caveat)
+def _page(desk: EditionDesk, styles: Styles, caveat: str | None = None) -> str:
+    imprint = PageImprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, caveat)
     return render(desk, judge(desk, styles, alone=True), styles, imprint)
 
 
-def test_it_needs_nothing_but_the_pictures_beside_it(desk: Desk, styles: Styles) -> None:
+def test_it_needs_nothing_but_the_pictures_beside_it(desk: EditionDesk, styles: Styles) -> None:
     """No script, font, stylesheet or other machine: every link is a file beside the page or a place in it."""
     html = _page(desk, styles)
     page = _Page(html)
@@ -67,7 +67,7 @@ def test_it_needs_nothing_but_the_pictures_beside_it(desk: Desk, styles: Styles)
     assert all(re.fullmatch(r"#[\w-]+|pictures/[0-9a-f]{64}\.png|events\.jsonl", target) for target in targets)
 
 
-def test_every_picture_is_beside_its_article(desk: Desk, styles: Styles) -> None:
+def test_every_picture_is_beside_its_article(desk: EditionDesk, styles: Styles) -> None:
     """Each announced picture is shown, with its size and with words for those who do not see it."""
     images = _Page(_page(desk, styles)).all("img")
     announced = Counter(f"pictures/{p.sha256}.png" for t in desk.tickets if t.ready for p in t.ready.pictures)
@@ -76,7 +76,7 @@ def test_every_picture_is_beside_its_article(desk: Desk, styles: Styles) -> None
     assert all(image["alt"] and image["width"] == image["height"] == "256" for image in images)
 
 
-def test_chinese_is_marked_as_chinese(desk: Desk, styles: Styles) -> None:
+def test_chinese_is_marked_as_chinese(desk: EditionDesk, styles: Styles) -> None:
     """A Chinese article says its language, so that it is shown and read aloud as such."""
     languages = Counter(attributes.get("lang") for attributes in _Page(_page(desk, styles)).all("div"))
 
@@ -84,7 +84,7 @@ def test_chinese_is_marked_as_chinese(desk: Desk, styles: Styles) -> None:
     assert languages["en-GB"] == 9
 
 
-def test_ids_are_unique_and_links_lead_somewhere(desk: Desk, styles: Styles) -> None:
+def test_ids_are_unique_and_links_lead_somewhere(desk: EditionDesk, styles: Styles) -> None:
     """No two elements share an id, and every link inside the page has its place."""
     page = _Page(_page(desk, styles))
     ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
@@ -95,18 +95,18 @@ def test_ids_are_unique_and_links_lead_somewhere(desk: Desk, styles: Styles) -> 
     assert inner | labels <= set(ids)
 
 
-def test_what_a_story_says_stays_text(desk: Desk, styles: Styles) -> None:
+def test_what_a_story_says_stays_text(desk: EditionDesk, styles: Styles) -> None:
     """A headline full of markup is shown letter by letter."""
     ticket = desk.tickets[-1]
     article = {**ticket.save.article, "headline": _NASTY, "body_excerpt": _NASTY, "section": _NASTY}
-    ticket.save = Save({**ticket.save.request, "article": article}, ticket.save.expected)
+    ticket.save = ArticleSave({**ticket.save.request, "article": article}, ticket.save.expected)
     page = _Page(_page(desk, styles))
 
     assert not page.all("script")
     assert page.text.count(_NASTY) >= 3
 
 
-def test_the_drawer_holds_the_recipe_and_the_record(desk: Desk, styles: Styles) -> None:
+def test_the_drawer_holds_the_recipe_and_the_record(desk: EditionDesk, styles: Styles) -> None:
     """Prompt, negative prompt, seeds, digests, event ids, style and model are there, each in full."""
     text = _Page(_page(desk, styles)).text
     for ticket in desk.tickets:
@@ -120,7 +120,7 @@ def test_the_drawer_holds_the_recipe_and_the_record(desk: Desk, styles: Styles) 
     assert "nsfw, low quality" in text
 
 
-def test_the_failed_article_says_why(desk: Desk, styles: Styles) -> None:
+def test_the_failed_article_says_why(desk: EditionDesk, styles: Styles) -> None:
     """Reason, field and sentence stand where its picture would be."""
     text = _Page(_page(desk, styles)).text
     (failed,) = [ticket.failed for ticket in desk.tickets if ticket.failed]
@@ -130,7 +130,7 @@ def test_the_failed_article_says_why(desk: Desk, styles: Styles) -> None:
 
 
 @pytest.mark.parametrize("caveat", [None, "The model has random weights."])
-def test_the_caveat_is_there_when_there_is_one(desk: Desk, styles: Styles, caveat: str | None) -> None:
+def test_the_caveat_is_there_when_there_is_one(desk: EditionDesk, styles: Styles, caveat: str | None) -> None:
     """An untrained model is owned up to at the top of the page; a trained one needs no excuse."""
     text = _Page(_page(desk, styles, caveat)).text
 
@@ -138,7 +138,7 @@ def test_the_caveat_is_there_when_there_is_one(desk: Desk, styles: Styles, cavea
     assert (caveat or "one outcome it should") in text
 
 
-def test_what_went_wrong_is_at_the_top(desk: Desk, styles: Styles) -> None:
+def test_what_went_wrong_is_at_the_top(desk: EditionDesk, styles: Styles) -> None:
     """The page does not praise a run that failed: it names each problem, also where there is no picture to show."""
     desk.tickets[0].outcomes.clear()
     desk.tickets[0].downloads.clear()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from consumer.dev.demo.processes import Worker, running
+from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.embedded import Server
 from consumer.engine.client import CHILD
 from consumer.engine.devices import PROBE
@@ -97,7 +97,7 @@ async def test_cancelling_waits_for_an_end_that_has_begun(tmp_path: Path) -> Non
 
 def test_a_worker_tells_where_it_listens(tmp_path: Path) -> None:
     """The address is in the line `worker_ready`; other lines, also such as are no JSON, are passed over."""
-    worker = Worker(tmp_path, {})
+    worker = WorkerProcess(tmp_path, {})
     lines = ["engine: not JSON", json.dumps({"event": "engine_ready"}), "[1]", '{"x": 1}']
     worker.log.write_text("\n".join(lines) + "\n")
     with pytest.raises(ValueError, match="does not listen yet"):
@@ -111,7 +111,7 @@ def test_a_worker_tells_where_it_listens(tmp_path: Path) -> None:
 
 def test_a_worker_that_ended_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
     """Nobody waits for the outcomes of a worker that is no more."""
-    worker = Worker(tmp_path, {})
+    worker = WorkerProcess(tmp_path, {})
     worker.log.write_text("it hurt\n")
 
     with pytest.raises(Fatal, match="it hurt"):
@@ -122,7 +122,7 @@ def test_a_module_of_the_same_name_in_the_working_folder_is_not_ours(tmp_path: P
     """A CMS with a `consumer.py` or a `schemas.py` of its own does not become our worker, nor its engine."""
     for name in ("consumer", "schemas"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(3)")
-    worker = Worker(tmp_path, {})._command()[0]
+    worker = WorkerProcess(tmp_path, {})._command()[0]
     for command in ([*worker, "--help"], [*CHILD, "--help"], PROBE):
         done = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, timeout=60, check=False)  # noqa: S603 - ours
         assert done.returncode != 3, command

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from consumer.dev.demo.articles import Save, load_edition
+from consumer.dev.demo.articles import ArticleSave, load_edition
 from consumer.dev.demo.screen import fitted, open_screen, result_table
-from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.tickets import EditionDesk
 from schemas import ArticleRevision, ImageProgress
 from tests.unit.dev.demo.conftest import answers_to
 
 if TYPE_CHECKING:
-    from consumer.dev.demo.tickets import Ticket
+    from consumer.dev.demo.tickets import SaveTicket
     from consumer.processing.styles import Styles
 
 
@@ -21,7 +21,7 @@ def _console(*, terminal: bool, width: int = 110) -> tuple[Console, StringIO]:
     return Console(file=written, force_terminal=terminal, color_system=None, width=width, height=40), written
 
 
-def _painting(ticket: Ticket, step: int) -> None:
+def _painting(ticket: SaveTicket, step: int) -> None:
     ticket.published = 0.0
     article = ArticleRevision(id=ticket.save.key, revision=1)
     ticket.progress = ImageProgress(
@@ -31,7 +31,7 @@ def _painting(ticket: Ticket, step: int) -> None:
 
 def test_without_a_terminal_each_stage_is_one_line(styles: Styles) -> None:
     """Lines for published, painting and the outcome, with a count; steps alone are silent."""
-    desk = Desk(load_edition())
+    desk = EditionDesk(load_edition())
     console, written = _console(terminal=False)
     lead = desk.tickets[0]
     with open_screen(console, desk) as screen:
@@ -49,7 +49,7 @@ def test_without_a_terminal_each_stage_is_one_line(styles: Styles) -> None:
 
 def test_on_a_terminal_there_is_a_row_for_each_save() -> None:
     """The live table shows the step, of how many, and of which picture."""
-    desk = Desk(load_edition())
+    desk = EditionDesk(load_edition())
     console, written = _console(terminal=True)
     with open_screen(console, desk) as screen:
         _painting(desk.tickets[0], 7)
@@ -59,7 +59,7 @@ def test_on_a_terminal_there_is_a_row_for_each_save() -> None:
     assert "not saved yet" in written.getvalue()
 
 
-def test_the_last_table_tells_every_outcome(desk: Desk) -> None:
+def test_the_last_table_tells_every_outcome(desk: EditionDesk) -> None:
     """Article, outcome, pictures and seconds, one row for each save, also on 80 columns."""
     console, written = _console(terminal=False, width=80)
     console.print(result_table(desk, console.width))
@@ -76,7 +76,7 @@ def test_a_headline_is_no_command_to_the_terminal() -> None:
     """Square brackets of a headline are shown, not obeyed."""
     first = load_edition()[0]
     article = {**first.article, "headline": "[red]Storm[/red]"}
-    desk = Desk([Save({**first.request, "article": article}, first.expected)])
+    desk = EditionDesk([ArticleSave({**first.request, "article": article}, first.expected)])
     console, written = _console(terminal=False)
     console.print(result_table(desk, console.width))
     with open_screen(console, desk) as screen:

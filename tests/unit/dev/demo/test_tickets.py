@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.tickets import EditionDesk
 from consumer.jobs import Record
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
@@ -18,7 +18,7 @@ def _stray(topic: str) -> Record:
 
 def test_a_second_save_waits_for_the_first_ones_outcome(styles: Styles) -> None:
     """Only the first save of each article is due at first; the next one is when the outcome has come."""
-    desk = Desk(load_edition())
+    desk = EditionDesk(load_edition())
     first = desk.due()
     for ticket in first:
         ticket.published = 1.0
@@ -31,14 +31,14 @@ def test_a_second_save_waits_for_the_first_ones_outcome(styles: Styles) -> None:
     assert desk.due() == [after]
 
 
-def test_it_waits_until_every_save_is_answered(desk: Desk) -> None:
+def test_it_waits_until_every_save_is_answered(desk: EditionDesk) -> None:
     """A desk waits while one save has no outcome, and no longer."""
     assert not desk.waiting
     desk.tickets[3].outcomes.clear()
     assert desk.waiting
 
 
-def test_a_failure_has_its_dead_letter(desk: Desk) -> None:
+def test_a_failure_has_its_dead_letter(desk: EditionDesk) -> None:
     """Outcome and dead letter of a bad request come to the same ticket."""
     (bad,) = [ticket for ticket in desk.tickets if ticket.failed]
 
@@ -47,7 +47,7 @@ def test_a_failure_has_its_dead_letter(desk: Desk) -> None:
     assert bad.letters[0].topic == names.DEAD_LETTER
 
 
-def test_what_answers_no_save_is_a_stray(desk: Desk, styles: Styles) -> None:
+def test_what_answers_no_save_is_a_stray(desk: EditionDesk, styles: Styles) -> None:
     """Outcomes of other requests, and records that are no events, are kept apart."""
     other = load_edition("-of-somebody-else")[0]
 
@@ -56,7 +56,7 @@ def test_what_answers_no_save_is_a_stray(desk: Desk, styles: Styles) -> None:
     assert len(desk.strays) == 2
 
 
-def test_a_second_outcome_is_kept_and_the_first_ones_time_stays(desk: Desk, styles: Styles) -> None:
+def test_a_second_outcome_is_kept_and_the_first_ones_time_stays(desk: EditionDesk, styles: Styles) -> None:
     """A double is never overlooked."""
     ticket = desk.tickets[0]
     desk.take(answers_to(ticket.save, styles)[0])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.tickets import Desk
+from consumer.dev.demo.tickets import EditionDesk
 from consumer.dev.demo.verdict import judge, problems_of, recipes_of
 from consumer.jobs import Record
 from consumer.processing.styles import Styles, WantedAdapter
@@ -16,77 +16,77 @@ from tests.unit.dev.demo.conftest import answers_to
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.dev.demo.tickets import Ticket
+    from consumer.dev.demo.tickets import SaveTicket
 
 
-def _tampered(ticket: Ticket, **data: Any) -> None:
+def _tampered(ticket: SaveTicket, **data: Any) -> None:
     outcome = ticket.outcomes[0]
     assert isinstance(outcome.data, dict)
     ticket.outcomes[0] = replace(outcome, data={**outcome.data, **data})
 
 
-def _with_picture(ticket: Ticket, **fields: Any) -> None:
+def _with_picture(ticket: SaveTicket, **fields: Any) -> None:
     assert ticket.ready
     first, *rest = ticket.ready.model_dump(mode="json")["pictures"]
     _tampered(ticket, pictures=[{**first, **fields}, *rest])
 
 
-def _doubled(ticket: Ticket) -> None:
+def _doubled(ticket: SaveTicket) -> None:
     ticket.outcomes.append(ticket.outcomes[0])
 
 
-def _missing(ticket: Ticket) -> None:
+def _missing(ticket: SaveTicket) -> None:
     ticket.outcomes.clear()
 
 
-def _superseded(ticket: Ticket) -> None:
+def _superseded(ticket: SaveTicket) -> None:
     ticket.outcomes[0] = replace(ticket.outcomes[0], type=names.IMAGE_SUPERSEDED)
 
 
-def _of_another_article(ticket: Ticket) -> None:
+def _of_another_article(ticket: SaveTicket) -> None:
     _tampered(ticket, article={"id": "a-9", "revision": 1})
 
 
-def _with_an_unknown_field(ticket: Ticket) -> None:
+def _with_an_unknown_field(ticket: SaveTicket) -> None:
     _tampered(ticket, surprise=1)
 
 
-def _reused(ticket: Ticket) -> None:
+def _reused(ticket: SaveTicket) -> None:
     _tampered(ticket, reused=True)
 
 
-def _of_another_seed(ticket: Ticket) -> None:
+def _of_another_seed(ticket: SaveTicket) -> None:
     _with_picture(ticket, seed=4)
 
 
-def _of_another_recipe(ticket: Ticket) -> None:
+def _of_another_recipe(ticket: SaveTicket) -> None:
     _with_picture(ticket, recipe="0" * 64)
 
 
-def _with_an_adapter(ticket: Ticket) -> None:
+def _with_an_adapter(ticket: SaveTicket) -> None:
     assert ticket.ready
     model = ticket.ready.model_dump(mode="json")["model"]
     _tampered(ticket, model={**model, "adapters": [{"name": "grain", "sha256": "0" * 64, "scale": 1.0}]})
 
 
-def _one_picture_short(ticket: Ticket) -> None:
+def _one_picture_short(ticket: SaveTicket) -> None:
     assert ticket.ready
     _tampered(ticket, pictures=ticket.ready.model_dump(mode="json")["pictures"][:-1])
 
 
-def _not_fetched(ticket: Ticket) -> None:
+def _not_fetched(ticket: SaveTicket) -> None:
     del ticket.downloads[-1]
 
 
-def _fetched_with_a_problem(ticket: Ticket) -> None:
+def _fetched_with_a_problem(ticket: SaveTicket) -> None:
     ticket.downloads[0] = replace(ticket.downloads[0], problems=("picture 0: sha256 is another",))
 
 
-def _with_a_dead_letter(ticket: Ticket) -> None:
+def _with_a_dead_letter(ticket: SaveTicket) -> None:
     ticket.letters.append(Record(names.DEAD_LETTER, 0, 0, b"", b"", (), 0))
 
 
-def test_an_edition_answered_right_is_good(desk: Desk, styles: Styles) -> None:
+def test_an_edition_answered_right_is_good(desk: EditionDesk, styles: Styles) -> None:
     """Nothing is found where nothing is wrong."""
     verdict = judge(desk, styles, alone=True)
 
@@ -99,7 +99,7 @@ def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -
     house = Styles(
         {name: replace(style, adapters=(WantedAdapter("grain", 0.5),)) for name, style in styles.presets.items()}
     )
-    desk = Desk(load_edition())
+    desk = EditionDesk(load_edition())
     ticket = desk.tickets[0]
     for record in answers_to(ticket.save, house, {"grain": "a" * 64}):
         desk.take(record)
@@ -129,7 +129,7 @@ def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -
     ],
 )
 def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
-    desk: Desk, styles: Styles, spoil: Callable[[Ticket], None], told: str
+    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], told: str
 ) -> None:
     """One wrong thing about one save is found, named, and makes the verdict bad; the other saves stay good."""
     lead = desk.tickets[0]
@@ -141,23 +141,23 @@ def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
     assert verdict.good_saves == len(desk.tickets) - 1
 
 
-def _for_another_reason(ticket: Ticket) -> None:
+def _for_another_reason(ticket: SaveTicket) -> None:
     _tampered(ticket, reason="too_large")
 
 
-def _on_another_field(ticket: Ticket) -> None:
+def _on_another_field(ticket: SaveTicket) -> None:
     _tampered(ticket, field="output.height")
 
 
-def _without_a_letter(ticket: Ticket) -> None:
+def _without_a_letter(ticket: SaveTicket) -> None:
     ticket.letters.clear()
 
 
-def _with_a_changed_letter(ticket: Ticket) -> None:
+def _with_a_changed_letter(ticket: SaveTicket) -> None:
     ticket.letters[0] = replace(ticket.letters[0], value=b"{}")
 
 
-def _with_a_letter_of_another_reason(ticket: Ticket) -> None:
+def _with_a_letter_of_another_reason(ticket: SaveTicket) -> None:
     headers = dict(ticket.letters[0].headers) | {"leadart-reason": b"internal"}
     ticket.letters[0] = replace(ticket.letters[0], headers=tuple(headers.items()))
 
@@ -173,7 +173,7 @@ def _with_a_letter_of_another_reason(ticket: Ticket) -> None:
     ],
 )
 def test_whatever_is_wrong_with_the_failed_save_fails_the_demo(
-    desk: Desk, styles: Styles, spoil: Callable[[Ticket], None], told: str
+    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], told: str
 ) -> None:
     """Reason, field and the untouched dead letter are all part of the outcome it should get."""
     (bad,) = [ticket for ticket in desk.tickets if ticket.failed]
@@ -184,7 +184,7 @@ def test_whatever_is_wrong_with_the_failed_save_fails_the_demo(
     assert not verdict.is_good
 
 
-def test_strays_count_only_where_nobody_else_is(desk: Desk, styles: Styles) -> None:
+def test_strays_count_only_where_nobody_else_is(desk: EditionDesk, styles: Styles) -> None:
     """On a bus of our own an answer to nothing is wrong; on a shared one it is somebody else's."""
     desk.strays.append(Record(names.OUTCOME, 2, 9, b"x", b"{}", (), 0))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from consumer.dev.embedded import Missing, jars
+from consumer.dev.embedded import EmbeddedMissing, jars
 from consumer.dev.embedded.__main__ import app
 from consumer.dev.embedded.jars import ENDPOINT, MIRROR, cache_folder, ensure_jars, locked
 
@@ -86,7 +86,7 @@ def test_another_jar_than_the_locked_one_is_refused(repository: Path) -> None:
     """A mirror that serves other bytes is named by the jar, and none of its bytes reach the cache."""
     (repository / "org/example/two/1.0/two-1.0.jar").write_bytes(b"evil jar")
 
-    with pytest.raises(Missing, match=r"two-1\.0\.jar.*SHA-256"):
+    with pytest.raises(EmbeddedMissing, match=r"two-1\.0\.jar.*SHA-256"):
         ensure_jars()
     assert not (cache_folder() / "two-1.0.jar").exists()
 

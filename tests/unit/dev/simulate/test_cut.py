@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.dev.simulate import fluid
-from consumer.dev.simulate.answer import Question, answer
-from consumer.dev.simulate.cut import cut
+from consumer.dev.simulate.answer import Scenario, run_scenario
+from consumer.dev.simulate.cut import choose_part
 from consumer.dev.simulate.fleet import Fleet
-from consumer.dev.simulate.fluid import Impossible, course
-from consumer.dev.simulate.load import HOUR, Load
-from consumer.dev.simulate.search import Goals, search
+from consumer.dev.simulate.fluid import NoSolution, forecast
+from consumer.dev.simulate.load import HOUR, TrafficLoad
+from consumer.dev.simulate.search import ServiceGoals, search_fleet
 from consumer.jobs import Lane
 from consumer.testing.device import DevicePace
 
@@ -53,13 +53,13 @@ def test_what_is_simulated_is_bounded(  # noqa: PLR0917 - drawn
 ) -> None:
     """However large the system, about as many pictures are simulated as allowed, or it is refused with a sentence."""
     load, fleet = (
-        Load(saves, backfill=backfill, peak=peak, pictures=pictures),
+        TrafficLoad(saves, backfill=backfill, peak=peak, pictures=pictures),
         Fleet(gpus, replace(PACE, seconds=seconds)),
     )
     try:
         fluid.check_stable(load, fleet)
-        chosen = cut(load, fleet, 0.0, 72 * HOUR, 10_000)
-    except Impossible:
+        chosen = choose_part(load, fleet, 0.0, 72 * HOUR, 10_000)
+    except NoSolution:
         return
     painted = sum(
         min(worker.capacity * chosen.seconds, part.rate(fluid_peak(part)) * chosen.seconds + part.backfill * pictures)
@@ -72,23 +72,23 @@ def test_what_is_simulated_is_bounded(  # noqa: PLR0917 - drawn
     assert chosen.told
 
 
-def fluid_peak(load: Load) -> float:
+def fluid_peak(load: TrafficLoad) -> float:
     return load.busiest * HOUR
 
 
 def test_the_formula_drains_as_the_simulation_does() -> None:
     """The liquid's drain is the simulated one within two percent, peak, saves and all."""
-    load, fleet = Load(20_000, backfill=8000, peak=3), Fleet(2, PACE)
-    got = answer(Question(load, 7 * HOUR, 6 * HOUR), fleet)
+    load, fleet = TrafficLoad(20_000, backfill=8000, peak=3), Fleet(2, PACE)
+    got = run_scenario(Scenario(load, 7 * HOUR, 6 * HOUR), fleet)
 
     assert got.drain_seen
-    assert got.drained == pytest.approx(course(load, fleet, 7 * HOUR, 0).drained, rel=0.02)
+    assert got.drained == pytest.approx(forecast(load, fleet, 7 * HOUR, 0).drained, rel=0.02)
 
 
 def test_a_backlog_is_as_long_as_the_formula_says() -> None:
     """Where the busiest hours bring too much, the longest wait is the liquid's within a tenth, and it ends."""
-    load = Load(6000, interactive=0.0, peak=3)
-    got = answer(Question(load, 0.0, DAY), Fleet(1, replace(PACE, seconds=10.0)))
+    load = TrafficLoad(6000, interactive=0.0, peak=3)
+    got = run_scenario(Scenario(load, 0.0, DAY), Fleet(1, replace(PACE, seconds=10.0)))
 
     assert got.busiest > 1 > got.needed
     assert got.tally.lanes[Lane.LIVE].quantile(1.0) == pytest.approx(got.course.longest_wait, rel=0.1)
@@ -97,9 +97,9 @@ def test_a_backlog_is_as_long_as_the_formula_says() -> None:
 
 def test_a_worker_stands_for_all() -> None:
     """Of many workers some are simulated, with their GPUs and their share; waits and utilisation are the whole's."""
-    load, fleet = Load(200_000), Fleet(8, PACE, gpus_a_worker=2)
-    whole = answer(Question(load, 0.0, HOUR, most_pictures=20_000), fleet)
-    part = answer(Question(load, 0.0, HOUR, most_pictures=5000), fleet)
+    load, fleet = TrafficLoad(200_000), Fleet(8, PACE, gpus_a_worker=2)
+    whole = run_scenario(Scenario(load, 0.0, HOUR, most_pictures=20_000), fleet)
+    part = run_scenario(Scenario(load, 0.0, HOUR, most_pictures=5000), fleet)
 
     assert (whole.tally.gpus, part.tally.gpus) == (8, 4)
     assert part.tally.utilisation == pytest.approx(whole.tally.utilisation, rel=0.05)
@@ -109,8 +109,8 @@ def test_a_worker_stands_for_all() -> None:
 
 def test_the_internet_ends_in_time() -> None:
     """Fifty million saves a day on a thousand GPUs: a worker's busiest stretch, and it says so."""
-    load, fleet = Load(50e6, backfill=20_000_000, peak=2), Fleet(1000, DevicePace(0.8, batch=8, speedup=1.5))
-    got = answer(Question(load, 0.0, 72 * HOUR, most_pictures=3000), fleet)
+    load, fleet = TrafficLoad(50e6, backfill=20_000_000, peak=2), Fleet(1000, DevicePace(0.8, batch=8, speedup=1.5))
+    got = run_scenario(Scenario(load, 0.0, 72 * HOUR, most_pictures=3000), fleet)
 
     assert got.tally.pictures <= 4000
     assert got.tally.utilisation == pytest.approx(1.0, abs=0.01)
@@ -121,14 +121,16 @@ def test_the_internet_ends_in_time() -> None:
 
 def test_what_is_unstable_is_told() -> None:
     """Saves that ask for more than can be painted have no answer; the message says how many GPUs they need."""
-    with pytest.raises(Impossible, match=r"173% .* at least 2 GPU"):
-        answer(Question(Load(2.6 * 1.5 * DAY / 1.5), 0.0, HOUR), Fleet(1, DevicePace(1.0, batch=4, speedup=1.5)))
+    with pytest.raises(NoSolution, match=r"173% .* at least 2 GPU"):
+        run_scenario(
+            Scenario(TrafficLoad(2.6 * 1.5 * DAY / 1.5), 0.0, HOUR), Fleet(1, DevicePace(1.0, batch=4, speedup=1.5))
+        )
 
 
 def test_the_fewest_gpus_are_found() -> None:
     """The count that is found reaches the goals, and the one below it was tried and did not, or is ruled out."""
-    question = Question(Load(10_000, backfill=6000, peak=3), 9 * HOUR, 2 * HOUR)
-    found = search(question, Fleet(1, PACE), Goals(drained=1800.0), quiet)
+    question = Scenario(TrafficLoad(10_000, backfill=6000, peak=3), 9 * HOUR, 2 * HOUR)
+    found = search_fleet(question, Fleet(1, PACE), ServiceGoals(drained=1800.0), quiet)
 
     assert found.best is not None
     assert not found.best.missed
@@ -143,8 +145,8 @@ def test_the_fewest_gpus_are_found() -> None:
 
 def test_a_wait_that_no_gpu_mends_ends_the_search() -> None:
     """Under an endless backfill urgent pictures share their steps however many GPUs there are: that is said."""
-    question = Question(Load(40_000, interactive=1.0, backfill=10**6), 0.0, 600.0, most_pictures=1500)
-    found = search(question, Fleet(1, PACE), Goals(wait_p99=0.1), quiet)
+    question = Scenario(TrafficLoad(40_000, interactive=1.0, backfill=10**6), 0.0, 600.0, most_pictures=1500)
+    found = search_fleet(question, Fleet(1, PACE), ServiceGoals(wait_p99=0.1), quiet)
 
     assert found.best is None
     assert all("p99 wait" in " ".join(one.missed) for one in found.tries)
@@ -152,7 +154,7 @@ def test_a_wait_that_no_gpu_mends_ends_the_search() -> None:
 
 def test_no_fleet_is_large_enough() -> None:
     """A deadline shorter than a picture is refused, not searched for ever."""
-    question = Question(Load(0, backfill=10**9), 0.0, HOUR)
+    question = Scenario(TrafficLoad(0, backfill=10**9), 0.0, HOUR)
 
-    with pytest.raises(Impossible, match="Not even"):
-        search(question, Fleet(1, PACE), Goals(drained=1.0), quiet)
+    with pytest.raises(NoSolution, match="Not even"):
+        search_fleet(question, Fleet(1, PACE), ServiceGoals(drained=1.0), quiet)

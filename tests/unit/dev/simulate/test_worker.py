@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.dev.simulate.fleet import Fleet
-from consumer.dev.simulate.load import HOUR, Load
+from consumer.dev.simulate.load import HOUR, TrafficLoad
 from consumer.dev.simulate.worker import simulate_worker
 from consumer.jobs import Lane
 from consumer.testing.device import DevicePace
 from tests.unit.dev.simulate.queues import mean_wait_md1, mean_wait_md1_shared, mean_wait_mdc
 
 if TYPE_CHECKING:
-    from consumer.dev.simulate.tally import Tally
+    from consumer.dev.simulate.tally import SimulationTally
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +27,9 @@ TOLERANCE = 0.06
 """Chance in 20 000 pictures, at a high utilisation, for a seed that was not chosen."""
 
 
-def at(utilisation: float, gpus: int) -> Load:
+def at(utilisation: float, gpus: int) -> TrafficLoad:
     """Return saves without peak or backfill that keep so many GPUs busy for this share of the time."""
-    return Load(utilisation * gpus / SECONDS * DAY, interactive=0.0)
+    return TrafficLoad(utilisation * gpus / SECONDS * DAY, interactive=0.0)
 
 
 def one_by_one(gpus: int) -> Fleet:
@@ -37,7 +37,7 @@ def one_by_one(gpus: int) -> Fleet:
     return Fleet(gpus, DevicePace(SECONDS), gpus_a_worker=64, window=1)
 
 
-def served(fleet: Fleet, load: Load, pictures: int = 20_000, seed: str = "1") -> Tally:
+def served(fleet: Fleet, load: TrafficLoad, pictures: int = 20_000, seed: str = "1") -> SimulationTally:
     return simulate_worker(fleet, load, seed, 0.0, pictures / load.saves_a_day * DAY)
 
 
@@ -65,7 +65,7 @@ def test_a_gpu_that_shares_its_steps_shares_its_time() -> None:
 
 
 LOADS = st.builds(
-    Load,
+    TrafficLoad,
     saves_a_day=st.floats(0, 40_000),
     interactive=st.floats(0, 1),
     backfill=st.integers(0, 60),
@@ -84,7 +84,9 @@ PACES = st.builds(
 
 @given(LOADS, PACES, st.integers(1, 4), st.integers(1, 8))
 @settings(max_examples=30)
-def test_no_request_is_lost_and_no_gpu_works_for_nothing(load: Load, pace: DevicePace, gpus: int, window: int) -> None:
+def test_no_request_is_lost_and_no_gpu_works_for_nothing(
+    load: TrafficLoad, pace: DevicePace, gpus: int, window: int
+) -> None:
     """Each request is done or waits at the end; GPUs are busy for no more than their time, and for all they painted."""
     seconds = 600.0
     tally = simulate_worker(Fleet(gpus, pace, window=window, in_hand=16), load, "1", 10 * HOUR, seconds)
@@ -105,7 +107,7 @@ def test_no_request_is_lost_and_no_gpu_works_for_nothing(load: Load, pace: Devic
 @settings(max_examples=30)
 def test_work_is_never_left_lying(pace: DevicePace, gpus: int, articles: int) -> None:
     """Without saves a backfill is drained in no more time than GPUs need one by one, the last picture alone."""
-    tally = simulate_worker(Fleet(gpus, pace), Load(0, backfill=articles), "1", 0.0, DAY)
+    tally = simulate_worker(Fleet(gpus, pace), TrafficLoad(0, backfill=articles), "1", 0.0, DAY)
 
     assert tally.drained is not None
     assert articles * pace.seconds / pace.speedup / gpus <= tally.drained * (1 + 1e-6)
@@ -115,7 +117,7 @@ def test_work_is_never_left_lying(pace: DevicePace, gpus: int, articles: int) ->
 
 @given(LOADS, PACES, st.integers(1, 4))
 @settings(max_examples=30)
-def test_more_gpus_never_drain_later(load: Load, pace: DevicePace, gpus: int) -> None:
+def test_more_gpus_never_drain_later(load: TrafficLoad, pace: DevicePace, gpus: int) -> None:
     """One GPU more never makes the backfill's end later by more than a tenth and the pictures of its last steps.
 
     So much it may: where saves overload the fleet the backfill lives on what they leave over, and that falls otherwise.
@@ -132,7 +134,7 @@ def test_more_gpus_never_drain_later(load: Load, pace: DevicePace, gpus: int) ->
 
 @given(LOADS, PACES, st.integers(1, 3), st.integers(1, 8))
 @settings(max_examples=30)
-def test_nobody_starves_beyond_the_bound(load: Load, pace: DevicePace, gpus: int, window: int) -> None:
+def test_nobody_starves_beyond_the_bound(load: TrafficLoad, pace: DevicePace, gpus: int, window: int) -> None:
     """However the lanes are loaded, no picture at a GPU is passed over for more steps than the fleet's bound says."""
     fleet = Fleet(gpus, pace, window=window)
     tally = simulate_worker(fleet, load, "1", 10 * HOUR, 600.0)
@@ -143,7 +145,7 @@ def test_nobody_starves_beyond_the_bound(load: Load, pace: DevicePace, gpus: int
 def test_the_backfill_starves_only_so_far() -> None:
     """Under saves that alone fill a GPU the backfill waits for the engine's patience, and goes on."""
     fleet = Fleet(1, DevicePace(SECONDS, batch=1))
-    tally = simulate_worker(fleet, Load(1.2 / SECONDS * DAY, backfill=1000), "1", 0.0, HOUR / 4)
+    tally = simulate_worker(fleet, TrafficLoad(1.2 / SECONDS * DAY, backfill=1000), "1", 0.0, HOUR / 4)
     lane = tally.lanes[Lane.BACKFILL]
 
     assert lane.done > 0
@@ -152,7 +154,7 @@ def test_the_backfill_starves_only_so_far() -> None:
 
 def test_a_seed_is_an_answer() -> None:
     """The same seed gives the same waits to the last bit, another one gives others."""
-    load = Load(40_000, backfill=50, peak=3)
+    load = TrafficLoad(40_000, backfill=50, peak=3)
     first, again, other = (
         served(Fleet(1, DevicePace(SECONDS, batch=8, speedup=1.5)), load, 500, seed).lanes for seed in "112"
     )
@@ -164,7 +166,7 @@ def test_a_seed_is_an_answer() -> None:
 def test_an_interactive_save_goes_before_the_backfill() -> None:
     """Under a full backfill a save waits for no picture of it to end: it joins the next step, and shares its steps."""
     pace = DevicePace(SECONDS, batch=8, speedup=1.5)
-    tally = simulate_worker(Fleet(1, pace), Load(2000, interactive=1.0, backfill=100_000), "1", 0.0, HOUR / 2)
+    tally = simulate_worker(Fleet(1, pace), TrafficLoad(2000, interactive=1.0, backfill=100_000), "1", 0.0, HOUR / 2)
     shared = pace.steps * pace.step_seconds(8) - SECONDS
 
     wait = tally.lanes[Lane.INTERACTIVE].quantile(0.99)

@@ -12,7 +12,7 @@ from consumer.dev.bench.engine import contestants
 from consumer.dev.bench.engine.contestants import by_denoiser, compiled, one_by_one
 from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
 from consumer.dev.bench.engine.measure import measure_engine
-from consumer.dev.bench.engine.plan import Contestant, EnginePlan, RandomModel, Shape
+from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape, RandomModel
 from consumer.dev.bench.painting import document, notes, rows, table, verdict
 from consumer.engine.protocol import Failed
 from consumer.errors import Fatal
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SMALL = Shape(64, 64, 2, 2.0)
+SMALL = PictureShape(64, 64, 2, 2.0)
 
 
 def plan(folder: Path, **changed: Any) -> EnginePlan:
@@ -40,16 +40,16 @@ def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
     result = measure_engine(plan(tiny_model, mixed=2, random=RandomModel.TINY), {"processor": "a test's"}, heard.append)
 
     assert [contest.work.pictures for contest in result.contests] == [2]
-    assert result.contests[0].contestants == (Contestant.ONE_BY_ONE, Contestant.AS_BATCH, Contestant.DENOISER)
+    assert result.contests[0].contestants == (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
     assert result.mixed
-    assert result.mixed.contestants == (Contestant.ONE_BY_ONE, Contestant.DENOISER)
+    assert result.mixed.contestants == (EngineSide.ONE_BY_ONE, EngineSide.DENOISER)
     for contest in (*result.contests, result.mixed):
         for contestant in contest.contestants:
             assert contest.seconds(contestant) > 0
             assert contest.speed(contestant) > 0
             assert contest.peak_bytes(contestant) > 10_000_000
     told = json.loads(json.dumps(result.as_json()))
-    assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(Contestant.DENOISER)
+    assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
     written = document(result, "leadart bench engine")
     assert all(cell in written for row in (*rows(result), *notes(result)) for cell in row)
     assert "No GPU was at hand" in written
@@ -61,7 +61,7 @@ def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
 def test_a_shape_that_the_model_cannot_paint_is_told(tiny_model: Path) -> None:
     """Sides that the model has no tokens for end the run with the option's name, before anything is painted."""
     with pytest.raises(Fatal, match=r"--shapes 72x64x2x2\.0: This model paints sides that are multiples of 16"):
-        measure_engine(plan(tiny_model, shapes=(Shape(72, 64, 2, 2.0),)), {}, lambda _said: None)
+        measure_engine(plan(tiny_model, shapes=(PictureShape(72, 64, 2, 2.0),)), {}, lambda _said: None)
 
 
 def test_without_a_model_the_options_are_named() -> None:

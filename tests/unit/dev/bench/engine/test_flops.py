@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.dev.bench.engine.flops import FlopCount
+from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.engine.runtime.sample import padded
 from tests.support.samples import recipe_of
 
@@ -70,25 +70,25 @@ def test_the_transformer(tiny: Model, width: int, height: int, tokens: int) -> N
     """A forward of the transformer is counted as its layers' sizes say, padding to 32 included."""
     picture = width * height // 256
     expected = transformer(tiny.transformer.config, picture, tokens)
-    assert FlopCount(tiny).transformer(width, height, tokens) == pytest.approx(expected, rel=WITHIN)
+    assert FlopCounter(tiny).transformer(width, height, tokens) == pytest.approx(expected, rel=WITHIN)
 
 
 @pytest.mark.parametrize("tokens", [5, 77])
 def test_the_text_encoder(tiny: Model, tokens: int) -> None:
     """A forward of the text encoder is counted as its layers' sizes say."""
     expected = text_encoder(tiny.pipeline.text_encoder.config, tokens)
-    assert FlopCount(tiny).text_encoder(tokens) == pytest.approx(expected, rel=WITHIN)
+    assert FlopCounter(tiny).text_encoder(tokens) == pytest.approx(expected, rel=WITHIN)
 
 
 def test_the_decoder(tiny: Model) -> None:
     """Decoding is counted as every convolution by itself."""
     latents = torch.zeros(1, tiny.channels, 8, 12)
-    assert FlopCount(tiny).decoder(96, 64) == pytest.approx(by_layers(tiny.vae, latents), rel=WITHIN)
+    assert FlopCounter(tiny).decoder(96, 64) == pytest.approx(by_layers(tiny.vae, latents), rel=WITHIN)
 
 
 def test_a_picture_is_the_sum_of_its_parts(tiny: Model) -> None:
     """Guidance adds a second prompt and a second forward for each step; steps count each; nothing else does."""
-    count = FlopCount(tiny)
+    count = FlopCounter(tiny)
     bare, longer, guided = (
         count.picture(recipe_of(steps=steps, guidance_scale=scale, negative_prompt="a storm over the harbour"))
         for steps, scale in ((1, 0.0), (3, 0.0), (1, 2.0))
