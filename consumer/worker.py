@@ -21,7 +21,7 @@ from consumer.delivery.ports import BusError
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
-from consumer.kafka.acls import check_rights
+from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import open_bus
 from consumer.kafka.progress_publisher import ProgressPublisher
@@ -119,7 +119,7 @@ async def open_stages(
         if before_bus:
             await before_bus()
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
-        await _patiently(lambda: check_rights(admin, settings))
+        await _patiently(lambda: check_acls(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         lanes = lane_topics(settings)
         reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))

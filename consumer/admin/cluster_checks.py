@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, Partition
-from consumer.kafka.acls import check_rights
+from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from schemas.cloudevents import EVENT_BYTES
@@ -29,7 +29,7 @@ HEADER_ROOM = 16_384
 async def check_cluster(settings: Settings) -> list[CheckResult]:
     """Look at cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` without topics."""
     async with open_admin(settings.kafka) as admin:
-        await check_rights(admin, settings)
+        await check_acls(admin, settings)
         count = await one_partition_count(admin, settings)
         names = [settings.topics.named(spec.name) for spec in load_topics()]
         configs = await admin.topic_configs(names)
@@ -120,7 +120,7 @@ async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -
 async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
     config = await admin.broker_config()
     if config is None:
-        message = "offsets.retention.minutes cannot be seen: no right to DescribeConfigs of the cluster"
+        message = "offsets.retention.minutes cannot be read, not authorized: DescribeConfigs of the cluster"
         return CheckResult("offsets", CheckStatus.WARNING, message)
     minutes = int(config.get("offsets.retention.minutes") or 0)
     if minutes < WANTED_OFFSETS_MINUTES:

@@ -8,7 +8,7 @@ from consumer.admin.heads import move_heads
 from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.topics import Start, apply
+from consumer.kafka.topics import StartPosition, apply
 from consumer.lag.reader import open_lag_reader
 from schemas import Reason
 from schemas.topics import load_topics
@@ -38,7 +38,7 @@ async def grow_topics(settings: Settings) -> dict[str, int]:
         small = {name: count for name, count in counts.items() if count < wanted}
         if small:
             await admin.add_partitions(list(small), wanted)
-    await apply(settings, Start.EARLIEST)
+    await apply(settings, StartPosition.EARLIEST)
     await move_heads(settings)
     return dict.fromkeys(small, wanted)
 

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import DRY_RUN, EnvFile, console, say, settings_from
-from consumer.kafka.topics import Start
+from consumer.kafka.topics import StartPosition
 
 if TYPE_CHECKING:
-    from consumer.kafka.topics import Applied
+    from consumer.kafka.topics import AppliedTopics
     from consumer.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True, help="Topics, and the group's starting offsets.")
 
-StartAt = Annotated[Start | None, typer.Option(help="Where the group starts in lanes without a committed offset.")]
+StartAt = Annotated[
+    StartPosition | None, typer.Option(help="Where the group starts in lanes without a committed offset.")
+]
 Force = Annotated[bool, typer.Option(help="Replace committed offsets as well (a dry run unless --execute is given).")]
 Only = Annotated[list[str] | None, typer.Option(help="Set the offset of TOPIC:PARTITION only; may be repeated.")]
 Grow = Annotated[bool, typer.Option(help="Add partitions, up to LEADART_TOPICS__PARTITIONS.")]
@@ -57,7 +59,7 @@ def _grow(settings: Settings, *, dry_run: bool) -> None:
         say(f"grown     {name} to {count} partitions")
 
 
-def _report(applied: Applied, *, dry_run: bool) -> None:
+def _report(applied: AppliedTopics, *, dry_run: bool) -> None:
     created, starts = ("would create", "would start") if dry_run else ("created  ", "starts   ")
     for name in applied.created:
         say(f"{created} {name}")

@@ -1,7 +1,7 @@
-"""What this worker may do with each topic, asked before the first article is.
+"""Check this worker's ACLs on each topic before it takes a request.
 
-A right that is missing shows only when it is needed: for the dead letters at the first bad request, for a retry lane
-perhaps after months. Metadata (KIP-430) tells all of them at once.
+A missing ACL shows only when it is needed: for dead letters at the first bad request, for a retry lane perhaps after
+months. Metadata (KIP-430) reports all of them at once.
 """
 
 from __future__ import annotations
@@ -26,63 +26,67 @@ if TYPE_CHECKING:
     from consumer.kafka.admin_client import KafkaAdmin
     from consumer.settings import Settings
 
+    Operations = Mapping[str, frozenset["TopicOperation"]]
 
-class Right(IntEnum):
-    """Kafka's operations on a topic, by their codes; the name is spelled as `kafka-acls.sh` prints it."""
+
+class TopicOperation(IntEnum):
+    """Kafka's operations on a topic, by their protocol codes."""
 
     READ = 3
     WRITE = 4
     DESCRIBE = 8
 
 
-def worker_rights(settings: Settings) -> dict[str, frozenset[Right]]:
-    """Return what a worker with these settings does with each topic; reading and writing include describing."""
-    rights: dict[str, set[Right]] = {spec.name: set() for spec in load_topics()}
+def required_operations(settings: Settings) -> dict[str, frozenset[TopicOperation]]:
+    """Return what a worker with these settings does with each topic; READ and WRITE include DESCRIBE."""
+    required: dict[str, set[TopicOperation]] = {spec.name: set() for spec in load_topics()}
     for lane in LANES:
-        rights[lane].add(Right.READ)
-    rights[names.HEADS].add(Right.READ)
+        required[lane].add(TopicOperation.READ)
+    required[names.HEADS].add(TopicOperation.READ)
     for topic in (*DELAYS, names.OUTCOME, names.DEAD_LETTER, names.HEADS):
-        rights[topic].add(Right.WRITE)
+        required[topic].add(TopicOperation.WRITE)
     if settings.worker.progress:
-        rights[names.PROGRESS].add(Right.WRITE)
-    return {settings.topics.named(base): frozenset(found or {Right.DESCRIBE}) for base, found in rights.items()}
+        required[names.PROGRESS].add(TopicOperation.WRITE)
+    describe = {TopicOperation.DESCRIBE}
+    return {settings.topics.named(base): frozenset(found or describe) for base, found in required.items()}
 
 
-async def check_rights(admin: KafkaAdmin, settings: Settings) -> None:
-    """Raise `Fatal` that names each right this worker lacks on a topic, `BusError` when no broker answers.
+async def check_acls(admin: KafkaAdmin, settings: Settings) -> None:
+    """Raise `Fatal` that names each operation this worker is not authorized for, `BusError` when no broker answers.
 
-    Group and transactional ids are not covered: Kafka tells of those at the first use, which is at once.
+    Group and transactional ids are not covered: they are used at once, and Kafka reports them then.
     """
-    rights = worker_rights(settings)
-    lacking = missing(rights, await _granted(admin, list(rights)))
-    if lacking:
+    required = required_operations(settings)
+    missing = missing_operations(required, await _granted(admin, list(required)))
+    if missing:
         raise Fatal(
             Reason.MISCONFIGURED,
-            f"Kafka refuses this worker: no right to {'; '.join(lacking)}. Check its ACLs: docs/operations/access.md.",
+            f"Kafka denies this worker access, not authorized: {'; '.join(missing)}. Check its ACLs: "
+            "docs/operations/access.md.",
         )
 
 
-def missing(wanted: Mapping[str, frozenset[Right]], granted: Mapping[str, frozenset[Right]]) -> list[str]:
-    """Return what is wanted and not granted, as `write topic NAME`; nothing is missing where nothing is known."""
+def missing_operations(required: Operations, granted: Operations) -> list[str]:
+    """Return what is required and not granted, as `write topic NAME`; topics that nothing is known of are left out."""
     return [
-        f"{right.name.lower()} topic {topic}"
-        for topic, rights in wanted.items()
+        f"{operation.name.lower()} topic {topic}"
+        for topic, operations in required.items()
         if topic in granted
-        for right in sorted(rights - granted[topic])
+        for operation in sorted(operations - granted[topic])
     ]
 
 
-async def _granted(admin: KafkaAdmin, topics: list[str]) -> dict[str, frozenset[Right]]:
+async def _granted(admin: KafkaAdmin, topics: list[str]) -> dict[str, frozenset[TopicOperation]]:
     async with answered_within(admin.seconds):
         answer: Any = await admin.client._send_request(_MetadataRequest(topics))  # noqa: SLF001 - the public call is older
     granted = {}
     for code, topic, _internal, _partitions, operations in answer.topics:
-        rights = frozenset(right for right in Right if operations >> right & 1)
+        allowed = frozenset(operation for operation in TopicOperation if operations >> operation & 1)
         if code == TopicAuthorizationFailedError.errno:
-            granted[topic] = frozenset[Right]()
-        # Who may not describe gets no answer: an answer without that right comes from a server that does not tell.
-        elif not code and Right.DESCRIBE in rights:
-            granted[topic] = rights
+            granted[topic] = frozenset[TopicOperation]()
+        # Without DESCRIBE there is no answer: an answer without that operation comes from a server that reports none.
+        elif not code and TopicOperation.DESCRIBE in allowed:
+            granted[topic] = allowed
     return granted
 
 
@@ -119,7 +123,7 @@ class _MetadataResponseV8(Response):  # type: ignore[misc]  # aiokafka's classes
     )
 
 
-class _MetadataRequestV8(RequestStruct):  # type: ignore[misc]  # likewise
+class _MetadataRequestV8(RequestStruct):  # type: ignore[misc]  # aiokafka's classes are untyped
     API_KEY = 3
     API_VERSION = 8
     RESPONSE_TYPE = _MetadataResponseV8
@@ -131,7 +135,7 @@ class _MetadataRequestV8(RequestStruct):  # type: ignore[misc]  # likewise
     )
 
 
-class _MetadataRequest(Request[_MetadataRequestV8]):  # type: ignore[misc]  # likewise
+class _MetadataRequest(Request[_MetadataRequestV8]):  # type: ignore[misc]  # aiokafka's classes are untyped
     API_KEY = 3
 
     def __init__(self, topics: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The admin client in our own words: topics, configurations, offsets and the group, each call bounded in time."""
+"""aiokafka's admin client behind our own types: topics, configurations, offsets and the group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
-from consumer.kafka.client import answered_within, connection, first_contact, no_rights
+from consumer.kafka.client import access_denied, answered_within, connection, first_contact
 from consumer.kafka.producer_close import CLOSE_SECONDS
 from schemas import Reason
 
@@ -44,9 +44,9 @@ class ConsumerGroup(NamedTuple):
 
 
 class KafkaAdmin:
-    """An admin client with the group's offsets. Every method raises `BusError`, and `Fatal` for a missing right.
+    """An admin client. Every call is bounded in time and raises `BusError`, or `Fatal` where access is denied.
 
-    `client` is aiokafka's, for protocol requests that it has no method for.
+    `client` is aiokafka's own, for requests without a method here.
     """
 
     def __init__(self, settings: KafkaSettings, client: AIOKafkaAdminClient) -> None:
@@ -68,7 +68,7 @@ class KafkaAdmin:
             described = await self.client.describe_topics(list(topics))
         hidden = [topic["topic"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
         if hidden:
-            raise no_rights(TopicAuthorizationFailedError(hidden))
+            raise access_denied(TopicAuthorizationFailedError(hidden))
         return [topic for topic in described if not topic["error_code"]]
 
     async def await_partitions(self, topics: Collection[str], count: int) -> None:
@@ -91,7 +91,7 @@ class KafkaAdmin:
             answer = await self.client.create_topics(wanted)
         for name, code, *message in answer.topic_errors:
             if code == TopicAuthorizationFailedError.errno:
-                raise _refused(f"create topic {name}")
+                raise _denied(f"create topic {name}")
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise Fatal(Reason.TOPICS_MISMATCH, f"Kafka did not create {name}: {for_code(code).__name__} {message}")
         await self.await_partitions([topic.name for topic in topics], 1)
@@ -104,8 +104,8 @@ class KafkaAdmin:
             except TopicAuthorizationFailedError as error:
                 raise Fatal(
                     Reason.MISCONFIGURED,
-                    f"Kafka refuses this user: no right to add partitions to {', '.join(topics)}. It is Alter, which "
-                    "the standing rights leave out: docs/operations/access.md.",
+                    f"Kafka denies this user access, not authorized: add partitions to {', '.join(topics)}. That takes "
+                    "Alter, which the standing ACLs leave out: docs/operations/access.md.",
                 ) from error
         await self.await_partitions(topics, count)
 
@@ -129,7 +129,7 @@ class KafkaAdmin:
             answers = await self.client.describe_configs(resources)
         hidden = [name for answer in answers for code, _message, _kind, name, _entries in answer.resources if code]
         if hidden:
-            raise _refused(f"describe the configuration (DescribeConfigs) of topic {', '.join(hidden)}")
+            raise _denied(f"describe the configuration (DescribeConfigs) of topic {', '.join(hidden)}")
         return {
             name: {entry[0]: entry[1] for entry in entries}
             for answer in answers
@@ -137,7 +137,7 @@ class KafkaAdmin:
         }
 
     async def broker_config(self) -> dict[str, str | None] | None:
-        """Return the configuration of any one broker, None without the right to see it."""
+        """Return the configuration of any one broker, None where access is denied."""
         async with answered_within(self.seconds):
             broker = next(iter((await self.client.describe_cluster())["brokers"]))["node_id"]
             (answer,) = await self.client.describe_configs([ConfigResource(ConfigResourceType.BROKER, str(broker))])
@@ -174,16 +174,16 @@ class KafkaAdmin:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-def _refused(what: str) -> Fatal:
+def _denied(what: str) -> Fatal:
     return Fatal(
         Reason.MISCONFIGURED,
-        f"Kafka refuses this user: no right to {what}. Check its ACLs: docs/operations/access.md.",
+        f"Kafka denies this user access, not authorized: {what}. Check its ACLs: docs/operations/access.md.",
     )
 
 
 @asynccontextmanager
 async def open_admin(settings: KafkaSettings) -> AsyncIterator[KafkaAdmin]:
-    """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one refuses this worker."""
+    """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one rejects this worker."""
     client = AIOKafkaAdminClient(**connection(settings))
     try:
         await first_contact(settings, client.start)

@@ -1,7 +1,7 @@
-"""Who gets in: how this worker proves who it is to Kafka, how it checks who answers, and what is said when that fails.
+"""Authentication at Kafka: TLS and SASL credentials, and a sentence that says what to check when a broker rejects them.
 
 aiokafka logs why it could not connect and then raises only that it could not. A wrong password would look like a broker
-that is away, and be waited for without end; so after a failed first contact we `knock` ourselves.
+that is down, and be waited for without end; so after a failed first contact we probe the brokers ourselves.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
     from consumer.settings import KafkaSettings
 
-WRONG_CREDENTIALS = (AuthenticationFailedError, SaslAuthenticationFailed)
-"""The broker does not believe who we say we are."""
+CREDENTIALS_REJECTED = (AuthenticationFailedError, SaslAuthenticationFailed)
+"""The broker rejects the credentials."""
 
-WRONG_MECHANISM = (IllegalSaslStateError, UnsupportedSaslMechanismError)
-"""The listener asks in another way, or not at all."""
+MECHANISM_REJECTED = (IllegalSaslStateError, UnsupportedSaslMechanismError)
+"""The listener expects another mechanism, or no authentication."""
 
 _WRONG_HOST = 62
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH."""
 
 
 def credentials(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the keyword arguments by which every aiokafka client gets in. Raises `Fatal` that names a bad file."""
+    """Return the security arguments of every aiokafka client. Raises `Fatal` that names a bad file."""
     arguments = {
         "security_protocol": settings.security_protocol.value,
         "ssl_context": _tls(settings) if settings.encrypted else None,
@@ -62,7 +62,7 @@ def credentials(settings: KafkaSettings) -> dict[str, Any]:
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka's base class is untyped
-    """An OAUTHBEARER token that somebody else keeps fresh: read for each connection."""
+    """An OAUTHBEARER token from a file that is kept fresh by others: read for each connection."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -75,8 +75,8 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka's base
             raise AuthenticationFailedError(str(missing)) from missing
 
 
-class _Refusable(OAuthAuthenticator):  # type: ignore[misc]  # likewise
-    """Hears the broker's no, and asks for its reason as RFC 7628 has it; aiokafka takes any answer for a yes."""
+class _RejectableOAuth(OAuthAuthenticator):  # type: ignore[misc]  # aiokafka's base class is untyped
+    """Recognizes a rejection, and asks for its reason as RFC 7628 says; aiokafka takes any answer for a yes."""
 
     async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
         if payload:
@@ -85,26 +85,26 @@ class _Refusable(OAuthAuthenticator):  # type: ignore[misc]  # likewise
         return step
 
 
-aiokafka.conn.OAuthAuthenticator = _Refusable
+aiokafka.conn.OAuthAuthenticator = _RejectableOAuth
 
 
-async def knock(settings: KafkaSettings) -> str | None:
-    """Try each bootstrap server once and raise `Fatal`, with what mends it, if one refuses us.
+async def probe_brokers(settings: KafkaSettings) -> str | None:
+    """Connect to each bootstrap server once and raise `Fatal`, with what to check, if one rejects us.
 
-    Returns what else can be said of a server that is there, None if all are away. Ends within two request timeouts.
+    Returns what else may be wrong, None if all servers are down. Takes at most two request timeouts for each.
     """
-    told = None
+    hint = None
     for host, port, _ in collect_hosts(settings.bootstrap_servers):
         try:
             async with asyncio.timeout(2 * settings.request_timeout_seconds):
-                told = await _knock_at(host, port, settings) or told
+                hint = await _probe(host, port, settings) or hint
         except (TimeoutError, KafkaError, OSError) as error:
-            if sentence := _verdict(error, settings):
+            if sentence := _rejection(error, settings):
                 raise Fatal(Reason.MISCONFIGURED, f"{host}:{port} {sentence}") from error
-    return told
+    return hint
 
 
-async def _knock_at(host: str, port: int, settings: KafkaSettings) -> str | None:
+async def _probe(host: str, port: int, settings: KafkaSettings) -> str | None:
     connection = None
     try:
         connection = await create_conn(
@@ -119,7 +119,8 @@ async def _knock_at(host: str, port: int, settings: KafkaSettings) -> str | None
         if not isinstance(error.__cause__ or error, (EOFError, ConnectionResetError)):
             raise
         return (
-            f"{host}:{port} hangs up: is LEADART_KAFKA__SECURITY_PROTOCOL ({settings.security_protocol}) that port's?"
+            f"{host}:{port} closes the connection: does LEADART_KAFKA__SECURITY_PROTOCOL "
+            f"({settings.security_protocol}) match that port?"
         )
     finally:
         if connection is not None:
@@ -127,30 +128,30 @@ async def _knock_at(host: str, port: int, settings: KafkaSettings) -> str | None
     return None
 
 
-def _verdict(error: BaseException, settings: KafkaSettings) -> str | None:
-    """Return what to tell of a refusal; None for a broker that is just away."""
+def _rejection(error: BaseException, settings: KafkaSettings) -> str | None:
+    """Return the predicate of a sentence about a rejection; None for a broker that is just down."""
     reason = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
-    if isinstance(reason, WRONG_CREDENTIALS):
-        return refused_credentials(reason, settings.sasl_mechanism)
-    if isinstance(reason, WRONG_MECHANISM):
+    if isinstance(reason, CREDENTIALS_REJECTED):
+        return rejected_credentials(reason, settings.sasl_mechanism)
+    if isinstance(reason, MECHANISM_REJECTED):
         names = "LEADART_KAFKA__SECURITY_PROTOCOL and LEADART_KAFKA__SASL_MECHANISM"
-        return f"does not ask for {settings.security_protocol} with {settings.sasl_mechanism} ({reason}): check {names}"
+        return f"does not accept {settings.security_protocol} with {settings.sasl_mechanism} ({reason}): check {names}"
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return _distrust(reason)
+        return _untrusted(reason)
     if isinstance(reason, ssl.SSLError):
         return _broken_tls(reason)
     return None
 
 
-def refused_credentials(error: BaseException, mechanism: SaslMechanism) -> str:
-    """Return what to tell when the broker does not believe who we are."""
+def rejected_credentials(error: BaseException, mechanism: SaslMechanism) -> str:
+    """Return the predicate of a sentence about rejected credentials."""
     names = "LEADART_KAFKA__SASL_USERNAME and LEADART_KAFKA__SASL_PASSWORD (or ..._FILE)"
     if mechanism is SaslMechanism.OAUTHBEARER:
         names = "LEADART_KAFKA__SASL_OAUTH_TOKEN_FILE"
-    return f"does not let this worker in ({error.args[0] if error.args else error!r}): check {names}"
+    return f"rejects this worker's credentials ({error.args[0] if error.args else error!r}): check {names}"
 
 
-def _distrust(error: ssl.SSLCertVerificationError) -> str:
+def _untrusted(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _WRONG_HOST:
         return f"has a certificate for another host ({error.verify_message}): check LEADART_KAFKA__BOOTSTRAP_SERVERS"
     return f"has a certificate that is not trusted ({error.verify_message}): check LEADART_KAFKA__SSL_CAFILE"
@@ -160,7 +161,7 @@ def _broken_tls(error: ssl.SSLError) -> str | None:
     reason = error.reason or ""
     if "ALERT" in reason:
         names = "LEADART_KAFKA__SSL_CERTFILE and LEADART_KAFKA__SSL_KEYFILE"
-        return f"does not accept this worker's certificate, or misses it ({reason}): check {names}"
+        return f"rejects this worker's certificate, or requires one ({reason}): check {names}"
     if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
         return f"does not speak TLS ({reason}): check LEADART_KAFKA__SECURITY_PROTOCOL"
     return None
@@ -185,9 +186,9 @@ def _files(settings: KafkaSettings) -> tuple[Path | None, Path | None, Path | No
 def _context(
     cafile: tuple[str, int] | None, certfile: tuple[str, int] | None, keyfile: tuple[str, int] | None, password: str
 ) -> ssl.SSLContext:
-    """Return the context for files of that age: reading all authorities anew for each of many clients takes long."""
+    """Return the context for files and their mtimes: loading all authorities for each of many clients takes long."""
     cafile_path, certfile_path, keyfile_path = (file and file[0] for file in (cafile, certfile, keyfile))
-    # Always a password, be it empty: without one OpenSSL would ask for it at the terminal, and wait.
+    # Always a password, even an empty one: without it OpenSSL asks at the terminal and waits.
     context: ssl.SSLContext = create_ssl_context(
         cafile=cafile_path, certfile=certfile_path, keyfile=keyfile_path, password=password
     )

@@ -42,7 +42,7 @@ class KafkaBus:
 
     @asynccontextmanager
     async def epoch(self, shard: int) -> AsyncIterator[KafkaEpoch]:
-        """Fence older producers of the shard. Its transactional id is frozen: changing the format drops the fence."""
+        """Fence older producers of the shard. Its transactional id never changes: a new format would drop the fence."""
         async with open_epoch(self._settings, str(shard), shard) as epoch:
             yield epoch
 
@@ -53,7 +53,7 @@ class KafkaBus:
         return {partition.topic: committed for partition, committed in answer.items()}
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
-        """Read a compacted topic's partition with a consumer of its own, outside of the group."""
+        """Read a compacted topic's partition with a consumer of its own, outside the group."""
         return await read_table(self._settings, Partition(topic, shard), start)
 
     def seek(self, topic: str, shard: int, offset: int) -> None:
@@ -64,7 +64,7 @@ class KafkaBus:
             raise BusError(f"{topic}:{shard} is no longer assigned") from error
 
     def position(self, topic: str, shard: int) -> int | None:
-        """Return the cursor without the round trip that the public, awaiting call may make."""
+        """Return the cursor, without the round trip of the public method."""
         subscription = self._consumer._subscription.subscription  # noqa: SLF001 - `position()` is a coroutine
         assignment = subscription.assignment if subscription else None
         state = assignment.state_value(TopicPartition(topic, shard)) if assignment else None
@@ -82,7 +82,7 @@ async def open_bus(
             await consumer.start()
         yield KafkaReader(consumer), KafkaBus(settings, consumer, admin, topics)
     finally:
-        # Leaves the group; with the coordinator gone that may hang, and the session timeout says it for us.
+        # Leaves the group; with the coordinator gone that may hang, and the session timeout does it instead.
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await consumer.stop()

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from consumer.settings import KafkaSettings
 
-REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
-"""The broker's verdict on a record, which no retry changes."""
+RECORD_REJECTED = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What a broker answers to a record that no retry will make it take."""
 
-NO_RIGHTS = (
+ACCESS_DENIED = (
     AuthenticationFailedError,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -48,12 +48,12 @@ NO_RIGHTS = (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-"""The broker's verdict on this worker: for an operator to mend, and never an article's fault."""
+"""What a broker answers to wrong credentials or missing ACLs: for an operator to fix, never an article's fault."""
 
 PREFETCH_BYTES = 128 * 1024
-"""Read ahead of each partition: a hundred usual requests; a larger record is read all the same, alone.
+"""Read ahead of each partition: a hundred usual requests; a larger record is still read, alone.
 
-It is held for every partition of every lane, so that it is what a long backlog costs.
+It is held for every partition of every lane, and is all that a long backlog costs.
 """
 
 
@@ -68,29 +68,29 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
 
 
 async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[None]]) -> None:
-    """Start a client that is the first to ask the brokers.
+    """Start a client that is the first to contact the brokers.
 
-    Raises `Fatal` when one of them refuses this worker, `BusError` when none answers: aiokafka tells neither apart.
+    Raises `Fatal` when one of them rejects this worker, `BusError` when none answers: to aiokafka both are one error.
     """
     try:
         async with answered_within(settings.request_timeout_seconds):
             await start()
     except BusError as error:
-        told = await auth.knock(settings)
-        if told is None:
+        hint = await auth.probe_brokers(settings)
+        if hint is None:
             raise
-        raise BusError(told) from error
+        raise BusError(hint) from error
 
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
-    """Make the group's consumer, not yet started. Nothing is committed by it, ever: that is the owners' part."""
+    """Create the group's consumer, not yet started. It never commits: the shard owners do."""
     install_parser()
     session_ms = int(settings.session_timeout_seconds * 1000)
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=settings.group_id,
         enable_auto_commit=False,
-        # A missing or lost offset is for an operator to decide; `earliest` or `latest` would repeat or lose a backlog.
+        # A missing or lost offset is the operator's decision; `earliest` or `latest` would repeat or lose a backlog.
         auto_offset_reset="none",
         isolation_level="read_committed",
         # Two assignors make aiokafka join twice; range puts partition n of every lane on one worker.
@@ -101,14 +101,14 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         rebalance_timeout_ms=max(session_ms, 30_000),
         max_partition_fetch_bytes=PREFETCH_BYTES,
         fetch_max_wait_ms=200,
-        # How soon it is noticed that a lane grew or is gone; by itself the client looks every five minutes.
+        # How soon a lane that grew or is gone is noticed; the default is five minutes.
         metadata_max_age_ms=10_000,
     )
 
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Turn every way in which a call to Kafka can fail, or not end, into `BusError`; missing rights are `Fatal`."""
+    """Turn every way in which a call to Kafka can fail or hang into `BusError`; denied access is `Fatal`."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -117,10 +117,10 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
     # aiokafka asserts where a producer was fenced or a connection closed under it; illegal is a send into a transaction
     # that has failed.
     except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
-        raise _told(error) from error
+        raise _translated(error) from error
 
 
-_RIGHTS = {
+_RESOURCES = {
     TopicAuthorizationFailedError: "topic",
     GroupAuthorizationFailedError: "group",
     TransactionalIdAuthorizationFailed: "transactional id",
@@ -128,28 +128,29 @@ _RIGHTS = {
 }
 
 
-def no_rights(error: BaseException) -> Fatal:
-    """Return what to raise for one of `NO_RIGHTS`: it names what the right is missing for."""
-    what = next((word for kind, word in _RIGHTS.items() if isinstance(error, kind)), None)
+def access_denied(error: BaseException) -> Fatal:
+    """Return the error to raise for one of `ACCESS_DENIED`; it names the resource."""
+    what = next((word for kind, word in _RESOURCES.items() if isinstance(error, kind)), None)
     if what is None:
-        sentence = f"Kafka does not accept this worker's credentials: {error}. Check LEADART_KAFKA__SASL_*."
+        sentence = f"Kafka rejects this worker's credentials: {error}. Check LEADART_KAFKA__SASL_*."
     else:
         names = f"{what} {_named(error)}".rstrip()
-        sentence = f"Kafka refuses this worker: no right to {names}. Check its ACLs: docs/operations/access.md."
+        sentence = (
+            f"Kafka denies this worker access, not authorized: {names}. Check its ACLs: docs/operations/access.md."
+        )
     return Fatal(Reason.MISCONFIGURED, sentence)
 
 
 def _named(error: BaseException) -> str:
-    """Return what a refusal is about: aiokafka gives a name, a sentence that ends in it, or a set of names."""
+    """Return the resource's name: aiokafka gives it alone, at the end of a sentence, or several as a set."""
     names = error.args[0] if error.args else ""
     return names.rpartition(" ")[2] if isinstance(names, str) else ", ".join(sorted(map(str, names)))
 
 
-def _told(error: BaseException) -> BusError | Fatal:
-    """Return the error in the port's words."""
-    if isinstance(error, NO_RIGHTS):
-        return no_rights(error)
+def _translated(error: BaseException) -> BusError | Fatal:
+    if isinstance(error, ACCESS_DENIED):
+        return access_denied(error)
     if isinstance(error, UnknownTopicOrPartitionError):
-        return BusError("a topic that the worker writes to is missing: leadart topics apply")
-    kind = RecordRefused if isinstance(error, REFUSALS) else BusError
+        return BusError("a topic that the worker writes to is missing: run `leadart topics apply`")
+    kind = RecordRefused if isinstance(error, RECORD_REJECTED) else BusError
     return kind(repr(error))

@@ -1,4 +1,4 @@
-"""The group's consumer behind the `Reader` port: aiokafka's records, errors and signs of life in the port's words."""
+"""The group's consumer behind the `Reader` port: aiokafka's records, errors and signs of life, translated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumer.delivery.ports import BusError, Partition, PositionLost
-from consumer.kafka.client import NO_RIGHTS, no_rights
+from consumer.kafka.client import ACCESS_DENIED, access_denied
 from consumer.kafka.records import to_record, tolerate_header_names
 
 if TYPE_CHECKING:
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-NOBODYS = TopicPartition("", 0)
-"""A partition that is never assigned: reading it is a poll that takes nothing."""
+NEVER_ASSIGNED = TopicPartition("", 0)
+"""Polling it alone returns no records, and drives the consumer all the same."""
 
 
 class KafkaReader:
-    """The `Reader` of one worker over a consumer that is started and not yet subscribed."""
+    """The `Reader` of one worker, over a consumer that is started and not yet subscribed."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
     @property
     def assignment(self) -> frozenset[Partition]:
-        """What the group gave this member last."""
+        """The partitions of the last rebalance."""
         return frozenset(Partition(*tp) for tp in self._consumer.assignment())
 
     @property
     def failure(self) -> str | None:
-        """Say which of the consumer's background tasks has died of an error: aiokafka starts none again."""
+        """Name the consumer's background task that has died of an error, if any: aiokafka restarts none."""
         coordinator, fetcher = self._consumer._coordinator, self._consumer._fetcher  # noqa: SLF001 - no public sign of life
         for name, task in (
             ("coordination", coordinator and coordinator._coordination_task),  # noqa: SLF001
@@ -61,27 +61,27 @@ class KafkaReader:
         self._consumer.subscribe(topics=list(topics), listener=_Relay(listener))
 
     def pause(self, partition: Partition) -> None:
-        """Read no more of a partition. aiokafka drops what it fetched of it, and forgets the pause at a rebalance."""
+        """Pause a partition. aiokafka drops what it fetched of it, and forgets the pause at a rebalance."""
         self._consumer.pause(TopicPartition(*partition))
 
     def resume(self, partition: Partition) -> None:
-        """Read a partition again."""
+        """Resume a partition."""
         self._consumer.resume(TopicPartition(*partition))
 
     async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
         """Poll once.
 
-        Only ever `getmany` with a timeout: aiokafka forgets to uncount a poll that is cancelled or raises, after which
-        its max_poll_interval is never enforced again. The worker's own liveness does not rely on it.
+        Always `getmany` with a timeout, never cancelled: aiokafka counts a poll that is cancelled or raises as running
+        for ever, and never enforces max_poll_interval again. The worker's own liveness does not rely on it.
         """
-        # To aiokafka no partition at all means every one.
-        partitions = [TopicPartition(*partition) for partition in among] or [NOBODYS]
+        # To aiokafka no partitions means all of them.
+        partitions = [TopicPartition(*partition) for partition in among] or [NEVER_ASSIGNED]
         try:
             batches = await self._consumer.getmany(*partitions, timeout_ms=int(seconds * 1000), max_records=most)
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise PositionLost(repr(error), _named_in(error)) from error
-        except NO_RIGHTS as error:
-            raise no_rights(error) from error
+        except ACCESS_DENIED as error:
+            raise access_denied(error) from error
         except UnicodeDecodeError as error:
             log.warning("header_name_not_utf8", error=str(error))
             tolerate_header_names()
@@ -98,7 +98,7 @@ class _Relay(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
         self._listener = listener
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        del revoked  # all of them, always: there is no cooperative rebalancing in aiokafka
+        del revoked  # always all of them: aiokafka has no cooperative rebalancing
         await self._listener.on_revoked()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -106,6 +106,6 @@ class _Relay(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's bas
 
 
 def _named_in(error: KafkaError) -> list[Partition]:
-    """Return the partitions that an offset error is about: one as its argument, or several as a mapping's keys."""
+    """Return the partitions of an offset error: one as its argument, or several as the keys of a mapping."""
     tps = error.args[0] if error.args and isinstance(error.args[0], (dict, TopicPartition)) else ()
     return [Partition(*tp) for tp in ([tps] if isinstance(tps, TopicPartition) else tps)]

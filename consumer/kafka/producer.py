@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer import failpoints
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
 from consumer.failpoints import Failpoint
-from consumer.kafka.client import NO_RIGHTS, answered_within, connection, no_rights
+from consumer.kafka.client import ACCESS_DENIED, access_denied, answered_within, connection
 from consumer.kafka.producer_close import close_producer
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class KafkaEpoch:
         """Translate the error: once one topic is rejected, aiokafka fails the other sends with unrelated errors."""
         waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001 - where it keeps the first error
         first = waiter.exception() if waiter and waiter.done() and not waiter.cancelled() else None
-        if isinstance(first, NO_RIGHTS):
-            return no_rights(first)
+        if isinstance(first, ACCESS_DENIED):
+            return access_denied(first)
         return error
 
 

@@ -1,4 +1,4 @@
-"""Closing a producer in whatever state it is: bounded in time, without a socket or a task left behind."""
+"""Close a producer in any state, in bounded time, without leaving sockets or tasks."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
 CLOSE_SECONDS = 3.0
-"""Grace for an orderly close of a client before it is torn down."""
+"""Time for an orderly close of a client before it is torn down."""
 
 
 async def close_producer(producer: AIOKafkaProducer) -> None:
-    """Close a producer in any state, within seconds, leaving neither sockets nor tasks.
+    """Stop a producer, or cancel its tasks one by one once `CLOSE_SECONDS` have passed.
 
-    `stop()` flushes, and a flush waits for ever while the broker is away or once the producer is fenced; cancelling it
-    leaves the sender's requests running, and they connect again. So they are ended one by one first.
+    `stop()` flushes, and a flush never ends while the broker is down or once the producer is fenced; cancelling it
+    leaves the sender's requests running, and they reconnect.
     """
     _hush(producer)
     with suppress(TimeoutError, KafkaError, OSError, AssertionError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await producer.stop()
             return
-    producer._closed = True  # noqa: SLF001 - told, so that its finalizer does not warn
+    producer._closed = True  # noqa: SLF001 - or its finalizer warns
     orphans = [task for task in asyncio.all_tasks() if _works_for(task, producer)]
     for task in orphans:
         task.cancel()
@@ -39,7 +39,7 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
 
 
 def _hush(producer: AIOKafkaProducer) -> None:
-    """Take note of the error that ended a transaction: the epoch told it, but aiokafka's futures wait to be asked."""
+    """Retrieve the error that ended a transaction: the epoch has raised it, but asyncio warns of unread futures."""
     accumulator = producer._message_accumulator  # noqa: SLF001
     batches = chain(accumulator._pending_batches, *accumulator._batches.values())  # noqa: SLF001
     transaction = producer._txn_manager and producer._txn_manager._transaction_waiter  # noqa: SLF001
@@ -49,7 +49,7 @@ def _hush(producer: AIOKafkaProducer) -> None:
 
 
 def _works_for(task: asyncio.Task[Any], producer: AIOKafkaProducer) -> bool:
-    """True for the tasks that a producer started: coroutines of its sender and accumulator; it keeps no list itself."""
+    """Return whether a producer started the task. It keeps no list; the task's `self` is its sender or accumulator."""
     frame = getattr(task.get_coro(), "cr_frame", None)
     owner = frame.f_locals.get("self") if frame is not None else None
     return owner is not None and (owner is producer._sender or owner is producer._message_accumulator)  # noqa: SLF001

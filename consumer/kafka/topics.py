@@ -28,19 +28,19 @@ LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
 """Base names of the lanes this worker reads, most urgent first."""
 
 
-class Start(StrEnum):
-    """Where a group begins that never committed."""
+class StartPosition(StrEnum):
+    """Where a group without committed offsets starts."""
 
     EARLIEST = "earliest"
     LATEST = "latest"
 
 
 KNOWN_SECONDS = 5.0
-"""After this long every broker of a cluster that is well knows a new topic."""
+"""Time within which every broker of a healthy cluster knows a new topic."""
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedTopics:
     """What `apply` did, or would do in a dry run."""
 
     created: tuple[str, ...]
@@ -85,12 +85,12 @@ async def one_partition_count(admin: KafkaAdmin, settings: Settings) -> int:
 
 async def apply(
     settings: Settings,
-    start: Start | None,
+    start: StartPosition | None,
     *,
     force: bool = False,
     only: frozenset[tuple[str, int]] = frozenset(),
     dry_run: bool = False,
-) -> Applied:
+) -> AppliedTopics:
     """Create missing topics and commit the group's starting offsets where it has none (`force`: everywhere).
 
     `only` limits the partitions whose offsets may be set; empty: all of the lanes. Existing topics are compared, never
@@ -101,7 +101,7 @@ async def apply(
     async with open_admin(settings.kafka) as admin:
         missing = await _missing(admin, settings)
         if missing and dry_run:
-            return Applied(tuple(topic.name for topic in missing), (), {})
+            return AppliedTopics(tuple(topic.name for topic in missing), (), {})
         if missing:
             await admin.create_topics(missing)
         count = await _count_when_known(admin, settings, KNOWN_SECONDS if missing else 0)
@@ -113,7 +113,7 @@ async def apply(
     if offsets and not dry_run:
         await set_offsets(settings.kafka, offsets)
     starts = {f"{partition.topic}:{partition.number}": offset for partition, offset in sorted(offsets.items())}
-    return Applied(tuple(topic.name for topic in missing), tuple(differing), starts)
+    return AppliedTopics(tuple(topic.name for topic in missing), tuple(differing), starts)
 
 
 def require_lane_partitions(partitions: Collection[tuple[str, int]], settings: Settings, count: int) -> None:
@@ -128,7 +128,7 @@ def require_lane_partitions(partitions: Collection[tuple[str, int]], settings: S
 
 
 async def _count_when_known(admin: KafkaAdmin, settings: Settings, seconds: float) -> int:
-    """Ask again for so long: each question may go to another broker, and not all have heard of new topics."""
+    """Ask again for `seconds`: each request may reach another broker, and not all know new topics yet."""
     end = asyncio.get_running_loop().time() + seconds
     while True:
         try:
@@ -152,7 +152,7 @@ def _request(spec: TopicSpec, settings: Settings) -> TopicRequest:
 
 
 async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
-    """Say, a line each, where a topic's configuration is not what `schemas/topics/` asks for."""
+    """Return a line for each difference between a topic's configuration and `schemas/topics/`."""
     specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
     lines = []
     for name, actual in (await admin.topic_configs(list(specs))).items():
@@ -163,7 +163,7 @@ async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
 
 
 async def _start_offsets(
-    admin: KafkaAdmin, settings: Settings, partitions: Sequence[Partition], start: Start, *, force: bool
+    admin: KafkaAdmin, settings: Settings, partitions: Sequence[Partition], start: StartPosition, *, force: bool
 ) -> dict[Partition, int]:
     """Return where partitions without a committed offset (`force`: all) are to start."""
     committed = await admin.all_committed_offsets(partitions)
@@ -172,7 +172,9 @@ async def _start_offsets(
         return {}
     async with open_partition_reader(settings.kafka, committed=False) as reader:
         spans = await reader.spans(unset)
-    return {partition: span.start if start is Start.EARLIEST else span.stop for partition, span in spans.items()}
+    return {
+        partition: span.start if start is StartPosition.EARLIEST else span.stop for partition, span in spans.items()
+    }
 
 
 async def reset_offset_metadata(settings: Settings, topic: str, number: int) -> int:

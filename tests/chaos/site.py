@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from consumer.kafka.topics import Start, apply
+from consumer.kafka.topics import StartPosition, apply
 from consumer.storage import S3Store
 from schemas import names
 from tests.support.harness import Cms
@@ -30,7 +30,7 @@ def empty(folder: Path) -> None:
 
 async def prepare(site: Site) -> None:
     """Do what `leadart topics apply` and `leadart store prepare` do, without two more processes to start."""
-    await apply(site.settings, Start.EARLIEST)
+    await apply(site.settings, StartPosition.EARLIEST)
     async with S3Store(site.settings.storage) as store:
         await store.prepare(create=True, public=True)
 

@@ -183,22 +183,25 @@ def another_mechanism(guarded: GuardedKafka, folder: Path) -> Env:
 
 
 REFUSALS = {
-    "a wrong password for PLAIN": (wrong_password("PLAIN"), "does not let this worker in .*SASL_PASSWORD"),
-    "a wrong password for SCRAM": (wrong_password("SCRAM-SHA-512"), "does not let this worker in .*SASL_PASSWORD"),
+    "a wrong password for PLAIN": (wrong_password("PLAIN"), "rejects this worker's credentials .*SASL_PASSWORD"),
+    "a wrong password for SCRAM": (
+        wrong_password("SCRAM-SHA-512"),
+        "rejects this worker's credentials .*SASL_PASSWORD",
+    ),
     "an unknown authority": (unknown_authority, "certificate that is not trusted .*LEADART_KAFKA__SSL_CAFILE"),
     "a certificate for another host": (other_host, "certificate for another host .*LEADART_KAFKA__BOOTSTRAP_SERVERS"),
     "no certificate of ours": (
         without_certificate,
-        "does not accept this worker's certificate, or misses it .*SSL_CERT",
+        "rejects this worker's certificate, or requires one .*SSL_CERT",
     ),
-    "a stranger's certificate": (certificate_of_a_stranger, "does not accept this worker's certificate.*SSL_CERTFILE"),
+    "a stranger's certificate": (certificate_of_a_stranger, "rejects this worker's certificate.*SSL_CERTFILE"),
     "a wrong key password": (wrong_key_password, "The TLS files cannot be used .*SSL_KEY_PASSWORD"),
-    "an expired token": (expired_token, "does not let this worker in .*invalid_token.*SASL_OAUTH_TOKEN_FILE"),
+    "an expired token": (expired_token, "rejects this worker's credentials .*invalid_token.*SASL_OAUTH_TOKEN_FILE"),
     "no token": (missing_token, "token cannot be read: No such file.*SASL_OAUTH_TOKEN_FILE"),
     "no authority's file": (missing_authority, "nowhere.pem: No such file.*LEADART_KAFKA__SSL_CAFILE"),
     "a port that asks otherwise": (
         another_mechanism,
-        "does not ask for SASL_PLAINTEXT .*LEADART_KAFKA__SASL_MECHANISM",
+        "does not accept SASL_PLAINTEXT .*LEADART_KAFKA__SASL_MECHANISM",
     ),
 }
 
@@ -235,7 +238,7 @@ def test_a_broker_that_hangs_up_is_told_of(guarded: GuardedKafka, open_site: Sit
     worker = WorkerProcess(through(open_site, HANG_UPS[how](guarded)), tmp_path / "worker.log")
     try:
         deadline = time.monotonic() + BOUND
-        while "hangs up: is LEADART_KAFKA__SECURITY_PROTOCOL" not in worker.log.read_text():
+        while "closes the connection: does LEADART_KAFKA__SECURITY_PROTOCOL" not in worker.log.read_text():
             assert time.monotonic() < deadline, worker.log.read_text()
             assert worker.process.poll() is None, worker.log.read_text()
             time.sleep(0.1)
@@ -253,7 +256,7 @@ def test_commands_are_refused_as_the_worker_is(
     done = site.run(*command)
 
     assert done.returncode == 1
-    assert "does not let this worker in" in done.stderr
+    assert "rejects this worker's credentials" in done.stderr
     assert HUSH not in done.stdout + done.stderr
 
 

@@ -110,7 +110,7 @@ async def test_the_documented_rights_are_enough(house: Site, tmp_path: Path) -> 
 
     assert ready["pictures"]
     assert failed["reason"] == "invalid_field"
-    assert "refuses" not in worker.log.read_text()
+    assert "denies" not in worker.log.read_text()
 
 
 async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -> None:
@@ -136,7 +136,7 @@ def test_each_right_that_a_worker_lacks_is_named(house: Site, tmp_path: Path, ri
 
     (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
     what = f"{acl.operation.lower()} topic {acl.name}" if acl.resource == "topic" else named(acl)
-    assert f"no right to {what}" in told
+    assert f"not authorized: {what}" in told
     assert told.count("topic ") == (acl.resource == "topic")
     assert "docs/operations/access.md" in told
 
@@ -165,7 +165,7 @@ async def test_a_right_that_is_taken_away_later_ends_the_worker(
 
     assert status == 1
     (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
-    assert f"no right to {named(acl)}" in told
+    assert f"not authorized: {named(acl)}" in told
 
 
 def named(acl: Acl) -> str:
@@ -188,7 +188,7 @@ def test_the_doctor_names_what_it_may_not_see(house: Site, right: str) -> None:
     done = one_short(house, acl).run("doctor", "--json")
     told = " ".join(finding["message"] for finding in json.loads(done.stdout) if finding["verdict"] != "ok")
 
-    assert "no right to" in told
+    assert "not authorized: " in told
     assert (acl.name if acl.resource == "topic" else "DescribeConfigs of the cluster") in told
 
 
@@ -288,4 +288,4 @@ async def test_each_right_that_an_operator_lacks_is_named(house: Site, right: st
     assert "Traceback" not in done.stderr, done.stderr
     (told,) = [line for line in done.stderr.splitlines() if line.startswith("leadart: ")]
     assert named(acl) in told
-    assert "no right to" in told
+    assert "not authorized: " in told

@@ -18,7 +18,7 @@ from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import Partition
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
-from consumer.kafka.topics import Start, apply
+from consumer.kafka.topics import StartPosition, apply
 from consumer.lag.backlog import Backlog
 from consumer.lag.history import LagHistory, summarize
 from consumer.lag.reader import LagSnapshot, PartitionLag, open_lag_reader
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def site(kafka: KafkaServer, s3: S3Server) -> Site:
     site = Site.fresh(kafka, s3)
-    await apply(site.settings, Start.EARLIEST)
+    await apply(site.settings, StartPosition.EARLIEST)
     return site
 
 

@@ -13,7 +13,7 @@ from consumer.admin.growth import grow_topics
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.topics import Start, apply, reset_offset_metadata
+from consumer.kafka.topics import StartPosition, apply, reset_offset_metadata
 from consumer.lag.reader import known_sum, open_lag_reader
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
@@ -43,8 +43,8 @@ async def commit(site: Site, topic: str, offset: int, metadata: str) -> None:
 
 async def test_apply_makes_everything_once(site: Site) -> None:
     """The first apply creates all topics and offsets with the contract's settings, the second finds nothing to do."""
-    first = await apply(site.settings, Start.EARLIEST)
-    second = await apply(site.settings, Start.EARLIEST)
+    first = await apply(site.settings, StartPosition.EARLIEST)
+    second = await apply(site.settings, StartPosition.EARLIEST)
 
     assert len(first.created) == 9
     assert all(name.startswith(site.env["LEADART_TOPICS__PREFIX"]) for name in first.created)
@@ -58,7 +58,7 @@ async def test_a_group_may_begin_at_the_end(site: Site) -> None:
     await apply(site.settings, None)
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))
-    applied = await apply(site.settings, Start.LATEST)
+    applied = await apply(site.settings, StartPosition.LATEST)
 
     assert sum(applied.offsets.values()) == 1
 
@@ -83,7 +83,7 @@ async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: 
     site.prepare()
     with workers(site, tmp_path):
         with pytest.raises(Fatal, match="Stop the workers"):
-            await apply(site.settings, Start.EARLIEST, force=True)
+            await apply(site.settings, StartPosition.EARLIEST, force=True)
         async with cms(site) as desk:
             assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
 
@@ -128,7 +128,7 @@ async def test_lag_counts_what_is_not_finished(site: Site) -> None:
             await desk.ask(request_data(f"a-{number}"))
     async with open_lag_reader(site.settings) as reader:
         assert known_sum(lag.records for lag in (await reader.read()).partitions) is None
-        await apply(site.settings, Start.EARLIEST)
+        await apply(site.settings, StartPosition.EARLIEST)
         await commit(site, site.topic(names.REQUESTED), 1, write_metadata(1, OffsetMetadata({2})))
         lags = {lag.topic: lag for lag in (await reader.read()).partitions}
 
@@ -152,7 +152,7 @@ async def test_forcing_offsets_is_rehearsed_first(site: Site) -> None:
     early = site.run(*force)
     async with open_admin(site.settings.kafka) as admin:
         assert await admin.partition_counts([site.topic(names.REQUESTED)]) == {}
-    await apply(site.settings, Start.EARLIEST)
+    await apply(site.settings, StartPosition.EARLIEST)
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))
     rehearsed = site.run(*force)
@@ -169,11 +169,13 @@ async def test_forcing_offsets_is_rehearsed_first(site: Site) -> None:
 
 async def test_one_partition_may_begin_anew(site: Site) -> None:
     """`--only` sets the offset of one partition and leaves all others where they are."""
-    await apply(site.settings, Start.EARLIEST)
+    await apply(site.settings, StartPosition.EARLIEST)
     async with cms(site) as desk:
         for number in range(12):
             await desk.ask(request_data(f"a-{number}"))
-    applied = await apply(site.settings, Start.LATEST, force=True, only=frozenset({(site.topic(names.REQUESTED), 1)}))
+    applied = await apply(
+        site.settings, StartPosition.LATEST, force=True, only=frozenset({(site.topic(names.REQUESTED), 1)})
+    )
 
     assert list(applied.offsets) == [f"{site.topic(names.REQUESTED)}:1"]
     assert applied.offsets[f"{site.topic(names.REQUESTED)}:1"] > 0
@@ -206,7 +208,7 @@ async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
 
 async def test_topics_with_work_in_them_do_not_grow(site: Site) -> None:
     """An article whose request is still to come would change its shard: growing names what is not drained."""
-    await apply(site.settings, Start.EARLIEST)
+    await apply(site.settings, StartPosition.EARLIEST)
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))
     settings = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "5"}).settings

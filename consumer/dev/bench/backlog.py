@@ -21,7 +21,7 @@ from consumer.dev.bench.requests import publish_all
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
-from consumer.kafka.topics import Start, apply
+from consumer.kafka.topics import StartPosition, apply
 from consumer.settings import EngineKind
 from consumer.storage import S3Store
 from schemas import Reason
@@ -113,7 +113,7 @@ async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[
 async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> BacklogStep:
     group = f"backlog-{size}"
     kafka = stack.settings.kafka.model_copy(update={"group_id": group})
-    await apply(stack.settings.model_copy(update={"kafka": kafka}), Start.EARLIEST)
+    await apply(stack.settings.model_copy(update={"kafka": kafka}), StartPosition.EARLIEST)
     # Pictures of the steps before would be found, and not be worked on at the engine's pace.
     storage = stack.settings.storage.model_copy(update={"bucket": group})
     async with S3Store(storage) as store:

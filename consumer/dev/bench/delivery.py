@@ -15,7 +15,7 @@ from consumer.dev.bench.result import DeliveryResult, LatencyTurn, OutcomeCount,
 from consumer.dev.bench.site import open_site
 from consumer.dev.bench.watcher import watching
 from consumer.errors import Fatal
-from consumer.kafka.topics import Start
+from consumer.kafka.topics import StartPosition
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def _flood(
 ) -> ThroughputTurn:
     """Let a side work off all that waits. The clock runs from the first outcomes seen to the last."""
     async with watching(site.settings) as watcher:
-        async with site.working(side, Start.EARLIEST) as contestant:
+        async with site.working(side, StartPosition.EARLIEST) as contestant:
             await watcher.until(len(asked), contestant.check)
             begun, ended = watcher.times[0], watcher.times[len(asked) - 1]
         await watcher.to_the_end()
@@ -76,7 +76,7 @@ async def _paced(
 ) -> LatencyTurn:
     """Let a side answer requests that come in steadily, after a few that only warm it up."""
     async with watching(site.settings) as watcher:
-        async with site.working(side, Start.LATEST) as contestant:
+        async with site.working(side, StartPosition.LATEST) as contestant:
             warm_up = await publish_all(site.settings, _WARM_UP_EVENTS)
             await watcher.until(len(warm_up), contestant.check)
             async with asyncio.TaskGroup() as both:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
-    from consumer.kafka.topics import Start
+    from consumer.kafka.topics import StartPosition
     from consumer.settings import Settings
 
 ENGINE_WINDOW = 256
@@ -46,7 +46,7 @@ class BenchSite:
         return settings_of(self.tree)
 
     @asynccontextmanager
-    async def working(self, side: DeliverySide, start: Start) -> AsyncIterator[SideProcess]:
+    async def working(self, side: DeliverySide, start: StartPosition) -> AsyncIterator[SideProcess]:
         """Let a side work in a group of its own, from `start` on, until the end of the block; it then ends in order.
 
         Raises `BusError`, and `Fatal` when its process does not start.

@@ -14,7 +14,7 @@ from consumer.dev.demo.processes import WorkerProcess, running, starting, to_the
 from consumer.dev.demo.servers import open_servers
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.topics import Start, apply
+from consumer.kafka.topics import StartPosition, apply
 from consumer.lag.reader import known_sum, open_lag_reader
 from consumer.settings import EngineKind, Settings
 from consumer.settings.resources import demo_model
@@ -179,7 +179,7 @@ class _StackBuilder:
         if not address:
             await self._start(self._servers.kafka)
         settings = settings_of(self._bus_tree())
-        applied = await apply(settings, Start.EARLIEST)
+        applied = await apply(settings, StartPosition.EARLIEST)
         if address:
             await _refuse_a_group_in_use(settings)
         self._up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics made")

@@ -2,55 +2,55 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.kafka.acls import Right, missing, worker_rights
+from consumer.kafka.acls import TopicOperation, missing_operations, required_operations
 from consumer.kafka.topics import LANES
 from consumer.settings import Settings
 from schemas import names
 from schemas.topics import load_topics
 
 SETTINGS = Settings.model_validate({"topics": {"prefix": "staging-"}})
-RIGHTS = worker_rights(SETTINGS)
+REQUIRED = required_operations(SETTINGS)
 
 
-def test_a_worker_needs_something_of_every_topic() -> None:
-    """Every topic of the contract is there, under the house's prefix: a worker at least looks at it."""
-    assert RIGHTS.keys() == {f"staging-{spec.name}" for spec in load_topics()}
-    assert all(RIGHTS.values())
+def test_a_worker_needs_an_operation_on_every_topic() -> None:
+    """Every topic of the contract is there, with the configured prefix: a worker at least describes it."""
+    assert REQUIRED.keys() == {f"staging-{spec.name}" for spec in load_topics()}
+    assert all(REQUIRED.values())
 
 
 def test_a_worker_reads_lanes_and_heads_and_nothing_else() -> None:
-    """The right to read is asked for exactly where records are read."""
-    read = {topic for topic, rights in RIGHTS.items() if Right.READ in rights}
+    """READ is required exactly where records are read."""
+    read = {topic for topic, operations in REQUIRED.items() if TopicOperation.READ in operations}
 
     assert read == {f"staging-{topic}" for topic in (*LANES, names.HEADS)}
 
 
-def test_a_worker_may_not_write_where_it_is_asked() -> None:
-    """A worker never writes requests of its own, so nobody has to allow it that."""
-    written = {topic for topic, rights in RIGHTS.items() if Right.WRITE in rights}
+def test_a_worker_never_writes_requests() -> None:
+    """A worker publishes no requests, so WRITE on their topics is not required."""
+    written = {topic for topic, operations in REQUIRED.items() if TopicOperation.WRITE in operations}
 
     assert {f"staging-{base}" for base in (names.REQUESTED, names.BACKFILL)}.isdisjoint(written)
 
 
-def test_without_progress_its_topic_is_only_looked_at() -> None:
-    """The right to write progress goes with the setting."""
-    quiet = worker_rights(Settings.model_validate({"worker": {"progress": False}}))
+def test_without_progress_its_topic_is_only_described() -> None:
+    """WRITE on the progress topic is required only with the setting."""
+    quiet = required_operations(Settings.model_validate({"worker": {"progress": False}}))
 
-    assert quiet[names.PROGRESS] == {Right.DESCRIBE}
+    assert quiet[names.PROGRESS] == {TopicOperation.DESCRIBE}
 
 
 @pytest.mark.parametrize(
-    ("granted", "told"),
+    ("granted", "missing"),
     [
-        ({"a": {Right.READ, Right.WRITE, Right.DESCRIBE}}, []),
-        ({"a": {Right.READ, Right.DESCRIBE}}, ["write topic a"]),
+        ({"a": {TopicOperation.READ, TopicOperation.WRITE, TopicOperation.DESCRIBE}}, []),
+        ({"a": {TopicOperation.READ, TopicOperation.DESCRIBE}}, ["write topic a"]),
         ({"a": set()}, ["read topic a", "write topic a"]),
         ({}, []),
     ],
     ids=["all", "one short", "hidden", "unknown"],
 )
-def test_what_is_missing_is_told(granted: dict[str, set[Right]], told: list[str]) -> None:
-    """Each right that is wanted and not granted is told; of a topic that nothing is known of, nothing."""
-    wanted = {"a": frozenset({Right.READ, Right.WRITE})}
+def test_missing_operations_are_named(granted: dict[str, set[TopicOperation]], missing: list[str]) -> None:
+    """Each operation that is required and not granted is named; a topic that nothing is known of is left out."""
+    required = {"a": frozenset({TopicOperation.READ, TopicOperation.WRITE})}
 
-    assert missing(wanted, {topic: frozenset(rights) for topic, rights in granted.items()}) == told
+    assert missing_operations(required, {topic: frozenset(found) for topic, found in granted.items()}) == missing

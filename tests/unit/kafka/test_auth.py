@@ -9,7 +9,7 @@ from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 from consumer.delivery.ports import BusError
 from consumer.dev.embedded.server import free_ports
 from consumer.errors import Fatal
-from consumer.kafka.auth import TokenFile, credentials, knock
+from consumer.kafka.auth import TokenFile, credentials, probe_brokers
 from consumer.kafka.client import first_contact
 from consumer.settings import KafkaSettings
 from tests.support.certificates import Authority
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_token_is_read_each_time(tmp_path: Path) -> None:
-    """Whatever the file holds at the moment of a connection is the token, without the line break at its end."""
+    """The token is what the file holds when a connection opens, without the line break at its end."""
     path = tmp_path / "token"
     provider = TokenFile(path)
     for text in ("first", "second\n"):
@@ -27,19 +27,19 @@ async def test_a_token_is_read_each_time(tmp_path: Path) -> None:
         assert await provider.token() == text.strip()
 
 
-async def test_a_missing_token_is_a_refusal(tmp_path: Path) -> None:
+async def test_a_missing_token_is_an_authentication_error(tmp_path: Path) -> None:
     """Without a token there is no connection, and the error names the file."""
     with pytest.raises(AuthenticationFailedError, match=f"{tmp_path / 'token'} cannot be read"):
         await TokenFile(tmp_path / "token").token()
 
 
-def test_an_open_door_needs_no_credentials() -> None:
-    """Without SASL and TLS the clients are given neither user nor certificates."""
+def test_an_open_listener_needs_no_credentials() -> None:
+    """Without SASL and TLS the clients get neither user nor certificates."""
     assert credentials(KafkaSettings()) == {"security_protocol": "PLAINTEXT", "ssl_context": None}
 
 
 def test_brokers_are_always_checked(tmp_path: Path) -> None:
-    """Whatever is set, a broker's certificate has to be signed by the authority and to bear the host's name."""
+    """Whatever is set, a broker's certificate must be signed by the authority and name the host."""
     authority = Authority(tmp_path, "authority")
     context = credentials(encrypted(ssl_cafile=authority.certificate))["ssl_context"]
 
@@ -57,7 +57,7 @@ def test_a_renewed_certificate_is_read_again(tmp_path: Path) -> None:
     assert credentials(settings)["ssl_context"] is not first
 
 
-def test_an_encrypted_key_without_its_password_is_told(tmp_path: Path) -> None:
+def test_an_encrypted_key_without_its_password_is_reported(tmp_path: Path) -> None:
     """OpenSSL does not ask for the password at the terminal: the settings are named instead."""
     own = Authority(tmp_path, "authority").issue("worker", password="hush")
     with pytest.raises(Fatal, match=r"TLS files cannot be used .*LEADART_KAFKA__SSL_CAFILE.*_SSL_KEY_PASSWORD"):
@@ -68,8 +68,8 @@ def encrypted(**files: Path) -> KafkaSettings:
     return KafkaSettings.model_validate({"security_protocol": "SSL", **files})
 
 
-async def test_brokers_that_are_away_are_no_refusal() -> None:
-    """Nothing is said of servers that do not answer, and the first error stands: they are waited for."""
+async def test_brokers_that_are_down_are_not_a_rejection() -> None:
+    """Servers that do not answer give no hint, and the first error stands: they are waited for."""
     servers = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
     settings = KafkaSettings(bootstrap_servers=servers, request_timeout_seconds=1)
     away = KafkaConnectionError("Unable to bootstrap")
@@ -77,7 +77,7 @@ async def test_brokers_that_are_away_are_no_refusal() -> None:
     async def start() -> None:
         raise away
 
-    assert await knock(settings) is None
+    assert await probe_brokers(settings) is None
     with pytest.raises(BusError, match="Unable to bootstrap") as caught:
         await first_contact(settings, start)
     assert caught.value.__cause__ is away

@@ -1,4 +1,4 @@
-"""The adapter's translation: aiokafka's errors, records and signs of life in the port's words."""
+"""How the adapter translates aiokafka's errors, records and signs of life."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Consumer:
         self.listener = listener
 
 
-async def test_records_come_in_our_words() -> None:
+async def test_records_are_translated() -> None:
     """A batch keeps its partition, and each record its coordinates, key, value, headers and time."""
     theirs = SimpleNamespace(
         topic="requested", partition=3, offset=7, key=b"k", value=b"v", headers=[("n", b"1")], timestamp=5
@@ -61,21 +61,21 @@ async def test_records_come_in_our_words() -> None:
 
 @pytest.mark.parametrize("error", [NoOffsetForPartitionError(TP), OffsetOutOfRangeError({TP: 9})])
 async def test_a_lost_position_names_its_partitions(error: Exception) -> None:
-    """Both ways of aiokafka to say that an offset is missing name the partitions in the same way."""
+    """Both of aiokafka's errors for a missing offset give the partitions."""
     with pytest.raises(PositionLost) as raised:
         await KafkaReader(Consumer(error)).read(0.2, 10, [HERE])
 
     assert raised.value.partitions == (HERE,)
 
 
-async def test_missing_rights_are_fatal() -> None:
-    """No poll is repeated for ever that the broker will always refuse."""
+async def test_denied_access_is_fatal() -> None:
+    """A poll that the broker will always deny is not repeated."""
     with pytest.raises(Fatal, match="ACL"):
         await KafkaReader(Consumer(TopicAuthorizationFailedError("requested"))).read(0.2, 10, [HERE])
 
 
-async def test_a_batch_that_cannot_be_read_is_the_bus_s_fault() -> None:
-    """What aiokafka cannot unpack is told as a failed read, which may have moved the cursor."""
+async def test_a_batch_that_cannot_be_read_is_a_bus_error() -> None:
+    """A batch that aiokafka cannot unpack is a failed read, which may have moved the cursor."""
     with pytest.raises(BusError) as raised:
         await KafkaReader(Consumer(CorruptRecordException("broken"))).read(0.2, 10, [HERE])
 
@@ -110,7 +110,7 @@ async def test_a_dead_task_of_the_client_is_a_failure(part: str) -> None:
     assert reader.failure == f"The Kafka client's {part} task died of OSError('gone')"
 
 
-async def test_the_listener_hears_of_partitions_in_our_words() -> None:
+async def test_the_listener_gets_our_partitions() -> None:
     """A rebalance reaches the listener: all is revoked, then what is assigned."""
     heard: list[object] = []
 

@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 
 class Consumer:
-    """Ten records in each partition; whoever reads one of those in `errors` meets its error."""
+    """Ten records in each partition; reading one of those in `errors` raises its error."""
 
     def __init__(self, **errors: Exception) -> None:
         self._errors = errors
@@ -76,19 +76,19 @@ async def read(consumer: Consumer, seconds: float = 5.0) -> dict[Partition, tupl
 
 
 async def test_each_span_is_read_and_no_more() -> None:
-    """Of what comes only the span's own records are kept, and it says how far it read."""
+    """Only the span's own records are kept, and the result says how far it read."""
     assert await read(Consumer()) == {WELL: (list(range(2, 8)), 8), BROKEN: (list(range(10)), 10)}
 
 
 async def test_a_broken_batch_costs_one_partition() -> None:
-    """What cannot be read in one partition leaves that one unknown, and no record of another is lost or doubled."""
+    """A broken batch leaves its own partition unknown, and no record of another is lost or doubled."""
     found = await read(Consumer(p1=CorruptRecordException("broken")))
 
     assert found == {WELL: (list(range(2, 8)), 8), BROKEN: ([], 0)}
 
 
 async def test_time_that_is_up_leaves_the_rest_unknown() -> None:
-    """Without time nothing is read, and it says so."""
+    """With no time left nothing is read, and the result says so."""
     assert await read(Consumer(), 0.0) == {WELL: ([], 2), BROKEN: ([], 0)}
 
 
@@ -100,9 +100,9 @@ async def test_a_header_that_is_no_text_switches_to_the_tolerant_parser(monkeypa
     assert await read(consumer) == {WELL: (list(range(2, 8)), 8), BROKEN: (list(range(10)), 10)}
 
 
-async def test_a_missing_right_is_named() -> None:
-    """Who may not read a topic is told which."""
-    with pytest.raises(Fatal, match="no right to topic requested"):
+async def test_denied_access_names_the_topic() -> None:
+    """The error says which topic may not be read."""
+    with pytest.raises(Fatal, match="not authorized: topic requested"):
         await read(Consumer(p1=TopicAuthorizationFailedError("requested")))
 
 
