@@ -116,15 +116,15 @@ def _result(record: Record, ending: Ending) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
     due = (DUE, b"%f" % (asyncio.get_running_loop().time() + RETRY_SECONDS))
 
-    def letter(topic: str, *headers: tuple[str, bytes | None]) -> OutgoingRecord:
+    def outgoing(topic: str, *headers: tuple[str, bytes | None]) -> OutgoingRecord:
         return OutgoingRecord(topic, record.partition, record.key, record.value, (cause, *headers))
 
-    short = RecordResult((letter(OUT),))
+    short = RecordResult((outgoing(OUT),))
     return {
-        Ending.READY: RecordResult((letter(OUT, (MADE, b"")),), announces=True),
-        Ending.FAILED: RecordResult((letter(OUT), letter(DEAD))),
-        Ending.RETRIED: RecordResult((letter(RETRY, due),)),
-        Ending.REFUSED: RecordResult((letter(NOT_TAKEN),), fallback=lambda: short),
+        Ending.READY: RecordResult((outgoing(OUT, (MADE, b"")),), announces=True),
+        Ending.FAILED: RecordResult((outgoing(OUT), outgoing(DEAD))),
+        Ending.RETRIED: RecordResult((outgoing(RETRY, due),)),
+        Ending.REFUSED: RecordResult((outgoing(NOT_TAKEN),), fallback=lambda: short),
     }[ending]
 
 

@@ -43,7 +43,7 @@ class Work:
 
 
 class Handler:
-    """Claims the revision that a record holds, and completes it when it is told to."""
+    """Claims the revision that a record holds, and completes it on demand."""
 
     outage = ""
 
@@ -86,20 +86,20 @@ class Handler:
         assert (shard, seconds >= 0, records >= 0) == (0, True, True)
 
 
-def told(value: bytes) -> OutgoingRecord:
+def outgoing(value: bytes) -> OutgoingRecord:
     return OutgoingRecord(OUT, 0, b"a-1", value, ())
 
 
 def ready(revision: int) -> RecordResult:
-    return RecordResult((told(b"ready %d" % revision),), announces=True)
+    return RecordResult((outgoing(b"ready %d" % revision),), announces=True)
 
 
 def superseded(revision: int, newer: int) -> RecordResult:
-    return RecordResult((told(b"superseded %d by %d" % (revision, newer)),))
+    return RecordResult((outgoing(b"superseded %d by %d" % (revision, newer)),))
 
 
-class Desk:
-    """One shard, and a newsroom that saves."""
+class Shard:
+    """One shard, and a newsroom that saves articles."""
 
     def __init__(self, broker: MemoryBroker | None = None) -> None:
         self.broker = broker or MemoryBroker()
@@ -148,49 +148,49 @@ class Desk:
         await asyncio.sleep(0)
 
     def outcomes(self) -> list[str]:
-        return [(letter.value or b"").decode() for letter in self.broker.visible(OUT, 0)]
+        return [(record.value or b"").decode() for record in self.broker.visible(OUT, 0)]
 
     def made(self) -> int | None:
-        values = [letter.value for letter in self.broker.visible(HEADS, 0)]
+        values = [record.value for record in self.broker.visible(HEADS, 0)]
         head = read_head(values[-1] or b"") if values else None
         return head.made if head else None
 
 
 async def test_a_newer_save_ends_the_older_ones_work() -> None:
-    """Work on an older revision is withdrawn at once, running or not, and told as superseded by the newer one."""
-    desk = Desk()
-    async with desk.running():
-        await desk.saved(1)
-        await desk.saved(2)
-        desk.handler.finish(2)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+    """Work on an older revision is cancelled at once, running or not, and announced as superseded by the newer one."""
+    shard = Shard()
+    async with shard.running():
+        await shard.saved(1)
+        await shard.saved(2)
+        shard.handler.finish(2)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
-    assert desk.outcomes() == ["superseded 1 by 2", "ready 2"]
-    assert desk.handler.cancelled == [1]
-    assert desk.made() == 2
+    assert shard.outcomes() == ["superseded 1 by 2", "ready 2"]
+    assert shard.handler.cancelled == [1]
+    assert shard.made() == 2
 
 
 async def test_an_older_save_that_comes_late_is_superseded() -> None:
     """Revisions decide, not the order of arrival, nor the lane."""
-    desk = Desk()
-    async with desk.running():
-        await desk.saved(7)
-        await desk.saved(6, BACKFILL)
-        desk.handler.finish(7)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+    shard = Shard()
+    async with shard.running():
+        await shard.saved(7)
+        await shard.saved(6, BACKFILL)
+        shard.handler.finish(7)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
-    assert sorted(desk.outcomes()) == ["ready 7", "superseded 6 by 7"]
-    assert desk.handler.wanted == [7]
+    assert sorted(shard.outcomes()) == ["ready 7", "superseded 6 by 7"]
+    assert shard.handler.wanted == [7]
 
 
-async def test_the_next_owner_judges_by_what_was_told() -> None:
+async def test_the_next_owner_decides_by_what_was_announced() -> None:
     """After a restart a late older save meets the head that its newer one left."""
-    desk = Desk()
-    desk.handler.automatic = True
-    async with desk.running():
-        await desk.saved(7)
-        await desk.until(lambda: desk.outcomes() == ["ready 7"])
-    after = Desk(desk.broker)
+    shard = Shard()
+    shard.handler.automatic = True
+    async with shard.running():
+        await shard.saved(7)
+        await shard.until(lambda: shard.outcomes() == ["ready 7"])
+    after = Shard(shard.broker)
     async with after.running():
         await after.saved(3)
         await after.until(lambda: len(after.outcomes()) == 2)
@@ -200,157 +200,157 @@ async def test_the_next_owner_judges_by_what_was_told() -> None:
 
 async def test_equal_revisions_leave_each_other_alone() -> None:
     """Another variation of a revision, or the same request again, is worked on like any other."""
-    desk = Desk()
-    desk.handler.automatic = True
-    async with desk.running():
-        await desk.saved(7)
-        await desk.until(lambda: len(desk.outcomes()) == 1)
-        desk.save(7)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+    shard = Shard()
+    shard.handler.automatic = True
+    async with shard.running():
+        await shard.saved(7)
+        await shard.until(lambda: len(shard.outcomes()) == 1)
+        shard.save(7)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
-    assert desk.outcomes() == ["ready 7", "ready 7"]
+    assert shard.outcomes() == ["ready 7", "ready 7"]
 
 
 async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
-    """Work that outlives an epoch is judged again, by the heads that another owner wrote meanwhile."""
-    desk = Desk()
-    async with desk.running():
-        await desk.saved(1)
+    """Work that outlives an epoch is decided again, by the heads that another owner wrote meanwhile."""
+    shard = Shard()
+    async with shard.running():
+        await shard.saved(1)
         newer = Heads(HEADS, "group", 0)
         newer.advance(Claim(SLOT, 2, "/cms", "r-2"))
-        async with desk.bus.epoch(0) as other:  # fences the owner, as a worker does that believes to own the shard
+        async with shard.bus.epoch(0) as other:  # fences the owner, like a worker that believes it owns the shard
             await other.begin()
             await other.write(newer.records(newer.unwritten([SLOT])))
             await other.commit()
-        desk.handler.finish(1)
-        await desk.until(lambda: len(desk.outcomes()) == 1)
+        shard.handler.finish(1)
+        await shard.until(lambda: len(shard.outcomes()) == 1)
 
-    assert desk.outcomes() == ["superseded 1 by 2"]
+    assert shard.outcomes() == ["superseded 1 by 2"]
 
 
 async def test_a_head_that_is_reset_lets_smaller_revisions_in_again() -> None:
-    """Whoever takes a mistaken head away fences the owner, which judges anew what it had superseded."""
-    desk = Desk()
-    desk.handler.automatic = True
-    async with desk.running():
-        await desk.saved(10**12)
-        await desk.until(lambda: len(desk.outcomes()) == 1)
-        async with desk.bus.epoch(0) as mending:
+    """Resetting a mistaken head fences the owner, which decides anew on what it had superseded."""
+    shard = Shard()
+    shard.handler.automatic = True
+    async with shard.running():
+        await shard.saved(10**12)
+        await shard.until(lambda: len(shard.outcomes()) == 1)
+        async with shard.bus.epoch(0) as mending:
             await mending.begin()
             await mending.write([OutgoingRecord(HEADS, 0, head_key("group", SLOT), None, ())])
             await mending.commit()
-        desk.save(8)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+        shard.save(8)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
-    assert desk.outcomes()[-1] == "ready 8"
+    assert shard.outcomes()[-1] == "ready 8"
 
 
 async def test_a_fast_typist_gets_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a few saves in a row that were superseded, one is let finish though newer ones are there."""
+    """After a few saves in a row that were superseded, one may finish though newer ones are in flight."""
     monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
-    desk = Desk()
+    shard = Shard()
     last = latest_wins.IN_A_ROW + 3
-    async with desk.running():
+    async with shard.running():
         for revision in range(1, last + 1):
-            await desk.saved(revision)
-        spared = latest_wins.IN_A_ROW + 1
-        desk.handler.finish(spared)
-        await desk.until(lambda: f"ready {spared}" in desk.outcomes())
-        desk.handler.finish(last)
-        await desk.until(lambda: f"ready {last}" in desk.outcomes())
+            await shard.saved(revision)
+        protected = latest_wins.IN_A_ROW + 1
+        shard.handler.finish(protected)
+        await shard.until(lambda: f"ready {protected}" in shard.outcomes())
+        shard.handler.finish(last)
+        await shard.until(lambda: f"ready {last}" in shard.outcomes())
 
-    gone = [revision for revision in range(1, last) if revision != spared]
-    assert {outcome.split(" by ")[0] for outcome in desk.outcomes()} == {
-        f"ready {spared}",
+    gone = [revision for revision in range(1, last) if revision != protected]
+    assert {outcome.split(" by ")[0] for outcome in shard.outcomes()} == {
+        f"ready {protected}",
         f"ready {last}",
         *(f"superseded {revision}" for revision in gone),
     }
 
 
-async def test_a_spared_save_does_not_follow_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was let finish, and is ready only after a newer one, is superseded after all."""
+async def test_a_protected_save_does_not_follow_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A protected save that is ready only after a newer one is superseded after all."""
     monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
-    desk = Desk()
+    shard = Shard()
     last = latest_wins.IN_A_ROW + 2
-    async with desk.running():
+    async with shard.running():
         for revision in range(1, last + 1):
-            await desk.saved(revision)
-        desk.handler.finish(last)
-        await desk.until(lambda: f"ready {last}" in desk.outcomes())
-        desk.handler.finish(last - 1)
-        await desk.until(lambda: len(desk.outcomes()) == last)
+            await shard.saved(revision)
+        shard.handler.finish(last)
+        await shard.until(lambda: f"ready {last}" in shard.outcomes())
+        shard.handler.finish(last - 1)
+        await shard.until(lambda: len(shard.outcomes()) == last)
 
-    assert desk.outcomes()[-1] == f"superseded {last - 1} by {last}"
+    assert shard.outcomes()[-1] == f"superseded {last - 1} by {last}"
 
 
-async def test_an_outcome_on_its_way_is_not_changed_any_more() -> None:
-    """A newer save that comes while an older one's outcome is being refused does not take its short outcome from it."""
-    desk = Desk()
-    desk.broker.refused_topics = {"takes-nothing"}
-    async with desk.running():
-        await desk.saved(1)
-        short = RecordResult((told(b"short 1"),))
+async def test_an_outcome_being_committed_is_not_changed() -> None:
+    """A newer save that arrives while an older one's outcome is being refused leaves that its short outcome."""
+    shard = Shard()
+    shard.broker.refused_topics = {"takes-nothing"}
+    async with shard.running():
+        await shard.saved(1)
+        short = RecordResult((outgoing(b"short 1"),))
         save_next = [True]
 
         def faults(step: str) -> None:
             if step == "send" and save_next:
                 save_next.clear()
-                desk.save(2)
+                shard.save(2)
 
-        desk.broker.faults = faults
-        desk.handler.records[1].complete(
+        shard.broker.faults = faults
+        shard.handler.records[1].complete(
             RecordResult((OutgoingRecord("takes-nothing", 0, b"a-1", b"", ()),), fallback=lambda: short, announces=True)
         )
-        await desk.until(lambda: 2 in desk.handler.records and len(desk.outcomes()) >= 1)
-        desk.handler.finish(2)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+        await shard.until(lambda: 2 in shard.handler.records and len(shard.outcomes()) >= 1)
+        shard.handler.finish(2)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
-    assert desk.outcomes()[-1] == "ready 2"
+    assert shard.outcomes()[-1] == "ready 2"
 
 
-async def test_a_spared_save_is_not_announced_behind_a_newer_one_of_the_same_commit(
+async def test_a_protected_save_is_not_announced_behind_a_newer_one_of_the_same_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the newest and a spared one are settled between two commits, in that order, only the newest is ready."""
+    """When the newest and then a protected save complete between two commits, only the newest is ready."""
     monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
-    desk = Desk()
+    shard = Shard()
     last = latest_wins.IN_A_ROW + 2
-    async with desk.running():
+    async with shard.running():
         for revision in range(1, last + 1):
-            await desk.saved(revision)
-        await desk.until(lambda: len(desk.outcomes()) == last - 2)
-        desk.handler.finish(last)
-        desk.handler.finish(last - 1)
-        await desk.until(lambda: len(desk.outcomes()) == last)
+            await shard.saved(revision)
+        await shard.until(lambda: len(shard.outcomes()) == last - 2)
+        shard.handler.finish(last)
+        shard.handler.finish(last - 1)
+        await shard.until(lambda: len(shard.outcomes()) == last)
 
-    assert [told for told in desk.outcomes() if told.startswith("ready")] == [f"ready {last}"]
+    assert [outcome for outcome in shard.outcomes() if outcome.startswith("ready")] == [f"ready {last}"]
 
 
-async def test_a_superseded_request_holds_up_nobody_before_the_engine() -> None:
-    """Its painting may go on for another one: it enters at once, without a commit that would tell of it."""
-    desk = Desk()
-    async with desk.running():
-        await desk.saved(1)
-        await desk.saved(2)
-        await desk.until(lambda: len(desk.outcomes()) == 1)
-        with desk.handler.records[1].engine.entering() as announced:
+async def test_a_superseded_request_delays_nobody_at_the_engine() -> None:
+    """Its painting may go on for another one: it enters at once, without a commit to announce it."""
+    shard = Shard()
+    async with shard.running():
+        await shard.saved(1)
+        await shard.saved(2)
+        await shard.until(lambda: len(shard.outcomes()) == 1)
+        with shard.handler.records[1].engine.entering() as announced:
             await asyncio.wait_for(announced(), 1.0)
-        desk.handler.finish(2)
-        await desk.until(lambda: len(desk.outcomes()) == 2)
+        shard.handler.finish(2)
+        await shard.until(lambda: len(shard.outcomes()) == 2)
 
 
 async def test_of_a_backlog_only_the_newest_is_worked_on() -> None:
     """Many saves of one article read at once, as after an outage, cost one picture."""
-    desk = Desk()
-    desk.handler.automatic = False
+    shard = Shard()
+    shard.handler.automatic = False
     for revision in range(1, 21):
-        desk.save(revision)
-    async with desk.running():
-        await desk.until(lambda: len(desk.outcomes()) == 19)
-        desk.handler.finish(20)
-        await desk.until(lambda: len(desk.outcomes()) == 20)
+        shard.save(revision)
+    async with shard.running():
+        await shard.until(lambda: len(shard.outcomes()) == 19)
+        shard.handler.finish(20)
+        await shard.until(lambda: len(shard.outcomes()) == 20)
 
-    assert [outcome for outcome in desk.outcomes() if outcome.startswith("ready")] == ["ready 20"]
+    assert [outcome for outcome in shard.outcomes() if outcome.startswith("ready")] == ["ready 20"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -359,17 +359,18 @@ def test_the_newest_revision_always_gets_its_pictures(saves: list[tuple[int, str
     """In any order over any lanes: one outcome for each save, the newest ready, none superseded by an older one."""
 
     async def play() -> list[str]:
-        desk = Desk()
-        desk.handler.automatic = True
+        shard = Shard()
+        shard.handler.automatic = True
         for revision, lane in saves:
-            desk.save(revision, lane)
-        async with desk.running():
-            await desk.until(lambda: len(desk.outcomes()) == len(saves))
-        return desk.outcomes()
+            shard.save(revision, lane)
+        async with shard.running():
+            await shard.until(lambda: len(shard.outcomes()) == len(saves))
+        return shard.outcomes()
 
     outcomes = asyncio.run(play())
     newest = max(revision for revision, _ in saves)
 
     assert f"ready {newest}" in outcomes
-    assert all(int(told.split()[1]) < int(told.split()[3]) for told in outcomes if told.startswith("superseded"))
+    superseded_by = [text.split() for text in outcomes if text.startswith("superseded")]
+    assert all(int(older) < int(newer) for _, older, _, newer in superseded_by)
     assert f"superseded {newest}" not in {outcome.split(" by ")[0] for outcome in outcomes}

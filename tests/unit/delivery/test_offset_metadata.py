@@ -1,4 +1,4 @@
-"""What an owner writes beside an offset."""
+"""The metadata an owner commits beside an offset."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ EXPOSURES = st.builds(Exposure, st.integers(0, 999), st.booleans())
     outage=st.sampled_from(["", *Reason]),
 )
 def test_metadata_round_trips(base: int, above: set[int], exposures: dict[int, Exposure], outage: str) -> None:
-    """What is written into a commit's metadata is read back, whatever is finished, at risk or wrong."""
+    """What is written into a commit's metadata is read back, whatever is finished, exposed or down."""
     note = OffsetMetadata(
-        {base + offset for offset in above}, {base + offset: risk for offset, risk in exposures.items()}, outage
+        {base + offset for offset in above}, {base + offset: exposure for offset, exposure in exposures.items()}, outage
     )
 
     assert read_metadata(CommittedOffset(base, write_metadata(base, note))) == note
@@ -40,7 +40,7 @@ def test_metadata_round_trips(base: int, above: set[int], exposures: dict[int, E
 
 @given(st.text(max_size=60))
 def test_foreign_metadata_is_refused_or_empty(text: str) -> None:
-    """Metadata that somebody else wrote is never taken for finished records."""
+    """Metadata that another tool wrote is never taken for finished records."""
     try:
         assert read_metadata(CommittedOffset(5, text)).finished == set()
     except MetadataUnreadable:
@@ -74,12 +74,12 @@ def test_an_oversized_bitmap_is_refused() -> None:
 @pytest.mark.parametrize(
     "metadata", ["v1:5:::no reason", "v1:5::7", "v1:5::a.1", "v1:5::1.1?", "v1:5::::", "v2:5:AQ=="]
 )
-def test_a_note_that_is_not_whole_is_refused(metadata: str) -> None:
-    """A part that is not what the worker writes makes the whole note unreadable."""
+def test_incomplete_metadata_is_refused(metadata: str) -> None:
+    """A part that is not what the worker writes makes all of it unreadable."""
     with pytest.raises(MetadataUnreadable):
         read_metadata(CommittedOffset(5, metadata))
 
 
-def test_nothing_to_say_is_said_with_nothing() -> None:
+def test_nothing_to_say_is_an_empty_string() -> None:
     """An idle lane's commit carries no metadata at all, as every other tool's does."""
     assert write_metadata(5, OffsetMetadata()) == ""

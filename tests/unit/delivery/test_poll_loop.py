@@ -1,4 +1,4 @@
-"""The poll loop, with a reader that fails as it is told."""
+"""The poll loop, with a reader that fails on demand."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class HalfReader:
     assignment = frozenset({Partition("requested", 0), BROKEN})
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
-        """Nobody is told of anything."""
+        """Never rebalance."""
 
     def pause(self, partition: Partition) -> None:
-        """There is nothing to pause."""
+        """Do nothing."""
 
     def resume(self, partition: Partition) -> None:
-        """Nor to resume."""
+        """Do nothing."""
 
     async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
         assert (seconds >= 0, most > 0) == (True, True)
@@ -54,8 +54,8 @@ class EagerOwner:
         return len(topic) - len("requested")
 
 
-async def test_one_partition_that_cannot_be_read_is_told_and_is_no_standstill() -> None:
-    """The others are read, which is a sign of life; the broken one is named for as long as it is broken."""
+async def test_one_unreadable_partition_is_reported_and_is_no_standstill() -> None:
+    """The others are read, which is a sign of life; the broken one is reported while it is broken."""
     beats = asyncio.Event()
     owners: Any = {0: EagerOwner(), 1: EagerOwner()}
     intake = PollLoop(HalfReader(), ["requested"], owners, max_in_flight=8, cancel_revoked=False, polled=beats.set)

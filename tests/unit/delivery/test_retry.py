@@ -33,13 +33,13 @@ def retries(**worker: Any) -> RetryPolicy:
 
 def waiting(**history: str | None) -> Record:
     """Return the record in the first retry lane; a header of None is missing."""
-    told = {**HISTORY, **history}
-    ours = tuple((name, text.encode()) for name, text in told.items() if text is not None)
+    headers = {**HISTORY, **history}
+    ours = tuple((name, text.encode()) for name, text in headers.items() if text is not None)
     return replace(RECORD, topic=names.RETRY_1M, offset=7, headers=RECORD.headers + ours, timestamp_ms=NOW)
 
 
 def test_each_failure_waits_longer() -> None:
-    """A minute, ten minutes, an hour; then there is no further turn."""
+    """A minute, ten minutes, an hour; then there is no further attempt."""
     turns = [retries().next_attempt(RetryState(RECORD, attempts, NOW), NOW) for attempts in range(4)]
 
     assert [turn and (turn.topic, turn.due_ms - NOW) for turn in turns] == [
@@ -51,7 +51,7 @@ def test_each_failure_waits_longer() -> None:
 
 
 def test_more_attempts_wait_an_hour_each() -> None:
-    """A house that allows more attempts has them all from the last lane."""
+    """Attempts beyond the lanes all wait in the last one."""
     turn = retries(attempts=10).next_attempt(RetryState(RECORD, 7, NOW), NOW)
 
     assert turn is not None
@@ -59,7 +59,7 @@ def test_more_attempts_wait_an_hour_each() -> None:
 
 
 def test_age_is_capped_too() -> None:
-    """A request first tried too long ago does not wait once more, however few its attempts."""
+    """A request first attempted too long ago does not wait again, however few its attempts."""
     old = RetryState(RECORD, 1, NOW - 5 * HOUR)
 
     assert retries(retry_age_seconds=6 * 3600).next_attempt(old, NOW) is not None
@@ -78,7 +78,7 @@ def test_no_header_says_next_year() -> None:
 
 @pytest.mark.parametrize("history", [{"leadart-attempts": None}, {"leadart-due": "soon"}, {"leadart-offset": ""}])
 def test_what_only_looks_like_a_retry_is_a_first_try(history: dict[str, str | None]) -> None:
-    """A record that somebody else wrote into a retry lane is worked on as it is, at once."""
+    """A record that another client wrote into a retry lane is worked on as it is, at once."""
     record = waiting(**history)
 
     assert retries().unwrap(record) == RetryState(record)
@@ -111,7 +111,7 @@ def test_tests_may_shorten_the_delays() -> None:
     ],
 )
 def test_a_history_from_elsewhere_is_not_believed(history: dict[str, str | None]) -> None:
-    """Numbers that Kafka could not hold, or another partition, are no history of ours: a first try, in its shard."""
+    """Numbers beyond Kafka's range, or another partition, are no history of ours: a first attempt, in its shard."""
     record = waiting(**history)
 
     assert retries().unwrap(record) == RetryState(record)

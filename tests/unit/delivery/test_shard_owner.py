@@ -49,7 +49,7 @@ class Work:
 
 
 class Handler:
-    """A handler that works when it is told to, and the observer beside it."""
+    """A handler that works on demand, and the observer beside it."""
 
     def __init__(self) -> None:
         self.begun: Counter[int] = Counter()
@@ -140,11 +140,11 @@ class Bench:
                 await asyncio.sleep(0.001)
 
     def visible(self) -> list[bytes]:
-        return [letter.value or b"" for letter in self.broker.visible(OUT, 0)]
+        return [record.value or b"" for record in self.broker.visible(OUT, 0)]
 
 
 def fail_once(broker: MemoryBroker, step: str, error: Exception | None = None) -> None:
-    """Make the broker fail the next time it comes to this step."""
+    """Make the broker fail at the next such step."""
 
     def faults(name: str) -> None:
         if name == step:
@@ -155,7 +155,7 @@ def fail_once(broker: MemoryBroker, step: str, error: Exception | None = None) -
 
 
 async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
-    """Records settled are visible once, and the group's offset is past them."""
+    """Each completed record is visible once, and the group's offset is past it."""
     bench = Bench()
     for _ in range(20):
         bench.broker.publish(request())
@@ -212,7 +212,7 @@ async def test_bits_above_unread_records_survive_a_reopen() -> None:
 
 
 async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
-    """(!) A lane missing from the offsets' answer means that the call failed; it is asked again."""
+    """(!) A lane missing from the offsets' answer means that the call failed; it is repeated."""
     bench = Bench()
     bench.broker.publish(request())
     bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
@@ -248,12 +248,12 @@ async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
 
 
 @pytest.mark.parametrize(
-    "progress", [CommittedOffset(3, "somebody else's"), CommittedOffset(3, write_metadata(2, OffsetMetadata({4})))]
+    "committed", [CommittedOffset(3, "somebody else's"), CommittedOffset(3, write_metadata(2, OffsetMetadata({4})))]
 )
-async def test_progress_that_cannot_be_read_is_refused(progress: CommittedOffset) -> None:
-    """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the mending command."""
+async def test_unreadable_metadata_is_refused(committed: CommittedOffset) -> None:
+    """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the reset command."""
     bench = Bench()
-    bench.broker.offsets[LANE, 0] = progress
+    bench.broker.offsets[LANE, 0] = committed
 
     with pytest.raises(Fatal, match=f"reset-offset-metadata {LANE}:0"):
         await asyncio.wait_for(bench.owner.run(), BOUND)
@@ -278,7 +278,7 @@ async def test_a_fenced_owner_writes_nothing() -> None:
 
 
 async def test_work_survives_a_reopened_shard() -> None:
-    """A record delivered again meets its own job: it is adopted, even when it was settled in between."""
+    """A record delivered again finds its own work and adopts it, even when that was completed in between."""
     bench = Bench()
     bench.handler.automatic = False
     bench.broker.publish(request())
@@ -309,7 +309,7 @@ async def test_work_of_an_earlier_epoch_does_not_fill_the_lane() -> None:
 
 
 async def test_a_stop_before_the_first_step_is_not_lost() -> None:
-    """A shard that is taken away in the very turn it was given ends at once."""
+    """A shard revoked in the same event-loop turn in which it was assigned ends at once."""
     bench = Bench()
     running = asyncio.ensure_future(bench.owner.run())
     bench.owner.stop()
@@ -317,8 +317,8 @@ async def test_a_stop_before_the_first_step_is_not_lost() -> None:
     await asyncio.wait_for(running, BOUND)
 
 
-async def test_what_is_settled_first_is_told_first() -> None:
-    """When a commit has to choose, outcomes go out in the order they were made, whatever their lane."""
+async def test_what_is_completed_first_is_announced_first() -> None:
+    """When a commit has to choose, outcomes go out in the order of their completion, whatever their lane."""
     bench = Bench()
     bench.handler.automatic = False
     bench.broker.publish(request(topic=LANE))
@@ -334,7 +334,7 @@ async def test_what_is_settled_first_is_told_first() -> None:
 
 
 async def test_missing_rights_are_fatal_not_an_articles_fault() -> None:
-    """When the bus refuses the worker itself, it stops with that sentence and settles nothing by it."""
+    """When the bus refuses the worker itself, it stops with that error and completes no record by it."""
     bench = Bench()
     bench.broker.publish(request())
     fail_once(bench.broker, "begin", Fatal(Reason.MISCONFIGURED, "Check its ACLs."))
@@ -347,7 +347,7 @@ async def test_missing_rights_are_fatal_not_an_articles_fault() -> None:
 
 
 async def test_work_that_another_owner_finished_is_dropped() -> None:
-    """When the shard comes back with a record finished by another, its job is withdrawn and never announced."""
+    """When the shard comes back with a record finished by another, its work is cancelled and never announced."""
     bench = Bench()
     bench.handler.automatic = False
     bench.broker.publish(request())
@@ -363,7 +363,7 @@ async def test_work_that_another_owner_finished_is_dropped() -> None:
 
 
 async def test_another_record_at_the_same_offset_is_not_adopted() -> None:
-    """After a topic was made anew, an old job must not answer the record that took its offset."""
+    """After a topic was recreated, old work must not answer the record that took its offset."""
     bench = Bench()
     bench.handler.automatic = False
     bench.broker.publish(request(b"old"))
@@ -403,8 +403,8 @@ async def test_one_poisonous_outcome_is_found_and_replaced() -> None:
     assert Counter(bench.visible()) == Counter({b"short 6": 1, **{b"%d" % n: 1 for n in range(10) if n != 6}})
 
 
-async def test_an_outcome_that_cannot_be_told_at_all_is_fatal() -> None:
-    """When even the short outcome is refused the worker stops with a sentence; it does not loop or skip the record."""
+async def test_an_outcome_that_cannot_be_announced_at_all_is_fatal() -> None:
+    """When even the short outcome is refused the worker stops with an error; it does not loop or skip the record."""
     bench = Bench()
     bench.broker.refused_topics.add("no")
     bench.handler.automatic = False
@@ -457,7 +457,7 @@ async def test_a_transaction_is_bounded_in_bytes() -> None:
 
 
 async def test_a_broker_too_slow_for_a_whole_batch_is_asked_for_less() -> None:
-    """A transaction that got no answer in time is tried again in halves, until the broker keeps up."""
+    """A transaction that got no answer in time is retried in halves, until the broker keeps up."""
     bench = Bench(timing=replace(QUICK, transaction=0.05))
     bench.handler.automatic = False
     for _ in range(20):
@@ -478,7 +478,7 @@ async def test_a_broker_too_slow_for_a_whole_batch_is_asked_for_less() -> None:
 
 
 async def test_an_idle_lane_that_ends_in_a_marker_shows_no_lag() -> None:
-    """Control markers at the end of a lane are committed past by the owner's transaction."""
+    """The owner's transaction moves the commit past control markers at the end of a lane."""
     bench = Bench()
     bench.broker.publish(request())
     bench.broker.leave_gap(LANE, 0, 2)
@@ -520,13 +520,13 @@ async def test_stop_commits_what_is_complete() -> None:
     assert bench.broker.offsets[LANE, 0] == CommittedOffset(1, write_metadata(1, OffsetMetadata({2})))
 
 
-async def test_refusals_are_told_apart_from_outages() -> None:
-    """A refusal is a bus error like any other to whoever does not ask."""
+async def test_a_refusal_is_a_bus_error_too() -> None:
+    """A refusal is a bus error to code that does not distinguish them."""
     assert issubclass(RecordRefused, BusError)
 
 
 async def test_a_record_that_is_not_due_is_not_begun() -> None:
-    """A lane stands still at its first record that is not due, keeps its order, and holds up no other lane."""
+    """A lane pauses at its first record that is not due, keeps its order, and delays no other lane."""
     bench = Bench()
     bench.handler.waits = {1: 60.0}
     for _ in range(3):
@@ -543,7 +543,7 @@ async def test_a_record_that_is_not_due_is_not_begun() -> None:
 
 
 async def test_a_lane_goes_on_when_its_record_is_due() -> None:
-    """What was put off is begun once, in its order, when its time has come."""
+    """What was postponed is begun once, in order, when it is due."""
     bench = Bench()
     bench.handler.waits = {0: 0.02}
     for _ in range(3):
@@ -649,7 +649,7 @@ async def test_a_cancelled_owner_leaves_in_order_too() -> None:
 
 
 async def test_a_broken_epoch_is_no_death() -> None:
-    """A worker that opens its shard again has its records in the engine still; nobody died."""
+    """A worker that reopens its shard still has its records in the engine; nobody died."""
     bench, leave = Bench(), asyncio.Event()
     bench.handler.automatic = False
     bench.broker.publish(request())
@@ -666,7 +666,7 @@ async def test_a_broken_epoch_is_no_death() -> None:
 
 
 async def test_an_outage_is_reported_to_the_group() -> None:
-    """What keeps a worker from working stands in its commits, so that the lag can be explained, and goes with it."""
+    """What keeps a worker from working stands in its commits while it lasts, so that the lag can be explained."""
     bench = Bench()
     async with bench.running():
         await bench.until(lambda: bench.owner.open)

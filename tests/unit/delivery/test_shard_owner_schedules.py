@@ -1,4 +1,4 @@
-"""The delivery promise under every schedule that hypothesis thinks of; and proof that a broken owner would be caught.
+"""The delivery promise under every schedule that hypothesis draws; and proof that a broken owner would be caught.
 
 A schedule lets rebalances, freezes, crashes, cut lines, lost answers and refusals fall on the requests of real poll
 loops, owners and trackers over the in-memory cluster, in virtual time. The promise is checked at each commit and at
@@ -65,7 +65,7 @@ BITS_ABOVE_THE_END = Schedule(
     marker_seconds=0.0,
     delays=(0.3,),
 )
-"""The last that is read are records whose bits were restored: nothing is committed that would pass them."""
+"""The last records read are those whose bits were restored: nothing is committed that would pass them."""
 
 READ_WHILE_IT_STOPS = Schedule(
     workers=1,
@@ -76,7 +76,7 @@ READ_WHILE_IT_STOPS = Schedule(
     marker_seconds=0.0,
     delays=(0.05,),
 )
-"""A poll under way when the worker is told to stop brings records whose jobs nobody would wait for."""
+"""A poll under way when the worker stops returns records whose jobs nobody would wait for."""
 
 
 @settings(
@@ -90,14 +90,14 @@ READ_WHILE_IT_STOPS = Schedule(
 @example(BITS_ABOVE_THE_END)
 @example(READ_WHILE_IT_STOPS)
 def test_each_record_has_one_outcome_whatever_happens(schedule: Schedule) -> None:
-    """At every commit what is told is what is finished; in the end each record has one outcome and nothing is left."""
+    """Every commit announces what it finishes; at the end each record has one outcome, and none is left."""
     play(schedule)
 
 
 @settings(max_examples=50, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(schedules())
 def test_a_schedule_played_twice_is_the_same(schedule: Schedule) -> None:
-    """A failing schedule can be looked at again: it alone decides who asks the cluster for what, and when."""
+    """A failing schedule can be replayed: it alone decides who sends the cluster which request, and when."""
     assert play(schedule) == play(schedule)
 
 

@@ -1,4 +1,4 @@
-"""Virtual time: what the proof of the delivery promise stands on."""
+"""Virtual time, on which the proof of the delivery promise rests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECOND, HOUR = 1.0, 3600.0
 
 
 def test_time_passes_only_when_nothing_is_left_to_do() -> None:
-    """An hour's sleep takes no time, and timers come in their order."""
+    """An hour's sleep takes no time, and timers fire in order."""
     seen: list[tuple[str, float]] = []
 
     async def sleeper(name: str, seconds: float) -> None:
@@ -32,7 +32,7 @@ def test_time_passes_only_when_nothing_is_left_to_do() -> None:
 
 
 def test_a_frozen_process_stands_still_while_the_world_goes_on() -> None:
-    """Its timers are late by the freeze, and what it started is frozen with it."""
+    """Its timers are late by the length of the freeze, and what it started is frozen with it."""
     seen: list[tuple[str, float]] = []
 
     async def work() -> None:
