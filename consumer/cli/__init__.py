@@ -1,4 +1,4 @@
-"""The command line: each command reads settings, runs one function, prints, and exits with its verdict."""
+"""The command line: each command reads settings, runs one function, prints, and exits by the result."""
 
 from __future__ import annotations
 

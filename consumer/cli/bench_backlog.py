@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.shared import AsJson, complaints, say, settings_from
+from consumer.cli.bench_output import report
+from consumer.cli.shared import AsJson, say, settings_from
 
 if TYPE_CHECKING:
     from consumer.dev.bench.backlog import BacklogResult
@@ -18,18 +19,18 @@ _SHORTEST = 1_000
 
 def backlog(
     records: Annotated[
-        int, typer.Option(min=2 * _SHORTEST, help="The longest backlog, reached in tenfold steps.")
+        int, typer.Option(min=2 * _SHORTEST, help="Longest backlog, reached in tenfold steps.")
     ] = 1_000_000,
-    seconds: Annotated[float, typer.Option(min=5, max=90, help="How long a worker works at each step.")] = 30.0,
+    seconds: Annotated[float, typer.Option(min=5, max=90, help="Seconds that a worker runs at each step.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what a long backlog costs: memory, and the time of `leadart lag`; needs leadart[embedded] and Linux.
+    """Measure the cost of a long backlog: memory, and the time of `leadart lag`; needs leadart[embedded] and Linux.
 
-    Exit status 1 if memory depends on the backlog's length, or `leadart lag` takes too long.
+    Exit status 1 if memory grows with the backlog, or `leadart lag` takes too long.
     """
     from consumer.dev.demo.interrupt import run_interruptible
 
-    settings_from(None)  # what is wrong in the environment is told before anything starts
+    settings_from(None)  # reports invalid settings before anything starts
     raise typer.Exit(run_interruptible(_measure(_sizes(records), seconds, as_json=as_json)))
 
 
@@ -43,10 +44,7 @@ def _sizes(records: int) -> list[int]:
 async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
     from consumer.dev.bench.backlog import measure_backlog
 
-    def tell(said: str) -> None:
-        complaints.print(said, soft_wrap=True)
-
-    result = await measure_backlog(sizes, seconds, tell)
+    result = await measure_backlog(sizes, seconds, report)
     if as_json:
         print(json.dumps(result.as_json()))
     else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from consumer.cli.shared import AsJson, complain, complaints, console, settings_from
+from consumer.cli.bench_output import command_line, report, write_document
+from consumer.cli.shared import AsJson, complain, console, say, settings_from
 from consumer.errors import Fatal
 from schemas import Reason
 
@@ -25,23 +24,23 @@ if TYPE_CHECKING:
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
 WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
 
-Model = Annotated[Path | None, typer.Option(help="Folder of the pipeline; else LEADART_ENGINE__MODEL.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of the pipeline; default: LEADART_ENGINE__MODEL.")]
 Random = Annotated[
     Literal["tiny", "full"] | None,
-    typer.Option(help="Random weights: a tiny model, or the full 6.15 billion."),
+    typer.Option(help="Random weights: a tiny model, or the full 6.15 billion parameters."),
 ]
-Rounds = Annotated[int, typer.Option(min=1, help="Turns of each side.")]
-Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0 leaves it to torch.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds per side.")]
+Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0: torch decides.")]
 Device = Annotated[str | None, typer.Option(help="Device, as in LEADART_ENGINE__DEVICES.")]
-Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the other one.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the uncompiled one.")]
 
 
 def engine(
     model: Model = None,
     random: Random = None,
-    shapes: Annotated[str, typer.Option(help="Like 512x512x12x2.0,…; none: those that suit the model.")] = "",
-    batches: Annotated[str, typer.Option(help="Pictures at a time, for each shape.")] = "1,4,8",
-    mixed: Annotated[int, typer.Option(min=0, help="Mixed requests; 0 leaves them out.")] = 64,
+    shapes: Annotated[str, typer.Option(help="Such as 512x512x12x2.0,…; default: shapes that suit the model.")] = "",
+    batches: Annotated[str, typer.Option(help="Batch sizes for each shape.")] = "1,4,8",
+    mixed: Annotated[int, typer.Option(min=0, help="Number of mixed requests.")] = 64,
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
@@ -49,7 +48,7 @@ def engine(
     write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the denoiser beside the stock pipeline, side by side with the same weights; needs leadart[engine]."""
+    """Compare the denoiser with the stock pipeline, on the same weights; needs leadart[engine]."""
     from consumer.dev.bench.engine.plan import EnginePlan, PictureShape, RandomModel
 
     settings = _engine_settings(model, threads, device, compiled=compile_)
@@ -64,23 +63,23 @@ def engine(
     )
     from consumer.dev.bench.painting import document, notes, table, verdict
 
-    _tell(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
+    _print(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
     if write:
-        _write(ENGINE_DOCUMENT, document(result, _command()))
+        write_document(ENGINE_DOCUMENT, document(result, command_line()))
 
 
 def worker(
     model: Model = None,
     random: Random = None,
-    shape: Annotated[str, typer.Option(help="What is painted.")] = "512x512x12x2.0",
-    pictures: Annotated[int, typer.Option(min=1, help="Pictures of a turn.")] = 32,
+    shape: Annotated[str, typer.Option(help="Width, height, steps and guidance.")] = "512x512x12x2.0",
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures per round.")] = 32,
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
     write: Annotated[bool, typer.Option("--write", help=f"Write {WORKER_DOCUMENT}.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the whole worker, bus and store in memory, beside its engine alone; needs leadart[engine]."""
+    """Compare the whole worker, Kafka and store in memory, with its engine alone; needs leadart[engine]."""
     from consumer.dev.bench.engine.plan import PictureShape, RandomModel
     from consumer.dev.bench.whole import WorkerPlan
     from consumer.dev.demo.interrupt import run_interruptible
@@ -99,10 +98,10 @@ async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: boo
     from consumer.dev.bench.outcome import document, table, verdict
     from consumer.dev.bench.whole import measure_worker
 
-    result = await measure_worker(plan, _say)
-    _tell(result.as_json() if as_json else None, table(result), [verdict(result)])
+    result = await measure_worker(plan, report)
+    _print(result.as_json() if as_json else None, table(result), [verdict(result)])
     if target:
-        _write(target, document(result, _command()))
+        write_document(target, document(result, command_line()))
     return 0
 
 
@@ -114,33 +113,20 @@ def _measure_engine(plan: EnginePlan) -> EngineResult:
     except ImportError as error:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error
-    return measure_engine(plan, engine_machine(), _say)
+    return measure_engine(plan, engine_machine(), report)
 
 
 def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:
-    """Return the engine's settings with what the options say over them."""
+    """Return the engine's settings, overridden by the options."""
     settings = settings_from(None).engine
     given = {"model": model, "threads": threads, "devices": device, "compile": compiled or None}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def _tell(told: object | None, drawn: Table, lines: list[str]) -> None:
-    if told is not None:
-        print(json.dumps(told))
+def _print(figures: object | None, table: Table, lines: list[str]) -> None:
+    if figures is not None:
+        print(json.dumps(figures))
         return
-    console.print(drawn)
+    console.print(table)
     for line in lines:
-        console.print(line, soft_wrap=True)
-
-
-def _say(said: str) -> None:
-    complaints.print(said, soft_wrap=True)
-
-
-def _command() -> str:
-    return shlex.join(["leadart", *sys.argv[1:]])
-
-
-def _write(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+        say(line)

@@ -7,34 +7,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.shared import AsJson, complaints, say, settings_from
+from consumer.cli.bench_output import report
+from consumer.cli.shared import AsJson, say, settings_from
 
 if TYPE_CHECKING:
     from consumer.dev.bench.replay import ReplayResult
 
 
 def replay(
-    events: Annotated[int, typer.Option(min=300, help="Requests whose pictures are made, and then replayed.")] = 3_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Replays.")] = 3,
+    events: Annotated[int, typer.Option(min=300, help="Requests to paint once and then replay.")] = 3_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of replays.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how fast a replay of pictures that are made already is answered; needs leadart[embedded].
+    """Measure how fast a replay is answered if all pictures exist; needs leadart[embedded].
 
-    Exit status 1 if a request did not get exactly one outcome, or a picture was painted again.
+    Exit status 1 unless each request gets exactly one outcome and no picture is painted again.
     """
     from consumer.dev.demo.interrupt import run_interruptible
 
-    settings_from(None)  # what is wrong in the environment is told before anything starts
+    settings_from(None)  # reports invalid settings before anything starts
     raise typer.Exit(run_interruptible(_measure(events, rounds, as_json=as_json)))
 
 
 async def _measure(events: int, rounds: int, *, as_json: bool) -> int:
     from consumer.dev.bench.replay import measure_replay
 
-    def tell(said: str) -> None:
-        complaints.print(said, soft_wrap=True)
-
-    result = await measure_replay(events, rounds, tell)
+    result = await measure_replay(events, rounds, report)
     if as_json:
         print(json.dumps(result.as_json()))
     else:

@@ -10,17 +10,17 @@ import typer
 from consumer.cli.shared import console, settings_from
 from consumer.settings import EngineKind
 
-DemoEngine = Annotated[EngineKind, typer.Option(help="What paints; swatch needs no torch.")]
-DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; else the small one that ships.")]
-DemoBus = Annotated[str | None, typer.Option(help="A Kafka that is there already; else one is started.")]
-WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave it to you.")]
+DemoEngine = Annotated[EngineKind, typer.Option(help="Engine; swatch needs no torch.")]
+DemoModel = Annotated[Path | None, typer.Option(help="Folder of a Z-Image pipeline; default: the small demo model.")]
+DemoBus = Annotated[str | None, typer.Option(help="Existing Kafka; default: start one.")]
+WithWorker = Annotated[bool, typer.Option("--worker/--no-worker", help="Run the worker, or leave that to you.")]
 Keep = Annotated[
     Path | None,
-    typer.Option(help="Folder for the data of Kafka and the store, found again at the next start; else temporary."),
+    typer.Option(help="Folder that keeps the data of Kafka and the store for the next start; default: temporary."),
 ]
 DemoStore = Annotated[
     str | None,
-    typer.Option(help="An S3 store that is there already, with keys in LEADART_STORAGE__*; else one is started."),
+    typer.Option(help="Existing S3 store, its keys in LEADART_STORAGE__*; default: start one."),
 ]
 
 
@@ -31,12 +31,15 @@ def demo(
     bootstrap_servers: DemoBus = None,
     endpoint_url: DemoStore = None,
 ) -> None:
-    """Show and check the whole way: articles saved, pictures painted, announced, fetched, and laid out as a page."""
+    """Run the whole pipeline on sample articles, check the outcomes, and write a page with the pictures.
+
+    Exit status 1 if an article did not get the expected outcome.
+    """
     from consumer.dev.demo.interrupt import run_interruptible
     from consumer.dev.demo.run import run_demo
     from consumer.dev.demo.stack import StackPlan
 
-    settings_from(None)  # what is wrong in the environment is told before anything starts
+    settings_from(None)  # reports invalid settings before anything starts
     plan = StackPlan(out, engine, model, bootstrap_servers, endpoint_url)
     raise typer.Exit(run_interruptible(run_demo(plan, console)))
 
@@ -44,7 +47,8 @@ def demo(
 def dev(
     out: Annotated[Path, typer.Option(help="Folder for the worker's log and a sample article.")] = Path("out/dev"),
     env_file: Annotated[
-        Path | None, typer.Option(help="Where to write the settings once all is ready, else OUT/leadart.env.")
+        Path | None,
+        typer.Option(help="File for the settings, written when all is ready; default: OUT/leadart.env."),
     ] = None,
     with_worker: WithWorker = True,
     engine: DemoEngine = EngineKind.ZIMAGE,
@@ -53,11 +57,11 @@ def dev(
     endpoint_url: DemoStore = None,
     keep: Keep = None,
 ) -> None:
-    """Keep Kafka, a store and the worker up until Ctrl-C, for a CMS to connect to; tell of every outcome."""
+    """Run Kafka, a store and the worker until Ctrl-C, for a CMS to connect to; print every outcome."""
     from consumer.dev.demo.dev import run_dev
     from consumer.dev.demo.interrupt import run_interruptible
     from consumer.dev.demo.stack import StackPlan
 
-    settings_from(None)  # what is wrong in the environment is told before anything starts
+    settings_from(None)  # reports invalid settings before anything starts
     plan = StackPlan(out, engine, model, bootstrap_servers, endpoint_url, keep=keep)
     raise typer.Exit(run_interruptible(run_dev(plan, env_file, console, with_worker=with_worker), endless=True))

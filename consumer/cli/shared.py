@@ -1,4 +1,4 @@
-"""What the commands share: options, settings, and how a person is spoken to."""
+"""What all commands share: options, loading settings, and printing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EnvFile = Annotated[
     Path | None,
-    typer.Option(help="File with LEADART_* settings, as in the environment.", exists=True, dir_okay=False),
+    typer.Option(help="File with LEADART_* settings; the environment takes precedence.", exists=True, dir_okay=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Execute = Annotated[bool, typer.Option("--execute", help="Apply the changes (default: dry run).")]
@@ -45,13 +45,13 @@ def time_span(text: str | timedelta) -> timedelta:
 
 _WIDEST = 1000
 
-# What is printed is text, of people and files too: square brackets in it are no markup.
+# Output holds paths and people's texts: square brackets in it are not markup.
 console = Console(markup=False, highlight=False)
 complaints = Console(stderr=True, markup=False, highlight=False)
 
 
 def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
-    """Load settings. Raises `typer.Exit` after naming every setting that is wrong, and what was expected."""
+    """Load settings. If some are invalid, print each with what was expected, and raise `typer.Exit`."""
     try:
         settings = load_settings(env_file)
     except (ValidationError, SettingsError, UnicodeDecodeError) as error:
@@ -59,8 +59,8 @@ def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> 
             complain(sentence)
         raise typer.Exit(2) from error
     for name, nearest in unknown_variables(env_file).items():
-        complain(f"{name} is no setting and is not used{f'; {nearest} is' if nearest else ''}")
-    # What a command prints is for its reader; its log is not, unless something is wrong.
+        complain(f"{name} is not a setting and is ignored{f': did you mean {nearest}?' if nearest else ''}")
+    # A command's output is for its reader; its log is not, unless something is wrong.
     if logging_to_stdout:
         configure_logs(settings.log)
     else:
@@ -70,9 +70,9 @@ def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> 
 
 def _complaints(error: ValidationError | SettingsError | UnicodeDecodeError) -> Iterator[str]:
     if isinstance(error, UnicodeDecodeError):
-        yield "The file given with --env-file is not UTF-8: save it as that."
+        yield "The file given with --env-file is not UTF-8: save it as UTF-8."
     elif isinstance(error, SettingsError):
-        yield f"{error}. A group of settings is no setting: LEADART_LOG__LEVEL is one, LEADART_LOG is not."
+        yield f"{error}. A group is not a setting: set LEADART_LOG__LEVEL, for example, not LEADART_LOG."
     else:
         for problem in error.errors():
             name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
@@ -80,17 +80,17 @@ def _complaints(error: ValidationError | SettingsError | UnicodeDecodeError) -> 
 
 
 def complain(sentence: str) -> None:
-    """Tell the person at the terminal what is wrong; never wrapped, so that it can be searched for."""
+    """Print a sentence to stderr; never wrapped, so that it can be searched for."""
     complaints.print(f"leadart: {sentence}", style="red", soft_wrap=True)
 
 
 def say(line: str) -> None:
-    """Print a line as it is: no markup, no colours, not wrapped."""
+    """Print a line as it is, not wrapped."""
     console.print(line, soft_wrap=True)
 
 
 def lay_out(shown: RenderableType) -> None:
-    """Print tables as wide as their cells are, whatever the terminal's width: figures are for reading, never cut."""
+    """Print tables as wide as their cells, whatever the terminal's width: figures are never cut."""
     wide = console.options.update(max_width=_WIDEST)
     tables = [part for part in (shown.renderables if isinstance(shown, Group) else [shown]) if isinstance(part, Table)]
     needed = [Measurement.get(console, wide, table).maximum for table in tables]
@@ -98,7 +98,7 @@ def lay_out(shown: RenderableType) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text from outside with all that could move a terminal's cursor, or the reader's eye, escaped."""
+    """Return text from outside with control characters and text direction marks escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

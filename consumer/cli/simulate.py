@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from
-from consumer.settings.time_spans import parse_time_span
+from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from, time_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,35 +22,48 @@ if TYPE_CHECKING:
     from consumer.testing.device import DevicePace
 
 
-Saves = Annotated[float, typer.Option("--saves-per-day", min=0, max=1e12, help="Saves that want pictures, a day.")]
-Share = Annotated[float, typer.Option("--interactive-share", min=0, max=1, help="Share of saves somebody waits for.")]
-Backfill = Annotated[int, typer.Option(min=0, max=10**12, help="Articles of a replay that wait from the beginning.")]
+Saves = Annotated[float, typer.Option("--saves-per-day", min=0, max=1e12, help="Saves per day that request pictures.")]
+Share = Annotated[float, typer.Option("--interactive-share", min=0, max=1, help="Share of saves an editor waits for.")]
+Backfill = Annotated[int, typer.Option(min=0, max=10**12, help="Articles of a replay, all queued at the start.")]
 Seconds = Annotated[
-    float, typer.Option(min=0.001, max=3600, help="Seconds a GPU takes for a picture that is alone (leadart bench).")
+    float, typer.Option(min=0.001, max=3600, help="Seconds per picture, painted alone on a GPU (leadart bench).")
 ]
-Gpus = Annotated[int | None, typer.Option(min=1, max=1_000_000, help="GPUs; without it, the fewest that do are found.")]
-Pictures = Annotated[int, typer.Option("--pictures-per-save", min=1, max=9, help="Pictures of a save or an article.")]
-Peak = Annotated[float, typer.Option(min=1, max=20, help="The busiest hour's saves over the mean hour's.")]
-Busiest = Annotated[int, typer.Option("--busiest-hour", min=0, max=23, help="When that hour begins, by the clock.")]
+Gpus = Annotated[int | None, typer.Option(min=1, max=1_000_000, help="GPUs; default: find the fewest that suffice.")]
+Pictures = Annotated[int, typer.Option("--pictures-per-save", min=1, max=9, help="Pictures per save or article.")]
+Peak = Annotated[
+    float, typer.Option(min=1, max=20, help="Saves in the busiest hour, as a multiple of the mean hour's.")
+]
+Busiest = Annotated[
+    int, typer.Option("--busiest-hour", min=0, max=23, help="Hour of the day at which the busiest hour begins.")
+]
 Hours = Annotated[
-    float, typer.Option(min=0.01, max=8760, help="How long is watched; longer where a deadline is later.")
+    float, typer.Option(min=0.01, max=8760, help="Hours to simulate; extended to the deadline if that is later.")
 ]
-Steps = Annotated[int, typer.Option(min=1, max=200, help="Denoising steps of a picture.")]
+Steps = Annotated[int, typer.Option(min=1, max=200, help="Denoising steps per picture.")]
 Batch = Annotated[
-    int | None, typer.Option("--batch-size", min=1, max=64, help="Most pictures in a step; else the engine's setting.")
+    int | None,
+    typer.Option("--batch-size", min=1, max=64, help="Maximum pictures in a step; default: the engine's setting."),
 ]
 Speedup = Annotated[
-    float, typer.Option("--batch-speedup", min=1, max=64, help="Pictures a second in full steps, over one by one.")
+    float,
+    typer.Option(
+        "--batch-speedup", min=1, max=64, help="Throughput with full steps, as a multiple of one picture at a time."
+    ),
 ]
-PerWorker = Annotated[int, typer.Option("--gpus-per-worker", min=1, max=64, help="Most GPUs of one worker.")]
+PerWorker = Annotated[int, typer.Option("--gpus-per-worker", min=1, max=64, help="Maximum GPUs per worker.")]
 Start = Annotated[
-    str | None, typer.Option("--from", help="When it begins, such as 'Friday 18:00'; else now with --by, or midnight.")
+    str | None, typer.Option("--from", help="Start, such as 'Friday 18:00'; default: now with --by, else midnight.")
 ]
-By = Annotated[str | None, typer.Option(help="When the backfill has to be done: 'Monday 08:00', or ISO 8601.")]
-Within = Annotated[str | None, typer.Option("--drain-within", help="Or how long it may take, such as 60h.")]
-Wait = Annotated[str | None, typer.Option("--wait-p99", help="What 99 % of interactive waits must keep, such as 2s.")]
-Seed = Annotated[int, typer.Option(min=0, help="Which chances are drawn: the same seed gives the same answer.")]
-Most = Annotated[int, typer.Option("--most-pictures", min=1000, help="About the most that is simulated; bounds time.")]
+By = Annotated[str | None, typer.Option(help="Deadline of the backfill: 'Monday 08:00', or ISO 8601.")]
+Within = Annotated[str | None, typer.Option("--drain-within", help="Deadline as a time span, such as 60h.")]
+Wait = Annotated[
+    str | None, typer.Option("--wait-p99", help="Goal for the 99th percentile of interactive waits, such as 2s.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same answer.")]
+Most = Annotated[
+    int,
+    typer.Option("--most-pictures", min=1000, help="Approximate maximum of pictures to simulate; bounds the run time."),
+]
 
 
 def simulate(
@@ -77,9 +89,9 @@ def simulate(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say who waits how long on so many GPUs, or how many GPUs it takes; the real scheduler in virtual time.
+    """Simulate waiting times on a number of GPUs, or find how many are needed; the real scheduler in virtual time.
 
-    Exit status 1 if a goal (--by, --drain-within, --wait-p99) is not reached, or the load has no answer.
+    Exit status 1 if a goal (--by, --drain-within, --wait-p99) is missed, or no number of GPUs suffices.
     """
     load = _load(saves_per_day, interactive_share, backfill, pictures_per_save, peak, busiest_hour)
     begin, goals = _goals(start, by, drain_within, wait_p99, backfill=backfill > 0)
@@ -114,7 +126,7 @@ def _load(saves: float, share: float, backfill: int, pictures: int, peak: float,
 def _goals(
     start: str | None, by: str | None, within: str | None, wait: str | None, *, backfill: bool
 ) -> tuple[float, ServiceGoals]:
-    """Return when it begins, in seconds after midnight, and what has to be reached."""
+    """Return the start, in seconds after midnight, and the goals."""
     from consumer.dev.simulate.search import ServiceGoals
 
     begin, deadline = _span(start, by, within)
@@ -131,7 +143,7 @@ def _question(load: TrafficLoad, begin: float, seconds: float, seed: int, most_p
 
 @dataclass(frozen=True)
 class _Answered:
-    """What is printed: the answer, if there is one, what of the goals it misses, and the search that led to it."""
+    """What is printed: the answer, if any, the goals it misses, and the search that led to it."""
 
     got: SimulationResult | None
     missed: tuple[str, ...] = ()
@@ -182,7 +194,7 @@ def _print(answered: _Answered, *, as_json: bool) -> None:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table as wide as it has to be: what it says is for copying too."""
+    """Print a table as wide as it has to be, for copying too."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -205,14 +217,14 @@ def _fleet(settings: Settings, pace: DevicePace, gpus: int, gpus_per_worker: int
 
 
 def _span(start: str | None, by: str | None, within: str | None) -> tuple[float, float | None]:
-    """Return when it begins, in seconds after midnight, and how many seconds it has; None without a deadline."""
+    """Return the start, in seconds after midnight, and the seconds to the deadline, if there is one."""
     from consumer.dev.simulate.when import moment
 
     if by and within:
-        raise typer.BadParameter("Give --by or --drain-within, not both: each is the deadline.")
-    now = datetime.now()  # noqa: DTZ005 - deadlines are in local time, as people write them
+        raise typer.BadParameter("Give --by or --drain-within, not both: each is a deadline.")
+    now = datetime.now()  # noqa: DTZ005 - people write deadlines in local time
     try:
-        begin = moment(start, now) if start else now if by else datetime(1970, 1, 1)  # noqa: DTZ001 - likewise
+        begin = moment(start, now) if start else now if by else datetime(1970, 1, 1)  # noqa: DTZ001 - the same
         deadline = (moment(by, begin) - begin).total_seconds() if by else _seconds(within)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
@@ -222,10 +234,7 @@ def _span(start: str | None, by: str | None, within: str | None) -> tuple[float,
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        seconds = parse_time_span(text).total_seconds()
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    seconds = time_span(text).total_seconds()
     if not seconds:
-        raise typer.BadParameter(f"{text!r} is no time at all: write a time span above zero.")
+        raise typer.BadParameter(f"{text!r} is zero: write a time span above zero.")
     return seconds

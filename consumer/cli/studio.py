@@ -3,79 +3,96 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from consumer.cli.shared import EnvFile, console, lay_out, settings_from
+from consumer.cli.shared import AsJson, EnvFile, lay_out, say, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consumer.processing.styles import Style
 
+Sheet = Annotated[
+    Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).", dir_okay=False)
+]
+Out = Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.", dir_okay=False)]
+Preset = Annotated[str | None, typer.Option(help="Style preset; see `leadart styles`.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a Z-Image pipeline; default: LEADART_ENGINE__MODEL, else the demo model."),
+]
+Adapter = Annotated[Path | None, typer.Option(help="LoRA file to apply.", exists=True, dir_okay=False)]
+Size = Annotated[str | None, typer.Option(help="Size in pixels, such as 256x256; replaces --width and --height.")]
+Pixels = Annotated[int | None, typer.Option(help="Pixels.")]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
+Guidance = Annotated[float | None, typer.Option("--guidance", "--guidance-scale", help="Guidance scale.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed.")]
+
 
 def styles(
     env_file: EnvFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).", dir_okay=False)
-    ] = None,
-    prompt: Annotated[str | None, typer.Argument(help="What to paint on the sheet.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    sheet: Sheet = None,
+    prompt: Annotated[str | None, typer.Argument(help="Prompt of the contact sheet.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the contact sheet.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """List the style presets, or paint a contact sheet of them."""
+    from consumer.admin.studio import paint_sheet
     from consumer.processing.styles import load_styles
 
     settings = settings_from(env_file)
     presets = load_styles(settings.styles.file)
     if sheet is None:
         if prompt:
-            raise typer.BadParameter(
-                "a prompt is for --sheet FILE; one picture is `leadart generate`", param_hint="PROMPT"
-            )
-        lay_out(_table(presets.presets.values()))
+            sentence = "a prompt is for --sheet FILE; for one picture use `leadart generate`"
+            raise typer.BadParameter(sentence, param_hint="PROMPT")
+        _list(presets.presets.values(), as_json=as_json)
         return
     if not prompt:
-        raise typer.BadParameter("say what to paint on the sheet", param_hint="PROMPT")
-    from consumer.admin.studio import paint_sheet
-
+        raise typer.BadParameter("--sheet needs a prompt", param_hint="PROMPT")
     asyncio.run(paint_sheet(settings, presets, prompt, seed, sheet))
-    console.print(f"wrote {sheet}")
+    say(f"wrote {sheet}")
 
 
-def _table(presets: Iterable[Style]) -> Table:
+def _list(presets: Iterable[Style], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([_facts(style) for style in presets]))
+        return
     table = Table("preset", "version", "steps", "guidance", "adapters", "title")
     for style in presets:
-        dials = (_or_default(style.steps), _or_default(style.guidance_scale))
+        overrides = (_or_default(style.steps), _or_default(style.guidance_scale))
         adapters = ", ".join(f"{adapter.name} {adapter.scale:g}" for adapter in style.adapters) or "none"
-        table.add_row(style.name, str(style.version), *dials, adapters, style.title)
-    return table
+        table.add_row(style.name, str(style.version), *overrides, adapters, style.title)
+    lay_out(table)
+
+
+def _facts(style: Style) -> dict[str, Any]:
+    names = ("title", "description", "version", "photorealistic", "steps", "guidance_scale", "width", "height")
+    adapters = [{"name": adapter.name, "scale": adapter.scale} for adapter in style.adapters]
+    return {"preset": style.name, **{name: getattr(style, name) for name in names}, "adapters": adapters}
 
 
 def generate(
-    prompt: Annotated[str, typer.Argument(help="What to paint.")],
-    output: Annotated[Path, typer.Option("--out", "--output", "-o", help="PNG file to write.", dir_okay=False)] = Path(
-        "picture.png"
-    ),
+    prompt: Annotated[str, typer.Argument(help="Prompt.")],
+    output: Out = Path("picture.png"),
     env_file: EnvFile = None,
-    style: Annotated[str | None, typer.Option(help="Style preset; see `leadart styles`.")] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Folder of a Z-Image pipeline, else LEADART_ENGINE__MODEL's or the demo's.")
-    ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option(help="A LoRA file to paint with.", exists=True, dir_okay=False)
-    ] = None,
-    size: Annotated[str | None, typer.Option(help="Pixels, such as 256x256, instead of --width and --height.")] = None,
-    width: Annotated[int | None, typer.Option()] = None,
-    height: Annotated[int | None, typer.Option()] = None,
-    steps: Annotated[int | None, typer.Option()] = None,
-    guidance_scale: Annotated[float | None, typer.Option("--guidance", "--guidance-scale")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    style: Preset = None,
+    model: Model = None,
+    adapter: Adapter = None,
+    size: Size = None,
+    width: Pixels = None,
+    height: Pixels = None,
+    steps: Steps = None,
+    guidance_scale: Guidance = None,
+    seed: Seed = None,
 ) -> None:
-    """Make one picture without a bus, with the very brief and engine that the worker uses."""
+    """Paint one picture without Kafka or a store, with the worker's own prompting and engine."""
     from consumer.admin.studio import GenerateOptions, paint_one
 
     if size is not None:
@@ -85,15 +102,16 @@ def generate(
     settings = settings_from(env_file)
     if model is not None:
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": model})})
-    wish = GenerateOptions(prompt, style, width, height, steps, guidance_scale, seed, adapter)
-    recipe = asyncio.run(paint_one(settings, wish, output))
-    console.print(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
+    options = GenerateOptions(prompt, style, width, height, steps, guidance_scale, seed, adapter)
+    recipe = asyncio.run(paint_one(settings, options, output))
+    say(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
 
 
 def _sides(size: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
     if match is None:
-        raise typer.BadParameter(f"{size} is no size: write width, x and height, such as 256x256", param_hint="--size")
+        sentence = f"{size} is not a size: write width, x and height, such as 256x256"
+        raise typer.BadParameter(sentence, param_hint="--size")
     return int(match[1]), int(match[2])
 
 

@@ -31,12 +31,12 @@ JoinWhen = Annotated[
 
 
 def worker(env_file: EnvFile = None, join_when: JoinWhen = None) -> None:
-    """Consume article events, make pictures, announce them; until SIGTERM or Ctrl-C."""
-    asyncio.run(_work(settings_from(env_file, logging_to_stdout=True), join_when))
+    """Run the worker: consume requests, paint, announce outcomes; SIGTERM or Ctrl-C stops it gracefully."""
+    asyncio.run(_run(settings_from(env_file, logging_to_stdout=True), join_when))
 
 
-async def _work(settings: Settings, join_when: Path | None) -> None:
-    """Run the worker under signals: the first stops it in order, the second ends it at once."""
+async def _run(settings: Settings, join_when: Path | None) -> None:
+    """Run the worker until a signal: the first shuts it down gracefully, the second at once."""
     from consumer.worker import run_worker
 
     stopping = asyncio.Event()

@@ -176,6 +176,15 @@ async def test_outcomes_are_followed_until_ctrl_c(kafka: KafkaServer, s3: S3Serv
     assert (status, left) == (0, b"")
 
 
+def test_styles_are_listed_as_json() -> None:
+    """A desk shows titles and descriptions; versions tell a change."""
+    presets = json.loads(leadart("styles", "--json").stdout)
+    oil = next(style for style in presets if style["preset"] == "oil_painting")
+
+    assert (oil["title"], oil["version"], oil["adapters"]) == ("Oil painting", 1, [])
+    assert all(style["title"] and style["description"] for style in presets)
+
+
 MISTAKES = [
     (("generate", "x", "-o", "x.png", "--style", "cubism"), {"ENGINE__KIND": "swatch"}, 1, "use one of default"),
     (("generate", "x", "-o", "x.png", "--width", "500"), {"ENGINE__KIND": "swatch"}, 1, "output.width"),

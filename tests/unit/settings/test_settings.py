@@ -132,12 +132,15 @@ def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     assert unknown_variables(env_file) == told
     done = CliRunner().invoke(app, ["styles", "--env-file", str(env_file)])
     assert done.exit_code == 0
-    assert "WEIGHT_SHA256 is no setting and is not used; LEADART_ENGINE__WEIGHTS_SHA256 is" in done.output
+    assert "WEIGHT_SHA256 is not a setting and is ignored: did you mean LEADART_ENGINE__WEIGHTS_SHA256?" in done.output
 
 
 @pytest.mark.parametrize(
     ("variables", "content", "told"),
-    [({"LEADART_LOG": "debug"}, b"", "LEADART_LOG__LEVEL is one"), ({}, b"\xff\xfe", "--env-file is not UTF-8")],
+    [
+        ({"LEADART_LOG": "debug"}, b"", "set LEADART_LOG__LEVEL, for example"),
+        ({}, b"\xff\xfe", "--env-file is not UTF-8"),
+    ],
 )
 def test_what_cannot_be_read_as_settings_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], content: bytes, told: str
