@@ -49,6 +49,13 @@ class Engine(Protocol):
         """End the child process, killing it if it does not go; bounded in time."""
 
 
+class Encoder(Protocol):
+    """Turns pixels into files."""
+
+    async def encode(self, picture: Picture) -> Renditions:
+        """Check the picture and encode its renditions. Raises `Transient` or `Unpaintable` when the check fails."""
+
+
 class Store(Protocol):
     """Keeps pictures by their bytes and manifests by their recipe."""
 
@@ -66,3 +73,13 @@ class Store(Protocol):
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
         """Return where a subscriber fetches the picture, and when a presigned address expires (None: never)."""
+
+
+class WorkerStore(Store, Protocol):
+    """A store that a worker checks at its start."""
+
+    async def prepare(self) -> None:
+        """Check that pictures can be stored. Raises `Overloaded` with a sentence that says how to fix the problem."""
+
+    async def addresses_end_early(self) -> bool:
+        """Return whether addresses expire within hours, as those presigned with temporary credentials do."""

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from consumer.delivery.ports import Bus, Reader
     from consumer.lag.reader import LagReader
-    from consumer.ports import Engine
+    from consumer.ports import Encoder, Engine, WorkerStore
+    from consumer.processing.progress import ProgressFeed
     from consumer.processing.styles import Styles
     from consumer.settings import Settings
     from consumer.telemetry.health import ServedAddress
@@ -66,19 +67,24 @@ LOOP_BOUND_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OpenStages:
-    """What lives as long as the worker does."""
+    """What a worker is composed of; it lives as long as the worker does. Replace a field to put another in its place.
+
+    `services` run beside the worker until it stops. Without a `lag_reader` no gauges are set.
+    """
 
     metrics: Metrics
     health: Health
     served: ServedAddress
     styles: Styles
-    store: S3Store
+    store: WorkerStore
     engine: Engine
-    encoder: PictureEncoder
+    encoder: Encoder
     reader: Reader
     bus: Bus
-    lag_reader: LagReader
     partitions: int
+    progress: ProgressFeed
+    lag_reader: LagReader | None = None
+    services: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()
 
 
 async def run_worker(
@@ -87,14 +93,14 @@ async def run_worker(
     on_ready: Callable[[ServedAddress], None],
     before_bus: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Work until `stopping` is set, then stop in order. Cancelling ends at once; nothing announced is lost by it.
+    """Work until `stopping` is set, then stop in order. Cancelling ends at once and loses nothing that was announced.
 
     `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
-    group) with the sentence that mends it.
+    group) with a message that names the remedy.
     """
     failpoints.use(settings.worker.failpoints)
     async with open_stages(settings, before_bus) as stages:
-        await _WorkerRun(settings, stages).work(stopping, on_ready)
+        await WorkerRun(settings, stages).work(stopping, on_ready)
     log.info("stopped")
 
 
@@ -106,8 +112,7 @@ async def open_stages(
 
     With the engine loaded, `before_bus` is awaited first.
     """
-    metrics, health = make_metrics(), Health()
-    health.ready["start"] = lambda: "the worker is starting"
+    metrics, health = make_metrics(), starting()
     async with AsyncExitStack() as stack:
         styles = load_styles(settings.styles.file)
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
@@ -123,8 +128,15 @@ async def open_stages(
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         lanes = lane_topics(settings)
         reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
-        lag_reader = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
-        yield OpenStages(metrics, health, served, styles, store, engine, encoder, reader, bus, lag_reader, partitions)
+        lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
+        progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
+        ours = (metrics, health, served, styles, store, engine, encoder)
+        yield OpenStages(*ours, reader, bus, partitions, progress, lags, services=(progress.run,))
+
+
+def starting() -> Health:
+    """Return the health of a worker that opens its stages; `WorkerRun` makes it that of one at work."""
+    return Health(ready={"start": lambda: "the worker is starting"})
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -137,22 +149,17 @@ async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def spare_the_collector() -> None:
-    """Keep what is there for good out of every collection, and collect less often.
+    """Exempt all present objects from garbage collection, and collect less often.
 
     Modules and stages never become garbage, while a record makes hundreds of objects that die at once: with the default
-    threshold a fifth of the time per record went into looking through all of it (docs/benchmarks/delivery.md).
+    threshold a fifth of the time per record went into traversing all of them (docs/benchmarks/delivery.md).
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
 
 
-def _devices_missing(engine: Engine) -> str | None:
-    missing = [device for device, ready in engine.device_ready.items() if not ready]
-    return f"no process paints on {', '.join(missing)}" if missing else None
-
-
-class _WorkerRun:
+class WorkerRun:
     """One run of the worker over open stages."""
 
     def __init__(self, settings: Settings, stages: OpenStages) -> None:
@@ -161,68 +168,69 @@ class _WorkerRun:
         self._admission = Admission(
             window=settings.engine.window * stages.engine.devices, unstored=settings.worker.pictures_unstored
         )
-        self._outcomes = OutcomeBuilder(settings)
-        self._progress = ProgressPublisher(settings, self._outcomes, stages.metrics)
         self._lanes = lane_topics(settings)
         self._breaker = CircuitBreaker(settings.worker.breaker_probe_seconds)
         self._outage = StoreOutage(
             lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
         )
+        self._polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
+        self._looped = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
 
     async def work(self, stopping: asyncio.Event, on_ready: Callable[[ServedAddress], None]) -> None:
+        """Work until `stopping` is set, then stop in order; see `run_worker`."""
         async with asyncio.TaskGroup() as jobs:
-            crew = self._crew(jobs)
-            intake = self._intake(crew)
-            async with asyncio.TaskGroup() as services:
-                running = [services.create_task(service) for service in self._services(intake)]
-                running.append(services.create_task(self._greet_store()))
-                self._tell_health(intake)
+            handler = self._handler(jobs)
+            poll_loop = self._poll_loop(handler)
+            gauges = self._gauges(poll_loop)
+            async with asyncio.TaskGroup() as tasks:
+                services = [poll_loop.run, self._check_store, *([gauges.run] if gauges else []), *self._stages.services]
+                running = [tasks.create_task(service()) for service in services]
+                running.append(tasks.create_task(pulse(self._looped)))
+                self._set_health(poll_loop, gauges)
                 spare_the_collector()
                 on_ready(self._stages.served)
                 await stopping.wait()
-                await self._stop(intake, crew)
+                await self._stop(poll_loop, handler)
                 for task in running:
                     task.cancel()
 
-    async def _greet_store(self) -> None:
-        """Check the store until all is well, so that wrong keys are told at the start and not by the first article."""
+    async def _check_store(self) -> None:
+        """Check the store until it works, so that wrong keys show at the start and not with the first article."""
         store = self._stages.store
         await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.prepare)
         if await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.addresses_end_early):
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
-    async def _stop(self, intake: PollLoop, crew: RequestHandler) -> None:
+    async def _stop(self, poll_loop: PollLoop, handler: RequestHandler) -> None:
         log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
-        intake.stop()
+        poll_loop.stop()
         self._admission.close()
-        await crew.finish(self._settings.worker.shutdown_grace_seconds)
-        await intake.close_shards()
+        await handler.finish(self._settings.worker.shutdown_grace_seconds)
+        await poll_loop.close_shards()
 
-    def _services(self, intake: PollLoop) -> list[Coroutine[None, None, None]]:
+    def _gauges(self, poll_loop: PollLoop) -> GaugeReporter | None:
         stages = self._stages
-        beat = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
-        stages.health.live["loop"] = beat
-        gauges = GaugeReporter(
+        if stages.lag_reader is None:
+            return None
+        return GaugeReporter(
             stages.metrics,
             engine=stages.engine,
             admission=self._admission,
             breaker=self._breaker,
-            poll_loop=intake,
+            poll_loop=poll_loop,
             lag_reader=stages.lag_reader,
             history=LagHistory(self._settings, whole=False),
         )
-        stages.health.ready["bus"] = lambda: gauges.bus_problem
-        return [intake.run(), self._progress.run(), pulse(beat), gauges.run()]
 
-    def _crew(self, jobs: asyncio.TaskGroup) -> RequestHandler:
-        worker = self._settings.worker
+    def _handler(self, jobs: asyncio.TaskGroup) -> RequestHandler:
+        stages, settings = self._stages, self._settings
         pipeline = Pipeline(
             jobs,
-            styles=self._stages.styles,
+            styles=stages.styles,
             admission=self._admission,
-            engine=self._stages.engine,
-            encoder=self._stages.encoder,
-            store=self._stages.store,
+            engine=stages.engine,
+            encoder=stages.encoder,
+            store=stages.store,
             outage=self._outage,
             breaker=self._breaker,
         )
@@ -231,14 +239,14 @@ class _WorkerRun:
             pipeline=pipeline,
             breaker=self._breaker,
             outage=self._outage,
-            retries=retry_policy(self._settings),
-            outcomes=self._outcomes,
-            progress=self._progress,
-            metrics=self._stages.metrics,
-            poison_deaths=worker.poison_deaths,
+            retries=retry_policy(settings),
+            outcomes=OutcomeBuilder(settings),
+            progress=stages.progress,
+            metrics=stages.metrics,
+            poison_deaths=settings.worker.poison_deaths,
         )
 
-    def _intake(self, crew: RequestHandler) -> PollLoop:
+    def _poll_loop(self, handler: RequestHandler) -> PollLoop:
         stages, settings = self._stages, self._settings
         timing = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
         table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
@@ -247,31 +255,38 @@ class _WorkerRun:
                 shard,
                 self._lanes,
                 bus=stages.bus,
-                handler=crew,
-                observer=crew,
+                handler=handler,
+                observer=handler,
                 heads=Heads(table, group, shard),
                 timing=timing,
             )
             for shard in range(stages.partitions)
         }
-        polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
-        stages.health.live["poll"] = polled
         return PollLoop(
             stages.reader,
             self._lanes,
             owners,
             max_in_flight=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
-            polled=polled.beat,
+            polled=self._polled.beat,
         )
 
-    def _tell_health(self, intake: PollLoop) -> None:
-        ready, engine = self._stages.health.ready, self._stages.engine
-        ready.pop("start")
-        ready["engine"] = lambda: None if engine.ready else "no device of the engine is ready"
-        self._stages.health.degraded["devices"] = lambda: _devices_missing(engine)
-        ready["group"] = lambda: None if intake.joined else "the consumer group gave no assignment yet"
-        ready["store"] = self._outage
-        ready["breaker"] = self._breaker
-        ready["lanes"] = lambda: f"cannot be read: {intake.unreadable}" if intake.unreadable else None
-        ready["shards"] = lambda: None if intake.all_open else "some assigned shards are not open"
+    def _set_health(self, poll_loop: PollLoop, gauges: GaugeReporter | None) -> None:
+        health, engine = self._stages.health, self._stages.engine
+        health.live.update(loop=self._looped, poll=self._polled)
+        health.degraded["devices"] = lambda: _devices_missing(engine)
+        health.ready.clear()
+        health.ready.update(
+            bus=lambda: gauges.bus_problem if gauges else None,
+            engine=lambda: None if engine.ready else "no device of the engine is ready",
+            group=lambda: None if poll_loop.joined else "the consumer group gave no assignment yet",
+            store=self._outage,
+            breaker=self._breaker,
+            lanes=lambda: f"cannot be read: {poll_loop.unreadable}" if poll_loop.unreadable else None,
+            shards=lambda: None if poll_loop.all_open else "some assigned shards are not open",
+        )
+
+
+def _devices_missing(engine: Engine) -> str | None:
+    missing = [device for device, ready in engine.device_ready.items() if not ready]
+    return f"no process paints on {', '.join(missing)}" if missing else None

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from consumer.jobs import Recipe, Renditions, StoredPicture, StoredPictures
-    from consumer.pictures.encoder import PictureEncoder
-    from consumer.ports import Engine, Store
+    from consumer.ports import Encoder, Engine, Store
     from consumer.processing.admission import Admission, EngineSlot
     from consumer.processing.context import JobContext, Timings
     from consumer.processing.flight import Flight, Making
@@ -56,7 +55,7 @@ class Pipeline:
         styles: Styles,
         admission: Admission,
         engine: Engine,
-        encoder: PictureEncoder,
+        encoder: Encoder,
         store: Store,
         outage: StoreOutage | None = None,
         breaker: CircuitBreaker | None = None,

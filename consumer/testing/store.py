@@ -23,6 +23,14 @@ class MemoryStore:
         self.manifests: dict[str, StoredPictures] = {}
         self.down = False
 
+    async def prepare(self) -> None:
+        """Find nothing to check but whether it is up."""
+        await self._reach()
+
+    async def addresses_end_early(self) -> bool:
+        """Return False: they never end."""
+        return False
+
     async def find(self, recipe: Recipe) -> StoredPictures | None:
         """Return the pictures that the manifest lists; None without a manifest or when an object is gone."""
         await self._reach()

@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from consumer.dev.bench.empty import EmptyEncoder, EmptyEngine, EmptyStore
 from consumer.settings import load_settings
 from consumer.telemetry.logs import configure_logs
-from consumer.worker import _WorkerRun, open_stages  # its own composition, not a copy that could drift
+from consumer.worker import WorkerRun, open_stages
 
 if TYPE_CHECKING:
-    from consumer.pictures.encoder import PictureEncoder
     from consumer.settings import Settings
-    from consumer.storage import S3Store
 
 
 async def work(settings: Settings) -> None:
@@ -29,10 +27,10 @@ async def work(settings: Settings) -> None:
         bare = replace(
             stages,
             engine=EmptyEngine(),
-            encoder=cast("PictureEncoder", EmptyEncoder()),
-            store=cast("S3Store", EmptyStore()),
+            encoder=EmptyEncoder(),
+            store=EmptyStore(),
         )
-        await _WorkerRun(settings, bare).work(stopping, lambda _served: None)
+        await WorkerRun(settings, bare).work(stopping, lambda _served: None)
 
 
 if __name__ == "__main__":
