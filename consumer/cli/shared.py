@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console, Group
 from rich.measure import Measurement
+from rich.progress import Progress
 from rich.table import Table
 
 from consumer.settings import LogSettings, load_settings, unknown_variables
@@ -19,7 +21,7 @@ from consumer.settings.time_spans import parse_time_span
 from consumer.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import RenderableType
 
@@ -77,6 +79,14 @@ def _complaints(error: ValidationError | SettingsError | UnicodeDecodeError) -> 
         for problem in error.errors():
             name = "LEADART_" + "__".join(str(part).upper() for part in problem["loc"])
             yield f"{name}: {problem['msg']}"
+
+
+@contextmanager
+def share_bar(what: str) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on standard error if it is a terminal; what is yielded sets the share that is done."""
+    with Progress(console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 def complain(sentence: str) -> None:

@@ -16,7 +16,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumer.admin.dead_letters.action import ActionRunner
-from consumer.admin.dead_letters.dead_letter import Coordinates, DeadLetterRecord, DeadLetterState, mark, read, redriven
+from consumer.admin.dead_letters.dead_letter import (
+    Coordinates,
+    DeadLetterRecord,
+    DeadLetterState,
+    build_mark,
+    build_redriven,
+    parse_record,
+)
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
 from consumer.admin.dead_letters.topic import DeadLetterTopic, open_dead_letter_topic
@@ -102,7 +109,7 @@ def articles(numbers: Sequence[int]) -> list[str]:
 
 
 async def letters(site: Site) -> list[DeadLetterRecord]:
-    entries = [read(record) for record in await records(site, names.DEAD_LETTER)]
+    entries = [parse_record(record) for record in await records(site, names.DEAD_LETTER)]
     return [entry for entry in entries if isinstance(entry, DeadLetterRecord)]
 
 
@@ -120,8 +127,8 @@ async def redrive_under_way(site: Site) -> AsyncIterator[KafkaEpoch]:
         await epoch.begin()
         now = datetime.now(UTC)
         for letter in await letters(site):
-            note = mark(letter, site.topic(names.DEAD_LETTER), DeadLetterState.REDRIVEN, now)
-            await epoch.write([redriven(letter, letter.original, now), note])
+            note = build_mark(letter, site.topic(names.DEAD_LETTER), DeadLetterState.REDRIVEN, now)
+            await epoch.write([build_redriven(letter, letter.original, now), note])
         yield epoch
 
 
@@ -163,7 +170,9 @@ async def test_a_letter_is_shown_whole_and_never_raw(site: Site, tmp_path: Path)
     assert facts["original"]["headers"] == [["ce_id", {"text": "\x1b[31mred"}], ["\x07", None]]
     assert facts["state"] == "open"
     missing = site.run("dead-letters", "show", "0:99")
-    assert (missing.returncode, "No dead letter lies at 0:99" in missing.stderr) == (1, True)
+    nowhere = site.run("dead-letters", "show", "99:0")
+    assert (nowhere.returncode, "has no partition 99: its partitions are 0 to 1" in nowhere.stderr) == (1, True)
+    assert (missing.returncode, "No dead letter at 0:99" in missing.stderr) == (1, True)
 
 
 async def test_redriving_is_told_first_then_done_then_not_done_again(site: Site) -> None:
@@ -263,7 +272,7 @@ async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: 
 
     monkeypatch.setattr(DeadLetterTopic, "states", states)
     # Which of the two is told hangs on what the client hears first: that it is fenced, or in no transaction.
-    with pytest.raises(Fatal, match=r"(somebody else has begun|Kafka did not confirm it).* Run it again"):
+    with pytest.raises(Fatal, match=r"(another run has begun|Kafka did not confirm it).* Run it again"):
         await redrive(site)
 
     assert await keys(site) == articles([0, 2])
@@ -348,6 +357,7 @@ async def test_what_cannot_be_redriven_is_refused_with_a_sentence(site: Site) ->
         assert sentence in why[str(at)]
     assert await records(site, names.REQUESTED) == []
     assert told(site, "redrive", "9:9", "0:77", status=1)["refused"] == 2
+    assert "has no partition 9" in told(site, "purge", "9:9", status=1)["refusals"][0]["why"]
 
 
 async def test_an_original_that_was_not_kept_is_read_from_its_lane(site: Site, tmp_path: Path) -> None:

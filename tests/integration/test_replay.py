@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.admin.replay.replayed_record import FIRST_FORCED, origin, replayed, without_block
+from consumer.admin.replay.replayed_record import FIRST_FORCED, build_replayed, parse_origin, without_block
 from consumer.delivery.ports import OutgoingRecord
 from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.producer import open_epoch
@@ -68,7 +68,7 @@ def command(plan: Any) -> list[str]:
 
 async def origins(site: Site) -> Counter[tuple[int, int]]:
     """Count, by their originals' partition and offset, the replayed records in the lane."""
-    found = [origin(record.headers) for record in await records(site, names.BACKFILL)]
+    found = [parse_origin(record.headers) for record in await records(site, names.BACKFILL)]
     return Counter((one.partition, one.offset) for one in found if one)
 
 
@@ -99,7 +99,7 @@ async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path
     assert told(site, "--from", "0", "--force")["to_make"] == 3
     assert await records(site, names.BACKFILL) == []
     shown = site.run("replay", "--from", "0").stdout
-    assert "already made, at no cost: 2; to make: 1, which is 1 pictures; cannot be painted: 1" in shown
+    assert "already made, at no cost: 2; to make: 1 (1 pictures); cannot be painted: 1" in shown
 
 
 FILTERS = [
@@ -141,7 +141,7 @@ async def test_a_replay_is_answered_from_the_store(site: Site, tmp_path: Path) -
     lane = await records(site, names.BACKFILL)
     source = {record.offset: record for record in await records(site, names.REQUESTED) if record.key == b"a-1"}
     for record in lane:
-        at = origin(record.headers)
+        at = parse_origin(record.headers)
         assert at is not None
         original = source[at.offset]
         assert (record.key, record.value, record.partition) == (original.key, original.value, original.partition)
@@ -225,7 +225,7 @@ async def test_records_behind_an_open_transaction_count(site: Site) -> None:
     async with open_epoch(site.settings.kafka, "another", 0) as other:
         await other.begin()
         await other.write([OutgoingRecord(site.topic(names.BACKFILL), 0, b"a", b"{}", ())])
-        await put(site, [replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
+        await put(site, [build_replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
         waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
         await asyncio.wait([waiting], timeout=5)
         assert not waiting.done()
@@ -312,6 +312,8 @@ async def test_a_range_is_cut_by_moments_and_offsets(site: Site) -> None:
     plan = told(site, "--from", "3", "--to", "1:5")
     assert (plan["read"], plan["from"], plan["to"]) == (2, "1:3", "1:5")
     assert told(site, "--from", "2031-01-01T00:00:00Z")["read"] == 0
+    nowhere = site.run("replay", "--from", "99:0")
+    assert (nowhere.returncode, "has no partition 99: its partitions are 0 to 1" in nowhere.stderr) == (1, True)
 
 
 async def test_the_backfill_lane_can_be_replayed(site: Site) -> None:
@@ -322,7 +324,7 @@ async def test_the_backfill_lane_can_be_replayed(site: Site) -> None:
     lane = await records(site, names.BACKFILL)
 
     assert [len(record.headers) for record in lane] == [len(lane[0].headers)] * 8
-    assert Counter(at.topic for record in lane if (at := origin(record.headers))) == {
+    assert Counter(at.topic for record in lane if (at := parse_origin(record.headers))) == {
         site.topic(names.REQUESTED): 4,
         site.topic(names.BACKFILL): 4,
     }
@@ -350,8 +352,8 @@ async def test_the_backlog_is_kept_below_its_bound(site: Site) -> None:
 MISTAKES = [
     (("--from", "2031-05-17T08:00:00"), 2, "has no time zone"),
     (("--from", "yesterday"), 2, "is not a point in time"),
-    (("--from", "0", "--rate", "fast"), 2, "is no rate"),
-    (("--from", "0", "--lane", "article-image-outcome"), 2, "is no lane"),
+    (("--from", "0", "--rate", "fast"), 2, "is not a rate"),
+    (("--from", "0", "--lane", "article-image-outcome"), 2, "is not a lane"),
     (("--from", "0"), 1, "leadart topics apply"),
 ]
 

@@ -1,7 +1,7 @@
-"""Acting on letters: what is done and the mark that says so are one transaction, so nothing is done twice.
+"""Acting on dead letters: the action and its mark are one transaction, so nothing is done twice.
 
-For each partition: fence whoever acted before and settle what that left pending, only then read what is marked, then
-write. A run that dies, is stopped, or is overtaken by another leaves marks for all that it did and nothing else.
+For each partition: fence the earlier run and settle what it left pending, only then read the marks, then write. A run
+that dies, is stopped or is overtaken by another leaves marks for everything that it did, and nothing else.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, mark
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, build_mark
+from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch, was_fenced
+from consumer.kafka.producer import open_epoch
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -28,67 +29,56 @@ if TYPE_CHECKING:
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
-REFUSALS_TOLD: Final = 20
-
 
 class ActionRefused(Exception):
-    """An action cannot be done to a letter; says why."""
+    """The action is impossible for a dead letter; the message says why."""
 
 
 class DeadLetterAction(Protocol):
-    """What is to be done to letters."""
+    """What to do to dead letters."""
 
     state: DeadLetterState
-    """How they are marked."""
+    """The state that they are marked with."""
 
-    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
-        """Return what to write besides the mark. Raises `ActionRefused`."""
+    async def outgoing(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
+        """Return the records to write besides the mark. Raises `ActionRefused`."""
 
 
 @dataclass(slots=True)
-class DeadLetterReport:
-    """What was done, or would be: `letters` acted on, by `reasons`; `already` marked before, of those named one by one.
+class DeadLetterReport(RefusalReport):
+    """What was done, or would be: `letters` acted on, counted by `reasons`; `already` marked, of those named singly.
 
-    `refused` could not be acted on; `refusals` tells the first of them: coordinates and why. `deleted` letters went
-    from the topic itself.
+    `deleted` counts dead letters deleted from the topic itself.
     """
 
     letters: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     already: int = 0
-    refused: int = 0
-    refusals: list[tuple[str, str]] = field(default_factory=list)
     deleted: int = 0
-
-    def refuse(self, at: Coordinates, why: str) -> None:
-        """Take note that nothing can be done about a letter."""
-        self.refused += 1
-        if len(self.refusals) < REFUSALS_TOLD:
-            self.refusals.append((str(at), why))
 
 
 @dataclass(slots=True)
-class Batch:
-    """Letters acted on in one transaction, and what that writes."""
+class ActionBatch:
+    """Dead letters acted on in one transaction, and the records it writes."""
 
     letters: list[DeadLetterRecord] = field(default_factory=list)
-    writes: list[OutgoingRecord] = field(default_factory=list)
+    outgoing: list[OutgoingRecord] = field(default_factory=list)
     size: int = 0
 
-    def add(self, letter: DeadLetterRecord, writes: Sequence[OutgoingRecord]) -> None:
-        """Put one more letter into the transaction."""
+    def add(self, letter: DeadLetterRecord, outgoing: Sequence[OutgoingRecord]) -> None:
+        """Add a dead letter and its records."""
         self.letters.append(letter)
-        self.writes += writes
-        self.size += sum(write.size for write in writes)
+        self.outgoing += outgoing
+        self.size += sum(record.size for record in outgoing)
 
     @property
     def full(self) -> bool:
-        """True when the transaction is large enough: it must end well within its timeout."""
+        """Whether the transaction has reached its limit."""
         return len(self.letters) >= MAX_BATCH_RECORDS or self.size >= MAX_BATCH_BYTES
 
 
 class ActionRunner:
-    """Does one action to the letters of a selection, or says what it would do; `watch` hears the share that is done."""
+    """Applies an action to the selected dead letters, or rehearses it; `watch` is given the share that is done."""
 
     def __init__(
         self,
@@ -110,45 +100,43 @@ class ActionRunner:
         """Go through the partitions. Raises `Fatal` or `BusError`; `report` then holds what was done for certain."""
         partitions = list(self._selection.partitions(self._topic.partitions))
         for done, partition in enumerate(partitions):
-            await self._partition(partition, partial(self._told, done, len(partitions)), execute=execute)
+            await self._partition(partition, partial(self._progress, done, len(partitions)), execute=execute)
         for at in sorted(self._selection.coordinates - self._seen):
-            self.report.refuse(at, "no dead letter lies there")
+            self.report.refuse(at, self._topic.explain_absence(at))
         return self.report
 
-    def _told(self, done: int, partitions: int, share: float) -> None:
+    def _progress(self, done: int, partitions: int, share: float) -> None:
         self._watch((done + share) / partitions)
 
     async def _partition(self, partition: int, watch: Callable[[float], None], *, execute: bool) -> None:
         if not await self._topic.span(partition, whole=True):
             return
         if not execute:
-            await self._go_through(partition, await self._topic.span(partition), None, watch)
+            await self._act(partition, await self._topic.span(partition), None, watch)
             return
-        # Marks of an earlier run are only all there once its producer is fenced and its transaction settled.
+        # The marks of an earlier run are complete only once its producer is fenced and its transaction settled.
         async with open_epoch(self._settings.kafka, f"dead-letters.{partition}", partition) as epoch:
-            await self._go_through(partition, await self._topic.span(partition, whole=True), epoch, watch)
+            await self._act(partition, await self._topic.span(partition, whole=True), epoch, watch)
 
-    async def _go_through(
-        self, partition: int, span: range, epoch: KafkaEpoch | None, watch: Callable[[float], None]
-    ) -> None:
-        batch = Batch()
-        async for letter in self._open(partition, span):
+    async def _act(self, partition: int, span: range, epoch: KafkaEpoch | None, watch: Callable[[float], None]) -> None:
+        batch = ActionBatch()
+        async for letter in self._open_letters(partition, span):
             watch((letter.at.offset - span.start) / len(span))
             try:
-                writes = await self._action.letters(letter)
-            except ActionRefused as impossible:
-                self.report.refuse(letter.at, str(impossible))
+                outgoing = await self._action.outgoing(letter)
+            except ActionRefused as refused:
+                self.report.refuse(letter.at, str(refused))
                 continue
-            note = mark(letter, self._topic.name, self._action.state, datetime.now(UTC))
-            batch.add(letter, [*writes, note])
+            mark = build_mark(letter, self._topic.name, self._action.state, datetime.now(UTC))
+            batch.add(letter, [*outgoing, mark])
             if batch.full:
                 await self._finish(epoch, batch)
-                batch = Batch()
+                batch = ActionBatch()
         await self._finish(epoch, batch)
         watch(1.0)
 
-    async def _open(self, partition: int, span: range) -> AsyncIterator[DeadLetterRecord]:
-        """Yield the selected letters that nothing was done about."""
+    async def _open_letters(self, partition: int, span: range) -> AsyncIterator[DeadLetterRecord]:
+        """Yield the selected dead letters that are still open."""
         states = await self._topic.states(partition, span)
         async for entry in self._topic.entries(partition, span):
             if isinstance(entry, ForeignRecord) and entry.at in self._selection.coordinates:
@@ -162,8 +150,8 @@ class ActionRunner:
             elif self._selection.coordinates:
                 self.report.already += 1
 
-    async def _finish(self, epoch: KafkaEpoch | None, batch: Batch) -> None:
-        """Write a batch, unless this is a rehearsal, and count it."""
+    async def _finish(self, epoch: KafkaEpoch | None, batch: ActionBatch) -> None:
+        """Write a batch, unless this is a dry run, and count it."""
         if not batch.letters:
             return
         if epoch is not None:
@@ -171,10 +159,10 @@ class ActionRunner:
         self.report.letters += len(batch.letters)
         self.report.reasons.update(letter.reason for letter in batch.letters)
 
-    async def _commit(self, epoch: KafkaEpoch, batch: Batch) -> None:
+    async def _commit(self, epoch: KafkaEpoch, batch: ActionBatch) -> None:
         first, last = batch.letters[0].at, batch.letters[-1].at
         try:
-            await epoch.write_transaction(batch.writes)
+            await epoch.write_transaction(batch.outgoing)
         except RecordRefused as error:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
@@ -182,15 +170,9 @@ class ActionRunner:
                 "Find it by naming them one by one.",
             ) from error
         except BusError as error:
+            why = explain_unconfirmed(error, "another run has begun to redrive or purge here")
             raise Fatal(
                 Reason.BUS_UNAVAILABLE,
-                f"Stopped at the letters {first} to {last}, after {self.report.letters} that are "
-                f"{self._action.state} for certain: {_why(error)}. Run it again: what went through is marked, and "
-                "nothing is doubled.",
+                f"Stopped at the letters {first} to {last}; {self.report.letters} before them are certainly "
+                f"{self._action.state}: {why}. Run it again: what went through is marked, and nothing is done twice.",
             ) from error
-
-
-def _why(error: BusError) -> str:
-    if was_fenced(error):
-        return "somebody else has begun to redrive or purge here, or Kafka ended the transaction for its age"
-    return f"Kafka did not confirm it ({error})"

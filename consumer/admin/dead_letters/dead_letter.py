@@ -1,4 +1,4 @@
-"""What lies in the dead-letter topic, as values: letters, and the marks behind them. Pure."""
+"""The records of the dead-letter topic as values: dead letters, and the marks that follow them. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REDRIVEN_AT: Final = "leadart-redriven-at"
 
 
 class DeadLetterState(StrEnum):
-    """What was done about a letter."""
+    """What was done about a dead letter."""
 
     OPEN = "open"
     REDRIVEN = "redriven"
@@ -31,14 +31,14 @@ class DeadLetterState(StrEnum):
 
 
 class Coordinates(NamedTuple):
-    """Where a letter lies in the dead-letter topic, written PARTITION:OFFSET."""
+    """Where a record is in its topic, written PARTITION:OFFSET."""
 
     partition: int
     offset: int
 
     @classmethod
     def parse(cls, text: str) -> Coordinates:
-        """Read them back. Raises `ValueError` with a sentence."""
+        """Parse PARTITION:OFFSET. Raises `ValueError` with a sentence."""
         partition, _, offset = text.partition(":")
         if not all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (partition, offset)):
             raise ValueError(f"{text[:40]!a} is not PARTITION:OFFSET, such as 3:1042.")
@@ -50,30 +50,30 @@ class Coordinates(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """A record that got no picture: `original` as its publisher wrote it, at the coordinates it was first read from.
+    """A request without a picture: `original` as its publisher wrote it, at the coordinates it was first read from.
 
-    `told` is what the worker noted, by header name; `kept_ms` when, in milliseconds since 1970.
+    `facts` are what the worker recorded, by header name; `kept_ms` is when, in milliseconds since 1970.
     """
 
     at: Coordinates
     kept_ms: int
     original: Record
-    told: Mapping[str, str]
+    facts: Mapping[str, str]
 
     @property
     def reason(self) -> str:
-        """The stable code of what was wrong; one of `schemas.Reason`, unless a newer worker wrote it."""
-        return self.told.get("leadart-reason", "")
+        """The stable reason code: one of `schemas.Reason`, unless a newer worker wrote it."""
+        return self.facts.get("leadart-reason", "")
 
     @property
     def omitted(self) -> bool:
-        """True if only the key was kept: value and headers are still where they were, if anywhere."""
-        return "leadart-omitted" in self.told
+        """Whether only the key was kept: value and headers may still be in the lane."""
+        return "leadart-omitted" in self.facts
 
 
 @dataclass(frozen=True, slots=True)
 class ActionMark:
-    """A note that a letter of the same partition was redriven or purged, and when (ISO 8601)."""
+    """The dead letter at offset `of` of the same partition was redriven or purged `at` this time (ISO 8601)."""
 
     of: int
     state: DeadLetterState
@@ -87,35 +87,34 @@ class ForeignRecord:
     at: Coordinates
 
 
-def read(record: Record) -> DeadLetterRecord | ActionMark | ForeignRecord:
-    """Tell what a record of the dead-letter topic is.
+def parse_record(record: Record) -> DeadLetterRecord | ActionMark | ForeignRecord:
+    """Return what a record of the dead-letter topic is.
 
     Only the last block of our headers counts: the worker put it behind the publisher's, which may hold anything.
     """
-    theirs, told = split(record.headers)
-    if not told:
-        return _mark(record) or ForeignRecord(Coordinates(record.partition, record.offset))
-    return _letter(record, theirs, told) or ForeignRecord(Coordinates(record.partition, record.offset))
+    theirs, facts = split(record.headers)
+    parsed = _letter(record, theirs, facts) if facts else _mark(record)
+    return parsed or ForeignRecord(Coordinates(record.partition, record.offset))
 
 
 def _letter(
-    record: Record, theirs: tuple[tuple[str, bytes | None], ...], told: Mapping[str, str]
+    record: Record, theirs: tuple[tuple[str, bytes | None], ...], facts: Mapping[str, str]
 ) -> DeadLetterRecord | None:
-    if not all(name.startswith(OURS) for name in told):
+    if not all(name.startswith(OURS) for name in facts):
         return None
     try:
         original = Record(
-            topic=told["leadart-topic"],
-            partition=int(told["leadart-partition"]),
-            offset=int(told["leadart-offset"]),
+            topic=facts["leadart-topic"],
+            partition=int(facts["leadart-partition"]),
+            offset=int(facts["leadart-offset"]),
             key=record.key,
-            value=None if "leadart-null-value" in told else record.value,
+            value=None if "leadart-null-value" in facts else record.value,
             headers=theirs,
-            timestamp_ms=int(told["leadart-timestamp"]),
+            timestamp_ms=int(facts["leadart-timestamp"]),
         )
     except (KeyError, ValueError):
         return None
-    return DeadLetterRecord(Coordinates(record.partition, record.offset), record.timestamp_ms, original, told)
+    return DeadLetterRecord(Coordinates(record.partition, record.offset), record.timestamp_ms, original, facts)
 
 
 def _mark(record: Record) -> ActionMark | None:
@@ -129,33 +128,33 @@ def _mark(record: Record) -> ActionMark | None:
     return ActionMark(of.offset, state, headers[MARK_AT]) if of.partition == record.partition else None
 
 
-def mark(letter: DeadLetterRecord, topic: str, state: DeadLetterState, now: datetime) -> OutgoingRecord:
-    """Return the record that notes, in the dead-letter `topic`, what was done about a letter."""
-    told = {MARK: state.value, MARK_OF: str(letter.at), MARK_AT: iso(now)}
-    headers = tuple((name, text.encode()) for name, text in told.items())
+def build_mark(letter: DeadLetterRecord, topic: str, state: DeadLetterState, now: datetime) -> OutgoingRecord:
+    """Return the record that marks, in the dead-letter `topic`, what was done about a dead letter."""
+    values = {MARK: state.value, MARK_OF: str(letter.at), MARK_AT: format_time(now)}
+    headers = tuple((name, text.encode()) for name, text in values.items())
     return OutgoingRecord(topic, letter.at.partition, letter.original.key, b"", headers)
 
 
-def redriven(letter: DeadLetterRecord, original: Record, now: datetime) -> OutgoingRecord:
-    """Return the original for its own topic and partition number, saying behind its headers that it was redriven.
+def build_redriven(letter: DeadLetterRecord, original: Record, now: datetime) -> OutgoingRecord:
+    """Return the original for its own topic and partition number, with headers that say it was redriven.
 
-    What an earlier redrive said there is replaced.
+    They replace those of an earlier redrive.
     """
     headers = list(original.headers)
     while headers and headers[-1][0] in {REDRIVEN, REDRIVEN_AT}:
         headers.pop()
-    told = ((REDRIVEN, str(letter.at).encode()), (REDRIVEN_AT, iso(now).encode()))
-    return OutgoingRecord(original.topic, original.partition, original.key, original.value, (*headers, *told))
+    ours = ((REDRIVEN, str(letter.at).encode()), (REDRIVEN_AT, format_time(now).encode()))
+    return OutgoingRecord(original.topic, original.partition, original.key, original.value, (*headers, *ours))
 
 
-def iso(moment: datetime) -> str:
-    """Write a moment as ISO 8601 in UTC, to the second."""
+def format_time(moment: datetime) -> str:
+    """Format a moment as ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def iso_ms(milliseconds: int) -> str:
-    """Write milliseconds since 1970 likewise; a number that is no such moment as it is."""
+def format_time_ms(milliseconds: int) -> str:
+    """Format milliseconds since 1970 as ISO 8601; a number that is no date, as a number."""
     try:
-        return iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
+        return format_time(datetime.fromtimestamp(milliseconds / 1000, UTC))
     except (OverflowError, ValueError, OSError):
         return f"{milliseconds} ms"

@@ -1,4 +1,4 @@
-"""Looking through the letters: the newest in full, all of them counted."""
+"""List dead letters: the newest in short, all of them counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, iso_ms
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, format_time_ms
 from consumer.admin.dead_letters.selection import article_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """A letter in short. `at` and `origin` are written PARTITION:OFFSET, `kept` in ISO 8601; text is as it came."""
+    """A dead letter in short. `at` and `origin` are PARTITION:OFFSET, `kept` is ISO 8601; text is not escaped."""
 
     at: str
     kept: str
@@ -33,25 +33,27 @@ class DeadLetterRow:
 
 
 @dataclass(slots=True)
-class Listing:
-    """The newest matching letters, oldest first; how many match, by reason; how many records are not leadart's."""
+class DeadLetterListing:
+    """The newest matching dead letters, oldest first; how many match, by reason; and how many records are foreign."""
 
     rows: list[DeadLetterRow] = field(default_factory=list)
     matching: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    strangers: int = 0
+    foreign: int = 0
 
 
-async def browse(topic: DeadLetterTopic, selection: Selection, limit: int, *, everything: bool = False) -> Listing:
-    """Read all letters and keep the `limit` newest that match; those acted on only with `everything`."""
-    listing = Listing()
+async def browse(
+    topic: DeadLetterTopic, selection: Selection, limit: int, *, everything: bool = False
+) -> DeadLetterListing:
+    """Read all dead letters and keep the `limit` newest that match; `everything` includes those acted on."""
+    listing = DeadLetterListing()
     newest: list[tuple[int, Coordinates, DeadLetterRow]] = []
     for partition in selection.partitions(topic.partitions):
         span = await topic.span(partition)
         states = await topic.states(partition, span)
         async for entry in topic.entries(partition, span):
             if isinstance(entry, ForeignRecord):
-                listing.strangers += 1
+                listing.foreign += 1
             if not isinstance(entry, DeadLetterRecord) or not selection.matches(entry):
                 continue
             state = states[entry.at.offset]
@@ -59,23 +61,22 @@ async def browse(topic: DeadLetterTopic, selection: Selection, limit: int, *, ev
                 listing.matching += 1
                 listing.reasons[entry.reason] += 1
                 keep = heapq.heappush if len(newest) < limit else heapq.heappushpop
-                keep(newest, (entry.kept_ms, entry.at, row(entry, state)))
-    listing.rows = [told for _, _, told in sorted(newest)]
+                keep(newest, (entry.kept_ms, entry.at, _row(entry, state)))
+    listing.rows = [row for _, _, row in sorted(newest)]
     return listing
 
 
-def row(letter: DeadLetterRecord, state: DeadLetterState) -> DeadLetterRow:
-    """Return a letter in short."""
-    origin, told = letter.original, letter.told
+def _row(letter: DeadLetterRecord, state: DeadLetterState) -> DeadLetterRow:
+    origin, facts = letter.original, letter.facts
     return DeadLetterRow(
         at=str(letter.at),
-        kept=iso_ms(letter.kept_ms),
+        kept=format_time_ms(letter.kept_ms),
         state=state.value,
         topic=origin.topic,
         origin=f"{origin.partition}:{origin.offset}",
         article=article_of(letter),
         reason=letter.reason,
-        field=told.get("leadart-field", ""),
-        message=told.get("leadart-message", ""),
-        attempts=told.get("leadart-attempts", ""),
+        field=facts.get("leadart-field", ""),
+        message=facts.get("leadart-message", ""),
+        attempts=facts.get("leadart-attempts", ""),
     )

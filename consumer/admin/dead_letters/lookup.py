@@ -1,4 +1,4 @@
-"""One letter, with its mark and as much of the original as there is."""
+"""Look up one dead letter, with its mark and as much of the original as there is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterDetails:
-    """A letter; its mark, if it was acted on; and why its value and headers cannot be told, if they cannot."""
+    """A dead letter; its mark, if it was acted on; and why its value and headers are `missing`, if they are."""
 
     letter: DeadLetterRecord
     mark: ActionMark | None
@@ -30,7 +30,7 @@ class DeadLetterDetails:
 
 
 async def look_up(settings: Settings, topic: DeadLetterTopic, at: Coordinates) -> DeadLetterDetails | None:
-    """Return the letter that lies there, None if there is none. What was not kept is read from its lane."""
+    """Return the dead letter at these coordinates, or None. A value that was not kept is read from its lane."""
     letter, mark = await _read(topic, at)
     if letter is None:
         return None
@@ -38,13 +38,13 @@ async def look_up(settings: Settings, topic: DeadLetterTopic, at: Coordinates) -
         return DeadLetterDetails(letter, mark, None)
     try:
         original = await (await Redrive.prepare(settings, topic)).original(letter)
-    except ActionRefused as impossible:
-        return DeadLetterDetails(letter, mark, str(impossible))
+    except ActionRefused as refused:
+        return DeadLetterDetails(letter, mark, str(refused))
     return DeadLetterDetails(replace(letter, original=original), mark, None)
 
 
 async def _read(topic: DeadLetterTopic, at: Coordinates) -> tuple[DeadLetterRecord | None, ActionMark | None]:
-    """Read the letter and on to the end: a mark lies anywhere behind its letter."""
+    """Read the dead letter and on to the end of the partition: its mark may lie anywhere behind it."""
     letter, mark = None, None
     span = await topic.span(at.partition) if at.partition < topic.partitions else range(0)
     if at.offset not in span:

@@ -1,4 +1,4 @@
-"""Purging: letters that nobody will redrive are marked, and what is marked from the start on is deleted."""
+"""Purge: mark dead letters that will not be redriven, and delete what is done from the start of each partition."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class Purge:
-    """The action: the mark is all."""
+    """The action: only the mark is written."""
 
     state = DeadLetterState.PURGED
 
-    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
-        """Return nothing to write besides the mark."""
+    async def outgoing(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
+        """Return no record besides the mark."""
         del letter
         return ()
 
 
 async def delete_done(topic: DeadLetterTopic, *, execute: bool) -> int:
-    """Delete each partition's records below its first letter that is still open; return how many letters went.
+    """Delete each partition's records before its first open dead letter; return the number of dead letters deleted.
 
     Without `execute` they are only counted. Kafka deletes from the start of a partition only: what is done behind an
-    open letter stays until that is done too, or until the topic's retention. Raises `BusError`, and `Fatal` where the
-    right to delete is missing.
+    open dead letter stays until that one is done too, or until the topic's retention. Raises `BusError`, and `Fatal`
+    where the right to delete is missing.
     """
     deleted = 0
     for partition in range(topic.partitions):
@@ -42,7 +42,7 @@ async def delete_done(topic: DeadLetterTopic, *, execute: bool) -> int:
 
 
 async def _done(topic: DeadLetterTopic, partition: int) -> tuple[int, int]:
-    """Return the offset up to which nothing is open, and how many letters lie below it."""
+    """Return the offset before which nothing is open, and the number of dead letters before it."""
     span = await topic.span(partition)
     states = await topic.states(partition, span)
     letters = 0

@@ -1,4 +1,4 @@
-"""Redriving: the original key, value and headers go back to the lane and partition number they first came from."""
+"""Redrive: the original key, value and headers go back to the lane and partition number they first came from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.action import ActionRefused
-from consumer.admin.dead_letters.dead_letter import DeadLetterState, redriven
+from consumer.admin.dead_letters.dead_letter import DeadLetterState, build_redriven
 from consumer.delivery.ports import MAX_RECORD_BYTES
 from consumer.kafka.topics import lane_topics
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """What a lane takes."""
+    """What a lane accepts."""
 
     partitions: int
     max_bytes: int
 
 
 class Redrive:
-    """The action. Writes to the worker's own lanes and nowhere else, whatever a letter says of its origin."""
+    """The action. It writes only to this worker's lanes, whatever origin a dead letter claims."""
 
     state = DeadLetterState.REDRIVEN
 
@@ -40,35 +40,34 @@ class Redrive:
 
     @classmethod
     async def prepare(cls, settings: Settings, topic: DeadLetterTopic) -> Redrive:
-        """Look at the lanes. Raises `BusError`."""
-        topics = lane_topics(settings)
-        counts = await topic.admin.partition_counts(topics)
+        """Read the lanes' limits. Raises `BusError`."""
+        counts = await topic.admin.partition_counts(lane_topics(settings))
         configs = await topic.admin.topic_configs(counts)
-        limits = {topic: int(config.get("max.message.bytes") or MAX_RECORD_BYTES) for topic, config in configs.items()}
-        return cls(topic, {topic: LaneLimits(count, limits[topic]) for topic, count in counts.items()})
+        limits = {lane: int(config.get("max.message.bytes") or MAX_RECORD_BYTES) for lane, config in configs.items()}
+        return cls(topic, {lane: LaneLimits(count, limits[lane]) for lane, count in counts.items()})
 
-    async def letters(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
+    async def outgoing(self, letter: DeadLetterRecord) -> Sequence[OutgoingRecord]:
         """Return the record for the lane. Raises `ActionRefused`."""
-        again = redriven(letter, await self.original(letter), datetime.now(UTC))
-        limit = min(self._lanes[again.topic].max_bytes, MAX_RECORD_BYTES)
-        if again.size > limit:
-            raise ActionRefused(f"with our headers it has {again.size} bytes, and {again.topic} takes {limit}")
-        if again.key is None and again.value is None:
+        record = build_redriven(letter, await self.original(letter), datetime.now(UTC))
+        limit = min(self._lanes[record.topic].max_bytes, MAX_RECORD_BYTES)
+        if record.size > limit:
+            raise ActionRefused(f"with our headers it has {record.size} bytes, and {record.topic} takes {limit}")
+        if record.key is None and record.value is None:
             raise ActionRefused("it has neither key nor value: Kafka clients do not write such records")
-        return [again]
+        return [record]
 
     async def original(self, letter: DeadLetterRecord) -> Record:
-        """Return what the publisher wrote, read again from its lane where it was not kept. Raises `ActionRefused`."""
+        """Return what the publisher wrote, read from its lane where it was not kept. Raises `ActionRefused`."""
         origin = letter.original
         lane = self._lanes.get(origin.topic)
         if lane is None:
             raise ActionRefused(f"it came from {origin.topic[:249]!a}, which is not a lane of this worker")
         if not 0 <= origin.partition < lane.partitions:
             raise ActionRefused(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
-        found = await self._topic.original(letter)
-        if found is None:
+        original = await self._topic.original(letter)
+        if original is None:
             raise ActionRefused(
                 f"only its key was kept, and the original is gone from {origin.topic}:{origin.partition} offset "
                 f"{origin.offset}"
             )
-        return found
+        return original

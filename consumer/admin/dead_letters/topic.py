@@ -1,11 +1,17 @@
-"""The dead-letter topic as it is read: record by record, one partition at a time, in bounded memory and time."""
+"""Reads the dead-letter topic record by record, one partition at a time, in bounded memory and time."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState, ForeignRecord, read
+from consumer.admin.dead_letters.dead_letter import (
+    ActionMark,
+    DeadLetterRecord,
+    DeadLetterState,
+    ForeignRecord,
+    parse_record,
+)
 from consumer.delivery.ports import Partition
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
@@ -16,6 +22,7 @@ from schemas.names import DEAD_LETTER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from consumer.admin.dead_letters.dead_letter import Coordinates
     from consumer.jobs import Record
     from consumer.kafka.admin_client import KafkaAdmin
     from consumer.kafka.partition_reader import PartitionReader
@@ -25,14 +32,14 @@ _STATES = (DeadLetterState.OPEN, DeadLetterState.REDRIVEN, DeadLetterState.PURGE
 
 
 class DeadLetterStates:
-    """What was done about each letter of a span of offsets: a byte each, so a million letters take a megabyte."""
+    """The state of each dead letter in a span of offsets: one byte each, so a million dead letters take a megabyte."""
 
     def __init__(self, span: range) -> None:
         self._span = span
         self._codes = bytearray(len(span))
 
-    def note(self, mark: ActionMark) -> None:
-        """Take note of a mark; one whose letter is gone does not matter any more."""
+    def apply(self, mark: ActionMark) -> None:
+        """Apply a mark; one whose dead letter is not in the span is ignored."""
         if mark.of in self._span:
             self._codes[mark.of - self._span.start] = _STATES.index(mark.state)
 
@@ -41,14 +48,10 @@ class DeadLetterStates:
 
 
 class DeadLetterTopic:
-    """Reads the dead-letter topic of a house. Every await is bounded in time, memory does not grow with the topic."""
+    """The dead-letter topic. Every await is bounded in time; memory does not grow with the topic."""
 
     def __init__(
-        self,
-        settings: Settings,
-        admin: KafkaAdmin,
-        readers: tuple[PartitionReader, PartitionReader],
-        partitions: int,
+        self, settings: Settings, admin: KafkaAdmin, readers: tuple[PartitionReader, PartitionReader], partitions: int
     ) -> None:
         self.name = settings.topics.named(DEAD_LETTER)
         self.partitions = partitions
@@ -56,20 +59,20 @@ class DeadLetterTopic:
         self._committed, self._everything = readers
 
     async def span(self, partition: int, *, whole: bool = False) -> range:
-        """Return the offsets that can be read now: up to the first open transaction, if any.
+        """Return the offsets that can be read now: up to the first open transaction, if there is one.
 
-        `whole` means all that was written by now; reading it waits until every transaction in it is over. Marks may lie
-        behind a transaction that a worker has open, so whoever rests a decision on their absence needs the whole.
+        `whole` includes all that has been written; reading it waits until every transaction in it is over. Marks may
+        follow a transaction that a worker has open, so a decision that rests on their absence needs the whole span.
         """
         reader = self._everything if whole else self._committed
         return await reader.span(Partition(self.name, partition))
 
     async def states(self, partition: int, span: range) -> DeadLetterStates:
-        """Read what was done about the letters of a span."""
+        """Read the states of the dead letters in a span."""
         states = DeadLetterStates(span)
         async for entry in self.entries(partition, span):
             if isinstance(entry, ActionMark):
-                states.note(entry)
+                states.apply(entry)
         return states
 
     async def entries(
@@ -77,21 +80,27 @@ class DeadLetterTopic:
     ) -> AsyncIterator[DeadLetterRecord | ActionMark | ForeignRecord]:
         """Read the records of a span."""
         async for record in self._committed.records(Partition(self.name, partition), span):
-            yield read(record)
+            yield parse_record(record)
 
     async def original(self, letter: DeadLetterRecord) -> Record | None:
-        """Return what a publisher wrote: as kept, else from the lane it was first read from, if it is still there."""
-        sought = letter.original
+        """Return what the publisher wrote: as kept, else from the lane it was first read from, if it is still there."""
+        kept = letter.original
         if not letter.omitted:
-            return sought
-        # What a worker was given was committed, so it need not be asked again here; `entries` may be half-way.
-        tp, reader = Partition(sought.topic, sought.partition), self._everything
-        if sought.offset not in await reader.span(tp):
+            return kept
+        # A worker only reads committed records, so this reader need not check; `entries` may be half-way in the other.
+        lane, reader = Partition(kept.topic, kept.partition), self._everything
+        if kept.offset not in await reader.span(lane):
             return None
-        async for found in reader.records(tp, range(sought.offset, sought.offset + 1)):
-            if (found.offset, found.key, found.timestamp_ms) == (sought.offset, sought.key, sought.timestamp_ms):
+        async for found in reader.records(lane, range(kept.offset, kept.offset + 1)):
+            if (found.offset, found.key, found.timestamp_ms) == (kept.offset, kept.key, kept.timestamp_ms):
                 return found
         return None
+
+    def explain_absence(self, at: Coordinates) -> str:
+        """Return why no dead letter is at these coordinates."""
+        if at.partition < self.partitions:
+            return "there is no dead letter at this offset"
+        return f"{self.name} has no partition {at.partition}: its partitions are 0 to {self.partitions - 1}"
 
 
 @asynccontextmanager

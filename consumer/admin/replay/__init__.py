@@ -1,6 +1,6 @@
-"""Replaying: requests that lie in a lane are published once more, into the backfill lane, under running workers.
+"""Replay: publish requests of a lane again to the backfill lane, while workers run.
 
-A replay is named by a digest of what it is: source range, filters, options. Each record that it publishes says so, and
-where it came from, in the headers. So what was published already is read from the lane itself: a run first fences the
-run before it and settles what that left open, then reads the lane, and only then writes.
+A replay's id is a digest of its specification: source range, filters, options. Each record that it publishes carries
+the id and the original's coordinates in its headers, so the lane itself records what has been published: a run first
+fences the previous run and settles what that left open, then reads the lane, and only then writes.
 """

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class SlotRequest(NamedTuple):
-    """A request that may be the newest of its slot: compared by revision, then by what was written later.
+    """A request for a slot, ordered by revision, then by time written, then by position.
 
-    `chosen` if it meets the filters, `pictures` how many it asks for.
+    `chosen`: it meets the filters. `pictures`: the number it asks for.
     """
 
     revision: int
@@ -26,24 +26,24 @@ class SlotRequest(NamedTuple):
 
 
 class NewestRequests:
-    """Keeps one candidate of each slot: some hundred bytes, however many requests there are."""
+    """Keeps one request for each slot: a few hundred bytes each, however many requests are offered."""
 
     def __init__(self) -> None:
         self._slots: dict[Slot, SlotRequest] = {}
 
-    def offer(self, slot: Slot, candidate: SlotRequest) -> None:
-        """Take note of a request; the order in which they come does not matter."""
+    def offer(self, slot: Slot, request: SlotRequest) -> None:
+        """Keep the request if it is the newest of its slot; the order of the offers does not matter."""
         kept = self._slots.get(slot)
-        if kept is None or kept[:4] < candidate[:4]:
-            self._slots[slot] = candidate
+        if kept is None or kept[:4] < request[:4]:
+            self._slots[slot] = request
 
     def __iter__(self) -> Iterator[tuple[Slot, SlotRequest]]:
         return iter(self._slots.items())
 
     def per_partition(self) -> dict[int, list[SlotRequest]]:
-        """Return the chosen ones of each partition, in the order of their offsets."""
-        found: defaultdict[int, list[SlotRequest]] = defaultdict(list)
-        for candidate in self._slots.values():
-            if candidate.chosen:
-                found[candidate.partition].append(candidate)
-        return {partition: sorted(found[partition], key=lambda one: one.offset) for partition in sorted(found)}
+        """Return the chosen requests of each partition, in offset order."""
+        chosen: defaultdict[int, list[SlotRequest]] = defaultdict(list)
+        for request in self._slots.values():
+            if request.chosen:
+                chosen[request.partition].append(request)
+        return {partition: sorted(chosen[partition], key=lambda one: one.offset) for partition in sorted(chosen)}

@@ -1,4 +1,4 @@
-"""Which slots have failed, as the CMS was told last."""
+"""Which slots have failed, by the last outcome that the CMS received."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 
 class SlotOutcomes:
-    """The state of each slot: its outcome with the highest revision, of equal ones the last. Pure."""
+    """The outcome that counts for each slot: the one with the highest revision, of equal ones the last. Pure."""
 
     def __init__(self) -> None:
-        self._states: dict[Slot, tuple[int, bool]] = {}
+        self._outcomes: dict[Slot, tuple[int, bool]] = {}
 
-    def note(self, record: Record) -> None:
-        """Take note of an outcome. One that names no revision or slot is about no valid request."""
+    def add(self, record: Record) -> None:
+        """Add an outcome. One without a revision or slot concerns no valid request and is ignored."""
         kind = dict(record.headers).get("ce_type")
         try:
-            told: Any = json.loads(record.value or b"")
-            slot, revision = Slot(told["article"]["id"], told["slot"]), told["article"]["revision"]
+            data: Any = json.loads(record.value or b"")
+            slot, revision = Slot(data["article"]["id"], data["slot"]), data["article"]["revision"]
         except (KeyError, TypeError, ValueError):
             return
-        if isinstance(revision, int) and slot.name and self._states.get(slot, (-1, False))[0] <= revision:
-            self._states[slot] = (revision, kind == names.IMAGE_FAILED.encode())
+        if isinstance(revision, int) and slot.name and self._outcomes.get(slot, (-1, False))[0] <= revision:
+            self._outcomes[slot] = (revision, kind == names.IMAGE_FAILED.encode())
 
     @property
     def failed(self) -> Mapping[Slot, int]:
-        """The revision of each slot whose state is a failure."""
-        return {slot: revision for slot, (revision, failed) in self._states.items() if failed}
+        """The revision of each slot whose outcome is a failure."""
+        return {slot: revision for slot, (revision, failed) in self._outcomes.items() if failed}
 
 
 async def failed_slots(
     reader: PartitionReader, topic: str, partitions: int, watch: Callable[[float], None]
 ) -> Mapping[Slot, int]:
-    """Read the outcome topic, which has so many partitions, to its end. Raises `BusError` and `Fatal`."""
-    states = SlotOutcomes()
-    for partition in range(partitions):
-        tp = Partition(topic, partition)
-        span = await reader.span(tp)
-        async for record in reader.records(tp, span):
-            watch((partition + (record.offset - span.start) / len(span)) / partitions)
-            states.note(record)
-    return states.failed
+    """Read all `partitions` of the outcome topic to their ends. Raises `BusError` and `Fatal`."""
+    outcomes = SlotOutcomes()
+    for number in range(partitions):
+        partition = Partition(topic, number)
+        span = await reader.span(partition)
+        async for record in reader.records(partition, span):
+            watch((number + (record.offset - span.start) / len(span)) / partitions)
+            outcomes.add(record)
+    return outcomes.failed

@@ -1,4 +1,4 @@
-"""What a replay would do, in figures. Pure. What is not known is None here, and absent in JSON."""
+"""What a replay would do, in figures. Pure. An unknown figure is None here and absent in JSON."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
     from consumer.admin.replay.reuse import ReuseEstimate
     from consumer.admin.replay.selection import ReplaySpec
-    from consumer.admin.replay.source import Survey
+    from consumer.admin.replay.source import RangeSurvey
 
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What painting costs: seconds for a picture, over how many outcomes that was measured (None: it was told).
+    """What painting costs: seconds per picture, and over how many outcomes that was measured (None: it was given).
 
-    `devices` paint side by side; `rate`, in records a second, holds the replay back.
+    `devices` paint side by side; `rate`, in records per second, limits the replay.
     """
 
     picture_seconds: float | None = None
@@ -26,77 +26,87 @@ class CostEstimate:
     rate: float | None = None
 
     def gpu_seconds(self, pictures: int | None) -> float | None:
-        """Return how long one device is busy with so many pictures, painted one at a time."""
+        """Return the seconds that one device takes for the pictures, painted one at a time."""
         return None if pictures is None or self.picture_seconds is None else pictures * self.picture_seconds
 
     def eta(self, pictures: int | None, records: int) -> float | None:
-        """Return how many seconds the replay takes, with nothing else to paint."""
+        """Return the seconds that the replay takes with nothing else to paint."""
         busy = self.gpu_seconds(pictures)
         return None if busy is None else max(busy / self.devices, records / self.rate if self.rate else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """A replay that is not begun. `made` is what the store has, or `unknown` says why it was not asked.
+    """A replay before it begins. `reuse` is what the store has; None: `unknown` says why it was not asked.
 
-    `waiting`: records that the group has not finished in the lane yet, before those of this replay.
+    `waiting`: records of the lane that the group has not finished, ahead of those of this replay.
     """
 
-    order: ReplaySpec
+    spec: ReplaySpec
     lane: str
-    survey: Survey
+    survey: RangeSurvey
     cost: CostEstimate
-    made: ReuseEstimate | None = None
+    reuse: ReuseEstimate | None = None
     unknown: str | None = None
     waiting: int | None = None
 
     @property
     def pictures_to_make(self) -> int | None:
-        """How many pictures a GPU has to paint for it."""
-        return self.made.total("pictures") if self.made else None
+        """The number of pictures that GPUs have to paint."""
+        return self.reuse.total("pictures") if self.reuse else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
-        survey, made, gpu_seconds = self.survey, self.made, self.cost.gpu_seconds(self.pictures_to_make)
-        shares = survey.shares.values()
+        """Return the plan for programs."""
         facts = {
-            "replay_id": self.order.id,
-            "topic": self.order.extent.topic,
+            "replay_id": self.spec.id,
+            "topic": self.spec.range.topic,
             "lane": self.lane,
-            "from": self.order.extent.starts,
-            "to": self.order.extent.stops,
-            "read": sum(share.read for share in shares),
-            "valid": sum(share.valid for share in shares),
-            "invalid": dict(survey.reasons),
-            "invalid_records": _named(survey.told),
-            "newest": sum(share.newest for share in shares),
-            "chosen": survey.chosen,
-            "pictures": survey.pictures,
-            "made": made and made.total("made"),
-            "to_make": made and made.total("to_make"),
-            "pictures_to_make": self.pictures_to_make,
-            "unpaintable": made and _named(made.unpaintable),
-            "made_unknown": self.unknown,
-            "picture_seconds": self.cost.picture_seconds,
-            "measured_outcomes": self.cost.outcomes,
-            "devices": self.cost.devices,
-            "gpu_hours": None if gpu_seconds is None else gpu_seconds / 3600,
-            "eta_seconds": self.cost.eta(self.pictures_to_make, survey.chosen),
+            "from": self.spec.range.starts,
+            "to": self.spec.range.stops,
+            **self._survey_facts(),
+            **self._cost_facts(),
             "waiting_in_lane": self.waiting,
             "partitions": list(self.rows()),
         }
         return {name: fact for name, fact in facts.items() if fact is not None}
 
+    def _survey_facts(self) -> dict[str, Any]:
+        partitions = self.survey.partitions.values()
+        return {
+            "read": sum(partition.read for partition in partitions),
+            "valid": sum(partition.valid for partition in partitions),
+            "invalid": dict(self.survey.reasons),
+            "invalid_records": _named(self.survey.invalid),
+            "newest": sum(partition.newest for partition in partitions),
+            "chosen": self.survey.chosen,
+            "pictures": self.survey.pictures,
+        }
+
+    def _cost_facts(self) -> dict[str, Any]:
+        reuse, gpu_seconds = self.reuse, self.cost.gpu_seconds(self.pictures_to_make)
+        return {
+            "made": reuse and reuse.total("made"),
+            "to_make": reuse and reuse.total("to_make"),
+            "pictures_to_make": self.pictures_to_make,
+            "unpaintable": reuse and _named(reuse.unpaintable),
+            "made_unknown": self.unknown,
+            "picture_seconds": self.cost.picture_seconds,
+            "measured_outcomes": self.cost.outcomes,
+            "devices": self.cost.devices,
+            "gpu_hours": None if gpu_seconds is None else gpu_seconds / 3600,
+            "eta_seconds": self.cost.eta(self.pictures_to_make, self.survey.chosen),
+        }
+
     def rows(self) -> Iterator[dict[str, int]]:
         """Yield the figures of each partition."""
-        for partition, share in self.survey.shares.items():
-            row = {"partition": partition, "from": share.span.start, "to": share.span.stop, "read": share.read}
-            row |= {"valid": share.valid, "newest": share.newest, "chosen": share.chosen}
-            tally = self.made.tallies.get(partition) if self.made else None
-            if self.made:
-                row |= {"made": tally.made if tally else 0, "to_make": tally.to_make if tally else 0}
+        for number, partition in self.survey.partitions.items():
+            row = {"partition": number, "from": partition.span.start, "to": partition.span.stop, "read": partition.read}
+            row |= {"valid": partition.valid, "newest": partition.newest, "chosen": partition.chosen}
+            if self.reuse:
+                counts = self.reuse.partitions.get(number)
+                row |= {"made": counts.made if counts else 0, "to_make": counts.to_make if counts else 0}
             yield row
 
 
-def _named(told: list[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"at": at, "why": why} for at, why in told]
+def _named(records: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"at": at, "why": why} for at, why in records]

@@ -1,20 +1,21 @@
-"""Publishing a replay: each record once, however earlier runs ended.
+"""Publish a replay: each record once, however earlier runs ended.
 
-One transactional producer for each replay id: whoever starts it shuts out every other run of the same replay and
-settles what that left open. Only then is the lane read for what is in it, and only then is anything written.
+Each replay id has one transactional producer: starting it shuts out every other run of the same replay and settles what
+that left open. Only then is the lane searched for published records, and only then is anything written.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from consumer.admin.replay.replayed_record import ReplayOrigin, forced, origin, replayed
+from consumer.admin.replay.replayed_record import ReplayOrigin, build_forced, build_replayed, parse_origin
+from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch, was_fenced
+from consumer.kafka.producer import open_epoch
 from schemas import Reason
 from schemas.names import BACKFILL
 
@@ -25,17 +26,14 @@ if TYPE_CHECKING:
     from consumer.admin.replay.source import OriginalRequest, SourceLane
     from consumer.admin.replay.throttle import Throttle
     from consumer.delivery.ports import OutgoingRecord
-    from consumer.jobs import Record
     from consumer.kafka.partition_reader import PartitionReader
     from consumer.kafka.producer import KafkaEpoch
     from consumer.settings import Settings
 
-REFUSALS_TOLD: Final = 20
-
 
 @dataclass(frozen=True, slots=True)
 class BackfillLane:
-    """Where a replay goes: `committed` and `everything` read it; `max_bytes` is the largest record it takes."""
+    """The lane that a replay writes to: its readers of `committed` records and of `everything`, its record limit."""
 
     committed: PartitionReader
     everything: PartitionReader
@@ -43,127 +41,118 @@ class BackfillLane:
 
 
 @dataclass(slots=True)
-class ReplayReport:
-    """What a run did: records `published`, `already` in the lane from before, `gone` from their source meanwhile.
+class ReplayReport(RefusalReport):
+    """What a run did: records `published`, `already` in the lane before, `gone` from their source meanwhile.
 
-    `refusals` tells those that the lane would not take: where they lie, and why.
+    `refusals` are those that the lane does not take.
     """
 
     published: int = 0
     already: int = 0
     gone: int = 0
-    refused: int = 0
-    refusals: list[tuple[str, str]] = field(default_factory=list)
 
 
 class ReplayPublisher:
-    """One run of a replay; `watch` hears how many records are done."""
+    """One run of a replay; `watch` is given the number of records just done."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it works with
+    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
         self,
         settings: Settings,
-        order: ReplaySpec,
+        spec: ReplaySpec,
         source: SourceLane,
         lane: BackfillLane,
-        pace: Throttle,
+        throttle: Throttle,
         watch: Callable[[int], None],
     ) -> None:
         self._settings = settings
-        self._order = order
+        self._spec = spec
         self._source = source
         self._lane = lane
-        self._pace = pace
+        self._throttle = throttle
         self._watch = watch
         self._topic = settings.topics.named(BACKFILL)
         self.report = ReplayReport()
 
     async def run(self, offsets: Mapping[int, Sequence[int]]) -> ReplayReport:
-        """Publish what is not in the lane. Raises `Fatal` or `BusError`; `report` holds what went through for certain.
+        """Publish what is not in the lane. Raises `Fatal` or `BusError`; `report` holds what was done for certain.
 
-        Cancelling is safe at any await: the next run reads what became of a transaction that was under way.
+        It is safe to cancel at any await: the next run reads what became of the transaction that was open.
         """
-        async with open_epoch(self._settings.kafka, f"replay.{self._order.id}", 0) as epoch:
-            left: deque[tuple[int, deque[int]]] = deque()
+        async with open_epoch(self._settings.kafka, f"replay.{self._spec.id}", 0) as epoch:
+            queue: deque[tuple[int, deque[int]]] = deque()
             for partition, chosen in offsets.items():
-                there = await self._published(partition)
-                self.report.already += sum(offset in there for offset in chosen)
-                left.append((partition, deque(offset for offset in chosen if offset not in there)))
+                published = await self._published(partition)
+                self.report.already += sum(offset in published for offset in chosen)
+                queue.append((partition, deque(offset for offset in chosen if offset not in published)))
             self._watch(self.report.already)
-            while left:  # in turn, so that every worker has some of it from the start
-                partition, rest = left.popleft()
+            while queue:  # partitions take turns, so that every worker has work from the start
+                partition, rest = queue.popleft()
                 if rest:
-                    await self._some(epoch, partition, rest)
-                    left.append((partition, rest))
+                    await self._publish_some(epoch, partition, rest)
+                    queue.append((partition, rest))
         return self.report
 
     async def _published(self, partition: int) -> set[int]:
-        """Return the offsets of the source whose records are in the lane from this replay.
+        """Return the source offsets of this replay's records in the lane.
 
-        Read up to all that was written by now: they may lie behind a transaction that somebody else has open.
+        Everything that has been written is read: they may follow a transaction that another producer has open.
         """
-        tp = Partition(self._topic, partition)
-        span, there = await self._lane.everything.span(tp), set()
-        async for record in self._lane.committed.records(tp, span):
-            found = origin(record.headers)
-            if found == ReplayOrigin(self._order.id, self._order.extent.topic, partition, found.offset if found else 0):
-                there.add(found.offset)
-        return there
+        lane, offsets = Partition(self._topic, partition), set()
+        span = await self._lane.everything.span(lane)
+        async for record in self._lane.committed.records(lane, span):
+            origin = parse_origin(record.headers)
+            if origin and origin == ReplayOrigin(self._spec.id, self._spec.range.topic, partition, origin.offset):
+                offsets.add(origin.offset)
+        return offsets
 
-    async def _some(self, epoch: KafkaEpoch, partition: int, rest: deque[int]) -> None:
-        """Publish the next records of a partition, as many as may go now."""
-        most = await self._pace.grant()
-        offsets = [rest.popleft() for _ in range(min(most, len(rest)))]
-        letters: list[OutgoingRecord] = []
+    async def _publish_some(self, epoch: KafkaEpoch, partition: int, rest: deque[int]) -> None:
+        """Publish the next records of a partition, as many as the throttle grants now."""
+        granted = await self._throttle.acquire()
+        offsets = [rest.popleft() for _ in range(min(granted, len(rest)))]
+        batch: list[OutgoingRecord] = []
         size = seen = 0
         async for original in self._source.originals(partition, offsets):
             seen += 1
             try:
-                letter = self._letter(original)
+                outgoing = self._outgoing(original)
             except ValueError as error:
-                self._refuse(original.record, str(error))
+                self.report.refuse(f"{original.record.partition}:{original.record.offset}", str(error))
                 continue
-            if letters and size + letter.size > MAX_BATCH_BYTES:
-                await self._write(epoch, letters)
-                letters, size = [], 0
-            letters.append(letter)
-            size += letter.size
-        await self._write(epoch, letters)
+            if batch and size + outgoing.size > MAX_BATCH_BYTES:
+                await self._write(epoch, batch)
+                batch, size = [], 0
+            batch.append(outgoing)
+            size += outgoing.size
+        await self._write(epoch, batch)
         self.report.gone += len(offsets) - seen
         self._watch(len(offsets))
 
-    def _letter(self, original: OriginalRequest) -> OutgoingRecord:
-        """Return the record for the lane. Raises ValueError for one that the lane cannot take."""
-        letter = replayed(original.record, original.theirs, self._topic, self._order.id)
-        if self._order.force:
-            record = original.record
-            at = ReplayOrigin(self._order.id, record.topic, record.partition, record.offset)
-            letter = forced(letter, original.event, original.request, at)
-        if letter.size > (most := self._lane.max_bytes):
-            raise ValueError(f"with our headers it has {letter.size} bytes, and {self._topic} takes {most}")
-        return letter
+    def _outgoing(self, original: OriginalRequest) -> OutgoingRecord:
+        """Return the record for the lane. Raises `ValueError` for one that the lane cannot take."""
+        record = original.record
+        outgoing = build_replayed(record, original.headers, self._topic, self._spec.id)
+        if self._spec.force:
+            origin = ReplayOrigin(self._spec.id, record.topic, record.partition, record.offset)
+            outgoing = build_forced(outgoing, original.event, original.request, origin)
+        if outgoing.size > (limit := self._lane.max_bytes):
+            raise ValueError(f"with our headers it has {outgoing.size} bytes, and {self._topic} takes {limit}")
+        return outgoing
 
-    def _refuse(self, record: Record, why: str) -> None:
-        self.report.refused += 1
-        if len(self.report.refusals) < REFUSALS_TOLD:
-            self.report.refusals.append((f"{record.partition}:{record.offset}", why))
-
-    async def _write(self, epoch: KafkaEpoch, letters: Sequence[OutgoingRecord]) -> None:
-        if not letters:
+    async def _write(self, epoch: KafkaEpoch, batch: Sequence[OutgoingRecord]) -> None:
+        if not batch:
             return
         try:
-            await epoch.write_transaction(letters)
+            await epoch.write_transaction(batch)
         except RecordRefused as error:
             raise Fatal(Reason.ANNOUNCEMENT_REFUSED, self._stopped(f"Kafka refuses a record: {error}")) from error
         except BusError as error:
-            why = f"Kafka did not confirm it ({error})"
-            if was_fenced(error):
-                why = "another run of this replay has begun, or Kafka ended the transaction for its age"
+            why = explain_unconfirmed(error, "another run of this replay has begun")
             raise Fatal(Reason.BUS_UNAVAILABLE, self._stopped(why)) from error
-        self.report.published += len(letters)
-        self._pace.spent(len(letters))
+        self.report.published += len(batch)
+        self._throttle.spend(len(batch))
 
     def _stopped(self, why: str) -> str:
         return (
-            f"Stopped after {self.report.published} records that are published for certain: {why}. Run it again with "
-            "the same range: nothing is doubled."
+            f"Stopped after {self.report.published} records that are certainly published: {why}. Run it again with the "
+            "same range: nothing is published twice."
         )

@@ -1,14 +1,14 @@
-"""A replayed request as it is written into the lane, and how it is known there again. Pure.
+"""A replayed request as it is written to the lane, and how it is recognised there. Pure.
 
-Behind the publisher's headers lies one block of ours: the replay's id, and where the original lies. With `force` the
-request itself is another: its variation is new, and so is its event id, because it asks for something else.
+One block of our headers follows the publisher's: the replay's id and the original's coordinates. With `force` the
+request itself changes: it has a new variation, and a new event id because it asks for something else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from consumer.delivery.ports import OutgoingRecord
@@ -16,6 +16,7 @@ from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
 from schemas.jsontext import dump_json
 
 if TYPE_CHECKING:
+    from consumer.delivery.retry import Headers
     from consumer.jobs import Record
     from schemas import ImageRequested
     from schemas.cloudevents import Event
@@ -30,12 +31,10 @@ FIRST_FORCED: Final = 500
 FORCED: Final = 500
 """Variations 500 to 999 are for replays; editors who ask for another picture count up from 0."""
 
-Headers = tuple[tuple[str, bytes | None], ...]
-
 
 @dataclass(frozen=True, slots=True)
 class ReplayOrigin:
-    """Which replay a record of the lane belongs to, and where its original lies."""
+    """The replay that a record belongs to, and the coordinates of its original."""
 
     replay: str
     topic: str
@@ -43,8 +42,8 @@ class ReplayOrigin:
     offset: int
 
 
-def origin(headers: Headers) -> ReplayOrigin | None:
-    """Return what the last block of ours says; None for a record that was not replayed."""
+def parse_origin(headers: Headers) -> ReplayOrigin | None:
+    """Return the origin in our last block of headers; None for a record that was not replayed."""
     starts = [index for index, (name, _) in enumerate(headers) if name == ID]
     block = headers[starts[-1] :][: len(_BLOCK)] if starts else ()
     if tuple(name for name, _ in block) != _BLOCK:
@@ -56,57 +55,56 @@ def origin(headers: Headers) -> ReplayOrigin | None:
         return None
 
 
-def replayed(record: Record, theirs: Headers, lane: str, replay: str) -> OutgoingRecord:
-    """Return the record for the lane: key, value, partition number and the publisher's headers as they were.
+def build_replayed(record: Record, headers: Headers, lane: str, replay: str) -> OutgoingRecord:
+    """Return the record for the lane: key, value, partition number and the publisher's `headers` unchanged.
 
-    What an earlier replay said behind those is replaced.
+    The block of an earlier replay is replaced.
     """
-    told = {ID: replay, TOPIC: record.topic, PARTITION: str(record.partition), OFFSET: str(record.offset)}
-    ours = tuple((name, text.encode()) for name, text in told.items())
-    return OutgoingRecord(lane, record.partition, record.key, record.value, (*without_block(theirs), *ours))
+    values = {ID: replay, TOPIC: record.topic, PARTITION: str(record.partition), OFFSET: str(record.offset)}
+    ours = tuple((name, text.encode()) for name, text in values.items())
+    return OutgoingRecord(lane, record.partition, record.key, record.value, (*without_block(headers), *ours))
 
 
 def without_block(headers: Headers) -> Headers:
-    """Take a block of ours off the end."""
+    """Return the headers without our block at their end."""
     names = tuple(name for name, _ in headers[-len(_BLOCK) :])
     return headers[: -len(_BLOCK)] if names == _BLOCK else headers
 
 
-def forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: ReplayOrigin) -> OutgoingRecord:
-    """Return the letter with a new variation and an event id of its own, the same whenever this replay makes it.
+def build_forced(
+    replayed: OutgoingRecord, event: Event, request: ImageRequested, origin: ReplayOrigin
+) -> OutgoingRecord:
+    """Return the replayed record with a new variation and its own event id, the same each time this replay builds it.
 
-    `correlationid` leads back to the original event, unless the publisher set one. Raises ValueError for a request with
-    a number beyond what can be written again (a field that we do not know may hold 1e999).
+    `correlationid` refers to the original event, unless the publisher set one. Raises `ValueError` for a request with a
+    number that cannot be written again (a field that we do not know may hold 1e999).
     """
     try:
-        return _forced(letter, event, request, at)
+        return _forced(replayed, event, request, origin)
     except ValueError as error:
         raise ValueError(f"with another variation it cannot be written as JSON again: {error}") from error
 
 
-def _forced(letter: OutgoingRecord, event: Event, request: ImageRequested, at: ReplayOrigin) -> OutgoingRecord:
-    variation = new_variation(at.replay, request.generation.variation)
-    identity = json.dumps([at.replay, at.topic, at.partition, at.offset])
+def _forced(replayed: OutgoingRecord, event: Event, request: ImageRequested, origin: ReplayOrigin) -> OutgoingRecord:
+    variation = new_variation(origin.replay, request.generation.variation)
+    identity = json.dumps([origin.replay, origin.topic, origin.partition, origin.offset])
     attributes = {
         "id": hashlib.sha256(identity.encode()).hexdigest()[:32],
         "correlationid": event.extensions.get("correlationid", event.id),
     }
     data = _varied(event.data, variation)
-    if _structured(letter.headers):
-        document = json.loads(letter.value or b"")
+    if _structured(replayed.headers):
+        document = json.loads(replayed.value or b"")
         document.pop("data_base64", None)
-        value = dump_json({**document, **attributes, "data": data})
-        return OutgoingRecord(letter.topic, letter.partition, letter.key, value, letter.headers)
-    headers = tuple(one for one in letter.headers if attribute_name(one[0]) not in attributes)
-    told = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
-    ours = headers[-len(_BLOCK) :]
-    return OutgoingRecord(
-        letter.topic, letter.partition, letter.key, dump_json(data), (*without_block(headers), *told, *ours)
-    )
+        return replace(replayed, value=dump_json({**document, **attributes, "data": data}))
+    headers = tuple(one for one in replayed.headers if attribute_name(one[0]) not in attributes)
+    changed = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
+    block = headers[-len(_BLOCK) :]
+    return replace(replayed, value=dump_json(data), headers=(*without_block(headers), *changed, *block))
 
 
 def new_variation(replay: str, own: int) -> int:
-    """Return a variation that is one for a whole replay, but another than the request's own."""
+    """Return the variation of a whole replay, or its successor where a request's own is the same."""
     place = int(hashlib.sha256(replay.encode()).hexdigest(), 16) % FORCED
     return FIRST_FORCED + (place + 1) % FORCED if FIRST_FORCED + place == own else FIRST_FORCED + place
 

@@ -1,4 +1,4 @@
-"""Which requests an operator means, and the name of a replay. Pure."""
+"""Which requests an operator means, and the id of a replay. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.admin.replay.replayed_record import new_variation
 from consumer.processing.styles import DEFAULT
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ ID_CHARACTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions that the newest request of a slot has to meet, all of them; empty ones mean any.
+    """Conditions that the newest request of a slot must meet, all of them; empty ones mean any.
 
-    `failed`: what the CMS was last told of the slot is that this revision has failed.
+    `failed`: the last outcome that the CMS received for the slot is a failure of this revision.
     """
 
     sections: frozenset[str] = frozenset()
@@ -28,8 +29,8 @@ class Filters:
     articles: frozenset[str] = frozenset()
     failed: bool = False
 
-    def take(self, request: ImageRequested) -> bool:
-        """Tell whether a request is meant, but for `failed`, which is not its own to say."""
+    def match(self, request: ImageRequested) -> bool:
+        """Return whether a request meets the conditions, except for `failed`, which a request cannot tell."""
         return (
             (not self.sections or request.article.section in self.sections)
             and (not self.styles or (request.style.preset or DEFAULT) in self.styles)
@@ -39,18 +40,26 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySpec:
-    """What an operator orders. `force` asks for new pictures; `name` tells it from an equal order of before."""
+    """What to replay. `force` asks for new pictures; `name` distinguishes otherwise equal replays."""
 
-    extent: OffsetRange
+    range: OffsetRange
     filters: Filters
     force: bool = False
     name: str = ""
 
     @property
     def id(self) -> str:
-        """The replay's id: equal orders have equal ones."""
-        spans = [[partition, span.start, span.stop] for partition, span in sorted(self.extent.spans.items())]
+        """The replay's id: equal specifications have equal ids."""
+        spans = [[partition, span.start, span.stop] for partition, span in sorted(self.range.spans.items())]
         filters = self.filters
         chosen = [sorted(names) for names in (filters.sections, filters.styles, filters.articles)]
-        whole = [self.extent.topic, spans, chosen, filters.failed, self.force, self.name]
+        whole = [self.range.topic, spans, chosen, filters.failed, self.force, self.name]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:ID_CHARACTERS]
+
+    def vary(self, request: ImageRequested) -> ImageRequested:
+        """Return the request as it would be published: with `force` it has another variation."""
+        if not self.force:
+            return request
+        variation = new_variation(self.id, request.generation.variation)
+        generation = request.generation.model_copy(update={"variation": variation})
+        return request.model_copy(update={"generation": generation})

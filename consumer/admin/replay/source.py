@@ -1,4 +1,4 @@
-"""Looking through a range of a lane: what is valid there, and which requests are the newest of their slots."""
+"""The lane that a replay reads: which requests of a range are valid, and which are the newest of their slots."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
 from consumer.admin.replay.offset_range import OffsetRange
 from consumer.delivery.heads import Slot
 from consumer.delivery.ports import Partition
+from consumer.errors import Fatal
 from consumer.kafka.topics import retry_policy
-from schemas import ContractError
+from schemas import ContractError, Reason
 from schemas.reader import parse_request
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from schemas import ImageRequested
     from schemas.cloudevents import Event
 
-INVALID_TOLD: Final = 20
+INVALID_NAMED: Final = 20
 GAP: Final = 2_000
-"""Offsets between two sought records that are rather passed over than read."""
+"""Offsets between two wanted records that are skipped rather than read."""
 
 
 @dataclass(slots=True)
 class PartitionSurvey:
-    """One partition's part: offsets that could be read, records read, valid ones, newest of their slot, and chosen."""
+    """The counts of one partition: readable offsets, records read, valid, newest of their slot, and chosen."""
 
     span: range
     read: int = 0
@@ -43,36 +44,46 @@ class PartitionSurvey:
 
 
 @dataclass(slots=True)
-class Survey:
-    """What lies in a range. `offsets` are those of the chosen records; `told` names the first that were invalid.
+class RangeSurvey:
+    """What a range holds. `offsets` are those of the chosen records; `invalid` names the first invalid ones, and why.
 
-    `pictures` is how many the chosen ones ask for together.
+    `pictures` is the number that the chosen requests ask for together.
     """
 
-    shares: dict[int, PartitionSurvey]
+    partitions: dict[int, PartitionSurvey]
     offsets: Mapping[int, Sequence[int]] = field(default_factory=dict)
     pictures: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    told: list[tuple[str, str]] = field(default_factory=list)
+    invalid: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def chosen(self) -> int:
-        """How many requests are to be replayed."""
-        return sum(share.chosen for share in self.shares.values())
+        """The number of requests to replay."""
+        return sum(partition.chosen for partition in self.partitions.values())
 
-    def refuse(self, record: Record, error: ContractError) -> None:
-        """Take note of a record that is no valid request."""
+    def reject(self, record: Record, error: ContractError) -> None:
+        """Count a record that is not a valid request."""
         self.reasons[error.reason.value] += 1
-        if len(self.told) < INVALID_TOLD:
-            self.told.append((f"{record.partition}:{record.offset}", f"{error.message} ({error.reason})"))
+        if len(self.invalid) < INVALID_NAMED:
+            self.invalid.append((f"{record.partition}:{record.offset}", f"{error.message} ({error.reason})"))
+
+    def choose(self, newest: NewestRequests) -> None:
+        """Count the newest requests, and choose those among them that meet the filters."""
+        for _slot, request in newest:
+            self.partitions[request.partition].newest += 1
+        chosen = newest.per_partition()
+        self.offsets = {partition: [one.offset for one in requests] for partition, requests in chosen.items()}
+        self.pictures = sum(one.pictures for requests in chosen.values() for one in requests)
+        for partition, requests in chosen.items():
+            self.partitions[partition].chosen = len(requests)
 
 
 @dataclass(frozen=True, slots=True)
 class OriginalRequest:
-    """A valid request as its publisher wrote it; `theirs` are its headers without those of a retry."""
+    """A valid request as its publisher wrote it; `headers` are without those of a retry."""
 
     record: Record
-    theirs: Headers
+    headers: Headers
     event: Event
     request: ImageRequested
 
@@ -87,76 +98,92 @@ class SourceLane:
         self._partitions = [Partition(topic, number) for number in range(partitions)]
 
     async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:
-        """Return the range as offsets. Without `until` it ends where the lane does now. Raises `BusError`."""
-        ends = [since, *([until] if until else [])]
-        named = [tp for tp in self._partitions if all(end.includes(tp.number) for end in ends)]
-        there = await self._reader.spans(named)
-        starts = await self._ends(since, there)
-        stops = await self._ends(until, there) if until else {tp: span.stop for tp, span in there.items()}
-        return OffsetRange.of(self.topic, {tp.number: range(starts[tp], stops[tp]) for tp in named})
+        """Return the range as offsets; without `until` it ends where the lane ends now.
 
-    async def _ends(self, place: RangeEnd, there: Mapping[Partition, range]) -> dict[Partition, int]:
-        if place.moment is None:
-            return {tp: place.offset_in(tp.number) or 0 for tp in there}
-        if not there:
+        Raises `BusError`, and `Fatal` for a partition that does not exist.
+        """
+        ends = [since, *([until] if until else [])]
+        for number in sorted({number for end in ends for number, _ in end.offsets}):
+            if number >= len(self._partitions):
+                raise Fatal(
+                    Reason.TOPICS_MISMATCH,
+                    f"{self.topic} has no partition {number}: its partitions are 0 to {len(self._partitions) - 1}.",
+                )
+        chosen = [each for each in self._partitions if all(end.includes(each.number) for end in ends)]
+        spans = await self._reader.spans(chosen)
+        starts = await self._offsets(since, spans)
+        stops = await self._offsets(until, spans) if until else {each: span.stop for each, span in spans.items()}
+        return OffsetRange.of(self.topic, {each.number: range(starts[each], stops[each]) for each in chosen})
+
+    async def _offsets(self, end: RangeEnd, spans: Mapping[Partition, range]) -> dict[Partition, int]:
+        if end.moment is None:
+            return {each: end.offset_in(each.number) or 0 for each in spans}
+        if not spans:
             return {}
-        found = await self._reader.first_since(dict.fromkeys(there, max(0, int(place.moment.timestamp() * 1000))))
-        return {tp: span.stop if (at := found[tp]) is None else at for tp, span in there.items()}
+        found = await self._reader.first_since(dict.fromkeys(spans, max(0, int(end.moment.timestamp() * 1000))))
+        return {each: span.stop if (at := found[each]) is None else at for each, span in spans.items()}
 
     async def survey(
-        self, extent: OffsetRange, filters: Filters, failed: Mapping[Slot, int] | None, watch: Callable[[float], None]
-    ) -> Survey:
-        """Read the range. `failed` tells the revision of each slot whose last outcome was a failure, None: any will do.
+        self,
+        wanted: OffsetRange,
+        filters: Filters,
+        failed: Mapping[Slot, int] | None,
+        watch: Callable[[float], None],
+    ) -> RangeSurvey:
+        """Read the range. `failed` has the revision of each slot whose last outcome is a failure; None: any request.
 
-        The newest request of a slot is found before the filters are asked: what has a newer one is never replayed.
+        The newest request of a slot is found before the filters apply: a request with a newer one is never replayed.
         """
-        there = await self._reader.spans([Partition(self.topic, number) for number in extent.spans])
-        shares = {tp.number: PartitionSurvey(_common(extent.spans[tp.number], span)) for tp, span in there.items()}
-        survey, newest = Survey(shares), NewestRequests()
-        total, done = sum(len(share.span) for share in shares.values()), 0
-        for partition, share in shares.items():
-            async for record in self._reader.records(Partition(self.topic, partition), share.span):
-                watch((done + record.offset - share.span.start) / total)
-                share.read += 1
+        spans = await self._reader.spans([Partition(self.topic, number) for number in wanted.spans])
+        partitions = {
+            each.number: PartitionSurvey(_common(wanted.spans[each.number], span)) for each, span in spans.items()
+        }
+        survey, newest = RangeSurvey(partitions), NewestRequests()
+        total, done = sum(len(partition.span) for partition in partitions.values()), 0
+        for number, partition in partitions.items():
+            async for record in self._reader.records(Partition(self.topic, number), partition.span):
+                watch((done + record.offset - partition.span.start) / total)
+                partition.read += 1
                 self._consider(record, survey, newest, filters, failed)
-            done += len(share.span)
-        return _counted(survey, newest)
+            done += len(partition.span)
+        survey.choose(newest)
+        return survey
 
     def _consider(
         self,
         record: Record,
-        survey: Survey,
+        survey: RangeSurvey,
         newest: NewestRequests,
         filters: Filters,
         failed: Mapping[Slot, int] | None,
     ) -> None:
         try:
-            request = self.original(record).request
+            request = self._parse(record).request
         except ContractError as error:
-            survey.refuse(record, error)
+            survey.reject(record, error)
             return
-        survey.shares[record.partition].valid += 1
+        survey.partitions[record.partition].valid += 1
         slot, revision = Slot(request.article.id, request.output.slot), request.article.revision
-        chosen = filters.take(request) and (failed is None or failed.get(slot) == revision)
-        at = (record.timestamp_ms, record.partition, record.offset)
-        newest.offer(slot, SlotRequest(revision, *at, chosen, request.output.variants))
+        chosen = filters.match(request) and (failed is None or failed.get(slot) == revision)
+        position = (record.timestamp_ms, record.partition, record.offset)
+        newest.offer(slot, SlotRequest(revision, *position, chosen, request.output.variants))
 
-    def original(self, record: Record) -> OriginalRequest:
-        """Read a record. Raises `ContractError` for one that is no valid request."""
-        theirs = self._retries.unwrap(record).original.headers
-        return OriginalRequest(record, theirs, *parse_request(record.key, theirs, record.value))
+    def _parse(self, record: Record) -> OriginalRequest:
+        """Parse a record. Raises `ContractError` if it is not a valid request."""
+        headers = self._retries.unwrap(record).original.headers
+        return OriginalRequest(record, headers, *parse_request(record.key, headers, record.value))
 
     async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
-        """Read single records again, in the order of their offsets; those that are gone meanwhile are left out."""
+        """Read single records again, in offset order; those deleted meanwhile are skipped."""
         wanted = frozenset(offsets)
         for span in runs(offsets):
             async for record in self._reader.records(Partition(self.topic, partition), span):
                 if record.offset in wanted:
-                    yield self.original(record)
+                    yield self._parse(record)
 
 
 def runs(offsets: Sequence[int]) -> list[range]:
-    """Return spans that hold all of the ascending offsets, and no wide gap between two of them."""
+    """Return spans that cover the ascending offsets, without wide gaps between two of them."""
     spans: list[range] = []
     for offset in offsets:
         if spans and offset - spans[-1].stop < GAP:
@@ -166,17 +193,6 @@ def runs(offsets: Sequence[int]) -> list[range]:
     return spans
 
 
-def _common(wanted: range, there: range) -> range:
-    start = max(wanted.start, there.start)
-    return range(start, max(start, min(wanted.stop, there.stop)))
-
-
-def _counted(survey: Survey, newest: NewestRequests) -> Survey:
-    for _slot, candidate in newest:
-        survey.shares[candidate.partition].newest += 1
-    chosen = newest.per_partition()
-    survey.offsets = {partition: [one.offset for one in found] for partition, found in chosen.items()}
-    survey.pictures = sum(one.pictures for found in chosen.values() for one in found)
-    for partition, found in chosen.items():
-        survey.shares[partition].chosen = len(found)
-    return survey
+def _common(wanted: range, existing: range) -> range:
+    start = max(wanted.start, existing.start)
+    return range(start, max(start, min(wanted.stop, existing.stop)))

@@ -1,19 +1,16 @@
-"""`leadart dead-letters redrive` and `purge`: told first, done with `--execute`."""
+"""`leadart dead-letters redrive` and `purge`: dry runs unless `--execute` is given."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from consumer import failpoints
 from consumer.cli.dead_letters.options import (
     Article,
-    Execute,
     Letters,
     Reason,
     Since,
@@ -23,10 +20,10 @@ from consumer.cli.dead_letters.options import (
     counted,
     select,
 )
-from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from
+from consumer.cli.shared import DRY_RUN, AsJson, EnvFile, Execute, complain, say, settings_from, share_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator
 
     from consumer.admin.dead_letters.action import DeadLetterReport
     from consumer.admin.dead_letters.selection import Selection
@@ -44,14 +41,14 @@ def redrive(
     execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the original records back on their lanes, each once however often this runs; workers may run meanwhile.
+    """Put the original requests back on their lanes, each once however often this runs; workers may keep running.
 
-    Without a choice: all of them, those that must not be tried again on the same version (engine_poison) as well.
+    Without filters: every open dead letter, engine_poison too, which the same version should not try again.
     """
     settings = settings_from(env_file)
     selection = select(settings, letters, reason, topic, article, since, until)
     report = _run(_redrive(settings, selection, execute=execute))
-    _tell("redriven", report, execute=execute, as_json=as_json)
+    _report("redriven", report, execute=execute, as_json=as_json)
 
 
 async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -> DeadLetterReport:
@@ -62,7 +59,7 @@ async def _redrive(settings: Settings, selection: Selection, *, execute: bool) -
     failpoints.use(settings.worker.failpoints)
     async with open_dead_letter_topic(settings) as topic:
         action = await Redrive.prepare(settings, topic)
-        with _progress("redriving" if execute else "reading") as watch:
+        with share_bar("redriving" if execute else "reading") as watch:
             return await ActionRunner(settings, topic, selection, action, watch).run(execute=execute)
 
 
@@ -74,18 +71,18 @@ def purge(
     article: Article = None,
     since: Since = None,
     until: Until = None,
-    every: Annotated[bool, typer.Option("--every", help="All letters that nothing was done about.")] = False,
-    done: Annotated[bool, typer.Option("--done", help="None; only delete what is redriven or purged already.")] = False,
+    every: Annotated[bool, typer.Option("--every", help="Every open dead letter.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="Mark none; only delete what is redriven or purged.")] = False,
     execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give letters up, and delete those that are done with from the start of each partition."""
+    """Give up dead letters, and delete finished ones from the start of each partition."""
     settings = settings_from(env_file)
     selection = select(settings, letters, reason, topic, article, since, until)
     if [not selection.is_everything, every, done].count(True) != 1:
         raise typer.BadParameter("Say which letters: filters, PARTITION:OFFSET, --every, or --done.")
     report = _run(_purge(settings, selection, mark=not done, execute=execute))
-    _tell("purged", report, execute=execute, as_json=as_json)
+    _report("purged", report, execute=execute, as_json=as_json)
 
 
 async def _purge(settings: Settings, selection: Selection, *, mark: bool, execute: bool) -> DeadLetterReport:
@@ -97,31 +94,23 @@ async def _purge(settings: Settings, selection: Selection, *, mark: bool, execut
     report = DeadLetterReport()
     async with open_dead_letter_topic(settings) as topic:
         if mark:
-            with _progress("purging" if execute else "reading") as watch:
+            with share_bar("purging" if execute else "reading") as watch:
                 report = await ActionRunner(settings, topic, selection, Purge(), watch).run(execute=execute)
         if execute or not mark:
             report.deleted = await delete_done(topic, execute=execute)
     return report
 
 
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error, if a person looks there; what is yielded moves it."""
-    with Progress(console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
-
-
-def _run(work: Coroutine[Any, Any, DeadLetterReport]) -> DeadLetterReport:
+def _run(action: Coroutine[Any, Any, DeadLetterReport]) -> DeadLetterReport:
     try:
-        return asyncio.run(work)
+        return asyncio.run(action)
     except KeyboardInterrupt:
-        complain("Stopped. Run it again: what went through is marked, and nothing is doubled.")
+        complain("Stopped. Run it again: what went through is marked, and nothing is done twice.")
         raise typer.Exit(130) from None
 
 
-def _tell(state: str, report: DeadLetterReport, *, execute: bool, as_json: bool) -> None:
-    """Say what was done; exit status 1 if anything could not be."""
+def _report(state: str, report: DeadLetterReport, *, execute: bool, as_json: bool) -> None:
+    """Print what was done; exit status 1 if anything was refused."""
     if as_json:
         facts = {name: getattr(report, name) for name in ("letters", "reasons", "already", "refused", "deleted")}
         refusals = [{"at": at, "why": why} for at, why in report.refusals]
@@ -141,8 +130,8 @@ def _lines(state: str, report: DeadLetterReport, *, execute: bool) -> Iterator[s
     counts = f": {by_reason(report.reasons)}" if report.letters else ""
     yield f"{counted(report.letters)} {would}{state}{counts}"
     if report.already:
-        yield f"{report.already} were redriven or purged before"
+        yield f"{report.already} already redriven or purged"
     if report.deleted:
         yield f"{counted(report.deleted)} {would}deleted from the start of their partitions"
     if not execute and report.letters + report.deleted:
-        yield "nothing was changed; --execute does it"
+        yield DRY_RUN

@@ -1,11 +1,11 @@
-"""One dead letter, told to a person or to a program. Nothing from outside reaches the terminal as it came."""
+"""One dead letter as text and as JSON. Control characters from outside never reach the terminal."""
 
 from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any
 
-from consumer.admin.dead_letters.dead_letter import iso_ms
+from consumer.admin.dead_letters.dead_letter import format_time_ms
 from consumer.cli.shared import printable
 from schemas import Reason
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from consumer.admin.dead_letters.lookup import DeadLetterDetails
 
 VALUE_CHARACTERS = 4000
-"""Of a value on the terminal; a file or `--json` gets it whole."""
+"""Of a value on the terminal; a file and `--json` get all of it."""
 
 
-def facts(found: DeadLetterDetails) -> dict[str, Any]:
-    """Return all about a letter for JSON; bytes are told as `text`, or as `base64` where they are not UTF-8."""
-    letter, mark, original = found.letter, found.mark, found.letter.original
+def as_json(details: DeadLetterDetails) -> dict[str, Any]:
+    """Return all facts; bytes are `text`, or `base64` where they are not UTF-8."""
+    letter, mark, original = details.letter, details.mark, details.letter.original
     reason = _reason(letter.reason)
     return {
         "at": str(letter.at),
-        "kept": iso_ms(letter.kept_ms),
-        "state": found.state.value,
+        "kept": format_time_ms(letter.kept_ms),
+        "state": details.state.value,
         "marked": mark.at if mark else None,
         "reason": letter.reason,
         "meaning": reason.meaning,
         "remedy": reason.remedy,
-        "told": dict(letter.told),
-        "original_missing": found.missing,
+        "told": dict(letter.facts),
+        "original_missing": details.missing,
         "original": {
             "topic": original.topic,
             "partition": original.partition,
@@ -44,39 +44,39 @@ def facts(found: DeadLetterDetails) -> dict[str, Any]:
     }
 
 
-def lines(found: DeadLetterDetails) -> Iterator[str]:
-    """Yield all about a letter, a line each, for a terminal."""
-    for name, text in _told(found):
+def as_lines(details: DeadLetterDetails) -> Iterator[str]:
+    """Yield all facts for a terminal, one per line."""
+    for name, text in _facts(details):
         yield f"{name:12} {printable(text)}"
 
 
-def _told(found: DeadLetterDetails) -> Iterator[tuple[str, str]]:
-    letter, mark, original = found.letter, found.mark, found.letter.original
+def _facts(details: DeadLetterDetails) -> Iterator[tuple[str, str]]:
+    letter, mark, original = details.letter, details.mark, details.letter.original
     reason = _reason(letter.reason)
-    yield "letter", f"{letter.at}, kept {iso_ms(letter.kept_ms)}"
-    yield "state", f"{found.state} {mark.at}" if mark else found.state.value
+    yield "letter", f"{letter.at}, kept {format_time_ms(letter.kept_ms)}"
+    yield "state", f"{details.state} {mark.at}" if mark else details.state.value
     yield "reason", letter.reason
     yield "", reason.meaning
     yield "remedy", reason.remedy
     for name in ("message", "field", "attempts", "worker-version"):
-        if text := letter.told.get(f"leadart-{name}"):
+        if text := letter.facts.get(f"leadart-{name}"):
             yield name.removesuffix("-version"), text
-    yield "came from", f"{original.topic} {original.partition}:{original.offset}, {_written(found)}"
+    yield "came from", f"{original.topic} {original.partition}:{original.offset}, {_times(details)}"
     yield "key", _text(original.key)
     for name, value in original.headers:
         yield "header", f"{name}: {_text(value)}"
-    yield "value", found.missing or _value(original.value)
+    yield "value", details.missing or _value(original.value)
 
 
-def _written(found: DeadLetterDetails) -> str:
-    written = f"written {iso_ms(found.letter.original.timestamp_ms)}"
-    first = found.letter.told.get("leadart-first-seen", "")
-    return f"{written}, first tried {iso_ms(int(first))}" if first.isdecimal() and int(first) else written
+def _times(details: DeadLetterDetails) -> str:
+    written = f"written {format_time_ms(details.letter.original.timestamp_ms)}"
+    first = details.letter.facts.get("leadart-first-seen", "")
+    return f"{written}, first tried {format_time_ms(int(first))}" if first.isdecimal() and int(first) else written
 
 
 def _value(value: bytes | None) -> str:
     text = _text(value)
-    more = f" … {len(text) - VALUE_CHARACTERS} characters more: --value-to FILE" if len(text) > VALUE_CHARACTERS else ""
+    more = f" … {len(text) - VALUE_CHARACTERS} more characters: --value-to FILE" if len(text) > VALUE_CHARACTERS else ""
     return text[:VALUE_CHARACTERS] + more
 
 
@@ -94,7 +94,7 @@ def _bytes(raw: bytes | None) -> dict[str, str] | None:
 
 
 def _reason(code: str) -> Reason:
-    """Return the reason; a code that this version does not know is treated like a defect, as the contract says."""
+    """Return the reason; the contract says to treat a code that this version does not know like a defect."""
     try:
         return Reason(code)
     except ValueError:

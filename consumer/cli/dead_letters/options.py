@@ -1,4 +1,4 @@
-"""What the commands on dead letters share: how letters are named and chosen."""
+"""Options that the dead-letter commands share."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from consumer.admin.dead_letters.selection import Selection
     from consumer.settings import Settings
 
-Reason = Annotated[str | None, typer.Option(help="Only this reason, such as store_unavailable.")]
-Topic = Annotated[str | None, typer.Option(help="Only what came from this lane, with or without the house's prefix.")]
+Reason = Annotated[str | None, typer.Option(help="Only this reason code, such as store_unavailable.")]
+Topic = Annotated[str | None, typer.Option(help="Only requests from this lane, with or without your topic prefix.")]
 Article = Annotated[str | None, typer.Option(help="Only this article id.")]
 Since = Annotated[
-    str | None, typer.Option(help="Only those kept since then: ISO 8601 with zone, or an age such as 2h.")
+    str | None, typer.Option(help="Only those that failed since: ISO 8601 with time zone, or an age such as 90min.")
 ]
-Until = Annotated[str | None, typer.Option(help="Only those kept before: ISO 8601 with zone, or an age such as 2h.")]
+Until = Annotated[
+    str | None, typer.Option(help="Only those that failed before: ISO 8601 with time zone, or an age such as 90min.")
+]
 Letters = Annotated[list[str] | None, typer.Argument(help="Only these: PARTITION:OFFSET in the dead-letter topic.")]
-Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this it is only told.")]
 
 
 def select(
@@ -37,11 +38,11 @@ def select(
     since: str | None,
     until: str | None,
 ) -> Selection:
-    """Return what the options choose. Raises `typer.BadParameter` for what cannot be read."""
+    """Return the selection that the options describe. Raises `typer.BadParameter` for what cannot be parsed."""
     from consumer.admin.dead_letters.selection import Selection
 
     if reason and reason not in set(schemas.Reason):
-        complain(f"{reason} is no reason that this version gives: see schemas/README.md for those that are")
+        complain(f"{reason} is not a reason code of this version: schemas/README.md lists them")
     return Selection(
         reason=reason,
         topics=frozenset({topic, settings.topics.named(topic)} if topic else ()),
@@ -53,7 +54,7 @@ def select(
 
 
 def coordinates(text: str) -> Coordinates:
-    """Read PARTITION:OFFSET. Raises `typer.BadParameter`."""
+    """Parse PARTITION:OFFSET. Raises `typer.BadParameter`."""
     from consumer.admin.dead_letters.dead_letter import Coordinates
 
     try:
@@ -72,10 +73,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def counted(count: int) -> str:
-    """Write so many letters."""
+    """Format a number of dead letters."""
     return "1 letter" if count == 1 else f"{count} letters"
 
 
 def by_reason(reasons: Mapping[str, int]) -> str:
-    """Write counts by reason in one line, the most frequent first."""
+    """Format counts by reason on one line, the most frequent first."""
     return ", ".join(f"{count} {code}" for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0])))

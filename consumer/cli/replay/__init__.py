@@ -1,4 +1,4 @@
-"""`leadart replay`: requests of before, published once more."""
+"""`leadart replay`: process past requests again."""
 
 from consumer.cli.replay.command import replay
 

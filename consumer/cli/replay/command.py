@@ -1,4 +1,4 @@
-"""`leadart replay`: told first, done with `--execute`."""
+"""`leadart replay`: a dry run unless `--execute` is given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumer.cli.replay import options, output
-from consumer.cli.shared import AsJson, EnvFile, complain, complaints, settings_from
+from consumer.cli.shared import AsJson, EnvFile, Execute, complain, complaints, settings_from, share_bar
 from consumer.errors import LeadartError
 from schemas import names
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from consumer.admin.replay.reuse import ReuseEstimate
     from consumer.admin.replay.selection import ReplaySpec
     from consumer.admin.replay.session import ReplaySession
-    from consumer.admin.replay.source import Survey
+    from consumer.admin.replay.source import RangeSurvey
     from consumer.admin.replay.throttle import Throttle
     from consumer.jobs import Paintable
     from consumer.processing.styles import Styles
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Run:
-    """How it is to be done, and the command that goes on with it, once that is known."""
+    """The settings and options of a run, and the command that continues it once that is known."""
 
+    settings: Settings
+    options: options.ReplayOptions
     rate: float | None
     max_backlog_seconds: float | None
     picture_seconds: float | None
@@ -54,76 +56,86 @@ def replay(
     failed: options.Failed = False,
     force: options.Force = False,
     name: options.Name = "",
-    execute: options.Execute = False,
+    execute: Execute = False,
     rate: options.Rate = None,
     max_backlog_seconds: options.MaxBacklog = None,
     picture_seconds: options.PictureSeconds = None,
     devices: options.Devices = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the newest request of each article and slot once more, into the backfill lane; workers may run."""
+    """Process past requests again: publish the newest of each article and slot to the backfill lane."""
     from consumer.admin.replay.throttle import parse_rate
 
     settings = settings_from(env_file)
     base = options.lane_base(lane, settings.topics)
     chosen = options.filters(section, style, article, article_file, failed=failed)
-    ends = options.place(since), options.place(until) if until is not None else None
+    ends = options.range_end(since), options.range_end(until) if until is not None else None
     wanted = options.ReplayOptions(*ends, base, chosen, force, name)
     per_second = options.parsed(parse_rate, rate) if rate is not None else None
     given = options.as_given(rate, max_backlog_seconds, picture_seconds, devices, env_file)
-    run = _Run(per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
+    run = _Run(settings, wanted, per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
+    raise typer.Exit(_exit_status(run, execute=execute))
+
+
+def _exit_status(run: _Run, *, execute: bool) -> int:
     try:
-        done = asyncio.run((_execute if execute else _plan)(settings, wanted, run))
+        return asyncio.run(_execute(run) if execute else _plan(run))
     except KeyboardInterrupt:
-        output.interrupted(run.resume)
-        raise typer.Exit(130) from None
-    raise typer.Exit(0 if done else 1)
+        output.print_interrupted(run.resume)
+        return 130
 
 
-async def _plan(settings: Settings, wanted: options.ReplayOptions, run: _Run) -> bool:
+async def _plan(run: _Run) -> int:
     from consumer.admin.replay.plan import ReplayPlan
     from consumer.admin.replay.session import open_replay_session
 
-    async with open_replay_session(settings, settings.topics.named(wanted.lane)) as session:
-        order, survey = await _surveyed(session, wanted, run)
-        made, unknown = await _looked(settings, session, order, survey)
+    topics = run.settings.topics
+    async with open_replay_session(run.settings, topics.named(run.options.lane)) as session:
+        spec, survey = await _survey(session, run)
+        reuse, unknown = await _look_up(run.settings, session, spec, survey)
         cost, waiting = await _cost(session, run), await session.waiting()
-    plan = ReplayPlan(order, settings.topics.named(names.BACKFILL), survey, cost, made, unknown, waiting)
-    output.plan(plan, run.resume, as_json=run.as_json)
-    return True
+    plan = ReplayPlan(spec, topics.named(names.BACKFILL), survey, cost, reuse, unknown, waiting)
+    output.print_plan(plan, run.resume, as_json=run.as_json)
+    return 0
 
 
-async def _execute(settings: Settings, wanted: options.ReplayOptions, run: _Run) -> bool:
+async def _execute(run: _Run) -> int:
     from consumer.admin.replay.session import open_replay_session
 
-    async with open_replay_session(settings, settings.topics.named(wanted.lane)) as session:
-        order, survey = await _surveyed(session, wanted, run)
-        output.begins(order, survey, run.resume, as_json=run.as_json)
-        pace = await _pace(settings, session, survey, run)
-        with _counting(survey.chosen) as watch:
-            report = await session.publish(order, survey, pace, watch)
-    output.done(order, report, as_json=run.as_json)
-    return not report.refused
+    async with open_replay_session(run.settings, run.settings.topics.named(run.options.lane)) as session:
+        spec, survey = await _survey(session, run)
+        output.print_start(spec, survey, run.resume, as_json=run.as_json)
+        throttle = await _throttle(session, survey, run)
+        with _count_bar(survey.chosen) as watch:
+            report = await session.publish(spec, survey, throttle, watch)
+    output.print_report(spec, report, as_json=run.as_json)
+    return 1 if report.refused else 0
 
 
-async def _surveyed(session: ReplaySession, wanted: options.ReplayOptions, run: _Run) -> tuple[ReplaySpec, Survey]:
-    order = wanted.order(await session.source.resolve(wanted.since, wanted.until))
-    run.resume = options.resume_command(order, wanted.lane, run.given)
-    with _share("reading") as watch:
-        return order, await session.survey(order, watch)
+async def _survey(session: ReplaySession, run: _Run) -> tuple[ReplaySpec, RangeSurvey]:
+    from consumer.admin.replay.selection import ReplaySpec
+
+    wanted = run.options
+    offsets = await session.source.resolve(wanted.since, wanted.until)
+    spec = ReplaySpec(offsets, wanted.filters, wanted.force, wanted.name)
+    run.resume = options.resume_command(spec, wanted.lane, run.given)
+    with share_bar("reading") as watch:
+        return spec, await session.survey(spec, watch)
 
 
-async def _looked(
-    settings: Settings, session: ReplaySession, order: ReplaySpec, survey: Survey
+async def _look_up(
+    settings: Settings, session: ReplaySession, spec: ReplaySpec, survey: RangeSurvey
 ) -> tuple[ReuseEstimate | None, str | None]:
-    """Ask the store what is made already; where recipes cannot be named here, or it is away, say why not."""
+    """Return what the store has already; or why that is unknown: no recipes here, or no store."""
+    from consumer.admin.replay.reuse import ReuseLookup
     from consumer.storage import S3Store
 
     try:
         styles, paintable = await asyncio.to_thread(_styles_and_paintable, settings)
         async with S3Store(settings.storage) as store:
-            with _share("looking into the store") as watch:
-                return await session.look(order, survey, store, styles, paintable, watch), None
+            with share_bar("looking into the store") as watch:
+                lookup = ReuseLookup(spec, session.source, store, styles, paintable)
+                return await lookup.run(survey.offsets, watch), None
     except LeadartError as error:
         return None, error.message
 
@@ -146,7 +158,7 @@ async def _cost(session: ReplaySession, run: _Run) -> CostEstimate:
     return CostEstimate(throughput.engine_seconds, throughput.outcomes or None, run.devices, run.rate)
 
 
-async def _pace(settings: Settings, session: ReplaySession, survey: Survey, run: _Run) -> Throttle:
+async def _throttle(session: ReplaySession, survey: RangeSurvey, run: _Run) -> Throttle:
     from consumer.admin.replay.throttle import BacklogLimit, Throttle
 
     if run.max_backlog_seconds is None or not survey.chosen:
@@ -154,25 +166,17 @@ async def _pace(settings: Settings, session: ReplaySession, survey: Survey, run:
     seconds = (await _cost(session, run)).picture_seconds
     if seconds is None:
         complain(
-            "No outcome of late tells how long a picture takes, so --max-backlog-seconds cannot be kept: add "
+            "No recent outcome shows how long a picture takes, so --max-backlog-seconds cannot be kept: add "
             "--picture-seconds, or use --rate."
         )
         raise typer.Exit(1)
     record_seconds = seconds * survey.pictures / survey.chosen / run.devices
-    return Throttle(run.rate, BacklogLimit(settings, session.lags, record_seconds, run.max_backlog_seconds))
+    return Throttle(run.rate, BacklogLimit(run.settings, session.lags, record_seconds, run.max_backlog_seconds))
 
 
 @contextmanager
-def _share(what: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error, if a person looks there; what is yielded moves it to a share of the whole."""
-    with Progress(console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
-
-
-@contextmanager
-def _counting(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar that counts records and tells how long the rest takes."""
+def _count_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar that counts records and estimates the rest, if standard error is a terminal."""
     columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
         task = bar.add_task("publishing", total=total)

@@ -15,42 +15,37 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
+    from consumer.admin.replay.offset_range import RangeEnd
     from consumer.admin.replay.selection import Filters, ReplaySpec
     from consumer.settings import TopicSettings
 
-_PLACE = "offsets (1200 for all partitions, or 0:1200,1:1180 for just these), a moment with its zone, or an age (36h)"
+_END = "offsets (1200, or 0:1200,1:1180 for single partitions), ISO 8601 with time zone, or an age (90min, 36h, 7d)"
 
-Since = Annotated[str, typer.Option("--from", help=f"Where to begin: {_PLACE}.")]
-Until = Annotated[
-    str | None, typer.Option("--to", help="Where to end, likewise and exclusive; else where it ends now.")
-]
-Lane = Annotated[str, typer.Option(help="The lane that is read, with or without the house's prefix.")]
+Since = Annotated[str, typer.Option("--from", help=f"Start: {_END}.")]
+Until = Annotated[str | None, typer.Option("--to", help="End, written like --from and exclusive; default: now.")]
+Lane = Annotated[str, typer.Option(help="Lane to read, with or without your topic prefix.")]
 Section = Annotated[list[str] | None, typer.Option(help="Only articles of this section; may be repeated.")]
 Style = Annotated[list[str] | None, typer.Option(help="Only this style preset; may be repeated.")]
 Article = Annotated[list[str] | None, typer.Option(help="Only this article id; may be repeated.")]
 ArticleFile = Annotated[
-    Path | None, typer.Option(help="Only the article ids in this file, one a line.", exists=True, dir_okay=False)
+    Path | None, typer.Option(help="Only the article ids in this file, one per line.", exists=True, dir_okay=False)
 ]
-Failed = Annotated[bool, typer.Option("--failed", help="Only those of which the CMS was told last that they failed.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only requests whose last outcome is a failure.")]
 Force = Annotated[bool, typer.Option("--force", help="Make new pictures: each request becomes a new variation.")]
-Name = Annotated[str, typer.Option(help="Part of the replay's id: another name replays the same once more.")]
-Execute = Annotated[bool, typer.Option("--execute", help="Publish; without this it is only planned.")]
-Rate = Annotated[str | None, typer.Option(help="Most records a second: 50/s, 600/m, 1000/h.")]
-MaxBacklog = Annotated[
-    float | None, typer.Option(min=0, help="Keep the lane's backlog below so many seconds of painting.")
-]
+Name = Annotated[str, typer.Option(help="Part of the replay's id: another name replays the same requests again.")]
+Rate = Annotated[str | None, typer.Option(help="Limit of records per second: 50/s, 600/m, 1000/h.")]
+MaxBacklog = Annotated[float | None, typer.Option(min=0, help="Limit of the lane's backlog, in seconds of painting.")]
 PictureSeconds = Annotated[
-    float | None, typer.Option(min=0, help="Seconds to paint a picture, instead of what was measured.")
+    float | None, typer.Option(min=0, help="Seconds to paint a picture (default: measured from the latest outcomes).")
 ]
-Devices = Annotated[int, typer.Option(min=1, help="How many devices paint, for estimates and the backlog.")]
+Devices = Annotated[int, typer.Option(min=1, help="Number of devices that paint, for estimates and the backlog.")]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """The request records that an operator means."""
+    """The requests that an operator means, before the ends of the range are offsets."""
 
     since: RangeEnd
     until: RangeEnd | None
@@ -59,26 +54,20 @@ class ReplayOptions:
     force: bool
     name: str
 
-    def order(self, extent: OffsetRange) -> ReplaySpec:
-        """Return it with its range as offsets."""
-        from consumer.admin.replay.selection import ReplaySpec
-
-        return ReplaySpec(extent, self.filters, self.force, self.name)
-
 
 def parsed(parse: Callable[[str], T], text: str) -> T:
-    """Read an option. Raises `typer.BadParameter` with the sentence of the error."""
+    """Parse an option. Raises `typer.BadParameter` with the error's sentence."""
     try:
         return parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 
-def place(text: str) -> RangeEnd:
-    """Read one end of the range. Raises `typer.BadParameter`."""
+def range_end(text: str) -> RangeEnd:
+    """Parse one end of the range. Raises `typer.BadParameter`."""
     from consumer.admin.replay.offset_range import RangeEnd
 
-    return parsed(lambda told: RangeEnd.parse(told, datetime.now(UTC)), text)
+    return parsed(lambda end: RangeEnd.parse(end, datetime.now(UTC)), text)
 
 
 def filters(
@@ -89,20 +78,22 @@ def filters(
     *,
     failed: bool,
 ) -> Filters:
-    """Return the conditions. Raises `typer.BadParameter` for a file without an id."""
+    """Return the filters. Raises `typer.BadParameter` for a file without an id."""
     from consumer.admin.replay.selection import Filters
 
-    ids = set(articles or ())
-    if article_file is not None:
-        try:
-            lines = article_file.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise typer.BadParameter(f"{article_file} is not UTF-8: save it as that, one article id a line.") from None
-        listed = {line.strip() for line in lines if line.strip()}
-        if not listed:
-            raise typer.BadParameter(f"{article_file} names no article: write an article id on each line.")
-        ids |= listed
+    ids = {*(articles or ()), *(_listed(article_file) if article_file else ())}
     return Filters(frozenset(sections or ()), frozenset(styles or ()), frozenset(ids), failed)
+
+
+def _listed(file: Path) -> set[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{file} is not UTF-8: save it as that, one article id per line.") from None
+    ids = {line.strip() for line in lines if line.strip()}
+    if not ids:
+        raise typer.BadParameter(f"{file} names no article: write one article id per line.")
+    return ids
 
 
 def lane_base(name: str, topics: TopicSettings) -> str:
@@ -111,17 +102,17 @@ def lane_base(name: str, topics: TopicSettings) -> str:
 
     base = {topics.named(lane): lane for lane in LANES}.get(name, name)
     if base not in LANES:
-        raise typer.BadParameter(f"{name[:80]!a} is no lane: use one of {', '.join(LANES)}.")
+        raise typer.BadParameter(f"{name[:80]!a} is not a lane: use one of {', '.join(LANES)}.")
     return base
 
 
 def as_given(
-    rate: str | None, most_seconds: float | None, picture_seconds: float | None, devices: int, env_file: Path | None
+    rate: str | None, max_backlog: float | None, picture_seconds: float | None, devices: int, env_file: Path | None
 ) -> list[str]:
-    """Return the options that say how fast and where, as they are typed; None is one that was not given."""
+    """Return the options that set pace and settings, as they are typed; None was not given."""
     options = {
         "--rate": rate,
-        "--max-backlog-seconds": most_seconds,
+        "--max-backlog-seconds": max_backlog,
         "--picture-seconds": picture_seconds,
         "--devices": devices if devices > 1 else None,
         "--env-file": env_file,
@@ -129,14 +120,14 @@ def as_given(
     return [part for option, value in options.items() if value is not None for part in (option, f"{value}")]
 
 
-def resume_command(order: ReplaySpec, base: str, given: Sequence[str]) -> str:
-    """Return the command that goes on with exactly this replay at the `given` pace, whatever time it is then."""
-    chosen = order.filters
-    options = ["--from", order.extent.starts, "--to", order.extent.stops]
+def resume_command(spec: ReplaySpec, base: str, given: Sequence[str]) -> str:
+    """Return the command that continues exactly this replay at the `given` pace, whenever it is run."""
+    chosen = spec.filters
+    options = ["--from", spec.range.starts, "--to", spec.range.stops]
     options += ["--lane", base] if base != names.REQUESTED else []
     for option, values in (("section", chosen.sections), ("style", chosen.styles), ("article", chosen.articles)):
         options += [part for value in sorted(values) for part in (f"--{option}", value)]
     options += ["--failed"] if chosen.failed else []
-    options += ["--force"] if order.force else []
-    options += ["--name", order.name] if order.name else []
+    options += ["--force"] if spec.force else []
+    options += ["--name", spec.name] if spec.name else []
     return shlex.join(["leadart", "replay", *options, "--execute", *given])

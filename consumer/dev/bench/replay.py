@@ -117,11 +117,11 @@ async def _round(
 
 async def _publish(settings: Settings, number: int) -> None:
     """Replay the whole lane, under a name of its own, as `leadart replay --execute` does."""
-    async with open_replay_session(settings, settings.topics.named(names.REQUESTED)) as desk:
-        extent = await desk.source.resolve(RangeEnd(offset=0), None)
-        order = ReplaySpec(extent, Filters(), name=f"round {number}")
-        survey = await desk.survey(order, lambda _share: None)
-        await desk.publish(order, survey, Throttle(), lambda _records: None)
+    async with open_replay_session(settings, settings.topics.named(names.REQUESTED)) as session:
+        offsets = await session.source.resolve(RangeEnd(offset=0), None)
+        spec = ReplaySpec(offsets, Filters(), name=f"round {number}")
+        survey = await session.survey(spec, lambda _share: None)
+        await session.publish(spec, survey, Throttle(), lambda _records: None)
 
 
 def _cpu_seconds(pid: int | None) -> float | None:

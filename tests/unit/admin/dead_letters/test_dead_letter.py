@@ -16,10 +16,10 @@ from consumer.admin.dead_letters.dead_letter import (
     DeadLetterRecord,
     DeadLetterState,
     ForeignRecord,
-    iso_ms,
-    mark,
-    read,
-    redriven,
+    build_mark,
+    build_redriven,
+    format_time_ms,
+    parse_record,
 )
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
@@ -66,7 +66,7 @@ def kept(letter: OutgoingRecord, offset: int = 7) -> Record:
 
 
 def read_letter(record: Record) -> DeadLetterRecord:
-    entry = read(record)
+    entry = parse_record(record)
     assert isinstance(entry, DeadLetterRecord)
     return entry
 
@@ -78,7 +78,7 @@ def test_the_original_comes_back_as_it_was(record: Record) -> None:
 
     assert letter.original == record
     assert letter.reason == "invalid_field"
-    told = {name.removeprefix("leadart-"): text for name, text in letter.told.items()}
+    told = {name.removeprefix("leadart-"): text for name, text in letter.facts.items()}
     assert (told["field"], told["attempts"], told["first-seen"]) == ("output.width", "3", "5")
     assert (letter.at, letter.kept_ms, letter.omitted) == (Coordinates(3, 7), 1_000, False)
 
@@ -96,9 +96,9 @@ def test_a_letter_without_its_value_says_so(record: Record) -> None:
 def test_a_mark_is_read_as_it_was_written(record: Record, state: DeadLetterState) -> None:
     """A mark names its letter and what was done, and lies in the letter's partition under its key."""
     letter = read_letter(kept(dead(record)))
-    note = mark(letter, names.DEAD_LETTER, state, NOW)
+    note = build_mark(letter, names.DEAD_LETTER, state, NOW)
 
-    assert read(kept(note, 9)) == ActionMark(7, state, "2031-05-17T08:00:00Z")
+    assert parse_record(kept(note, 9)) == ActionMark(7, state, "2031-05-17T08:00:00Z")
     assert (note.topic, note.partition, note.key, note.value) == (names.DEAD_LETTER, 3, record.key, b"")
 
 
@@ -110,7 +110,7 @@ def test_what_is_redriven_is_the_original(record: Record) -> None:
     while theirs and theirs[-1][0] in ours:
         theirs.pop()
     letter = read_letter(kept(dead(record)))
-    once = redriven(letter, letter.original, NOW)
+    once = build_redriven(letter, letter.original, NOW)
 
     assert (once.topic, once.partition, once.key, once.value) == (record.topic, 3, record.key, record.value)
     told = (("leadart-redriven", b"3:7"), ("leadart-redriven-at", b"2031-05-17T08:00:00Z"))
@@ -118,13 +118,13 @@ def test_what_is_redriven_is_the_original(record: Record) -> None:
 
     again = replace(record, headers=once.headers)
     later = read_letter(kept(dead(again), 8))
-    assert redriven(later, later.original, NOW).headers == (*theirs, ("leadart-redriven", b"3:8"), told[1])
+    assert build_redriven(later, later.original, NOW).headers == (*theirs, ("leadart-redriven", b"3:8"), told[1])
 
 
 @given(HEADERS)
 def test_whatever_lies_in_the_topic_can_be_read(headers: tuple[tuple[str, bytes | None], ...]) -> None:
     """A record that somebody else put there is a letter, a mark or a stranger, and never an error."""
-    entry = read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000))
+    entry = parse_record(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000))
 
     assert isinstance(entry, DeadLetterRecord | ActionMark | ForeignRecord)
 
@@ -141,7 +141,7 @@ STRANGE = [
 @pytest.mark.parametrize("headers", STRANGE)
 def test_what_leadart_did_not_write_is_a_stranger(headers: tuple[tuple[str, bytes | None], ...]) -> None:
     """No headers of ours, a mark of another partition or of no known kind, a block that is not ours alone."""
-    assert read(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == ForeignRecord(Coordinates(3, 9))
+    assert parse_record(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == ForeignRecord(Coordinates(3, 9))
 
 
 @given(st.integers(0, 2**31), st.integers(0, 2**62))
@@ -161,5 +161,5 @@ def test_other_coordinates_are_refused(text: str) -> None:
 
 def test_a_time_that_is_none_is_told_as_it_is() -> None:
     """A record's timestamp may be any number; telling it never fails."""
-    assert iso_ms(0) == "1970-01-01T00:00:00Z"
-    assert iso_ms(2**62) == f"{2**62} ms"
+    assert format_time_ms(0) == "1970-01-01T00:00:00Z"
+    assert format_time_ms(2**62) == f"{2**62} ms"

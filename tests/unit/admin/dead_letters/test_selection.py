@@ -74,6 +74,6 @@ def test_states_are_those_of_the_last_marks(start: int, marks: list[tuple[int, D
     span = range(start, start + 40)
     states = DeadLetterStates(span)
     for of, state in marks:
-        states.note(ActionMark(of, state, ""))
+        states.apply(ActionMark(of, state, ""))
 
     assert [states[offset] for offset in span] == [dict(marks).get(offset, DeadLetterState.OPEN) for offset in span]

@@ -1,4 +1,4 @@
-"""Replay ids, states of slots, figures and pace, without servers."""
+"""Replay ids, outcomes of slots, estimates and throttling, without servers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumer.lag.reader import LagReader
 
 TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
-ORDERS = st.builds(
+SPECS = st.builds(
     ReplaySpec,
     st.builds(
         OffsetRange.of,
@@ -46,17 +46,17 @@ ORDERS = st.builds(
 )
 
 
-@given(ORDERS, ORDERS)
-def test_equal_orders_and_only_those_have_equal_ids(one: ReplaySpec, other: ReplaySpec) -> None:
-    """The id hangs on range, filters, force and name, and on nothing else: not on the time, not on who runs it."""
+@given(SPECS, SPECS)
+def test_equal_replays_and_only_those_have_equal_ids(one: ReplaySpec, other: ReplaySpec) -> None:
+    """The id depends on range, filters, force and name, and on nothing else: not on the time, not on the operator."""
     assert (one.id == other.id) == (one == other)
-    shuffled = dict(reversed(list(one.extent.spans.items())))
-    assert replace(one, extent=OffsetRange(one.extent.topic, shuffled)).id == one.id
+    shuffled = dict(reversed(list(one.range.spans.items())))
+    assert replace(one, range=OffsetRange(one.range.topic, shuffled)).id == one.id
 
 
 @given(st.sets(st.integers(0, 50_000), max_size=40))
-def test_sought_offsets_are_read_in_few_runs(offsets: set[int]) -> None:
-    """Every offset is in one run, the runs ascend, and what lies between two of them is worth passing over."""
+def test_wanted_offsets_are_read_in_few_runs(offsets: set[int]) -> None:
+    """Every offset is in one run, the runs ascend, and what is between two of them is worth skipping."""
     spans = runs(sorted(offsets))
 
     assert offsets == {offset for offset in offsets if sum(offset in span for span in spans) == 1}
@@ -82,37 +82,37 @@ STORIES = [
 @pytest.mark.parametrize(("story", "failed"), STORIES)
 def test_a_slot_has_failed_if_its_highest_revision_did_last(story: list[Record], failed: int | None) -> None:
     """Late outcomes of older revisions say nothing, nor do those about no valid request."""
-    states = SlotOutcomes()
+    outcomes = SlotOutcomes()
     for record in story:
-        states.note(record)
+        outcomes.add(record)
 
-    assert states.failed == ({} if failed is None else {Slot("a-1", "hero"): failed})
+    assert outcomes.failed == ({} if failed is None else {Slot("a-1", "hero"): failed})
 
 
 def test_rates_are_read_per_second() -> None:
-    """A rate may be told by second, minute, hour or day; nothing else is one."""
+    """A rate may be given per second, minute, hour or day; nothing else is one."""
     assert [parse_rate(text) for text in ("50", "0.5/s", "600/m", "1800/h")] == [50, 0.5, 10, 0.5]
     for text in ("", "0", "fast", "5/w", "-1", "1e3"):
-        with pytest.raises(ValueError, match="is no rate"):
+        with pytest.raises(ValueError, match="is not a rate"):
             parse_rate(text)
 
 
-class Rooms:
-    """Says what it was told to, one after the other."""
+class Capacities:
+    """Returns the given numbers, one after the other."""
 
-    def __init__(self, rooms: list[int]) -> None:
-        self.rooms: Iterator[int] = iter(rooms)
+    def __init__(self, remainders: list[int]) -> None:
+        self.remainders: Iterator[int] = iter(remainders)
 
-    async def room(self) -> int:
-        return next(self.rooms)
+    async def remaining(self) -> int:
+        return next(self.remainders)
 
 
 async def test_a_full_lane_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is granted while there is no room, then no more than there is."""
-    monkeypatch.setattr("consumer.admin.replay.throttle.LOOK_AGAIN_SECONDS", 0)
-    pace = Throttle(None, Rooms([0, 0, 3, 10_000]))
+    """Nothing is granted while the lane is full, then no more than it takes."""
+    monkeypatch.setattr("consumer.admin.replay.throttle.POLL_SECONDS", 0)
+    throttle = Throttle(None, Capacities([0, 0, 3, 10_000]))
 
-    assert [await pace.grant(), await pace.grant()] == [3, MAX_BATCH_RECORDS]
+    assert [await throttle.acquire(), await throttle.acquire()] == [3, MAX_BATCH_RECORDS]
 
 
 class Looks:
@@ -130,19 +130,19 @@ class Looks:
 @pytest.mark.parametrize(("due", "hidden", "room"), [(0, 0, 12), (5, 0, 7), (0, 12, 0), (4, 8, 0), (90, 0, 0)])
 async def test_what_a_broker_has_yet_to_show_is_backlog(due: int, hidden: int, room: int) -> None:
     """Right after a commit its records may still be hidden: they count, or the bound would be passed."""
-    backlog = BacklogLimit(Settings(), cast("LagReader", Looks(due, hidden)), record_seconds=5.0, bound_seconds=60.0)
+    backlog = BacklogLimit(Settings(), cast("LagReader", Looks(due, hidden)), record_seconds=5.0, max_seconds=60.0)
 
-    assert await backlog.room() == room
+    assert await backlog.remaining() == room
 
 
 async def test_a_rate_is_kept_in_small_portions() -> None:
     """At most a second's worth goes in one transaction, and the next waits until its turn has come."""
     assert [Throttle(rate).batch for rate in (None, 0.2, 20, 9999)] == [MAX_BATCH_RECORDS, 1, 20, MAX_BATCH_RECORDS]
-    pace = Throttle(100)
-    pace.spent(10)
+    throttle = Throttle(100)
+    throttle.spend(10)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await pace.grant()
+            await throttle.acquire()
 
 
 def test_unknown_figures_stay_unknown() -> None:

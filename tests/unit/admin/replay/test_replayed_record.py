@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, read
-from consumer.admin.replay.replayed_record import FIRST_FORCED, ReplayOrigin, forced, new_variation, origin, replayed
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, parse_record
+from consumer.admin.replay.replayed_record import (
+    FIRST_FORCED,
+    ReplayOrigin,
+    build_forced,
+    build_replayed,
+    new_variation,
+    parse_origin,
+)
 from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
@@ -38,7 +45,7 @@ FAILURE = Rejected(Reason.INVALID_FIELD, "It is so.", field="output.width")
 
 def landed(record: Record, replay: str = "r1") -> Record:
     """Return a replayed record as the lane holds it."""
-    letter = replayed(record, record.headers, names.BACKFILL, replay)
+    letter = build_replayed(record, record.headers, names.BACKFILL, replay)
     return Record(letter.topic, letter.partition, 7, letter.key, letter.value, letter.headers, 9)
 
 
@@ -48,12 +55,12 @@ def test_the_original_is_untouched_and_its_place_is_told(record: Record) -> None
     lane = landed(record)
 
     assert (lane.key, lane.value, lane.partition) == (record.key, record.value, record.partition)
-    assert origin(lane.headers) == ReplayOrigin("r1", record.topic, record.partition, record.offset)
-    if origin(record.headers) is None:
+    assert parse_origin(lane.headers) == ReplayOrigin("r1", record.topic, record.partition, record.offset)
+    if parse_origin(record.headers) is None:
         assert lane.headers[: len(record.headers)] == record.headers
     again = landed(lane, "r2")
     assert len(again.headers) == len(lane.headers)
-    assert origin(again.headers) == ReplayOrigin("r2", names.BACKFILL, record.partition, 7)
+    assert parse_origin(again.headers) == ReplayOrigin("r2", names.BACKFILL, record.partition, 7)
 
 
 @given(RECORDS)
@@ -67,7 +74,7 @@ def test_a_worker_takes_it_for_a_first_try(record: Record) -> None:
     assert retry_policy(settings).unwrap(waiting).original == lane
 
     letter = OutcomeBuilder(settings).failed(RetryState(lane), FAILURE).records[-1]
-    dead = read(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
+    dead = parse_record(Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 6))
     assert isinstance(dead, DeadLetterRecord)
     assert dead.original == lane
 
@@ -95,13 +102,13 @@ def test_a_forced_request_is_the_same_but_for_variation_and_identity(
     record = request(structured=structured, **generation)
     event, asked = parse_request(record.key, record.headers, record.value)
     lane, at = landed(record), ReplayOrigin("r1", record.topic, record.partition, record.offset)
-    letter = replayed(record, record.headers, names.BACKFILL, "r1")
-    new = forced(letter, event, asked, at)
+    letter = build_replayed(record, record.headers, names.BACKFILL, "r1")
+    new = build_forced(letter, event, asked, at)
     new_event, new_asked = parse_request(new.key, new.headers, new.value)
 
-    assert new == forced(letter, event, asked, at)
-    assert origin(new.headers) == origin(lane.headers) == at
-    assert new_event.id not in {event.id, forced(letter, event, asked, replace(at, replay="r2")).value}
+    assert new == build_forced(letter, event, asked, at)
+    assert parse_origin(new.headers) == parse_origin(lane.headers) == at
+    assert new_event.id not in {event.id, build_forced(letter, event, asked, replace(at, replay="r2")).value}
     assert new_event.extensions == {**event.extensions, "correlationid": "e-1"}
     assert (new_event.source, new_event.type) == (event.source, event.type)
     variation = new_asked.generation.variation
