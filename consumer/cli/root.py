@@ -16,7 +16,7 @@ from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
 from consumer.cli.publish import publish
 from consumer.cli.replay import replay
-from consumer.cli.shared import complain, console
+from consumer.cli.shared import complain, console, sentence_of
 from consumer.cli.simulate import simulate
 from consumer.cli.studio import generate, styles
 from consumer.cli.worker import worker
@@ -71,25 +71,11 @@ def main() -> None:
         complain(_WITHOUT_DEV)
         sys.exit(1)
     except (LeadartError, BusError, OSError, BaseExceptionGroup) as error:
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None:
             raise
         complain(sentence)
         sys.exit(1)
-
-
-def _sentence(error: BaseException) -> str | None:
-    """Return the first sentence meant for people in an error or a group; None if a defect is among them."""
-    if isinstance(error, BaseExceptionGroup):
-        sentences = [_sentence(inner) for inner in error.exceptions]
-        return None if None in sentences else sentences[0]
-    if isinstance(error, LeadartError):
-        return f"{error.message} ({error.reason})"
-    if isinstance(error, BusError):
-        return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
-    if isinstance(error, OSError) and error.filename is not None:  # a file that a person named; sockets have no name
-        return f"{error.filename}: {error.strerror}"
-    return None
 
 
 @app.callback(invoke_without_command=True)

@@ -16,6 +16,8 @@ from rich.measure import Measurement
 from rich.progress import Progress
 from rich.table import Table
 
+from consumer.delivery.ports import BusError
+from consumer.errors import LeadartError
 from consumer.settings import LogSettings, load_settings, unknown_variables
 from consumer.settings.time_spans import parse_time_span
 from consumer.telemetry.logs import configure_logs
@@ -92,6 +94,20 @@ def share_bar(what: str) -> Iterator[Callable[[float], None]]:
 def complain(sentence: str) -> None:
     """Print a sentence to stderr; never wrapped, so that it can be searched for."""
     complaints.print(f"leadart: {sentence}", style="red", soft_wrap=True)
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Return the first sentence meant for people in an error or a group; None if a defect is among them."""
+    if isinstance(error, BaseExceptionGroup):
+        sentences = [sentence_of(inner) for inner in error.exceptions]
+        return None if None in sentences else sentences[0]
+    if isinstance(error, LeadartError):
+        return f"{error.message} ({error.reason})"
+    if isinstance(error, BusError):
+        return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
+    if isinstance(error, OSError) and error.filename is not None:  # a file that a person named; sockets have no name
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def say(line: str) -> None:
