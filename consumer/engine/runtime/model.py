@@ -8,13 +8,13 @@ import diffusers
 import torch
 import transformers
 
+from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
 from consumer.engine.runtime.placement import PipelinePart, Placement
 from consumer.engine.runtime.sample import LatentGeometry
 from consumer.engine.weights import check_folder, unavailable
-from consumer.engine.weights.apply import CustomWeights, require_loaded, use_adapters
 from consumer.engine.weights.folder import incomplete, read_json
-from consumer.engine.weights.problems import QUANTISED
 from consumer.engine.weights.refusal import some
+from consumer.engine.weights.report import QUANTISED
 from consumer.errors import Fatal
 from schemas import Reason
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from consumer.engine.runtime.compiling import compile_blocks
+from consumer.engine.runtime.custom_weights import load_custom_weights
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.warmup import warm_up
-from consumer.engine.weights.apply import load_custom_weights
 from consumer.errors import Fatal
 from schemas import Reason
 

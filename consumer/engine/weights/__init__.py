@@ -1,8 +1,8 @@
-"""The weights gate: what may be loaded, whether it fits, and loading it.
+"""What may be loaded and whether it fits, decided from the files alone: nothing here imports torch.
 
-`folder` is the model's folder and `identity` its digest; `header`, `source` and `payload` read safetensors without
-torch; `wanted` knows the model's tensors, `layout` and `lora` whose names mean what; `gate` judges and `report` tells.
-Only `apply` needs torch.
+`folder` checks the model's folder, `identity` hashes it; `header`, `source` and `payload` read safetensors; `shapes`
+lists the tensors of the model, `layout` and `lora` translate other tools' names to the model's; `gate` and
+`adapter_gate` decide, `report` describes the decision. `consumer.engine.runtime.custom_weights` does the loading.
 """
 
 from consumer.engine.weights.folder import CARD, check_folder, unavailable

@@ -1,4 +1,4 @@
-"""The gate for adapters: every tensor of a LoRA file takes effect, or the file is refused."""
+"""The gate for adapters: a LoRA file is refused unless every one of its tensors takes effect."""
 
 from __future__ import annotations
 
@@ -11,36 +11,39 @@ from typing import TYPE_CHECKING, Any
 from consumer.engine.weights.layout import split_prefix
 from consumer.engine.weights.lora import is_lora, pair_up, unsupported
 from consumer.engine.weights.payload import not_finite, number, scaled
-from consumer.engine.weights.problems import dtype_problems, idle_problem, not_finite_problem, problem
 from consumer.engine.weights.refusal import shown, some
-from consumer.engine.weights.report import ShapeMismatch, WeightsReport, coverage_by_block
+from consumer.engine.weights.report import (
+    ShapeMismatch,
+    WeightsProblem,
+    WeightsReport,
+    coverage_by_block,
+    dtype_problems,
+    idle_problem,
+    not_finite_problem,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumer.engine.weights.lora import LoraPair
-    from consumer.engine.weights.report import WeightsProblem
     from consumer.engine.weights.source import WeightsSource
 
     Shapes = Mapping[str, tuple[int, ...]]
 
 _METADATA = "lora_adapter_metadata"
-_LARGEST = 3.3895e38  # in bf16
+_MAX_BF16 = 3.3895e38
 
 
 def examine_adapter(source: WeightsSource, shapes: Shapes, *, payload: bool = False) -> WeightsReport:
-    """Compare a LoRA file with the model's shapes; with `payload`, read all of it for values that are no numbers."""
-    pairs, strangers = pair_up(source.tensors, shapes)
+    """Compare a LoRA file with the model's shapes; `payload` also reads every value, for NaN, infinity and zeros."""
+    pairs, unexpected = pair_up(source.tensors, shapes)
     alphas = frozenset(pair.tensors["alpha"] for pair in pairs if "alpha" in pair.tensors)
-    placed = Counter(place.module for pair in pairs for place in pair.places)
-    halves = sorted(name for pair in pairs if not pair.whole for name in pair.tensors.values())
     mismatched = tuple(wrong for pair in pairs if pair.whole for wrong in _mismatches(source, pair, shapes))
     wrong = {each.name for each in mismatched}
     good = [pair for pair in pairs if pair.whole and not wrong & set(pair.tensors.values())]
     read = payload and not any(dtype_problems(source, alphas))
     bad, idle = _values(source, good) if read else ((), ())
     good = [pair for pair in good if not set(idle) & set(pair.tensors.values())]
-    had = [name for pair in good for name in pair.tensors.values()]
     report = WeightsReport(
         path=str(source.path),
         kind="adapter",
@@ -48,13 +51,12 @@ def examine_adapter(source: WeightsSource, shapes: Shapes, *, payload: bool = Fa
         prefixes=tuple(sorted({split_prefix(name)[0] for name in source.tensors})),
         dtypes=dict(Counter(tensor.dtype for tensor in source.tensors.values())),
         wanted=len(source.tensors),
-        had=len(had),
-        blocks=coverage_by_block(placed.elements(), (place.module for pair in good for place in pair.places)),
-        missing=tuple(halves),
-        unexpected=tuple(sorted(strangers)),
+        had=sum(len(pair.tensors) for pair in good),
+        blocks=coverage_by_block(_modules(pairs), _modules(good)),
+        missing=tuple(sorted(name for pair in pairs if not pair.whole for name in pair.tensors.values())),
+        unexpected=tuple(sorted(unexpected)),
         mismatched=mismatched,
-        twice=tuple(sorted(module for module, times in placed.items() if times > 1))
-        + tuple(name for pair in pairs for name in pair.twice),
+        twice=_twice(pairs),
         not_finite=bad,
         idle=idle,
         payload=payload,
@@ -62,8 +64,19 @@ def examine_adapter(source: WeightsSource, shapes: Shapes, *, payload: bool = Fa
     return replace(report, problems=tuple(_problems(report, source, alphas)))
 
 
+def _modules(pairs: Iterable[LoraPair]) -> list[str]:
+    """Return the modules that the pairs change."""
+    return [target.module for pair in pairs for target in pair.targets]
+
+
+def _twice(pairs: Sequence[LoraPair]) -> tuple[str, ...]:
+    """Return the modules with more than one pair, then the tensors that a pair has a second time."""
+    modules = sorted(module for module, times in Counter(_modules(pairs)).items() if times > 1)
+    return (*modules, *(name for pair in pairs for name in pair.twice))
+
+
 def _values(source: WeightsSource, pairs: Sequence[LoraPair]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the tensors that hold no numbers, and the matrices that are all zero, with their strength and in bf16."""
+    """Return the tensors with NaN or infinity, and the all-zero matrices: in bf16, multiplied by their strength."""
     bad = list(not_finite({name: source.tensors[name] for pair in pairs for name in pair.tensors.values()}))
     idle = []
     for pair in pairs:
@@ -78,9 +91,9 @@ def _values(source: WeightsSource, pairs: Sequence[LoraPair]) -> tuple[tuple[str
 
 
 def strength(source: WeightsSource, pair: LoraPair, alpha: float | None) -> float:
-    """Return what a pair's product is multiplied by: alpha over rank, `alpha` from the pair or else the metadata.
+    """Return the factor of a pair's product: `alpha` ÷ rank, with the metadata's alpha if the pair has none.
 
-    NaN for an alpha that is no number.
+    1 without any alpha, NaN for an alpha that is no number.
     """
     if alpha is None:
         alpha = peft_settings(source).get("lora_alpha")
@@ -88,7 +101,7 @@ def strength(source: WeightsSource, pair: LoraPair, alpha: float | None) -> floa
 
 
 def peft_settings(source: WeightsSource) -> dict[str, Any]:
-    """Return what diffusers wrote into the file about the adapter; {} for nothing, or nothing readable."""
+    """Return the adapter settings that diffusers wrote into the file; {} if there are none, or none readable."""
     try:
         settings = json.loads(source.metadata.get(_METADATA, "{}"))
     except (ValueError, RecursionError):
@@ -99,10 +112,10 @@ def peft_settings(source: WeightsSource) -> dict[str, Any]:
 
 
 def _mismatches(source: WeightsSource, pair: LoraPair, shapes: Shapes) -> Iterator[ShapeMismatch]:
-    """Down is rank by inputs, up outputs by rank (of the fused three below each other), alpha one number."""
+    """Expect `down` as rank x inputs, `up` as outputs x rank (three stacked when fused), `alpha` as one number."""
     down, up = (source.tensors[pair.tensors[role]].shape for role in ("down", "up"))
-    outputs = sum(shapes[f"{place.module}.weight"][0] for place in pair.places)
-    inputs = shapes[f"{pair.places[0].module}.weight"][1]
+    outputs = sum(shapes[f"{target.module}.weight"][0] for target in pair.targets)
+    inputs = shapes[f"{pair.targets[0].module}.weight"][1]
     rank = down[0] if down else 0
     if down != (rank, inputs) or not rank:
         yield ShapeMismatch(pair.tensors["down"], (rank, inputs), down)
@@ -114,34 +127,40 @@ def _mismatches(source: WeightsSource, pair: LoraPair, shapes: Shapes) -> Iterat
 
 
 def _problems(report: WeightsReport, source: WeightsSource, alphas: Collection[str]) -> Iterator[WeightsProblem]:
-    """Say what is wrong, the cause before its consequences."""
+    """Yield the problems, causes before their consequences."""
     if not is_lora(source.tensors):
-        yield problem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
+        yield WeightsProblem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
         return
     if kind := unsupported(source.tensors):
-        yield problem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")
+        yield WeightsProblem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")
         return
     yield from dtype_problems(source, alphas)
     if foreign := _foreign_settings(source):
-        yield problem(f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA.")
+        yield WeightsProblem(
+            f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA."
+        )
     if not report.had and not report.mismatched and not report.idle:
-        yield problem("matches no module of this model", "Use a LoRA for Z-Image's transformer.")
+        yield WeightsProblem("matches no module of this model", "Use a LoRA for Z-Image's transformer.")
         return
     yield from _deviations(report)
 
 
 def _deviations(report: WeightsReport) -> Iterator[WeightsProblem]:
-    """Say where a LoRA for this model is not whole, or not what it could be."""
+    """Yield the problems of a LoRA for this model that is incomplete or partly without effect."""
     if report.unexpected:
         what = f"has {len(report.unexpected)} tensors that would have no effect: {some(report.unexpected)}"
-        yield problem(what, "Use a LoRA of Z-Image's transformer alone, without text encoder.")
+        yield WeightsProblem(what, "Use a LoRA of Z-Image's transformer alone, without text encoder.")
     if report.missing:
-        yield problem(f"has one matrix without the other: {some(report.missing)}", "Export the LoRA again.")
+        yield WeightsProblem(f"has one matrix without the other: {some(report.missing)}", "Export the LoRA again.")
     if report.twice:
-        yield problem(f"has two pairs for {some(report.twice)}", "Keep either the fused or the single projections.")
+        yield WeightsProblem(
+            f"has two pairs for {some(report.twice)}", "Keep either the fused or the single projections."
+        )
     if report.mismatched:
         names = some(each.name for each in report.mismatched)
-        yield problem(f"has other shapes than the model: {names}", "Use a LoRA that was trained on this very model.")
+        yield WeightsProblem(
+            f"has other shapes than the model: {names}", "Use a LoRA that was trained on this very model."
+        )
     if report.not_finite:
         yield not_finite_problem(report.not_finite)
     if report.idle:
@@ -152,13 +171,13 @@ def _foreign_settings(source: WeightsSource) -> str:
     settings = peft_settings(source)
     named = [name for name in ("alpha_pattern", "use_rslora", "use_dora", "lora_bias") if settings.get(name)]
     alpha = settings.get("lora_alpha")
-    if alpha is not None and not 0 < abs(_as_float(alpha)) <= _LARGEST:
+    if alpha is not None and not 0 < abs(_as_float(alpha)) <= _MAX_BF16:
         named.append(f"lora_alpha {shown(repr(alpha))}")
     return ", ".join(named)
 
 
 def _as_float(alpha: object) -> float:
-    """Return a number as a float: NaN for what is none, or is beyond any float."""
+    """Return a number as a float; NaN for anything else, or beyond a float's range."""
     try:
         return math.nan if isinstance(alpha, bool) or not isinstance(alpha, int | float) else float(alpha)
     except OverflowError:
@@ -170,5 +189,5 @@ def _dialect(source: WeightsSource, pairs: Sequence[LoraPair]) -> str:
     words = ["kohya" if any(name.startswith("lora_unet_") for name in names) else ""]
     words.append("A/B" if any(".lora_A." in name for name in names) else "down/up")
     words.append("with alpha" if any("alpha" in pair.tensors for pair in pairs) else "")
-    words.append("fused qkv" if any(len(pair.places) > 1 for pair in pairs) else "")
+    words.append("fused qkv" if any(len(pair.targets) > 1 for pair in pairs) else "")
     return ", ".join(word for word in words if word)

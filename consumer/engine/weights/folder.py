@@ -1,4 +1,4 @@
-"""The model's folder before anything is loaded from it: is it one, and is it safe."""
+"""Checks of the model's folder before anything is loaded from it: is it a Z-Image pipeline, and is it safe to read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARD = "leadart.json"
-"""A file of ours in a model's folder: its `name`, and a `remark` on what to expect of its pictures."""
+"""Our file in a model's folder: the model's `name`, and a `remark` on what to expect of its pictures."""
 
 _PIPELINE = "ZImagePipeline"
 _WEIGHTED = ("transformer", "text_encoder", "vae")
@@ -23,7 +23,8 @@ _LIBRARIES = {"diffusers", "transformers"}
 def check_folder(folder: Path) -> None:
     """Raise Fatal unless `folder` holds a Z-Image pipeline whose weights are all safetensors.
 
-    Reads names and the pipeline's index, not the weights. Pickled weights are refused because reading them runs code.
+    Reads file names and the pipeline's index, not the weights. Pickled weights are refused because reading them runs
+    code.
     """
     if not folder.is_dir():
         raise unavailable(folder, "is not a folder")
@@ -49,23 +50,23 @@ def _check_weights(folder: Path, part: str) -> None:
 
 
 def unavailable(folder: Path, what: str) -> Fatal:
-    """Return the error that says what is wrong with the folder and how to mend it."""
+    """Return the error for a model folder, with the remedy."""
     remedy = "Set LEADART_ENGINE__MODEL to the folder of a Z-Image pipeline saved as safetensors."
     return Fatal(Reason.MODEL_UNAVAILABLE, f"The model folder {folder} {what}. {remedy}")
 
 
 def incomplete(folder: Path, part: str, missing: list[str]) -> Fatal:
-    """Return the error that says which tensors of a part the folder's own weights lack."""
+    """Return the error for a folder whose own weights lack tensors of a part."""
     return unavailable(folder, f"lacks {len(missing)} tensors of its {part}: {some(missing)}")
 
 
 def visible(folder: Path) -> list[Path]:
-    """Return what a folder holds, by name, without what is hidden: some systems leave their notes there."""
+    """Return the folder's entries by name, without hidden ones, which some systems add."""
     return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return the object in a file of the folder, {} if it is no object, None without the file. Raises Fatal."""
+    """Return the JSON object in a file of the folder: {} for other JSON, None without the file. Raises Fatal."""
     try:
         content = json.loads((folder / name).read_bytes())
     except FileNotFoundError:

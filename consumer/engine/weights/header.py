@@ -1,6 +1,7 @@
-"""A safetensors file's header, read as what it is: 8 bytes of length and JSON from somebody we do not know.
+"""Strict reader of safetensors headers: 8 bytes of length and JSON, from an untrusted file.
 
-The library accepts headers of 100 MB and two tensors of one name over the same bytes, the last of which wins.
+The safetensors library alone is too lenient: it accepts headers of 100 MB, and two tensors of one name over the same
+bytes, the last of which wins.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER_CAP = 8 * 1024 * 1024
-"""Most bytes of a header; that of the full model's 521 tensors has under 100 KB."""
+"""Size limit of a header in bytes; the full model's, with 521 tensors, has under 100 KB."""
 
 _SIZES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
@@ -39,7 +40,7 @@ _MAGIC = (
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A tensor as the header tells it: `begin` and `end` in bytes from the start of its file."""
+    """A tensor's entry in the header: `begin` and `end` are bytes from the start of its file."""
 
     file: Path
     dtype: str
@@ -50,21 +51,21 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class SafetensorsHeader:
-    """What a file holds: its tensors by name, and the remarks of whoever wrote it."""
+    """A file's tensors by name, and its metadata."""
 
     tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
 
 
 class _Malformed(ValueError):
-    """What is wrong with a header, to follow "has a header"."""
+    """The problem with a header, as words that follow "has a header"."""
 
 
 def read_header(file: Path) -> SafetensorsHeader:
     """Read a file's header and nothing else of it.
 
-    Raises Fatal for a file that is no whole safetensors file: names twice, gaps, overlaps, unknown dtypes included,
-    and what the library does not open.
+    Raises Fatal for anything but a complete safetensors file: also for duplicate names, gaps, overlaps, unknown dtypes
+    and whatever the library does not open.
     """
     if file.suffix.lower() in PICKLED:
         raise refused(file, "is pickled, which may run code, so it was not read", _CONVERT)
@@ -82,20 +83,20 @@ def read_header(file: Path) -> SafetensorsHeader:
     except (ValueError, RecursionError) as error:
         what = str(error) if isinstance(error, _Malformed) else "that is no JSON of tensors"
         raise refused(file, f"has a header {what}", _AGAIN) from error
-    _demand_library(file)
+    _require_library_opens(file)
     return header
 
 
 def require_regular(file: Path) -> int:
-    """Return a file's size. Raises Fatal for what is none, such as a pipe, whose opening would wait; and OSError."""
+    """Return a file's size. Raises Fatal unless it is a regular file (opening a pipe would block), and OSError."""
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
         raise refused(file, "is no regular file, so it was not read", "Put the file itself there, or a link to it.")
     return found.st_size
 
 
-def _demand_library(file: Path) -> None:
-    """Let the library that loads the file have its say: it refuses some headers that ours does not."""
+def _require_library_opens(file: Path) -> None:
+    """Have the library that loads the file check it too: it refuses some headers that we accept."""
     try:
         with safe_open(file, framework="numpy"):
             return
@@ -128,7 +129,7 @@ def _length(file: Path, start: bytes, size: int) -> int:
 
 
 def _parse(file: Path, text: bytes, start: int, size: int) -> SafetensorsHeader:
-    content = json.loads(text.decode("utf-8"), object_pairs_hook=_without_twins, parse_constant=_no_constant)
+    content = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     if not isinstance(content, dict):
         raise _Malformed("that is no JSON of tensors")
     metadata = content.pop("__metadata__", {})
@@ -141,7 +142,7 @@ def _parse(file: Path, text: bytes, start: int, size: int) -> SafetensorsHeader:
     return SafetensorsHeader(tensors, metadata)
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
@@ -173,7 +174,7 @@ def _naturals(value: object) -> bool:
 
 
 def _check_tiling(tensors: Mapping[str, TensorInfo], start: int, size: int) -> None:
-    """Every byte of the payload belongs to exactly one tensor."""
+    """Raise unless every byte of the payload belongs to exactly one tensor."""
     place = start
     for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if tensor.begin != place:

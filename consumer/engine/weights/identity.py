@@ -1,4 +1,4 @@
-"""Which weights paint: a name for people, and a digest that changes with every file that decides pixels."""
+"""Identity of the weights: a name for people, and a digest that changes with every file that determines pixels."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from consumer.settings import EngineSettings
 
-_DECIDES_PIXELS = {".safetensors", ".json", ".txt", ".jinja", ".model"}
+_PIXEL_SUFFIXES = {".safetensors", ".json", ".txt", ".jinja", ".model"}
 
 
 def identify_folder(folder: Path) -> ModelIdentity:
-    """Name the model and hash every file that decides pixels; seconds for gigabytes, on several threads.
+    """Name the model and hash every file that determines pixels; takes seconds for gigabytes, on several threads.
 
-    The hash is over each file's path inside the folder, size and SHA-256 in the order of the paths, so that neither
-    where the folder lies nor a readme in it matters. Raises OSError.
+    The hash covers each file's path in the folder, size and SHA-256, in the order of the paths: the folder's location
+    does not matter, nor does a readme in it. Raises OSError.
     """
-    files = sorted(_deciding(folder), key=lambda file: file.relative_to(folder).as_posix())
+    files = sorted(_pixel_files(folder), key=lambda file: file.relative_to(folder).as_posix())
     whole = hashlib.sha256()
     for file, digest in zip(files, _hashed(files), strict=True):
         whole.update(json.dumps([file.relative_to(folder).as_posix(), file.stat().st_size, digest]).encode() + b"\n")
@@ -37,10 +37,10 @@ def identify_folder(folder: Path) -> ModelIdentity:
 
 
 def identify_model(settings: EngineSettings) -> ModelIdentity:
-    """Identify what the settings name: the model, and the house's checkpoint over it if there is one.
+    """Identify the configured model, including the checkpoint over it if there is one.
 
-    A checkpoint gives its name, and a digest over both and `overlay`; `coverage` is for whoever loads it to say.
-    Raises OSError, and Fatal for a checkpoint whose SHA-256 is not the one demanded.
+    A checkpoint gives the name, and the digest then covers both and `overlay`; `coverage` is unknown until it is
+    loaded. Raises OSError, and Fatal for a checkpoint whose SHA-256 is not `weights_sha256`.
     """
     if settings.model is None:
         raise ValueError("there is no model to identify")
@@ -52,19 +52,19 @@ def identify_model(settings: EngineSettings) -> ModelIdentity:
     return ModelIdentity(name=checkpoint_name(settings.weights), sha256=whole.hexdigest())
 
 
-def verified_sha256(path: Path, demanded: str | None) -> str:
-    """Return a checkpoint's SHA-256. Raises Fatal if it is not the one demanded; None demands none. Raises OSError."""
+def verified_sha256(path: Path, expected: str | None) -> str:
+    """Return a checkpoint's SHA-256. Raises Fatal if it is not the expected one (None: any), and OSError."""
     digest = checkpoint_sha256(path)
-    if demanded not in {None, digest}:
+    if expected not in {None, digest}:
         remedy = "Put the right file there, or correct LEADART_ENGINE__WEIGHTS_SHA256."
-        raise refused(path, f"has SHA-256 {digest}, not {demanded}", remedy)
+        raise refused(path, f"has SHA-256 {digest}, not {expected}", remedy)
     return digest
 
 
 def checkpoint_name(path: Path) -> str:
-    """Return what people call a checkpoint: its file's name without suffix; of shards, or a folder, the folder's.
+    """Return a checkpoint's name for people: its file's without suffix; for shards or a folder, the folder's.
 
-    A link is called by its own name: it may lead into a cache, where files are called by their hashes.
+    A link has its own name: its target may lie in a cache, where files are named by their hashes.
     """
     path = Path(os.path.normpath(path.absolute()))
     if path.is_dir():
@@ -73,7 +73,7 @@ def checkpoint_name(path: Path) -> str:
 
 
 def checkpoint_sha256(path: Path) -> str:
-    """Return a checkpoint's SHA-256 (hex). Of shards it is that of what `sha256sum` prints for them, sorted by name.
+    """Return a checkpoint's SHA-256 (hex); for shards, that of the output of `sha256sum` for them, sorted by name.
 
     Raises OSError and Fatal.
     """
@@ -85,18 +85,18 @@ def checkpoint_sha256(path: Path) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _deciding(folder: Path) -> Iterator[Path]:
-    """Walk through the folder and through what it links to, once each; hidden files and folders decide nothing."""
+def _pixel_files(folder: Path) -> Iterator[Path]:
+    """Walk the folder and the folders it links to, once each; hidden files and folders do not count."""
     seen = set()
     for where, folders, names in os.walk(folder, followlinks=True):
-        place = Path(where).stat()
-        if (place.st_dev, place.st_ino) in seen:
+        inode = Path(where).stat()
+        if (inode.st_dev, inode.st_ino) in seen:
             folders.clear()
             continue
-        seen.add((place.st_dev, place.st_ino))
+        seen.add((inode.st_dev, inode.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = (Path(where, name) for name in names if not name.startswith("."))
-        yield from (file for file in files if file.suffix in _DECIDES_PIXELS and file.is_file())
+        yield from (file for file in files if file.suffix in _PIXEL_SUFFIXES and file.is_file())
 
 
 def _hashed(files: Iterable[Path]) -> list[str]:

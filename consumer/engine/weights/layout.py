@@ -1,6 +1,6 @@
-"""Whose names mean what: a checkpoint's tensors in the layouts that trainers write, as the model names them.
+"""Tensor names of checkpoints translated to the model's names.
 
-diffusers' own names, or those of the original release and ComfyUI (one fused `qkv`); bare or under a prefix.
+Two layouts: diffusers' own, and that of the original release and ComfyUI (one fused `qkv`); bare or under a prefix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "model.")
-"""What tools put before every name, longest first: stripped once, so that `model.` does not bite the first one."""
+"""Prefixes that tools put before every name, longest first: one is stripped, so `model.` must not match first."""
 
 JUNK = frozenset({"norm_final.weight"})
 """Tensors that fine-tunes carry and no model uses; they may even hold NaN."""
@@ -39,7 +39,7 @@ _MARKERS = ("noise_refiner.", "context_refiner.", "cap_embedder.", "x_pad_token"
 
 @dataclass(frozen=True, slots=True)
 class TensorSlice:
-    """Where the model's tensor is in a file: a whole tensor, or one third (0, 1, 2) of a tensor's rows."""
+    """Where a file has a tensor of the model: a whole tensor, or one third (0, 1, 2) of a tensor's rows."""
 
     source: str
     third: int | None = None
@@ -47,17 +47,17 @@ class TensorSlice:
 
 @dataclass(frozen=True, slots=True)
 class TensorMapping:
-    """For each name of the model the places that claim to be it; which layout that was, and under which prefixes."""
+    """The slices that claim each name of the model, the names that are ignored, and the layouts and prefixes found."""
 
-    parts: Mapping[str, tuple[TensorSlice, ...]]
+    slices: Mapping[str, tuple[TensorSlice, ...]]
     junk: tuple[str, ...]
     layout: str
     prefixes: tuple[str, ...]
 
 
 def map_tensors(names: Iterable[str]) -> TensorMapping:
-    """Give every name of a file its meaning; a name that means nothing is kept as it is, without its prefix."""
-    parts: dict[str, tuple[TensorSlice, ...]] = {}
+    """Translate every name of a file; an unknown name is kept, without its prefix."""
+    slices: dict[str, tuple[TensorSlice, ...]] = {}
     junk, prefixes, styles = [], set(), set()
     for name in names:
         prefix, bare = split_prefix(name)
@@ -65,18 +65,18 @@ def map_tensors(names: Iterable[str]) -> TensorMapping:
         if bare in JUNK:
             junk.append(name)
             continue
-        meant = to_model_names(bare)
-        if meant != ((bare, None),):
+        targets = to_model_names(bare)
+        if targets != ((bare, None),):
             styles.add("original")
-        elif bare.startswith("all_") or any(part in bare for part in _SPLIT):
+        elif bare.startswith("all_") or any(split in bare for split in _SPLIT):
             styles.add("diffusers")
-        for target, third in meant:
-            parts[target] = (*parts.get(target, ()), TensorSlice(name, third))
-    return TensorMapping(parts, tuple(junk), " and ".join(sorted(styles)) or "unknown", tuple(sorted(prefixes)))
+        for target, third in targets:
+            slices[target] = (*slices.get(target, ()), TensorSlice(name, third))
+    return TensorMapping(slices, tuple(junk), " and ".join(sorted(styles)) or "unknown", tuple(sorted(prefixes)))
 
 
 def split_prefix(name: str) -> tuple[str, str]:
-    """Return a name's prefix, "" for none, and the rest."""
+    """Return a name's prefix ("" if it has none) and the rest."""
     for prefix in PREFIXES:
         if name.startswith(prefix):
             return prefix, name.removeprefix(prefix)
@@ -84,7 +84,7 @@ def split_prefix(name: str) -> tuple[str, str]:
 
 
 def to_model_names(bare: str) -> tuple[tuple[str, int | None], ...]:
-    """Return the model's names for a name without prefix, with the third of its rows where it is a fused one."""
+    """Return the model's names for a name without prefix: with the third of its rows if it is fused, else None."""
     name = bare
     for original, ours in _HEADS:
         if name.startswith(original):
@@ -97,7 +97,7 @@ def to_model_names(bare: str) -> tuple[tuple[str, int | None], ...]:
 
 
 def to_original_name(name: str) -> str:
-    """Return what the original release calls a tensor of the model: for `to_q`, `to_k` and `to_v` the fused one."""
+    """Return the original release's name of a tensor of the model: for `to_q`, `to_k` and `to_v` the fused one."""
     for original, ours in _HEADS:
         if name.startswith(ours):
             name = original + name.removeprefix(ours)
@@ -109,7 +109,7 @@ def to_original_name(name: str) -> str:
 
 
 def family(names: Iterable[str]) -> str | None:
-    """Return which other model's weights these are; None when they look like Z-Image's, or like nothing known."""
+    """Return which other model these weights belong to; None if they look like Z-Image's or are unknown."""
     bare = [split_prefix(name)[1] for name in names]
     ours = any(name.startswith(_MARKERS) for name in bare)
     for other, markers in _FAMILIES:
@@ -119,7 +119,7 @@ def family(names: Iterable[str]) -> str | None:
 
 
 def block_of(name: str) -> str:
-    """Return the part of the model a tensor belongs to, such as `layers.7`."""
+    """Return the block of the model that a tensor belongs to, such as `layers.7`."""
     parts = name.split(".")
     if parts[0] in {"layers", "noise_refiner", "context_refiner", "siglip_refiner"}:
         return ".".join(parts[:2])

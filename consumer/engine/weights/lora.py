@@ -1,7 +1,7 @@
-"""LoRA files in the dialects that trainers write, as pairs of matrices for the model's own modules.
+"""LoRA files in the dialects of different trainers, as pairs of matrices for the model's modules.
 
-PEFT (`lora_A`, `lora_B`, with the adapter's name or without), down and up with `alpha`, kohya's `lora_unet_` with
-underscores for dots, fused `qkv`.
+Dialects: PEFT (`lora_A`, `lora_B`, with or without the adapter's name), `down` and `up` with `alpha`, kohya's
+`lora_unet_` with underscores for dots; each with single or fused `qkv`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class AdapterTarget:
-    """A module of the model, and which third of a fused matrix's rows is meant for it."""
+    """A module of the model, and the third of a fused matrix's rows that changes it."""
 
     module: str
     third: int | None = None
@@ -41,51 +41,51 @@ class AdapterTarget:
 
 @dataclass(frozen=True, slots=True)
 class LoraPair:
-    """The tensors of a file for one of its modules: the names in the file of `down`, `up` and perhaps `alpha`."""
+    """The tensors of a file for one of its modules: their names by role, `down`, `up` and perhaps `alpha`."""
 
     module: str
-    places: tuple[AdapterTarget, ...]
+    targets: tuple[AdapterTarget, ...]
     tensors: dict[str, str] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
-        """Whether both matrices are there."""
+        """True if both matrices are there."""
         return {"down", "up"} <= self.tensors.keys()
 
 
 def is_lora(names: Iterable[str]) -> bool:
-    """Whether these are the names of an adapter's tensors, of whatever kind."""
+    """Return whether these are the names of an adapter's tensors, of any kind."""
     return any(_SIGNS.search(name) or any(sign.search(name) for _, sign in _OTHERS) for name in names)
 
 
 def unsupported(names: Iterable[str]) -> str | None:
-    """Return what kind of adapter it is if it is one that is not loaded."""
+    """Return the kind of adapter if it is one that is not loaded, else None."""
     every = list(names)
     return next((kind for kind, sign in _OTHERS if any(sign.search(name) for name in every)), None)
 
 
 def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[LoraPair], list[str]]:
-    """Return the pairs that belong to modules of the model, and the names that belong to none."""
+    """Return the pairs for modules of the model, and the names that belong to no module."""
     known = _spellings(shapes)
     pairs: dict[str, LoraPair] = {}
-    strangers = []
+    unexpected = []
     for name in names:
         role = _ROLE.fullmatch(name)
         flat = _flat(role["module"]) if role else ""
         if role is None or flat not in known:
-            strangers.append(name)
+            unexpected.append(name)
             continue
         pair = pairs.setdefault(flat, LoraPair(role["module"], known[flat]))
         slot = _ROLES[role["role"]] if role["role"] else "alpha"
         if slot in pair.tensors:
             pair.twice.append(name)
         pair.tensors[slot] = name
-    return list(pairs.values()), strangers
+    return list(pairs.values()), unexpected
 
 
 def _flat(module: str) -> str:
-    """Return a file's name for a module without what tools put before it, with underscores for dots."""
+    """Return a file's name for a module without prefixes of tools, with underscores for dots."""
     flat = module.replace(".", "_")
     while prefix := next((each for each in _WRAPPERS if flat.startswith(each)), ""):
         flat = flat.removeprefix(prefix)
@@ -93,7 +93,7 @@ def _flat(module: str) -> str:
 
 
 def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[AdapterTarget, ...]]:
-    """Return every flat name of a module that is a matrix, in diffusers' words and in those of the original."""
+    """Return the targets of every flat module name, of diffusers and of the original; only modules with a matrix."""
     known: dict[str, tuple[AdapterTarget, ...]] = {}
     fused: dict[str, dict[str, int]] = {}
     thirds = {"to_q": 0, "to_k": 1, "to_v": 2}
@@ -110,6 +110,6 @@ def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Adapter
         known[module.replace(".", "_")] = (AdapterTarget(module),)
         known[module.replace(".to_out.0", ".to_out").replace(".", "_")] = (AdapterTarget(module),)
     for original, modules in fused.items():
-        places = sorted(modules.items(), key=lambda item: item[1])
-        known[original.replace(".", "_")] = tuple(AdapterTarget(module, third) for module, third in places)
+        targets = sorted(modules.items(), key=lambda item: item[1])
+        known[original.replace(".", "_")] = tuple(AdapterTarget(module, third) for module, third in targets)
     return known

@@ -1,4 +1,4 @@
-"""Where weights lie: a file, a folder, or shards with an index, as one set of tensors."""
+"""Weights at a path as one set of tensors: a file, a folder, or shards with an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumer.engine.weights.folder import incomplete, read_json, unavailable, visible
 from consumer.engine.weights.header import HEADER_CAP, read_header, require_regular
 from consumer.engine.weights.refusal import PICKLED, refused, shown, some
-from consumer.engine.weights.wanted import expected_shapes
+from consumer.engine.weights.shapes import expected_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _NAME_ONE = "Name the file, or the index of its shards."
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """All tensors at a path, whose file they name, and the files in the order of their names."""
+    """All tensors at a path, and their files sorted by name."""
 
     path: Path
     files: tuple[Path, ...]
@@ -32,9 +32,9 @@ class WeightsSource:
 
 
 def read_source(path: Path) -> WeightsSource:
-    """Read the headers of what lies at `path`. Raises Fatal, also for shards that do not fit their index."""
+    """Read the headers of the weights at `path`. Raises Fatal, also for shards that do not match their index."""
     if path.is_dir():
-        path = _inside(path)
+        path = _only_entry(path)
     if path.name.endswith(_INDEX):
         return _sharded(path)
     header = read_header(path)
@@ -42,27 +42,27 @@ def read_source(path: Path) -> WeightsSource:
 
 
 def model_shapes(model: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor that a pipeline folder's transformer is to have. Raises Fatal.
+    """Return the shape of every tensor that a pipeline folder's transformer must have. Raises Fatal.
 
-    Its configuration says it; only if that lacks a field, the headers of the folder's own weights.
+    Derived from its configuration; only if that lacks a field, from the headers of the folder's own weights.
     """
     config = read_json(model / "transformer", "config.json")
     try:
-        wanted = expected_shapes(config or {})
+        expected = expected_shapes(config or {})
     except ValueError as error:
         raise unavailable(model, f"has a transformer/config.json with values that no model has ({error})") from error
-    return _own_shapes(model) if wanted is None else wanted
+    return _own_shapes(model) if expected is None else expected
 
 
 def check_own_weights(model: Path) -> None:
-    """Raise Fatal unless the pipeline folder's own weights hold every tensor of its transformer in its shape.
+    """Raise Fatal unless the pipeline folder's own weights have every tensor of its transformer in its shape.
 
-    Reads headers alone. A checkpoint does not make up for it: the folder is loaded first.
+    Reads headers only. A checkpoint does not replace missing tensors: the folder is loaded first.
     """
-    wanted, own = model_shapes(model), _own_shapes(model)
-    if missing := sorted(wanted.keys() - own.keys()):
+    expected, own = model_shapes(model), _own_shapes(model)
+    if missing := sorted(expected.keys() - own.keys()):
         raise incomplete(model, "transformer", missing)
-    if wrong := sorted(name for name, shape in wanted.items() if own[name] != shape):
+    if wrong := sorted(name for name, shape in expected.items() if own[name] != shape):
         raise unavailable(model, f"has other shapes in its transformer than its config.json says: {some(wrong)}")
 
 
@@ -73,11 +73,11 @@ def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in source.tensors.items()}
 
 
-def _inside(folder: Path) -> Path:
-    """Return the one index or the one file in a folder."""
-    seen = visible(folder)
-    indices = [file for file in seen if file.name.endswith(_INDEX)]
-    files = [file for file in seen if file.suffix == ".safetensors"]
+def _only_entry(folder: Path) -> Path:
+    """Return the only index or the only file in a folder."""
+    entries = visible(folder)
+    indices = [file for file in entries if file.name.endswith(_INDEX)]
+    files = [file for file in entries if file.suffix == ".safetensors"]
     if len(indices) == 1:
         return indices[0]
     if not indices and len(files) == 1:
@@ -93,21 +93,21 @@ def _inside(folder: Path) -> Path:
 
 
 def _sharded(index: Path) -> WeightsSource:
-    places = _weight_map(index)
-    files = tuple(sorted({index.parent / name for name in places.values()}))
+    shards = _weight_map(index)
+    files = tuple(sorted({index.parent / name for name in shards.values()}))
     headers = [read_header(file) for file in files]
     tensors: dict[str, TensorInfo] = {}
     for header in headers:
-        _demand(index, "names in more than one shard", tensors.keys() & header.tensors.keys())
+        _require_none(index, "names in more than one shard", tensors.keys() & header.tensors.keys())
         tensors |= header.tensors
-    _demand(index, "tensors that no shard has", places.keys() - tensors.keys())
-    _demand(index, "no place for tensors of its shards", tensors.keys() - places.keys())
-    _demand(index, "another shard for", {name for name in tensors if tensors[name].file.name != places[name]})
+    _require_none(index, "tensors that no shard has", shards.keys() - tensors.keys())
+    _require_none(index, "no place for tensors of its shards", tensors.keys() - shards.keys())
+    _require_none(index, "another shard for", {name for name in tensors if tensors[name].file.name != shards[name]})
     return WeightsSource(index, files, tensors, headers[0].metadata)
 
 
-def _demand(index: Path, what: str, names: Iterable[str]) -> None:
-    """Raise unless there are no such names."""
+def _require_none(index: Path, what: str, names: Iterable[str]) -> None:
+    """Raise Fatal if there are such names."""
     if found := sorted(names):
         raise refused(index, f"has {what}: {some(found)}", "Copy the index and all its shards again.")
 
@@ -117,8 +117,8 @@ def _weight_map(index: Path) -> dict[str, str]:
     try:
         if require_regular(index) > HEADER_CAP:
             raise refused(index, "is too large for an index", remedy)
-        places = json.loads(index.read_bytes())["weight_map"]
-        names = {shard: _is_plain(shard) for shard in places.values()}
+        shards = json.loads(index.read_bytes())["weight_map"]
+        names = {shard: _is_plain(shard) for shard in shards.values()}
     except OSError as error:
         raise refused(index, f"cannot be read: {error.strerror}", "Check the path and its rights.") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
@@ -128,7 +128,7 @@ def _weight_map(index: Path) -> dict[str, str]:
     for shard, plain in names.items():
         if not plain:
             raise refused(index, f"names {shown(str(shard))}, which is no .safetensors file beside it", remedy)
-    return dict(places)
+    return dict(shards)
 
 
 def _is_plain(name: object) -> bool:

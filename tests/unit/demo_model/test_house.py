@@ -7,7 +7,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file
 
 from checkpoint import merged
-from consumer.engine.weights.apply import load_adapters
+from consumer.engine.runtime.custom_weights import load_adapters
 from house import NAME, save_house
 from model import SUMS, build_transformer
 

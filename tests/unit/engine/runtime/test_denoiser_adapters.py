@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from consumer.engine.runtime.custom_weights import CustomWeights, load_adapters, use_adapters
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.step_scheduler import STAY_STEPS
-from consumer.engine.weights.apply import CustomWeights, load_adapters, use_adapters
 from consumer.jobs import Adapter, Lane
 from consumer.settings import MemoryPolicy
 from schemas import Reason

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from consumer.engine.runtime.custom_weights import load_adapters
 from consumer.engine.weights.adapter_gate import examine_adapter
-from consumer.engine.weights.apply import load_adapters
 from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 
@@ -43,7 +43,7 @@ def test_any_error_of_the_loading_is_told(transformer: Any, tmp_path: Path, monk
     def torn(*_: object, **__: object) -> None:
         raise NotImplementedError("no such thing")
 
-    monkeypatch.setattr("consumer.engine.weights.apply.pair_up", torn)
+    monkeypatch.setattr("consumer.engine.runtime.custom_weights.pair_up", torn)
     save_file(lora(TO_Q), tmp_path / "ink.safetensors")
     with pytest.raises(Fatal, match=r"ink\.safetensors could not be loaded \(NotImplementedError: no such thing\)"):
         load_adapters(transformer, tmp_path)

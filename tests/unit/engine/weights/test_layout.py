@@ -56,8 +56,8 @@ def test_a_plan_covers_what_is_there(names: set[str], prefix: str) -> None:
     """In either layout and under each prefix, each name has its one place."""
     for spelled in (names, {to_original_name(name) for name in names}):
         planned = map_tensors(prefix + name for name in spelled)
-        assert names <= planned.parts.keys()
-        assert all(len(parts) == 1 for parts in planned.parts.values())
+        assert names <= planned.slices.keys()
+        assert all(len(parts) == 1 for parts in planned.slices.values())
         assert planned.prefixes == (prefix,)
 
 
@@ -67,7 +67,7 @@ def test_any_name_is_taken_apart(name: str) -> None:
     prefix, bare = split_prefix(name)
     assert prefix + bare == name
     assert block_of(name)
-    assert map_tensors([name]).parts or map_tensors([name]).junk
+    assert map_tensors([name]).slices or map_tensors([name]).junk
 
 
 def test_the_longest_prefix_is_stripped_once() -> None:
@@ -79,7 +79,7 @@ def test_the_longest_prefix_is_stripped_once() -> None:
 def test_a_tensor_that_is_there_twice_keeps_both_places() -> None:
     """The same tensor in two layouts, or bare and under a prefix, is one name with two places."""
     planned = map_tensors(["x_embedder.bias", "all_x_embedder.2-1.bias", "model.x_pad_token", "x_pad_token"])
-    counts: Mapping[str, int] = {name: len(parts) for name, parts in planned.parts.items()}
+    counts: Mapping[str, int] = {name: len(parts) for name, parts in planned.slices.items()}
     assert counts == {"all_x_embedder.2-1.bias": 2, "x_pad_token": 2}
     assert planned.layout == "diffusers and original"
 

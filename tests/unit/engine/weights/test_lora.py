@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from consumer.engine.runtime.custom_weights import load_adapters, use_adapters
 from consumer.engine.weights.adapter_gate import examine_adapter
-from consumer.engine.weights.apply import load_adapters, use_adapters
 from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.lora import pair_up
 from consumer.engine.weights.source import read_source
@@ -357,7 +357,7 @@ def test_underscores_for_dots_stay_clear(names: set[str]) -> None:
     spelled = chain.from_iterable((f"{file}.lora_down.weight", f"{file}.lora_up.weight") for file in files.values())
     pairs, strangers = pair_up(spelled, shapes)
     assert strangers == []
-    assert {pair.module: [place.module for place in pair.places] for pair in pairs} == {
+    assert {pair.module: [place.module for place in pair.targets] for pair in pairs} == {
         file: [name] for name, file in files.items()
     }
 

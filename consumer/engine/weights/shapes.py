@@ -1,6 +1,6 @@
-"""Which tensors Z-Image's transformer has, and of which shapes, worked out from its configuration and without torch.
+"""Names and shapes of the tensors of Z-Image's transformer, derived from its configuration without torch.
 
-A base's own file cannot say it: what is missing there is missing from every count that begins with it.
+The model's own weights cannot tell: a tensor that they lack would be missing from the expectation too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Shapes = dict[str, tuple[int, ...]]
 
 CAP = 65_536
-"""Most layers, heads or channels that a configuration may ask for: the full model has at most 10,240 of anything."""
+"""Limit of layers, heads or channels in a configuration: the full model has at most 10,240 of anything."""
 
 _SIZES = ("in_channels", "dim", "n_layers", "n_refiner_layers", "n_heads", "cap_feat_dim")
 _LISTS = ("all_patch_size", "all_f_patch_size")
@@ -21,10 +21,10 @@ _MODULATION, _FREQUENCIES, _TIME = 256, 256, 1024
 
 
 def expected_shapes(config: Mapping[str, Any]) -> Shapes | None:
-    """Return the shape of every tensor of a transformer of this configuration; None if it lacks a field for that.
+    """Return the shape of every tensor of a transformer with this configuration; None if it lacks a required field.
 
-    `qk_norm` and `siglip_feat_dim` may be absent, as in the original release: true and none. Raises ValueError for
-    values that no model has.
+    `qk_norm` and `siglip_feat_dim` may be absent, as in the original release; that means true and none. Raises
+    ValueError for values that no model has.
     """
     if any(config.get(field) is None for field in (*_SIZES, *_LISTS)):
         return None
@@ -47,7 +47,7 @@ def expected_shapes(config: Mapping[str, Any]) -> Shapes | None:
 
 
 def _ends(size: Mapping[str, int], patches: Iterable[tuple[int, int]]) -> Shapes:
-    """Return what leads into the layers and out of them."""
+    """Return the tensors before and after the layers."""
     dim, narrow = size["dim"], min(size["dim"], _MODULATION)
     shapes = _linear("t_embedder.mlp.0", _TIME, _FREQUENCIES) | _linear("t_embedder.mlp.2", narrow, _TIME)
     shapes |= _embedder("cap", size["cap_feat_dim"], dim) | {"x_pad_token": (1, dim)}
@@ -60,7 +60,7 @@ def _ends(size: Mapping[str, int], patches: Iterable[tuple[int, int]]) -> Shapes
 
 
 def _block(dim: int, heads: int, *, normed: bool) -> Shapes:
-    """Return the tensors of a block that is not modulated."""
+    """Return the tensors of a block without modulation."""
     head = dim // heads
     inner, hidden = head * heads, int(dim / 3 * 8)
     shapes: Shapes = {f"attention.to_{name}.weight": (inner, dim) for name in "qkv"}
@@ -87,7 +87,7 @@ def _under(prefixes: Iterable[str], shapes: Shapes) -> Shapes:
 
 def _naturals(field: str, values: object) -> list[int]:
     if not isinstance(values, list | tuple):
-        raise ValueError(field)  # noqa: TRY004 - a value of somebody's file, whatever its type
+        raise ValueError(field)  # noqa: TRY004 - the value is from a file, whatever its type
     return [_natural(field, value) for value in values]
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.engine.weights import apply
-from consumer.engine.weights.apply import load_checkpoint, load_custom_weights
+from consumer.engine.runtime import custom_weights
+from consumer.engine.runtime.custom_weights import load_checkpoint, load_custom_weights
 from consumer.engine.weights.gate import examine_checkpoint
 from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.source import read_source
@@ -83,7 +83,7 @@ def test_a_file_that_changes_while_it_is_loaded_is_refused(
         write(tmp_path, others if change == "fewer" else others | {name: house[name][:1]})
         return report
 
-    monkeypatch.setattr(apply, "examine_checkpoint", examine)
+    monkeypatch.setattr(custom_weights, "examine_checkpoint", examine)
     with pytest.raises(Fatal, match=f"was changed while it was loaded: {name}"):
         load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
 
@@ -120,7 +120,7 @@ def test_any_error_of_the_loading_is_told(
     def torn(*_: object, **__: object) -> None:
         raise RuntimeError("no more memory")
 
-    monkeypatch.setattr("consumer.engine.weights.apply.safe_open", torn)
+    monkeypatch.setattr("consumer.engine.runtime.custom_weights.safe_open", torn)
     path = write(tmp_path, house_state(tiny_model))
     with pytest.raises(Fatal, match=r"spring\.safetensors could not be loaded \(RuntimeError: no more memory\)"):
         load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))

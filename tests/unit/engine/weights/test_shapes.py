@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 from consumer.engine.runtime.opening import open_model
 from consumer.engine.weights.gate import examine_checkpoint, examine_custom_weights
+from consumer.engine.weights.shapes import expected_shapes
 from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
-from consumer.engine.weights.wanted import expected_shapes
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import base_state, house_state, write

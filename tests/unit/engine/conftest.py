@@ -1,4 +1,4 @@
-"""The tiny model's transformer, to be changed."""
+"""The tiny model's transformer, for tests that change it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from diffusers import ZImageTransformer2DModel
 
 from consumer.engine.weights.source import model_shapes
 
@@ -16,12 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _loaded(tiny_model: Path) -> Any:
+    from diffusers import ZImageTransformer2DModel  # noqa: PLC0415 - only for the tests that need it
+
     return ZImageTransformer2DModel.from_pretrained(tiny_model / "transformer", use_safetensors=True)
 
 
 @pytest.fixture
 def transformer(_loaded: Any) -> Any:
-    """A transformer with the base's weights, of the test's own."""
+    """A copy of the tiny transformer."""
     return copy.deepcopy(_loaded)
 
 
