@@ -1,1 +1,1 @@
-"""The engine's process: everything that runs on the GPU, and with `weights` the only importer of torch."""
+"""The engine process: everything that runs on the GPU, and the only importer of torch."""

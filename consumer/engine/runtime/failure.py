@@ -1,4 +1,4 @@
-"""What went wrong in a stretch of the engine's work, told without holding on to it."""
+"""A failed step as plain data, so that its traceback and tensors can be freed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from consumer.engine.protocol import Failed
+from consumer.engine import protocol
 from consumer.engine.runtime.decoder import NotFinite
 from consumer.engine.runtime.memory import is_out_of_memory
 from schemas import Reason
@@ -30,23 +30,23 @@ class StepFailure:
     out_of_memory: bool
     not_finite: bool
 
-    def failure(self, number: int) -> Failed:
-        """Return what is said of the picture that it was the end of."""
+    def as_reply(self, number: int) -> protocol.Failed:
+        """Return the reply for a picture that fails for this."""
         if self.out_of_memory:
-            return Failed(number, Reason.TOO_LARGE, _TOO_LARGE, transient=False, field="output")
+            return protocol.Failed(number, Reason.TOO_LARGE, _TOO_LARGE, transient=False, field="output")
         if self.not_finite:
-            return Failed(number, Reason.NOT_FINITE, _NOT_FINITE, transient=False)
+            return protocol.Failed(number, Reason.NOT_FINITE, _NOT_FINITE, transient=False)
         message = f"Painting failed with {self.name}; the worker's log has the details."
-        return Failed(number, Reason.ENGINE_FAILED, message, transient=True)
+        return protocol.Failed(number, Reason.ENGINE_FAILED, message, transient=True)
 
 
-def attempt(deed: Callable[[], None]) -> StepFailure | None:
-    """Do it; return what went wrong, None if nothing did. By then nothing of the failed call is alive any more.
+def attempt(action: Callable[[], None]) -> StepFailure | None:
+    """Run the action; return its failure, None on success. By then nothing of the failed call is alive any more.
 
     Raises torch.AcceleratorError, after which nothing in this process can succeed.
     """
     try:
-        deed()
+        action()
     except Exception as error:
         out_of_memory, not_finite = is_out_of_memory(error), isinstance(error, NotFinite)
         if isinstance(error, torch.AcceleratorError) and not out_of_memory:

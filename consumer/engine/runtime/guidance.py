@@ -1,4 +1,4 @@
-"""What the transformer says of a step's pictures: where each has to go, guidance included."""
+"""One denoising step's transformer calls: the velocity of each picture, with guidance."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ if TYPE_CHECKING:
     from consumer.engine.runtime.step_scheduler import StepBatch
 
 
-def velocities(transformer: Any, step: StepBatch[Sample]) -> list[torch.Tensor]:
-    """Return the velocity of each of the step's pictures, fp32, channels x rows x columns, in their order.
+def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[torch.Tensor]:
+    """Return the velocity of each picture of the batch in its order, fp32, channels x rows x columns.
 
-    One call of the transformer, or two where `step` says so, whatever the pictures' sizes, prompts and times.
+    Takes one call of the transformer, or two if `batch` says so, whatever the pictures' sizes, prompts and times.
     """
-    toward = [(draft, draft.embedding) for draft in step.pictures]
-    away = [(draft, draft.negative_embedding) for draft in step.pictures if draft.negative_embedding is not None]
-    if step.one_pass or not away:
+    toward = [(sample, sample.embedding) for sample in batch.pictures]
+    away = [(sample, sample.negative_embedding) for sample in batch.pictures if sample.negative_embedding is not None]
+    if batch.one_pass or not away:
         flows = _flows(transformer, toward + away)
     else:
         flows = _flows(transformer, toward) + _flows(transformer, away)
-    negatives = dict(zip((draft.number for draft, _ in away), flows[len(toward) :], strict=True))
+    negatives = dict(zip((sample.number for sample, _ in away), flows[len(toward) :], strict=True))
     return [
-        _guided(flow, negatives[draft.number], draft.order.recipe.guidance_scale) if draft.number in negatives else flow
-        for draft, flow in zip(step.pictures, flows[: len(toward)], strict=True)
+        _guided(flow, negatives[sample.number], sample.command.recipe.guidance_scale)
+        if sample.number in negatives
+        else flow
+        for sample, flow in zip(batch.pictures, flows[: len(toward)], strict=True)
     ]
 
 
@@ -35,13 +37,13 @@ def _flows(transformer: Any, sequences: Sequence[tuple[Sample, torch.Tensor]]) -
     """Call the transformer once; it takes each picture in its own size, as a film of one frame."""
     # Not `transformer.dtype`: that walks through all modules, which takes as long as a layer does.
     dtype = next(transformer.parameters()).dtype
-    latents = [draft.latents.to(dtype).unsqueeze(1) for draft, _ in sequences]
-    times = torch.stack([draft.time for draft, _ in sequences])
+    latents = [sample.latents.to(dtype).unsqueeze(1) for sample, _ in sequences]
+    times = torch.stack([sample.time for sample, _ in sequences])
     embeddings = [embedding for _, embedding in sequences]
     (flows,) = transformer(latents, times, embeddings, return_dict=False)
     return [flow.squeeze(1).float() for flow in flows]
 
 
 def _guided(toward: torch.Tensor, away: torch.Tensor, scale: float) -> torch.Tensor:
-    """Return classifier-free guidance as Z-Image counts it: scale 0 is none, other tools' scale less one."""
+    """Return classifier-free guidance by Z-Image's definition: scale 0 is none, other tools' scale minus one."""
     return toward + scale * (toward - away)

@@ -1,4 +1,4 @@
-"""The Z-Image pipeline as the engine holds it: loaded from a local folder, in its place, with its measures."""
+"""The Z-Image pipeline as the engine uses it: loaded from a local folder and placed on a device."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 import transformers
 
 from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
+from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
-from consumer.engine.runtime.sample import LatentGeometry
 from consumer.engine.weights import check_folder, unavailable
 from consumer.engine.weights.folder import incomplete, read_json
 from consumer.engine.weights.refusal import some
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from consumer.settings import MemoryPolicy
 
 CALL_TOKENS = 256
-"""What a call costs before its first token, in tokens, until it is measured."""
+"""Fixed cost of a call of the transformer, in tokens, until it is measured."""
 
 
 class Model:
-    """A pipeline in its place. Its parts are used one by one; the pipeline itself is never called.
+    """A pipeline on its device. Its parts are used one by one; the pipeline itself is never called.
 
-    `call_tokens` is what a call of the transformer costs before its first token, in tokens. `house` is what was loaded
-    into the pipeline's transformer beforehand.
+    `call_tokens` is the fixed cost of a call of the transformer, in tokens. `custom` is what was loaded over the
+    pipeline's own transformer beforehand.
     """
 
     def __init__(
-        self, pipeline: Any, device: torch.device, wanted: MemoryPolicy, house: CustomWeights | None = None
+        self, pipeline: Any, device: torch.device, policy: MemoryPolicy, custom: CustomWeights | None = None
     ) -> None:
         self.pipeline = pipeline
-        self.house = house or CustomWeights()
-        self.placement = Placement(pipeline, device, wanted)
-        self.canvas = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
+        self.custom = custom or CustomWeights()
+        self.placement = Placement(pipeline, device, policy)
+        self.geometry = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.call_tokens = CALL_TOKENS
         self._adapters: Sequence[Adapter] | None = ()
 
     @property
     def device(self) -> torch.device:
-        """Where it works."""
+        """The device it runs on."""
         return self.placement.device
 
     @property
@@ -63,7 +63,7 @@ class Model:
 
     @property
     def scheduler(self) -> Any:
-        """The model's own scheduler, shift included: copied for each picture, never set."""
+        """The model's own scheduler, shift included: copied for each picture, never modified."""
         return self.pipeline.scheduler
 
     @property
@@ -71,12 +71,12 @@ class Model:
         """Channels of the latents."""
         return int(self.transformer.config.in_channels)
 
-    def unfit(self, width: int, height: int) -> tuple[Reason, str] | None:
-        """Return why the model cannot paint this size at all, None when it can.
+    def unsupported(self, width: int, height: int) -> tuple[Reason, str] | None:
+        """Return why the model cannot paint this size at all, None if it can.
 
-        Checked before the device is asked: there an index out of range would end the process.
+        Checked before the device is used: an index out of range there would end the process.
         """
-        side = self.canvas.pixels * self.canvas.patch
+        side = self.geometry.pixels * self.geometry.patch
         if width % side or height % side:
             return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {width}x{height}."
         _, rows, columns = self.transformer.config.axes_lens
@@ -84,19 +84,19 @@ class Model:
             return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {width}x{height}."
         return None
 
-    def turn_to_transformer(self, adapters: Sequence[Adapter]) -> None:
-        """Have the transformer ready, with exactly these adapters. Raises LookupError for one that was not loaded."""
+    def activate_transformer(self, adapters: Sequence[Adapter]) -> None:
+        """Make the transformer ready with exactly these adapters. Raises LookupError for one that was not loaded."""
         if adapters != self._adapters:
-            self._adapters = None  # half a switch must not be taken for the one before
+            self._adapters = None  # a switch that fails halfway must not pass for the previous one
             use_adapters(self.transformer, adapters)
             self._adapters = adapters
-        self.placement.turn_to(PipelinePart.TRANSFORMER)
+        self.placement.activate(PipelinePart.TRANSFORMER)
 
 
 def load_pipeline(folder: Path, device: torch.device) -> Any:
-    """Return a ZImagePipeline, still on the CPU: in bf16 for CUDA, else fp32 (fp16 overflows in this model).
+    """Return a ZImagePipeline on the CPU: in bf16 for CUDA, else in fp32 (fp16 overflows in this model).
 
-    Safetensors only, never from a hub. Raises Fatal with a sentence that names the folder.
+    Reads safetensors only, never from a hub. Raises Fatal naming the folder.
     """
     check_folder(folder)
     diffusers.utils.logging.disable_progress_bar()
@@ -126,20 +126,20 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
 
 
 def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
-    """Load it by itself: transformers gives random numbers to tensors that a file lacks, and tells of it if asked."""
+    """Load it separately: transformers fills missing tensors with random numbers, and says so only if asked."""
     _, name = (read_json(folder, "model_index.json") or {})["text_encoder"]
-    encoder, told = getattr(transformers, name).from_pretrained(
+    encoder, loading = getattr(transformers, name).from_pretrained(
         folder / "text_encoder", dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
-    if missing := sorted(told["missing_keys"]):
+    if missing := sorted(loading["missing_keys"]):
         raise incomplete(folder, "text_encoder", missing)
-    if scales := sorted(key for key in told["unexpected_keys"] if key.endswith(QUANTISED)):
+    if scales := sorted(key for key in loading["unexpected_keys"] if key.endswith(QUANTISED)):
         raise unavailable(folder, f"has a quantised text_encoder ({some(scales)}), which would be read as it is stored")
     return encoder
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device; `auto` is the first GPU, else the CPU. Raises Fatal naming the setting."""
+    """Return the torch device; `auto` is the first GPU, else the CPU. Raises Fatal naming the setting."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,4 +1,4 @@
-"""From the settings to a model that is ready to paint."""
+"""Opening of the model: from the settings to one that is ready to paint."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def open_model(settings: EngineSettings, device: str) -> Model:
-    """Load the model and what the house lays over it, put it in its place and warm it up.
+    """Load the base model, the custom checkpoint and adapters; place it on the device; warm up.
 
-    Raises Fatal with a sentence that names the folder or the setting.
+    Raises Fatal naming the folder or the setting.
     """
     if settings.model is None:
         raise Fatal(
@@ -30,8 +30,8 @@ def open_model(settings: EngineSettings, device: str) -> Model:
         torch.set_num_threads(settings.threads)
     target = find_device(device)
     pipeline = load_pipeline(settings.model, target)
-    house = load_custom_weights(pipeline.transformer, settings)
-    model = Model(pipeline, target, settings.memory, house)
+    custom = load_custom_weights(pipeline.transformer, settings)
+    model = Model(pipeline, target, settings.memory, custom)
     if settings.compile:
         compile_blocks(model.transformer, target)
     warm_up(model, settings, settings.model)

@@ -1,4 +1,4 @@
-"""Where the model rests: on the device whole, or part by part, or group of layers by group of layers."""
+"""Where the model's weights are kept: all on the device, or moved there part by part or layer by layer."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEADROOM_BYTES = 3 * 2**30
-"""What working on a picture takes beside the weights: about 2.5 GiB for 1024 x 1024 with guidance, and some air."""
+"""Memory for painting, beside the weights: about 2.5 GiB for 1024 x 1024 with guidance, and some reserve."""
 
 
 class PipelinePart(StrEnum):
-    """What of the model is at work, by its name in the pipeline."""
+    """A part of the model, by its name in the pipeline."""
 
     TEXT_ENCODER = "text_encoder"
     TRANSFORMER = "transformer"
     VAE = "vae"
 
 
-def choose_policy(wanted: MemoryPolicy, parts: Mapping[str, int], free: int | None) -> MemoryPolicy:
-    """Return how the model is to rest: as wanted, and with `auto` the fastest way that fits into `free` bytes.
+def choose_policy(configured: MemoryPolicy, parts: Mapping[str, int], free: int | None) -> MemoryPolicy:
+    """Return the configured policy, or for `auto` the fastest one that fits into `free` bytes.
 
-    `parts` are the bytes of each part's weights. `free` is None where there is nothing to offload from: on a CPU.
+    `parts` are the bytes of each part's weights. `free` is None on a CPU, where there is nothing to offload from.
     """
     if free is None:
         return MemoryPolicy.RESIDENT
-    if wanted is not MemoryPolicy.AUTO:
-        return wanted
+    if configured is not MemoryPolicy.AUTO:
+        return configured
     if sum(parts.values()) + HEADROOM_BYTES <= free:
         return MemoryPolicy.RESIDENT
     if max(parts.values()) + HEADROOM_BYTES <= free:
@@ -41,23 +41,23 @@ def choose_policy(wanted: MemoryPolicy, parts: Mapping[str, int], free: int | No
 
 
 class Placement:
-    """The pipeline's place on its device. The hooks of diffusers and accelerate do the moving."""
+    """The pipeline's placement on its device. The hooks of diffusers and accelerate move the weights."""
 
-    def __init__(self, pipeline: Any, device: torch.device, wanted: MemoryPolicy) -> None:
+    def __init__(self, pipeline: Any, device: torch.device, configured: MemoryPolicy) -> None:
         self.device = device
         self._pipeline = pipeline
-        self._at_work = PipelinePart.TEXT_ENCODER
-        self.policy = choose_policy(wanted, weights_of(pipeline), free_bytes(device))
+        self._active = PipelinePart.TEXT_ENCODER
+        self.policy = choose_policy(configured, weights_of(pipeline), free_bytes(device))
         self._apply()
 
-    def turn_to(self, part: PipelinePart) -> None:
-        """Say what works next: with `offload`, what worked before makes room first."""
-        if self.policy is MemoryPolicy.OFFLOAD and part is not self._at_work:
+    def activate(self, part: PipelinePart) -> None:
+        """Announce the part that runs next: with `offload`, the previous part leaves the device first."""
+        if self.policy is MemoryPolicy.OFFLOAD and part is not self._active:
             self._pipeline.maybe_free_model_hooks()
-        self._at_work = part
+        self._active = part
 
     def offload(self) -> bool:
-        """Keep less on the device from now on; False when there is nothing less, or nothing to offload from."""
+        """Keep less on the device from now on; return False if that is impossible."""
         if self.device.type == "cpu" or self.policy is MemoryPolicy.GROUP_OFFLOAD:
             return False
         resident = self.policy is MemoryPolicy.RESIDENT
@@ -66,13 +66,13 @@ class Placement:
         self._apply()
         return True
 
-    def gather(self) -> None:
-        """After trouble under `offload`: take every part off the device, one that was moved by half with it."""
+    def unload(self) -> None:
+        """Take every part off the device after a failure under `offload`, also one that was moved halfway."""
         if self.policy is MemoryPolicy.OFFLOAD:
             self._pipeline.maybe_free_model_hooks()
 
     def empty_cache(self) -> None:
-        """Give the device's unused memory back. Raises torch.AcceleratorError when the device is lost."""
+        """Return unused memory to the device. Raises torch.AcceleratorError when the device is lost."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()
@@ -96,5 +96,5 @@ def weights_of(pipeline: Any) -> dict[str, int]:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Return what is free on the device, None on a CPU."""
+    """Return the free bytes on the device, None on a CPU."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

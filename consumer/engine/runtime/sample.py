@@ -1,99 +1,78 @@
-"""A picture on its way from noise to latents: what it wants, what it holds, how far it is."""
+"""One picture's state between noise and finished latents."""
 
 from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_default_z_image_sigmas
 from diffusers.utils.torch_utils import randn_tensor
 
+from consumer.engine.runtime.geometry import padded
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from consumer.engine.protocol import Paint
+    from consumer.engine import protocol
+    from consumer.engine.runtime.geometry import LatentGeometry
     from consumer.engine.runtime.model import Model
     from consumer.engine.runtime.prompts import Prompt, PromptEncoder
 
-SEQUENCE_MULTIPLE = 32
-"""The transformer fills pictures and prompts up to multiples of this many tokens, with tokens that it attends to."""
-
-
-def padded(tokens: int) -> int:
-    """Return how many tokens the transformer makes of so many."""
-    return -(-tokens // SEQUENCE_MULTIPLE) * SEQUENCE_MULTIPLE
-
-
-@dataclass(frozen=True, slots=True)
-class LatentGeometry:
-    """A model's measures: pixels of a latent's side, and latents of a token's side."""
-
-    pixels: int
-    patch: int
-
-    def latents(self, width: int, height: int) -> tuple[int, int]:
-        """Return rows and columns of the latents of a picture of so many pixels."""
-        return height // self.pixels, width // self.pixels
-
-    def tokens(self, width: int, height: int) -> tuple[int, int]:
-        """Return rows and columns of the tokens of a picture of so many pixels."""
-        rows, columns = self.latents(width, height)
-        return rows // self.patch, columns // self.patch
-
 
 class Sample:
-    """A picture in the making; implements `consumer.engine.runtime.step_scheduler.Candidate`.
+    """A picture being painted; implements `consumer.engine.runtime.step_scheduler.StepCandidate`.
 
-    Nothing is held on the device before `begin`, and after it the embeddings of its prompts and the latents, fp32,
-    channels x rows x columns, which only `advance` changes.
+    Holds nothing on the device before `begin`; after it the embeddings of its prompts and the latents (fp32, channels x
+    rows x columns), which only `advance` changes.
     """
 
-    def __init__(self, order: Paint, prompt: Prompt, negative: Prompt | None, canvas: LatentGeometry) -> None:
-        self.order = order
+    def __init__(
+        self, command: protocol.Paint, prompt: Prompt, negative: Prompt | None, geometry: LatentGeometry
+    ) -> None:
+        self.command = command
         self.prompt = prompt
         self.negative = negative
         self.passed_over = 0
-        self.alone = order.alone
+        self.alone = command.alone
         self.done = 0
-        self._spared = False
-        self._canvas = canvas
+        self._retried = False
+        self._geometry = geometry
         self.embedding = torch.empty(0)
         self.negative_embedding: torch.Tensor | None = None
         self._latents: torch.Tensor | None = None
         self._scheduler: Any = None
         self._begun_at = 0.0
-        rows, columns = canvas.tokens(order.recipe.width, order.recipe.height)
+        rows, columns = geometry.tokens(command.recipe.width, command.recipe.height)
         self._tokens = rows * columns
         self.length = padded(self._tokens) + padded(len(prompt.tokens))
         self.negative_length = padded(self._tokens) + padded(len(negative.tokens)) if negative else 0
 
     @property
     def number(self) -> int:
-        """Its age: smaller is older."""
-        return self.order.number
+        """Its order of arrival: smaller is older."""
+        return self.command.number
 
     @property
     def rank(self) -> int:
-        """Its lane, 0 for the most urgent."""
-        return self.order.lane.rank
+        """Its lane's rank, 0 for the most urgent."""
+        return self.command.lane.rank
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """What has to be embedded before it begins."""
+        """The prompts to embed before it begins."""
         return (self.prompt, self.negative) if self.negative else (self.prompt,)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.order.recipe.width, self.order.recipe.height
+        return self.command.recipe.width, self.command.recipe.height
 
     @property
     def group(self) -> Hashable:
-        """The weights that it needs."""
-        return self.order.recipe.adapters
+        """The adapters that it needs."""
+        return self.command.recipe.adapters
 
     @property
     def begun(self) -> bool:
@@ -103,7 +82,7 @@ class Sample:
     @property
     def finished(self) -> bool:
         """True once all its steps are done."""
-        return self.done == self.order.recipe.steps
+        return self.done == self.command.recipe.steps
 
     @property
     def seconds(self) -> float:
@@ -112,45 +91,45 @@ class Sample:
 
     @property
     def latents(self) -> torch.Tensor:
-        """The latents as they are, fp32, channels x rows x columns. Raises RuntimeError before `begin`."""
+        """The current latents, fp32, channels x rows x columns. Raises RuntimeError before `begin`."""
         if self._latents is None:
             raise RuntimeError("The picture has not begun")
         return self._latents
 
     @property
     def time(self) -> torch.Tensor:
-        """How far the flow has come, 0 for noise and 1 for the picture: what the transformer is told, a scalar."""
+        """The transformer's time input, a scalar: 0 for noise, 1 for the picture."""
         flow: torch.Tensor = (1000 - self._scheduler.timesteps[self.done]) / 1000
         return flow
 
-    def spared(self) -> bool:
-        """Return True once: memory may have been short for a moment only, through somebody else on the device."""
-        first, self._spared = not self._spared, True
+    def retry_once(self) -> bool:
+        """Return True the first time: another process on the device may have taken the memory for a moment."""
+        first, self._retried = not self._retried, True
         return first
 
     def begin(self, model: Model, encoder: PromptEncoder) -> None:
-        """Embed the prompts, lay out the schedule and draw the noise, as the stock pipeline does. All of it or nothing.
+        """Embed the prompts, set the schedule and draw the noise, as the stock pipeline does. All of it or nothing.
 
-        Noise from a CPU generator is the same on any device and in any company.
+        The noise comes from a CPU generator, so it is the same on any device and in any batch.
         """
-        recipe = self.order.recipe
+        recipe = self.command.recipe
         self.embedding = encoder.embed(self.prompt, model.device)
         self.negative_embedding = encoder.embed(self.negative, model.device) if self.negative else None
         self._scheduler = _schedule(model.scheduler, recipe.steps, self._tokens, model.device)
-        shape = (1, model.channels, *self._canvas.latents(recipe.width, recipe.height))
+        shape = (1, model.channels, *self._geometry.latents(recipe.width, recipe.height))
         generator = torch.Generator("cpu").manual_seed(recipe.seed)
         self._latents = randn_tensor(shape, generator=generator, device=model.device, dtype=torch.float32)[0]
         self._begun_at = time.monotonic()
 
     def advance(self, velocity: torch.Tensor) -> None:
-        """Take one step along `velocity` (fp32, of the latents' shape, from noise to picture)."""
+        """Take one step along `velocity` (fp32, shaped like the latents, from noise to picture)."""
         timestep = self._scheduler.timesteps[self.done]
         self._latents = self._scheduler.step(-velocity, timestep, self.latents, return_dict=False)[0]
         self.done += 1
 
 
 def _schedule(scheduler: Any, steps: int, tokens: int, device: torch.device) -> Any:
-    """Return a scheduler of the picture's own, set as the stock pipeline sets the model's."""
+    """Return the picture's own scheduler, set the way the stock pipeline sets the model's."""
     own = copy.deepcopy(scheduler)
     shift = calculate_shift(
         tokens,

@@ -1,8 +1,8 @@
-"""Which pictures take the next denoising step together: decided anew for every step. No torch here, and no clock.
+"""Choice of the pictures that take the next denoising step together, made before every step. No torch, no clock.
 
-The most urgent picture steps: the highest lane, in it the oldest. Only one step in every few goes to a lower lane that
-was passed over for long. Others join while that is cheap: a call of the transformer pads all its sequences to the
-longest, so a picture joins when the padding it causes costs less than the call it saves. The same account decides
+The most urgent picture steps: the highest lane first, in it the oldest. Only one step in every few goes to a picture of
+a lower lane that has waited long. Others join while that is cheap: a call of the transformer pads all its sequences to
+the longest, so a picture joins if the padding it causes costs less than the call it saves. The same estimate decides
 whether guidance takes one call or two.
 """
 
@@ -16,46 +16,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable
 
 PATIENCE_STEPS = 64
-"""Steps of others after which a picture that was passed over is starving, and takes the next step that is to be had."""
+"""Steps of others after which a waiting picture is starving, and gets the next step reserved for such pictures."""
 
 STARVING_EVERY = 8
-"""One step in so many may go to a starving picture before its turn: a higher lane waits for one step at most."""
+"""One step in this many may go to a starving picture out of turn: a higher lane waits for one step at most."""
 
 STAY_STEPS = 24
-"""Steps for which the adapters in use stay, once switched, while equally urgent pictures want them."""
-
+"""Steps for which adapters stay active after a switch while equally urgent pictures need them."""
 
 _WATCHED = 0
-"""Rank of the lane in which an editor looks at the progress bar. A full step takes about five times as long as one of
-a picture alone, for one and a half times as many pictures a second."""
+"""Rank of the lane in which an editor watches the progress bar. A full step takes about five times as long as one of a
+picture alone, for one and a half times as many pictures per second."""
 
 
 class StepCandidate(Protocol):
-    """What the choice looks at: a picture in hand, begun or not."""
+    """The properties of a picture, begun or not, that the choice depends on."""
 
     @property
     def rank(self) -> int:
-        """Its lane, 0 for the most urgent."""
+        """Its lane's rank, 0 for the most urgent."""
 
     @property
     def number(self) -> int:
-        """Its age: smaller is older."""
+        """Its order of arrival: smaller is older."""
 
     @property
     def passed_over(self) -> int:
-        """Steps that others took since its last one, or since it came."""
+        """Steps that others took since its last one, or since it arrived."""
 
     @property
     def alone(self) -> bool:
-        """True when it may share a step with nobody."""
+        """True if it must not share a step."""
 
     @property
     def group(self) -> Hashable:
-        """The weights that it needs: only equal ones share a step."""
+        """The adapters that it needs: only pictures with equal ones share a step."""
 
     @property
     def length(self) -> int:
-        """Tokens of its picture and its prompt, as the transformer sees them."""
+        """Tokens of its picture and prompt, with the transformer's own padding."""
 
     @property
     def negative_length(self) -> int:
@@ -67,22 +66,22 @@ Candidate = TypeVar("Candidate", bound=StepCandidate)
 
 @dataclass(frozen=True, slots=True)
 class TransformerCall:
-    """One call of the transformer: so many sequences, all padded to `length` tokens."""
+    """One call of the transformer: n sequences, all padded to `length` tokens."""
 
     sequences: int
     length: int
 
     @property
     def tokens(self) -> int:
-        """What is computed, padding included."""
+        """Tokens computed, padding included."""
         return self.sequences * self.length
 
 
 @dataclass(frozen=True, slots=True)
 class StepLimits:
-    """What a step may take. `sequences(length)` is how many of that length memory was found to bear in one call.
+    """Limits of a step. `sequences(length)` is how many sequences of that length fit into memory in one call.
 
-    `call_tokens` is what a call costs before its first token, in tokens: measured, see `warmup`.
+    `call_tokens` is the fixed cost of a call, in tokens, as measured by `warmup`.
     """
 
     pictures: int
@@ -93,20 +92,20 @@ class StepLimits:
 
 @dataclass(frozen=True, slots=True)
 class StepBatch(Generic[Candidate]):
-    """Pictures that step together, most urgent first, and how guidance is computed: in one call or in two."""
+    """Pictures that take a step together, most urgent first; guidance is computed in one call (`one_pass`) or two."""
 
     pictures: tuple[Candidate, ...]
     one_pass: bool
 
     @property
     def calls(self) -> tuple[TransformerCall, ...]:
-        """The transformer calls that it takes."""
-        extent = reduce(_BatchShape.joined, map(_BatchShape.of, self.pictures))
-        return tuple(TransformerCall(*call) for call in extent.calls(one_pass=self.one_pass))
+        """The transformer calls of the step."""
+        shape = reduce(_BatchShape.joined, map(_BatchShape.of, self.pictures))
+        return tuple(TransformerCall(*call) for call in shape.calls(one_pass=self.one_pass))
 
 
 class StepScheduler(Generic[Candidate]):
-    """Chooses step after step; remembers which weights are in use, so that they are not switched back and forth."""
+    """Chooses the pictures of each step; remembers the active adapters so as not to switch them back and forth."""
 
     def __init__(self, limits: StepLimits) -> None:
         self._limits = limits
@@ -115,7 +114,7 @@ class StepScheduler(Generic[Candidate]):
         self._steps_since_starving = STARVING_EVERY
 
     def choose(self, pictures: Collection[Candidate]) -> StepBatch[Candidate]:
-        """Return the next step over `pictures`, of which there is at least one. Never empty."""
+        """Return the next step's pictures out of `pictures`, which must not be empty: at least one."""
         head = self._starving(pictures) or self._head(pictures)
         if head.group != self._group:
             self._group, self._steps_in_group = head.group, 0
@@ -133,7 +132,7 @@ class StepScheduler(Generic[Candidate]):
         return StepBatch(tuple(chosen), plan.one_pass)
 
     def _starving(self, pictures: Iterable[Candidate]) -> Candidate | None:
-        """Return the picture that was passed over for longest, if it is starving and this step may be its."""
+        """Return the picture that has waited longest, if it is starving and this step may go to one."""
         self._steps_since_starving += 1
         longest = max(pictures, key=lambda picture: picture.passed_over)
         if longest.passed_over < PATIENCE_STEPS or self._steps_since_starving < STARVING_EVERY:
@@ -142,7 +141,7 @@ class StepScheduler(Generic[Candidate]):
         return longest
 
     def _head(self, pictures: Iterable[Candidate]) -> Candidate:
-        """Return the most urgent picture, or an equally urgent one that spares switching the weights."""
+        """Return the most urgent picture, or an equally urgent one that needs no switch of adapters."""
         ordered = sorted(pictures, key=_urgency)
         first = ordered[0]
         if first.group != self._group and self._steps_in_group < STAY_STEPS:
@@ -151,23 +150,23 @@ class StepScheduler(Generic[Candidate]):
         return first
 
     def _joined(self, plan: _BatchPlan, other: Candidate) -> _BatchPlan | None:
-        """Return the plan with `other` in it, None when two steps are cheaper or it does not fit."""
-        extent = _BatchShape.of(other)
-        together = self._plan(plan.extent.joined(extent))
+        """Return the plan with `other` added; None if two steps are cheaper or it does not fit."""
+        shape = _BatchShape.of(other)
+        together = self._plan(plan.shape.joined(shape))
         if together is None:
             return None
-        apart = self._plan(extent)
+        apart = self._plan(shape)
         return together if apart and together.cost <= plan.cost + apart.cost else None
 
-    def _plan(self, extent: _BatchShape) -> _BatchPlan | None:
-        """Return the cheaper way of computing guidance that fits, None when neither does."""
+    def _plan(self, shape: _BatchShape) -> _BatchPlan | None:
+        """Return the cheaper way of computing guidance that fits, None if neither does."""
         best = None
-        for one_pass in (True, False) if extent.guided else (True,):
-            calls = extent.calls(one_pass=one_pass)
+        for one_pass in (True, False) if shape.guided else (True,):
+            calls = shape.calls(one_pass=one_pass)
             if all(self._fits(sequences, length) for sequences, length in calls):
                 cost = sum(self._limits.call_tokens + sequences * length for sequences, length in calls)
                 if best is None or cost < best.cost:
-                    best = _BatchPlan(extent, one_pass, cost)
+                    best = _BatchPlan(shape, one_pass, cost)
         return best
 
     def _fits(self, sequences: int, length: int) -> bool:
@@ -175,9 +174,9 @@ class StepScheduler(Generic[Candidate]):
 
 
 class _BatchShape(NamedTuple):
-    """All of a step that its cost depends on: sequences and the longest of them, with and without guidance.
+    """Everything a step's cost depends on: the number of sequences and their maximum length, with and without guidance.
 
-    Joining is a matter of four numbers, however many pictures there are: it is decided before every step.
+    Four numbers, however many pictures there are, because joining is decided before every step.
     """
 
     pictures: int
@@ -187,11 +186,11 @@ class _BatchShape(NamedTuple):
 
     @classmethod
     def of(cls, picture: StepCandidate) -> _BatchShape:
-        """Return a picture's own."""
+        """Return the shape of one picture."""
         return cls(1, picture.length, int(picture.negative_length > 0), picture.negative_length)
 
     def joined(self, other: _BatchShape) -> _BatchShape:
-        """Return that of both together."""
+        """Return the shape of both together."""
         return _BatchShape(
             self.pictures + other.pictures,
             max(self.length, other.length),
@@ -200,7 +199,7 @@ class _BatchShape(NamedTuple):
         )
 
     def calls(self, *, one_pass: bool) -> tuple[tuple[int, int], ...]:
-        """Return sequences and length of each call of the transformer."""
+        """Return the number of sequences and the length of each call of the transformer."""
         if not self.guided:
             return ((self.pictures, self.length),)
         if one_pass:
@@ -209,30 +208,30 @@ class _BatchShape(NamedTuple):
 
 
 class _BatchPlan(NamedTuple):
-    """How a step is computed, and what that costs in tokens."""
+    """A way to compute a step, and its cost in tokens."""
 
-    extent: _BatchShape
+    shape: _BatchShape
     one_pass: bool
     cost: int
 
 
 def _candidates(head: Candidate, pictures: Iterable[Candidate]) -> list[Candidate]:
-    """Return who may join `head`, by urgency; among equally urgent ones those of its own shape come first.
+    """Return the pictures that may join `head`, most urgent first; of equally urgent ones, those of its shape first.
 
-    Nobody makes the steps longer of a picture that somebody is watching, but others that are watched.
+    Only interactive pictures may lengthen the steps of an interactive picture.
     """
 
     def key(picture: Candidate) -> tuple[int, bool, int]:
-        return picture.rank, _shape(picture) != _shape(head), picture.number
+        return picture.rank, _lengths(picture) != _lengths(head), picture.number
 
-    fit = (picture for picture in pictures if picture.group == head.group and not picture.alone)
-    let = (picture for picture in fit if head.rank != _WATCHED or picture.rank == _WATCHED)
-    return sorted((picture for picture in let if picture is not head), key=key)
+    compatible = (picture for picture in pictures if picture.group == head.group and not picture.alone)
+    allowed = (picture for picture in compatible if head.rank != _WATCHED or picture.rank == _WATCHED)
+    return sorted((picture for picture in allowed if picture is not head), key=key)
 
 
 def _urgency(picture: StepCandidate) -> tuple[int, int]:
     return picture.rank, picture.number
 
 
-def _shape(picture: StepCandidate) -> tuple[int, int]:
+def _lengths(picture: StepCandidate) -> tuple[int, int]:
     return picture.length, picture.negative_length

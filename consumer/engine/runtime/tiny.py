@@ -1,6 +1,6 @@
-"""A real Z-Image pipeline of a few megabytes with random weights, built offline: for tests and for trying leadart.
+"""A real Z-Image pipeline of a few megabytes with random weights, built offline, for tests and for trying leadart.
 
-Its pictures are coloured noise, and the model says so by its name. Every class is the one that the full model uses.
+Its pictures are coloured noise, as its name says. Every class is the one that the full model uses.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LATENT_CHANNELS = 16
 
 
 def build_tiny_model(folder: Path, seed: int = 0) -> None:
-    """Write the pipeline into `folder`, which is made; the same seed and libraries give the same bytes.
+    """Create `folder` and write the pipeline into it; the same seed and libraries give the same bytes.
 
-    Takes about a second after torch's import. Good for every size up to 8192 pixels a side that memory allows.
+    Takes about a second after torch is imported. Paints every size up to 8192 pixels a side that memory allows.
     """
     tokenizer = train_tokenizer()
     with torch.random.fork_rng(devices=[]):
@@ -104,7 +104,7 @@ def _text_encoder(tokens: int) -> Any:
 
 
 def _autoencoder() -> Any:
-    """Return the pixel side: four levels, so that sizes are multiples of 16 as at full size."""
+    """Return the decoder: four levels, so that sizes are multiples of 16 as at full size."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,

@@ -59,7 +59,7 @@ class FlopCounter:
         return _counted(lambda: vae.decode(latents, return_dict=False))
 
     def _latents(self, dtype: torch.dtype, width: int, height: int) -> torch.Tensor:
-        rows, columns = self._model.canvas.latents(width, height)
+        rows, columns = self._model.geometry.latents(width, height)
         return torch.zeros(self._model.channels, rows, columns, dtype=dtype, device=self._model.device)
 
 

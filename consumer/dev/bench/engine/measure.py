@@ -140,5 +140,5 @@ def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Pa
 
 def _require_fit(plan: EnginePlan, model: Model) -> None:
     for shape in plan.kinds:
-        if complaint := model.unfit(shape.width, shape.height):
+        if complaint := model.unsupported(shape.width, shape.height):
             raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")

@@ -42,7 +42,7 @@ def test_the_corpus_has_what_it_should(tiny: Model, expected: list[torch.Tensor]
     assert {recipe.guidance_scale for recipe in CORPUS} >= {0, 2, 5}
     session = Session(tiny)
     session.take(*CORPUS[-2:])
-    assert [draft.prompt.cut for draft in session.denoiser._drafts.values()] == [False, True]
+    assert [sample.prompt.cut for sample in session.denoiser._samples.values()] == [False, True]
     assert len({latents.numpy().tobytes() for latents in expected}) == len({recipe.digest for recipe in CORPUS})
 
 

@@ -74,10 +74,10 @@ def test_the_model_turns_to_its_adapters(settings: EngineSettings) -> None:
     given = torch.rand(3, 256)
     with torch.no_grad():
         plain = module(given)
-        model.turn_to_transformer((Adapter("ink", "", 0.5),))
+        model.activate_transformer((Adapter("ink", "", 0.5),))
         added = 0.5 * given @ torch.ones(256, 2) @ torch.ones(2, 96)
         assert torch.allclose(module(given), plain + added, atol=1e-3)
-        model.turn_to_transformer(())
+        model.activate_transformer(())
         assert torch.equal(module(given), plain)
     with pytest.raises(LookupError):
-        model.turn_to_transformer((Adapter("oil", ""),))
+        model.activate_transformer((Adapter("oil", ""),))

@@ -38,7 +38,7 @@ class Place:
         self.offloaded = 0
         self.freed = 0
 
-    def turn_to(self, _part: object) -> None:
+    def activate(self, _part: object) -> None:
         """Nothing moves on a CPU."""
 
     def offload(self) -> bool:
@@ -49,7 +49,7 @@ class Place:
         self.offloaded += 1
         return True
 
-    def gather(self) -> None:
+    def unload(self) -> None:
         """No part is moved by half here."""
 
     def empty_cache(self) -> None:
@@ -207,11 +207,11 @@ def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
     """After refusals of any calls, what may be tried is at least one sequence, and never more for a longer one."""
     memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
     for sequences, length in refusals:
-        allowed = min(sequences, memory.sequences(32 * length))
+        allowed = min(sequences, memory.max_sequences(32 * length))
         if allowed > 1:
-            assert memory.relieve_call((TransformerCall(allowed, 32 * length),))
-            assert memory.sequences(32 * length) < allowed
-    caps = [memory.sequences(32 * length) for length in range(1, 41)]
+            assert memory.shrink_calls((TransformerCall(allowed, 32 * length),))
+            assert memory.max_sequences(32 * length) < allowed
+    caps = [memory.max_sequences(32 * length) for length in range(1, 41)]
     assert min(caps) >= 1
     assert caps == sorted(caps, reverse=True)
 
@@ -220,10 +220,10 @@ def test_a_cap_is_forgotten_by_any_calls_it_binds(monkeypatch: pytest.MonkeyPatc
     """A cap that was learned at one length is recovered from by calls of every length that it holds back."""
     monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 3)
     memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
-    assert memory.relieve_call((TransformerCall(4, 320),))
+    assert memory.shrink_calls((TransformerCall(4, 320),))
     for _ in range(2 * 3):
-        memory.fitted((TransformerCall(memory.sequences(1056), 1056),))
-    assert memory.sequences(1056) > 4
+        memory.record_success((TransformerCall(memory.max_sequences(1056), 1056),))
+    assert memory.max_sequences(1056) > 4
 
 
 def test_an_offload_that_fails_is_no_end(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:

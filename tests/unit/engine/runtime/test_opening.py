@@ -78,7 +78,7 @@ def test_a_warm_up_that_does_not_fit_is_no_end(tiny: Model, tiny_model: Path, mo
 def test_the_text_encoder_makes_room_before_the_first_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where parts take turns on the device, the transformer's turn is told before its price is measured."""
     turns: list[str] = []
-    monkeypatch.setattr(tiny.placement, "turn_to", lambda part: turns.append(part.name))
+    monkeypatch.setattr(tiny.placement, "activate", lambda part: turns.append(part.name))
     forward = tiny.transformer.forward
 
     def noted(*arguments: Any, **options: Any) -> Any:

@@ -85,7 +85,7 @@ def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
         PipelinePart.VAE,
         PipelinePart.TRANSFORMER,
     ):
-        place.turn_to(part)
+        place.activate(part)
     assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
 
 
@@ -93,10 +93,10 @@ def test_a_part_moved_by_half_is_taken_off_the_device(gpu: torch.device) -> None
     """Memory may run out while a part moves: it would stay in two places for good, for its turn has come already."""
     pipeline = Pipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
-    place.gather()
+    place.unload()
     assert pipeline.asked == ["enable_model_cpu_offload", "maybe_free_model_hooks"]
     pipeline.asked.clear()
-    Placement(pipeline, gpu, MemoryPolicy.RESIDENT).gather()
+    Placement(pipeline, gpu, MemoryPolicy.RESIDENT).unload()
     assert pipeline.asked == ["to"]
 
 

@@ -83,8 +83,8 @@ def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytes
     """The denoiser is not called fast for pictures that it did not paint."""
 
     def fail(self: Any) -> None:
-        (number,) = self._drafts
-        self._end(self._drafts[number], Failed(number, Reason.NOT_FINITE, "no numbers", transient=False))
+        (number,) = self._samples
+        self._finish(self._samples[number], Failed(number, Reason.NOT_FINITE, "no numbers", transient=False))
 
     monkeypatch.setattr("consumer.engine.runtime.denoiser.Denoiser._step", fail)
     with pytest.raises(Fatal, match=r"did not paint .*: no numbers"):

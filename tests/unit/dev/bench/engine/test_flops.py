@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from consumer.dev.bench.engine.flops import FlopCounter
-from consumer.engine.runtime.sample import padded
+from consumer.engine.runtime.geometry import padded
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
