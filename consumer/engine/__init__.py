@@ -1,4 +1,4 @@
-"""What paints: the Z-Image pipeline in a child process, or the swatch engine beside it."""
+"""The engine: the Z-Image pipeline in one process per device, or the swatch engine in its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def open_engine(settings: EngineSettings) -> Engine:
     """Return the engine that `settings.kind` names, not yet started: enter it as an async context.
 
-    Only that engine's libraries are imported; torch never is, since it lives in the child process.
+    Imports that engine's libraries only, and never torch, which lives in the child process.
     """
     if settings.kind == "swatch":
         from consumer.engine.swatch import SwatchEngine  # noqa: PLC0415 - Pillow only when it paints

@@ -1,4 +1,4 @@
-"""What an engine with these settings would paint with, told without starting it: recipes can be named, not painted."""
+"""The model and adapters of an engine with these settings, without starting it, so that recipes can be built."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def describe(settings: EngineSettings) -> Paintable:
-    """Return the model and the adapters as the engine would; `coverage` is left out.
+    """Return the model and the adapters as the engine would, but without `coverage`.
 
-    Hashes the weights, which takes seconds for gigabytes, and neither loads them nor needs torch. Raises `Fatal` with a
-    sentence when there is nothing to describe.
+    Hashes the weights, which takes seconds for gigabytes; does not load them and needs no torch. Raises `Fatal` if no
+    model is configured or its weights cannot be read.
     """
     if settings.kind is EngineKind.SWATCH:
         from consumer.engine.swatch import MODEL  # noqa: PLC0415 - needs Pillow

@@ -1,7 +1,7 @@
-"""Which devices there are. `python -m consumer.engine.devices` prints how many GPUs the NVIDIA driver shows.
+"""Device discovery. `python -m consumer.engine.devices` prints how many GPUs the NVIDIA driver shows.
 
-The driver is asked itself, in a process that ends: torch is not loaded here, no GPU memory is held by the worker, and
-CUDA_VISIBLE_DEVICES counts just as it does for torch, with numbers, GPU and MIG names.
+The driver is queried directly and in a short-lived process: torch is not loaded, the worker holds no GPU memory, and
+CUDA_VISIBLE_DEVICES has the same effect as for torch, with numbers, GPU and MIG names.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NO_DEVICE = 100
 
 @dataclass(frozen=True, slots=True)
 class EngineDevice:
-    """One device: its name in logs and metrics, and what its process calls it.
+    """One device: its name in logs and metrics, and torch's name for it in its process.
 
-    A GPU's process sees that GPU only (`visible` is its CUDA_VISIBLE_DEVICES), so nothing of it strays onto another.
+    A GPU's process sees only that GPU (`visible` is its CUDA_VISIBLE_DEVICES), so it cannot use another by mistake.
     """
 
     name: str
@@ -41,15 +41,17 @@ class EngineDevice:
     visible: str | None = None
 
 
-async def find_devices(wanted: str, environment: Mapping[str, str], probe: Sequence[str] = PROBE) -> list[EngineDevice]:
+async def find_devices(
+    configured: str, environment: Mapping[str, str], probe: Sequence[str] = PROBE
+) -> list[EngineDevice]:
     """Return the devices that LEADART_ENGINE__DEVICES names; `auto` is every visible GPU, else the CPU.
 
-    Raises Fatal when `auto` cannot find out: the CPU would be no answer then.
+    Raises Fatal if `auto` cannot query the driver: falling back to the CPU would hide that.
     """
-    if wanted == "auto":
+    if configured == "auto":
         names = [f"cuda:{number}" for number in range(await _gpus(probe))] or ["cpu"]
     else:
-        names = wanted.split(",")
+        names = configured.split(",")
     seen: Counter[str] = Counter()
     devices = []
     for name in names:
@@ -97,7 +99,7 @@ def _unknown(why: str) -> Fatal:
 
 
 def count_gpus(library: str = "libcuda.so.1") -> int:
-    """Return how many GPUs the driver shows this process; 0 without a driver. Raises OSError when it is ill."""
+    """Return how many GPUs the driver shows this process; 0 without a driver. Raises OSError if the driver fails."""
     try:
         driver = ctypes.CDLL(library)
     except OSError:
@@ -111,7 +113,7 @@ def count_gpus(library: str = "libcuda.so.1") -> int:
 
 if __name__ == "__main__":
     try:
-        print(count_gpus())  # noqa: T201 - the answer
+        print(count_gpus())  # noqa: T201 - the result
     except OSError as error:
         sys.stderr.write(str(error))
         sys.stderr.flush()

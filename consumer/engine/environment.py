@@ -1,4 +1,4 @@
-"""What an engine process finds in its environment, which torch reads at its import."""
+"""Environment variables of an engine process; torch reads them when it is imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from consumer.settings import EngineSettings
 
 _ALLOCATOR = "PYTORCH_ALLOC_CONF"
-_ALLOCATOR_BEFORE = "PYTORCH_CUDA_ALLOC_CONF"
+_OLD_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"
 
 
 def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapping[str, str]) -> dict[str, str]:
-    """Return `ours` without the bus's and the store's secrets, with the allocator, the caches and the GPU told."""
+    """Return our environment without secrets of the bus and the store, with allocator, caches and GPU configured."""
     kept = {name: value for name, value in ours.items() if not name.upper().startswith(("LEADART_", "AWS_"))}
     environment = {**_with_allocator(settings, kept), "HF_HUB_OFFLINE": "1"}
     if settings.compile_cache is not None:
@@ -28,16 +28,16 @@ def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapp
 
 
 def _with_allocator(settings: EngineSettings, environment: dict[str, str]) -> dict[str, str]:
-    """Configure the CUDA allocator once: our setting beats the operator's variables, which beat the default.
+    """Configure the CUDA allocator: our setting takes precedence over the operator's variables, those over the default.
 
-    torch reads the old name first (c10/cuda/CUDAAllocatorConfig.h): both set, the new one would go unheard.
+    torch reads the old name first (c10/cuda/CUDAAllocatorConfig.h): if both are set, it ignores the new one.
     """
-    named = {_ALLOCATOR, _ALLOCATOR_BEFORE}
+    named = {_ALLOCATOR, _OLD_ALLOCATOR}
     if settings.max_split_size_mb is not None:
-        # Never with expandable segments: the two together failed near the end of the memory (PyTorch 134338).
+        # Never with expandable segments: the combination failed when memory was nearly full (PyTorch 134338).
         others = {name: value for name, value in environment.items() if name not in named}
         return {**others, _ALLOCATOR: f"max_split_size_mb:{settings.max_split_size_mb}"}
     if named & environment.keys():
         return environment
-    # Segments that grow keep pictures of many sizes from fragmenting the memory.
+    # Expandable segments keep pictures of many sizes from fragmenting the memory.
     return {**environment, _ALLOCATOR: "expandable_segments:True"}

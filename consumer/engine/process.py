@@ -1,4 +1,4 @@
-"""One engine process as its parent sees it: started, spoken to, ended."""
+"""One engine process as its parent sees it: start, messages, end."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _GRACE_SECONDS = 1.0
 _TICKS = 10
 _LINE_BYTES = 4096
 _KEPT_LINES = 5
-_MOST_UNREAD_BYTES = 64 * 1024**2
+_MAX_UNREAD_BYTES = 64 * 1024**2
 _KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
 class Child(asyncio.SubprocessProtocol):
-    """A running engine process: replies come in, requests go out, its stderr goes to ours."""
+    """A running engine process: requests go in, replies come out, its stderr is copied to ours."""
 
     def __init__(self) -> None:
         self._frames: Frames[Reply] = Frames()
         self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
-        self._gone = asyncio.Event()
+        self._ended = asyncio.Event()
         self._transport: asyncio.SubprocessTransport
         self._stderr = bytearray()
         self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._heard = False
+        self._active = False
         self._killed_for = ""
         self._oom_kills_before = _oom_kills()
 
@@ -45,45 +45,45 @@ class Child(asyncio.SubprocessProtocol):
         return self._transport.get_pid()
 
     def send(self, request: EngineRequest) -> None:
-        """Hand a request over. Never waits: requests are few and small, and a dead child's are handed to the next.
+        """Send a request. Never waits: requests are few and small, and a dead child's pictures go to another.
 
-        A child reads at once, whatever it is doing: one that leaves 64 MiB unread, many times what the widest window
-        holds, is frozen, and killed.
+        A child reads at once, whatever it is doing. One that leaves 64 MiB unread, many times what the widest window
+        holds, is frozen and is killed.
         """
         stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
         if stdin.is_closing():
             return
         stdin.write(frame(request))
-        if stdin.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+        if stdin.get_write_buffer_size() > _MAX_UNREAD_BYTES:
             stdin.abort()
             self.kill("no longer reading")
 
     async def reply(self) -> Reply | None:
-        """Return the next thing that the child says, None once it has nothing more to say."""
+        """Return the child's next reply, None once there will be no more."""
         return await self._replies.get()
 
-    async def silence(self, seconds: float) -> None:
-        """Return when the child has said nothing for about `seconds`.
+    async def wait_for_silence(self, seconds: float) -> None:
+        """Return when the child has sent nothing for about `seconds`.
 
-        Counted in ticks of our own clock, so that a freeze of this process is not blamed on the child.
+        Counted in ticks of our own loop, so that a freeze of this process is not blamed on the child.
         """
-        quiet = 0
-        while quiet < _TICKS:
-            self._heard = False
+        silent = 0
+        while silent < _TICKS:
+            self._active = False
             await asyncio.sleep(seconds / _TICKS)
-            quiet = 0 if self._heard else quiet + 1
+            silent = 0 if self._active else silent + 1
 
     def kill(self, why: str) -> None:
-        """End it now, whatever it is doing; the obituary says why."""
+        """Kill the process, whatever it is doing; `how_it_ended` will say why."""
         if self._transport.get_returncode() is None:
             self._killed_for = self._killed_for or why
             self._transport.kill()
 
     @property
-    def obituary(self) -> str:
+    def how_it_ended(self) -> str:
         """How the process ended, with the last lines of its stderr.
 
-        Told apart: killed by us and why, killed by the kernel for memory, by another's signal, ended by itself.
+        Distinguishes: killed by us (and why), by the kernel for lack of memory, by another signal, or ended by itself.
         """
         code = self._transport.get_returncode()
         if code is None:
@@ -99,12 +99,12 @@ class Child(asyncio.SubprocessProtocol):
         return ": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Part of asyncio's protocol, like the four below."""
+        """Part of asyncio's protocol, like the three below."""
         self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: D102 - see connection_made
         if fd == 1:
-            self._heard = True  # what is only written to stderr is no work
+            self._active = True  # output on stderr does not count as progress
             try:
                 for reply in self._frames.feed(data):
                     self._replies.put_nowait(reply)
@@ -120,24 +120,24 @@ class Child(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102 - asyncio's signature
         self._replies.put_nowait(None)
-        self._gone.set()
+        self._ended.set()
 
     async def end(self) -> None:
-        """End the process: by closing its stdin, after a second by SIGKILL. Takes two seconds at most."""
+        """End the process: close its stdin, after a second send SIGKILL. Takes two seconds at most."""
         stdin = self._transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
-        gone = await self._is_gone()
-        if not gone:
+        ended = await self._has_ended()
+        if not ended:
             self.kill("not ending by itself")
         self._transport.close()
-        if not gone:
-            await self._is_gone()
+        if not ended:
+            await self._has_ended()
 
-    async def _is_gone(self) -> bool:
+    async def _has_ended(self) -> bool:
         try:
             async with asyncio.timeout(_GRACE_SECONDS):
-                await self._gone.wait()
+                await self._ended.wait()
         except TimeoutError:
             return False
         return True
@@ -151,12 +151,12 @@ class Child(asyncio.SubprocessProtocol):
         for line in lines:
             text = line[:_LINE_BYTES].decode(errors="replace").rstrip()
             self._last_lines.append(text)
-            print(f"engine: {text}", file=sys.stderr)  # noqa: T201 - the child's stderr goes to ours
+            print(f"engine: {text}", file=sys.stderr)  # noqa: T201 - the child's stderr is copied to ours
 
 
 @asynccontextmanager
 async def open_child(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
-    """Start the command as an engine process and end it on leaving. Raises OSError when it cannot be started."""
+    """Start the command as an engine process and end it on leaving. Raises OSError if it cannot be started."""
     loop = asyncio.get_running_loop()
     _, child = await loop.subprocess_exec(Child, *command, env=environment)
     try:
@@ -166,7 +166,7 @@ async def open_child(command: Sequence[str], environment: Mapping[str, str]) -> 
 
 
 def _oom_kills() -> int:
-    """Return how many processes the kernel has killed for want of memory; 0 where it does not tell."""
+    """Return how many processes the kernel has killed for lack of memory; 0 where that is not reported."""
     try:
         counters = _KERNEL_COUNTERS.read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""What the worker and its engine process say to each other: pickled frozen values in length-prefixed frames.
+"""Messages between the worker and its engine process: pickled frozen dataclasses in length-prefixed frames.
 
-Pickle is safe here and only here: both ends of the pipe are the same program, one started by the other.
+Pickle is safe here and nowhere else: both ends of the pipe are the same program, one started by the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Message = TypeVar("Message")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """To the child, first and once: load the model. `beat_seconds` is how often it speaks while it has no work."""
+    """To the child, first and once: load the model. While idle, send `Beat` every `beat_seconds`."""
 
     settings: EngineSettings
     device: str
@@ -32,7 +32,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """To the child: paint this picture, by itself if it is suspected of having ended a process."""
+    """To the child: paint this picture, `alone` if it is suspected of having killed a process."""
 
     number: int
     recipe: Recipe
@@ -42,14 +42,14 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """To the child: nobody wants this picture any more."""
+    """To the child: the picture is no longer needed."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the child, first: the model is loaded and warm. `adapters` are those that pictures may ask for."""
+    """From the child, first: the model is loaded and warm. `adapters` are those a picture may ask for."""
 
     model: ModelIdentity
     adapters: tuple[Adapter, ...] = ()
@@ -57,7 +57,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """From the child, instead of `Ready` and as its last word: the model cannot be had."""
+    """From the child, instead of `Ready` and as its last message: the model cannot be loaded."""
 
     reason: Reason
     message: str
@@ -65,19 +65,19 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """From the child while it has no work: it is alive."""
+    """From the child while idle: it is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """From the child: exactly these pictures are being painted from now on; they answer for its death."""
+    """From the child: exactly these pictures are being painted from now on; its death is blamed on them."""
 
     numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """From the child: a picture has `done` of its `of` denoising steps behind it."""
+    """From the child: a picture has taken `done` of its `of` denoising steps."""
 
     number: int
     done: int
@@ -86,9 +86,9 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """From the child: a picture's pixels (8-bit sRGB, row-major) and the seconds it took with its company.
+    """From the child: a picture's pixels (8-bit sRGB, row-major) and the seconds since its first step.
 
-    `prompt_cut`: its prompt was longer than the model reads, and only the beginning was painted.
+    `prompt_cut`: the prompt was longer than the model reads; only its beginning was painted.
     """
 
     number: int
@@ -101,7 +101,7 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """From the child: no picture; `transient` when another try may go better, `field` what else would help."""
+    """From the child: the picture failed; `transient` if a retry may succeed, else `field` is what to change."""
 
     number: int
     reason: Reason
@@ -116,19 +116,19 @@ Reply = Ready | Refused | Beat | Running | StepDone | Painted | Failed
 
 
 def frame(message: EngineRequest | Reply) -> bytes:
-    """Return the message as it goes through the pipe."""
+    """Return the message as bytes for the pipe."""
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
 
 
 class Frames(Generic[Message]):
-    """Cuts a stream of bytes back into messages, however the pipe chopped it."""
+    """Splits a stream of bytes into messages, whatever chunks it arrives in."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Take bytes in; yield every message that is complete. Raises what `pickle.loads` raises on garbage."""
+        """Add bytes and yield every message that is complete. Raises what `pickle.loads` raises on garbage."""
         self._buffer += data
         while len(self._buffer) >= _LENGTH.size:
             end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
@@ -136,4 +136,4 @@ class Frames(Generic[Message]):
                 return
             body = bytes(self._buffer[_LENGTH.size : end])
             del self._buffer[:end]
-            yield pickle.loads(body)  # noqa: S301 - from our own child or parent, over a pipe nobody else holds
+            yield pickle.loads(body)  # noqa: S301 - from our own child or parent, over a private pipe

@@ -1,4 +1,4 @@
-"""Pictures that somebody waits for, as the worker's side of the engine keeps them."""
+"""Pictures that callers of the engine wait for, as tracked on the worker's side."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _POISON = (
 _POISON_DEATHS = 2
 
 
-def work_ahead(lane: Lane, in_hand: Iterable[PaintRequest]) -> tuple[int, int]:
-    """Return the work in hand that a picture of the lane would wait for or share with, and all the work.
+def work_ahead(lane: Lane, in_flight: Iterable[PaintRequest]) -> tuple[int, int]:
+    """Return a device's work that a picture of the lane would wait for or share steps with, and all its work.
 
-    A device's place in the queue for the next picture: the least comes first.
+    The next picture goes to the device with the smallest such pair.
     """
-    ahead = everything = 0
-    for wish in in_hand:
-        work = wish.work
-        everything += work
-        if wish.lane.rank <= lane.rank:
+    ahead = total = 0
+    for request in in_flight:
+        work = request.work
+        total += work
+        if request.lane.rank <= lane.rank:
             ahead += work
-    return ahead, everything
+    return ahead, total
 
 
 @dataclass(slots=True, eq=False)
 class PaintRequest:
-    """A picture somebody waits for, however many processes have tried it."""
+    """A picture that a caller waits for, however many processes have tried to paint it."""
 
     number: int
     recipe: Recipe
@@ -51,32 +51,32 @@ class PaintRequest:
     steps_done: int = 0
 
     @property
-    def order(self) -> Paint:
-        """What a process is told; a suspect is to be painted by itself."""
+    def command(self) -> Paint:
+        """The message to a process; a suspect is painted alone."""
         return Paint(self.number, self.recipe, self.lane, alone=self.deaths > 0)
 
     @property
     def steps_left(self) -> int:
-        """Denoising steps that it still has to take, as far as is known."""
+        """Denoising steps left, as far as reported."""
         return self.recipe.steps - self.steps_done
 
     @property
     def work(self) -> int:
-        """Pixels that are still to be denoised: pixels x steps left x passes of each step."""
+        """Pixels left to denoise: pixels x steps left x passes per step."""
         passes = 2 if self.recipe.guidance_scale > 0 else 1
         return self.recipe.width * self.recipe.height * max(1, self.steps_left) * passes
 
-    def step(self, done: int, of: int) -> None:
-        """Tell the waiter of a step; an error of its own is its own."""
+    def report_step(self, done: int, of: int) -> None:
+        """Report a step to the caller; an exception of its callback becomes its result."""
         self.steps_done = done
         try:
             self.on_step(done, of)
-        except Exception as error:  # noqa: BLE001 - a waiter's bug must not end the engine for the others
+        except Exception as error:  # noqa: BLE001 - a caller's bug must not end the engine for the others
             if not self.result.done():
                 self.result.set_exception(error)
 
-    def settle(self, outcome: Picture | LeadartError) -> None:
-        """End the waiting; the first outcome counts."""
+    def resolve(self, outcome: Picture | LeadartError) -> None:
+        """Set the result; the first outcome counts."""
         if self.result.done():
             return
         if isinstance(outcome, Picture):
@@ -84,8 +84,8 @@ class PaintRequest:
         else:
             self.result.set_exception(outcome)
 
-    def blame(self) -> None:
-        """Count a death against the picture; the second one, on whatever device, ends the waiting."""
+    def count_death(self) -> None:
+        """Count the death of a process that was painting the picture; the second one, on any device, rejects it."""
         self.deaths += 1
         if self.deaths == _POISON_DEATHS:
-            self.settle(Unpaintable(Reason.ENGINE_POISON, _POISON))
+            self.resolve(Unpaintable(Reason.ENGINE_POISON, _POISON))

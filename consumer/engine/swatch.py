@@ -1,6 +1,6 @@
-"""The swatch engine: labelled colour cards instead of pictures, without torch, at a set pace.
+"""The swatch engine, a fake engine without torch: labelled colour cards instead of pictures, at a configured pace.
 
-For integrating a CMS on a laptop and for tests: all around the picture is real, and each picture says what it is.
+For integrating a CMS on a laptop and for tests: everything but the picture is real, and each card names its recipe.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumer.settings import EngineSettings
 
 MODEL = ModelIdentity(name="swatch", sha256=hashlib.sha256(b"leadart swatch 1").hexdigest())
-"""Who paints; the number rises when the same recipe gives another card."""
+"""Identity of the engine; the number rises when the same recipe gives another card."""
 
 _LINES = 6
 
@@ -40,12 +40,12 @@ class SwatchEngine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._seconds = settings.swatch_seconds
-        self._easels = _Easels(settings.batch_size)
+        self._slots = _CardSlots(settings.batch_size)
         self._threads: ThreadPoolExecutor | None = None
 
     @property
     def paintable(self) -> Paintable:
-        """`MODEL`, and no adapters: a card looks like its recipe, and a style's LoRAs are left out of it."""
+        """`MODEL`, and no adapters: a card shows its recipe, and a style's LoRAs have no part in it."""
         return Paintable(MODEL)
 
     @property
@@ -70,7 +70,7 @@ class SwatchEngine:
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Make one card; see the port. Raises neither `Transient` nor `Unpaintable`."""
-        async with self._easels.turn(lane):
+        async with self._slots.slot(lane):
             started = time.monotonic()
             for done in range(1, recipe.steps + 1):
                 await asyncio.sleep(self._seconds / recipe.steps)
@@ -84,14 +84,14 @@ class SwatchEngine:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Close the engine; a card being drawn is finished in milliseconds and forgotten."""
+        """Close the engine; a card being drawn finishes within milliseconds and is discarded."""
         if self._threads:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self._threads = None
 
 
-class _Easels:
-    """So many cards at a time; the next free easel goes to the most urgent lane, within it to who came first."""
+class _CardSlots:
+    """Slots for cards being made; a free one goes to the most urgent lane, within it to the first arrival."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -99,24 +99,24 @@ class _Easels:
         self._arrivals = itertools.count()
 
     @asynccontextmanager
-    async def turn(self, lane: Lane) -> AsyncIterator[None]:
-        """Wait for an easel and hold it. Cancelling gives the turn up."""
-        called = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (lane.rank, next(self._arrivals), called))
-        self._call()
+    async def slot(self, lane: Lane) -> AsyncIterator[None]:
+        """Wait for a slot and hold it. Cancelling gives it up."""
+        granted = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (lane.rank, next(self._arrivals), granted))
+        self._grant()
         try:
-            await called
+            await granted
             yield
         finally:
-            if called.done() and not called.cancelled():
+            if granted.done() and not granted.cancelled():
                 self._free += 1
-                self._call()
+                self._grant()
 
-    def _call(self) -> None:
+    def _grant(self) -> None:
         while self._free and self._queue:
-            *_, called = heapq.heappop(self._queue)
-            if not called.done():
-                called.set_result(None)
+            *_, granted = heapq.heappop(self._queue)
+            if not granted.done():
+                granted.set_result(None)
                 self._free -= 1
 
 
@@ -126,7 +126,7 @@ def draw_card(recipe: Recipe) -> bytes:
     size = (recipe.width, recipe.height)
     hue = digest[0] * 360 // 256
     slope = Image.linear_gradient("L").rotate(digest[1] * 360 // 256, Image.Resampling.BICUBIC)
-    mask = slope.crop((38, 38, 218, 218)).resize(size)  # of its 256 x 256, what no rotation leaves empty
+    mask = slope.crop((38, 38, 218, 218)).resize(size)  # the part of its 256 x 256 that no rotation leaves empty
     card = Image.composite(_plain(size, hue, 72), _plain(size, (hue + 40) % 360, 38), mask)
     draw = ImageDraw.Draw(card, "RGBA")
     for x, y, across in zip(digest[2::3], digest[3::3], digest[4::3], strict=False):
@@ -157,6 +157,6 @@ def _label(draw: ImageDraw.ImageDraw, size: tuple[int, int], recipe: Recipe) -> 
 
 
 def legible(text: str) -> str:
-    """Return the text in the letters that the built-in font has: accents go, other scripts become code points."""
+    """Return the text in letters of the built-in font: accents are dropped, other scripts become code points."""
     plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
     return "".join(char if char.isascii() else f"{ord(char):04X} " for char in plain if char.isprintable())

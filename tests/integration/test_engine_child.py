@@ -158,7 +158,7 @@ async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path
         stdin.close()
         while await child.reply() is not None:
             pass
-    assert child.obituary.startswith("exit status 0")
+    assert child.how_it_ended.startswith("exit status 0")
 
 
 async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:

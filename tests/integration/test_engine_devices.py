@@ -151,8 +151,8 @@ async def test_a_lower_lane_is_not_in_the_way() -> None:
         await asyncio.sleep(0)
         live = asyncio.create_task(paint(engine, "live"))
         await asyncio.sleep(0)
-        assert engine._seats[0].work_ahead(Lane.LIVE)[0] > 0
-        assert min(engine._seats, key=lambda seat: seat.work_ahead(Lane.INTERACTIVE)) is engine._seats[1]
+        assert engine._workers[0].work_ahead(Lane.LIVE)[0] > 0
+        assert min(engine._workers, key=lambda worker: worker.work_ahead(Lane.INTERACTIVE)) is engine._workers[1]
         for task in (*backfill, live):
             task.cancel()
 
@@ -200,4 +200,4 @@ async def test_a_kill_for_memory_is_told_apart(
         os.kill(child.pid, signal.SIGKILL)
         while await child.reply() is not None:
             pass
-    assert child.obituary.startswith(words)
+    assert child.how_it_ended.startswith(words)
