@@ -20,7 +20,7 @@ TARGET = Path("docs/benchmarks/equality.md")
 
 
 def main(every: int) -> None:
-    """Measure, letting memory run out at every `every`-th operation, and write the document."""
+    """Measure, making memory run out at every `every`-th operation, and write the document."""
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
     with TemporaryDirectory() as scratch:

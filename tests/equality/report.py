@@ -1,4 +1,4 @@
-"""The document that a measurement becomes."""
+"""The document written from a measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that runs out at a chosen operation, and what becomes of the pictures."""
+"""Simulated out-of-memory errors at chosen operations, and their effect on the pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from consumer.engine.protocol import Painted
-from tests.support.denoising import Session, psnr
+from tests.support.denoising import DenoiserSession, psnr
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ STAGES = {"begin": "noise, prompts", "velocities": "transformer", "advance": "sc
 """Functions of the engine by which a place is told, the innermost first that matches, and what they do."""
 
 
-class Scarce(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Memory runs out at the operations that `short` names, counted from 1 over the whole session."""
+class MemoryShortage(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Memory runs out at the operations in `short`, counted from 1 over the whole session."""
 
     def __init__(self, short: Callable[[int], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # likewise
@@ -36,7 +36,7 @@ class Scarce(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leave
         self._short = short
 
     def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Refuse the operation or let it through."""
+        """Refuse the operation or run it."""
         self.operations += 1
         if self._short(self.operations):
             self.stage = _stage()
@@ -49,17 +49,19 @@ def _stage() -> str:
     return next((what for name, what in STAGES.items() if name in names), "elsewhere")
 
 
-def paint(model: Model, short: Callable[[int], bool] = lambda _operation: False) -> tuple[Session, Scarce]:
-    """Paint the recipes where memory is short; return the session and what ran short."""
-    session = Session(model)
+def paint(
+    model: Model, short: Callable[[int], bool] = lambda _operation: False
+) -> tuple[DenoiserSession, MemoryShortage]:
+    """Paint the recipes under the shortage; return the session and the operations that ran out."""
+    session = DenoiserSession(model)
     session.take(*RECIPES)
-    with Scarce(short) as scarce:
+    with MemoryShortage(short) as scarce:
         session.finish()
     return session, scarce
 
 
-def harm(session: Session, undisturbed: Session) -> str:
-    """Return what a shortage did to the pictures: a word, `none` when each came once, in full, as it should look."""
+def harm(session: DenoiserSession, undisturbed: DenoiserSession) -> str:
+    """Return a word for what a shortage did to the pictures: `none` if each arrived once, complete and unchanged."""
     if sorted(reply.number for reply in session.of(Painted)) != [0, 1, 2]:
         return "lost or doubled"
     if any(session.steps_of(number) != list(range(1, recipe.steps + 1)) for number, recipe in enumerate(RECIPES)):
@@ -69,7 +71,7 @@ def harm(session: Session, undisturbed: Session) -> str:
 
 
 def shortage_rows(model: Model, every: int) -> list[tuple[str, ...]]:
-    """Let memory run out once at every `every`-th operation; return by stage how often, and what it did."""
+    """Make memory run out once at every `every`-th operation; return by stage how often, and the effect."""
     paint(model)  # the first session also fills the model's own tables
     undisturbed, scarce = paint(model)
     seen: Counter[tuple[str, str]] = Counter()

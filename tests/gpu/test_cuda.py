@@ -1,4 +1,4 @@
-"""What only a GPU can show: the corpus in fp32 and bf16, real offloading, real running out of memory."""
+"""What only a GPU can show: the corpus in fp32 and bf16, real offloading, real out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
-from tests.support.denoising import CORPUS, Session, keeping_latents, psnr, stock
+from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def painted(model: Model) -> Session:
+def painted(model: Model) -> DenoiserSession:
     """Paint the corpus."""
-    session = Session(model)
+    session = DenoiserSession(model)
     session.take(*CORPUS)
     return session.finish()
 
@@ -61,16 +61,16 @@ def test_pictures_in_half_precision(folder: Path) -> None:
 
 @pytest.mark.parametrize("policy", [MemoryPolicy.OFFLOAD, MemoryPolicy.GROUP_OFFLOAD])
 def test_an_offloaded_model_paints_the_same(folder: Path, policy: MemoryPolicy) -> None:
-    """Wherever the weights rest the pictures are the resident model's to 50 dB."""
+    """Under every memory policy the pictures are the resident model's to 50 dB."""
     resident = painted(Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT))
     offloaded = painted(Model(load_pipeline(folder, CUDA), CUDA, policy))
     assert all(psnr(offloaded.pictures[number], picture) > 50 for number, picture in resident.pictures.items())
 
 
 def test_a_gpu_that_is_too_small_paints_all_the_same(folder: Path) -> None:
-    """With little memory left to this process many large pictures still come, in smaller steps and in tiles."""
+    """With little memory left to this process many large pictures still arrive, in smaller steps and in tiles."""
     model = Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT)
-    session = Session(model)
+    session = DenoiserSession(model)
     session.take(*(recipe_of(width=1024, height=1024, seed=seed) for seed in range(8)))
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory

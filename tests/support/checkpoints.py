@@ -16,12 +16,12 @@ State = dict[str, torch.Tensor]
 
 
 def base_state(model: Path) -> State:
-    """Return the tensors of a model's transformer as its folder has them."""
+    """Return the tensors of a model's transformer as in its folder."""
     return load_file(model / "transformer" / "diffusion_pytorch_model.safetensors")
 
 
-def house_state(model: Path, dtype: torch.dtype = torch.float32) -> State:
-    """Return a fine-tune of all its tensors: none is as it was."""
+def fine_tuned(model: Path, dtype: torch.dtype = torch.float32) -> State:
+    """Return a fine-tune of the whole transformer: every tensor is changed."""
     generator = torch.Generator().manual_seed(1)
     return {
         name: (tensor + torch.rand(tensor.shape, generator=generator) + 0.1).to(dtype)
@@ -47,7 +47,7 @@ def original(state: Mapping[str, torch.Tensor]) -> State:
 
 
 def write(folder: Path, state: Mapping[str, torch.Tensor], prefix: str = "", shards: int = 1) -> Path:
-    """Write a checkpoint called `spring` and return its path: of several shards their index's."""
+    """Write a checkpoint called `spring` and return its path: with several shards, that of their index."""
     named = {f"{prefix}{name}": tensor.contiguous() for name, tensor in state.items()}
     if shards == 1:
         save_file(named, folder / "spring.safetensors")
@@ -61,7 +61,7 @@ def write(folder: Path, state: Mapping[str, torch.Tensor], prefix: str = "", sha
 
 
 def raw(path: Path, header: object, payload: bytes = b"") -> Path:
-    """Write a safetensors file by hand; `header` as JSON, or as it is if it is bytes."""
+    """Write a safetensors file by hand; `header` is an object for JSON, or bytes."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + payload)
     return path

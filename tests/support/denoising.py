@@ -1,4 +1,4 @@
-"""The denoiser under test, the stock pipeline beside it, and a corpus of pictures for both."""
+"""The denoiser under test, the stock pipeline to compare with, and a corpus of pictures for both."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ CORPUS = (
 
 
 @dataclass(repr=False)
-class Session:
-    """A denoiser and all that it said."""
+class DenoiserSession:
+    """A denoiser and all its replies."""
 
     model: Model
     settings: EngineSettings = field(default_factory=EngineSettings)
-    said: list[Reply] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.denoiser = Denoiser(self.model, self.settings, self.said.append)
+        self.denoiser = Denoiser(self.model, self.settings, self.replies.append)
 
     def take(self, *recipes: Recipe, lane: Lane = Lane.LIVE, first: int = 0, alone: bool = False) -> None:
-        """Hand pictures over, numbered from `first`."""
+        """Send pictures, numbered from `first`."""
         for number, recipe in enumerate(recipes, first):
             self.denoiser.take(Paint(number, recipe, lane, alone))
 
-    def work(self, stretches: int) -> None:
-        """Let it work for so many stretches."""
-        for _ in range(stretches):
+    def work(self, units: int) -> None:
+        """Do n units of work."""
+        for _ in range(units):
             self.denoiser.work()
 
-    def finish(self, most: int = 2000) -> Session:
-        """Let it work until nothing is in hand, for a bounded number of stretches."""
+    def finish(self, most: int = 2000) -> DenoiserSession:
+        """Work until no picture is left, for a limited number of units."""
         for _ in range(most):
             if not self.denoiser.busy:
                 return self
             self.denoiser.work()
-        raise AssertionError(f"still busy after {most} stretches")
+        raise AssertionError(f"still busy after {most} units")
 
     def of(self, kind: type[Any]) -> list[Any]:
-        """Return what was said of one kind, in order."""
-        return [reply for reply in self.said if isinstance(reply, kind)]
+        """Return the replies of one kind, in order."""
+        return [reply for reply in self.replies if isinstance(reply, kind)]
 
     @property
     def pictures(self) -> dict[int, Any]:
@@ -81,7 +81,7 @@ class Session:
         }
 
     def numbered(self, latents: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
-        """Return latents that were kept in the order of the pictures, by number."""
+        """Return latents kept by `keeping_latents`, by picture number."""
         return dict(zip((reply.number for reply in self.of(Painted)), latents, strict=True))
 
     @property
@@ -90,18 +90,18 @@ class Session:
         return {reply.number: reply for reply in self.of(Failed)}
 
     @property
-    def companies(self) -> list[tuple[int, ...]]:
-        """Who stepped together, whenever that changed."""
+    def batches(self) -> list[tuple[int, ...]]:
+        """The pictures that stepped together, whenever that changed."""
         return [reply.numbers for reply in self.of(Running)]
 
     def steps_of(self, number: int) -> list[int]:
-        """Return which steps of a picture were told, in order."""
+        """Return the reported steps of a picture, in order."""
         return [reply.done for reply in self.of(StepDone) if reply.number == number]
 
 
 @contextmanager
 def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
-    """Keep the last latents of every picture that is decoded meanwhile, in the order in which they are done."""
+    """Keep the final latents of every picture decoded in the context, in the order of completion."""
     kept: list[torch.Tensor] = []
 
     def keeping(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) -> Any:
@@ -114,7 +114,7 @@ def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
 
 
 def stock(model: Model, recipe: Recipe, output: str = "latent") -> Any:
-    """Paint the recipe with the library's pipeline and nothing of ours."""
+    """Paint the recipe with the library's pipeline alone."""
     image = model.pipeline(
         prompt=recipe.prompt,
         negative_prompt=recipe.negative_prompt,
@@ -134,7 +134,7 @@ def psnr(one: Any, other: Any) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
-def companies(corpus: Sequence[Recipe]) -> Iterator[tuple[int, Recipe, Lane]]:
+def spread_over_lanes(corpus: Sequence[Recipe]) -> Iterator[tuple[int, Recipe, Lane]]:
     """Number the corpus and spread it over the lanes."""
     for number, recipe in enumerate(corpus):
         yield number, recipe, list(Lane)[number % len(Lane)]

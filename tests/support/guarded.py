@@ -1,4 +1,4 @@
-"""A Kafka that asks who comes: the embedded broker with TLS, SASL and an authorizer in front."""
+"""A Kafka broker with authentication: the embedded broker with TLS, SASL and an authorizer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LORD = "lord"
 
 
 def password_of(name: str) -> str:
-    """Return a user's password; no log says this by chance."""
+    """Return a user's password, in a form that no log contains by chance."""
     return f"hush-{name}-hush"
 
 
@@ -84,7 +84,7 @@ class GuardedKafka(KafkaServer):
 
 
 def token(subject: str, seconds: float = 3600) -> str:
-    """Return an unsecured JSON web token, as Kafka takes it where no other validator is set; for tests only."""
+    """Return an unsecured JSON web token, which Kafka accepts if no other validator is set; for tests only."""
     now = time()
     parts = ({"alg": "none"}, {"sub": subject, "iat": now - 1, "exp": now + seconds})
     return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 from consumer.engine.runtime.tiny import build_tiny_model
-from tests.support.checkpoints import base_state, house_state, original, write
+from tests.support.checkpoints import base_state, fine_tuned, original, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def doctor(*words: object) -> Result:
 
 def test_a_checkpoint_that_fits_is_said_to(model: Path, tmp_path: Path) -> None:
     """Exit status 0, the coverage by block, and the file's hash."""
-    file = write(tmp_path, original(house_state(model)), "model.diffusion_model.")
+    file = write(tmp_path, original(fine_tuned(model)), "model.diffusion_model.")
     done = doctor(file, "--model", model)
     assert done.exit_code == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
@@ -54,7 +54,7 @@ def test_a_checkpoint_that_fits_is_said_to(model: Path, tmp_path: Path) -> None:
 
 def test_the_model_may_come_from_the_settings(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LEADART_ENGINE__MODEL stands for --model; with neither it is a mistake in the command, and the help for it."""
-    file = write(tmp_path, house_state(model))
+    file = write(tmp_path, fine_tuned(model))
     nothing = doctor(file)
     assert nothing.exit_code == 2
     assert "say with --model, or in LEADART_ENGINE__MODEL" in nothing.stderr
@@ -66,7 +66,7 @@ def test_the_model_may_come_from_the_settings(model: Path, tmp_path: Path, monke
 
 def test_a_partial_checkpoint_is_refused_but_as_overlay(model: Path, tmp_path: Path) -> None:
     """What is missing is listed, up to a dozen; with --overlay it is let in, and 100 % is not said of it."""
-    state = {name: tensor for name, tensor in house_state(model).items() if not name.startswith("layers.0.")}
+    state = {name: tensor for name, tensor in fine_tuned(model).items() if not name.startswith("layers.0.")}
     file = write(tmp_path, state)
     refused = doctor(file, "--model", model)
     assert refused.exit_code == 1
@@ -81,7 +81,7 @@ def test_a_partial_checkpoint_is_refused_but_as_overlay(model: Path, tmp_path: P
 
 def test_nan_is_found_without_torch(model: Path, tmp_path: Path) -> None:
     """The payload is read too: what would end the worker's start ends here."""
-    state = house_state(model, torch.bfloat16)
+    state = fine_tuned(model, torch.bfloat16)
     state["x_pad_token"][0, 5] = torch.nan
     done = doctor(write(tmp_path, state), "--model", model)
     assert done.exit_code == 1
@@ -123,7 +123,7 @@ def test_an_incomplete_base_is_not_made_up_for(model: Path, tmp_path: Path) -> N
     state = base_state(base)
     del state["x_pad_token"]
     save_file(state, base / "transformer" / "diffusion_pytorch_model.safetensors")
-    done = doctor(write(tmp_path, house_state(model)), "--model", base)
+    done = doctor(write(tmp_path, fine_tuned(model)), "--model", base)
     assert done.exit_code == 1
     assert "lacks 1 tensors of its transformer: x_pad_token" in done.stderr
 
@@ -141,7 +141,7 @@ def test_a_lora_that_does_nothing_is_refused(model: Path, lora: Path) -> None:
 
 def test_names_do_not_move_the_cursor(model: Path, tmp_path: Path) -> None:
     """A tensor's name is from outside: escape sequences in it are shown."""
-    file = write(tmp_path, {**house_state(model), "\x1b[2Jevil": torch.ones(1)})
+    file = write(tmp_path, {**fine_tuned(model), "\x1b[2Jevil": torch.ones(1)})
     done = doctor(file, "--model", model)
     assert "unexpected   \\x1b[2Jevil" in done.stdout
     assert "\x1b" not in done.stdout

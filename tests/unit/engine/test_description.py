@@ -1,4 +1,4 @@
-"""What would paint is told without an engine, or why it cannot be told."""
+"""The model and adapters are described without an engine, or the error says why not."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def test_the_swatch_engine_is_itself() -> None:
-    """It needs no weights to say who paints, and no style's adapters take part."""
+    """It needs no weights to be identified, and no adapters take part."""
     assert describe(EngineSettings(kind=EngineKind.SWATCH)) == Paintable(MODEL)
 
 
-def test_without_weights_it_is_said_what_is_missing(tmp_path: Path) -> None:
-    """No folder, or one that holds no pipeline, is a sentence and not another model."""
+def test_without_weights_the_error_says_what_is_missing(tmp_path: Path) -> None:
+    """No folder, or one without a pipeline, is an error and not another model."""
     with pytest.raises(Fatal, match="LEADART_ENGINE__MODEL is not set"):
         describe(EngineSettings())
     with pytest.raises(Fatal, match=r"has no model_index\.json"):

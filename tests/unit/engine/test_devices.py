@@ -27,25 +27,25 @@ def answers(text: str) -> tuple[str, ...]:
 async def test_each_device_gets_a_process_that_sees_no_other(
     wanted: str, environment: dict[str, str], devices: list[EngineDevice]
 ) -> None:
-    """A GPU's process sees that one alone, counted among those that the operator's variable shows."""
+    """A GPU's process sees only that GPU, counted among those that CUDA_VISIBLE_DEVICES shows."""
     assert await find_devices(wanted, environment) == devices
 
 
 @pytest.mark.parametrize(("count", "names"), [(0, ["cpu"]), (1, ["cuda:0"]), (3, ["cuda:0", "cuda:1", "cuda:2"])])
 async def test_auto_is_every_gpu_else_the_cpu(count: int, names: list[str]) -> None:
-    """What the driver shows is used."""
+    """`auto` uses what the driver shows."""
     devices = await find_devices("auto", {}, answers(f"print({count})"))
     assert [device.name for device in devices] == names
 
 
-async def test_an_ill_driver_is_no_cpu() -> None:
-    """With a driver that cannot tell, the worker ends with a sentence instead of painting on the CPU."""
+async def test_a_failing_driver_does_not_mean_cpu() -> None:
+    """If the driver cannot be queried, the worker ends with an error instead of painting on the CPU."""
     with pytest.raises(Fatal, match=r"CUDA driver error 803.*LEADART_ENGINE__DEVICES"):
         await find_devices("auto", {}, answers("import sys; sys.exit('CUDA driver error 803')"))
 
 
 async def test_a_gpu_that_is_not_shown_is_fatal() -> None:
-    """A number past the operator's CUDA_VISIBLE_DEVICES is told before a process is started."""
+    """A number beyond the operator's CUDA_VISIBLE_DEVICES is an error before a process is started."""
     with pytest.raises(Fatal, match="names cuda:2, but CUDA_VISIBLE_DEVICES shows 2"):
         await find_devices("cuda:2", {"CUDA_VISIBLE_DEVICES": "0,1"})
 

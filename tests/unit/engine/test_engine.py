@@ -11,7 +11,7 @@ from consumer.settings import EngineKind, EngineSettings
 
 
 def test_the_setting_picks_the_engine() -> None:
-    """`swatch` gives colour cards, `zimage` the pipeline; nothing is started before it is entered."""
+    """`swatch` gives colour cards, `zimage` the pipeline; nothing is started before the context is entered."""
     assert isinstance(open_engine(EngineSettings(kind=EngineKind.SWATCH)), SwatchEngine)
     engine = open_engine(EngineSettings(kind=EngineKind.ZIMAGE))
     assert type(engine).__name__ == "ZImageEngine"
@@ -23,7 +23,7 @@ def test_the_setting_picks_the_engine() -> None:
     [("zimage", ["torch", "diffusers", "transformers", "PIL"]), ("swatch", ["torch", "diffusers", "transformers"])],
 )
 def test_the_worker_imports_no_torch(kind: str, unwanted: list[str]) -> None:
-    """Opening either engine leaves the heavy libraries out of the worker's process."""
+    """Opening either engine keeps the heavy libraries out of the worker's process."""
     script = (
         "import sys; from consumer.engine import open_engine; from consumer.settings import EngineSettings;"
         f"open_engine(EngineSettings(kind={kind!r}));"

@@ -24,20 +24,20 @@ NEW, OLD = "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"
         (128, {NEW: "a:b", OLD: "c:d"}, {NEW: "max_split_size_mb:128"}),
     ],
 )
-def test_the_allocator_is_told_once(split: int | None, ours: dict[str, str], told: dict[str, str]) -> None:
-    """Our setting beats the operator's variables, these beat the default; a limit goes with no expandable segments."""
+def test_the_allocator_is_configured_once(split: int | None, ours: dict[str, str], told: dict[str, str]) -> None:
+    """Our setting overrides the operator's variables, those the default; never a limit with expandable segments."""
     environment = child_environment(EngineSettings(max_split_size_mb=split), CPU, ours)
     assert {name: value for name, value in environment.items() if "ALLOC_CONF" in name} == told
 
 
-def test_compiled_code_is_kept_where_it_is_told() -> None:
-    """The folder reaches torch, and without one an operator's variable stays."""
+def test_compiled_code_is_kept_where_configured() -> None:
+    """The folder is passed to torch; without one an operator's variable stays."""
     name = "TORCHINDUCTOR_CACHE_DIR"
     assert child_environment(EngineSettings(compile_cache=Path("kept")), CPU, {name: "theirs"})[name] == "kept"
     assert child_environment(EngineSettings(), CPU, {name: "theirs"})[name] == "theirs"
 
 
-def test_a_gpu_is_pinned_and_secrets_stay() -> None:
+def test_a_gpu_is_pinned_and_secrets_are_withheld() -> None:
     """The process sees its own GPU, no hub, and nothing of the bus and the store."""
     ours = {"LEADART_STORAGE__SECRET_ACCESS_KEY": "hush", "AWS_PROFILE": "hush", "PATH": "bin"}
     environment = child_environment(EngineSettings(), EngineDevice("cuda:1", "cuda", "1"), ours)

@@ -27,7 +27,7 @@ replies = st.one_of(
 
 @given(messages=st.lists(replies, max_size=6), cuts=st.lists(st.integers(min_value=1, max_value=400), min_size=1))
 def test_messages_survive_any_chopping_of_the_stream(messages: list[Reply], cuts: list[int]) -> None:
-    """What was framed comes out whole and in order, however the pipe cuts the bytes."""
+    """Messages arrive complete and in order, however the pipe splits the bytes."""
     stream = b"".join(frame(message) for message in messages)
     frames: Frames[Reply] = Frames()
     heard: list[Reply] = []

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def ignore(done: int, of: int) -> None:
-    """Nobody looks at the steps."""
+    """Ignore the steps."""
 
 
 async def test_a_card_is_a_picture(recipe_of: Callable[..., Recipe]) -> None:
-    """A card has the recipe's size, names the engine's own model and says each step."""
+    """A card has the recipe's size and the engine's own model, and every step is reported."""
     steps: list[tuple[int, int]] = []
     recipe = recipe_of(width=96, height=64, steps=3)
     async with open_engine(EngineSettings(kind=EngineKind.SWATCH)) as engine:
@@ -45,7 +45,7 @@ async def test_it_is_ready_while_it_is_open() -> None:
 
 
 def test_the_same_recipe_gives_the_same_card(recipe_of: Callable[..., Recipe]) -> None:
-    """Cards are decided by the recipe alone, and each of its fields shows."""
+    """Cards depend on the recipe alone, and each of its fields shows."""
     first = draw_card(recipe_of())
     assert draw_card(recipe_of()) == first
     for fields in ({"seed": 8}, {"prompt": "another"}, {"style": "anime"}):
@@ -63,12 +63,12 @@ def test_any_prompt_and_size_makes_a_card(
 
 @pytest.mark.parametrize(("text", "shown"), [("Café\n90 %", "Cafe90 %"), ("暴风 2", "66B4 98CE  2")])
 def test_labels_are_legible_in_any_script(text: str, shown: str) -> None:
-    """Accents go, other scripts become code points: the built-in font has no more than Latin letters."""
+    """Accents are dropped and other scripts become code points: the built-in font has only Latin letters."""
     assert legible(text) == shown
 
 
 async def test_the_urgent_lane_goes_first(recipe_of: Callable[..., Recipe]) -> None:
-    """With one easel, what waits is painted by lane and then by age."""
+    """With one slot, waiting cards are made by lane and then by age."""
     finished: list[str] = []
 
     async def paint(name: str, lane: Lane) -> None:
@@ -91,7 +91,7 @@ async def test_the_urgent_lane_goes_first(recipe_of: Callable[..., Recipe]) -> N
 
 
 async def test_a_batch_is_painted_at_a_time(recipe_of: Callable[..., Recipe]) -> None:
-    """No more cards than `batch_size` are in the making together, and that many are."""
+    """At most `batch_size` cards are being made at once, and as many as that."""
     making, most = set[int](), 0
 
     async def paint(seed: int) -> Picture:
@@ -110,8 +110,8 @@ async def test_a_batch_is_painted_at_a_time(recipe_of: Callable[..., Recipe]) ->
     assert most == 3
 
 
-async def test_cancelling_frees_the_easel(recipe_of: Callable[..., Recipe]) -> None:
-    """A cancelled card, begun or waiting, leaves its place to the next."""
+async def test_cancelling_frees_the_slot(recipe_of: Callable[..., Recipe]) -> None:
+    """A cancelled card, begun or waiting, leaves its slot to the next."""
     slow = EngineSettings(kind=EngineKind.SWATCH, batch_size=1, swatch_seconds=600)
     async with open_engine(slow) as engine:
         begun, waiting = (asyncio.create_task(engine.paint(recipe_of(), Lane.LIVE, ignore)) for _ in range(2))

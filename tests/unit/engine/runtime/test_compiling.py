@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("device", "compiler", "variable"), [("cuda", "gcc", "CC"), ("cpu", "g++", "CXX")])
-def test_without_a_compiler_the_start_ends_with_a_sentence(
-    device: str, compiler: str, variable: str, tmp_path: Path
-) -> None:
-    """A slim container image has none: torch would fail in the first picture, with a traceback of its own."""
+def test_without_a_compiler_the_start_fails(device: str, compiler: str, variable: str, tmp_path: Path) -> None:
+    """A slim container image has no compiler: torch would only fail at the first picture, with its own traceback."""
     with pytest.raises(Fatal, match=f"no {compiler.replace('+', '.')}.*name it in {variable}"):
         require_compiler(device, {"PATH": str(tmp_path)})
     (tmp_path / compiler).write_text("")

@@ -12,7 +12,7 @@ from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.support.checkpoints import base_state, house_state, original, write
+from tests.support.checkpoints import base_state, fine_tuned, original, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,8 @@ def test_every_layout_is_loaded_to_the_bit(
     shards: int,
     dtype: torch.dtype,
 ) -> None:
-    """Layout, prefix, shards and dtype change nothing: all is covered, and every tensor is the file's."""
-    house = house_state(tiny_model, dtype)
+    """Whatever the layout, prefix, shards and dtype, coverage is complete and every tensor equals the file's."""
+    house = fine_tuned(tiny_model, dtype)
     path = write(tmp_path, house if layout == "diffusers" else original(house), prefix, shards)
     report = examine_checkpoint(
         read_source(path), {name: tuple(tensor.shape) for name, tensor in house.items()}, payload=True
@@ -48,8 +48,8 @@ def test_every_layout_is_loaded_to_the_bit(
 
 
 def test_the_transformers_dtype_is_kept(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
-    """A checkpoint in fp32 is rounded to what the model is painted in."""
-    house = house_state(tiny_model)
+    """A checkpoint in fp32 is cast to the dtype of the transformer."""
+    house = fine_tuned(tiny_model)
     transformer.to(torch.bfloat16)
     load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
     loaded = transformer.state_dict()
@@ -57,8 +57,8 @@ def test_the_transformers_dtype_is_kept(tmp_path: Path, tiny_model: Path, transf
 
 
 def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
-    """A part of the model, wanted as such, is replaced; the base's other tensors stay; the coverage says how much."""
-    house = {name: tensor for name, tensor in house_state(tiny_model).items() if name.startswith("layers.1.")}
+    """An overlay replaces its part of the model, keeps the base's other tensors and reports the coverage."""
+    house = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.1.")}
     path = write(tmp_path, original(house))
     with pytest.raises(Fatal, match="covers 15 of the model's 73 tensors"):
         load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
@@ -72,8 +72,8 @@ def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transforme
 def test_a_file_that_changes_while_it_is_loaded_is_refused(
     tmp_path: Path, tiny_model: Path, transformer: Any, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """Somebody puts another file there behind the gate: it is never loaded by half, and never stretched to fit."""
-    house = house_state(tiny_model)
+    """A file that is replaced after the gate's check is never loaded in part nor broadcast to fit."""
+    house = fine_tuned(tiny_model)
     path = write(tmp_path, house)
     name = "layers.1.attention_norm1.weight"
 
@@ -89,17 +89,17 @@ def test_a_file_that_changes_while_it_is_loaded_is_refused(
 
 
 def test_no_checkpoint_is_no_coverage(tiny_model: Path, transformer: Any) -> None:
-    """Without a checkpoint the base is left alone and there is no share to tell."""
+    """Without a checkpoint the base model is unchanged and there is no coverage."""
     assert load_checkpoint(transformer, EngineSettings(model=tiny_model)) is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 3.4e38])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_what_is_no_number_in_the_model_is_refused(
+def test_values_that_are_not_finite_in_the_model_are_refused(
     tmp_path: Path, tiny_model: Path, transformer: Any, value: float, dtype: torch.dtype
 ) -> None:
-    """NaN, and what is infinity in bf16, end the loading on any device; the tensor is named as the file names it."""
-    house = original(house_state(tiny_model))
+    """NaN, and what is infinity in bf16, is refused on any device, with the tensor's name in the file."""
+    house = original(fine_tuned(tiny_model))
     house["layers.0.attention.qkv.weight"][100, 2] = value
     transformer.to(dtype)
     with pytest.raises(Fatal, match=r"holds NaN or infinity in layers\.0\.attention\.qkv\.weight"):
@@ -108,26 +108,26 @@ def test_what_is_no_number_in_the_model_is_refused(
 
 def test_junk_may_hold_nan(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
     """A stray `norm_final.weight` full of NaN does no harm."""
-    house = {**house_state(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
+    house = {**fine_tuned(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
     assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0
 
 
-def test_any_error_of_the_loading_is_told(
+def test_any_error_while_loading_names_the_file(
     tmp_path: Path, tiny_model: Path, transformer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever goes wrong with a checkpoint, the start ends with a sentence that names its file."""
+    """Whatever goes wrong with a checkpoint, the start ends with a message that names its file."""
 
     def torn(*_: object, **__: object) -> None:
         raise RuntimeError("no more memory")
 
     monkeypatch.setattr("consumer.engine.runtime.custom_weights.safe_open", torn)
-    path = write(tmp_path, house_state(tiny_model))
+    path = write(tmp_path, fine_tuned(tiny_model))
     with pytest.raises(Fatal, match=r"spring\.safetensors could not be loaded \(RuntimeError: no more memory\)"):
         load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
 
 
-def test_a_base_that_is_incomplete_is_told(tiny_model: Path, transformer: Any) -> None:
-    """Tensors that the folder's own weights lack, which are on no device, end the start before all else."""
+def test_an_incomplete_base_is_reported_first(tiny_model: Path, transformer: Any) -> None:
+    """Tensors that the folder's own weights lack, left on the meta device, end the start before anything is loaded."""
     transformer.layers[0].feed_forward.w1.to("meta")
     with pytest.raises(Fatal, match=r"lacks 1 tensors of its transformer: layers\.0\.feed_forward\.w1\.weight"):
         load_custom_weights(transformer, EngineSettings(model=tiny_model))

@@ -10,7 +10,7 @@ from consumer.engine.protocol import Drop, Painted, Running, StepDone
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
-from tests.support.denoising import Session
+from tests.support.denoising import DenoiserSession
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from consumer.engine.runtime.model import Model
 
 
-class Watched:
-    """Stands before the model's transformer: counts its calls, and may do something in them."""
+class CallCounter:
+    """Wraps the model's transformer: counts its calls and can run an action in them."""
 
     def __init__(self, model: Model, patch: pytest.MonkeyPatch, deed: Callable[[int, int], None] | None = None) -> None:
         self.sequences: list[int] = []
@@ -35,22 +35,22 @@ class Watched:
         patch.setattr(model.transformer, "forward", watched)
 
 
-def test_two_unlike_pictures_share_a_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other size, prompt, steps and guidance: still one call of the transformer for each step of both."""
-    watched = Watched(tiny, monkeypatch)
-    session = Session(tiny)
+def test_two_different_pictures_share_a_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With different size, prompt, steps and guidance there is still one call of the transformer per step of both."""
+    watched = CallCounter(tiny, monkeypatch)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(steps=3), recipe_of(width=96, prompt="港口", steps=5, guidance_scale=0.0))
     session.finish()
     assert watched.sequences == [3, 3, 3, 1, 1]
     assert sorted(session.pictures) == [0, 1]
 
 
-def test_steps_are_told_one_by_one(tiny: Model) -> None:
-    """Who steps is told before, each step after; each picture counts its own, and is delivered when they are done."""
-    session = Session(tiny)
+def test_steps_are_reported_one_by_one(tiny: Model) -> None:
+    """`Running` precedes the steps, each step is reported, and each picture arrives once its own steps are done."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(steps=2), recipe_of(steps=3, seed=8))
     session.finish()
-    assert session.said[:5] == [
+    assert session.replies[:5] == [
         Running((0, 1)),
         StepDone(0, 1, 2),
         StepDone(1, 1, 3),
@@ -58,26 +58,26 @@ def test_steps_are_told_one_by_one(tiny: Model) -> None:
         StepDone(1, 2, 3),
     ]
     assert session.steps_of(1) == [1, 2, 3]
-    assert [type(reply).__name__ for reply in session.said[5:]] == ["Painted", "Running", "StepDone", "Painted"]
+    assert [type(reply).__name__ for reply in session.replies[5:]] == ["Painted", "Running", "StepDone", "Painted"]
 
 
 def test_a_higher_lane_joins_at_the_next_step(tiny: Model) -> None:
-    """Under a full load of backfill an interactive picture takes the very next step; who is parked goes on after it."""
-    session = Session(tiny, EngineSettings(batch_size=2))
+    """Under a full load of backfill an interactive picture takes the very next step; parked pictures go on after it."""
+    session = DenoiserSession(tiny, EngineSettings(batch_size=2))
     session.take(*(recipe_of(seed=seed, steps=6) for seed in range(4)), lane=Lane.BACKFILL)
     session.work(2)
     session.take(recipe_of(prompt="now", steps=2), lane=Lane.INTERACTIVE, first=9)
     session.work(1)
-    assert session.companies == [(0, 1), (9,)]
+    assert session.batches == [(0, 1), (9,)]
     session.finish()
     assert session.steps_of(1) == [1, 2, 3, 4, 5, 6]
     assert sorted(session.pictures) == [0, 1, 2, 3, 9]
 
 
 def test_a_dropped_picture_stops_at_the_next_step(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dropped before it began or half way: no further step, no picture, and its company goes on."""
-    watched = Watched(tiny, monkeypatch)
-    session = Session(tiny)
+    """Dropped before it began or halfway, a picture takes no further step, and the others in its batch go on."""
+    watched = CallCounter(tiny, monkeypatch)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(steps=5), recipe_of(steps=5, seed=8), recipe_of(seed=9))
     session.denoiser.take(Drop(2))
     session.work(2)
@@ -89,9 +89,9 @@ def test_a_dropped_picture_stops_at_the_next_step(tiny: Model, monkeypatch: pyte
     assert sorted(session.pictures) == [0]
 
 
-def test_everything_dropped_is_nothing_to_do(tiny: Model) -> None:
-    """With its last picture dropped the denoiser is not busy, and holds nothing."""
-    session = Session(tiny)
+def test_with_all_pictures_dropped_it_is_not_busy(tiny: Model) -> None:
+    """Once its last picture is dropped the denoiser is not busy."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(steps=5))
     session.work(1)
     session.denoiser.take(Drop(0))
@@ -99,17 +99,17 @@ def test_everything_dropped_is_nothing_to_do(tiny: Model) -> None:
 
 
 def test_a_suspect_is_painted_alone(tiny: Model) -> None:
-    """A picture that may have ended a process shares no step, so that nobody else is blamed the next time."""
-    session = Session(tiny)
+    """A picture that may have ended a process shares no step, so that no other picture is blamed the next time."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(), recipe_of(seed=8))
     session.take(recipe_of(seed=9), first=5, lane=Lane.INTERACTIVE, alone=True)
     session.finish()
-    assert session.companies == [(5,), (0, 1)]
+    assert session.batches == [(5,), (0, 1)]
 
 
 def test_prompt_negative_and_seed_all_show(tiny: Model) -> None:
-    """Random weights or not: no picture is plain, and each input changes it by far more than rounding does."""
-    session = Session(tiny)
+    """Even with random weights no picture is plain, and each input changes it by far more than rounding does."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(), recipe_of(prompt="a library"), recipe_of(negative_prompt="anime"), recipe_of(seed=8))
     session.finish()
     first, *others = (session.pictures[number].astype(int) for number in range(4))
@@ -120,16 +120,16 @@ def test_prompt_negative_and_seed_all_show(tiny: Model) -> None:
 @pytest.mark.parametrize(("width", "height", "reason"), [(72, 64, Reason.NOT_PAINTED), (64, 8208, Reason.TOO_LARGE)])
 def test_sizes_beyond_the_model_are_refused_unpainted(tiny: Model, width: int, height: int, reason: Reason) -> None:
     """A size that would index past the model's tables never reaches the device, where it would end the process."""
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(width=width, height=height))
     assert not session.denoiser.busy
     assert (session.failures[0].reason, session.failures[0].field) == (reason, "output")
     assert f"{width}x{height}" in session.failures[0].message
 
 
-def test_a_cut_prompt_is_told(tiny: Model) -> None:
-    """The picture says that only the beginning of its prompt was read."""
-    session = Session(tiny)
+def test_a_cut_prompt_is_reported(tiny: Model) -> None:
+    """`prompt_cut` says that only the beginning of the prompt was read."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(prompt="a quiet library " * 200), recipe_of())
     session.finish()
     assert {reply.number: reply.prompt_cut for reply in session.of(Painted)} == {0: True, 1: False}
@@ -138,15 +138,15 @@ def test_a_cut_prompt_is_told(tiny: Model) -> None:
 def test_a_failing_picture_fails_alone(
     tiny: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One bad picture fails, worth another try; its company is painted; the log has the cause, the message no text."""
+    """A bad picture fails as transient, the other one is painted; the log has the cause, the message no prompt text."""
 
     def choke(call: int, sequences: int) -> None:
         del call
         if sequences in {3, 1}:
             raise ValueError("cannot digest: bad")
 
-    Watched(tiny, monkeypatch, choke)
-    session = Session(tiny)
+    CallCounter(tiny, monkeypatch, choke)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(), recipe_of(guidance_scale=0.0, prompt="bad"))
     session.finish()
     assert sorted(session.pictures) == [0]
@@ -156,8 +156,8 @@ def test_a_failing_picture_fails_alone(
     assert "cannot digest" in capsys.readouterr().err
 
 
-def test_latents_that_are_no_numbers_never_reach_the_decoder(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture of NaN is refused for good before it is decoded, and the sound one beside it is delivered."""
+def test_latents_that_are_not_finite_never_reach_the_decoder(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of NaN is rejected before it is decoded, and the good one beside it is delivered."""
     forward, decoded = tiny.transformer.forward, list[int]()
 
     def poisoned(*arguments: Any, **options: Any) -> Any:
@@ -173,7 +173,7 @@ def test_latents_that_are_no_numbers_never_reach_the_decoder(tiny: Model, monkey
 
     monkeypatch.setattr(tiny.transformer, "forward", poisoned)
     monkeypatch.setattr(tiny.vae, "decode", counting)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(guidance_scale=0.0, steps=1), recipe_of(guidance_scale=0.0, steps=1, seed=8))
     session.finish()
     assert sorted(session.pictures) == [0]
@@ -182,23 +182,23 @@ def test_latents_that_are_no_numbers_never_reach_the_decoder(tiny: Model, monkey
 
 
 def test_a_decoder_of_nan_is_caught_too(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pixels that are no numbers are refused like latents that are none."""
+    """Pixels that are not finite are rejected like latents."""
     monkeypatch.setattr(
         tiny.vae, "decode", lambda latents, **_: (torch.full((1, 3, 64, 64), torch.nan) + 0 * latents.sum(),)
     )
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of())
     assert session.finish().failures[0].reason is Reason.NOT_FINITE
 
 
-def test_a_lost_device_is_not_survived(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a sticky device error nothing more is tried in this process: the error comes through."""
+def test_a_lost_device_ends_the_work(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a sticky device error nothing more is tried in this process: the error is raised."""
 
     def lose(_call: int, _sequences: int) -> None:
         raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-    watched = Watched(tiny, monkeypatch, lose)
-    session = Session(tiny)
+    watched = CallCounter(tiny, monkeypatch, lose)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(), recipe_of())
     with pytest.raises(torch.AcceleratorError):
         session.finish()
@@ -206,15 +206,15 @@ def test_a_lost_device_is_not_survived(tiny: Model, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_text_that_cannot_be_read_fails_alone(tiny: Model) -> None:
-    """Half a character, which no tokenizer reads, costs its own picture and no process."""
-    session = Session(tiny)
+    """Half a surrogate pair, which no tokenizer reads, fails its own picture and not the process."""
+    session = DenoiserSession(tiny)
     session.take(recipe_of(prompt="broken \ud800"), recipe_of())
     assert sorted(session.finish().pictures) == [1]
     assert session.failures[0].reason is Reason.ENGINE_FAILED
 
 
 def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variants and the constant negative prompt cost the text encoder nothing, and no text is padded."""
+    """Variants and the constant negative prompt need no further call of the text encoder, and no text is padded."""
     lengths: list[int] = []
     forward = tiny.pipeline.text_encoder.forward
 
@@ -223,15 +223,15 @@ def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.Monkey
         return forward(input_ids=input_ids, **options)
 
     monkeypatch.setattr(tiny.pipeline.text_encoder, "forward", counting)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(*(recipe_of(seed=seed) for seed in range(9)), recipe_of(prompt="other"))
     session.finish()
     assert len(lengths) == 3
     assert max(lengths) < 64
 
 
-def test_the_device_is_waited_for_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU a step is told once the device has done it, while the next one is already launched."""
+def test_steps_are_reported_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a step is reported once the device has done it, while the next one is already launched."""
     from consumer.engine.runtime.step_reports import StepReports  # noqa: PLC0415 - beside its fake device
 
     told: list[Any] = []

@@ -1,4 +1,4 @@
-"""Pictures with and without adapters in one hand: each is the stock pipeline's with exactly its own."""
+"""Pictures with different adapters at the same time: each equals the stock pipeline's with exactly its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consumer.engine.runtime.step_scheduler import STAY_STEPS
 from consumer.jobs import Adapter, Lane
 from consumer.settings import MemoryPolicy
 from schemas import Reason
-from tests.support.denoising import Session, keeping_latents, psnr, stock
+from tests.support.denoising import DenoiserSession, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ INK, WASH = Adapter("ink", "a" * 64), Adapter("wash", "b" * 64, 0.5)
 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The tiny model with two adapters that show."""
+    """The tiny model with two adapters that visibly change the picture."""
     folder = tmp_path_factory.mktemp("loras")
     generator = torch.Generator().manual_seed(1)
     for name in ("ink", "wash"):
@@ -39,10 +39,10 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one hand, preempting each other: fp32 latents are the stock pipeline's with just these adapters, to 1e-4."""
+    """Preempting each other, pictures have the stock pipeline's fp32 latents with just their own adapters, to 1e-4."""
     wanted = [(), (INK,), (INK, WASH), (Adapter("ink", "a" * 64, -0.5),), ()]
     recipes = [recipe_of(adapters=adapters, steps=4, seed=seed) for seed, adapters in enumerate(wanted)]
-    session = Session(model)
+    session = DenoiserSession(model)
     with keeping_latents(monkeypatch) as latents:
         session.take(*recipes, lane=Lane.BACKFILL)
         session.work(2)
@@ -56,19 +56,19 @@ def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.Mon
 
 
 def test_adapters_never_share_a_step_nor_thrash(model: Model) -> None:
-    """Pictures of equal adapters go together; the adapters in use stay for some steps while somebody wants them."""
-    session = Session(model)
+    """Pictures with equal adapters step together, and active adapters stay for some steps while pictures need them."""
+    session = DenoiserSession(model)
     session.take(*(recipe_of(adapters=((INK,), ())[seed % 2], seed=seed, steps=6) for seed in range(6)))
     session.finish()
-    assert session.companies == [(0, 2, 4), (1, 3, 5)]
+    assert session.batches == [(0, 2, 4), (1, 3, 5)]
     assert STAY_STEPS > 6
 
 
 def test_an_adapter_that_was_not_loaded_fails_its_picture_only(
     model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A recipe from another worker's folder fails, worth another try elsewhere; the others are painted."""
-    session = Session(model)
+    """A recipe for another worker's adapter folder fails as transient; the others are painted."""
+    session = DenoiserSession(model)
     session.take(recipe_of(adapters=(Adapter("unknown", "c" * 64),)), recipe_of())
     session.finish()
     assert sorted(session.pictures) == [1]
@@ -76,16 +76,16 @@ def test_an_adapter_that_was_not_loaded_fails_its_picture_only(
     assert "No adapter unknown" in capsys.readouterr().err
 
 
-def test_half_a_switch_is_not_taken_for_the_one_before(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a switch that failed half way a picture without adapters is painted without."""
-    alone = Session(model)
+def test_a_failed_switch_is_repeated(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a switch that failed halfway, a picture without adapters is painted without any."""
+    alone = DenoiserSession(model)
     alone.take(recipe_of())
     plain = alone.finish().pictures[0]
 
     def torn() -> None:
         raise RuntimeError("torn")
 
-    session = Session(model)
+    session = DenoiserSession(model)
     with monkeypatch.context() as patch:
         patch.setattr(model.transformer, "enable_adapters", torn)
         session.take(recipe_of(adapters=(INK,)))

@@ -1,4 +1,4 @@
-"""What is painted equals what the stock pipeline paints alone, whatever the company and the interruptions."""
+"""Every picture equals the one that the stock pipeline paints alone, whatever its batches and interruptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from consumer.engine.protocol import Paint
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings, MemoryPolicy
-from tests.support.denoising import CORPUS, Session, companies, keeping_latents, psnr, stock
+from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, spread_over_lanes, stock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +37,10 @@ def assert_equal(latents: dict[int, torch.Tensor], expected: list[torch.Tensor])
     assert max(apart.values()) < CLOSE, apart
 
 
-def test_the_corpus_has_what_it_should(tiny: Model, expected: list[torch.Tensor]) -> None:
-    """The corpus holds every kind of request, a prompt that is cut among them, and its latents are all different."""
+def test_the_corpus_is_diverse(tiny: Model, expected: list[torch.Tensor]) -> None:
+    """The corpus includes a prompt that is cut, and its latents are all different."""
     assert {recipe.guidance_scale for recipe in CORPUS} >= {0, 2, 5}
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(*CORPUS[-2:])
     assert [sample.prompt.cut for sample in session.denoiser._samples.values()] == [False, True]
     assert len({latents.numpy().tobytes() for latents in expected}) == len({recipe.digest for recipe in CORPUS})
@@ -51,12 +51,12 @@ def test_the_corpus_has_what_it_should(tiny: Model, expected: list[torch.Tensor]
     [EngineSettings(), EngineSettings(batch_size=1), EngineSettings(batch_size=64), EngineSettings(batch_tokens=200)],
     ids=["usual", "one by one", "all together", "few tokens"],
 )
-def test_latents_in_mixed_company(
+def test_latents_in_mixed_batches(
     tiny: Model, expected: list[torch.Tensor], settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All at once, spread over the lanes, in steps of any size: fp32 latents are the stock pipeline's to 1e-4."""
-    session = Session(tiny, settings)
-    for number, recipe, lane in companies(CORPUS):
+    session = DenoiserSession(tiny, settings)
+    for number, recipe, lane in spread_over_lanes(CORPUS):
         session.denoiser.take(Paint(number, recipe, lane))
     with keeping_latents(monkeypatch) as latents:
         session.finish()
@@ -64,12 +64,12 @@ def test_latents_in_mixed_company(
 
 
 @pytest.mark.parametrize("call_tokens", [0, 100_000], ids=["never padded", "always together"])
-def test_latents_however_a_step_is_cut(
+def test_latents_however_a_step_is_split(
     tiny: Model, expected: list[torch.Tensor], call_tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether guidance takes one call or two, and equal shapes or all go together, the latents are the same."""
+    """Whether guidance takes one call or two, and equal shapes or all step together, the latents are the same."""
     monkeypatch.setattr(tiny, "call_tokens", call_tokens)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(*CORPUS)
     with keeping_latents(monkeypatch) as latents:
         session.finish()
@@ -77,22 +77,22 @@ def test_latents_however_a_step_is_cut(
 
 
 def test_latents_after_preemption(tiny: Model, expected: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parked at any step for somebody more urgent, and resumed: the latents are the same."""
-    session = Session(tiny, EngineSettings(batch_size=2))
+    """Parked at any step for a more urgent picture and resumed, the latents are the same."""
+    session = DenoiserSession(tiny, EngineSettings(batch_size=2))
     session.take(*CORPUS, lane=Lane.BACKFILL)
     with keeping_latents(monkeypatch) as latents:
         for at in range(1, 20):
             session.work(1)
             session.take(CORPUS[at % len(CORPUS)], lane=Lane.INTERACTIVE, first=1000 + at)
         session.finish()
-    assert len(session.companies) > len(CORPUS)
+    assert len(session.batches) > len(CORPUS)
     painted = session.numbered(latents)
     assert_equal({number: held for number, held in painted.items() if number < 1000}, expected)
 
 
 def test_pictures_equal_to_a_level(tiny: Model) -> None:
-    """In fp32 the pictures themselves differ by no more than one level of 255."""
-    pictures = Session(tiny)
+    """In fp32 the pictures differ by at most one level of 255."""
+    pictures = DenoiserSession(tiny)
     pictures.take(*CORPUS)
     pictures.finish()
     for number, recipe in enumerate(CORPUS):
@@ -101,10 +101,10 @@ def test_pictures_equal_to_a_level(tiny: Model) -> None:
 
 
 def test_pictures_in_half_precision(tiny_model: Path) -> None:
-    """In bf16 company shows a little: each picture is the stock pipeline's bf16 picture to 40 dB."""
+    """In bf16 batching shows a little: each picture is the stock pipeline's bf16 picture to 40 dB."""
     cpu = torch.device("cpu")
     half = Model(load_pipeline(tiny_model, cpu).to(torch.bfloat16), cpu, MemoryPolicy.AUTO)
-    session = Session(half)
+    session = DenoiserSession(half)
     session.take(*CORPUS)
     session.finish()
     worst = min(psnr(session.pictures[n], stock(half, recipe, "pil")) for n, recipe in enumerate(CORPUS))

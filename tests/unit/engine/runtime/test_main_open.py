@@ -15,7 +15,7 @@ from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from consumer.settings import EngineSettings
-from tests.support.checkpoints import house_state, original, write
+from tests.support.checkpoints import fine_tuned, original, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _thaw() -> Iterator[None]:
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
     """A model with a partial checkpoint and one adapter."""
-    house = {name: tensor for name, tensor in house_state(tiny_model).items() if name.startswith("layers.")}
+    house = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.")}
     (tmp_path / "loras").mkdir()
     module = "layers.0.feed_forward.w2"
     lora = {f"{module}.lora_A.weight": torch.ones(2, 256), f"{module}.lora_B.weight": torch.ones(96, 2)}
@@ -43,14 +43,14 @@ def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
 
 
 def opened(settings: EngineSettings) -> list[Reply]:
-    """Return what the engine's process says while it opens."""
+    """Return the engine process's replies while it opens."""
     said: list[Reply] = []
     main._open(Open(settings, "cpu", 1.0), said.append)
     return said
 
 
-def test_the_engine_tells_what_it_loaded(settings: EngineSettings, tmp_path: Path) -> None:
-    """When it is ready the engine names the checkpoint, its share of the model, and the adapters."""
+def test_the_engine_reports_what_it_loaded(settings: EngineSettings, tmp_path: Path) -> None:
+    """`Ready` names the checkpoint, its coverage of the model, and the adapters."""
     (ready,) = opened(settings)
     assert isinstance(ready, Ready)
     assert (ready.model.name, ready.model.coverage) == ("spring", 30 / 73)
@@ -59,7 +59,7 @@ def test_the_engine_tells_what_it_loaded(settings: EngineSettings, tmp_path: Pat
 
 
 def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the headers show ends the start before anything is loaded; another hash than demanded ends it at last."""
+    """Problems in the headers end the start before anything is loaded; a wrong SHA-256 ends it at last."""
     with pytest.raises(Fatal, match=f"has SHA-256 [0-9a-f]+, not {'0' * 64}"):
         opened(settings.model_copy(update={"weights_sha256": "0" * 64}))
     monkeypatch.setattr("consumer.engine.runtime.opening.open_model", None)
@@ -67,8 +67,8 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
         opened(settings.model_copy(update={"overlay": False}))
 
 
-def test_the_model_turns_to_its_adapters(settings: EngineSettings) -> None:
-    """A step's adapters take part with their scale, and are gone at the next step that has none."""
+def test_the_model_switches_adapters(settings: EngineSettings) -> None:
+    """A step's adapters take part with their scale, and are inactive in the next step without any."""
     model = open_model(settings, "cpu")
     module = model.transformer.layers[0].feed_forward.w2
     given = torch.rand(3, 256)

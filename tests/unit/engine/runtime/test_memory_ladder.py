@@ -1,4 +1,4 @@
-"""What the denoiser does when memory does not suffice: no picture lost, none painted twice, none changed."""
+"""The denoiser when memory runs out: no picture is lost, painted twice or changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.equality.shortage import ALIKE_DB, harm, paint
-from tests.support.denoising import Session, psnr
+from tests.support.denoising import DenoiserSession, psnr
 from tests.support.samples import recipe_of
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-class Place:
-    """A placement that has something to offload, `offloads` times; counts what is asked of it."""
+class FakePlacement:
+    """A placement that can offload `offloads` times; counts the calls."""
 
     device = torch.device("cpu")
 
@@ -39,10 +39,10 @@ class Place:
         self.freed = 0
 
     def activate(self, _part: object) -> None:
-        """Nothing moves on a CPU."""
+        """Do nothing: on a CPU nothing moves."""
 
     def offload(self) -> bool:
-        """Say whether there was something left to offload."""
+        """Return whether there was something left to offload."""
         if not self._left:
             return False
         self._left -= 1
@@ -50,16 +50,16 @@ class Place:
         return True
 
     def unload(self) -> None:
-        """No part is moved by half here."""
+        """Do nothing: no part is ever moved halfway here."""
 
     def empty_cache(self) -> None:
-        """Count."""
+        """Count the call."""
         self.freed += 1
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tiny: Model) -> tuple[Session, int]:
-    """A session without a shortage, and how many operations it takes."""
+def undisturbed(tiny: Model) -> tuple[DenoiserSession, int]:
+    """A session without a shortage, and the number of its operations."""
     paint(tiny)  # the first one also fills the model's own tables
     session, scarce = paint(tiny)
     return session, scarce.operations
@@ -67,8 +67,10 @@ def undisturbed(tiny: Model) -> tuple[Session, int]:
 
 @settings(max_examples=30, deadline=None)
 @given(at=st.floats(0, 1, exclude_max=True))
-def test_out_of_memory_at_any_operation_harms_nobody(tiny: Model, undisturbed: tuple[Session, int], at: float) -> None:
-    """Wherever memory runs out once, in encoding, stepping or decoding, every picture comes, once and unchanged."""
+def test_out_of_memory_at_any_operation_harms_no_picture(
+    tiny: Model, undisturbed: tuple[DenoiserSession, int], at: float
+) -> None:
+    """Wherever memory runs out once, in encoding, stepping or decoding, every picture arrives once and unchanged."""
     session, operations = undisturbed
     position = 1 + int(at * operations)
     disturbed, _ = paint(tiny, lambda operation: operation == position)
@@ -77,8 +79,8 @@ def test_out_of_memory_at_any_operation_harms_nobody(tiny: Model, undisturbed: t
 
 @settings(max_examples=10, deadline=None)
 @given(at=st.sets(st.floats(0, 1, exclude_max=True), max_size=3))
-def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[Session, int], at: set[float]) -> None:
-    """Several times in one session: nobody is lost or doubled; who fails at last has met it twice by itself."""
+def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[DenoiserSession, int], at: set[float]) -> None:
+    """With several shortages in a session no picture is lost or doubled; one that fails has met two of them alone."""
     session, operations = undisturbed
     positions = {1 + int(place * operations) for place in at}
     disturbed, _ = paint(tiny, lambda operation: operation in positions)
@@ -89,7 +91,7 @@ def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[Session, 
 
 
 def short_calls(model: Model, patch: pytest.MonkeyPatch, most: Callable[[], int]) -> list[int]:
-    """Let the transformer bear at most so many sequences; return how many were tried, call by call."""
+    """Let the transformer take at most n sequences; return the numbers that were tried, call by call."""
     forward, tried = model.transformer.forward, list[int]()
 
     def bounded(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
@@ -104,9 +106,9 @@ def short_calls(model: Model, patch: pytest.MonkeyPatch, most: Callable[[], int]
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
 def test_steps_shrink_to_what_fits(tiny: Model, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    """Too many sequences are halved until they fit, guidance is split in two calls last, and all pictures come."""
+    """Too many sequences are halved until they fit, guidance is finally split in two calls, and all pictures arrive."""
     tried = short_calls(tiny, monkeypatch, lambda: most)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(*(recipe_of(seed=seed) for seed in range(6)))
     session.finish()
     assert sorted(session.pictures) == list(range(6))
@@ -115,11 +117,11 @@ def test_steps_shrink_to_what_fits(tiny: Model, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_cap_is_forgotten_slowly(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What did not fit once is tried again after many calls that did, one sequence more at a time."""
+    """What did not fit once is tried again after many calls that did, one more sequence at a time."""
     monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 5)
     bound = 3
     tried = short_calls(tiny, monkeypatch, lambda: bound)
-    session = Session(tiny, EngineSettings(batch_size=6))
+    session = DenoiserSession(tiny, EngineSettings(batch_size=6))
     session.take(*(recipe_of(seed=seed, steps=50, guidance_scale=0.0, width=32, height=32) for seed in range(6)))
     session.work(1)
     bound = 6
@@ -129,19 +131,19 @@ def test_a_cap_is_forgotten_slowly(tiny: Model, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_offloading_comes_after_halving(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single sequence that does not fit is tried once more, then with the model offloaded, in every way there is."""
-    place = Place(offloads=2)
+    """A single sequence that does not fit is tried once more, then with the model offloaded, in every possible way."""
+    place = FakePlacement(offloads=2)
     monkeypatch.setattr(tiny, "placement", place)
     short_calls(tiny, monkeypatch, lambda: int(place.offloaded == 2))
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of())
     session.finish()
     assert (sorted(session.pictures), place.offloaded, place.freed) == ([0], 2, 4)
 
 
 def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When neither halving nor offloading nor a second look helps the picture fails as too large; others go on."""
-    place = Place(offloads=1)
+    """If neither halving, a retry nor offloading helps, the picture fails as too large; others go on."""
+    place = FakePlacement(offloads=1)
     monkeypatch.setattr(tiny, "placement", place)
     forward = tiny.transformer.forward
 
@@ -151,7 +153,7 @@ def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.Monke
         return forward(latents, *arguments, **options)
 
     monkeypatch.setattr(tiny.transformer, "forward", greedy)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(width=128, height=128), recipe_of())
     session.take(recipe_of(seed=8), first=2, lane=Lane.BACKFILL)
     session.finish()
@@ -162,7 +164,7 @@ def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.Monke
 
 
 def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Latents are kept: two pictures together, then one, then its pieces, then and for further ones of that size."""
+    """Latents are kept; pictures are decoded together, then one by one, then in tiles, as are later ones."""
     decoder, sides = tiny.vae.decoder.forward, list[int]()
 
     def bounded(latents: torch.Tensor, *arguments: Any, **options: Any) -> Any:
@@ -171,11 +173,11 @@ def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.Mo
             raise torch.OutOfMemoryError
         return decoder(latents, *arguments, **options)
 
-    whole = Session(tiny)
+    whole = DenoiserSession(tiny)
     whole.take(recipe_of(width=256, height=128))
     whole.finish()
     monkeypatch.setattr(tiny.vae.decoder, "forward", bounded)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of(width=256, height=128), recipe_of(width=256, height=128, seed=8), recipe_of())
     session.finish()
     assert sorted(session.pictures) == [0, 1, 2]
@@ -197,15 +199,15 @@ def test_a_decode_that_does_not_fit_is_tiled(tiny: Model, monkeypatch: pytest.Mo
         (ValueError("out of memory"), False),
     ],
 )
-def test_running_out_is_told_from_other_errors(error: Exception, so: bool) -> None:  # noqa: FBT001 - a parameter
-    """CUDA, Python and the CPU's allocator each have their own way of saying it."""
+def test_out_of_memory_is_distinguished_from_other_errors(error: Exception, so: bool) -> None:  # noqa: FBT001 - a parameter
+    """CUDA, Python and the CPU's allocator each report it in their own way."""
     assert is_out_of_memory(error) is so
 
 
 @given(st.lists(st.tuples(st.integers(2, 40), st.integers(1, 40)), max_size=12))
-def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
-    """After refusals of any calls, what may be tried is at least one sequence, and never more for a longer one."""
-    memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
+def test_caps_never_rise_with_length(refusals: list[tuple[int, int]]) -> None:
+    """After failures of any calls the cap is at least one sequence, and never higher for a longer one."""
+    memory = Memory(FakePlacement())  # type: ignore[arg-type]  # as good as one
     for sequences, length in refusals:
         allowed = min(sequences, memory.max_sequences(32 * length))
         if allowed > 1:
@@ -217,32 +219,32 @@ def test_caps_only_ever_ask_for_less(refusals: list[tuple[int, int]]) -> None:
 
 
 def test_a_cap_is_forgotten_by_any_calls_it_binds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cap that was learned at one length is recovered from by calls of every length that it holds back."""
+    """A cap learned at one length is lifted by calls of every length that it limits."""
     monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 3)
-    memory = Memory(Place())  # type: ignore[arg-type]  # as good as one
+    memory = Memory(FakePlacement())  # type: ignore[arg-type]  # as good as one
     assert memory.shrink_calls((TransformerCall(4, 320),))
     for _ in range(2 * 3):
         memory.record_success((TransformerCall(memory.max_sequences(1056), 1056),))
     assert memory.max_sequences(1056) > 4
 
 
-def test_an_offload_that_fails_is_no_end(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_offload_fails_the_picture_only(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there is not even memory to offload, the picture fails as too large and the process goes on."""
 
     def full() -> bool:
         raise torch.OutOfMemoryError
 
-    place = Place()
+    place = FakePlacement()
     monkeypatch.setattr(place, "offload", full)
     monkeypatch.setattr(tiny, "placement", place)
     short_calls(tiny, monkeypatch, lambda: 0)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of())
     assert session.finish().failures[0].reason is Reason.TOO_LARGE
 
 
 def test_errors_are_not_held(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When memory is given back, no frame of the failed call is alive any more, nor a tensor that it made."""
+    """When memory is released, no frame of the failed call is alive any more, nor a tensor that it made."""
     import gc  # noqa: PLC0415 - beside its use
     import weakref  # noqa: PLC0415 - likewise
 
@@ -254,11 +256,11 @@ def test_errors_are_not_held(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> No
         held.append(weakref.ref(large))
         raise torch.OutOfMemoryError
 
-    place = Place()
+    place = FakePlacement()
     monkeypatch.setattr(place, "empty_cache", lambda: alive.append(held[-1]() is not None))
     monkeypatch.setattr(tiny, "placement", place)
     monkeypatch.setattr(tiny.transformer, "forward", failing)
-    session = Session(tiny)
+    session = DenoiserSession(tiny)
     session.take(recipe_of())
     session.finish()
     gc.collect()

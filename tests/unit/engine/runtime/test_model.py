@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def model(tiny_model: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
+    """A copy to damage."""
     return shutil.copytree(tiny_model, tmp_path / "model")
 
 
 def refusal(model: Path, device: str = "cpu") -> Fatal:
-    """Return the error with which loading ends."""
+    """Return the error that ends the loading."""
     with pytest.raises(Fatal) as refused:
         load_pipeline(model, find_device(device))
     return refused.value
@@ -40,7 +40,7 @@ def test_the_cpu_gets_full_precision(tiny_model: Path) -> None:
 
 
 def test_damaged_weights_are_refused(model: Path) -> None:
-    """A truncated file, such as a download that broke off, names the folder and what is wrong."""
+    """For a truncated file, as after an aborted download, the error names the folder and the problem."""
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     error = refusal(model)
@@ -56,7 +56,7 @@ def rewrite(file: Path, change: Callable[[State], State]) -> None:
     ("part", "file"), [("text_encoder", "model.safetensors"), ("vae", "diffusion_pytorch_model.safetensors")]
 )
 def test_a_part_that_lacks_a_tensor_is_refused(model: Path, part: str, file: str) -> None:
-    """Libraries would fill the gap with random numbers, or fail without a name: the part and the tensor are told."""
+    """Libraries would fill the gap with random numbers, or fail without a name: the error names part and tensor."""
     name = min(load_file(model / part / file))
     rewrite(model / part / file, lambda state: {other: tensor for other, tensor in state.items() if other != name})
     error = refusal(model)
@@ -65,21 +65,21 @@ def test_a_part_that_lacks_a_tensor_is_refused(model: Path, part: str, file: str
 
 
 def test_a_quantised_text_encoder_is_refused(model: Path) -> None:
-    """Scales beside its weights mean that they are not to be read as they are."""
+    """Scales beside its weights mean that the stored values are not the weights."""
     scale = {"layers.0.mlp.up_proj.weight_scale": torch.ones(1)}
     rewrite(model / "text_encoder" / "model.safetensors", lambda state: state | scale)
     assert f"{model} has a quantised text_encoder (layers.0.mlp.up_proj.weight_scale)" in refusal(model).message
 
 
 def test_a_tokenizer_without_a_template_is_refused(model: Path) -> None:
-    """Without a chat template no prompt could be encoded: said at the start, not at the first picture."""
+    """Without a chat template no prompt could be encoded: that is an error at the start, not at the first picture."""
     (model / "tokenizer" / "chat_template.jinja").unlink()
     assert "without a chat template" in refusal(model).message
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "warp-drive"])
 def test_a_device_that_is_not_there_is_refused(tiny_model: Path, device: str) -> None:
-    """The setting is named when torch has no such device."""
+    """The error names the setting when torch has no such device."""
     error = refusal(tiny_model, device)
     assert error.reason is Reason.MISCONFIGURED
     assert f"LEADART_ENGINE__DEVICES={device}" in error.message

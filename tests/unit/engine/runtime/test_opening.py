@@ -23,14 +23,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_model_is_measured_and_warm_before_it_is_ready(tiny_model: Path) -> None:
-    """What a call costs is known, and the model has painted, when it is handed over."""
+    """An opened model knows the fixed cost of a call and has painted."""
     model = open_model(EngineSettings(model=tiny_model), "cpu")
     assert 0 <= model.call_tokens <= MAX_CALL_TOKENS
     assert model.transformer.rope_embedder.freqs_cis is not None
 
 
 def test_without_a_folder_the_setting_is_named() -> None:
-    """A zimage engine without a model is told which variable to set."""
+    """For a zimage engine without a model the error names the variable to set."""
     with pytest.raises(Fatal, match="LEADART_ENGINE__MODEL is not set") as fatal:
         open_model(EngineSettings(), "cpu")
     assert fatal.value.reason is Reason.MISCONFIGURED
@@ -40,19 +40,17 @@ def test_without_a_folder_the_setting_is_named() -> None:
     ("short", "long", "tokens"),
     [(0.010, 0.034, 389), (0.001, 0.256, 0), (0.010, 0.010, MAX_CALL_TOKENS), (0.011, 0.010, MAX_CALL_TOKENS)],
 )
-def test_the_price_of_a_call(
+def test_the_fixed_cost_of_a_call(
     tiny: Model, monkeypatch: pytest.MonkeyPatch, short: float, long: float, tokens: int
 ) -> None:
-    """Two timings give it: what is left of a call when all its tokens are taken off; never below none."""
+    """Two timings give it: the time of a call without the time of its tokens; never negative."""
     seconds = itertools.cycle([short, long])
     monkeypatch.setattr(warmup, "_seconds", lambda _model, _side, _pictures: next(seconds))
     assert measure_call_tokens(tiny) == tokens
 
 
-def test_a_model_that_paints_no_numbers_is_refused(
-    tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A checkpoint that gives NaN ends the start with a sentence, not every article with a failure."""
+def test_a_model_that_paints_nan_is_refused(tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that yields NaN ends the start with one message instead of failing every article."""
     forward = tiny.transformer.forward
 
     def poisoned(*arguments: Any, **options: Any) -> Any:
@@ -65,7 +63,9 @@ def test_a_model_that_paints_no_numbers_is_refused(
     assert fatal.value.reason is Reason.MODEL_UNAVAILABLE
 
 
-def test_a_warm_up_that_does_not_fit_is_no_end(tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_up_that_does_not_fit_is_no_error(
+    tiny: Model, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A device too small for the usual size may still serve smaller ones."""
 
     def full(*_arguments: Any, **_options: Any) -> Any:
@@ -76,7 +76,7 @@ def test_a_warm_up_that_does_not_fit_is_no_end(tiny: Model, tiny_model: Path, mo
 
 
 def test_the_text_encoder_makes_room_before_the_first_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where parts take turns on the device, the transformer's turn is told before its price is measured."""
+    """Where parts take turns on the device, the transformer is activated before its cost is measured."""
     turns: list[str] = []
     monkeypatch.setattr(tiny.placement, "activate", lambda part: turns.append(part.name))
     forward = tiny.transformer.forward
@@ -90,7 +90,7 @@ def test_the_text_encoder_makes_room_before_the_first_call(tiny: Model, monkeypa
     assert turns[:2] == ["TRANSFORMER", "call"]
 
 
-def test_a_price_that_cannot_be_measured_is_guessed(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fixed_cost_that_cannot_be_measured_has_a_default(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device too small for the long call starts all the same."""
 
     def full(*_arguments: Any, **_options: Any) -> Any:

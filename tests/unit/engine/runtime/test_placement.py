@@ -14,8 +14,8 @@ GIB = 2**30
 FULL = {"text_encoder": 8 * GIB, "transformer": 12 * GIB, "vae": GIB // 4}
 
 
-class Pipeline:
-    """Stands where the pipeline stands and notes what is asked of it."""
+class FakePipeline:
+    """Stands in for the pipeline and records the calls."""
 
     def __init__(self) -> None:
         weights = SimpleNamespace(parameters=lambda: iter([torch.empty(4)]))
@@ -23,7 +23,7 @@ class Pipeline:
         self.asked: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
-        """Note any call."""
+        """Record any call."""
         return lambda *_arguments, **_options: self.asked.append(name)
 
 
@@ -46,20 +46,20 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> torch.device:
     ],
 )
 def test_auto_takes_the_fastest_that_fits(free: int, policy: MemoryPolicy) -> None:
-    """All of the model where it fits beside its work, else the largest part, else a group of layers at a time."""
+    """The whole model if it fits beside its working memory, else the largest part, else a group of layers at a time."""
     assert choose_policy(MemoryPolicy.AUTO, FULL, free) is policy
 
 
 @pytest.mark.parametrize("wanted", [policy for policy in MemoryPolicy if policy is not MemoryPolicy.AUTO])
-def test_what_is_set_is_done(wanted: MemoryPolicy) -> None:
-    """A policy that the operator sets is not second-guessed, except on a CPU, which has nowhere to offload to."""
+def test_a_configured_policy_is_used(wanted: MemoryPolicy) -> None:
+    """A configured policy is not overridden, except on a CPU, which has nowhere to offload to."""
     assert choose_policy(wanted, FULL, 0) is wanted
     assert choose_policy(wanted, FULL, None) is MemoryPolicy.RESIDENT
 
 
 def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:
-    """Each time less stays on the device, the hooks of before are taken off first, and then there is nothing less."""
-    pipeline = Pipeline()
+    """Each time less stays on the device, the earlier hooks are removed first, and finally there is nothing less."""
+    pipeline = FakePipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.AUTO)
     assert [place.offload(), place.policy, place.offload(), place.policy, place.offload()] == [
         True,
@@ -75,8 +75,8 @@ def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:
 
 
 def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
-    """With `offload` the part that worked before leaves the device when another one's turn comes, and only then."""
-    pipeline = Pipeline()
+    """With `offload` the previous part leaves the device when another one is activated, and only then."""
+    pipeline = FakePipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
     for part in (
         PipelinePart.TEXT_ENCODER,
@@ -89,9 +89,9 @@ def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
     assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
 
 
-def test_a_part_moved_by_half_is_taken_off_the_device(gpu: torch.device) -> None:
-    """Memory may run out while a part moves: it would stay in two places for good, for its turn has come already."""
-    pipeline = Pipeline()
+def test_a_part_moved_halfway_is_taken_off_the_device(gpu: torch.device) -> None:
+    """If memory runs out while a part moves, it would stay in two places for good, as it is already the active one."""
+    pipeline = FakePipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
     place.unload()
     assert pipeline.asked == ["enable_model_cpu_offload", "maybe_free_model_hooks"]
@@ -101,7 +101,7 @@ def test_a_part_moved_by_half_is_taken_off_the_device(gpu: torch.device) -> None
 
 
 def test_a_cpu_has_nothing_to_offload() -> None:
-    """On the CPU the model stays where it is, whatever is set."""
-    pipeline = Pipeline()
+    """On a CPU the model stays where it is, whatever the policy."""
+    pipeline = FakePipeline()
     place = Placement(pipeline, torch.device("cpu"), MemoryPolicy.GROUP_OFFLOAD)
     assert (place.policy, place.offload(), pipeline.asked) == (MemoryPolicy.RESIDENT, False, ["to"])

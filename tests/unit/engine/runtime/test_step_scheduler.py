@@ -20,8 +20,8 @@ from consumer.jobs import Lane
 
 
 @dataclass(eq=False)
-class Wanted:
-    """A picture as the choice sees it."""
+class FakeCandidate:
+    """A picture as the step scheduler sees it."""
 
     number: int
     lane: Lane = Lane.LIVE
@@ -39,7 +39,7 @@ class Wanted:
 
 LENGTHS = st.integers(1, 40).map(lambda n: 32 * n)
 PICTURES = st.builds(
-    Wanted,
+    FakeCandidate,
     number=st.just(0),
     lane=st.sampled_from(Lane),
     length=LENGTHS,
@@ -50,7 +50,7 @@ PICTURES = st.builds(
     steps=st.integers(1, 8),
 )
 CROWDS = st.lists(PICTURES, min_size=1, max_size=20).map(
-    lambda pictures: [Wanted(**{**vars(picture), "number": at}) for at, picture in enumerate(pictures)]
+    lambda pictures: [FakeCandidate(**{**vars(picture), "number": at}) for at, picture in enumerate(pictures)]
 )
 LIMITS = st.builds(
     lambda pictures, tokens, call_tokens, sequences: StepLimits(
@@ -67,83 +67,91 @@ def limits(pictures: int = 8, tokens: int = 16_384, call_tokens: int = 256, sequ
     return StepLimits(pictures, tokens, call_tokens, lambda _length: sequences)
 
 
-def chosen(*pictures: Wanted, within: StepLimits | None = None) -> list[int]:
-    """Return the numbers of the pictures of the next step, sorted."""
-    return sorted(picture.number for picture in StepScheduler[Wanted](within or limits()).choose(pictures).pictures)
+def chosen(*pictures: FakeCandidate, within: StepLimits | None = None) -> list[int]:
+    """Return the numbers of the next step's pictures, sorted."""
+    return sorted(
+        picture.number for picture in StepScheduler[FakeCandidate](within or limits()).choose(pictures).pictures
+    )
 
 
-def test_unlike_pictures_share_a_step() -> None:
-    """Sizes, prompts, guidance and progress may differ: while padding is cheaper than a call, they go together."""
-    assert chosen(Wanted(1, length=96, negative_length=64), Wanted(2, length=64), Wanted(3, length=128)) == [1, 2, 3]
+def test_different_pictures_share_a_step() -> None:
+    """Sizes, prompts, guidance and progress may differ: while padding is cheaper than a call, they step together."""
+    assert chosen(
+        FakeCandidate(1, length=96, negative_length=64), FakeCandidate(2, length=64), FakeCandidate(3, length=128)
+    ) == [1, 2, 3]
 
 
 def test_a_picture_much_larger_waits() -> None:
-    """A small picture is not padded to a large one's length when that costs more than a call of its own."""
-    assert chosen(Wanted(1, length=4160), Wanted(2, length=1088), Wanted(3, length=4160)) == [1, 3]
+    """A small picture is not padded to a large one's length if that costs more than a call of its own."""
+    assert chosen(FakeCandidate(1, length=4160), FakeCandidate(2, length=1088), FakeCandidate(3, length=4160)) == [1, 3]
 
 
 def test_equal_shapes_come_first_among_equals() -> None:
-    """Where not all can join, those of the head's own shape do, though others are older."""
-    crowd = [Wanted(1), Wanted(2, length=96), Wanted(3), Wanted(4)]
+    """If not all can join, those of the first picture's shape do, even if others are older."""
+    crowd = [FakeCandidate(1), FakeCandidate(2, length=96), FakeCandidate(3), FakeCandidate(4)]
     assert chosen(*crowd, within=limits(pictures=3)) == [1, 3, 4]
 
 
 def test_a_higher_lane_joins_at_the_next_step() -> None:
-    """However many pictures of lower lanes are in hand, begun or not, and however old they are."""
-    crowd = [Wanted(number, Lane.BACKFILL, length=4160) for number in range(8)]
-    assert 99 in chosen(*crowd, Wanted(99, Lane.INTERACTIVE, length=64))
+    """An urgent picture steps next, however many pictures of lower lanes there are, begun or not, and however old."""
+    crowd = [FakeCandidate(number, Lane.BACKFILL, length=4160) for number in range(8)]
+    assert 99 in chosen(*crowd, FakeCandidate(99, Lane.INTERACTIVE, length=64))
 
 
-def test_nobody_slows_a_picture_that_is_watched() -> None:
-    """An editor's picture steps with other editors' pictures, and not with saves or a backfill, which go together."""
-    save, backfill = Wanted(2, Lane.LIVE), Wanted(3, Lane.BACKFILL)
+def test_only_interactive_pictures_join_an_interactive_one() -> None:
+    """An editor's picture steps with other editors' pictures, not with saves or a backfill, which step together."""
+    save, backfill = FakeCandidate(2, Lane.LIVE), FakeCandidate(3, Lane.BACKFILL)
 
-    assert chosen(Wanted(1, Lane.INTERACTIVE), save, backfill, Wanted(4, Lane.INTERACTIVE)) == [1, 4]
+    assert chosen(FakeCandidate(1, Lane.INTERACTIVE), save, backfill, FakeCandidate(4, Lane.INTERACTIVE)) == [1, 4]
     assert chosen(save, backfill) == [2, 3]
 
 
 def test_a_suspect_steps_alone() -> None:
-    """A picture under suspicion shares its step with nobody, and joins nobody's."""
-    assert chosen(Wanted(1, alone=True), Wanted(2)) == [1]
-    assert chosen(Wanted(1), Wanted(2, alone=True), Wanted(3)) == [1, 3]
+    """A suspected picture shares no step."""
+    assert chosen(FakeCandidate(1, alone=True), FakeCandidate(2)) == [1]
+    assert chosen(FakeCandidate(1), FakeCandidate(2, alone=True), FakeCandidate(3)) == [1, 3]
 
 
 def test_guidance_takes_one_call_while_padding_is_cheaper() -> None:
-    """Prompts of like length go through together, unlike ones through calls of their own; a small cap forces two."""
-    near, far = Wanted(1, length=96, negative_length=64), Wanted(1, length=1500, negative_length=1000)
-    assert StepScheduler[Wanted](limits()).choose([near]) == StepBatch((near,), one_pass=True)
-    assert StepScheduler[Wanted](limits()).choose([far]) == StepBatch((far,), one_pass=False)
-    split = StepScheduler[Wanted](limits(sequences=1)).choose([near])
+    """Prompts of similar length share a call, others take calls of their own; a small memory cap forces two."""
+    near, far = FakeCandidate(1, length=96, negative_length=64), FakeCandidate(1, length=1500, negative_length=1000)
+    assert StepScheduler[FakeCandidate](limits()).choose([near]) == StepBatch((near,), one_pass=True)
+    assert StepScheduler[FakeCandidate](limits()).choose([far]) == StepBatch((far,), one_pass=False)
+    split = StepScheduler[FakeCandidate](limits(sequences=1)).choose([near])
     assert split.calls == (TransformerCall(1, 96), TransformerCall(1, 64))
 
 
 def test_a_picture_over_every_budget_still_steps() -> None:
-    """A budget in tokens says how many share a step; it keeps no picture from being painted."""
-    assert chosen(Wanted(1, length=40_000, negative_length=40_000), within=limits(tokens=64)) == [1]
+    """A token limit says how many pictures share a step; it never keeps one from being painted."""
+    assert chosen(FakeCandidate(1, length=40_000, negative_length=40_000), within=limits(tokens=64)) == [1]
 
 
 def test_other_adapters_never_share_a_step() -> None:
-    """Only pictures that need the same weights go together."""
-    assert chosen(Wanted(1, group="a"), Wanted(2, group="b"), Wanted(3, group="a")) == [1, 3]
+    """Only pictures that need the same adapters step together."""
+    assert chosen(FakeCandidate(1, group="a"), FakeCandidate(2, group="b"), FakeCandidate(3, group="a")) == [1, 3]
 
 
 def test_adapters_are_not_switched_back_and_forth() -> None:
-    """Equally urgent pictures of the adapters in use go on for some steps; a higher lane switches at once."""
-    chooser = StepScheduler[Wanted](limits())
-    ours, older, urgent = Wanted(5, group="a"), Wanted(1, group="b"), Wanted(9, Lane.INTERACTIVE, group="b")
+    """Equally urgent pictures with the active adapters go on for some steps; a higher lane switches at once."""
+    chooser = StepScheduler[FakeCandidate](limits())
+    ours, older, urgent = (
+        FakeCandidate(5, group="a"),
+        FakeCandidate(1, group="b"),
+        FakeCandidate(9, Lane.INTERACTIVE, group="b"),
+    )
     assert chooser.choose([ours]).pictures == (ours,)
     stays = [chooser.choose([ours, older]).pictures for _ in range(STAY_STEPS)]
     assert stays == [(ours,)] * (STAY_STEPS - 1) + [(older,)]
     assert chooser.choose([ours, older]).pictures == (older,)
-    again = StepScheduler[Wanted](limits())
+    again = StepScheduler[FakeCandidate](limits())
     again.choose([ours])
     assert again.choose([ours, urgent]).pictures == (urgent,)
 
 
 @given(CROWDS, LIMITS)
-def test_a_step_keeps_every_bound(crowd: list[Wanted], within: StepLimits) -> None:
-    """A step has a picture, none twice, one group, no more than may be; beyond one picture it keeps all budgets."""
-    step = StepScheduler[Wanted](within).choose(crowd)
+def test_a_step_keeps_every_bound(crowd: list[FakeCandidate], within: StepLimits) -> None:
+    """A step has at least one picture, none twice, one group, and keeps every limit once it has more than one."""
+    step = StepScheduler[FakeCandidate](within).choose(crowd)
     numbers = [picture.number for picture in step.pictures]
     assert 1 <= len(numbers) == len(set(numbers)) <= within.pictures
     assert len({picture.group for picture in step.pictures}) == 1
@@ -154,24 +162,24 @@ def test_a_step_keeps_every_bound(crowd: list[Wanted], within: StepLimits) -> No
 
 
 @given(CROWDS, LIMITS)
-def test_company_never_costs_more_than_it_saves(crowd: list[Wanted], within: StepLimits) -> None:
-    """A step costs at most what its pictures would cost in steps of their own, a call's price included."""
+def test_joining_never_costs_more_than_it_saves(crowd: list[FakeCandidate], within: StepLimits) -> None:
+    """A step costs at most what its pictures would cost in separate steps, fixed costs included."""
 
-    def cost(step: StepBatch[Wanted]) -> int:
+    def cost(step: StepBatch[FakeCandidate]) -> int:
         return sum(within.call_tokens + call.tokens for call in step.calls)
 
-    def apart(picture: Wanted) -> int:
+    def apart(picture: FakeCandidate) -> int:
         return min(cost(StepBatch((picture,), one_pass=one_pass)) for one_pass in (True, False))
 
-    step = StepScheduler[Wanted](within).choose(crowd)
+    step = StepScheduler[FakeCandidate](within).choose(crowd)
     if within.sequences(1) > 1 and all(2 * call.length <= within.tokens for call in step.calls):
         assert cost(step) <= sum(apart(picture) for picture in step.pictures)
 
 
 @given(CROWDS, LIMITS)
-def test_everybody_is_painted(crowd: list[Wanted], within: StepLimits) -> None:
-    """Step after step every picture comes to its end, whatever the crowd."""
-    chooser, waiting, steps = StepScheduler[Wanted](within), list(crowd), 0
+def test_every_picture_is_painted(crowd: list[FakeCandidate], within: StepLimits) -> None:
+    """Step by step every picture is finished, whatever the load."""
+    chooser, waiting, steps = StepScheduler[FakeCandidate](within), list(crowd), 0
     while waiting:
         step = chooser.choose(waiting)
         for picture in waiting:
@@ -187,10 +195,10 @@ def test_everybody_is_painted(crowd: list[Wanted], within: StepLimits) -> None:
 @pytest.mark.parametrize("lane", Lane)
 def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
     """Under an endless stream of interactive pictures that it cannot join, any picture steps within the bound."""
-    chooser, patient = StepScheduler[Wanted](limits()), Wanted(0, lane, length=4160)
+    chooser, patient = StepScheduler[FakeCandidate](limits()), FakeCandidate(0, lane, length=4160)
     waits = []
     for number in range(1, 500):
-        if patient in chooser.choose([patient, Wanted(number, Lane.INTERACTIVE)]).pictures:
+        if patient in chooser.choose([patient, FakeCandidate(number, Lane.INTERACTIVE)]).pictures:
             waits.append(patient.passed_over)
             patient.passed_over = 0
         else:
@@ -200,11 +208,11 @@ def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("starving", [1, 8, 24])
-def test_starving_pictures_hold_nobody_up(starving: int) -> None:
+def test_starving_pictures_delay_others_by_one_step(starving: int) -> None:
     """However many lower pictures starve, an interactive one waits for one step, and loses one in every few."""
-    chooser = StepScheduler[Wanted](limits(pictures=1))
-    crowd = [Wanted(number, Lane.BACKFILL, passed_over=PATIENCE_STEPS + number) for number in range(starving)]
-    urgent = Wanted(99, Lane.INTERACTIVE)
+    chooser = StepScheduler[FakeCandidate](limits(pictures=1))
+    crowd = [FakeCandidate(number, Lane.BACKFILL, passed_over=PATIENCE_STEPS + number) for number in range(starving)]
+    urgent = FakeCandidate(99, Lane.INTERACTIVE)
     steps = []
     for _ in range(20 * STARVING_EVERY):
         (chosen,) = chooser.choose([*crowd, urgent]).pictures

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_same_seed_gives_the_same_model(tiny_model: Path, tmp_path: Path) -> None:
-    """Built twice it is the same model to the byte; another seed gives another; both say that they are random."""
+    """Two builds are equal to the byte, another seed gives another model; both say that their weights are random."""
     build_tiny_model(tmp_path / "again")
     build_tiny_model(tmp_path / "other", seed=1)
     assert identify_folder(tmp_path / "again") == identify_folder(tiny_model)
@@ -29,7 +29,7 @@ def test_it_is_small(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize("text", ["A storm", "港口上空的暴风雨", "🎉 ünïcödé \x00 \u200d"])
 def test_any_text_has_tokens(tiny_model: Path, text: str) -> None:
-    """No script is lost in the tokenizer: what goes in comes out."""
+    """The tokenizer loses no script: decoding returns the input."""
     tokenizer = load_pipeline(tiny_model, torch.device("cpu")).tokenizer
     ids = tokenizer(text).input_ids
     assert tokenizer.decode(ids) == tokenizer.backend_tokenizer.normalizer.normalize_str(text)

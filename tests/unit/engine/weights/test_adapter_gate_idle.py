@@ -1,4 +1,4 @@
-"""LoRA files that would be loaded and do nothing, or that break the loading."""
+"""LoRA files that would be loaded without any effect, or that break the loading."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ def lora(*modules: str) -> State:
 
 
 def test_idle_matrices_are_not_counted(tmp_path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    """What does nothing is not said to take effect: neither in the count nor in the blocks."""
+    """Matrices without effect are not counted as covered: neither in the total nor in the blocks."""
     save_file({**lora(TO_Q, TO_K), f"{TO_Q}.lora_B.weight": torch.zeros(96, 4)}, tmp_path / "ink.safetensors")
     report = examine_adapter(read_source(tmp_path / "ink.safetensors"), shapes, payload=True)
     assert (report.had, report.wanted, report.idle) == (2, 4, (f"{TO_Q}.lora_B.weight",))
     assert [(each.name, each.had, each.wanted) for each in report.blocks] == [("layers.1", 1, 2)]
 
 
-def test_any_error_of_the_loading_is_told(transformer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong with an adapter, the start ends with a sentence that names its file."""
+def test_any_error_while_loading_names_the_file(
+    transformer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with an adapter, the start ends with a message that names its file."""
 
     def torn(*_: object, **__: object) -> None:
         raise NotImplementedError("no such thing")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that looks like a model from outside."""
+    """A folder that looks like a model by its file names."""
     model = tmp_path / "house-model"
     for part in ("transformer", "text_encoder", "vae"):
         (model / part).mkdir(parents=True)
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path) -> str:
-    """Return the sentence with which the folder is refused."""
+    """Return the message with which the folder is refused."""
     with pytest.raises(Fatal) as refused:
         check_folder(folder)
     assert refused.value.reason is Reason.MODEL_UNAVAILABLE
@@ -37,23 +37,23 @@ def refusal(folder: Path) -> str:
     return refused.value.message
 
 
-def test_a_pipeline_of_safetensors_is_let_in(folder: Path) -> None:
-    """A Z-Image pipeline with safetensors for every part is not refused."""
+def test_a_pipeline_of_safetensors_is_accepted(folder: Path) -> None:
+    """A Z-Image pipeline with safetensors for every part is accepted."""
     check_folder(folder)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    """A folder that is not there is named."""
+    """The error names a folder that is not there."""
     assert "is not a folder" in refusal(tmp_path / "nowhere")
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    """An empty folder is told from a missing one."""
+    """An empty folder has another message than a missing one."""
     assert "has no model_index.json" in refusal(tmp_path)
 
 
 def test_pickled_weights_are_refused(folder: Path) -> None:
-    """Weights that run code when they are read are refused, whatever their suffix."""
+    """Weights that can run code when read are refused, whatever their suffix."""
     for suffix in (".bin", ".pt", ".ckpt"):
         for file in (folder / "transformer").glob("*model.*"):
             file.rename(folder / "transformer" / f"model{suffix}")
@@ -61,7 +61,7 @@ def test_pickled_weights_are_refused(folder: Path) -> None:
 
 
 def test_missing_weights_are_refused(folder: Path) -> None:
-    """A part without weights is named."""
+    """The error names a part without weights."""
     (folder / "vae" / "model.safetensors").unlink()
     assert "has no weights for its vae" in refusal(folder)
 
@@ -76,7 +76,7 @@ def test_missing_weights_are_refused(folder: Path) -> None:
     ],
 )
 def test_another_pipeline_is_refused(folder: Path, index: object, complaint: str) -> None:
-    """Another class, code from the folder, and an index that is none are refused before anything is loaded."""
+    """Another class, code from the folder, and an invalid index are refused before anything is loaded."""
     (folder / "model_index.json").write_text("{" if index is None else json.dumps(index))
     assert complaint in refusal(folder)
 

@@ -15,7 +15,7 @@ from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
-from tests.support.checkpoints import State, house_state, original, write
+from tests.support.checkpoints import State, fine_tuned, original, write
 
 if TYPE_CHECKING:
     from consumer.engine.weights.report import WeightsReport
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def state(tiny_model: Path) -> State:
-    """A whole checkpoint, to be damaged."""
-    return house_state(tiny_model)
+    """A complete checkpoint, to be damaged."""
+    return fine_tuned(tiny_model)
 
 
 def examined(folder: Path, state: State, shapes: Shapes, **options: bool) -> WeightsReport:
@@ -34,7 +34,7 @@ def examined(folder: Path, state: State, shapes: Shapes, **options: bool) -> Wei
 
 
 def only_problem(report: WeightsReport) -> str:
-    """Return what is wrong with a file in which one thing is."""
+    """Return the problem of a file that has exactly one."""
     assert len(report.problems) == 1
     with pytest.raises(Fatal) as refused:
         require_accepted(report)
@@ -44,7 +44,7 @@ def only_problem(report: WeightsReport) -> str:
     return report.problems[0].what
 
 
-def test_a_whole_checkpoint_is_let_in(tmp_path: Path, state: State, shapes: Shapes) -> None:
+def test_a_complete_checkpoint_is_accepted(tmp_path: Path, state: State, shapes: Shapes) -> None:
     """Every tensor of the model is covered, in every block, and nothing else is there."""
     report = examined(tmp_path, state, shapes, payload=True)
     assert report.accepted
@@ -61,7 +61,7 @@ def test_a_whole_checkpoint_is_let_in(tmp_path: Path, state: State, shapes: Shap
 
 
 def test_a_missing_tensor_is_refused(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """One tensor short is not the model: it would keep the base's."""
+    """A checkpoint that lacks one tensor is refused: the base's would stay."""
     del state["layers.1.attention.to_k.weight"]
     report = examined(tmp_path, state, shapes)
     assert report.missing == ("layers.1.attention.to_k.weight",)
@@ -71,7 +71,7 @@ def test_a_missing_tensor_is_refused(tmp_path: Path, state: State, shapes: Shape
 
 
 def test_an_overlay_is_partial_on_purpose(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """With `overlay` a part is let in and its coverage told; nothing at all is still refused."""
+    """With `overlay` a partial checkpoint is accepted with its coverage; an empty one is still refused."""
     part = {name: tensor for name, tensor in state.items() if name.startswith("layers.")}
     report = examined(tmp_path, part, shapes, overlay=True)
     assert report.accepted
@@ -82,14 +82,14 @@ def test_an_overlay_is_partial_on_purpose(tmp_path: Path, state: State, shapes: 
 
 @pytest.mark.parametrize("overlay", [False, True])
 def test_a_tensor_too_many_is_refused(tmp_path: Path, state: State, shapes: Shapes, *, overlay: bool) -> None:
-    """What the model does not have would be dropped, and whoever trained it meant something by it."""
+    """A tensor that the model does not have would be dropped, though its author meant something by it."""
     report = examined(tmp_path, {**state, "layers.2.attention.to_q.weight": torch.ones(2)}, shapes, overlay=overlay)
     assert only_problem(report) == "has 1 tensors that the model has not: layers.2.attention.to_q.weight"
 
 
 @pytest.mark.parametrize("overlay", [False, True])
 def test_another_shape_is_refused(tmp_path: Path, state: State, shapes: Shapes, *, overlay: bool) -> None:
-    """A tensor of another shape is named with both shapes."""
+    """A tensor of another shape is reported with both shapes."""
     state["cap_embedder.1.bias"] = torch.ones(95)
     report = examined(tmp_path, state, shapes, overlay=overlay)
     assert report.mismatched == (ShapeMismatch("cap_embedder.1.bias", (96,), (95,)),)
@@ -97,7 +97,7 @@ def test_another_shape_is_refused(tmp_path: Path, state: State, shapes: Shapes, 
 
 
 def test_a_fused_tensor_that_has_no_thirds_is_refused(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """A fused matrix must be three of the model's."""
+    """A fused matrix must consist of three of the model's."""
     fused = original(state)
     fused["layers.0.attention.qkv.weight"] = torch.ones(97, 96)
     report = examined(tmp_path, fused, shapes)
@@ -107,11 +107,11 @@ def test_a_fused_tensor_that_has_no_thirds_is_refused(tmp_path: Path, state: Sta
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_is_refused(
+def test_values_that_are_not_finite_are_refused(
     tmp_path: Path, tiny_model: Path, shapes: Shapes, dtype: torch.dtype, value: float
 ) -> None:
-    """NaN and infinity in one number of one used tensor are found in all three dtypes."""
-    state = house_state(tiny_model, dtype)
+    """NaN or infinity in a single value of one used tensor is found in all three dtypes."""
+    state = fine_tuned(tiny_model, dtype)
     state["layers.1.feed_forward.w2.weight"][3, 5] = value
     report = examined(tmp_path, state, shapes, payload=True)
     assert report.not_finite == ("layers.1.feed_forward.w2.weight",)
@@ -119,21 +119,21 @@ def test_what_is_no_number_is_refused(
 
 
 def test_junk_may_hold_anything(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """The stray `norm_final.weight` of fine-tunes is not used, so neither its NaN nor its shape matter."""
+    """The stray `norm_final.weight` of fine-tunes is not used, so neither its NaN nor its shape matters."""
     report = examined(tmp_path, {**state, "norm_final.weight": torch.full((7,), torch.nan)}, shapes, payload=True)
     assert report.accepted
     assert report.ignored == ("norm_final.weight",)
 
 
 def test_two_layouts_in_one_file_are_refused(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """Nobody can know which of two tensors is meant."""
+    """It would be ambiguous which of two tensors is meant."""
     report = examined(tmp_path, {**state, "x_embedder.bias": torch.ones(96)}, shapes)
     assert only_problem(report) == "has two tensors for all_x_embedder.2-1.bias"
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
 def test_fp8_is_refused_by_name(tmp_path: Path, state: State, shapes: Shapes, dtype: torch.dtype) -> None:
-    """Fp8, scaled or not, is not guessed at; the sentence says what to take instead."""
+    """Fp8, scaled or not, is not converted; the message says which file to use instead."""
     state["layers.0.feed_forward.w1.weight"] = state["layers.0.feed_forward.w1.weight"].to(dtype)
     scaled = {**state, "layers.0.feed_forward.w1.scale_weight": torch.tensor(0.5)}
     for each in (state, scaled):
@@ -143,7 +143,7 @@ def test_fp8_is_refused_by_name(tmp_path: Path, state: State, shapes: Shapes, dt
 
 
 def test_other_quantisation_is_refused_by_name(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """Scales beside the weights give quantised files away; whole numbers and doubles are no weights."""
+    """Scales beside the weights reveal quantised files; integers and doubles are not accepted as weights."""
     quantised = {**state, "layers.0.feed_forward.w1.weight.absmax": torch.ones(3)}
     assert "is quantised: layers.0" in examined(tmp_path, quantised, shapes).problems[0].what
     state["x_pad_token"] = state["x_pad_token"].to(torch.float64)
@@ -151,7 +151,7 @@ def test_other_quantisation_is_refused_by_name(tmp_path: Path, state: State, sha
 
 
 def test_other_models_and_loras_are_refused(tmp_path: Path, shapes: Shapes) -> None:
-    """A LoRA given as a checkpoint, and another family's checkpoint, are told by what they are."""
+    """A LoRA given as a checkpoint, and another family's checkpoint, are refused by their kind."""
     lora = {"layers.0.attention.to_q.lora_A.weight": torch.ones(2, 96)}
     assert only_problem(examined(tmp_path, lora, shapes)) == "is a LoRA, not a checkpoint"
     flux = {"double_blocks.0.img_attn.qkv.weight": torch.ones(2)}
@@ -159,10 +159,10 @@ def test_other_models_and_loras_are_refused(tmp_path: Path, shapes: Shapes) -> N
 
 
 @pytest.mark.parametrize(("prefix", "fused", "covered"), [("model.diffusion_model.", True, 0), ("", True, 43)])
-def test_the_origins_way_is_told_from_ours(
+def test_lenient_loading_covers_less(
     tmp_path: Path, state: State, shapes: Shapes, prefix: str, covered: int, *, fused: bool
 ) -> None:
-    """Where stripping `model.` and loading what fits replaced none or part of the model, ours covers all of it."""
+    """Where stripping `model.` and loading what fits replaces none or part of the model, the gate covers all of it."""
     named = {f"{prefix}{name}": tensor for name, tensor in (original(state) if fused else state).items()}
     leniently = {name.removeprefix("model."): tensor.shape for name, tensor in named.items()}
     assert sum(leniently.get(name) == shape for name, shape in shapes.items()) == covered
@@ -182,8 +182,8 @@ def settings(tiny_model: Path, tmp_path: Path, state: State) -> EngineSettings:
     return EngineSettings(model=tiny_model, weights=weights, adapters=tmp_path / "loras")
 
 
-def test_the_house_is_examined_by_its_headers(settings: EngineSettings) -> None:
-    """Checkpoint and adapters are told in a sentence each; without them nothing is read."""
+def test_custom_weights_are_examined_by_their_headers(settings: EngineSettings) -> None:
+    """Checkpoint and adapters are described in a sentence each; without them nothing is read."""
     told = examine_custom_weights(settings)
     assert [sentence.rpartition("/")[2] for sentence in told] == [
         "spring.safetensors covers 73 of the model's 73 tensors",
@@ -193,8 +193,8 @@ def test_the_house_is_examined_by_its_headers(settings: EngineSettings) -> None:
     assert examine_custom_weights(EngineSettings()) == []
 
 
-def test_the_house_is_refused_for_any_of_its_files(settings: EngineSettings, tmp_path: Path) -> None:
-    """An adapter that does not fit, one that is pickled, an empty folder and a missing one each end the start."""
+def test_custom_weights_are_refused_for_any_of_their_files(settings: EngineSettings, tmp_path: Path) -> None:
+    """An adapter that does not fit, a pickled one, an empty folder and a missing one each end the start."""
     folder = tmp_path / "loras"
     (folder / "old.pt").touch()
     _refused(settings, "old.pt is pickled, which may run code")
@@ -211,7 +211,7 @@ def test_the_house_is_refused_for_any_of_its_files(settings: EngineSettings, tmp
 
 
 def test_one_lora_file_may_stand_for_a_folder(settings: EngineSettings, tmp_path: Path) -> None:
-    """Then nothing beside it is looked at; a file of another kind is refused by its name."""
+    """The files beside it are then ignored; a file of another kind is refused by its name."""
     folder = tmp_path / "loras"
     (folder / "old.pt").touch()
     alone = settings.model_copy(update={"weights": None, "adapters": folder / "ink.v2.safetensors"})
@@ -228,7 +228,7 @@ def _refused(settings: EngineSettings, *said: str) -> None:
 
 
 def test_the_report_is_json(tmp_path: Path, state: State, shapes: Shapes) -> None:
-    """As JSON the report has the verdict, the share, and every deviation."""
+    """As JSON the report has the verdict, the coverage and every deviation."""
     state["cap_embedder.1.bias"] = torch.ones(95)
     told: dict[str, Any] = examined(tmp_path, state, shapes).as_json()
     assert told["accepted"] is False

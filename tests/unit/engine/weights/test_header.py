@@ -24,7 +24,7 @@ ONE = entry("F32", [1], 0, 4)
 
 
 def refusal(file: Path) -> str:
-    """Return the sentence with which the file is refused."""
+    """Return the message with which the file is refused."""
     with pytest.raises(Fatal) as refused:
         read_header(file)
     assert refused.value.reason is Reason.MODEL_UNAVAILABLE
@@ -40,7 +40,7 @@ def zipped() -> bytes:
 
 
 def test_a_file_of_the_library_is_read(tmp_path: Path) -> None:
-    """What safetensors writes is read: names, dtypes, shapes, and where the bytes are."""
+    """From a file that safetensors wrote, names, dtypes, shapes and positions of the bytes are read."""
     file = tmp_path / "some.safetensors"
     state = {"b": torch.ones(2, 3, dtype=torch.bfloat16), "a": torch.zeros(0, 4), "c": torch.tensor(1.0)}
     save_file(state, file, {"by": "test"})
@@ -57,7 +57,7 @@ def test_a_file_of_the_library_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".bin", ".pt", ".pth", ".ckpt", ".pkl", ".PT"])
 def test_pickles_are_refused_unread(tmp_path: Path, suffix: str) -> None:
-    """A file that is called a pickle is not even opened: it need not be there."""
+    """A file with the suffix of a pickle is not even opened: it need not exist."""
     assert "pickled, which may run code, so it was not read" in refusal(tmp_path / f"model{suffix}")
 
 
@@ -77,19 +77,19 @@ def test_pickles_are_refused_unread(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_other_files_are_refused_by_name(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
-    """Whatever a file is called, what it is decides, and the sentence says it."""
+    """The content determines a file's kind, whatever its name, and the message says which it is."""
     (tmp_path / name).write_bytes(content)
     assert complaint in refusal(tmp_path / name)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """A path without a file is told from a bad file."""
+    """A path without a file has another message than a bad file."""
     assert "cannot be read: No such file" in refusal(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("ending", [0x80, 0x50])
 def test_a_length_may_look_like_magic(tmp_path: Path, ending: int) -> None:
-    """A header whose length begins with the byte of a pickle or a zip is none."""
+    """A header whose length begins with the first byte of a pickle or a zip is still a header."""
     text = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     padded = text.ljust(256 + ending)
     assert read_header(raw(tmp_path / "a.safetensors", padded, bytes(4))).tensors.keys() == {"a"}
@@ -123,12 +123,12 @@ def test_a_length_may_look_like_magic(tmp_path: Path, ending: int) -> None:
     ],
 )
 def test_headers_that_lie_are_refused(tmp_path: Path, header: object, complaint: str) -> None:
-    """Names given twice, unknown dtypes, shapes and offsets that do not add up to the file: each is said."""
+    """Duplicate names, unknown dtypes, and shapes or offsets that do not match the file each have their message."""
     assert complaint in refusal(raw(tmp_path / "a.safetensors", header, bytes(4)))
 
 
 def test_a_tail_is_refused(tmp_path: Path) -> None:
-    """Bytes that no tensor has may be anything, so the file is not what it says."""
+    """Bytes that belong to no tensor may be anything, so the file is refused."""
     assert "or has a tail" in refusal(raw(tmp_path / "a.safetensors", {"a": ONE}, bytes(5)))
 
 
@@ -143,12 +143,12 @@ def test_a_tail_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_library_refuses_is_refused(tmp_path: Path, header: bytes) -> None:
-    """Headers that ours would take and that safetensors does not open are told in a sentence."""
+    """Headers that our reader would accept but safetensors does not are refused with a message."""
     assert "has a header that safetensors refuses (" in refusal(raw(tmp_path / "a.safetensors", header, bytes(4)))
 
 
 def test_what_is_no_file_is_refused_unread(tmp_path: Path) -> None:
-    """A pipe, a device and a folder are not opened, by a link either: the first would wait for a writer for ever."""
+    """A pipe, a device and a folder are not opened, not even through a link: a pipe would block for ever."""
     os.mkfifo(tmp_path / "pipe.safetensors")
     (tmp_path / "link.safetensors").symlink_to(tmp_path / "pipe.safetensors")
     (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
@@ -158,7 +158,7 @@ def test_what_is_no_file_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
-    """Models often lie behind links, as a hub's cache has them."""
+    """Links are followed: a hub's cache, for example, consists of them."""
     raw(tmp_path / "blob.safetensors", {"a": ONE}, bytes(4))
     (tmp_path / "a.safetensors").symlink_to(tmp_path / "blob.safetensors")
     assert read_header(tmp_path / "a.safetensors").tensors.keys() == {"a"}
@@ -192,13 +192,13 @@ def test_any_header_is_read_or_refused(scratch: Path, header: dict[str, object],
 @given(st.binary(max_size=200))
 @example(b"9" * 5000)
 def test_any_text_in_the_header_is_read_or_refused(scratch: Path, text: bytes) -> None:
-    """Bytes that may not even be JSON do no more."""
+    """The same holds for bytes that may not even be JSON."""
     _read_or_refuse(raw(scratch, text))
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(scratch: Path, content: bytes) -> None:
-    """Nor do bytes that are no safetensors file at all."""
+    """The same holds for bytes that are no safetensors file at all."""
     scratch.write_bytes(content)
     _read_or_refuse(scratch)
 

@@ -10,7 +10,7 @@ from consumer.engine.weights import identify_folder, identify_model
 from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.support.checkpoints import house_state, write
+from tests.support.checkpoints import fine_tuned, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 @pytest.fixture
 def weights(tiny_model: Path, tmp_path: Path) -> Path:
     """A checkpoint of one file."""
-    return write(tmp_path, house_state(tiny_model))
+    return write(tmp_path, fine_tuned(tiny_model))
 
 
 def test_without_a_checkpoint_it_is_the_models(tiny_model: Path) -> None:
-    """The model's own name and hash stay what they were before there were checkpoints."""
+    """Without a checkpoint the identity is the model's own name and hash."""
     assert identify_model(EngineSettings(model=tiny_model)) == identify_folder(tiny_model)
 
 
 def test_a_checkpoint_gives_its_name_and_another_hash(tiny_model: Path, weights: Path) -> None:
-    """Base, checkpoint and overlay each decide pixels, so each changes the hash; the name is the checkpoint's."""
+    """Base, checkpoint and overlay each determine pixels, so each changes the hash; the name is the checkpoint's."""
     house = EngineSettings(model=tiny_model, weights=weights)
     hashes = {identify_folder(tiny_model).sha256, identify_model(house).sha256}
     assert identify_model(house).name == "spring"
@@ -42,15 +42,15 @@ def test_the_hash_is_the_one_of_sha256sum(tiny_model: Path, weights: Path, tmp_p
     """One file has its own SHA-256, shards that of the list that `sha256sum` prints, wherever they lie."""
     assert checkpoint_sha256(weights) == hashlib.sha256(weights.read_bytes()).hexdigest()
     weights.unlink()
-    index = write(tmp_path, house_state(tiny_model), shards=2)
+    index = write(tmp_path, fine_tuned(tiny_model), shards=2)
     shards = [tmp_path / f"spring-{number}.safetensors" for number in range(2)]
     lines = "".join(f"{hashlib.sha256(shard.read_bytes()).hexdigest()}  {shard.name}\n" for shard in shards)
     assert checkpoint_sha256(index) == hashlib.sha256(lines.encode()).hexdigest()
     assert checkpoint_sha256(shutil.copytree(tmp_path, tmp_path / "moved")) == checkpoint_sha256(index)
 
 
-def test_a_demanded_hash_is_compared(tiny_model: Path, weights: Path) -> None:
-    """Another file than the one that was agreed on is refused with both hashes."""
+def test_an_expected_hash_is_compared(tiny_model: Path, weights: Path) -> None:
+    """A file with another hash than `weights_sha256` is refused with both hashes."""
     digest = checkpoint_sha256(weights)
     house = EngineSettings(model=tiny_model, weights=weights, weights_sha256=digest)
     assert identify_model(house).name == "spring"
@@ -59,25 +59,25 @@ def test_a_demanded_hash_is_compared(tiny_model: Path, weights: Path) -> None:
     assert "LEADART_ENGINE__WEIGHTS_SHA256" in refused.value.message
 
 
-def test_shards_are_called_as_their_folder(tiny_model: Path, tmp_path: Path) -> None:
-    """A file is called by its stem, dots and all; a folder, and an index in it, by the folder's name."""
+def test_shards_are_named_after_their_folder(tiny_model: Path, tmp_path: Path) -> None:
+    """A file is named by its stem, dots and all; a folder, and an index in it, by the folder's name."""
     folder = tmp_path / "autumn"
     folder.mkdir()
-    index = write(folder, house_state(tiny_model), shards=2)
+    index = write(folder, fine_tuned(tiny_model), shards=2)
     assert checkpoint_name(folder) == checkpoint_name(index) == "autumn"
     assert checkpoint_name(tmp_path / "ink.v2.safetensors") == "ink.v2"
 
 
-def test_a_link_is_called_by_its_own_name(tiny_model: Path, tmp_path: Path) -> None:
-    """A checkpoint in a cache, where files are called by their hashes, is called as the link that leads there."""
+def test_a_link_has_its_own_name(tiny_model: Path, tmp_path: Path) -> None:
+    """A checkpoint in a cache, where files are named by their hashes, has the name of the link to it."""
     (tmp_path / "blobs").mkdir()
-    kept = write(tmp_path / "blobs", house_state(tiny_model)).rename(tmp_path / "blobs" / "9f3ac0")
+    kept = write(tmp_path / "blobs", fine_tuned(tiny_model)).rename(tmp_path / "blobs" / "9f3ac0")
     (tmp_path / "autumn.safetensors").symlink_to(kept)
     assert checkpoint_name(tmp_path / "blobs" / ".." / "autumn.safetensors") == "autumn"
 
 
 def test_a_part_that_is_a_link_counts(tiny_model: Path, tmp_path: Path) -> None:
-    """A folder of the model may lie elsewhere, and lead back: the hash is that of a plain copy, and changes with it."""
+    """A folder of the model may be a link, even a circular one: the hash is that of a plain copy."""
     model = shutil.copytree(tiny_model, tmp_path / "model")
     (model / "transformer").rename(tmp_path / "shared")
     (model / "transformer").symlink_to(tmp_path / "shared")

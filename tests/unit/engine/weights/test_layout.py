@@ -44,7 +44,7 @@ any_model_name = blocks | alone
 
 @given(any_model_name)
 def test_every_name_comes_back(name: str) -> None:
-    """A tensor of the model is found under the original's name, a fused one among three; its own name stays its own."""
+    """A name of the model survives the way to the original layout and back, a fused one among three."""
     meant = to_model_names(to_original_name(name))
     assert name in {target for target, _ in meant}
     assert [third for _, third in meant] in ([None], [0, 1, 2])
@@ -52,8 +52,8 @@ def test_every_name_comes_back(name: str) -> None:
 
 
 @given(st.sets(any_model_name, min_size=1), st.sampled_from(["", *PREFIXES]))
-def test_a_plan_covers_what_is_there(names: set[str], prefix: str) -> None:
-    """In either layout and under each prefix, each name has its one place."""
+def test_a_mapping_covers_every_name(names: set[str], prefix: str) -> None:
+    """In either layout and under each prefix, each name has exactly one slice."""
     for spelled in (names, {to_original_name(name) for name in names}):
         planned = map_tensors(prefix + name for name in spelled)
         assert names <= planned.slices.keys()
@@ -71,13 +71,13 @@ def test_any_name_is_taken_apart(name: str) -> None:
 
 
 def test_the_longest_prefix_is_stripped_once() -> None:
-    """`model.` does not bite `model.diffusion_model.`, which is how the origin loaded 0 % of such a file."""
+    """`model.` must not be stripped from `model.diffusion_model.`."""
     assert split_prefix("model.diffusion_model.layers.0.x") == ("model.diffusion_model.", "layers.0.x")
     assert split_prefix("model.model.x") == ("model.", "model.x")
 
 
-def test_a_tensor_that_is_there_twice_keeps_both_places() -> None:
-    """The same tensor in two layouts, or bare and under a prefix, is one name with two places."""
+def test_a_duplicate_tensor_keeps_both_slices() -> None:
+    """The same tensor in two layouts, or bare and under a prefix, is one name with two slices."""
     planned = map_tensors(["x_embedder.bias", "all_x_embedder.2-1.bias", "model.x_pad_token", "x_pad_token"])
     counts: Mapping[str, int] = {name: len(parts) for name, parts in planned.slices.items()}
     assert counts == {"all_x_embedder.2-1.bias": 2, "x_pad_token": 2}
@@ -85,7 +85,7 @@ def test_a_tensor_that_is_there_twice_keeps_both_places() -> None:
 
 
 def test_junk_is_known_by_its_whole_name() -> None:
-    """Only the stray `norm_final.weight` is let go, with or without a prefix."""
+    """Only the stray `norm_final.weight` is ignored, with or without a prefix."""
     assert map_tensors(["model.norm_final.weight", "norm_final.weight"]).junk == (
         "model.norm_final.weight",
         "norm_final.weight",
@@ -108,12 +108,12 @@ def test_junk_is_known_by_its_whole_name() -> None:
     ],
 )
 def test_other_models_are_known_by_their_names(name: str, other: str | None) -> None:
-    """What is another model's is said by its name."""
+    """Another model is recognised by its tensor names."""
     assert family([name]) == other
 
 
 def test_blocks_are_the_models_parts() -> None:
-    """Tensors are grouped as the model is built."""
+    """Tensors are grouped by the model's blocks."""
     names = ("layers.7.a", "noise_refiner.0.a", "all_final_layer.2-1.a", "t_embedder.mlp.0.bias", "cap_pad_token", "x")
     assert [block_of(name) for name in names] == [
         "layers.7", "noise_refiner.0", "final layer", "embedders", "embedders", "other"

@@ -17,7 +17,7 @@ from consumer.engine.weights.lora import pair_up
 from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
-from tests.support.checkpoints import State, base_state, house_state, write
+from tests.support.checkpoints import State, base_state, fine_tuned, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def matrices(seed: int, inputs: int, outputs: int, rank: int = RANK) -> tuple[to
 
 
 def lora(dialect: str, prefix: str) -> tuple[State, dict[str, torch.Tensor]]:
-    """Return a file's tensors for q, k, v and the way out of one block, and the sum it stands for by module."""
+    """Return a file's tensors for q, k, v and the output of one block, and the sum it stands for by module."""
     down, up = matrices(0, 96, 3 * 96)
     out_down, out_up = matrices(1, 96, 96)
     scale = ALPHA / RANK if "alpha" in dialect else 1.0
@@ -136,7 +136,7 @@ def test_every_dialect_has_its_effect(
 
 
 def test_several_adapters_add_up(tiny_model: Path, transformer: Any, folder: Path, latents: Any) -> None:
-    """Two adapters of different ranks, one with mixed ranks, take part together; one alone leaves the other out."""
+    """Two adapters of different ranks, one with mixed ranks, take part together; one alone excludes the other."""
     sums: list[dict[str, torch.Tensor]] = []
     for number, ranks in enumerate([(4, 4), (2, 8)]):
         state: State = {}
@@ -164,8 +164,8 @@ def test_several_adapters_add_up(tiny_model: Path, transformer: Any, folder: Pat
     assert torch.allclose(painted(transformer, latents), second, atol=1e-4)
 
 
-def test_an_adapter_that_was_not_loaded_is_said(transformer: Any, folder: Path) -> None:
-    """Asking for an adapter that is not there is an error, with adapters loaded and without; none is always there."""
+def test_an_adapter_that_was_not_loaded_is_an_error(transformer: Any, folder: Path) -> None:
+    """Using an unknown adapter raises, with adapters loaded and without; using none never does."""
     use_adapters(transformer, ())
     with pytest.raises(LookupError, match="No adapter ink was loaded"):
         use_adapters(transformer, [Adapter("ink", "")])
@@ -183,7 +183,7 @@ def test_no_folder_is_no_adapter(transformer: Any) -> None:
 def test_fewer_matrices_than_the_file_has_are_refused(
     transformer: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A library that drops matrices, as diffusers does with a warning, is found out by counting what is in place."""
+    """A library that drops matrices, as diffusers does with a warning, is noticed by comparing those in place."""
     load = type(transformer).load_lora_adapter
 
     def lossy(self: Any, state: State, **options: Any) -> None:
@@ -196,7 +196,7 @@ def test_fewer_matrices_than_the_file_has_are_refused(
 
 
 def test_the_files_own_alpha_counts(folder: Path, tiny_model: Path, transformer: Any, latents: Any) -> None:
-    """What diffusers writes into a file about alpha is heeded as alpha in a tensor is."""
+    """The alpha in diffusers' metadata counts like an alpha tensor."""
     state, sums = lora("A/B", "transformer.")
     remarks = {"transformer.r": RANK, "transformer.lora_alpha": 8}
     save_file(state, folder / "ink.safetensors", {"lora_adapter_metadata": json.dumps(remarks)})
@@ -212,7 +212,7 @@ def examined(folder: Path, state: State, shapes: Shapes, metadata: dict[str, str
     return examine_adapter(read_source(folder / "ink.safetensors"), shapes, payload=True)
 
 
-def test_a_lora_is_let_in_with_its_count(folder: Path, shapes: Shapes) -> None:
+def test_a_lora_is_accepted_with_its_count(folder: Path, shapes: Shapes) -> None:
     """All tensors take effect, and the report says in which blocks."""
     report = examined(folder, lora("down/up alpha kohya fused", "lora_unet_")[0], shapes)
     assert report.accepted
@@ -224,7 +224,7 @@ def test_a_lora_is_let_in_with_its_count(folder: Path, shapes: Shapes) -> None:
 def test_alpha_is_a_number_of_any_dtype(
     folder: Path, tiny_model: Path, transformer: Any, latents: Any, *, dtype: torch.dtype
 ) -> None:
-    """Some exporters write alpha as a whole number, or more exactly than weights: it counts as any other."""
+    """Some exporters write alpha as an integer, or more precisely than weights: it counts all the same."""
     state, sums = lora("down/up alpha", "")
     exact = {name: tensor.to(dtype) if name.endswith(".alpha") else tensor for name, tensor in state.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
@@ -236,8 +236,8 @@ def test_alpha_is_a_number_of_any_dtype(
     assert torch.allclose(painted(transformer, latents), expected, atol=1e-4)
 
 
-def test_hidden_neighbours_are_passed_over(folder: Path, transformer: Any) -> None:
-    """Notes that a system leaves beside a file, such as `._ink.safetensors`, are no reason to refuse it."""
+def test_hidden_files_are_ignored(folder: Path, transformer: Any) -> None:
+    """Hidden files that a system adds, such as `._ink.safetensors`, are no reason to refuse the folder."""
     save_file(lora("A/B", "")[0], folder / "ink.safetensors")
     for name in ("._ink.safetensors", ".ink.pt"):
         (folder / name).write_bytes(b"\0\5\x16\7 notes")
@@ -294,14 +294,14 @@ def test_what_would_not_take_effect_is_refused(
 
 
 def test_a_lora_for_something_else_is_refused(folder: Path, shapes: Shapes) -> None:
-    """A LoRA that matches nothing, which libraries load as none without a word, is refused."""
+    """A LoRA that matches nothing, which libraries silently load as none, is refused."""
     other = {"blocks.0.attn.lora_A.weight": torch.ones(4, 96), "blocks.0.attn.lora_B.weight": torch.ones(96, 4)}
     assert examined(folder, other, shapes).problems[0].what == "matches no module of this model"
 
 
 def test_a_checkpoint_is_no_lora(tmp_path: Path, tiny_model: Path, shapes: Shapes) -> None:
-    """A checkpoint among the LoRA files is told by what it is."""
-    source = read_source(write(tmp_path, house_state(tiny_model)))
+    """A checkpoint among the LoRA files is refused by its kind."""
+    source = read_source(write(tmp_path, fine_tuned(tiny_model)))
     assert examine_adapter(source, shapes).problems[0].what == "is no LoRA"
 
 
@@ -320,14 +320,14 @@ def test_a_checkpoint_is_no_lora(tmp_path: Path, tiny_model: Path, shapes: Shape
     ],
 )
 def test_settings_that_are_not_applied_are_refused(folder: Path, shapes: Shapes, remarks: dict[str, object]) -> None:
-    """What a file says of itself and the worker would not do is said, not passed over."""
+    """Adapter settings in the file that the worker would not apply are reported, not ignored."""
     report = examined(folder, lora("A/B", "")[0], shapes, {"lora_adapter_metadata": json.dumps(remarks)})
     assert "which is not applied" in report.problems[0].what
 
 
 @pytest.mark.parametrize("remarks", ["{", "[]", "[" * 100_000])
-def test_remarks_that_are_none_are_passed_over(folder: Path, shapes: Shapes, remarks: str) -> None:
-    """Metadata that cannot be read says nothing."""
+def test_unreadable_metadata_is_ignored(folder: Path, shapes: Shapes, remarks: str) -> None:
+    """Metadata that cannot be read counts as none."""
     assert examined(folder, lora("A/B", "")[0], shapes, {"lora_adapter_metadata": remarks}).accepted
 
 
@@ -350,7 +350,7 @@ modules = st.builds("{}.{}".format, full_blocks, matrix_names) | st.sampled_from
 
 
 @given(st.sets(modules, min_size=1))
-def test_underscores_for_dots_stay_clear(names: set[str]) -> None:
+def test_underscores_for_dots_are_unambiguous(names: set[str]) -> None:
     """However many blocks a model has, kohya's names lead back to their modules, each to its own."""
     shapes = {f"{name}.weight": (4, 4) for name in names}
     files = {name: f"lora_unet_{name.replace('.', '_')}" for name in names}
@@ -363,6 +363,6 @@ def test_underscores_for_dots_stay_clear(names: set[str]) -> None:
 
 
 @given(st.lists(st.text(max_size=30)))
-def test_any_names_are_paired_or_strangers(names: list[str]) -> None:
-    """Names of any kind are told as strangers and are never an error."""
+def test_any_names_are_paired_or_unexpected(names: list[str]) -> None:
+    """Names of any kind are paired or unexpected, and never an error."""
     assert pair_up(names, {"layers.0.attention.to_q.weight": (4, 4)}) == ([], names)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_it_says_what_torch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
-    """What bf16 can hold are numbers, NaN and both infinities are not, in any piece of a tensor."""
-    monkeypatch.setattr(payload, "_PIECE", 64)
+    """What bf16 can hold is finite, NaN and both infinities are not, in any chunk of a tensor."""
+    monkeypatch.setattr(payload, "_CHUNK", 64)
     limits = min(torch.finfo(dtype), torch.finfo(torch.bfloat16), key=lambda limits: limits.max)
     values = {
         "largest": limits.max,
@@ -40,8 +40,8 @@ def test_it_says_what_torch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert set(found) == {"nan", "up", "down"}
 
 
-def test_fp32_is_judged_in_bf16(tmp_path: Path) -> None:
-    """On either side of what bf16 rounds to infinity, a number of fp32 is judged as torch's cast has it."""
+def test_fp32_is_checked_in_bf16(tmp_path: Path) -> None:
+    """On either side of what bf16 rounds to infinity, a value of fp32 is treated as torch's cast treats it."""
     edge = 0x7F7F_8000
     bits = torch.tensor([edge - 1, edge, edge + 1, edge - 1 - 2**31, edge - 2**31], dtype=torch.int32)
     state = {str(place): value.reshape(1).clone() for place, value in enumerate(bits.view(torch.float32))}
@@ -54,10 +54,10 @@ def test_fp32_is_judged_in_bf16(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 @pytest.mark.parametrize("value", [0.0, -1.0, 3e38, 6e-5, 1e-40])
 @pytest.mark.parametrize("factor", [0.0, -0.5, 1.0, 2.0, 1e-38, 1e38, 1e300, float("nan")])
-def test_scaled_tensors_are_judged_as_torch_scales_them(
+def test_scaled_tensors_are_checked_as_torch_scales_them(
     tmp_path: Path, dtype: torch.dtype, value: float, factor: float
 ) -> None:
-    """A tensor times a strength is finite, and not zero, where torch's product in bf16 is."""
+    """A tensor times a strength is finite, and not zero, exactly if torch's product in bf16 is."""
     tensor = torch.zeros(9, dtype=dtype)
     tensor[-1] = value
     save_file({"a": tensor, "n": tensor[-1].clone()}, tmp_path / "a.safetensors")
@@ -69,7 +69,7 @@ def test_scaled_tensors_are_judged_as_torch_scales_them(
 
 
 def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
-    """What is no longer there is not taken for numbers."""
+    """Missing bytes are an error, not finite numbers."""
     file = tmp_path / "a.safetensors"
     save_file({"a": torch.ones(4)}, file)
     tensors = read_source(file).tensors

@@ -16,7 +16,7 @@ from consumer.engine.weights.shapes import expected_shapes
 from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-from tests.support.checkpoints import base_state, house_state, write
+from tests.support.checkpoints import base_state, fine_tuned, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,14 @@ def base(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def configured(base: Path, **changes: object) -> None:
-    """Change the transformer's configuration; None takes a field out."""
+    """Change the transformer's configuration; None removes a field."""
     file = base / "transformer" / "config.json"
     config = json.loads(file.read_text()) | changes
     file.write_text(json.dumps({field: value for field, value in config.items() if value is not None}))
 
 
 def without(base: Path, name: str) -> None:
-    """Take a tensor out of the model's own file."""
+    """Remove a tensor from the model's own file."""
     state = base_state(base)
     del state[name]
     save_file(state, base / "transformer" / "diffusion_pytorch_model.safetensors")
@@ -54,7 +54,7 @@ def without(base: Path, name: str) -> None:
     ],
 )
 def test_the_configuration_says_what_the_class_has(changes: dict[str, Any]) -> None:
-    """Names and shapes are those of the library's class, in their order or not, for any kind of configuration."""
+    """Names and shapes equal those of the library's class, in any order, for any kind of configuration."""
     with torch.device("meta"):
         model = ZImageTransformer2DModel(**changes)
     own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -65,12 +65,12 @@ def test_the_configuration_says_what_the_class_has(changes: dict[str, Any]) -> N
 
 
 def test_the_tiny_models_configuration_is_its_class(tiny_model: Path, transformer: Any) -> None:
-    """The model of the tests is worked out as it is."""
+    """The tiny model's shapes are derived correctly."""
     assert model_shapes(tiny_model) == {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
 
 
 def test_a_configuration_that_lacks_a_field_leaves_the_headers(base: Path) -> None:
-    """Without a field, or without the file, what the folder's own weights hold is what is wanted."""
+    """Without a field, or without the file, the headers of the folder's own weights are the expectation."""
     whole = model_shapes(base)
     without(base, LOST)
     configured(base, cap_feat_dim=None)
@@ -93,15 +93,15 @@ def test_a_configuration_that_lacks_a_field_leaves_the_headers(base: Path) -> No
     ],
 )
 def test_values_that_no_model_has_are_refused(base: Path, changes: dict[str, object]) -> None:
-    """A configuration that would end the start, or fill the memory with names, is told."""
+    """A configuration that would crash the start, or fill the memory with names, is refused."""
     configured(base, **changes)
     with pytest.raises(Fatal, match=r"has a transformer/config\.json with values that no model has"):
         model_shapes(base)
 
 
-def test_a_tensor_missing_from_both_is_missed(base: Path, tmp_path: Path) -> None:
-    """A checkpoint is counted against the class, not against a base that lacks the same tensor."""
-    state = house_state(base)
+def test_a_tensor_missing_from_both_is_missing(base: Path, tmp_path: Path) -> None:
+    """A checkpoint is compared with the class, not with a base that lacks the same tensor."""
+    state = fine_tuned(base)
     del state[LOST]
     without(base, LOST)
     report = examine_checkpoint(read_source(write(tmp_path, state)), model_shapes(base))
@@ -109,8 +109,8 @@ def test_a_tensor_missing_from_both_is_missed(base: Path, tmp_path: Path) -> Non
 
 
 def test_an_incomplete_base_is_refused(base: Path, tmp_path: Path) -> None:
-    """A folder whose own weights lack a tensor ends the start with its name, a whole checkpoint over it or none."""
-    weights = write(tmp_path, house_state(base))
+    """A folder whose own weights lack a tensor ends the start with its name, with or without a checkpoint over it."""
+    weights = write(tmp_path, fine_tuned(base))
     without(base, LOST)
     said = rf"The model folder .*base lacks 1 tensors of its transformer: {LOST}"
     with pytest.raises(Fatal, match=said):
@@ -123,7 +123,7 @@ def test_an_incomplete_base_is_refused(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_base_of_other_shapes_is_refused(base: Path) -> None:
-    """Weights that are not those of the configuration are told by the tensors' names."""
+    """Weights that do not match the configuration are refused with the tensors' names."""
     state = base_state(base)
     state[LOST] = torch.ones(3, 96)
     save_file(state, base / "transformer" / "diffusion_pytorch_model.safetensors")

@@ -17,7 +17,7 @@ ONE = entry("F32", [1], 0, 4)
 
 
 def refusal(path: Path) -> str:
-    """Return the sentence with which the path is refused."""
+    """Return the message with which the path is refused."""
     with pytest.raises(Fatal) as refused:
         read_source(path)
     return refused.value.message
@@ -32,14 +32,14 @@ def index(tmp_path: Path) -> Path:
 
 
 def wrote(folder: Path, places: object) -> Path:
-    """Write an index anew."""
+    """Overwrite an index."""
     path = folder / "model.safetensors.index.json"
     path.write_text(json.dumps({"weight_map": places}))
     return path
 
 
 def test_a_folder_stands_for_what_is_in_it(index: Path, tmp_path: Path) -> None:
-    """A folder is its index, or else its one file; both name the files that were read."""
+    """A folder stands for its index, or else its only file; both name the files that were read."""
     assert read_source(tmp_path) == read_source(index)
     assert read_source(index).tensors.keys() == {"a", "b"}
     assert [file.name for file in read_source(index).files] == ["1.safetensors", "2.safetensors"]
@@ -49,7 +49,7 @@ def test_a_folder_stands_for_what_is_in_it(index: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_names_nothing_is_refused(index: Path, tmp_path: Path) -> None:
-    """Several files without an index, no files, pickles and a whole pipeline are told apart."""
+    """Several files without an index, no files, pickles and a whole pipeline each have their own message."""
     index.unlink()
     assert "holds several checkpoints: 1.safetensors, 2.safetensors" in refusal(tmp_path)
     for file in tmp_path.iterdir():
@@ -78,7 +78,7 @@ def test_a_folder_that_names_nothing_is_refused(index: Path, tmp_path: Path) -> 
     ],
 )
 def test_an_index_must_fit_its_shards(index: Path, places: object, complaint: str | None) -> None:
-    """Every tensor has one shard, every shard lies beside the index, and both say the same."""
+    """Every tensor has one shard, every shard lies beside the index, and both agree."""
     assert wrote(index.parent, places) == index
     if complaint is None:
         assert read_source(index).tensors.keys() == {"a"}
@@ -87,7 +87,7 @@ def test_an_index_must_fit_its_shards(index: Path, places: object, complaint: st
 
 
 def test_a_shard_with_more_than_its_index_is_refused(index: Path) -> None:
-    """A tensor that the index does not know, and one that two shards have, are named."""
+    """The error names a tensor that the index does not list, and one that two shards have."""
     two = {"b": ONE, "c": entry("F32", [1], 4, 8)}
     raw(index.parent / "2.safetensors", two, bytes(8))
     assert "has no place for tensors of its shards: c" in refusal(index)
@@ -96,7 +96,7 @@ def test_a_shard_with_more_than_its_index_is_refused(index: Path) -> None:
 
 
 def test_an_index_that_is_none_is_refused(index: Path) -> None:
-    """An index that is missing, or no JSON, or far too large is told so."""
+    """A missing index, one that is no JSON, and one that is far too large are refused."""
     index.write_text("{")
     assert "is no index of shards" in refusal(index)
     index.write_text(" " * (8 * 1024 * 1024 + 1))
@@ -106,7 +106,7 @@ def test_an_index_that_is_none_is_refused(index: Path) -> None:
 
 
 def test_the_models_shapes_come_from_its_headers(tiny_model: Path, tmp_path: Path) -> None:
-    """A pipeline's transformer is read in one file or in shards."""
+    """A pipeline's transformer is read from one file or from shards."""
     shapes = {name: tuple(tensor.shape) for name, tensor in base_state(tiny_model).items()}
     assert model_shapes(tiny_model) == shapes
     (tmp_path / "transformer").mkdir()
