@@ -21,12 +21,14 @@ Row = tuple[str, ...]
 
 def latent_rows(model: Model) -> list[Row]:
     """Return for each way of painting the corpus its latents' largest difference from the stock pipeline's."""
-    wanted = [stock(model, recipe) for recipe in CORPUS]
+    reference = [stock(model, recipe) for recipe in CORPUS]
     rows: list[Row] = []
     for name, paint in WAYS.items():
         with pytest.MonkeyPatch.context() as patch, keeping_latents(patch) as kept:
             session = paint(model).finish()
-        apart = [float((held - wanted[n]).abs().max()) for n, held in session.numbered(kept).items() if n < len(CORPUS)]
+        apart = [
+            float((held - reference[n]).abs().max()) for n, held in session.numbered(kept).items() if n < len(CORPUS)
+        ]
         rows.append((name, str(len(apart)), str(len(session.batches)), f"{max(apart):.1e}", f"{np.median(apart):.1e}"))
     return rows
 

@@ -17,30 +17,30 @@ _INTRODUCTION = """\
 
 The corpus of `tests/support/denoising.py` on the tiny model with random weights: {corpus} pictures of four sizes, 1
 to 6 steps, guidance 0, 2 and 5, negative prompts, nine variants, two languages, one prompt that is cut. Each is
-compared with what `ZImagePipeline` paints of the same recipe by itself. The same corpus is a test
-(`tests/unit/engine/runtime/test_denoiser_equality.py`), and one on a GPU (`tests/gpu/test_cuda.py`), which was not at
-hand.
+compared with what `ZImagePipeline` paints alone from the same recipe. The same corpus is a test
+(`tests/unit/engine/runtime/test_denoiser_equality.py`), and one on a GPU (`tests/gpu/test_cuda.py`); this
+measurement had no GPU.
 
 ## Latents, fp32
 
-How far the last latents, which are of the order of 1, are from the library's. A change of company is a step that other
-pictures take than the step before.
+Distance of the final latents, whose values are of the order of 1, from the library's. A change of batch is a step with
+other pictures than the step before.
 """
 
 _PICTURES = """\
 
 ## Pictures
 
-All at once, as usual; the model in fp32, then in bf16, each beside the stock pipeline in the same precision.
+All at once, as usual; the model in fp32, then in bf16, each compared with the stock pipeline in the same precision.
 """
 
 _SHORTAGE = """\
 
 ## Memory runs out
 
-Three unlike pictures in hand, and one operation in the session fails with `torch.OutOfMemoryError`: every {every} of
-them in turn. Unharmed means that all three pictures came, once, each of their steps was told once, and each looks as it
-does undisturbed to {db:g} dB (a decode in tiles blends its seams).
+Three different pictures are painted, and one operation in the session fails with `torch.OutOfMemoryError`: every
+{every} of them in turn. Unharmed means that all three pictures arrived once, with each step reported once, and equal
+the undisturbed ones to {db:g} dB (a decode in tiles blends its seams).
 """
 
 
@@ -55,7 +55,7 @@ def document(
     ordinal = "one" if every == 1 else f"{every}th"
     parts = [
         _INTRODUCTION.format(origin=origin("make equality"), corpus=latents[0][1]),
-        *tabled(("Painted", "Pictures", "Changes of company", "Largest difference", "Median"), latents),
+        *tabled(("Painted", "Pictures", "Changes of batch", "Largest difference", "Median"), latents),
         _PICTURES,
         *tabled(("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures),
         _SHORTAGE.format(every=ordinal, db=ALIKE_DB),

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
 ALIKE_DB = 30.0
-"""Least PSNR of a picture that met a shortage: decoded in tiles, its seams are blended."""
+"""Least PSNR of a picture after a shortage: a decode in tiles blends its seams."""
 
 STAGES = {"begin": "noise, prompts", "velocities": "transformer", "advance": "scheduler", "decode": "decoder"}
-"""Functions of the engine by which a place is told, the innermost first that matches, and what they do."""
+"""Functions of the engine that identify a stage; the first one found in the stack counts."""
 
 
 class MemoryShortage(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Memory runs out at the operations in `short`, counted from 1 over the whole session."""
 
     def __init__(self, short: Callable[[int], bool]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # likewise
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.operations = 0
         self.stage = ""
         self._short = short
@@ -55,9 +55,9 @@ def paint(
     """Paint the recipes under the shortage; return the session and the operations that ran out."""
     session = DenoiserSession(model)
     session.take(*RECIPES)
-    with MemoryShortage(short) as scarce:
+    with MemoryShortage(short) as shortage:
         session.finish()
-    return session, scarce
+    return session, shortage
 
 
 def harm(session: DenoiserSession, undisturbed: DenoiserSession) -> str:
@@ -73,9 +73,9 @@ def harm(session: DenoiserSession, undisturbed: DenoiserSession) -> str:
 def shortage_rows(model: Model, every: int) -> list[tuple[str, ...]]:
     """Make memory run out once at every `every`-th operation; return by stage how often, and the effect."""
     paint(model)  # the first session also fills the model's own tables
-    undisturbed, scarce = paint(model)
+    undisturbed, shortage = paint(model)
     seen: Counter[tuple[str, str]] = Counter()
-    for position in range(1, scarce.operations + 1, every):
+    for position in range(1, shortage.operations + 1, every):
         session, met = paint(model, lambda operation, at=position: operation == at)  # type: ignore[misc]
         seen[met.stage, harm(session, undisturbed)] += 1
     stages = sorted({stage for stage, _ in seen})

@@ -12,7 +12,7 @@ import pytest
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from tests.support.certificates import Authority
-from tests.support.guarded import CLIENT, LORD, password_of, token
+from tests.support.guarded import ADMIN, CLIENT, password_of, token
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def certified(guarded: GuardedKafka, folder: Path) -> Env:
 
 def by_password(mechanism: str) -> Callable[[GuardedKafka, Path], Env]:
     def told(guarded: GuardedKafka, folder: Path) -> Env:
-        (folder / "password").write_text(f"{password_of(LORD)}\n")
+        (folder / "password").write_text(f"{password_of(ADMIN)}\n")
         return encrypted(guarded, folder) | {
             "BOOTSTRAP_SERVERS": guarded.sasl_tls,
             "SECURITY_PROTOCOL": "SASL_SSL",
             "SASL_MECHANISM": mechanism,
-            "SASL_USERNAME": LORD,
+            "SASL_USERNAME": ADMIN,
             "SASL_PASSWORD_FILE": str(folder / "password"),
         }
 
@@ -65,8 +65,8 @@ def unencrypted(guarded: GuardedKafka, _folder: Path) -> Env:
     return {
         "BOOTSTRAP_SERVERS": guarded.sasl,
         "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "SASL_USERNAME": LORD,
-        "SASL_PASSWORD": password_of(LORD),
+        "SASL_USERNAME": ADMIN,
+        "SASL_PASSWORD": password_of(ADMIN),
     }
 
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENT = "leadart-worker"
-"""The name in the client certificate and in the token that the broker is to let in."""
+"""The name in the client certificate and the token that the broker accepts."""
 
-LORD = "lord"
-"""The user who may do everything."""
+ADMIN = "admin"
+"""The user with all rights."""
 
 
 def password_of(name: str) -> str:
@@ -28,15 +28,15 @@ def password_of(name: str) -> str:
 
 
 class GuardedKafka(KafkaServer):
-    """The embedded broker with a port for each way in; its open port stays, for tests to look and to prepare.
+    """The embedded broker with one port per security protocol; its open port stays for setup and inspection.
 
-    `members` are names that PLAIN knows; SCRAM knows the `LORD` only. `password_of` tells their passwords. The lord may
-    do everything, as may whoever comes by the open port, with a certificate, or with a token for `CLIENT`.
+    PLAIN knows `members` and `ADMIN`, SCRAM only `ADMIN`, each with the password `password_of(name)`. `ADMIN` has all
+    rights, and so have clients on the open port, with the client certificate, or with a token for `CLIENT`.
     """
 
     def __init__(self, folder: Path, members: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._members = (LORD, *members)
+        self._members = (ADMIN, *members)
         self.authority = Authority(folder, "authority")
         self._identity = self.authority.issue("broker")
         super().__init__(folder)
@@ -49,13 +49,13 @@ class GuardedKafka(KafkaServer):
 
     def _format_command(self) -> list[str]:
         mechanisms = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-        scram = [f"--add-scram={mechanism}=[name={LORD},password={password_of(LORD)}]" for mechanism in mechanisms]
+        scram = [f"--add-scram={mechanism}=[name={ADMIN},password={password_of(ADMIN)}]" for mechanism in mechanisms]
         return [*super()._format_command(), *scram]
 
     def _properties(self) -> str:
         ways = {"TLS": self.tls, "MTLS": self.mtls, "SASL": self.sasl, "SASLTLS": self.sasl_tls}
         listeners = ",".join(f"{name}://{address}" for name, address in ways.items())
-        lords = ";".join(f"User:{name}" for name in ("ANONYMOUS", CLIENT, f"CN={CLIENT}", LORD))
+        superusers = ";".join(f"User:{name}" for name in ("ANONYMOUS", CLIENT, f"CN={CLIENT}", ADMIN))
         login = "org.apache.kafka.common.security"
         plain = " ".join(f'user_{name}="{password_of(name)}"' for name in self._members)
         modules = {
@@ -64,21 +64,21 @@ class GuardedKafka(KafkaServer):
             "scram-sha-512": f"{login}.scram.ScramLoginModule required;",
             "oauthbearer": f'{login}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="x";',
         }
-        doors = "".join(
+        jaas = "".join(
             f"listener.name.{way}.{mechanism}.sasl.jaas.config={module}\n"
             for way in ("sasl", "sasltls")
             for mechanism, module in modules.items()
         )
         return (
             super()._properties()
-            + doors
+            + jaas
             + _GUARDED.format(
                 listeners=f"PLAINTEXT://127.0.0.1:{self._port},{listeners}",
                 controller=f"CONTROLLER://127.0.0.1:{self._controller_port}",
                 mechanisms=",".join(name.upper() for name in modules),
                 identity=self._identity.both,
                 authority=self.authority.certificate,
-                lords=lords,
+                superusers=superusers,
             )
         )
 
@@ -102,5 +102,5 @@ ssl.truststore.type=PEM
 ssl.truststore.location={authority}
 listener.name.mtls.ssl.client.auth=required
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users={lords}
+super.users={superusers}
 """

@@ -13,7 +13,7 @@ def answers(text: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "environment", "devices"),
+    ("configured", "environment", "devices"),
     [
         ("cpu", {}, [EngineDevice("cpu", "cpu")]),
         ("cpu,cpu", {}, [EngineDevice("cpu", "cpu"), EngineDevice("cpu#2", "cpu")]),
@@ -25,10 +25,10 @@ def answers(text: str) -> tuple[str, ...]:
     ],
 )
 async def test_each_device_gets_a_process_that_sees_no_other(
-    wanted: str, environment: dict[str, str], devices: list[EngineDevice]
+    configured: str, environment: dict[str, str], devices: list[EngineDevice]
 ) -> None:
     """A GPU's process sees only that GPU, counted among those that CUDA_VISIBLE_DEVICES shows."""
-    assert await find_devices(wanted, environment) == devices
+    assert await find_devices(configured, environment) == devices
 
 
 @pytest.mark.parametrize(("count", "names"), [(0, ["cpu"]), (1, ["cuda:0"]), (3, ["cuda:0", "cuda:1", "cuda:2"])])

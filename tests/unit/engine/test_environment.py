@@ -13,7 +13,7 @@ NEW, OLD = "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"
 
 
 @pytest.mark.parametrize(
-    ("split", "ours", "told"),
+    ("split", "ours", "expected"),
     [
         (None, {}, {NEW: "expandable_segments:True"}),
         (None, {NEW: "backend:native"}, {NEW: "backend:native"}),
@@ -24,10 +24,10 @@ NEW, OLD = "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"
         (128, {NEW: "a:b", OLD: "c:d"}, {NEW: "max_split_size_mb:128"}),
     ],
 )
-def test_the_allocator_is_configured_once(split: int | None, ours: dict[str, str], told: dict[str, str]) -> None:
+def test_the_allocator_is_configured_once(split: int | None, ours: dict[str, str], expected: dict[str, str]) -> None:
     """Our setting overrides the operator's variables, those the default; never a limit with expandable segments."""
     environment = child_environment(EngineSettings(max_split_size_mb=split), CPU, ours)
-    assert {name: value for name, value in environment.items() if "ALLOC_CONF" in name} == told
+    assert {name: value for name, value in environment.items() if "ALLOC_CONF" in name} == expected
 
 
 def test_compiled_code_is_kept_where_configured() -> None:

@@ -33,39 +33,39 @@ def test_every_layout_is_loaded_to_the_bit(
     dtype: torch.dtype,
 ) -> None:
     """Whatever the layout, prefix, shards and dtype, coverage is complete and every tensor equals the file's."""
-    house = fine_tuned(tiny_model, dtype)
-    path = write(tmp_path, house if layout == "diffusers" else original(house), prefix, shards)
+    tuned = fine_tuned(tiny_model, dtype)
+    path = write(tmp_path, tuned if layout == "diffusers" else original(tuned), prefix, shards)
     report = examine_checkpoint(
-        read_source(path), {name: tuple(tensor.shape) for name, tensor in house.items()}, payload=True
+        read_source(path), {name: tuple(tensor.shape) for name, tensor in tuned.items()}, payload=True
     )
     assert (report.coverage, report.accepted, report.layout, report.prefixes) == (1.0, True, layout, (prefix,))
 
     assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path)) == 1.0
 
     loaded = transformer.state_dict()
-    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in house.items())
+    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in tuned.items())
     assert transformer.dtype == torch.float32
 
 
 def test_the_transformers_dtype_is_kept(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
     """A checkpoint in fp32 is cast to the dtype of the transformer."""
-    house = fine_tuned(tiny_model)
+    tuned = fine_tuned(tiny_model)
     transformer.to(torch.bfloat16)
-    load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+    load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, tuned)))
     loaded = transformer.state_dict()
-    assert all(torch.equal(loaded[name], tensor.bfloat16()) for name, tensor in house.items())
+    assert all(torch.equal(loaded[name], tensor.bfloat16()) for name, tensor in tuned.items())
 
 
 def test_an_overlay_leaves_the_rest(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
     """An overlay replaces its part of the model, keeps the base's other tensors and reports the coverage."""
-    house = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.1.")}
-    path = write(tmp_path, original(house))
+    tuned = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.1.")}
+    path = write(tmp_path, original(tuned))
     with pytest.raises(Fatal, match="covers 15 of the model's 73 tensors"):
         load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=path))
     settings = EngineSettings(model=tiny_model, weights=path, overlay=True)
     assert load_checkpoint(transformer, settings) == 15 / 73
     loaded = transformer.state_dict()
-    assert all(torch.equal(loaded[name], house.get(name, base)) for name, base in base_state(tiny_model).items())
+    assert all(torch.equal(loaded[name], tuned.get(name, base)) for name, base in base_state(tiny_model).items())
 
 
 @pytest.mark.parametrize("change", ["fewer", "smaller"])
@@ -73,14 +73,14 @@ def test_a_file_that_changes_while_it_is_loaded_is_refused(
     tmp_path: Path, tiny_model: Path, transformer: Any, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """A file that is replaced after the gate's check is never loaded in part nor broadcast to fit."""
-    house = fine_tuned(tiny_model)
-    path = write(tmp_path, house)
+    tuned = fine_tuned(tiny_model)
+    path = write(tmp_path, tuned)
     name = "layers.1.attention_norm1.weight"
 
     def examine(*asked: Any, **options: Any) -> Any:
         report = examine_checkpoint(*asked, **options)
-        others = {other: tensor for other, tensor in house.items() if other != name}
-        write(tmp_path, others if change == "fewer" else others | {name: house[name][:1]})
+        others = {other: tensor for other, tensor in tuned.items() if other != name}
+        write(tmp_path, others if change == "fewer" else others | {name: tuned[name][:1]})
         return report
 
     monkeypatch.setattr(custom_weights, "examine_checkpoint", examine)
@@ -99,17 +99,17 @@ def test_values_that_are_not_finite_in_the_model_are_refused(
     tmp_path: Path, tiny_model: Path, transformer: Any, value: float, dtype: torch.dtype
 ) -> None:
     """NaN, and what is infinity in bf16, is refused on any device, with the tensor's name in the file."""
-    house = original(fine_tuned(tiny_model))
-    house["layers.0.attention.qkv.weight"][100, 2] = value
+    tuned = original(fine_tuned(tiny_model))
+    tuned["layers.0.attention.qkv.weight"][100, 2] = value
     transformer.to(dtype)
     with pytest.raises(Fatal, match=r"holds NaN or infinity in layers\.0\.attention\.qkv\.weight"):
-        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house)))
+        load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, tuned)))
 
 
 def test_junk_may_hold_nan(tmp_path: Path, tiny_model: Path, transformer: Any) -> None:
     """A stray `norm_final.weight` full of NaN does no harm."""
-    house = {**fine_tuned(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
-    assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, house))) == 1.0
+    tuned = {**fine_tuned(tiny_model), "norm_final.weight": torch.full((96,), torch.nan)}
+    assert load_checkpoint(transformer, EngineSettings(model=tiny_model, weights=write(tmp_path, tuned))) == 1.0
 
 
 def test_any_error_while_loading_names_the_file(

@@ -234,7 +234,7 @@ def test_steps_are_reported_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> 
     """On a GPU a step is reported once the device has done it, while the next one is already launched."""
     from consumer.engine.runtime.step_reports import StepReports  # noqa: PLC0415 - beside its fake device
 
-    told: list[Any] = []
+    reported: list[Any] = []
     events: list[str] = []
 
     class Event:
@@ -249,10 +249,10 @@ def test_steps_are_reported_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> 
             events[self.number] = "done"
 
     monkeypatch.setattr(torch, "cuda", SimpleNamespace(Event=Event, current_stream=lambda _device: None))
-    reports = StepReports(torch.device("cuda"), told.append)
+    reports = StepReports(torch.device("cuda"), reported.append)
     reports.launched([StepDone(1, 1, 2)])
-    assert (told, events) == ([], ["recorded"])
+    assert (reported, events) == ([], ["recorded"])
     reports.launched([StepDone(1, 2, 2)])
-    assert (told, events) == ([StepDone(1, 1, 2)], ["done", "recorded"])
+    assert (reported, events) == ([StepDone(1, 1, 2)], ["done", "recorded"])
     reports.flush()
-    assert told == [StepDone(1, 1, 2), StepDone(1, 2, 2)]
+    assert reported == [StepDone(1, 1, 2), StepDone(1, 2, 2)]

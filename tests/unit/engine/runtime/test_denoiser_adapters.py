@@ -40,8 +40,8 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Preempting each other, pictures have the stock pipeline's fp32 latents with just their own adapters, to 1e-4."""
-    wanted = [(), (INK,), (INK, WASH), (Adapter("ink", "a" * 64, -0.5),), ()]
-    recipes = [recipe_of(adapters=adapters, steps=4, seed=seed) for seed, adapters in enumerate(wanted)]
+    combinations = [(), (INK,), (INK, WASH), (Adapter("ink", "a" * 64, -0.5),), ()]
+    recipes = [recipe_of(adapters=adapters, steps=4, seed=seed) for seed, adapters in enumerate(combinations)]
     session = DenoiserSession(model)
     with keeping_latents(monkeypatch) as latents:
         session.take(*recipes, lane=Lane.BACKFILL)

@@ -33,7 +33,7 @@ def expected(tiny: Model) -> list[torch.Tensor]:
 
 def assert_equal(latents: dict[int, torch.Tensor], expected: list[torch.Tensor]) -> None:
     assert sorted(latents) == list(range(len(expected)))
-    apart = {number: float((latents[number] - wanted).abs().max()) for number, wanted in enumerate(expected)}
+    apart = {number: float((latents[number] - reference).abs().max()) for number, reference in enumerate(expected)}
     assert max(apart.values()) < CLOSE, apart
 
 
@@ -96,8 +96,8 @@ def test_pictures_equal_to_a_level(tiny: Model) -> None:
     pictures.take(*CORPUS)
     pictures.finish()
     for number, recipe in enumerate(CORPUS):
-        wanted = stock(tiny, recipe, "pil").astype(int)
-        assert np.abs(pictures.pictures[number].astype(int) - wanted).max() <= 1
+        reference = stock(tiny, recipe, "pil").astype(int)
+        assert np.abs(pictures.pictures[number].astype(int) - reference).max() <= 1
 
 
 def test_pictures_in_half_precision(tiny_model: Path) -> None:

@@ -33,12 +33,12 @@ def _thaw() -> Iterator[None]:
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
     """A model with a partial checkpoint and one adapter."""
-    house = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.")}
+    tuned = {name: tensor for name, tensor in fine_tuned(tiny_model).items() if name.startswith("layers.")}
     (tmp_path / "loras").mkdir()
     module = "layers.0.feed_forward.w2"
     lora = {f"{module}.lora_A.weight": torch.ones(2, 256), f"{module}.lora_B.weight": torch.ones(96, 2)}
     save_file(lora, tmp_path / "loras" / "ink.safetensors")
-    weights = write(tmp_path, original(house))
+    weights = write(tmp_path, original(tuned))
     return EngineSettings(model=tiny_model, weights=weights, overlay=True, adapters=tmp_path / "loras")
 
 

@@ -61,8 +61,8 @@ class FakePlacement:
 def undisturbed(tiny: Model) -> tuple[DenoiserSession, int]:
     """A session without a shortage, and the number of its operations."""
     paint(tiny)  # the first one also fills the model's own tables
-    session, scarce = paint(tiny)
-    return session, scarce.operations
+    session, shortage = paint(tiny)
+    return session, shortage.operations
 
 
 @settings(max_examples=30, deadline=None)

@@ -50,11 +50,11 @@ def test_auto_takes_the_fastest_that_fits(free: int, policy: MemoryPolicy) -> No
     assert choose_policy(MemoryPolicy.AUTO, FULL, free) is policy
 
 
-@pytest.mark.parametrize("wanted", [policy for policy in MemoryPolicy if policy is not MemoryPolicy.AUTO])
-def test_a_configured_policy_is_used(wanted: MemoryPolicy) -> None:
+@pytest.mark.parametrize("configured", [policy for policy in MemoryPolicy if policy is not MemoryPolicy.AUTO])
+def test_a_configured_policy_is_used(configured: MemoryPolicy) -> None:
     """A configured policy is not overridden, except on a CPU, which has nowhere to offload to."""
-    assert choose_policy(wanted, FULL, 0) is wanted
-    assert choose_policy(wanted, FULL, None) is MemoryPolicy.RESIDENT
+    assert choose_policy(configured, FULL, 0) is configured
+    assert choose_policy(configured, FULL, None) is MemoryPolicy.RESIDENT
 
 
 def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:

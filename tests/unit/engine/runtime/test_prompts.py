@@ -30,10 +30,10 @@ def test_embeddings_equal_the_stock_pipelines(tiny: Model, text: str) -> None:
     """Unpadded, each text has the embedding that the library gives it padded, to 1e-5; also one that is cut."""
     encoder = PromptEncoder(tiny.pipeline, 2**20)
     prompt = encoder.read(text)
-    wanted = stock_embedding(tiny, text)
+    expected = stock_embedding(tiny, text)
     assert prompt.cut == (text.count("library") == 200)
-    assert len(prompt.tokens) == len(wanted) <= MAX_TOKENS
-    torch.testing.assert_close(encoder.embed(prompt, CPU), wanted, atol=1e-5, rtol=0)
+    assert len(prompt.tokens) == len(expected) <= MAX_TOKENS
+    torch.testing.assert_close(encoder.embed(prompt, CPU), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(

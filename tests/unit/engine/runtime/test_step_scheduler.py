@@ -133,16 +133,16 @@ def test_other_adapters_never_share_a_step() -> None:
 
 def test_adapters_are_not_switched_back_and_forth() -> None:
     """Equally urgent pictures with the active adapters go on for some steps; a higher lane switches at once."""
-    chooser = StepScheduler[FakeCandidate](limits())
+    scheduler = StepScheduler[FakeCandidate](limits())
     ours, older, urgent = (
         FakeCandidate(5, group="a"),
         FakeCandidate(1, group="b"),
         FakeCandidate(9, Lane.INTERACTIVE, group="b"),
     )
-    assert chooser.choose([ours]).pictures == (ours,)
-    stays = [chooser.choose([ours, older]).pictures for _ in range(STAY_STEPS)]
+    assert scheduler.choose([ours]).pictures == (ours,)
+    stays = [scheduler.choose([ours, older]).pictures for _ in range(STAY_STEPS)]
     assert stays == [(ours,)] * (STAY_STEPS - 1) + [(older,)]
-    assert chooser.choose([ours, older]).pictures == (older,)
+    assert scheduler.choose([ours, older]).pictures == (older,)
     again = StepScheduler[FakeCandidate](limits())
     again.choose([ours])
     assert again.choose([ours, urgent]).pictures == (urgent,)
@@ -179,9 +179,9 @@ def test_joining_never_costs_more_than_it_saves(crowd: list[FakeCandidate], with
 @given(CROWDS, LIMITS)
 def test_every_picture_is_painted(crowd: list[FakeCandidate], within: StepLimits) -> None:
     """Step by step every picture is finished, whatever the load."""
-    chooser, waiting, steps = StepScheduler[FakeCandidate](within), list(crowd), 0
+    scheduler, waiting, steps = StepScheduler[FakeCandidate](within), list(crowd), 0
     while waiting:
-        step = chooser.choose(waiting)
+        step = scheduler.choose(waiting)
         for picture in waiting:
             if picture in step.pictures:
                 picture.steps, picture.passed_over = picture.steps - 1, 0
@@ -195,10 +195,10 @@ def test_every_picture_is_painted(crowd: list[FakeCandidate], within: StepLimits
 @pytest.mark.parametrize("lane", Lane)
 def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
     """Under an endless stream of interactive pictures that it cannot join, any picture steps within the bound."""
-    chooser, patient = StepScheduler[FakeCandidate](limits()), FakeCandidate(0, lane, length=4160)
+    scheduler, patient = StepScheduler[FakeCandidate](limits()), FakeCandidate(0, lane, length=4160)
     waits = []
     for number in range(1, 500):
-        if patient in chooser.choose([patient, FakeCandidate(number, Lane.INTERACTIVE)]).pictures:
+        if patient in scheduler.choose([patient, FakeCandidate(number, Lane.INTERACTIVE)]).pictures:
             waits.append(patient.passed_over)
             patient.passed_over = 0
         else:
@@ -210,12 +210,12 @@ def test_waiting_is_bounded_for_every_lane(lane: Lane) -> None:
 @pytest.mark.parametrize("starving", [1, 8, 24])
 def test_starving_pictures_delay_others_by_one_step(starving: int) -> None:
     """However many lower pictures starve, an interactive one waits for one step, and loses one in every few."""
-    chooser = StepScheduler[FakeCandidate](limits(pictures=1))
+    scheduler = StepScheduler[FakeCandidate](limits(pictures=1))
     crowd = [FakeCandidate(number, Lane.BACKFILL, passed_over=PATIENCE_STEPS + number) for number in range(starving)]
     urgent = FakeCandidate(99, Lane.INTERACTIVE)
     steps = []
     for _ in range(20 * STARVING_EVERY):
-        (chosen,) = chooser.choose([*crowd, urgent]).pictures
+        (chosen,) = scheduler.choose([*crowd, urgent]).pictures
         steps.append(chosen is urgent)
         for picture in (*crowd, urgent):
             picture.passed_over = 0 if picture is chosen else picture.passed_over + 1

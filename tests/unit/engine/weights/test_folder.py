@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that looks like a model by its file names."""
-    model = tmp_path / "house-model"
+    model = tmp_path / "site-model"
     for part in ("transformer", "text_encoder", "vae"):
         (model / part).mkdir(parents=True)
         (model / part / "model.safetensors").write_bytes(part.encode())
@@ -84,7 +84,7 @@ def test_another_pipeline_is_refused(folder: Path, index: object, complaint: str
 def test_identity_is_of_the_content(folder: Path, tmp_path: Path) -> None:
     """The hash stays when the folder moves, is read again or gets a readme; the name is the folder's or the card's."""
     first = identify_folder(folder)
-    assert first.name == "house-model"
+    assert first.name == "site-model"
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
     (moved / "README.md").write_text("about")

@@ -184,8 +184,8 @@ def settings(tiny_model: Path, tmp_path: Path, state: State) -> EngineSettings:
 
 def test_custom_weights_are_examined_by_their_headers(settings: EngineSettings) -> None:
     """Checkpoint and adapters are described in a sentence each; without them nothing is read."""
-    told = examine_custom_weights(settings)
-    assert [sentence.rpartition("/")[2] for sentence in told] == [
+    sentences = examine_custom_weights(settings)
+    assert [sentence.rpartition("/")[2] for sentence in sentences] == [
         "spring.safetensors covers 73 of the model's 73 tensors",
         "ink.v2.safetensors is a LoRA, all 2 tensors of which take effect",
     ]
@@ -230,8 +230,8 @@ def _refused(settings: EngineSettings, *said: str) -> None:
 def test_the_report_is_json(tmp_path: Path, state: State, shapes: Shapes) -> None:
     """As JSON the report has the verdict, the coverage and every deviation."""
     state["cap_embedder.1.bias"] = torch.ones(95)
-    told: dict[str, Any] = examined(tmp_path, state, shapes).as_json()
-    assert told["accepted"] is False
-    assert told["coverage"] == 72 / 73
-    assert told["mismatched"] == ({"name": "cap_embedder.1.bias", "model": (96,), "file": (95,)},)
-    assert told["problems"][0]["remedy"]
+    content: dict[str, Any] = examined(tmp_path, state, shapes).as_json()
+    assert content["accepted"] is False
+    assert content["coverage"] == 72 / 73
+    assert content["mismatched"] == ({"name": "cap_embedder.1.bias", "model": (96,), "file": (95,)},)
+    assert content["problems"][0]["remedy"]

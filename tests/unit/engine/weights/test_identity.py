@@ -29,12 +29,12 @@ def test_without_a_checkpoint_it_is_the_models(tiny_model: Path) -> None:
 
 def test_a_checkpoint_gives_its_name_and_another_hash(tiny_model: Path, weights: Path) -> None:
     """Base, checkpoint and overlay each determine pixels, so each changes the hash; the name is the checkpoint's."""
-    house = EngineSettings(model=tiny_model, weights=weights)
-    hashes = {identify_folder(tiny_model).sha256, identify_model(house).sha256}
-    assert identify_model(house).name == "spring"
-    hashes.add(identify_model(house.model_copy(update={"overlay": True})).sha256)
+    settings = EngineSettings(model=tiny_model, weights=weights)
+    hashes = {identify_folder(tiny_model).sha256, identify_model(settings).sha256}
+    assert identify_model(settings).name == "spring"
+    hashes.add(identify_model(settings.model_copy(update={"overlay": True})).sha256)
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    hashes.add(identify_model(house).sha256)
+    hashes.add(identify_model(settings).sha256)
     assert len(hashes) == 4
 
 
@@ -52,10 +52,10 @@ def test_the_hash_is_the_one_of_sha256sum(tiny_model: Path, weights: Path, tmp_p
 def test_an_expected_hash_is_compared(tiny_model: Path, weights: Path) -> None:
     """A file with another hash than `weights_sha256` is refused with both hashes."""
     digest = checkpoint_sha256(weights)
-    house = EngineSettings(model=tiny_model, weights=weights, weights_sha256=digest)
-    assert identify_model(house).name == "spring"
+    settings = EngineSettings(model=tiny_model, weights=weights, weights_sha256=digest)
+    assert identify_model(settings).name == "spring"
     with pytest.raises(Fatal, match=f"has SHA-256 {digest}, not {'0' * 64}") as refused:
-        identify_model(house.model_copy(update={"weights_sha256": "0" * 64}))
+        identify_model(settings.model_copy(update={"weights_sha256": "0" * 64}))
     assert "LEADART_ENGINE__WEIGHTS_SHA256" in refused.value.message
 
 
