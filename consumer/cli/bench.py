@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consumer.cli.bench_backlog import backlog
-from consumer.cli.bench_output import command_line, report, write_document
+from consumer.cli.bench_output import show_progress, show_report
 from consumer.cli.bench_painting import engine, worker
 from consumer.cli.bench_replay import replay
-from consumer.cli.shared import AsJson, console, say, settings_from
+from consumer.cli.shared import AsJson, settings_from
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.plan import DeliveryPlan
+    from consumer.dev.bench.delivery_result import DeliveryPlan
 
 DOCUMENT = Path("docs/benchmarks/delivery.md")
 
@@ -46,7 +45,7 @@ def delivery(
 
     Exit status 1 unless the worker announces exactly one outcome per request.
     """
-    from consumer.dev.bench.plan import DeliveryPlan
+    from consumer.dev.bench.delivery_result import DeliveryPlan
     from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # reports invalid settings before anything starts
@@ -56,14 +55,7 @@ def delivery(
 
 async def _measure(plan: DeliveryPlan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
     from consumer.dev.bench.delivery import measure_delivery
-    from consumer.dev.bench.report import document, table, verdict
+    from consumer.dev.bench.delivery_report import delivery_report
 
-    result = await measure_delivery(plan, bootstrap_servers, report)
-    if as_json:
-        print(json.dumps(result.as_json()))
-    else:
-        console.print(table(result))
-        say(verdict(result))
-    if target:
-        write_document(target, document(result, command_line()))
-    return 0 if result.promise_kept else 1
+    result = await measure_delivery(plan, bootstrap_servers, show_progress)
+    return show_report(delivery_report(result), target, as_json=as_json)

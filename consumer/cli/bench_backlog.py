@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from consumer.cli.bench_output import report
-from consumer.cli.shared import AsJson, say, settings_from
-
-if TYPE_CHECKING:
-    from consumer.dev.bench.backlog import BacklogResult
+from consumer.cli.bench_output import show_progress, show_report
+from consumer.cli.shared import AsJson, settings_from
 
 _TENFOLD = 10
 _SHORTEST = 1_000
@@ -42,26 +38,6 @@ def _sizes(records: int) -> list[int]:
 
 
 async def _measure(sizes: list[int], seconds: float, *, as_json: bool) -> int:
-    from consumer.dev.bench.backlog import measure_backlog
+    from consumer.dev.bench.backlog import backlog_report, measure_backlog
 
-    result = await measure_backlog(sizes, seconds, report)
-    if as_json:
-        print(json.dumps(result.as_json()))
-    else:
-        say(_sentence(result))
-    return 0 if result.flat and result.soon else 1
-
-
-def _sentence(result: BacklogResult) -> str:
-    from statistics import median
-
-    from consumer.dev.bench.backlog import LAG_BAR, PARTITIONS, SPREAD_BAR
-
-    flat, soon = ("met" if met else "missed" for met in (result.flat, result.soon))
-    first, last = result.steps[0], result.steps[-1]
-    return (
-        f"From {first.records:,} to {last.records:,} records of backlog the worker's memory differs by at most "
-        f"{result.spread:.1%} (bar {SPREAD_BAR:.0%}: {flat}); leadart lag over {PARTITIONS} partitions of every lane "
-        f"answers in {result.lag_median:.2f} s (bar {LAG_BAR:.0f} s: {soon}), "
-        f"{median(result.start_seconds):.2f} s of which any leadart command takes; {result.machine['processor']}"
-    )
+    return show_report(backlog_report(await measure_backlog(sizes, seconds, show_progress)), as_json=as_json)

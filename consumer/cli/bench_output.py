@@ -1,28 +1,35 @@
-"""What the benchmark commands share: progress on stderr, results on stdout, and the documents they write."""
+"""What the benchmarks' commands share: progress, and the report of a run."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from consumer.cli.shared import complaints
+from consumer.cli.shared import complaints, console, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from consumer.dev.bench.reporting import BenchReport
 
-def report(line: str) -> None:
-    """Print progress to stderr: stdout is for the result."""
+
+def show_progress(line: str) -> None:
+    """Print a line about a running benchmark, on stderr."""
     complaints.print(line, soft_wrap=True)
 
 
-def command_line() -> str:
-    """Return the command that is running, for the document it writes."""
-    return shlex.join(["leadart", *sys.argv[1:]])
-
-
-def write_document(target: Path, text: str) -> None:
-    """Write a benchmark's document, in a folder that may be new."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+def show_report(report: BenchReport, target: Path | None = None, *, as_json: bool) -> int:
+    """Print the report and write its document to `target`; return the exit status."""
+    if as_json:
+        print(json.dumps(report.figures))
+    else:
+        if report.table:
+            console.print(report.table)
+        for line in (report.verdict, *report.notes):
+            say(line)
+    if target:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(report.document(shlex.join(["leadart", *sys.argv[1:]])), encoding="utf-8")
+    return 0 if report.passed else 1

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from consumer.cli.bench_output import command_line, report, write_document
-from consumer.cli.shared import AsJson, complain, console, say, settings_from
+from consumer.cli.bench_output import show_progress, show_report
+from consumer.cli.shared import AsJson, complain, settings_from
 from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.dev.bench.engine.result import EngineResult
-    from consumer.dev.bench.whole import WorkerPlan
+    from consumer.dev.bench.worker import WorkerPlan
     from consumer.settings import EngineSettings
 
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
@@ -61,11 +58,9 @@ def engine(
     result = _measure_engine(
         EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed)
     )
-    from consumer.dev.bench.painting import document, notes, table, verdict
+    from consumer.dev.bench.engine.report import engine_report
 
-    _print(result.as_json() if as_json else None, table(result), [verdict(result), *map(": ".join, notes(result))])
-    if write:
-        write_document(ENGINE_DOCUMENT, document(result, command_line()))
+    show_report(engine_report(result), ENGINE_DOCUMENT if write else None, as_json=as_json)
 
 
 def worker(
@@ -81,7 +76,7 @@ def worker(
 ) -> None:
     """Compare the whole worker, Kafka and store in memory, with its engine alone; needs leadart[engine]."""
     from consumer.dev.bench.engine.plan import PictureShape, RandomModel
-    from consumer.dev.bench.whole import WorkerPlan
+    from consumer.dev.bench.worker import WorkerPlan
     from consumer.dev.demo.interrupt import run_interruptible
 
     settings = _engine_settings(model, threads, device, compiled=False)
@@ -95,14 +90,10 @@ def worker(
 
 
 async def _measure_worker(plan: WorkerPlan, target: Path | None, *, as_json: bool) -> int:
-    from consumer.dev.bench.outcome import document, table, verdict
-    from consumer.dev.bench.whole import measure_worker
+    from consumer.dev.bench.worker import measure_worker
+    from consumer.dev.bench.worker_report import worker_report
 
-    result = await measure_worker(plan, report)
-    _print(result.as_json() if as_json else None, table(result), [verdict(result)])
-    if target:
-        write_document(target, document(result, command_line()))
-    return 0
+    return show_report(worker_report(await measure_worker(plan, show_progress)), target, as_json=as_json)
 
 
 def _measure_engine(plan: EnginePlan) -> EngineResult:
@@ -113,7 +104,7 @@ def _measure_engine(plan: EnginePlan) -> EngineResult:
     except ImportError as error:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error
-    return measure_engine(plan, engine_machine(), report)
+    return measure_engine(plan, engine_machine(), show_progress)
 
 
 def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:
@@ -121,12 +112,3 @@ def _engine_settings(model: Path | None, threads: int | None, device: str | None
     settings = settings_from(None).engine
     given = {"model": model, "threads": threads, "devices": device, "compile": compiled or None}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-
-
-def _print(figures: object | None, table: Table, lines: list[str]) -> None:
-    if figures is not None:
-        print(json.dumps(figures))
-        return
-    console.print(table)
-    for line in lines:
-        say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.tables import origin, tabled, where
+from consumer.dev.bench.reporting import markdown_table, origin, where
 from tests.equality.shortage import ALIKE_DB
 
 if TYPE_CHECKING:
@@ -55,12 +55,14 @@ def document(
     ordinal = "one" if every == 1 else f"{every}th"
     parts = [
         _INTRODUCTION.format(origin=origin("make equality"), corpus=latents[0][1]),
-        *tabled(("Painted", "Pictures", "Changes of batch", "Largest difference", "Median"), latents),
+        markdown_table(("Painted", "Pictures", "Changes of batch", "Largest difference", "Median"), latents),
         _PICTURES,
-        *tabled(("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures),
+        markdown_table(
+            ("Precision", "Largest difference, levels of 255", "Least PSNR, dB", "Median PSNR, dB"), pictures
+        ),
         _SHORTAGE.format(every=ordinal, db=ALIKE_DB),
-        *tabled(("Where", "Shortages", "Unharmed", "Harmed"), shortage),
+        markdown_table(("Where", "Shortages", "Unharmed", "Harmed"), shortage),
         "",
-        *where({name: machine[name] for name in ("processor", "system", "python")}),
+        where({name: machine[name] for name in ("processor", "system", "python")}),
     ]
     return "\n".join(parts) + "\n"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.dev.bench import outcome
 from consumer.dev.bench.delivery import measure_delivery
+from consumer.dev.bench.delivery_report import delivery_report
+from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel
-from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
 from consumer.dev.bench.replay import measure_replay
-from consumer.dev.bench.report import document, rows, verdict
-from consumer.dev.bench.whole import WorkerPlan, measure_worker
+from consumer.dev.bench.worker import WorkerPlan, measure_worker
+from consumer.dev.bench.worker_report import WorkerSide, worker_report
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 
@@ -45,8 +45,9 @@ async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
     assert _alike(*(flood.bytes_each for flood in result.floods))
     told = json.loads(json.dumps(result.as_json()))
     assert told["ratio"] == pytest.approx(result.speed(DeliverySide.LEADART) / result.speed(DeliverySide.FASTSTREAM))
-    assert all(cell in document(result, "leadart bench delivery") for row in rows(result) for cell in row)
-    assert f"{result.ratio:.2f}" in verdict(result)
+    report = delivery_report(result)
+    assert all(cell in report.document("leadart bench delivery") for row in report.rows for cell in row)
+    assert f"{result.ratio:.2f}" in report.verdict
     assert len(heard) == 1 + len(result.floods) + len(result.paced)
 
 
@@ -64,14 +65,14 @@ async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
     ]
     assert all(turn.seconds > 0 and turn.cpu_seconds > 0 for turn in result.turns)
     told = json.loads(json.dumps(result.as_json()))
-    assert told["ratio"] == pytest.approx(
-        result.speed(outcome.WorkerSide.WORKER) / result.speed(outcome.WorkerSide.ENGINE)
-    )
-    written = outcome.document(result, "leadart bench worker")
-    assert all(cell in written for row in outcome.rows(result) for cell in row)
-    assert outcome.verdict(result) in written
-    assert "has not been measured" in outcome.verdict(result)
-    assert outcome.table(result).row_count == len(outcome.rows(result))
+    assert told["ratio"] == pytest.approx(result.speed(WorkerSide.WORKER) / result.speed(WorkerSide.ENGINE))
+    report = worker_report(result)
+    written = report.document("leadart bench worker")
+    assert all(cell in written for row in report.rows for cell in row)
+    assert report.verdict in written
+    assert "has not been measured" in report.verdict
+    assert report.table
+    assert report.table.row_count == len(report.rows)
     assert len(heard) == 1 + len(result.turns)
 
 

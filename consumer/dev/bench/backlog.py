@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from consumer.dev.bench.machine import machine
+from consumer.dev.bench.reporting import BenchReport, met
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
@@ -89,6 +90,22 @@ class BacklogResult:
         """Return everything measured, as JSON types."""
         concluded = {"spread": self.spread, "flat": self.flat, "lag_median": self.lag_median, "soon": self.soon}
         return {**concluded, **asdict(self)}
+
+
+def backlog_report(result: BacklogResult) -> BenchReport:
+    """Return the report of a run."""
+    return BenchReport("leadart bench backlog", _sentence(result), result.as_json(), passed=result.flat and result.soon)
+
+
+def _sentence(result: BacklogResult) -> str:
+    flat, soon = (met(kept) for kept in (result.flat, result.soon))
+    first, last = result.steps[0], result.steps[-1]
+    return (
+        f"From {first.records:,} to {last.records:,} records of backlog the worker's memory differs by at most "
+        f"{result.spread:.1%} (bar {SPREAD_BAR:.0%}: {flat}); leadart lag over {PARTITIONS} partitions of every lane "
+        f"answers in {result.lag_median:.2f} s (bar {LAG_BAR:.0f} s: {soon}), "
+        f"{median(result.start_seconds):.2f} s of which any leadart command takes; {result.machine['processor']}"
+    )
 
 
 async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[str], None]) -> BacklogResult:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.contestant import require_faststream
+from consumer.dev.bench.delivery_result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all, publish_paced
-from consumer.dev.bench.result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
+from consumer.dev.bench.side_process import require_faststream
 from consumer.dev.bench.site import open_site
 from consumer.dev.bench.watcher import watching
 from consumer.errors import Fatal
@@ -21,7 +21,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
+    from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
     from consumer.dev.bench.site import BenchSite
 
 _WARM_UP_EVENTS = 10

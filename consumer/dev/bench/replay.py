@@ -19,6 +19,7 @@ from consumer.admin.replay.selection import Filters, ReplaySpec
 from consumer.admin.replay.session import open_replay_session
 from consumer.admin.replay.throttle import Throttle
 from consumer.dev.bench.machine import machine
+from consumer.dev.bench.reporting import BenchReport, met
 from consumer.dev.bench.requests import publish_all
 from consumer.dev.bench.watcher import watching
 from consumer.dev.demo.processes import WorkerProcess, running
@@ -74,6 +75,23 @@ class ReplayResult:
     def as_json(self) -> dict[str, Any]:
         """Return everything measured, as JSON types."""
         return {"per_second": self.per_second, "bar": REPLAY_BAR, "promise_kept": self.promise_kept, **asdict(self)}
+
+
+def replay_report(result: ReplayResult) -> BenchReport:
+    """Return the report of a run."""
+    return BenchReport("leadart bench replay", _sentence(result), result.as_json(), passed=result.promise_kept)
+
+
+def _sentence(result: ReplayResult) -> str:
+    kept = "one outcome each, none painted" if result.promise_kept else "NOT one outcome each from the store"
+    bar = met(result.per_second >= REPLAY_BAR)
+    speeds = ", ".join(f"{each.per_second:,.0f}" for each in result.rounds)
+    costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
+    cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
+    return (
+        f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {REPLAY_BAR:.0f}: {bar}), "
+        f"{kept}{cost}; {result.machine['processor']}"
+    )
 
 
 async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) -> ReplayResult:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from consumer.dev.bench.contestant import SideProcess
+from consumer.dev.bench.side_process import SideProcess
 from consumer.dev.demo.processes import running
 from consumer.dev.demo.stack import as_environment, settings_of
 from consumer.dev.embedded import KafkaServer
@@ -24,7 +24,7 @@ from schemas.topics import load_topics
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
+    from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
     from consumer.kafka.topics import StartPosition
     from consumer.settings import Settings
 

@@ -13,11 +13,11 @@ import diffusers
 import torch
 import transformers
 
-from consumer.dev.bench.engine.contestants import prepare_painters
 from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
 from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.full import build_full_model, is_full_size
 from consumer.dev.bench.engine.measuring import matrix_peak, measured
+from consumer.dev.bench.engine.painters import prepare_painters
 from consumer.dev.bench.engine.plan import EngineSide, RandomModel, order
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
@@ -29,8 +29,8 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from consumer.dev.bench.engine.contestants import Painter
     from consumer.dev.bench.engine.corpus import BenchRequest
+    from consumer.dev.bench.engine.painters import Painter
     from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.settings import EngineSettings
 

@@ -6,8 +6,8 @@ import pytest
 
 from consumer.dev.bench.engine.bars import ENGINE_BARS, judge_bars
 from consumer.dev.bench.engine.plan import EngineSide, PictureShape, order
+from consumer.dev.bench.engine.report import engine_report
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
-from consumer.dev.bench.painting import document
 
 
 def contest(seconds: dict[EngineSide, list[float]], name: str = "512x512x12x2.0", batch: int = 1) -> WorkloadResult:
@@ -40,7 +40,7 @@ def test_the_bars_of_the_full_model_on_a_gpu() -> None:
         contest({EngineSide.ONE_BY_ONE: [8.0], EngineSide.DENOISER: [8 * 0.5]}, batch=8),
     )
     assert [said.partition(":")[0] for _, said in judge_bars(measured)] == ["met", "missed", "met"]
-    assert "No GPU" not in document(measured, "leadart bench engine")
+    assert "No GPU" not in engine_report(measured).document("leadart bench engine")
 
 
 @pytest.mark.parametrize(

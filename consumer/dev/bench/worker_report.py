@@ -7,12 +7,12 @@ from enum import StrEnum
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from consumer.dev.bench.tables import origin, tabled, where
+from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from consumer.dev.bench.reporting import Rows
 
 WORKER_BAR = 0.97
 """Share of the bare engine's pictures a second that the whole worker promises on a GPU."""
@@ -77,11 +77,27 @@ class WorkerResult:
         return {**asdict(self), "machine": dict(self.machine), "ratio": self.ratio, "bar": WORKER_BAR, "sides": sides}
 
 
-def rows(result: WorkerResult) -> list[tuple[str, ...]]:
+def worker_report(result: WorkerResult) -> BenchReport:
+    """Return the report of a run."""
+    turns = ("Round", *(f"{side}, pictures/s" for side in WorkerSide), "Ratio")
+    return BenchReport(
+        name="leadart bench worker",
+        title="The whole worker beside its engine alone",
+        verdict=_verdict(result),
+        figures=result.as_json(),
+        head=("", *WorkerSide),
+        rows=_rows(result),
+        sections=["## Turn by turn", markdown_table(turns, _turns(result))],
+        machine=result.machine,
+        explanation=_explained(result),
+    )
+
+
+def _rows(result: WorkerResult) -> Rows:
     """Return what is compared: what it is, the engine's figure, the worker's."""
     return [
         ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in WorkerSide)),
-        ("pictures/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in WorkerSide)),
+        ("pictures/s, slowest to fastest turn", *(spread(result.speeds(side), ".3f") for side in WorkerSide)),
         (
             "CPU seconds a picture outside of the engine's process",
             *(f"{result.cpu_seconds(side):.4f}" for side in WorkerSide),
@@ -89,54 +105,22 @@ def rows(result: WorkerResult) -> list[tuple[str, ...]]:
     ]
 
 
-def verdict(result: WorkerResult) -> str:
-    """Return the run in one sentence."""
+def _verdict(result: WorkerResult) -> str:
     said = f"The whole worker paints {result.ratio:.3f} times as many pictures a second as its engine alone"
     if result.on_gpu:
-        return f"{said} (bar {WORKER_BAR:g}: {'met' if result.ratio >= WORKER_BAR else 'missed'})."
+        return f"{said} (bar {WORKER_BAR:g}: {met(result.ratio >= WORKER_BAR)})."
     return (
         f"{said}, on a CPU, where encoding and painting share the cores; the bar of {WORKER_BAR:g} is for a GPU and "
         "has not been measured."
     )
 
 
-def table(result: WorkerResult) -> Table:
-    """Return the comparison for a terminal."""
-    drawn = Table("", *WorkerSide, title="leadart bench worker")
-    for row in rows(result):
-        drawn.add_row(*row)
-    return drawn
-
-
-def document(result: WorkerResult, command: str) -> str:
-    """Return the comparison as a document; every figure in it is out of `result`."""
+def _turns(result: WorkerResult) -> Rows:
     turns = zip(*(result.speeds(side) for side in WorkerSide), strict=True)
-    body = [
+    return [
         (str(turn + 1), f"{engine:.3f}", f"{worker:.3f}", f"{worker / engine:.3f}")
         for turn, (engine, worker) in enumerate(turns)
     ]
-    lines = [
-        "# The whole worker beside its engine alone",
-        "",
-        origin(command),
-        "",
-        verdict(result),
-        "",
-        *tabled(("", *WorkerSide), rows(result)),
-        "",
-        "## Turn by turn",
-        "",
-        *tabled(("Round", *(f"{side}, pictures/s" for side in WorkerSide), "Ratio"), body),
-        "",
-        *where(result.machine),
-        "",
-        _explained(result),
-    ]
-    return "\n".join(lines)
-
-
-def _spread(speeds: list[float]) -> str:
-    return f"{min(speeds):.3f} to {max(speeds):.3f}"
 
 
 def _explained(result: WorkerResult) -> str:

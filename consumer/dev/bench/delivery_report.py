@@ -1,27 +1,42 @@
-"""How a run is told: a table for the terminal, a document for the repository."""
+"""The report of `leadart bench delivery`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from consumer.dev.bench.plan import DeliverySide
-from consumer.dev.bench.result import DELIVERY_BAR
+from consumer.dev.bench.delivery_result import DELIVERY_BAR, DeliverySide
+from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
 from consumer.dev.bench.site import ENGINE_WINDOW
-from consumer.dev.bench.tables import origin, tabled, where
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.result import DeliveryResult
+    from consumer.dev.bench.delivery_result import DeliveryResult
+    from consumer.dev.bench.reporting import Rows
 
 _NAMES = {DeliverySide.LEADART: "leadart", DeliverySide.FASTSTREAM: "FastStream"}
 
 
-def rows(result: DeliveryResult) -> list[tuple[str, ...]]:
+def delivery_report(result: DeliveryResult) -> BenchReport:
+    """Return the report of a run; it passed if leadart kept its promise of one outcome."""
+    turns = ("Round", "First", *(f"{_NAMES[side]}, events/s" for side in DeliverySide), "Ratio")
+    return BenchReport(
+        name="leadart bench delivery",
+        title="Delivery beside FastStream",
+        verdict=_verdict(result),
+        figures=result.as_json(),
+        passed=result.promise_kept,
+        head=("", *(_NAMES[side] for side in DeliverySide)),
+        rows=_rows(result),
+        sections=["## Turn by turn", markdown_table(turns, _turns(result))],
+        machine=result.machine,
+        explanation=_explained(result),
+    )
+
+
+def _rows(result: DeliveryResult) -> Rows:
     """Return what is compared: what it is, leadart's figure, FastStream's."""
     return [
         ("events/s, median", *(f"{result.speed(side):,.0f}" for side in DeliverySide)),
-        ("events/s, slowest to fastest turn", *(_spread(result.speeds(side)) for side in DeliverySide)),
+        ("events/s, slowest to fastest turn", *(spread(result.speeds(side), ",.0f") for side in DeliverySide)),
         ("ms from record to visible outcome, p50", *(f"{result.percentile(side, 50):.1f}" for side in DeliverySide)),
         ("ms from record to visible outcome, p99", *(f"{result.percentile(side, 99):.1f}" for side in DeliverySide)),
         ("bytes of an outcome, headers included", *(str(_bytes(result, side)) for side in DeliverySide)),
@@ -31,54 +46,18 @@ def rows(result: DeliveryResult) -> list[tuple[str, ...]]:
     ]
 
 
-def verdict(result: DeliveryResult) -> str:
-    """Return the run in one sentence."""
+def _verdict(result: DeliveryResult) -> str:
     kept = "exactly one outcome for each request" if result.promise_kept else "the promise of one outcome BROKEN"
-    met = "met" if result.ratio >= DELIVERY_BAR else "missed"
-    return f"leadart delivers {result.ratio:.2f} times FastStream's events/s (bar {DELIVERY_BAR:.0f}: {met}), {kept}."
+    bar = met(result.ratio >= DELIVERY_BAR)
+    return f"leadart delivers {result.ratio:.2f} times FastStream's events/s (bar {DELIVERY_BAR:.0f}: {bar}), {kept}."
 
 
-def table(result: DeliveryResult) -> Table:
-    """Return the comparison for a terminal."""
-    drawn = Table("", *(_NAMES[side] for side in DeliverySide), title="leadart bench delivery")
-    for row in rows(result):
-        drawn.add_row(*row)
-    return drawn
-
-
-def document(result: DeliveryResult, command: str) -> str:
-    """Return the comparison as a document; every figure in it is out of `result`."""
-    lines = [
-        "# Delivery beside FastStream",
-        "",
-        origin(command),
-        "",
-        verdict(result),
-        "",
-        *tabled(("", *(_NAMES[side] for side in DeliverySide)), rows(result)),
-        "",
-        "## Turn by turn",
-        "",
-        *tabled(("Round", "First", *(f"{_NAMES[side]}, events/s" for side in DeliverySide), "Ratio"), _turns(result)),
-        "",
-        *where(result.machine),
-        "",
-        _explained(result),
-        f"```sh\n{command}\n```",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _turns(result: DeliveryResult) -> list[tuple[str, ...]]:
+def _turns(result: DeliveryResult) -> Rows:
     pairs = zip(*(result.speeds(side) for side in DeliverySide), strict=True)
     return [
         (str(turn + 1), _NAMES[result.plan.order(turn)[0]], f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}")
         for turn, (ours, theirs) in enumerate(pairs)
     ]
-
-
-def _spread(speeds: list[float]) -> str:
-    return f"{min(speeds):,.0f} to {max(speeds):,.0f}"
 
 
 def _bytes(result: DeliveryResult, side: DeliverySide) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from consumer.dev.bench.engine import contestants
-from consumer.dev.bench.engine.contestants import by_denoiser, compiled, one_by_one
+from consumer.dev.bench.engine import painters
 from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
 from consumer.dev.bench.engine.measure import measure_engine
+from consumer.dev.bench.engine.painters import by_denoiser, compiled, one_by_one
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape, RandomModel
-from consumer.dev.bench.painting import document, notes, rows, table, verdict
+from consumer.dev.bench.engine.report import engine_report
 from consumer.engine.protocol import Failed
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
@@ -50,11 +50,14 @@ def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
             assert contest.peak_bytes(contestant) > 10_000_000
     told = json.loads(json.dumps(result.as_json()))
     assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
-    written = document(result, "leadart bench engine")
-    assert all(cell in written for row in (*rows(result), *notes(result)) for cell in row)
+    report = engine_report(result)
+    written = report.document("leadart bench engine")
+    assert all(cell in written for row in report.rows for cell in row)
+    assert all(part in written for note in report.notes for part in note.split(": ", 1))
     assert "No GPU was at hand" in written
-    assert verdict(result) in written
-    assert table(result).row_count == len(rows(result)) == 5
+    assert report.verdict in written
+    assert report.table
+    assert report.table.row_count == len(report.rows) == 5
     assert len(heard) == 3
 
 
@@ -73,7 +76,7 @@ def test_without_a_model_the_options_are_named() -> None:
 def test_the_loop_paints_variants_in_one_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stock pipeline is called once for a request, with a seed for each of its variants."""
     calls: list[Any] = []
-    monkeypatch.setattr(contestants, "_call", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(painters, "_call", lambda *arguments: calls.append(arguments))
     requests = mixed_requests(16, full_size=False)
     one_by_one(tiny.pipeline)(requests)
     assert [each for *_, each in calls] == [len(request.variants) for request in requests]

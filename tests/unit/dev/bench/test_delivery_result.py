@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.dev.bench.plan import DeliveryPlan, DeliverySide
-from consumer.dev.bench.report import verdict
-from consumer.dev.bench.result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
+from consumer.dev.bench.delivery_report import delivery_report
+from consumer.dev.bench.delivery_result import (
+    DeliveryPlan,
+    DeliveryResult,
+    DeliverySide,
+    LatencyTurn,
+    OutcomeCount,
+    ThroughputTurn,
+)
 
 FINE = OutcomeCount(10, 0, 0)
 
@@ -52,7 +58,7 @@ def test_a_broken_promise_is_told(count: OutcomeCount) -> None:
     measured = result([300.0], [100.0], count)
 
     assert not measured.promise_kept
-    assert "BROKEN" in verdict(measured)
+    assert "BROKEN" in delivery_report(measured).verdict
 
 
 def test_a_result_is_json() -> None:

@@ -1,21 +1,19 @@
-"""How a run of `leadart bench engine` is told: tables for the terminal, a document for the repository."""
+"""The report of `leadart bench engine`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
 from consumer.dev.bench.engine.bars import judge_bars
 from consumer.dev.bench.engine.plan import EngineSide
 from consumer.dev.bench.engine.result import MIXED_BAR
-from consumer.dev.bench.tables import origin, tabled, where
+from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
 
 if TYPE_CHECKING:
     from consumer.dev.bench.engine.result import EngineResult, WorkloadResult
+    from consumer.dev.bench.reporting import Rows
 
-HEAD = (
+_HEAD = (
     "Pictures",
     "Batch",
     "Who",
@@ -29,33 +27,42 @@ HEAD = (
 )
 
 
-def rows(result: EngineResult) -> list[tuple[str, ...]]:
-    """Return a row for each piece of work and contestant, in the order of `HEAD`."""
+def engine_report(result: EngineResult) -> BenchReport:
+    """Return the report of a run."""
+    rows, notes = _rows(result), _notes(result)
+    return BenchReport(
+        name="leadart bench engine",
+        title="The denoiser beside the stock pipeline",
+        verdict=_verdict(result),
+        figures=result.as_json(),
+        head=_HEAD,
+        rows=rows,
+        terminal=(_short(_HEAD), [_short(row) for row in rows]),
+        notes=[": ".join(note) for note in notes],
+        remarks=[_NO_GPU] if result.device.kind == "cpu" else [],
+        sections=["## Beside the table", markdown_table(("", ""), notes)],
+        machine=result.machine,
+        explanation=_EXPLANATION,
+    )
+
+
+def _rows(result: EngineResult) -> Rows:
+    """Return a row for each piece of work and contestant, in the order of `_HEAD`."""
     contests = [*result.contests, *([result.mixed] if result.mixed else [])]
     return [_row(result, contest, contestant) for contest in contests for contestant in contest.contestants]
 
 
-def verdict(result: EngineResult) -> str:
-    """Return the run in one sentence."""
+def _verdict(result: EngineResult) -> str:
     if result.mixed is None:
         return "Mixed requests were left out."
     ratio = result.mixed.ratio(EngineSide.DENOISER)
-    met = "met" if ratio >= MIXED_BAR else "missed"
     return (
         f"On {result.mixed.work.name} the denoiser is {ratio:.2f} times as fast as the stock pipeline, "
-        f"one request at a time (bar {MIXED_BAR:g} for the tiny model on a CPU: {met})."
+        f"one request at a time (bar {MIXED_BAR:g} for the tiny model on a CPU: {met(ratio >= MIXED_BAR)})."
     )
 
 
-def table(result: EngineResult) -> Table:
-    """Return the figures that fit into a terminal; all of them are in the document and in JSON."""
-    drawn = Table(*_short(HEAD), title="leadart bench engine", box=box.SIMPLE, padding=(0, 0))
-    for row in rows(result):
-        drawn.add_row(*_short(row))
-    return drawn
-
-
-def notes(result: EngineResult) -> list[tuple[str, str]]:
+def _notes(result: EngineResult) -> list[tuple[str, str]]:
     """Return what else was measured: the device, its peak, the bars for a GPU where there is one, the compiler."""
     device = result.device
     told = [
@@ -71,42 +78,18 @@ def notes(result: EngineResult) -> list[tuple[str, str]]:
     return told
 
 
-def document(result: EngineResult, command: str) -> str:
-    """Return the run as a document; every figure in it is out of `result`."""
-    lines = [
-        "# The denoiser beside the stock pipeline",
-        "",
-        origin(command),
-        "",
-        verdict(result),
-        *([] if result.device.kind != "cpu" else ["", _NO_GPU]),
-        "",
-        *tabled(HEAD, rows(result)),
-        "",
-        "## Beside the table",
-        "",
-        *tabled(("", ""), notes(result)),
-        "",
-        *where(result.machine),
-        "",
-        _EXPLANATION,
-    ]
-    return "\n".join(lines)
-
-
 def _short(row: tuple[str, ...]) -> tuple[str, ...]:
     pictures, batch, who, seconds, _, each_second, _, share, _, times = row
     return pictures, batch, who, seconds.split(",")[0], each_second, share, times
 
 
 def _row(result: EngineResult, contest: WorkloadResult, contestant: EngineSide) -> tuple[str, ...]:
-    each = contest.each(contestant)
     return (
         contest.work.name,
         str(contest.work.batch),
         contestant.value,
         f"{contest.seconds(contestant):.3f}",
-        f"{min(each):.3f} to {max(each):.3f}",
+        spread(contest.each(contestant), ".3f"),
         f"{1 / contest.seconds(contestant):.2f}",
         f"{contest.speed(contestant) / 1e9:,.1f}",
         f"{100 * result.share(contest, contestant):.1f} %",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel
 from consumer.dev.bench.inmemory import MemoryWorker
 from consumer.dev.bench.machine import engine_machine
-from consumer.dev.bench.outcome import WorkerResult, WorkerSide, WorkerTurn
 from consumer.dev.bench.random_model import build_model
+from consumer.dev.bench.worker_report import WorkerResult, WorkerSide, WorkerTurn
 from consumer.dev.demo.stack import settings_of
 from consumer.engine import open_engine
 from consumer.errors import Fatal

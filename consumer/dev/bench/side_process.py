@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from consumer.dev.bench.plan import DeliverySide
+from consumer.dev.bench.delivery_result import DeliverySide
 from consumer.dev.embedded import Server
 from consumer.errors import Fatal
 from schemas import Reason

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.dev.bench import contestant
+from consumer.dev.bench import side_process
 from consumer.errors import Fatal
 
 
 def test_missing_faststream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without FastStream the sentence says what to install."""
-    monkeypatch.setattr(contestant, "find_spec", lambda _name: None)
+    monkeypatch.setattr(side_process, "find_spec", lambda _name: None)
 
     with pytest.raises(Fatal, match=r"pip install 'leadart\[bench\]'"):
-        contestant.require_faststream()
+        side_process.require_faststream()
