@@ -63,17 +63,7 @@ def _document() -> Node:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {
-            "house": {
-                "host": "{bootstrap}",
-                "protocol": "kafka",
-                "description": "Your Kafka cluster.",
-                "variables": {
-                    "bootstrap": {"default": "127.0.0.1:9092", "description": "LEADART_KAFKA__BOOTSTRAP_SERVERS"}
-                },
-                "bindings": {"kafka": BINDING},
-            }
-        },
+        "servers": {"house": _server()},
         "channels": {_camel(spec.name): _channel(spec) for spec in topics},
         "operations": {
             "takeRequests": _take(names.REQUESTED),
@@ -85,6 +75,17 @@ def _document() -> Node:
             "messages": {_message_name(event_type): _message(event_type) for event_type in SUMMARIES},
             "messageTraits": {"cloudEvent": _trait()},
         },
+    }
+
+
+def _server() -> Node:
+    bootstrap = {"default": "127.0.0.1:9092", "description": "LEADART_KAFKA__BOOTSTRAP_SERVERS"}
+    return {
+        "host": "{bootstrap}",
+        "protocol": "kafka",
+        "description": "Your Kafka cluster.",
+        "variables": {"bootstrap": bootstrap},
+        "bindings": {"kafka": BINDING},
     }
 
 

@@ -56,7 +56,7 @@ def test_every_reference_resolves(reference: str) -> None:
     assert isinstance(resolve(reference), dict)
 
 
-def test_every_event_type_is_told() -> None:
+def test_every_event_type_has_a_message() -> None:
     """One message for each type, with the published schema as its payload."""
     told = {message["name"]: resolve(message["payload"]["schema"]["$ref"]) for message in MESSAGES.values()}
     assert told == event_schemas()

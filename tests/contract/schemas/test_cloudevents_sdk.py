@@ -72,7 +72,7 @@ def message(event: Event) -> KafkaMessage:
 @given(EVENTS)
 @settings(deadline=None)
 def test_the_sdk_reads_what_we_write(event: Event) -> None:
-    """Every attribute and the data arrive in a foreign reader as they were sent."""
+    """An independent reader gets every attribute and the data unchanged."""
     heard = from_binary_event(message(event))
     assert (heard.get_id(), heard.get_source(), heard.get_type()) == (event.id, event.source, event.type)
     assert (heard.get_subject(), heard.get_time(), heard.get_data()) == (event.subject, event.time, event.data)
@@ -82,7 +82,7 @@ def test_the_sdk_reads_what_we_write(event: Event) -> None:
 @given(EVENTS)
 @settings(deadline=None)
 def test_we_read_what_the_sdk_writes(event: Event) -> None:
-    """Binary and structured records of a foreign writer are the same event to us."""
+    """Binary and structured records of an independent writer are read as the same event."""
     for write_foreign in (to_binary_event, to_structured_event):
         foreign = write_foreign(sdk_event(event))
         assert read(foreign.headers.items(), foreign.value) == event
@@ -90,7 +90,7 @@ def test_we_read_what_the_sdk_writes(event: Event) -> None:
 
 @pytest.mark.parametrize("write_foreign", [to_binary_event, to_structured_event])
 def test_a_request_from_the_sdk_is_read(write_foreign: Callable[[CloudEvent], KafkaMessage]) -> None:
-    """The SDK's key mapper turns the partition key into the record key that we ask for."""
+    """The SDK's key mapper turns the partition key into the required record key."""
     foreign = write_foreign(sdk_event(SAVED))
     assert isinstance(foreign.key, str)
     event, request = parse_request(foreign.key.encode(), foreign.headers.items(), foreign.value)
@@ -99,7 +99,7 @@ def test_a_request_from_the_sdk_is_read(write_foreign: Callable[[CloudEvent], Ka
 
 
 def test_trap_structured_record_with_a_copied_header() -> None:
-    """The specification allows it; the SDK takes it for binary and fails, we go by the content type."""
+    """The specification allows it; the SDK reads it as binary and fails, while our content type decides."""
     foreign = to_structured_event(sdk_event(SAVED))
     copied = KafkaMessage({**foreign.headers, "ce_id": b"save-1"}, foreign.key, foreign.value)
     with pytest.raises(Exception, match="Missing required attribute"):
@@ -108,7 +108,7 @@ def test_trap_structured_record_with_a_copied_header() -> None:
 
 
 def test_trap_key_that_is_not_utf8() -> None:
-    """The SDK lets a bare UnicodeDecodeError escape; we answer with a reason."""
+    """The SDK raises a bare UnicodeDecodeError; our reader gives a reason."""
     headers, value = write(SAVED)
     with pytest.raises(UnicodeDecodeError):
         from_binary_event(KafkaMessage(dict(headers), b"\xff", value))
@@ -118,7 +118,7 @@ def test_trap_key_that_is_not_utf8() -> None:
 
 
 def test_trap_value_that_is_not_json() -> None:
-    """The SDK lets a bare JSONDecodeError escape, or hands out text for data; we answer with a reason."""
+    """The SDK raises a bare JSONDecodeError or returns text as data; our reader gives a reason."""
     structured = [("content-type", b"application/cloudevents+json")]
     with pytest.raises(json.JSONDecodeError):
         from_kafka_event(KafkaMessage(dict(structured), None, b"{"))
@@ -130,7 +130,7 @@ def test_trap_value_that_is_not_json() -> None:
 
 
 def test_trap_missing_content_type() -> None:
-    """The SDK leaves the header out when it was not told a type: we read that as JSON, and always write it."""
+    """The SDK omits the header without a type: our reader takes that as JSON, and our writer always sets it."""
     attributes = {"id": "1", "source": "/cms", "type": "t", "subject": "a"}
     foreign = to_binary_event(CloudEvent(attributes, {"a": 1}))
     assert "content-type" not in foreign.headers
@@ -140,14 +140,14 @@ def test_trap_missing_content_type() -> None:
 
 
 def test_trap_key_that_differs_from_the_partition_key() -> None:
-    """The SDK overwrites the attribute with the record key; to us an event is what its publisher said."""
+    """The SDK overwrites the attribute with the record key; our reader keeps the publisher's attribute."""
     headers, value = write(SAVED)
     assert from_binary_event(KafkaMessage(dict(headers), "other", value)).get_extension("partitionkey") == "other"
     assert read(headers, value).extensions["partitionkey"] == "a-1"
 
 
 def test_trap_duplicate_headers() -> None:
-    """They vanish in the SDK's mapping; we see the record's own list and refuse."""
+    """They vanish in the SDK's mapping; our reader sees the record's list and refuses them."""
     headers, value = write(SAVED)
     twice = [*headers, ("ce_id", b"other")]
     assert from_binary_event(KafkaMessage(dict(twice), None, value)).get_id() == "other"

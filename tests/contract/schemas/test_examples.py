@@ -1,4 +1,4 @@
-"""Golden records: every event in `schemas/examples/` is read by today's code, for ever."""
+"""Golden records: the current code reads every event in `schemas/examples/`, for ever."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_type_has_examples() -> None:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=name)
 def test_an_example_says_what_its_folder_says(path: Path) -> None:
-    """Type, schema, subject and partition key agree with the place and the article."""
+    """Type, schema, subject and partition key agree with the path and the article."""
     kind, version, _ = path.parts[-3:]
     event = whole(path)
     assert event["type"] == f"org.leadart.article.{kind}.{version}"
@@ -49,7 +49,7 @@ def test_an_example_says_what_its_folder_says(path: Path) -> None:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=name)
 def test_an_example_fits_its_published_schema(path: Path) -> None:
-    """What a subscriber or publisher validates with accepts it, formats included."""
+    """The schema with which publishers and subscribers validate accepts it, formats included."""
     event = whole(path)
     validator = Draft202012Validator(event_schemas()[event["type"]], format_checker=FormatChecker())
     assert [error.message for error in validator.iter_errors(event["data"])] == []
@@ -57,14 +57,14 @@ def test_an_example_fits_its_published_schema(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in GOLDEN if path.stem != "later-fields"], ids=name)
 def test_an_example_fits_the_closed_schema_too(path: Path) -> None:
-    """The compatibility check compares what writers can write; that these events are among it shows it is not empty."""
+    """The compatibility check compares closed schemas; that they accept these events shows they are not empty."""
     event = whole(path)
     Draft202012Validator(closed(event_schemas()[event["type"]])).validate(event["data"])
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=name)
 def test_a_request_is_read_in_both_modes(path: Path) -> None:
-    """The worker understands it, structured as it lies there and binary as most publishers send it."""
+    """The worker reads it in structured mode, as stored, and in binary mode, as most publishers send it."""
     value = path.read_bytes()
     key = whole(path)["data"]["article"]["id"].encode()
     event, request = parse_request(key, STRUCTURED, value)
@@ -74,7 +74,7 @@ def test_a_request_is_read_in_both_modes(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ANNOUNCED, ids=name)
 def test_an_announcement_is_what_the_model_writes(path: Path) -> None:
-    """Nothing in it is unknown to today's model, which writes every field of it again."""
+    """The current model knows all of its fields and writes each of them again."""
     event = read(STRUCTURED, path.read_bytes())
     model = MODELS[event.type].model_validate(event.data)
     written = model.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""The published schemas: well formed, and of one mind with the models."""
+"""The published schemas: well formed, and consistent with the models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUESTED = Draft202012Validator(event_schemas()[names.IMAGE_REQUESTED])
 
 
 def test_the_files_are_well_formed() -> None:
-    """Another tool than the one that made them checks them against the dialect that they name."""
+    """An independent tool validates them against the dialect that they declare."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-m", "check_jsonschema", "--check-metaschema", *map(str, FILES)],
         capture_output=True,
@@ -78,7 +78,7 @@ def types_of_refusal(data: object) -> set[str]:
 @given(st.sampled_from(places(FULL)), VALUES)
 @settings(deadline=None, max_examples=500)
 def test_schema_and_model_accept_the_same(path: tuple[str | int, ...], value: object) -> None:
-    """Whatever stands in any place of a request, a publisher's validator and the worker agree on it."""
+    """For any value at any place of a request, a publisher's validator and the worker agree."""
     data = replaced(path, value)
     refused = types_of_refusal(data)
     assume("too_many_pixels" not in refused)  # the one rule that JSON Schema cannot tell

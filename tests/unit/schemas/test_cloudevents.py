@@ -1,4 +1,4 @@
-"""`schemas.cloudevents`: records and events, both ways."""
+"""`schemas.cloudevents`: reading and writing events."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def without(name: str) -> list[tuple[str, bytes]]:
 
 
 def test_binary_mode_is_read() -> None:
-    """Attributes come from the headers, data from the value; other headers are nobody's business."""
+    """Attributes come from the headers, data from the value; other headers are ignored."""
     headers = [*BINARY, ("ce_subject", b"a-1"), ("ce_partitionkey", "文".encode()), ("trace", b"\xff"), ("empty", None)]
     assert read(headers, b'{"a":1}') == Event("1", "/cms", "t", "a-1", extensions={"partitionkey": "文"}, data={"a": 1})
 
 
 def test_structured_mode_is_read() -> None:
-    """Attributes and data come from the one document; null members are absent ones."""
+    """Attributes and data come from the document; null members count as absent."""
     value = whole(subject="a-1", time="2026-11-23T08:15:00Z", partitionkey="a-1", traceparent=None, data={"a": 1})
     moment = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
     assert read(STRUCTURED, value) == Event(
@@ -66,7 +66,7 @@ def test_structured_mode_is_read() -> None:
 
 
 def test_a_structured_record_may_carry_copied_headers() -> None:
-    """The content type decides the mode, not the presence of `ce_` headers, and the document is what counts."""
+    """The content type decides the mode, whether or not there are `ce_` headers, and the document counts."""
     assert read([*STRUCTURED, ("ce_id", b"copied"), ("ce_type", b"t")], whole(data={})).id == "1"
 
 
@@ -74,8 +74,8 @@ def test_a_structured_record_may_carry_copied_headers() -> None:
     "content_type",
     [b"application/cloudevents+json", b"APPLICATION/CloudEvents+JSON", b"application/cloudevents+json; charset=UTF-8"],
 )
-def test_the_mode_is_told_by_the_prefix_in_any_case(content_type: bytes) -> None:
-    """Case and parameters of the content type play no part."""
+def test_the_prefix_decides_the_mode_in_any_case(content_type: bytes) -> None:
+    """Case and parameters of the content type do not matter."""
     assert read([("content-type", content_type)], whole(data=[1])).data == [1]
 
 
@@ -85,13 +85,13 @@ def test_header_names_are_read_in_any_case() -> None:
 
 
 def test_without_a_content_type_binary_data_is_json() -> None:
-    """Producers that leave the header out, as one SDK does, mean JSON."""
+    """Producers that omit the header, as one SDK does, mean JSON."""
     assert read(without("content-type"), b"[1]") == Event("1", "/cms", "t", data=[1])
 
 
 @pytest.mark.parametrize("content_type", [b"application/avro", b"text/plain", b"application/octet-stream"])
 def test_data_that_is_not_json_stays_bytes(content_type: bytes) -> None:
-    """What the content type does not call JSON is not parsed."""
+    """Data is parsed only if the content type is JSON."""
     event = read([*without("content-type"), ("content-type", content_type)], b"\x00\xff")
     assert (event.data, event.datacontenttype) == (b"\x00\xff", content_type.decode())
 
@@ -108,12 +108,12 @@ def test_data_that_is_not_json_stays_bytes(content_type: bytes) -> None:
     ],
 )
 def test_json_content_types(content_type: str, *, answer: bool) -> None:
-    """`*/json` and `*/*+json` promise JSON, in any case and with any parameters."""
+    """`*/json` and `*/*+json` are JSON, in any case and with any parameters."""
     assert is_json(content_type) is answer
 
 
 def test_base64_data_is_decoded() -> None:
-    """`data_base64` holds JSON where the content type says so, and bytes elsewhere."""
+    """`data_base64` is JSON if the content type says so, otherwise bytes."""
     encoded = base64.b64encode(b'{"a":1}').decode()
     assert read(STRUCTURED, whole(data_base64=encoded)).data == {"a": 1}
     assert read(STRUCTURED, whole(data_base64=encoded, datacontenttype="image/png")).data == b'{"a":1}'
@@ -125,12 +125,12 @@ def test_text_data_of_a_structured_event_becomes_its_bytes() -> None:
 
 
 def test_extensions_of_other_types_become_text() -> None:
-    """Numbers and truth values of the JSON format read as their one spelling."""
+    """Numbers and booleans of the JSON format become their JSON text."""
     assert read(STRUCTURED, whole(sampled=True, sequence=42)).extensions == {"sampled": "true", "sequence": "42"}
 
 
 def test_a_tombstone_is_refused() -> None:
-    """A record without a value is no request; an empty value is no JSON."""
+    """A record without a value is not a request; an empty value is not JSON."""
     assert refusal(BINARY, None).reason is Reason.TOMBSTONE
     assert refusal(STRUCTURED, None).reason is Reason.TOMBSTONE
     assert refusal(BINARY, b"").reason is Reason.NOT_JSON
@@ -144,8 +144,8 @@ def test_the_size_is_limited_before_anything_is_parsed() -> None:
 
 
 @pytest.mark.parametrize("content_type", [b"application/json", b"application/json; charset=utf-8"])
-def test_a_content_type_told_by_both_headers_is_one(content_type: bytes) -> None:
-    """SmallRye's and JavaScript's clients send `ce_datacontenttype` beside the binding's own header, alike."""
+def test_equal_content_types_in_both_headers_are_accepted(content_type: bytes) -> None:
+    """SmallRye's and JavaScript's clients send `ce_datacontenttype` with the same value as the binding's own header."""
     headers = [one for one in BINARY if one[0] != "content-type"]
     both = [*headers, ("ce_datacontenttype", content_type), ("content-type", content_type)]
     assert read(both, b"{}") == read([*headers, ("content-type", content_type)], b"{}")
@@ -155,8 +155,8 @@ def test_a_content_type_told_by_both_headers_is_one(content_type: bytes) -> None
 
 
 @pytest.mark.parametrize("header", ["ce_id", "CE_ID", "content-type", "Content-Type"])
-def test_an_attribute_told_twice_is_refused(header: str) -> None:
-    """Two headers for one attribute leave its value open, whatever their case, even when they agree."""
+def test_an_attribute_set_twice_is_refused(header: str) -> None:
+    """Two headers for one attribute are ambiguous, in any case, even if they agree."""
     value = dict(BINARY).get(header.lower(), b"application/json")
     error = refusal([*BINARY, (header, value)], b"{}")
     assert (error.reason, error.field) == (Reason.DUPLICATE_HEADER, header)
@@ -196,7 +196,7 @@ def test_other_versions_of_cloudevents_are_refused(version: bytes) -> None:
 def test_a_content_type_that_lies_is_refused(
     headers: Sequence[tuple[str, bytes]], value: bytes, reason: Reason
 ) -> None:
-    """A value that is not what its content type says gets a clear refusal, never a crash or a guess."""
+    """A value that contradicts its content type gets a clear error, never a crash or a guess."""
     assert refusal(headers, value).reason is reason
 
 
@@ -224,13 +224,13 @@ def test_broken_headers_are_refused() -> None:
     ],
 )
 def test_broken_members_of_a_structured_event_are_named(members: dict[str, Any], field: str) -> None:
-    """What the JSON event format does not allow is refused by name."""
+    """A member that the JSON event format does not allow is named."""
     error = refusal(STRUCTURED, whole(**members))
     assert (error.reason, error.field) == (Reason.NOT_CLOUDEVENT, field)
 
 
 def test_a_broken_time_is_an_invalid_field() -> None:
-    """A time that is not RFC 3339 is told like any other wrong field."""
+    """A time that is not RFC 3339 is reported like any other invalid field."""
     assert refusal([*BINARY, ("ce_time", b"today")], b"{}").field == "time"
     assert refusal(STRUCTURED, whole(time="today")).reason is Reason.INVALID_FIELD
 
@@ -259,7 +259,7 @@ def test_an_event_without_data_is_not_written_as_a_tombstone() -> None:
 
 
 def test_header_names() -> None:
-    """Only `ce_` headers and the content type tell attributes."""
+    """Only `ce_` headers and the content type set attributes."""
     assert [attribute_name(name) for name in ("ce_id", "Content-Type", "id", "x-ce_id", "leadart-topic")] == [
         "id",
         "datacontenttype",
@@ -306,7 +306,7 @@ def test_what_is_written_is_read_again(event: Event) -> None:
 )
 @settings(deadline=None)
 def test_no_record_raises_anything_else(headers: list[tuple[str, bytes | None]], value: bytes | None) -> None:
-    """Whatever the record is, the reader answers or raises `ContractError`."""
+    """For any record, the reader returns or raises `ContractError`."""
     for lead in ([], list(BINARY), list(STRUCTURED)):
         message = complaint([*lead, *headers], value)
         assert message.isprintable()

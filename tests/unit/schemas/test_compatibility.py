@@ -73,7 +73,7 @@ WIDTH = "$defs/Output/properties/width/anyOf/0"
     ],
 )
 def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: CompatibilityVerdict) -> None:
-    """Accepting more wants the workers first; accepting less would want every publisher first, which is a break."""
+    """Accepting more needs the workers first; accepting less would need every publisher first, which is breaking."""
     assert judge_request(REQUEST, after(REQUEST, change), isSubschema) == verdict
 
 
@@ -89,12 +89,12 @@ def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: 
     ],
 )
 def test_changes_of_what_is_announced(change: Callable[[Schema], None], verdict: CompatibilityVerdict) -> None:
-    """A new field is fine; promising less breaks subscribers, promising more breaks with what is in the topics."""
+    """A new field is compatible; a weaker guarantee breaks subscribers, a stronger one contradicts earlier events."""
     assert judge_announcement(READY, after(READY, change), isSubschema) == verdict
 
 
-def test_a_field_that_is_new_and_always_there_forgets_history() -> None:
-    """Outcomes of last week lack it, and a subscriber that validates with the new schema still reads them."""
+def test_a_new_required_field_forgets_history() -> None:
+    """Earlier outcomes lack it, and subscribers that validate with the new schema still read them."""
     new = after(READY, set_at("properties/mood", {"type": "string"}))
     new["required"] = [*new["required"], "mood"]
     assert judge_announcement(READY, new, isSubschema) == FORGETS_HISTORY

@@ -1,4 +1,4 @@
-"""`schemas.event`: what may be a CloudEvent."""
+"""`schemas.event`: which attributes a CloudEvent may have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.event import ATTRIBUTE_CHARACTERS, Event, shown, timestamp
 
 @pytest.mark.parametrize("name", ["id", "source", "type", "subject", "dataschema", "datacontenttype"])
 def test_empty_attributes_are_refused(name: str) -> None:
-    """An attribute of CloudEvents is left out or filled in, never empty."""
+    """A CloudEvents attribute is absent or has a value, never an empty one."""
     sound = Event(id="1", source="/cms", type="t")
     with pytest.raises(ContractError) as caught:
         replace(sound, **{name: ""})  # type: ignore[arg-type]  # names of text attributes only
@@ -22,21 +22,21 @@ def test_empty_attributes_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["a\nb", "\x00", "\x7f", "\x85", "\ud800", "\ufdd0", "\uffff"])
 def test_characters_that_cloudevents_forbids_are_refused(text: str) -> None:
-    """Control characters, half characters and noncharacters cannot travel in an attribute."""
+    """Control characters, lone surrogates and noncharacters are not allowed in an attribute."""
     with pytest.raises(ContractError, match="`id` holds a control character"):
         Event(id=text, source="/cms", type="t")
 
 
 @pytest.mark.parametrize("name", ["correlation_id", "Trace", "data", "specversion", "id", "", "é"])
 def test_extension_names_are_lower_case_letters_and_digits(name: str) -> None:
-    """An extension with another name, or with one that is taken, is refused."""
+    """An extension with another name, or with a reserved one, is refused."""
     with pytest.raises(ContractError) as caught:
         Event(id="1", source="/cms", type="t", extensions={name: "x"})
     assert caught.value.reason is Reason.NOT_CLOUDEVENT
 
 
 def test_a_long_attribute_is_too_large() -> None:
-    """Attributes are for everybody on the way to log, so they stay short."""
+    """Any intermediary may log attributes, so they stay short."""
     Event(id="x" * ATTRIBUTE_CHARACTERS, source="/cms", type="t")
     with pytest.raises(ContractError) as caught:
         Event(id="x" * (ATTRIBUTE_CHARACTERS + 1), source="/cms", type="t")
@@ -45,7 +45,7 @@ def test_a_long_attribute_is_too_large() -> None:
 
 @pytest.mark.parametrize("zone", [None, timezone(timedelta(seconds=30))])
 def test_times_need_an_offset_in_whole_minutes(zone: timezone | None) -> None:
-    """RFC 3339 can write no other offsets, so no event has them."""
+    """RFC 3339 cannot represent other offsets, so no event has them."""
     with pytest.raises(ContractError) as caught:
         Event(id="1", source="/cms", type="t", time=datetime(2026, 11, 23, tzinfo=zone))
     assert caught.value.field == "time"
@@ -53,7 +53,7 @@ def test_times_need_an_offset_in_whole_minutes(zone: timezone | None) -> None:
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-3))])
 def test_times_with_an_offset_are_kept(zone: timezone) -> None:
-    """Any zone that RFC 3339 can write is fine."""
+    """Any zone that RFC 3339 can represent is allowed."""
     moment = datetime(2026, 11, 23, tzinfo=zone)
     assert Event(id="1", source="/cms", type="t", time=moment).time == moment
 
@@ -91,27 +91,27 @@ def test_rfc_3339_is_read(text: str, moment: datetime) -> None:
     ],
 )
 def test_what_is_not_rfc_3339_is_an_invalid_field(text: str) -> None:
-    """Other ways to write a time, which a lenient parser takes for something, are refused by name."""
+    """Other notations, which a lenient parser would accept, are refused, and the attribute is named."""
     with pytest.raises(ContractError) as caught:
         timestamp("expirytime", text)
     assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, "expirytime")
 
 
 def test_expirytime_is_read_from_its_extension() -> None:
-    """The extension is a time to the reader of the event, and None where there is none."""
+    """The extension is parsed as a time, and None if it is absent."""
     bare = Event(id="1", source="/cms", type="t")
     dated = Event(id="1", source="/cms", type="t", extensions={"expirytime": "2026-11-23T08:15:00Z"})
     assert (bare.expirytime, dated.expirytime) == (None, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("text", ["x" * 2049, "a\x00b"])
-def test_a_long_extension_name_is_told_short(text: str) -> None:
-    """Names have no bound in CloudEvents, but an error, a log line and a failed outcome have."""
+def test_a_long_extension_name_is_shortened(text: str) -> None:
+    """CloudEvents does not limit names, but errors, log lines and failed outcomes are limited."""
     with pytest.raises(ContractError) as caught:
         Event(id="1", source="/cms", type="t", extensions={"x" * 20_000: text})
     assert (len(caught.value.field or ""), len(caught.value.message) < 120) == (40, True)
 
 
 def test_names_from_outside_are_shown_short_and_in_ascii() -> None:
-    """A header's name cannot smuggle anything into a message or a log line."""
+    """A header's name cannot inject anything into a message or a log line."""
     assert shown("ce_\x1b[31m" + "x" * 100) == "ce_\\x1b[31m" + "x" * 32

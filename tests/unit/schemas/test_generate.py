@@ -1,4 +1,4 @@
-"""`python -m schemas.generate`: the files that are made from the models."""
+"""`python -m schemas.generate`: the files generated from the models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_generated_files_are_up_to_date() -> None:
 
 
 def test_the_check_runs_from_the_command_line() -> None:
-    """`--check` exits 0 and says nothing while all is in sync."""
+    """`--check` exits 0 without output if everything is in sync."""
     done = subprocess.run(
         [sys.executable, "-m", "schemas.generate", "--check"], capture_output=True, text=True, timeout=60, check=False
     )
@@ -39,13 +39,13 @@ def test_the_check_names_what_is_out_of_date(
     monkeypatch.setattr(generate, "FOLDER", folder)
     monkeypatch.setattr(generate, "documents", lambda: {drifted: "new", missing: "new"})
     assert generate.main(["--check"]) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert [line.split(" ")[0] for line in told] == ["schemas/asyncapi.yaml", "schemas/events.json"]
+    reported = capsys.readouterr().err.splitlines()
+    assert [line.split(" ")[0] for line in reported] == ["schemas/asyncapi.yaml", "schemas/events.json"]
     assert (drifted.read_text(), missing.exists()) == ("old", False)
 
 
-def test_writing_makes_folders_and_mends_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an option every file is written, where its folder is missing too; only a release touches the released."""
+def test_writing_creates_folders_and_removes_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an option all files are written, with missing folders; only a release writes the released schemas."""
     target = tmp_path / "events" / "a.json"
     monkeypatch.setattr(generate, "documents", lambda: {target: "new"})
     monkeypatch.setattr(generate, "RELEASED", tmp_path / "released")
@@ -56,7 +56,7 @@ def test_writing_makes_folders_and_mends_drift(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_readme_keeps_what_people_wrote() -> None:
-    """Only what lies between the marks is made anew, and an unknown mark is an error."""
+    """Only the text between the marks is regenerated, and an unknown mark is an error."""
     text = "before\n<!-- reasons: made by `make schemas` -->\nold\n<!-- end -->\nafter\n"
     made = readme(text)
     assert made.startswith("before\n<!-- reasons: made by `make schemas` -->\n\n| `reason` |")

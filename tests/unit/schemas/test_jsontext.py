@@ -30,7 +30,7 @@ from schemas.jsontext import dump_json, parse_json
     ],
 )
 def test_what_is_not_json_is_refused(value: bytes) -> None:
-    """NaN, byte order marks, endless numbers and endless nesting are no JSON to us."""
+    """NaN, byte order marks, overlong numbers and deep nesting are not accepted as JSON."""
     with pytest.raises(ContractError) as caught:
         parse_json(value)
     assert caught.value.reason is Reason.NOT_JSON
@@ -47,7 +47,7 @@ def test_what_is_not_json_is_refused(value: bytes) -> None:
     ],
 )
 def test_half_a_character_is_found_in_its_field(value: bytes, field: str) -> None:
-    """JavaScript's `slice` cuts an emoji in two: the sentence names where, as far as the names are names."""
+    """JavaScript's `slice` cuts an emoji in two: the message names the field, as far as its names are plain."""
     with pytest.raises(ContractError) as caught:
         parse_json(value)
     assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, field)
@@ -55,8 +55,8 @@ def test_half_a_character_is_found_in_its_field(value: bytes, field: str) -> Non
 
 
 @pytest.mark.parametrize("value", [b"\xff", '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])
-def test_what_is_not_utf8_is_told_apart(value: bytes) -> None:
-    """A wrong encoding has a reason of its own, UTF-16 included, which Python's own parser reads."""
+def test_another_encoding_has_its_own_reason(value: bytes) -> None:
+    """A wrong encoding has its own reason, including UTF-16, which Python's parser accepts."""
     with pytest.raises(ContractError) as caught:
         parse_json(value)
     assert caught.value.reason is Reason.NOT_UTF8
@@ -65,7 +65,7 @@ def test_what_is_not_utf8_is_told_apart(value: bytes) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @settings(deadline=None)
 def test_no_bytes_raise_anything_else(value: bytes) -> None:
-    """Whatever the bytes are, the parser answers or raises `ContractError`; what it takes, Python's parser takes."""
+    """For any bytes, the parser returns or raises `ContractError`, and accepts only what Python's parser accepts."""
     try:
         parsed = parse_json(value)
     except ContractError:
@@ -80,6 +80,6 @@ def test_json_is_written_compactly_and_as_utf8() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
 def test_numbers_that_json_lacks_are_not_written(value: object) -> None:
-    """NaN and the infinities would be read by nobody else."""
+    """No other reader accepts NaN and the infinities."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         dump_json(value)

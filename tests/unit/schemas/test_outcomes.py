@@ -58,7 +58,7 @@ def test_outcome_kinds_are_the_announcements_that_end_a_request() -> None:
 
 
 def test_every_field_is_announced() -> None:
-    """A field that is unknown is there and null, so that a subscriber need not ask for its presence."""
+    """A field without a value is present and null, so that subscribers need not check for it."""
     assert json.loads(failed().model_dump_json()) == {
         "request_id": None,
         "article": {"id": "a-1", "revision": None},
@@ -73,7 +73,7 @@ def test_every_field_is_announced() -> None:
 
 
 def test_a_later_field_is_always_written_and_never_required() -> None:
-    """Subscribers find it in every new event, and a validator made of the new schema still passes the older ones."""
+    """It is in every new event, and the new schema still accepts older ones."""
     schema = event_schemas()[names.IMAGE_READY]
     model = schema["$defs"]["ReadyModel"]
 
@@ -88,20 +88,20 @@ def test_a_later_field_is_always_written_and_never_required() -> None:
 
 
 @pytest.mark.parametrize("model", ANNOUNCEMENTS)
-def test_nothing_is_announced_that_the_contract_does_not_tell(model: type[Announcement]) -> None:
-    """A field that the model lacks is refused, at the top and below it."""
+def test_nothing_outside_the_contract_is_announced(model: type[Announcement]) -> None:
+    """An unknown field is refused at any level."""
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         model.model_validate({"mood": "calm", "article": {"id": "a-1", "revision": 1, "mood": "calm"}})
 
 
 def test_announcements_do_not_change() -> None:
-    """What was made is what will be written."""
+    """An announcement is written as it was created."""
     with pytest.raises(ValidationError, match="frozen"):
         failed().message = "Yes."  # type: ignore[misc]
 
 
 def test_times_are_written_with_their_offset() -> None:
-    """A subscriber needs no guess at the zone, and a time without one is refused."""
+    """Subscribers need not guess the zone, and a time without one is refused."""
     moment = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
     expired = ImageExpired(request_id="1", article=ARTICLE, slot="hero", expired_at=moment)
     assert expired.model_dump(mode="json")["expired_at"] == "2026-11-23T08:15:00Z"
@@ -110,6 +110,6 @@ def test_times_are_written_with_their_offset() -> None:
 
 
 def test_stages_are_the_known_ones() -> None:
-    """We announce no stage that the contract does not list, although subscribers must be ready for more."""
+    """No stage outside the contract is announced, although subscribers must expect more."""
     with pytest.raises(ValidationError, match="stage"):
         ImageProgress.model_validate({"request_id": "1", "article": ARTICLE, "slot": "hero", "stage": "dreaming"})

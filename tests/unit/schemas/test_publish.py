@@ -29,7 +29,7 @@ def test_every_event_type_is_published_under_its_dataschema() -> None:
 
 
 def test_published_schemas_are_open() -> None:
-    """A later field breaks no strict validator, although our own models forbid what they do not know."""
+    """A later field does not break a strict validator, although our models forbid unknown fields."""
     assert all("additionalProperties" not in str(schema) for schema in event_schemas().values())
 
 

@@ -72,12 +72,12 @@ def test_blank_text_is_absent(path: str) -> None:
 
 
 def test_an_empty_negative_prompt_is_kept() -> None:
-    """It says that nothing is to be kept out, which is not the same as saying nothing."""
+    """It excludes nothing, which is not the same as being absent."""
     assert ImageRequested.model_validate(changed("brief.negative_prompt", "")).brief.negative_prompt == ""
 
 
 def test_text_is_trimmed() -> None:
-    """White space around a text changes no picture."""
+    """White space around a text does not change the picture."""
     assert ImageRequested.model_validate(changed("article.headline", " Storm\n")).article.headline == "Storm"
 
 
@@ -194,7 +194,7 @@ def test_values_at_their_bounds_are_accepted(path: str, value: object) -> None:
     ],
 )
 def test_a_wrong_value_is_named_with_what_to_do(path: str, value: object, message: str) -> None:
-    """The sentence starts with the field's path and tells the bound that it breaks."""
+    """The message starts with the field's path and names the bound that is broken."""
     error = refusal(changed(path, value))
     assert error.reason is Reason.INVALID_FIELD
     assert error.message.startswith(message)
@@ -203,13 +203,13 @@ def test_a_wrong_value_is_named_with_what_to_do(path: str, value: object, messag
 @pytest.mark.parametrize(
     "text", [" a", "a ", "a\nb", "a\tb", "\x00", "a\x7f", "a\u200bb", "a\u202eb", "\ufeffa", "a\u3000"]
 )
-def test_article_ids_hold_only_what_can_be_seen(text: str) -> None:
+def test_article_ids_have_only_visible_characters(text: str) -> None:
     """No control characters, nothing invisible, no white space at the ends: the id is a record key and is logged."""
     assert refusal(changed("article.id", text)).message.startswith("`article.id` has the wrong form: write visible")
 
 
 def test_the_whole_picture_is_bounded_too() -> None:
-    """Each side may be long, not both."""
+    """Each side may be long, but not both."""
     sides = {"width": 1536, "height": MAX_PIXELS // 1536}
     ImageRequested.model_validate(SMALLEST | {"output": sides})
     error = refusal(SMALLEST | {"output": sides | {"width": 1552}})
@@ -218,7 +218,7 @@ def test_the_whole_picture_is_bounded_too() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 7])
-def test_data_that_is_no_object_is_told(data: object) -> None:
+def test_data_that_is_not_an_object_is_reported(data: object) -> None:
     """The field is the data itself."""
     assert refusal(data).message == "`data` is not an object: write it as a JSON object."
 
@@ -245,7 +245,7 @@ def told(data: object) -> ContractError | None:
 @given(st.dictionaries(st.sampled_from(PATHS), ANYTHING, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=500)
 def test_every_refusal_is_ours_and_repeats_no_text(values: dict[str, object]) -> None:
-    """No value brings out the library's own words, and none of the article's text gets into a message."""
+    """No value causes pydantic's own wording, and none of the article's text gets into a message."""
     for path, value in values.items():
         error = told(changed(path, value))
         if error is not None:

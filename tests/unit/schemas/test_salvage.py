@@ -1,4 +1,4 @@
-"""`schemas.salvage`: what a broken record still tells."""
+"""`schemas.salvage`: what is still readable in an invalid record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def value(**data: Any) -> bytes:
 
 
 def test_a_request_with_one_wrong_field_keeps_the_rest() -> None:
-    """Everything that keeps the contract on its own is told."""
+    """Every value that is valid by itself is kept."""
     found = salvage(
         b"k", HEADERS, value(article={"id": "a-1", "revision": 7}, output={"slot": "square", "variants": 10})
     )
@@ -40,7 +40,7 @@ def test_a_request_with_one_wrong_field_keeps_the_rest() -> None:
 
 @pytest.mark.parametrize("broken", [None, b"", b"\xff", b"{", b"[]", b"{}", b'{"article": "a-9"}'])
 def test_the_key_stands_in_for_the_article_id(broken: bytes | None) -> None:
-    """Where the data tells no article, a key that could be an article id is one."""
+    """Without an article in the data, a key that is a valid article id is used."""
     assert salvage(b"a-1", HEADERS, broken) == Salvage("1", "/cms", "a-1", None, None)
 
 
@@ -52,14 +52,14 @@ def test_a_key_that_is_no_article_id_is_not_used(key: bytes | None) -> None:
 
 @pytest.mark.parametrize("content_type", [b"application/cloudevents+json", b"application/json", b"text/plain"])
 def test_a_whole_event_is_recognised_whatever_the_content_type_says(content_type: bytes) -> None:
-    """A lying content type still gets its answer addressed."""
+    """With a wrong content type the outcome can still be addressed."""
     data = {"article": {"id": "a-1", "revision": 7}}
     whole = value(specversion="1.0", id="2", source="/desk", data=data)
     assert salvage(None, [("content-type", content_type)], whole) == Salvage("2", "/desk", "a-1", 7, "hero")
 
 
 def test_a_valid_request_loses_nothing() -> None:
-    """What `read` takes is told in full: an unknown field called `specversion`, Base64, a number for an extension."""
+    """What `read` accepts is salvaged in full: an unknown field `specversion`, Base64, a number for an extension."""
     data = {"article": {"id": "a-1", "revision": 7}, "output": {"slot": "social"}}
     known = Salvage("1", "/cms", "a-1", 7, "social")
     assert salvage(None, HEADERS, value(**data, specversion="2")) == known
@@ -71,32 +71,32 @@ def test_a_valid_request_loses_nothing() -> None:
 
 
 def test_half_a_character_costs_one_field() -> None:
-    """The document around it is read: the answer still finds its article and slot."""
+    """The rest of the document is read: the outcome still has its article and slot."""
     halved = b'{"article": {"id": "a-1", "revision": 7, "headline": "Fire \\ud83d"}}'
     assert salvage(None, HEADERS, halved) == Salvage("1", "/cms", "a-1", 7, "hero")
 
 
 def test_headers_count_where_the_value_is_no_event() -> None:
-    """A promised envelope that is only the data leaves the copied headers to tell the id."""
+    """If a declared event is only the data, the id comes from the copied headers."""
     told = [("content-type", b"application/cloudevents+json"), *HEADERS[1:]]
     assert salvage(None, told, value(article={"id": "a-1", "revision": 7})) == Salvage("1", "/cms", "a-1", 7, "hero")
 
 
-def test_an_attribute_told_twice_is_not_guessed() -> None:
-    """Of two ids neither is the id; a header of another name is none either."""
+def test_an_attribute_set_twice_is_not_guessed() -> None:
+    """With two ids neither is used, nor is a header of another name."""
     assert salvage(None, [*HEADERS, ("CE_ID", b"2")], b"").request_id is None
     assert salvage(None, [("id", b"1"), ("source", b"/cms")], b"") == NOTHING
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff", b"a\nb", b"x" * 3000, None])
-def test_attributes_that_break_cloudevents_are_not_told(raw: bytes | None) -> None:
-    """What could not be written into an outcome is no request id."""
+def test_attributes_that_break_cloudevents_are_not_salvaged(raw: bytes | None) -> None:
+    """A value that an outcome cannot hold is not a request id."""
     assert salvage(None, [("ce_id", raw)], b"").request_id is None
 
 
 @pytest.mark.parametrize("revision", ["7", True, -1, 2**53, 7.5, None, [7]])
-def test_a_wrong_revision_is_not_told(revision: object) -> None:
-    """A revision that the contract refuses says nothing."""
+def test_a_wrong_revision_is_not_salvaged(revision: object) -> None:
+    """An invalid revision is ignored."""
     assert salvage(None, [], value(article={"id": "a-1", "revision": revision})).revision is None
 
 
@@ -112,7 +112,7 @@ def test_a_wrong_revision_is_not_told(revision: object) -> None:
     ],
 )
 def test_the_slot_is_the_default_only_when_none_is_named(output: object, slot: str | None) -> None:
-    """A slot that is named wrongly is unknown; without an article nothing is assumed."""
+    """An invalid slot is unknown; without an article no default is assumed."""
     assert salvage(None, [], value(article={"id": "a-1"}, output=output)).slot == slot
     assert salvage(None, [], value(output=output)).slot is None
 

@@ -29,5 +29,5 @@ def test_it_needs_pydantic_and_yaml_only() -> None:
 
 
 def test_it_is_typed() -> None:
-    """Type checkers of others see our annotations."""
+    """Type checkers of other projects see the annotations."""
     assert files("schemas").joinpath("py.typed").is_file()

@@ -26,14 +26,14 @@ def test_the_topics_are_the_contracts() -> None:
     assert sorted(entry.name for entry in files("schemas").joinpath("topics").iterdir()) == [f"{n}.yaml" for n in SPECS]
 
 
-def test_the_lanes_are_the_lanes() -> None:
-    """What the worker reads is told by the kind, and carries requests."""
+def test_the_lanes_carry_requests() -> None:
+    """The topics that the worker reads have the kind `lane`, and carry requests."""
     assert sorted(name for name, spec in SPECS.items() if spec.kind == "lane") == sorted(LANES)
     assert {spec.types for spec in SPECS.values() if spec.kind == "lane"} == {(names.IMAGE_REQUESTED,)}
 
 
 def test_every_announcement_has_its_topic() -> None:
-    """The types that the worker writes are carried by exactly one topic."""
+    """Each type that the worker writes is on exactly one topic."""
     carried = [kind for spec in SPECS.values() if spec.kind != "lane" for kind in spec.types]
     assert sorted(carried) == sorted(model.type for model in ANNOUNCEMENTS)
 
@@ -45,21 +45,21 @@ def test_only_the_state_is_compacted() -> None:
     assert set(policies.values()) == {"delete"}
 
 
-def test_size_limits_leave_room_for_an_answer() -> None:
-    """A request over our limit still gets through to be answered, and whatever a lane took fits the dead letters."""
+def test_size_limits_leave_room_for_an_outcome() -> None:
+    """A request over the contract's limit is still accepted, and any lane's record fits the dead-letter topic."""
     for lane in LANES:
         assert EVENT_BYTES < limit(SPECS[lane]) < limit(SPECS[names.DEAD_LETTER])
     assert all(limit(spec) > EVENT_BYTES for spec in SPECS.values())
 
 
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
-def test_writes_go_on_when_one_replica_is_away(replicas: int, in_sync: str) -> None:
-    """The wanted number of replicas in sync is lowered where there are too few to lose one."""
+def test_writes_continue_with_one_replica_down(replicas: int, in_sync: str) -> None:
+    """The minimum of in-sync replicas is lowered if there are too few to lose one."""
     assert SPECS[names.OUTCOME].config_for(replicas)["min.insync.replicas"] == in_sync
 
 
-def test_configuration_is_text_as_kafka_wants_it() -> None:
-    """Numbers of the YAML file become text without a fraction."""
+def test_configuration_is_text_as_kafka_requires() -> None:
+    """Numbers in the YAML file become text without a fraction."""
     assert SPECS[names.PROGRESS].config["retention.ms"] == "3600000"
 
 
