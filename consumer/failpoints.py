@@ -1,8 +1,8 @@
-"""Places where a test may catch a worker, to strike it exactly there. Inert unless a test names a folder.
+"""Failpoints: where a test can stop a worker, to kill or fail it exactly there. Inert unless a test names a folder.
 
-A test arms a place by writing `<place>.armed` into the folder. The first worker that comes by takes it, which leaves
-`<place>.hit-<pid>`, and stays for as long as that file lies there; or goes on at once if the test wrote `pass`. While
-`<place>.failing` lies there, every attempt that comes by fails.
+A test arms a failpoint by writing `<failpoint>.armed` into the folder. The first worker to reach it takes that file,
+which leaves `<failpoint>.hit-<pid>`, and stays while the latter exists; or goes on at once if the test wrote `pass`.
+While `<failpoint>.failing` exists, every attempt that reaches it fails.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOLD_SECONDS = 120.0
-"""Longest stay; a test that died must not hold a worker for ever."""
+"""Longest stop: a test that died must not hold a worker for ever."""
 
 PASS = "pass"  # noqa: S105 - no password
-"""What a test writes into an armed place to be told of the visit without holding it up."""
+"""What a test writes into the armed file to learn of the visit without stopping the worker."""
 
 
 class Failpoint(StrEnum):
-    """Where a worker can be caught, in the order of a record's life."""
+    """Where a worker can be stopped, in the order of a record's life."""
 
     TAKEN = "record_taken"
     PAINTING = "engine_running"
@@ -38,26 +38,26 @@ class Failpoint(StrEnum):
 
 
 class _Folder:
-    """Where the places are armed; None in every worker that is not a test's."""
+    """Where failpoints are armed; None except in a test's worker."""
 
     path: Path | None = None
 
 
 def use(folder: Path | None) -> None:
-    """Look for armed places in this folder from now on; None looks nowhere."""
+    """Look for armed failpoints in this folder from now on; None looks nowhere."""
     _Folder.path = folder
 
 
-async def reached(place: Failpoint) -> None:
-    """Tell that a place is reached, and stay there if a test wants that. Costs nothing where no test asked.
+async def reached(failpoint: Failpoint) -> None:
+    """Mark that a failpoint is reached, and stop there if a test armed it. Costs nothing without a folder.
 
     Raises `Transient` if a test wants the attempt to fail.
     """
     if _Folder.path is None:
         return
-    if (_Folder.path / f"{place}.failing").exists():
+    if (_Folder.path / f"{failpoint}.failing").exists():
         raise Transient(Reason.ENGINE_FAILED, "A test wants this attempt to fail.")
-    armed, hit = _Folder.path / f"{place}.armed", _Folder.path / f"{place}.hit-{os.getpid()}"
+    armed, hit = _Folder.path / f"{failpoint}.armed", _Folder.path / f"{failpoint}.hit-{os.getpid()}"
     try:
         armed.rename(hit)
     except FileNotFoundError:
@@ -65,5 +65,5 @@ async def reached(place: Failpoint) -> None:
     if hit.read_text() == PASS:
         return
     async with asyncio.timeout(HOLD_SECONDS):
-        while hit.exists():  # noqa: ASYNC110 - only ever in a test's worker, and the news is another process's
+        while hit.exists():  # noqa: ASYNC110 - only in a test's worker, and another process removes the file
             await asyncio.sleep(0.01)

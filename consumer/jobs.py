@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from schemas.cloudevents import Event
 
 RENDERER = "2"
-"""Version of all that decides pixels and no other field names; raising it makes every picture anew."""
+"""Version of everything that decides pixels and is no field of a recipe; raising it repaints every picture."""
 
 
 class Lane(StrEnum):
-    """Who waits for the picture, most urgent first: declaration order is the order of service."""
+    """Priority class of a job, most urgent first: members are declared in the order of service."""
 
     INTERACTIVE = "interactive"
     LIVE = "live"
@@ -41,7 +41,7 @@ _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record exactly as the bus gave it."""
+    """One record exactly as it was read."""
 
     topic: str
     partition: int
@@ -66,7 +66,7 @@ class Job:
 class ModelIdentity:
     """Which weights paint: a name for people and the SHA-256 (hex) of the weights for recipes.
 
-    `coverage` is the share of the transformer's tensors that the house's checkpoint replaced, None without one.
+    `coverage` is the share of the transformer's tensors that the custom checkpoint replaced, None without one.
     """
 
     name: str

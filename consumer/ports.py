@@ -1,4 +1,4 @@
-"""What the worker asks of the outer world. Each port has a real adapter and an in-memory twin in `consumer.testing`."""
+"""Ports: what the worker needs of the outside world. Each has a real adapter and an in-memory twin or a fake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Engine(Protocol):
 
     @property
     def devices(self) -> int:
-        """On how many devices it paints; stable while the context is open."""
+        """How many devices it paints on; stable while the context is open."""
 
     @property
     def device_ready(self) -> Mapping[str, bool]:
@@ -32,21 +32,21 @@ class Engine(Protocol):
 
     @property
     def restarts(self) -> int:
-        """How often its process had to be replaced; 0 for an engine without one."""
+        """How often its process was replaced; 0 for an engine without one."""
 
     async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
         """Paint one picture; `on_step(done, of)` is called on the event loop after each denoising step.
 
-        Pictures in hand may be painted together, the more urgent lane first. Cancelling drops the picture if it has not
+        Pictures may be painted together, the more urgent lane first. Cancelling drops the picture if it has not
         begun. Raises `Transient` (worth another try), `Rejected` (too large for the devices) or `Unpaintable` (this
         recipe will never paint).
         """
 
     async def __aenter__(self) -> Self:
-        """Load the model. Raises `Fatal` when it cannot be had."""
+        """Load the model. Raises `Fatal` when that fails."""
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """End the child process, killing it if it does not go; bounded in time."""
+        """End the child process, killing it if it does not exit; bounded in time."""
 
 
 class Encoder(Protocol):

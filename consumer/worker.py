@@ -67,7 +67,7 @@ LOOP_BOUND_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OpenStages:
-    """What a worker is composed of; it lives as long as the worker does. Replace a field to put another in its place.
+    """What a worker is composed of, open for as long as it runs. Replace a field to compose it otherwise.
 
     `services` run beside the worker until it stops. Without a `lag_reader` no gauges are set.
     """
@@ -135,7 +135,7 @@ async def open_stages(
 
 
 def starting() -> Health:
-    """Return the health of a worker that opens its stages; `WorkerRun` makes it that of one at work."""
+    """Return the health of a worker that is opening its stages; `WorkerRun` replaces its checks once they are open."""
     return Health(ready={"start": lambda: "the worker is starting"})
 
 

@@ -14,7 +14,7 @@ from consumer.jobs import Lane
 from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.renditions import write_png
 from consumer.processing.prompting import make_plan
-from consumer.processing.styles import MOST_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
+from consumer.processing.styles import MAX_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
 from consumer.settings.resources import demo_model, is_demo_model
 from schemas import ImageRequested, Reason
@@ -104,8 +104,8 @@ def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[Eng
     if engine.kind is EngineKind.SWATCH:
         raise Fatal(Reason.MISCONFIGURED, "The swatch engine paints without adapters: leave --adapter out.")
     named = [one for one in style.adapters if one.name != file.stem]
-    if len(named) >= MOST_ADAPTERS:
-        raise Fatal(Reason.MISCONFIGURED, f"The style {style.name!r} has {MOST_ADAPTERS} adapters already, the most.")
+    if len(named) >= MAX_ADAPTERS:
+        raise Fatal(Reason.MISCONFIGURED, f"The style {style.name!r} has {MAX_ADAPTERS} adapters already, the most.")
     wanted = (*named, WantedAdapter(file.stem, 1.0))
     return engine.model_copy(update={"adapters": file.parent if named else file}), replace(style, adapters=wanted)
 

@@ -47,7 +47,7 @@ def unwatched() -> AbstractContextManager[Callable[[], Awaitable[None]]]:
     return nullcontext(_at_once)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class JobContext:
     """A job and what goes with it through the stages.
 

@@ -1,9 +1,9 @@
 """Pictures being made: each recipe is painted once, for every job that waits for it.
 
-A lane has at most one making of a recipe under way, as a task that lasts while any job is interested in it. A job joins
-the making of its own or a more urgent lane, or one that is painting already. Otherwise lanes do not wait for each
-other: an urgent job gets a slot of its own. Only one lane paints all the same. A making whose slot comes while another
-lane paints the recipe, or after it has, leaves the slot and takes that picture.
+A lane makes at most one attempt at a recipe at a time: a task that lasts while any job is interested in it. A job joins
+the attempt of its own or a more urgent lane, or one that is painting already. Otherwise lanes do not wait for each
+other, so an urgent job gets a slot of its own; but only one lane paints. An attempt whose slot comes while another lane
+paints the recipe, or after it has, leaves the slot and takes that picture.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.processing.context import JobContext
 
 
-class Made(NamedTuple):
+class PictureResult(NamedTuple):
     """The stored renditions of one picture, and whether they cost the job no painting."""
 
     stored: StoredPictures
@@ -34,10 +34,10 @@ class Made(NamedTuple):
 
 
 @dataclass(slots=True)
-class Making:
-    """One lane's work on a picture, from asking the store to storing it.
+class LaneAttempt:
+    """One lane's attempt at a picture, from asking the store to storing it.
 
-    `painting` once it uses its slot. `overtaken`: another lane has painted the picture since this one asked the store.
+    `painting` once it uses its slot; `overtaken` once another lane has painted the picture since the store was asked.
     `inside` holds the jobs that are in the engine with it.
     """
 
@@ -47,12 +47,12 @@ class Making:
 
 
 class Flight:
-    """One recipe being made: the jobs that wait for the picture, and the makings of the lanes."""
+    """One picture being made: the jobs that wait for it, and each lane's attempt."""
 
     def __init__(self, tasks: asyncio.TaskGroup, recipe: Recipe) -> None:
         self.recipe = recipe
-        self._calls: SingleFlight[Made | None] = SingleFlight(tasks)
-        self._makings: dict[Lane, Making] = {}  # those that are not among the calls are over
+        self._calls: SingleFlight[PictureResult | None] = SingleFlight(tasks)
+        self._attempts: dict[Lane, LaneAttempt] = {}  # those that are not among the calls are over
         self._waiting: list[tuple[JobContext, int]] = []
 
     @property
@@ -61,11 +61,11 @@ class Flight:
         return not self._waiting and not len(self._calls)
 
     async def join(
-        self, context: JobContext, index: int, make: Callable[[Making], Awaitable[Made | None]]
-    ) -> Made | None:
-        """Wait for the making to join, or begin `make`, for picture `index` of the job; return what it returns.
+        self, context: JobContext, index: int, make: Callable[[LaneAttempt], Awaitable[PictureResult | None]]
+    ) -> PictureResult | None:
+        """Wait for an attempt under way, or start one with `make`, for picture `index` of the job; return its result.
 
-        Raises what the making raised, except for a `Transient` of one that another job began: then it tries again.
+        Raises what the attempt raised. A `Transient` of one that another job started is not ours: then try again.
         """
         entry = (context, index)
         self._waiting.append(entry)
@@ -74,38 +74,38 @@ class Flight:
                 lane = self._lane_to_join(context.job.lane)
                 joined = lane in self._calls
                 try:
-                    made, _ = await self._calls.join(lane, partial(make, self._entered(lane, context)))
+                    made, _ = await self._calls.join(lane, partial(make, self._attempt(lane, context)))
                 except Transient:
                     if not joined:
                         raise
                     context.progress.failed()
                     continue
-                return made and Made(made.stored, made.reused or joined)
+                return made and PictureResult(made.stored, made.reused or joined)
         finally:
             self._waiting.remove(entry)
 
     def interest(self, lane: Lane) -> AbstractContextManager[None]:
-        """Keep the making that a job of the lane would join going for the block."""
+        """Keep the attempt that a job of the lane would join alive for the block."""
         return self._calls.interest([self._lane_to_join(lane)])
 
     @asynccontextmanager
-    async def in_engine(self, making: Making) -> AsyncIterator[None]:
-        """Have every waiting job in the engine for the block, and wait until the group has recorded that.
+    async def in_engine(self, attempt: LaneAttempt) -> AsyncIterator[None]:
+        """Hold every waiting job in the engine for the block, once the group has recorded that they are.
 
-        Every one, because a death counts against each, and the job that began the making may be superseded meanwhile.
-        Jobs that join later enter as they come.
+        Every one, because a death counts against each, and the job that started the attempt may be superseded
+        meanwhile. Jobs that join later enter as they come.
         """
         waiting = [context for context, _ in self._waiting]
         for context in waiting:
             context.begin()
         with ExitStack() as inside:
-            making.inside = inside
+            attempt.inside = inside
             try:
                 recorded = [inside.enter_context(context.in_engine()) for context in waiting]
                 await asyncio.gather(*[wait() for wait in recorded])
                 yield
             finally:
-                making.inside = None
+                attempt.inside = None
 
     def started(self) -> None:
         """Report to every waiting job that its picture is at the engine."""
@@ -122,45 +122,45 @@ class Flight:
         for context, index in self._waiting:
             context.progress.storing(index)
 
-    def is_made_elsewhere(self, making: Making) -> bool:
-        """Return whether another lane paints the picture, or has painted it since this making asked the store."""
-        return making.overtaken or any(rival.painting for _, rival in self._rivals(making))
+    def is_painted_elsewhere(self, attempt: LaneAttempt) -> bool:
+        """Return whether another lane is painting the picture, or has since this attempt asked the store."""
+        return attempt.overtaken or any(rival.painting for _, rival in self._rivals(attempt))
 
-    async def other_lane(self, making: Making) -> None:
-        """Wait until no other lane paints the picture. Raises the `Rejected` of one that did: it would be ours."""
-        while lane := next((lane for lane, rival in self._rivals(making) if rival.painting), None):
+    async def wait_for_other_lane(self, attempt: LaneAttempt) -> None:
+        """Wait until no other lane is painting the picture. Raises its `Rejected`: this lane would get the same."""
+        while lane := next((lane for lane, rival in self._rivals(attempt) if rival.painting), None):
             with suppress(Transient):
                 await self._calls.join(lane, _never_called)
 
-    def overtake(self, making: Making) -> None:
-        """Tell the other lanes' makings that the picture is stored."""
-        for _, rival in self._rivals(making):
+    def mark_overtaken(self, attempt: LaneAttempt) -> None:
+        """Let the other lanes' attempts find the picture in the store."""
+        for _, rival in self._rivals(attempt):
             rival.overtaken = True
 
     def _lane_to_join(self, lane: Lane) -> Lane:
         for other in Lane:
-            if other in self._calls and (other.rank <= lane.rank or self._makings[other].painting):
+            if other in self._calls and (other.rank <= lane.rank or self._attempts[other].painting):
                 return other
         return lane
 
-    def _entered(self, lane: Lane, context: JobContext) -> Making:
-        """Return the lane's making, a new one if none is under way; a job that finds it painting is begun with it."""
+    def _attempt(self, lane: Lane, context: JobContext) -> LaneAttempt:
+        """Return the lane's attempt, a new one if none is under way. A job that finds it painting begins with it."""
         if lane not in self._calls:
-            self._makings[lane] = Making()
-        making = self._makings[lane]
-        if making.painting:
+            self._attempts[lane] = LaneAttempt()
+        attempt = self._attempts[lane]
+        if attempt.painting:
             context.begin()
-        if making.inside is not None:
-            making.inside.enter_context(context.in_engine())
-        return making
+        if attempt.inside is not None:
+            attempt.inside.enter_context(context.in_engine())
+        return attempt
 
-    def _rivals(self, making: Making) -> list[tuple[Lane, Making]]:
-        makings = self._makings.items()
-        return [(lane, other) for lane, other in makings if other is not making and lane in self._calls]
+    def _rivals(self, attempt: LaneAttempt) -> list[tuple[Lane, LaneAttempt]]:
+        attempts = self._attempts.items()
+        return [(lane, other) for lane, other in attempts if other is not attempt and lane in self._calls]
 
 
 class Flights:
-    """The flights under way, one for each recipe."""
+    """All flights under way, by recipe."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
@@ -171,7 +171,7 @@ class Flights:
 
     @contextmanager
     def of(self, recipe: Recipe) -> Iterator[Flight]:
-        """Hold the recipe's flight for the block, a new one if there is none."""
+        """Hold the recipe's flight for the block, a new one if none is under way."""
         flight = self._flights.get(recipe.digest)
         if flight is None:
             flight = self._flights[recipe.digest] = Flight(self._tasks, recipe)
@@ -182,8 +182,8 @@ class Flights:
                 del self._flights[recipe.digest]
 
     @contextmanager
-    def kept(self, recipes: Iterable[Recipe], lane: Lane) -> Iterator[None]:
-        """Keep what is being made of the recipes going for the block, on behalf of a job of the lane."""
+    def keep_going(self, recipes: Iterable[Recipe], lane: Lane) -> Iterator[None]:
+        """Keep the recipes' attempts that a job of the lane would join alive for the block."""
         with ExitStack() as kept:
             for recipe in recipes:
                 if recipe.digest in self._flights:
@@ -193,5 +193,5 @@ class Flights:
 
 
 async def _never_called() -> None:
-    """What is joined is under way."""
+    """Stand in for a call that is under way."""
     raise AssertionError

@@ -14,7 +14,7 @@ from consumer import failpoints
 from consumer.errors import Fatal, HandedBack, Rejected, Transient
 from consumer.failpoints import Failpoint
 from consumer.processing.circuit_breaker import CircuitBreaker
-from consumer.processing.flight import Flights, Made
+from consumer.processing.flight import Flights, PictureResult
 from consumer.processing.prompting import PaintPlan, make_plan
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.telemetry.metrics import Stage
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from consumer.ports import Encoder, Engine, Store
     from consumer.processing.admission import Admission, EngineSlot
     from consumer.processing.context import JobContext, Timings
-    from consumer.processing.flight import Flight, Making
+    from consumer.processing.flight import Flight, LaneAttempt
     from consumer.processing.styles import Styles
 
 Result = TypeVar("Result")
@@ -77,7 +77,7 @@ class Pipeline:
 
     def handover(self, context: JobContext, plan: PaintPlan) -> AbstractContextManager[None]:
         """Keep what is being painted of this plan going for the block, even if the job that began it is cancelled."""
-        return self._flights.kept(plan.recipes, context.job.lane)
+        return self._flights.keep_going(plan.recipes, context.job.lane)
 
     async def produce(self, context: JobContext, plan: PaintPlan) -> ImageReady:
         """Find or make every picture of the job.
@@ -92,8 +92,8 @@ class Pipeline:
         context.begin()  # all is there: what is left to do must not expire
         return await self._announce(context, plan, finished)
 
-    async def _picture(self, context: JobContext, index: int, recipe: Recipe) -> Made | None:
-        """Return the stored picture, None when the worker stops before its turn.
+    async def _picture(self, context: JobContext, index: int, recipe: Recipe) -> PictureResult | None:
+        """Return the stored picture, None when the worker stops before it is painted.
 
         None instead of an error, which would cancel the job's other pictures: one of them may be at the engine.
         """
@@ -107,40 +107,40 @@ class Pipeline:
         except HandedBack:
             return None
 
-    async def _make(self, context: JobContext, flight: Flight, making: Making) -> Made | None:
-        """Find or paint the picture; None while the breaker is open, before the slot comes or by then."""
+    async def _make(self, context: JobContext, flight: Flight, attempt: LaneAttempt) -> PictureResult | None:
+        """Find or paint the picture; None if the breaker is open when the slot is requested or granted."""
         while True:
-            making.overtaken = False
+            attempt.overtaken = False
             found = await self._outage.retry_until_up(Operation.FIND, lambda: self._store.find(flight.recipe))
             if found is not None:
-                return Made(found, reused=True)
+                return PictureResult(found, reused=True)
             if not self._breaker.lets(context.permit):
                 return None
-            asked = time.monotonic()
+            requested_at = time.monotonic()
             async with self._admission.slot(context.job.lane, alone=context.suspect) as slot:
                 if not self._breaker.lets(context.permit):
                     return None
-                if not flight.is_made_elsewhere(making):
-                    making.painting = True
-                    renditions = await self._paint(context, flight, making, slot, asked)
+                if not flight.is_painted_elsewhere(attempt):
+                    attempt.painting = True
+                    renditions = await self._paint(context, flight, attempt, slot, requested_at)
                     stored = await self._keep(flight.recipe, renditions, context.timings)
-                    flight.overtake(making)
-                    return Made(stored, reused=False)
-            await flight.other_lane(making)
+                    flight.mark_overtaken(attempt)
+                    return PictureResult(stored, reused=False)
+            await flight.wait_for_other_lane(attempt)
 
     async def _paint(
-        self, context: JobContext, flight: Flight, making: Making, slot: EngineSlot, asked: float
+        self, context: JobContext, flight: Flight, attempt: LaneAttempt, slot: EngineSlot, requested_at: float
     ) -> Renditions:
         """Return the files' bytes; the pixels end here, because the store may be down for hours."""
         timings = context.timings
-        async with flight.in_engine(making):
+        async with flight.in_engine(attempt):
             flight.started()
             await failpoints.reached(Failpoint.PAINTING)
             picture = await self._engine.paint(flight.recipe, context.job.lane, flight.step)
             slot.painted()
             # All time that was not painting was waiting: for the slot, in the engine's own queue, for a process that
             # replaced another.
-            timings.note(Stage.QUEUED, max(0.0, time.monotonic() - asked - picture.engine_seconds))
+            timings.note(Stage.QUEUED, max(0.0, time.monotonic() - requested_at - picture.engine_seconds))
             timings.note(Stage.ENGINE, picture.engine_seconds)
             flight.storing()
             begun = time.monotonic()
@@ -157,7 +157,7 @@ class Pipeline:
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
-    async def _announce(self, context: JobContext, plan: PaintPlan, made: Sequence[Made]) -> ImageReady:
+    async def _announce(self, context: JobContext, plan: PaintPlan, made: Sequence[PictureResult]) -> ImageReady:
         request, stages = context.job.request, context.timings.stages
         masters = [picture.stored[0] for picture in made]
         pictures = [await self._ready_picture(index, master) for index, master in enumerate(masters)]

@@ -1,4 +1,4 @@
-"""From a request to what the engine is asked to paint: prompt, text alternative, one recipe for each variant."""
+"""From a request to what the engine paints: prompt, text alternative, one recipe for each variant."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from schemas import ImageRequested
 
 _NEGATIVE_LENGTH = 2000
-_MOST_VARIANTS = 9  # of the contract: variations of a given seed lie this far apart, so that they never share a picture
+_MAX_VARIANTS = 9  # of the contract: variations of a given seed are this far apart, so that they never share a picture
 
 _Value = TypeVar("_Value", int, float)
 
 
 @dataclass(frozen=True, slots=True)
 class PaintPlan:
-    """A request ready to be painted; `recipes` stand in the order of the variants."""
+    """What a request paints; `recipes` in the order of the variants."""
 
     prompt: str
     alt: str
@@ -35,13 +35,13 @@ class PaintPlan:
 
 
 def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> PaintPlan:
-    """Return the brief; equal requests, styles and engines give equal ones.
+    """Return the plan; equal requests, styles and engines give equal ones.
 
-    An adapter of the style that is not among them is left out: only the swatch engine lacks any, the others are not let
-    work without (`consumer.processing.styles.require_adapters`).
+    An adapter of the style that the engine lacks is left out. Only the swatch engine lacks any: the others do not start
+    without (`consumer.processing.styles.require_adapters`).
 
-    A value of the request beats the style's, the style's beats the engine's default. Raises `Rejected` for an unknown
-    style, for text without a word to paint, and for a size that is too large once the style has filled it in.
+    A value of the request overrides the style's, the style's overrides the engine's default. Raises `Rejected` for an
+    unknown style, for text without a word to paint, and for a size that is too large once the style has completed it.
     """
     style = styles.get(request.style.preset)
     subject, language = subject_of(request)
@@ -55,7 +55,7 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
 
 def _recipes(request: ImageRequested, style: Style, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
     width, height = _size(request, style)
-    dials, loaded = request.generation, paintable.adapters
+    options, loaded = request.generation, paintable.adapters
     first = Recipe(
         prompt=prompt,
         negative_prompt=_negative_prompt(request, style),
@@ -63,8 +63,8 @@ def _recipes(request: ImageRequested, style: Style, prompt: str, paintable: Pain
         adapters=tuple(Adapter(a.name, loaded[a.name], a.scale) for a in style.adapters if a.name in loaded),
         width=width,
         height=height,
-        steps=_first(dials.steps, style.steps, defaults.STEPS),
-        guidance_scale=_first(dials.guidance_scale, style.guidance_scale, defaults.GUIDANCE_SCALE),
+        steps=_first(options.steps, style.steps, defaults.STEPS),
+        guidance_scale=_first(options.guidance_scale, style.guidance_scale, defaults.GUIDANCE_SCALE),
         seed=_seed(request, 0),
         style=style.name,
         style_version=style.version,
@@ -72,9 +72,9 @@ def _recipes(request: ImageRequested, style: Style, prompt: str, paintable: Pain
     return first, *(replace(first, seed=_seed(request, index)) for index in range(1, request.output.variants))
 
 
-def _first(asked: _Value | None, styled: _Value | None, default: _Value) -> _Value:
-    if asked is not None:
-        return asked
+def _first(requested: _Value | None, styled: _Value | None, default: _Value) -> _Value:
+    if requested is not None:
+        return requested
     return default if styled is None else styled
 
 
@@ -89,9 +89,9 @@ def _size(request: ImageRequested, style: Style) -> tuple[int, int]:
 
 
 def _negative_prompt(request: ImageRequested, style: Style) -> str:
-    """Return the request's own, or the engine's default and the style's together; what to avoid goes before either.
+    """Return the request's own, or the engine's default and the style's together, after what to avoid.
 
-    There it is never what is cut off for length.
+    That comes first so that it is never cut off for length.
     """
     own = request.brief.negative_prompt
     usual = [defaults.NEGATIVE_PROMPT, style.negative] if own is None else [own]
@@ -99,13 +99,13 @@ def _negative_prompt(request: ImageRequested, style: Style) -> str:
 
 
 def _seed(request: ImageRequested, index: int) -> int:
-    """Return the seed of one variant, at most 2**53 - 1: a JavaScript reader keeps it exactly.
+    """Return the seed of one variant, at most 2**53 - 1, which JavaScript reads exactly.
 
-    A given seed stays as it is for the first variant of variation 0, and further ones count up from it; without one,
-    the seed hangs on article, slot, variation and variant alone, so that a replay paints the same picture.
+    A given seed is that of the first variant of variation 0, and further ones count up from it. Without one, the seed
+    depends on article, slot, variation and variant alone, so that a replay paints the same picture.
     """
     given, variation = request.generation.seed, request.generation.variation
     if given is not None:
-        return (given + variation * _MOST_VARIANTS + index) % (SAFE_INTEGER + 1)
+        return (given + variation * _MAX_VARIANTS + index) % (SAFE_INTEGER + 1)
     identity = json.dumps([request.article.id, request.output.slot, variation, index])
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]) >> 11

@@ -1,4 +1,4 @@
-"""Style presets: how the house's pictures look, from a TOML file that designers edit."""
+"""Style presets: how a site's pictures look, from a TOML file that designers edit."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DEFAULT = "default"
-"""The preset of requests that name none; every file has it."""
+"""The preset for requests that name none; every file has it."""
 
-MOST_ADAPTERS = 4
-"""Most LoRAs of one preset."""
+MAX_ADAPTERS = 4
+"""Most LoRAs in one preset."""
 
 _SUBJECT = "{subject}"
 
@@ -52,8 +52,8 @@ class WantedAdapter:
 class Style:
     """One preset. `steps`, `guidance_scale`, `width`, `height` are None where the engine's defaults hold.
 
-    `negative` is added to the engine's default negative prompt. `photorealistic` is true when its pictures may be taken
-    for photographs.
+    `negative` is appended to the default negative prompt. `photorealistic` is true when its pictures may be taken for
+    photographs.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Styles:
     presets: Mapping[str, Style]
 
     def get(self, name: str | None) -> Style:
-        """Return the preset, or the default one for None. Raises `Rejected` for a name that is not there."""
+        """Return the preset, the default one for None. Raises `Rejected` for an unknown name."""
         try:
             return self.presets[DEFAULT if name is None else name]
         except KeyError:
@@ -92,7 +92,7 @@ class Styles:
 
 
 def load_styles(path: Path | None = None) -> Styles:
-    """Read the house's file, or the one that ships.
+    """Read the site's file, or the bundled one.
 
     Raises `Fatal` whose message has, for every mistake, the file, the line, the key and what to do.
     """
@@ -115,9 +115,9 @@ def load_styles(path: Path | None = None) -> Styles:
 
 
 def require_adapters(styles: Iterable[Style], kind: EngineKind, loaded: Collection[str]) -> None:
-    """Make sure that the engine has every adapter the styles name. Raises `Fatal` with a line for each that it lacks.
+    """Check that the engine has every adapter the styles name. Raises `Fatal` with a line for each it lacks.
 
-    The swatch engine is asked for none: it paints no adapters.
+    The swatch engine needs none: it paints without adapters.
     """
     if kind is EngineKind.SWATCH:
         return
@@ -146,8 +146,8 @@ def _has_default(entries: dict[str, _Entry]) -> dict[str, _Entry]:
 
 
 def _few_and_different(adapters: list[_AdapterEntry]) -> list[_AdapterEntry]:
-    if len(adapters) > MOST_ADAPTERS:
-        raise PydanticCustomError("advice", f"names more than {MOST_ADAPTERS} adapters: they would drown each other")
+    if len(adapters) > MAX_ADAPTERS:
+        raise PydanticCustomError("advice", f"names more than {MAX_ADAPTERS} adapters: they would drown each other")
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise PydanticCustomError("advice", "names an adapter twice: give it once, with one scale")
     return adapters
@@ -254,7 +254,7 @@ def _line_of(path: Sequence[str], text: str, document: dict[str, Any]) -> int:
 
 
 def _existing(path: Sequence[str], document: Any) -> Sequence[str]:
-    """Return how far `path` leads into the document."""
+    """Return the part of `path` that exists in the document."""
     for depth, key in enumerate(path):
         inside = {str(place): entry for place, entry in enumerate(document)} if isinstance(document, list) else document
         if not isinstance(inside, dict) or key not in inside:

@@ -1,4 +1,4 @@
-"""Words for the model and for readers: text made safe, cut to length, put together in the article's language."""
+"""Text for the model and for readers: made safe, cut to length, joined in the article's language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schemas import Article, ImageRequested
 
 ALT_LENGTH = 125
-"""Most characters of a text alternative: screen readers pause or stop beyond."""
+"""Longest text alternative, in characters: screen readers pause or stop beyond."""
 
 _HEADLINE_LENGTH = 160
 _SENTENCE_LENGTH = 200
@@ -31,7 +31,7 @@ _TAG_IN_PUNCTUATION = re.compile(rf"(?:{_TAG.pattern})(?=[,.;:!?…)\]”’、�
 _OPENING = re.compile(r"<(?=[/|!a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
-_PASSES = 3  # more are needed only by who builds one entity out of others
+_PASSES = 3  # more are needed only for entities nested on purpose
 _WITH_HAN = {"CJK", "HIRAGANA", "KATAKANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
 _NO_STATEMENT = "?？!！…"
@@ -64,7 +64,7 @@ _WORDLESS = _Grammar(". ", ", ")
 def clean(text: str) -> str:
     """Return `text` as one line of NFC text without control characters, markup and the chat template's commands.
 
-    Cleaning twice changes nothing. What is taken out leaves a space, so that no new command closes up over the gap.
+    Cleaning twice changes nothing. What is removed leaves a space, so that no new command forms across the gap.
     """
     if text.isascii() and text.isprintable() and not set("<|&") & set(text):
         return " ".join(text.split())
@@ -77,14 +77,14 @@ def clean(text: str) -> str:
 
 
 def has_words(text: str) -> bool:
-    """True if there is a letter, a number or a symbol in the text: punctuation alone shows nothing."""
+    """Return whether the text has a letter, a number or a symbol: punctuation alone cannot be painted."""
     return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
 def script_of(text: str) -> str:
     """Return the script of most letters, as Unicode's names begin: LATIN, CYRILLIC, ...; "" without any letter.
 
-    Han letters and kana are one script, CJK, and a few of them decide: a Chinese headline may name Latin brands.
+    Han letters and kana are one script, CJK, and any of them decides: a Chinese headline may name Latin brands.
     """
     found = Counter(unicodedata.name(letter, "LETTER").split()[0] for letter in text if letter.isalpha())
     return "CJK" if found.keys() & _WITH_HAN else max(found, key=found.__getitem__, default="")
@@ -103,8 +103,8 @@ def shorten(text: str, length: int, mark: str = "") -> str:
 def language_of(text: str, locale: str) -> str:
     """Return the language code of `text` in an article of that locale.
 
-    The locale decides unless the letters belie it: publishers forget it (then it is "en"), and editors of a Chinese
-    article may write their prompt in English.
+    The locale decides unless the letters contradict it: publishers forget it (then it is "en"), and editors of a
+    Chinese article may write their prompt in English.
     """
     language = re.split("[-_]", locale, maxsplit=1)[0].lower()
     has_han = bool(_HAN.search(text))
@@ -116,10 +116,10 @@ def language_of(text: str, locale: str) -> str:
 
 
 def subject_of(request: ImageRequested) -> tuple[str, str]:
-    """Return what the picture shows, without a full stop, and the language it is told in; ("", "") for no usable word.
+    """Return what the picture shows, without a full stop, and its language; ("", "") if there is no usable word.
 
-    The editor's own prompt, or else the article's headline, the first sentence of its summary, the editor's hints,
-    section and tags. Quotation marks of an article are left out: the model would paint the words between them.
+    The editor's prompt, or else the article's headline, the first sentence of its summary, the editor's hints, section
+    and tags. An article's quotation marks are left out: the model would paint the words between them.
     """
     article = request.article
     if has_words(own := clean(request.brief.prompt or "").rstrip(" .。")):
@@ -143,22 +143,22 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
 def alternative_of(request: ImageRequested) -> str:
     """Return a text alternative of at most `ALT_LENGTH` characters, in the article's script.
 
-    The editor's own prompt says best what the picture shows, if it is in that script; else the article does.
+    Made of the editor's prompt, which describes the picture best, if that is in the same script; else of the article.
     """
     article = request.article
     own, headline = clean(request.brief.prompt or ""), clean(article.headline or "")
     scripts = {script_of(own), script_of(headline)} - {""}
     if has_words(own) and (not has_words(headline) or len(scripts) < 2):
-        told = _LEAD_IN.sub("", own) or own
-        return shorten(told[:1].upper() + told[1:], ALT_LENGTH, "…")
+        shown = _LEAD_IN.sub("", own) or own
+        return shorten(shown[:1].upper() + shown[1:], ALT_LENGTH, "…")
     grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)
     lead = _lead(article)
-    whole = f"{_asked_or_told(headline, grammar)}{lead}"
+    whole = f"{_as_sentence(headline, grammar)}{lead}"
     return whole if lead and len(whole) <= ALT_LENGTH else shorten(headline, ALT_LENGTH, "…")
 
 
-def _asked_or_told(headline: str, grammar: _Grammar) -> str:
-    """Return the headline as a sentence before another: what asks or exclaims stays so, and asserts nothing."""
+def _as_sentence(headline: str, grammar: _Grammar) -> str:
+    """Return the headline as a sentence that another follows; a question or an exclamation stays one."""
     if headline.endswith(tuple(_NO_STATEMENT)):
         return headline + grammar.stop[1:]
     return headline.rstrip(_END) + grammar.stop
@@ -176,7 +176,7 @@ def terms(texts: Iterable[str], length: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Resolve what HTML writes as `&amp;`, however often it was escaped, and leave out what cannot be seen."""
+    """Resolve HTML entities, however often they were escaped, and drop invisible characters."""
     kept = _seen(text)
     for _ in range(_PASSES):
         resolved = _ENTITY.sub(lambda found: unescape(found[0]), _AMPERSAND.sub("&", kept))
