@@ -91,7 +91,7 @@ class GaugeReporter:
 
     async def _statuses(self) -> list[PartitionStatus]:
         try:
-            # A worker knows by itself what it announced: it needs no right to read outcomes.
+            # A worker knows by itself what it announced: it needs no ACL to read outcomes.
             snapshot = await self._lag_reader.read(self._poll_loop.assigned, outcomes=False)
             self.bus_problem = None
         except BusError as error:

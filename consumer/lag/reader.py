@@ -99,10 +99,10 @@ class LagReader:
         self._retries = retry_policy(settings)
 
     async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> LagSnapshot:
-        """Read committed offsets first, log ends after: lag may look larger than it is, never smaller.
+        """Read committed offsets first, log ends after: lag may be overestimated, never underestimated.
 
         `shards` are the partition numbers wanted, None for all; `outcomes`: read the throughput too, which takes the
-        right to read outcomes. Raises `BusError`, and `Fatal` for missing rights; no answer is never a lag of 0.
+        ACL to read outcomes. Raises `BusError`, and `Fatal` where access is denied; no answer is never a lag of 0.
         """
         outcome_topic = self._settings.topics.named(OUTCOME)
         topics = [*lane_topics(self._settings), *([outcome_topic] if outcomes else [])]

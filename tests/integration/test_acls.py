@@ -1,4 +1,4 @@
-"""What each user must be allowed: the documented commands on a broker with its authorizer on, whole and one short."""
+"""The documented ACLs on a broker with its authorizer on: all of them suffice, and each missing one is named."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from tests.support.guarded import GuardedKafka
 
 DOCTOR_ONLY = "DescribeConfigs"
-RIGHTS = documented()
+ACLS = documented()
 
 
 def of(user: str, *, but: str = "") -> dict[str, Acl]:
-    """Return a user's documented rights by what they say, without those whose operation is `but`."""
-    return {str(acl): acl for acl in RIGHTS if acl.user == user and acl.operation != but}
+    """Return a user's documented ACLs by their text, without those whose operation is `but`."""
+    return {str(acl): acl for acl in ACLS if acl.user == user and acl.operation != but}
 
 
 WORKER, DOCTOR = of("leadart", but=DOCTOR_ONLY), {k: v for k, v in of("leadart").items() if DOCTOR_ONLY in k}
@@ -49,8 +49,8 @@ PUBLISHER, SUBSCRIBER, OPERATOR = of("cms-publisher"), of("cms-subscriber"), of(
 
 
 @pytest.fixture(scope="module")
-def house(guarded: GuardedKafka, s3: S3Server) -> Site:
-    """The house of the document: its group, no prefix; topics and offsets made by the operator."""
+def documented_site(guarded: GuardedKafka, s3: S3Server) -> Site:
+    """The site of the page: its group, no prefix; topics and offsets created by the operator."""
     plain = {"SECURITY_PROTOCOL": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN", "GROUP_ID": "leadart"}
     settings = {f"KAFKA__{name}": value for name, value in plain.items()}
     site = Site.fresh(guarded, s3, **settings, KAFKA__BOOTSTRAP_SERVERS=guarded.sasl, TOPICS__PREFIX="")
@@ -68,7 +68,7 @@ def open_door(guarded: GuardedKafka) -> KafkaSettings:
 
 async def grant_all(guarded: GuardedKafka) -> None:
     async with open_admin(open_door(guarded)) as admin:
-        await grant(admin.client, [*with_each_missing(RIGHTS), *revocable(RIGHTS)])
+        await grant(admin.client, [*with_each_missing(ACLS), *revocable(ACLS)])
 
 
 def as_user(site: Site, user: str, **settings: str) -> Site:
@@ -76,9 +76,9 @@ def as_user(site: Site, user: str, **settings: str) -> Site:
     return replace(site, env={**site.env, **who, **{f"LEADART_{name}": value for name, value in settings.items()}})
 
 
-def one_short(site: Site, right: Acl) -> Site:
-    """Return the house as seen by the user who lacks just this right."""
-    return as_user(site, lacking(right))
+def one_short(site: Site, permission: Acl) -> Site:
+    """Return the site as seen by the user who lacks just this ACL."""
+    return as_user(site, lacking(permission))
 
 
 @asynccontextmanager
@@ -98,10 +98,10 @@ async def newsroom(site: Site, publisher: str, subscriber: str) -> AsyncIterator
         yield Cms(site, producer, consumer)
 
 
-async def test_the_documented_rights_are_enough(house: Site, tmp_path: Path) -> None:
-    """Four users with exactly these rights: a picture is asked for, made and announced, a bad request is kept."""
-    with workers(as_user(house, "leadart"), tmp_path) as (worker,):
-        async with newsroom(house, "cms-publisher", "cms-subscriber") as desk:
+async def test_the_documented_permissions_are_enough(documented_site: Site, tmp_path: Path) -> None:
+    """Four users with exactly these ACLs: a picture is requested, made and announced, a bad request is kept."""
+    with workers(as_user(documented_site, "leadart"), tmp_path) as (worker,):
+        async with newsroom(documented_site, "cms-publisher", "cms-subscriber") as desk:
             ready = await answer(desk, await desk.ask(request_data("a-1")))
             failed = await answer(desk, await desk.ask(request_data("a-1", output={"width": 500})))
             await desk.until(lambda: bool(desk.records(names.PROGRESS)))
@@ -113,9 +113,9 @@ async def test_the_documented_rights_are_enough(house: Site, tmp_path: Path) -> 
     assert "denies" not in worker.log.read_text()
 
 
-async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -> None:
+async def test_one_transaction_may_write_all_that_a_worker_writes(documented_site: Site) -> None:
     """Retry lanes, outcome, dead letter and the offsets of every lane go into one transaction of the worker's user."""
-    settings = as_user(house, "leadart").settings.kafka
+    settings = as_user(documented_site, "leadart").settings.kafka
     topics = (names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.OUTCOME, names.DEAD_LETTER)
     async with open_epoch(settings, "0", 0) as epoch:
         await epoch.begin()
@@ -124,24 +124,24 @@ async def test_one_transaction_may_write_all_that_a_worker_writes(house: Site) -
         # Not committed: closing leaves it to be aborted, and no later worker reads it.
 
 
-@pytest.mark.parametrize("right", WORKER)
-def test_each_right_that_a_worker_lacks_is_named(house: Site, tmp_path: Path, right: str) -> None:
-    """A worker one right short exits with status 1 and names the topic, group or transactional id it may not use."""
-    acl = WORKER[right]
-    worker = WorkerProcess(one_short(house, acl), tmp_path / "worker.log")
+@pytest.mark.parametrize("permission", WORKER)
+def test_each_permission_that_a_worker_lacks_is_named(documented_site: Site, tmp_path: Path, permission: str) -> None:
+    """A worker that lacks one ACL exits with status 1 and names the topic, group or transactional id."""
+    acl = WORKER[permission]
+    worker = WorkerProcess(one_short(documented_site, acl), tmp_path / "worker.log")
     try:
         assert worker.process.wait(BOUND) == 1
     finally:
         worker.kill()
 
-    (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
+    (message,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
     what = f"{acl.operation.lower()} topic {acl.name}" if acl.resource == "topic" else named(acl)
-    assert f"not authorized: {what}" in told
-    assert told.count("topic ") == (acl.resource == "topic")
-    assert "docs/operations/access.md" in told
+    assert f"not authorized: {what}" in message
+    assert message.count("topic ") == (acl.resource == "topic")
+    assert "docs/operations/access.md" in message
 
 
-TAKEN_LATER = [
+REVOKED_LATER = [
     f"leadart: Write topic {names.OUTCOME}",
     f"leadart: Read topic {names.REQUESTED}",
     "leadart: Read group leadart",
@@ -149,14 +149,14 @@ TAKEN_LATER = [
 ]
 
 
-@pytest.mark.parametrize("right", TAKEN_LATER)
-async def test_a_right_that_is_taken_away_later_ends_the_worker(
-    guarded: GuardedKafka, house: Site, tmp_path: Path, right: str
+@pytest.mark.parametrize("permission", REVOKED_LATER)
+async def test_a_permission_that_is_revoked_later_ends_the_worker(
+    guarded: GuardedKafka, documented_site: Site, tmp_path: Path, permission: str
 ) -> None:
-    """A worker that is running ends with the same words once it needs what it may no longer do."""
-    acl = WORKER[right]
-    with workers(as_user(house, revoked(acl)), tmp_path) as (worker,):
-        async with newsroom(house, "cms-publisher", "cms-subscriber") as desk:
+    """A running worker ends with the same message once it needs a revoked ACL."""
+    acl = WORKER[permission]
+    with workers(as_user(documented_site, revoked(acl)), tmp_path) as (worker,):
+        async with newsroom(documented_site, "cms-publisher", "cms-subscriber") as desk:
             await answer(desk, await desk.ask(request_data("a-1")))
             async with open_admin(open_door(guarded)) as admin:
                 await grant(admin.client, [replace(acl, user=revoked(acl))], allow=False)
@@ -164,49 +164,49 @@ async def test_a_right_that_is_taken_away_later_ends_the_worker(
         status = await asyncio.to_thread(worker.process.wait, BOUND)
 
     assert status == 1
-    (told,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
-    assert f"not authorized: {named(acl)}" in told
+    (message,) = [line for line in worker.log.read_text().splitlines() if line.startswith("leadart: ")]
+    assert f"not authorized: {named(acl)}" in message
 
 
 def named(acl: Acl) -> str:
     return f"{acl.resource.replace('-', ' ')} {acl.name}"
 
 
-def test_the_doctor_finds_the_rights_in_order(house: Site) -> None:
-    """With the two rights that are the doctor's own, it sees everything and finds no failure."""
-    done = as_user(house, "leadart").run("doctor", "--json")
+def test_the_doctor_finds_the_permissions_in_order(documented_site: Site) -> None:
+    """With its own two ACLs, the doctor sees everything and finds no failure."""
+    done = as_user(documented_site, "leadart").run("doctor", "--json")
     found = {finding["subject"]: finding["verdict"] for finding in json.loads(done.stdout)}
 
     assert done.returncode == 0, done.stdout
     assert (found["rights"], found["offsets"]) == ("ok", "ok")
 
 
-@pytest.mark.parametrize("right", [*DOCTOR, f"leadart: Write topic {names.RETRY_1H}"])
-def test_the_doctor_names_what_it_may_not_see(house: Site, right: str) -> None:
-    """One right short, the doctor says which: its own, or one that a worker would stop for."""
-    acl = of("leadart")[right]
-    done = one_short(house, acl).run("doctor", "--json")
-    told = " ".join(finding["message"] for finding in json.loads(done.stdout) if finding["verdict"] != "ok")
+@pytest.mark.parametrize("permission", [*DOCTOR, f"leadart: Write topic {names.RETRY_1H}"])
+def test_the_doctor_names_what_it_may_not_see(documented_site: Site, permission: str) -> None:
+    """The doctor names the missing ACL: its own, or one that a worker would stop for."""
+    acl = of("leadart")[permission]
+    done = one_short(documented_site, acl).run("doctor", "--json")
+    message = " ".join(finding["message"] for finding in json.loads(done.stdout) if finding["verdict"] != "ok")
 
-    assert "not authorized: " in told
-    assert (acl.name if acl.resource == "topic" else "DescribeConfigs of the cluster") in told
+    assert "not authorized: " in message
+    assert (acl.name if acl.resource == "topic" else "DescribeConfigs of the cluster") in message
 
 
-@pytest.mark.parametrize("right", PUBLISHER)
-async def test_each_right_that_a_publisher_lacks_is_named(house: Site, right: str) -> None:
-    """A publisher who may not write to a lane hears so from its client, with the lane's name."""
-    acl = PUBLISHER[right]
-    settings = one_short(house, acl).settings.kafka
+@pytest.mark.parametrize("permission", PUBLISHER)
+async def test_each_permission_that_a_publisher_lacks_is_named(documented_site: Site, permission: str) -> None:
+    """A publisher that may not write to a lane gets an error from its client, with the lane's name."""
+    acl = PUBLISHER[permission]
+    settings = one_short(documented_site, acl).settings.kafka
     async with AIOKafkaProducer(**connection(settings), enable_idempotence=True) as producer:
         with pytest.raises(KafkaError, match=acl.name):
             await producer.send_and_wait(acl.name, b"{}", key=b"a-1")
 
 
-@pytest.mark.parametrize("right", SUBSCRIBER)
-async def test_each_right_that_a_subscriber_lacks_is_named(house: Site, right: str) -> None:
-    """A subscriber who may not read hears so from its client, with the name of topic or group."""
-    acl = SUBSCRIBER[right]
-    settings = one_short(house, acl).settings.kafka
+@pytest.mark.parametrize("permission", SUBSCRIBER)
+async def test_each_permission_that_a_subscriber_lacks_is_named(documented_site: Site, permission: str) -> None:
+    """A subscriber that may not read gets an error from its client, with the name of topic or group."""
+    acl = SUBSCRIBER[permission]
+    settings = one_short(documented_site, acl).settings.kafka
     topics = (names.OUTCOME, names.PROGRESS) if acl.resource == "group" else (acl.name,)
     consumer = AIOKafkaConsumer(*topics, **connection(settings), group_id="cms", isolation_level="read_committed")
     try:
@@ -225,10 +225,10 @@ async def read_something(consumer: AIOKafkaConsumer) -> Any:
 
 
 ELSEWHERE = "article-image-x-"
-"""A topic prefix that the operator's rights cover, and under which there are no topics yet."""
+"""A topic prefix that the operator's ACLs cover, without topics yet."""
 
 
-async def lay_out_letters(site: Site) -> None:
+async def write_dead_letters(site: Site) -> None:
     """Write a dead letter from each lane that a publisher writes to, as a worker does."""
     settings = as_user(site, "leadart").settings
     outbox = OutcomeBuilder(settings)
@@ -240,10 +240,10 @@ async def lay_out_letters(site: Site) -> None:
             await producer.send_and_wait(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))
 
 
-async def test_the_operators_rights_are_enough(house: Site) -> None:
-    """Topics and offsets, lag, redriving and purging: all an operator does, as the user the document allows it."""
-    await lay_out_letters(house)
-    operator = as_user(house, "leadart-operator")
+async def test_the_operators_permissions_are_enough(documented_site: Site) -> None:
+    """Topics and offsets, lag, redriving and purging: everything an operator does, as the documented user."""
+    await write_dead_letters(documented_site)
+    operator = as_user(documented_site, "leadart-operator")
     done = [
         operator.run("topics", "apply"),
         as_user(operator, "leadart-operator", TOPICS__PREFIX=ELSEWHERE).run("topics", "apply"),
@@ -273,19 +273,19 @@ NEEDED_BY = {
     "Write transactional-id leadart.leadart.dead-letters.": REDRIVE,
     "Write transactional-id leadart.leadart.replay.": ("replay", "--from", "0", "--execute"),
 }
-"""For each of the operator's rights a command that cannot do without it."""
+"""A command that needs it, for each of the operator's ACLs."""
 
 
-@pytest.mark.parametrize("right", OPERATOR)
-async def test_each_right_that_an_operator_lacks_is_named(house: Site, right: str) -> None:
-    """A command one right short fails with a sentence that names the topic, group or transactional id."""
-    acl = OPERATOR[right]
+@pytest.mark.parametrize("permission", OPERATOR)
+async def test_each_permission_that_an_operator_lacks_is_named(documented_site: Site, permission: str) -> None:
+    """A command that lacks one ACL fails with a sentence that names the topic, group or transactional id."""
+    acl = OPERATOR[permission]
     prefix = "article-image-y-" if acl.operation == "Create" else ""
-    await lay_out_letters(house)
-    done = as_user(house, lacking(acl), TOPICS__PREFIX=prefix).run(*NEEDED_BY[right.partition(": ")[2]])
+    await write_dead_letters(documented_site)
+    done = as_user(documented_site, lacking(acl), TOPICS__PREFIX=prefix).run(*NEEDED_BY[permission.partition(": ")[2]])
 
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr, done.stderr
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("leadart: ")]
-    assert named(acl) in told
-    assert "not authorized: " in told
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("leadart: ")]
+    assert named(acl) in message
+    assert "not authorized: " in message

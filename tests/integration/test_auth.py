@@ -1,4 +1,4 @@
-"""Who gets in at Kafka: every way in makes a picture, every refusal is one sentence, and no secret is told."""
+"""Authentication at Kafka: each way works, each rejection is one sentence, and no secret is printed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Env = dict[str, str]
 KEY_PASSWORD = "hush-key-hush"
 HUSH = "hush-"
-"""What every password in these tests begins with."""
+"""Prefix of every password in these tests."""
 
 
 def encrypted(guarded: GuardedKafka, _folder: Path) -> Env:
@@ -48,7 +48,7 @@ def certified(guarded: GuardedKafka, folder: Path) -> Env:
 
 
 def by_password(mechanism: str) -> Callable[[GuardedKafka, Path], Env]:
-    def told(guarded: GuardedKafka, folder: Path) -> Env:
+    def environment(guarded: GuardedKafka, folder: Path) -> Env:
         (folder / "password").write_text(f"{password_of(ADMIN)}\n")
         return encrypted(guarded, folder) | {
             "BOOTSTRAP_SERVERS": guarded.sasl_tls,
@@ -58,7 +58,7 @@ def by_password(mechanism: str) -> Callable[[GuardedKafka, Path], Env]:
             "SASL_PASSWORD_FILE": str(folder / "password"),
         }
 
-    return told
+    return environment
 
 
 def unencrypted(guarded: GuardedKafka, _folder: Path) -> Env:
@@ -93,18 +93,18 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def open_site(guarded: GuardedKafka, s3: S3Server) -> Site:
-    """The corner of the servers that all these tests share, seen through the open port."""
+    """The site that all these tests share, seen through the open port."""
     return Site.fresh(guarded, s3).prepare()
 
 
 def through(site: Site, way: Mapping[str, str]) -> Site:
-    """Return the same corner, seen through another port."""
+    """Return the same site, seen through another port."""
     return replace(site, env={**site.env, **{f"LEADART_KAFKA__{name}": value for name, value in way.items()}})
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_way_in_makes_a_picture(guarded: GuardedKafka, open_site: Site, tmp_path: Path, way: str) -> None:
-    """A worker that comes this way announces a picture, and its secrets are in no log and on no page."""
+    """A worker that authenticates this way announces a picture, and its secrets are in no log and on no page."""
     site = through(open_site, WAYS[way](guarded, tmp_path))
     with workers(site, tmp_path) as (worker,):
         async with cms(open_site) as desk:
@@ -121,8 +121,8 @@ def secrets_in(*texts: str) -> list[str]:
 
 
 @pytest.mark.parametrize("way", ["TLS and our certificate", "SCRAM-SHA-512 over TLS", "OAUTHBEARER over TLS"])
-def test_the_doctor_tells_no_secret(guarded: GuardedKafka, open_site: Site, tmp_path: Path, way: str) -> None:
-    """The doctor gets in by the same settings and prints none of the secrets among them."""
+def test_the_doctor_prints_no_secret(guarded: GuardedKafka, open_site: Site, tmp_path: Path, way: str) -> None:
+    """The doctor authenticates with the same settings and prints none of their secrets."""
     done = through(open_site, WAYS[way](guarded, tmp_path)).run("doctor")
 
     assert done.returncode == 0, done.stdout
@@ -130,12 +130,12 @@ def test_the_doctor_tells_no_secret(guarded: GuardedKafka, open_site: Site, tmp_
 
 
 def wrong_password(mechanism: str) -> Callable[[GuardedKafka, Path], Env]:
-    def told(guarded: GuardedKafka, folder: Path) -> Env:
+    def environment(guarded: GuardedKafka, folder: Path) -> Env:
         way = by_password(mechanism)(guarded, folder)
         (folder / "password").write_text("hush-another")
         return way
 
-    return told
+    return environment
 
 
 def unknown_authority(guarded: GuardedKafka, folder: Path) -> Env:
@@ -182,7 +182,7 @@ def another_mechanism(guarded: GuardedKafka, folder: Path) -> Env:
     return unencrypted(guarded, folder) | {"BOOTSTRAP_SERVERS": guarded.bootstrap_servers}
 
 
-REFUSALS = {
+REJECTIONS = {
     "a wrong password for PLAIN": (wrong_password("PLAIN"), "rejects this worker's credentials .*SASL_PASSWORD"),
     "a wrong password for SCRAM": (
         wrong_password("SCRAM-SHA-512"),
@@ -206,12 +206,12 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSALS)
-def test_each_refusal_ends_the_worker_with_one_sentence(
+@pytest.mark.parametrize("what", REJECTIONS)
+def test_each_rejection_ends_the_worker_with_one_sentence(
     guarded: GuardedKafka, open_site: Site, tmp_path: Path, what: str
 ) -> None:
-    """A worker that is not let in exits with status 1 and says, once and without a secret, what to check."""
-    way, sentence = REFUSALS[what]
+    """A rejected worker exits with status 1 and says, once and without a secret, what to check."""
+    way, sentence = REJECTIONS[what]
     worker = WorkerProcess(through(open_site, way(guarded, tmp_path)), tmp_path / "worker.log")
     try:
         assert worker.process.wait(BOUND) == 1
@@ -219,8 +219,8 @@ def test_each_refusal_ends_the_worker_with_one_sentence(
         worker.kill()
 
     log = worker.log.read_text()
-    (told,) = [line for line in log.splitlines() if line.startswith("leadart: ")]
-    assert re.search(sentence, told)
+    (message,) = [line for line in log.splitlines() if line.startswith("leadart: ")]
+    assert re.search(sentence, message)
     assert "Traceback" not in log
     assert HUSH not in log
 
@@ -233,8 +233,10 @@ HANG_UPS: dict[str, Callable[[GuardedKafka], Env]] = {
 
 
 @pytest.mark.parametrize("how", HANG_UPS)
-def test_a_broker_that_hangs_up_is_told_of(guarded: GuardedKafka, open_site: Site, tmp_path: Path, how: str) -> None:
-    """What might be a broker that is starting is waited for; the log names the setting that may be wrong."""
+def test_a_broker_that_closes_the_connection_is_logged(
+    guarded: GuardedKafka, open_site: Site, tmp_path: Path, how: str
+) -> None:
+    """It may be a starting broker, so the worker waits; the log names the setting that may be wrong."""
     worker = WorkerProcess(through(open_site, HANG_UPS[how](guarded)), tmp_path / "worker.log")
     try:
         deadline = time.monotonic() + BOUND
@@ -247,10 +249,10 @@ def test_a_broker_that_hangs_up_is_told_of(guarded: GuardedKafka, open_site: Sit
 
 
 @pytest.mark.parametrize("command", [("lag",), ("topics", "apply"), ("publish", "request.json")], ids=" ".join)
-def test_commands_are_refused_as_the_worker_is(
+def test_commands_are_rejected_like_the_worker(
     guarded: GuardedKafka, open_site: Site, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    """Every command that speaks to Kafka says the same sentence about a wrong password, and fails."""
+    """Every command that connects to Kafka fails on a wrong password with the same sentence."""
     site = replace(through(open_site, wrong_password("PLAIN")(guarded, tmp_path)), folder=tmp_path)
     (tmp_path / "request.json").write_text('{"article": {"id": "a-1"}}')
     done = site.run(*command)
@@ -261,7 +263,7 @@ def test_commands_are_refused_as_the_worker_is(
 
 
 async def test_a_token_is_read_again_for_each_connection(guarded: GuardedKafka, tmp_path: Path) -> None:
-    """Whoever keeps the file fresh needs to restart nothing: a token that was bad at first is good once replaced."""
+    """A refreshed file needs no restart: a token that was bad at first is good once replaced."""
     site = Site({f"LEADART_KAFKA__{name}": value for name, value in expired_token(guarded, tmp_path).items()})
     with pytest.raises(Fatal, match="invalid_token"):
         async with open_admin(site.settings.kafka):

@@ -1,4 +1,4 @@
-"""What `leadart lag` rests on, against Apache Kafka."""
+"""What `leadart lag` reads, against Apache Kafka."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ready(seconds: float, *, reused: bool = False) -> dict[str, Any]:
     return {"reused": reused, "seconds": {"engine": seconds}}
 
 
-async def test_what_was_painted_last_tells_how_long_a_picture_takes(site: Site) -> None:
+async def test_the_newest_outcomes_give_the_seconds_per_job(site: Site) -> None:
     """The median is over painted outcomes only, and each partition's newest outcome of any kind is dated."""
     before = time.time() * 1000
     async with writer(site) as producer:
@@ -90,7 +90,7 @@ async def test_what_was_painted_last_tells_how_long_a_picture_takes(site: Site) 
 
 
 async def test_only_the_newest_outcomes_are_measured(site: Site) -> None:
-    """What was painted long ago, by other weights on other devices, does not count."""
+    """Older outcomes, by other weights on other devices, do not count."""
     async with writer(site) as producer:
         for seconds in (*[300.0] * 4, *[2.0] * TAIL):
             await announce(producer, site, 0, names.IMAGE_READY, ready(seconds))
@@ -107,8 +107,8 @@ async def test_nothing_announced_is_nothing_measured(site: Site) -> None:
         assert await read_throughput(site.settings, reader, 0) == NO_THROUGHPUT
 
 
-async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
-    """A record that no worker wrote among the outcomes does not stop the measuring."""
+async def test_foreign_records_are_not_measured(site: Site) -> None:
+    """A record among the outcomes that no worker wrote is skipped."""
     async with writer(site) as producer:
         await announce(producer, site, 0, names.IMAGE_READY, ready(3.0))
         await announce(producer, site, 0, names.IMAGE_READY, {"seconds": None, "reused": False})
@@ -116,30 +116,30 @@ async def test_what_a_stranger_wrote_is_not_measured(site: Site) -> None:
         assert (await read_throughput(site.settings, reader, 3)).engine_seconds == 3.0
 
 
-async def looked(site: Site) -> LagSnapshot:
+async def read_lag(site: Site) -> LagSnapshot:
     async with open_lag_reader(site.settings) as lag:
         return await lag.read()
 
 
-def of(look: LagSnapshot, site: Site, base: str, partition: int = 0) -> PartitionLag:
-    (found,) = [lag for lag in look.partitions if (lag.topic, lag.partition) == (site.topic(base), partition)]
+def of(snapshot: LagSnapshot, site: Site, base: str, partition: int = 0) -> PartitionLag:
+    (found,) = [lag for lag in snapshot.partitions if (lag.topic, lag.partition) == (site.topic(base), partition)]
     return found
 
 
-async def commit(site: Site, base: str, offset: int, note: OffsetMetadata) -> None:
+async def commit(site: Site, base: str, offset: int, metadata: OffsetMetadata) -> None:
     kafka = site.settings.kafka
     async with AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
     ) as consumer:
         tp = TopicPartition(site.topic(base), 0)
         consumer.assign([tp])
-        await consumer.commit({tp: OffsetAndMetadata(offset, write_metadata(offset, note))})
+        await consumer.commit({tp: OffsetAndMetadata(offset, write_metadata(offset, metadata))})
 
 
 async def put(producer: AIOKafkaProducer, site: Site, base: str, headers: dict[str, Any] | None = None) -> int:
-    """Write a record and return the time that the broker wrote with it."""
-    told = [(name, str(value).encode()) for name, value in (headers or {}).items()]
-    sent = await producer.send_and_wait(site.topic(base), b"{}", partition=0, headers=told)
+    """Write a record and return its broker timestamp."""
+    written = [(name, str(value).encode()) for name, value in (headers or {}).items()]
+    sent = await producer.send_and_wait(site.topic(base), b"{}", partition=0, headers=written)
     return int(sent.timestamp)
 
 
@@ -150,49 +150,49 @@ async def plain_writer(site: Site) -> AsyncIterator[AIOKafkaProducer]:
 
 
 def retried(due_ms: int) -> dict[str, Any]:
-    told = {"topic": "t", "partition": 0, "offset": 1, "timestamp": 1, "attempts": 1, "first-seen": 1, "due": due_ms}
-    return {f"leadart-{name}": value for name, value in told.items()}
+    facts = {"topic": "t", "partition": 0, "offset": 1, "timestamp": 1, "attempts": 1, "first-seen": 1, "due": due_ms}
+    return {f"leadart-{name}": value for name, value in facts.items()}
 
 
 async def test_the_age_is_that_of_the_oldest_record_not_finished(site: Site) -> None:
-    """The age is exact: the broker's own time of the first record that is neither committed nor in the bitmap."""
+    """The age is exact: by the timestamp of the first record that is neither committed nor in the bitmap."""
     async with plain_writer(site) as producer:
         written = [await put(producer, site, names.REQUESTED) for _ in range(5)]
     await commit(site, names.REQUESTED, 1, OffsetMetadata({1, 3}))
-    lag = of(await looked(site), site, names.REQUESTED)
+    lag = of(await read_lag(site), site, names.REQUESTED)
 
     assert (lag.records, lag.finished_above) == (4, 2)
     assert lag.backlog == Backlog(2, 0, written[2], exact=True)
     assert lag.waited(written[2] + 2500) == 2.5
 
 
-async def test_with_the_workers_down_pending_work_is_stopped(site: Site) -> None:
-    """Without a member in the group all is told all the same, and what is pending is STOPPED; what is not, is OK."""
+async def test_with_all_workers_down_a_backlog_is_stopped(site: Site) -> None:
+    """A group without members has all figures; lanes with a backlog are STOPPED, the others OK."""
     async with plain_writer(site) as producer:
         await put(producer, site, names.REQUESTED)
-    look = await looked(site)
-    judged = LagHistory(site.settings).assess(look)
+    snapshot = await read_lag(site)
+    statuses = LagHistory(site.settings).assess(snapshot)
 
-    assert look.members == 0
-    assert {each.lag.topic: each.status for each in judged if each.lag.partition == 0} == {
+    assert snapshot.members == 0
+    assert {each.lag.topic: each.status for each in statuses if each.lag.partition == 0} == {
         site.topic(base): LagStatus.STOPPED if base == names.REQUESTED else LagStatus.OK
         for base in (names.REQUESTED, names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.BACKFILL)
     }
-    assert summarize(judged).status is LagStatus.STOPPED
+    assert summarize(statuses).status is LagStatus.STOPPED
 
 
-async def test_a_hung_transaction_hides_and_is_told_apart(site: Site) -> None:
-    """What lies behind an open transaction no worker sees: it is no lag but a figure of its own, until it ends."""
+async def test_records_behind_a_hung_transaction_are_hidden(site: Site) -> None:
+    """No worker sees what lies behind an open transaction: it is not lag but a figure of its own, until it ends."""
     async with plain_writer(site) as plain:
         first = await put(plain, site, names.REQUESTED)
         async with writer(site) as hung:
             await hung.begin_transaction()
             await put(hung, site, names.REQUESTED)
             await put(plain, site, names.REQUESTED)
-            during = of(await looked(site), site, names.REQUESTED)
+            during = of(await read_lag(site), site, names.REQUESTED)
             await hung.abort_transaction()
     async with asyncio.timeout(BOUND):
-        while (after := of(await looked(site), site, names.REQUESTED)).hidden:
+        while (after := of(await read_lag(site), site, names.REQUESTED)).hidden:
             await asyncio.sleep(0.05)
 
     assert (during.end, during.records, during.hidden) == (1, 1, 2)
@@ -201,42 +201,42 @@ async def test_a_hung_transaction_hides_and_is_told_apart(site: Site) -> None:
     assert after.backlog == Backlog(2, 0, first, exact=True)
 
 
-async def test_retries_that_are_not_due_are_no_lag(site: Site) -> None:
-    """A retry waits for its time: told apart, no reason for a verdict, and its age counts from when it is due."""
+async def test_retries_that_are_not_due_are_not_lag(site: Site) -> None:
+    """A retry that waits for its time is counted apart and affects no status; its age counts from its due time."""
     now = int(time.time() * 1000)
     async with writer(site) as producer:
         for due in (now - 4000, now + 600_000):
             async with producer.transaction():
                 await put(producer, site, names.RETRY_1M, retried(due))
-    look = await looked(site)
+    snapshot = await read_lag(site)
     await commit(site, names.RETRY_1M, 1, OffsetMetadata())
-    later = await looked(site)
-    (judged,) = [each for each in LagHistory(site.settings).assess(later) if each.lag.not_due]
+    later = await read_lag(site)
+    (waiting,) = [each for each in LagHistory(site.settings).assess(later) if each.lag.not_due]
 
-    lag = of(look, site, names.RETRY_1M)
+    lag = of(snapshot, site, names.RETRY_1M)
     assert lag.records == 4
     assert lag.backlog is not None
     assert (lag.backlog.due, lag.backlog.not_due, lag.backlog.exact) == (1, 1, True)
     assert lag.backlog.since_ms is not None
     assert lag.backlog.since_ms >= now - 4000
     assert of(later, site, names.RETRY_1M).backlog == Backlog(0, 1, None, exact=True)
-    assert judged.status is LagStatus.OK
+    assert waiting.status is LagStatus.OK
 
 
 async def test_where_there_are_no_lanes_it_says_so(kafka: KafkaServer, s3: S3Server) -> None:
-    """Before any topic is there, nothing is claimed and nothing is created by looking."""
+    """Without topics nothing is claimed, and reading creates none."""
     nowhere = Site.fresh(kafka, s3)
-    told, look = nowhere.run("lag"), await looked(nowhere)
+    done, snapshot = nowhere.run("lag"), await read_lag(nowhere)
     async with open_admin(nowhere.settings.kafka) as admin:
         topics = await admin.client.list_topics()
 
-    assert (told.returncode, look.partitions, look.throughput) == (0, (), NO_THROUGHPUT)
-    assert "leadart topics apply" in told.stdout
+    assert (done.returncode, snapshot.partitions, snapshot.throughput) == (0, (), NO_THROUGHPUT)
+    assert "leadart topics apply" in done.stdout
     assert not [topic for topic in topics if topic.startswith(nowhere.topic(""))]
 
 
-async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
-    """Where the log begins above the committed offset, only what is still there counts as incomplete."""
+async def test_deleted_records_are_not_backlog(site: Site) -> None:
+    """Where the log starts above the committed offset, only what is left counts as incomplete."""
     async with plain_writer(site) as producer:
         written = [await put(producer, site, names.REQUESTED) for _ in range(4)]
     async with open_lag_reader(site.settings) as lag:
@@ -248,7 +248,7 @@ async def test_records_that_were_deleted_are_not_pending(site: Site) -> None:
 
 
 async def test_the_workers_pages_and_the_command_agree(site: Site, tmp_path: Path) -> None:
-    """A worker's gauges and `leadart lag` tell the same, each from what it knows; seconds are those it measured."""
+    """A worker's gauges and `leadart lag` agree, each from its own data and measured seconds."""
     busy = Site({**site.env, "LEADART_ENGINE__SWATCH_SECONDS": "0.2"}).prepare()
     with workers(busy, tmp_path) as (worker,):
         async with cms(busy) as desk:
@@ -256,13 +256,13 @@ async def test_the_workers_pages_and_the_command_agree(site: Site, tmp_path: Pat
         async with asyncio.timeout(BOUND):
             while (page := worker.get("/metrics")[1]).count("leadart_lag_verdict{") != 15:
                 await asyncio.sleep(0.1)
-        told = json.loads(busy.run("lag", "--json", "--devices", "1").stdout)
+        shown = json.loads(busy.run("lag", "--json", "--devices", "1").stdout)
 
     assert 'leadart_lag_verdict{partition="0",topic="' + busy.topic(names.REQUESTED) + '"} 0.0' in page
     assert "leadart_oldest_pending_age_seconds{" not in page
-    assert (told["verdict"], told["members"], told["lag"], told["incomplete"]) == ("OK", 1, 0, 0)
-    assert told["measured"]["engine_seconds"] > 0
-    assert told["drain_seconds"] == 0.0
+    assert (shown["verdict"], shown["members"], shown["lag"], shown["incomplete"]) == ("OK", 1, 0, 0)
+    assert shown["measured"]["engine_seconds"] > 0
+    assert shown["drain_seconds"] == 0.0
 
 
 async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
@@ -281,7 +281,7 @@ async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
 
 @pytest.mark.parametrize("form", [("--json",), ()], ids=["json", "tables"])
 async def test_watching_ends_cleanly_at_ctrl_c(site: Site, form: tuple[str, ...]) -> None:
-    """It looks again and again, sees what came meanwhile, and Ctrl-C ends it with status 0 and no complaint."""
+    """It reads again and again, sees new records, and Ctrl-C ends it with status 0 and no complaint."""
     async with leadart("lag", "--watch", "--every", "0.5", *form, env=site.env) as command:
         await command.until("OK")
         async with plain_writer(site) as producer:

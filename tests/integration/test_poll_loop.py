@@ -1,4 +1,4 @@
-"""The poll loop on real records that other clients can write and aiokafka cannot read."""
+"""The poll loop on records that other clients can write and aiokafka cannot read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Latin1(str):
-    """A header name that a C client would write as it stands, in Latin-1."""
+    """A header name in Latin-1, as a C client may write it."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Latin1(str):
 
 
 async def publish_transactions(desk: Cms) -> None:
-    """Leave a marker and an aborted record on the lane, as a transactional publisher does."""
+    """Leave markers and an aborted record in the lane, as a transactional publisher does."""
     servers = desk.site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
     async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=uuid.uuid4().hex) as producer:
         for finish in (producer.commit_transaction, producer.abort_transaction):
@@ -45,22 +45,22 @@ async def publish_transactions(desk: Cms) -> None:
             await finish()
 
 
-async def test_a_compressed_request_is_read_like_any_other(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
-    """Publishers choose their compression; the worker reads all that Kafka knows."""
+async def test_every_compression_is_read(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
+    """Publishers choose their compression; the worker reads all of Kafka's."""
     site = Site.fresh(kafka, s3).prepare()
     with workers(site, tmp_path):
         async with cms(site) as desk:
             for codec in ("gzip", "lz4", "snappy", "zstd"):
                 servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
                 async with AIOKafkaProducer(bootstrap_servers=servers, compression_type=codec) as producer:
-                    squeezing = replace(desk, producer=producer)
-                    assert (await answer(desk, await squeezing.ask(request_data(f"a-{codec}"))))["pictures"]
+                    compressing = replace(desk, producer=producer)
+                    assert (await answer(desk, await compressing.ask(request_data(f"a-{codec}"))))["pictures"]
 
 
-async def test_header_names_that_are_not_utf8_harm_nobody(
+async def test_header_names_that_are_not_utf8_block_no_request(
     kafka: KafkaServer, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests with a Latin-1 header name are answered like their neighbours in the same batch."""
+    """Requests with a Latin-1 header name are answered like the others of their batch."""
     for module in (aiokafka.producer.message_accumulator, aiokafka.producer.producer):
         monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
     site = Site.fresh(kafka, s3, TOPICS__PARTITIONS="1").prepare()
@@ -77,13 +77,13 @@ async def test_header_names_that_are_not_utf8_harm_nobody(
 
     assert {f"r-{number}" for number in range(10)} <= {outcome["request_id"] for outcome in desk.outcomes()}
     assert sum("pictures" in outcome for outcome in desk.outcomes()) == 10
-    letters = {letter.key: dict(letter.headers) for letter in desk.records(names.DEAD_LETTER)}
-    assert letters.keys() == {b"a-9", b"a-2"}
-    assert letters[b"a-2"]["pr\\xe9nom"] == b"x"
+    dead = {record.key: dict(record.headers) for record in desk.records(names.DEAD_LETTER)}
+    assert dead.keys() == {b"a-9", b"a-2"}
+    assert dead[b"a-2"]["pr\\xe9nom"] == b"x"
 
 
 def odd_request(site: Site, number: int, *, bad: bool) -> dict[str, Any]:
-    """Return what to send: a valid request, beside whose headers there may be one that no UTF-8 reader can name."""
+    """Return a valid request to send, with a header name that is not UTF-8 if `bad`."""
     data = request_data(f"a-1{number}")
     headers, value = write(Event(id=f"r-{number}", source="/cms", type=names.IMAGE_REQUESTED, data=data))
     extra = [(Latin1("pr\u00e9nom"), b"x")] if bad else []

@@ -1,4 +1,4 @@
-"""Known traps of consumer groups and offsets, each set for a real worker on Apache Kafka."""
+"""Known pitfalls of consumer groups and offsets, each with a real worker on Apache Kafka."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def folder(parent: Path, name: str) -> Path:
 
 
 def consumed(worker: WorkerProcess) -> int:
-    """Return on how many records the worker began to work: one that is adopted is not begun again."""
+    """Return how many records the worker started: an adopted one is not started again."""
     families = text_string_to_metric_families(worker.get("/metrics")[1])
     samples = [sample for family in families for sample in family.samples]
     return int(sum(sample.value for sample in samples if sample.name == "leadart_events_consumed_total"))
 
 
 async def until(condition: Callable[[], bool], seconds: float = BOUND) -> None:
-    """Wait for another process's doing."""
+    """Wait for another process."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.05)
 
 
 async def ended(worker: WorkerProcess) -> str:
-    """Wait until the worker gives up, and return what it said; it has to fail."""
+    """Wait until the worker exits with an error, and return its log."""
     await until(lambda: worker.process.poll() is not None)
     assert worker.process.returncode == 1
     return worker.log.read_text()
@@ -82,8 +82,8 @@ async def forget_records(site: Site, topic: str, before: int) -> None:
         await admin.delete_records(Partition(topic, 0), before)
 
 
-async def test_a_rebalance_does_not_redo_what_is_in_hand(site: Site, tmp_path: Path) -> None:
-    """A shard that comes back after a rebalance brings its records again; each meets its own job and is adopted."""
+async def test_a_rebalance_does_not_redo_records_in_flight(site: Site, tmp_path: Path) -> None:
+    """A shard that comes back after a rebalance redelivers its records; each finds its running job and is adopted."""
     slow = site.changed(ENGINE__SWATCH_SECONDS="6", KAFKA__CLIENT_ID="a")
     with workers(slow, tmp_path) as (first,):
         async with cms(site) as desk:
@@ -99,7 +99,7 @@ async def test_a_rebalance_does_not_redo_what_is_in_hand(site: Site, tmp_path: P
 
 
 async def test_a_full_lane_stays_paused_over_a_rebalance(site: Site, tmp_path: Path) -> None:
-    """A pause is lost at every rebalance; the lane is paused anew, and resumed when there is room again."""
+    """Every rebalance drops pauses; the lane is paused again, and resumed when there is room."""
     slow = site.changed(ENGINE__SWATCH_SECONDS="4", WORKER__JOBS_IN_HAND="2", KAFKA__CLIENT_ID="a")
     with workers(slow, tmp_path) as (first,):
         async with cms(site) as desk:
@@ -118,8 +118,8 @@ async def test_a_full_lane_stays_paused_over_a_rebalance(site: Site, tmp_path: P
     assert sorted(outcome["request_id"] for outcome in desk.outcomes()) == sorted(asked)
 
 
-async def test_a_worker_frozen_in_its_transaction_tells_the_outcome_once(site: Site, tmp_path: Path) -> None:
-    """The broker aborts a transaction left open too long: the owner begins anew, and the record has its one outcome."""
+async def test_a_worker_frozen_in_its_transaction_announces_the_outcome_once(site: Site, tmp_path: Path) -> None:
+    """The broker aborts a transaction left open too long: the owner starts over, and the record has one outcome."""
     places = folder(tmp_path, "places")
     armed = site.changed(WORKER__FAILPOINTS=str(places), KAFKA__TRANSACTION_TIMEOUT_SECONDS="1")
     with workers(armed, tmp_path) as (worker,):
@@ -152,8 +152,8 @@ async def publish_in_transactions(desk: Cms, number: int, *, kept: bool) -> None
         await (producer.commit_transaction() if kept else producer.abort_transaction())
 
 
-async def test_gaps_in_a_log_neither_stop_nor_lose_anything(site: Site, tmp_path: Path) -> None:
-    """Markers, aborted records and deleted ones leave gaps: what is left is answered once, and no lag remains."""
+async def test_gaps_in_a_log_stop_and_lose_nothing(site: Site, tmp_path: Path) -> None:
+    """Markers, aborted and deleted records leave gaps: what is left is answered once, and no lag remains."""
     topic = site.topic(names.REQUESTED)
     async with cms(site) as desk:
         for number in range(6):
@@ -177,7 +177,7 @@ async def test_gaps_in_a_log_neither_stop_nor_lose_anything(site: Site, tmp_path
 
 @asynccontextmanager
 async def compacted(site: Site, topic: str) -> AsyncIterator[None]:
-    """Let a lane be compacted, which no lane should be, as eagerly as the broker can."""
+    """Compact a lane, which no lane should be, as eagerly as the broker can."""
     eager = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.0001"}
     async with open_admin(site.settings.kafka) as admin:
         await admin.client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=eager)])
@@ -188,7 +188,7 @@ async def compacted(site: Site, topic: str) -> AsyncIterator[None]:
 
 
 async def count_of(site: Site, topic: str) -> int:
-    """Return how many records the log holds."""
+    """Return the number of records in the log."""
     async with cms(site) as reader:
         tp, found = TopicPartition(topic, 0), 0
         reader.consumer.unsubscribe()
@@ -200,8 +200,8 @@ async def count_of(site: Site, topic: str) -> int:
     return found
 
 
-async def test_a_compacted_lane_is_read_over_its_gaps(site: Site, tmp_path: Path) -> None:
-    """A lane that somebody compacted has lost requests, but what is left is answered once, and `doctor` tells of it."""
+async def test_a_compacted_lane_is_read_across_its_gaps(site: Site, tmp_path: Path) -> None:
+    """A compacted lane has lost requests, but what is left is answered once, and `doctor` reports it."""
     topic = site.topic(names.REQUESTED)
     async with cms(site) as desk, compacted(site, topic):
         for number in range(6):
@@ -221,8 +221,8 @@ async def test_a_compacted_lane_is_read_over_its_gaps(site: Site, tmp_path: Path
     assert f"{topic} is compacted" in site.run("doctor").stdout
 
 
-async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path: Path) -> None:
-    """Records deleted before they were worked on stop the worker with the command that mends it, and it mends it."""
+async def test_a_lost_offset_is_never_skipped(site: Site, tmp_path: Path) -> None:
+    """Records deleted before they were processed stop the worker; its message has the command that fixes it."""
     async with cms(site) as desk:
         for number in range(5):
             await desk.ask(request_data(f"a-{number}"), event_id=f"r-{number}")
@@ -243,8 +243,8 @@ async def test_an_offset_that_is_gone_is_never_jumped_over(site: Site, tmp_path:
     assert sorted(outcome["request_id"] for outcome in desk.outcomes()) == ["r-3", "r-4"]
 
 
-async def test_records_that_vanish_before_a_running_worker_are_told(site: Site, tmp_path: Path) -> None:
-    """Retention that overtakes a lane under a running worker stops it too; what was in hand is answered first."""
+async def test_records_that_vanish_stop_a_running_worker(site: Site, tmp_path: Path) -> None:
+    """Retention that overtakes a running worker stops it too; records in flight are answered first."""
     slow = site.changed(ENGINE__SWATCH_SECONDS="5", WORKER__JOBS_IN_HAND="1")
     with workers(slow, tmp_path) as (worker,):
         async with cms(site) as desk:
@@ -264,7 +264,7 @@ async def test_records_that_vanish_before_a_running_worker_are_told(site: Site, 
 
 
 async def test_a_lane_that_grows_ends_the_worker(site: Site, tmp_path: Path) -> None:
-    """A partition more in one lane is told with the procedure; the listener's error is not lost in the client."""
+    """An additional partition in one lane is reported with the procedure; the client loses no listener error."""
     with workers(site, tmp_path) as (worker,):
         async with open_admin(site.settings.kafka) as admin:
             await admin.add_partitions([site.topic(names.REQUESTED)], 2)
@@ -275,7 +275,7 @@ async def test_a_lane_that_grows_ends_the_worker(site: Site, tmp_path: Path) -> 
 
 
 async def test_all_lanes_growing_end_the_worker_too(site: Site, tmp_path: Path) -> None:
-    """Even where all lanes agree again, the worker does not serve shards that were not there when it began."""
+    """Even when all lanes agree again, the worker does not serve shards that were not there when it started."""
     with workers(site, tmp_path) as (worker,):
         async with open_admin(site.settings.kafka) as admin:
             await admin.add_partitions(lane_topics(site.settings), 2)
@@ -285,7 +285,7 @@ async def test_all_lanes_growing_end_the_worker_too(site: Site, tmp_path: Path) 
 
 
 async def test_a_lane_that_is_deleted_ends_the_worker(site: Site, tmp_path: Path) -> None:
-    """A lane that somebody deleted is told by its name, with the command that makes it again."""
+    """A deleted lane is named, with the command that creates it again."""
     with workers(site, tmp_path) as (worker,):
         async with open_admin(site.settings.kafka) as admin:
             await admin.delete_topics([site.topic(names.BACKFILL)])
@@ -296,7 +296,7 @@ async def test_a_lane_that_is_deleted_ends_the_worker(site: Site, tmp_path: Path
 
 
 async def test_any_error_in_the_listener_ends_the_worker(site: Site, tmp_path: Path) -> None:
-    """The client swallows what a listener raises: a worker that went on would look well and serve nothing."""
+    """The client swallows listener errors: a worker that went on would look healthy and serve nothing."""
     places = folder(tmp_path, "places")
     folder(places, f"{Failpoint.REBALANCING}.armed")  # a folder where a file should be: an error that nobody foresaw
     worker = WorkerProcess(site.changed(WORKER__FAILPOINTS=str(places)), tmp_path / "worker.log")

@@ -1,4 +1,4 @@
-"""Known traps of aiokafka's client, set on Apache Kafka: every one ends in an error that the owner begins anew from."""
+"""Known pitfalls of aiokafka on Apache Kafka: each ends in an error from which the owner starts over."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ async def bus(site: Site) -> AsyncIterator[KafkaBus]:
         yield KafkaBus(settings, consumer, admin, [site.topic(names.REQUESTED)])
 
 
-def letter(site: Site, value: bytes) -> OutgoingRecord:
+def record(site: Site, value: bytes) -> OutgoingRecord:
     return OutgoingRecord(site.topic(names.OUTCOME), 0, b"a-1", value, ())
 
 
 async def write(bus: KafkaBus, site: Site, value: bytes, offset: int) -> None:
-    """Settle one record as an owner does."""
+    """Write one result as an owner does."""
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(site, value)])
+        await epoch.write([record(site, value)])
         await epoch.send_offsets({site.topic(names.REQUESTED): CommittedOffset(offset, "")})
         await epoch.commit()
 
@@ -75,7 +75,7 @@ async def stable_end(consumer: AIOKafkaConsumer) -> int:
 
 
 async def visible(site: Site) -> list[bytes]:
-    """Return what a read-committed subscriber sees of the outcomes."""
+    """Return the outcomes that a read-committed subscriber sees."""
     seen: list[bytes] = []
     async with subscriber(site) as consumer, asyncio.timeout(BOUND):
         (tp,) = consumer.assignment()
@@ -88,17 +88,17 @@ async def visible(site: Site) -> list[bytes]:
 
 
 async def until_aborted(site: Site) -> None:
-    """Wait until the broker has put an end to the open transaction: only then anything is stable."""
+    """Wait until the broker has ended the open transaction: only then is anything stable."""
     async with subscriber(site) as consumer, asyncio.timeout(BOUND):
         while await stable_end(consumer) == 0:
             await asyncio.sleep(0.05)
 
 
 async def test_a_transaction_that_timed_out_is_an_ordinary_error(bus: KafkaBus, site: Site) -> None:
-    """To aiokafka it looks like a fence by a newer owner; it is ambiguous like any other, and the next epoch works."""
+    """To aiokafka it looks like fencing by a newer owner; it is as ambiguous as any error, and the next epoch works."""
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(site, b"too late")])
+        await epoch.write([record(site, b"too late")])
         await until_aborted(site)
         with pytest.raises(BusError):
             await _commit(epoch, site)
@@ -125,11 +125,11 @@ async def end_behind_its_back(epoch: Any) -> None:
 async def test_an_invalid_transaction_state_neither_hangs_nor_leaks(
     bus: KafkaBus, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It kills aiokafka's sender, which answers nothing any more: the commit fails, and the close leaves no task."""
+    """It kills aiokafka's sender, which then answers nothing: the commit fails, and the close leaves no task."""
     before = asyncio.all_tasks()
     async with bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.write([letter(site, b"lost")])
+        await epoch.write([record(site, b"lost")])
         await end_behind_its_back(epoch)
         with pytest.raises(BusError):
             await epoch.commit()
@@ -143,7 +143,7 @@ async def test_an_invalid_transaction_state_neither_hangs_nor_leaks(
 
 
 def answer_falsely(epoch: Any, times: int) -> list[ProduceRequest]:
-    """Keep the next produce requests from the broker, and answer them as it does while markers are on their way."""
+    """Intercept the next produce requests, and answer them as the broker does while markers are being written."""
     client = epoch._producer.client
     send, kept = client.send, list[ProduceRequest]()
 
@@ -164,15 +164,15 @@ def _of(request: ProduceRequest) -> Any:
     return request._topics
 
 
-async def test_answers_while_markers_are_written_cost_time_and_nothing_else(
+async def test_errors_while_markers_are_written_cost_only_time(
     bus: KafkaBus, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """NOT_ENOUGH_REPLICAS is asked again by the client after its pause, and the transaction goes on as it was."""
+    """The client retries NOT_ENOUGH_REPLICAS after its backoff, and the transaction continues unchanged."""
     caplog.set_level(logging.WARNING, "aiokafka")
     async with bus.epoch(0) as epoch:
         kept = answer_falsely(epoch, 3)
         await epoch.begin()
-        await asyncio.wait_for(epoch.write([letter(site, b"once")]), BOUND)
+        await asyncio.wait_for(epoch.write([record(site, b"once")]), BOUND)
         await _commit(epoch, site)
         assert len(kept) == 3
 
@@ -194,13 +194,13 @@ class AilingReader:
         self.enough = asyncio.Event()
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
-        """Nobody is told of anything."""
+        """Ignore the listener."""
 
     def pause(self, partition: Partition) -> None:
-        """There is nothing to pause."""
+        """Do nothing."""
 
     def resume(self, partition: Partition) -> None:
-        """Nor to resume."""
+        """Do nothing."""
 
     async def read(self, seconds: float, most: int, among: Sequence[Partition]) -> Mapping[Partition, Sequence[Record]]:
         assert (seconds > 0, most > 0, among) == (True, True, [])
@@ -212,8 +212,8 @@ class AilingReader:
         raise AssertionError
 
 
-async def test_a_poll_that_fails_is_no_sign_of_life() -> None:
-    """After one aiokafka counts a poll under way for ever and enforces no poll interval: our own liveness has to."""
+async def test_a_failed_poll_is_not_a_sign_of_life() -> None:
+    """After one, aiokafka counts a poll as running for ever and enforces no interval: our own liveness must."""
     beats: list[int] = []
     reader = AilingReader(failures=4)
     intake = PollLoop(

@@ -1,4 +1,4 @@
-"""The rights that `docs/operations/access.md` grants, read from its own commands, and a way to grant them."""
+"""The ACLs in the commands of `docs/operations/access.md`, and a way to grant them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DENY, _ALLOW = 2, 3
 
 @dataclass(frozen=True)
 class Acl:
-    """One right: that a user may do one thing with one resource, or with all whose names begin like this."""
+    """A user may do one operation on one resource, or on all whose names start with `name`."""
 
     user: str
     operation: str
@@ -40,7 +40,7 @@ class Acl:
 
 
 def documented() -> list[Acl]:
-    """Return every single right that the document's commands grant. Raises what argparse does at a wrong option."""
+    """Return every ACL that the page's commands grant. Raises argparse's error for an unknown option."""
     blocks = re.findall(r"```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     commands = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [acl for command in commands for acl in _granted_by(command)]
@@ -56,45 +56,45 @@ def _granted_by(command: str) -> Iterator[Acl]:
     parser.add_argument("--cluster", action="append_const", const="kafka-cluster", default=[])
     for resource in ("topic", "group", "transactional-id"):
         parser.add_argument(f"--{resource}", action="append", default=[])
-    told = vars(parser.parse_args(shlex.split(command)))
+    options = vars(parser.parse_args(shlex.split(command)))
     for resource in _RESOURCES:
-        for name in told[resource.replace("-", "_")]:
-            for operation in told["operation"]:
-                user = told["allow_principal"].removeprefix("User:")
-                yield Acl(user, operation, resource, name, told["resource_pattern_type"])
+        for name in options[resource.replace("-", "_")]:
+            for operation in options["operation"]:
+                user = options["allow_principal"].removeprefix("User:")
+                yield Acl(user, operation, resource, name, options["resource_pattern_type"])
 
 
-def lacking(right: Acl) -> str:
-    """Return the name of the user who has every right of the documented one but this."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", str(right)).lower()
+def lacking(acl: Acl) -> str:
+    """Return the name of the user who has all of the documented user's ACLs but this one."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", str(acl)).lower()
 
 
-def with_each_missing(rights: Iterable[Acl]) -> list[Acl]:
-    """Return the rights, and those of the users who lack one each."""
-    rights = list(rights)
+def with_each_missing(acls: Iterable[Acl]) -> list[Acl]:
+    """Return the ACLs, and those of the users who lack one each."""
+    acls = list(acls)
     others = [
         replace(kept, user=lacking(missing))
-        for missing in rights
-        for kept in rights
+        for missing in acls
+        for kept in acls
         if kept.user == missing.user and kept != missing
     ]
-    return [*rights, *others]
+    return [*acls, *others]
 
 
-def revoked(right: Acl) -> str:
-    """Return the name of the user from whom the documented right may be taken away later."""
-    return f"{lacking(right)}-later"
+def revoked(acl: Acl) -> str:
+    """Return the name of the user whose ACL may be revoked later."""
+    return f"{lacking(acl)}-later"
 
 
-def revocable(rights: Iterable[Acl]) -> list[Acl]:
-    """Return all rights of the users from whom one each may be taken away later."""
-    rights = list(rights)
-    return [replace(kept, user=revoked(right)) for right in rights for kept in rights if kept.user == right.user]
+def revocable(acls: Iterable[Acl]) -> list[Acl]:
+    """Return all ACLs of the users who each may lose one later."""
+    acls = list(acls)
+    return [replace(kept, user=revoked(acl)) for acl in acls for kept in acls if kept.user == acl.user]
 
 
-async def grant(admin: AIOKafkaAdminClient, rights: Iterable[Acl], *, allow: bool = True) -> None:
-    """Make Kafka's authorizer know the rights; or, without `allow`, that they are denied, whatever else is granted."""
-    answer: Any = await admin._send_to_controller(_CreateAcls(rights, _ALLOW if allow else _DENY))
+async def grant(admin: AIOKafkaAdminClient, acls: Iterable[Acl], *, allow: bool = True) -> None:
+    """Grant ACLs; without `allow`, deny them, whatever else is granted."""
+    answer: Any = await admin._send_to_controller(_CreateAcls(acls, _ALLOW if allow else _DENY))
     refused = [message for code, message in answer.results if code]
     assert not refused, refused
 
@@ -105,7 +105,7 @@ class _CreateAclsResponseV1(Response):  # type: ignore[misc]  # aiokafka's class
     SCHEMA = Schema(("throttle_time_ms", Int32), ("results", Array(("error_code", Int16), ("error_message", String()))))
 
 
-class _CreateAclsRequestV1(RequestStruct):  # type: ignore[misc]  # likewise
+class _CreateAclsRequestV1(RequestStruct):  # type: ignore[misc]  # aiokafka's classes are untyped
     API_KEY = 30
     API_VERSION = 1
     RESPONSE_TYPE = _CreateAclsResponseV1
@@ -125,10 +125,10 @@ class _CreateAclsRequestV1(RequestStruct):  # type: ignore[misc]  # likewise
     )
 
 
-class _CreateAcls(Request[_CreateAclsRequestV1]):  # type: ignore[misc]  # likewise
+class _CreateAcls(Request[_CreateAclsRequestV1]):  # type: ignore[misc]  # aiokafka's classes are untyped
     API_KEY = 30
 
-    def __init__(self, rights: Iterable[Acl], permission: int) -> None:
+    def __init__(self, acls: Iterable[Acl], permission: int) -> None:
         self._creations = [
             (
                 _RESOURCES[acl.resource],
@@ -139,7 +139,7 @@ class _CreateAcls(Request[_CreateAclsRequestV1]):  # type: ignore[misc]  # likew
                 _OPERATIONS[acl.operation],
                 permission,
             )
-            for acl in rights
+            for acl in acls
         ]
 
     def build(self, request_struct_class: type[_CreateAclsRequestV1]) -> _CreateAclsRequestV1:

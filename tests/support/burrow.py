@@ -1,4 +1,4 @@
-"""Burrow's rules for one partition, written anew from its published description: what a monitor makes of us."""
+"""Burrow's rules for one partition, reimplemented from its published description."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 LOG_ENDS = 10
-"""Ends of the log that are remembered, one for each `LOG_SECONDS`."""
+"""Log ends that are kept, one for each `LOG_SECONDS`."""
 
 LOG_SECONDS = 10.0
 
 
 class Status(Enum):
-    """What Burrow calls a partition."""
+    """Burrow's status of a partition."""
 
     OK = "OK"
     WARN = "WARN"
@@ -24,7 +24,7 @@ class Status(Enum):
 
 
 class Commit(NamedTuple):
-    """A point of the window: when, where, and how far behind that was."""
+    """One commit of the window: its time, offset and lag."""
 
     at: float
     offset: int
@@ -32,7 +32,7 @@ class Commit(NamedTuple):
 
 
 class Burrow:
-    """Watches the commits of one partition. `intervals` commits are kept, `min_distance` seconds apart at least."""
+    """Watches the commits of one partition: keeps `intervals` of them, at least `min_distance` seconds apart."""
 
     def __init__(self, intervals: int = 10, min_distance: float = 0.0) -> None:
         self._min_distance = min_distance
@@ -40,12 +40,12 @@ class Burrow:
         self._ends: deque[tuple[float, int]] = deque(maxlen=LOG_ENDS)
 
     def log_end(self, at: float, end: int) -> None:
-        """Take note of the log's end, as it is asked for every few seconds."""
+        """Record the log's end, which is read every few seconds."""
         if not self._ends or at - self._ends[-1][0] >= LOG_SECONDS:
             self._ends.append((at, end))
 
     def commit(self, at: float, offset: int, end: int) -> None:
-        """Take note of a commit; one that follows too soon takes the place of the last, at the last one's time."""
+        """Record a commit; one that follows too soon replaces the last, keeping its time."""
         if self._window and at - self._window[-1].at < self._min_distance:
             at = self._window.pop().at
         self._window.append(Commit(at, offset, max(0, end - offset)))

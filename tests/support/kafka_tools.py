@@ -1,4 +1,4 @@
-"""Kafka's own command-line tools, as an operator runs them: one jar more than the embedded broker needs."""
+"""Kafka's own command-line tools, which need one jar more than the embedded broker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS = 120
 
 
 def consumer_groups(*arguments: str) -> str:
-    """Run `kafka-consumer-groups.sh ARGUMENTS` and return all that it says. Skips the test where it cannot be had."""
+    """Run `kafka-consumer-groups.sh ARGUMENTS` and return its output. Skips the test if the jar is unavailable."""
     jar = cache_folder() / TOOLS.filename
     if not jar.is_file():
         try:

@@ -34,7 +34,7 @@ class At(NamedTuple):
 
 
 class Log:
-    """One partition's records, read as aiokafka reads them; offsets without a record are markers."""
+    """One partition as aiokafka's consumer reads it; offsets without a record are markers."""
 
     def __init__(self, tp: Partition, end: int, records: Mapping[int, tuple[int, int | None]]) -> None:
         self._tp = tp
@@ -71,8 +71,8 @@ class Log:
 
 
 def retried(due_ms: int) -> tuple[tuple[str, bytes], ...]:
-    told = {"topic": REQUESTED, "partition": 0, "offset": 1, "timestamp": 1, "attempts": 1, "first-seen": 1}
-    return tuple((f"leadart-{name}", str(value).encode()) for name, value in {**told, "due": due_ms}.items())
+    headers = {"topic": REQUESTED, "partition": 0, "offset": 1, "timestamp": 1, "attempts": 1, "first-seen": 1}
+    return tuple((f"leadart-{name}", str(value).encode()) for name, value in {**headers, "due": due_ms}.items())
 
 
 async def backlog(
@@ -85,7 +85,7 @@ async def backlog(
 
 
 async def test_the_oldest_is_the_first_record_not_finished() -> None:
-    """Markers and gaps at the committed offset are passed over, and so is what the metadata says is finished."""
+    """Markers and gaps at the committed offset are skipped, and so is what the metadata says is finished."""
     records = {3: (NOW - 9000, None), 5: (NOW - 7000, None), 6: (NOW - 5000, None)}
 
     assert await backlog(LANE, records, 9) == Backlog(3, 0, NOW - 9000, exact=True)
@@ -94,13 +94,13 @@ async def test_the_oldest_is_the_first_record_not_finished() -> None:
     assert await backlog(LANE, {}, 9) == Backlog(0, 0, None, exact=True)
 
 
-async def test_a_long_row_of_what_nobody_sees_is_read_through() -> None:
-    """The aborted copies of a long outage are no pending records, however many they are."""
+async def test_a_long_run_of_markers_is_skipped() -> None:
+    """The aborted copies of a long outage are not backlog, however many they are."""
     assert await backlog(LANE, {5000: (NOW - 1000, None)}, 5002) == Backlog(1, 0, NOW - 1000, exact=True)
 
 
 async def test_a_long_backlog_is_counted_in_offsets() -> None:
-    """Beyond the first records none are fetched: their number is that of their offsets, less those finished."""
+    """Beyond the first records none are fetched: offsets are counted, less those finished."""
     records = dict.fromkeys(range(1000), (NOW - 1000, None))
 
     assert await backlog(LANE, records, 1000, {500, 501}) == Backlog(998, 0, NOW - 1000, exact=False)
@@ -119,15 +119,15 @@ async def test_what_is_not_due_is_a_figure_of_its_own() -> None:
     assert await backlog(RETRY, records, 8, {0, 2}) == Backlog(0, 2, None, exact=True)
 
 
-async def test_behind_a_record_that_is_not_due_all_wait() -> None:
-    """A lane stands still until its first record is due, whatever the clock of another worker wrote behind it."""
+async def test_everything_behind_a_record_that_is_not_due_waits() -> None:
+    """A lane stands still until its first record is due, whatever another worker's clock wrote behind it."""
     records = {0: (NOW - 30_000, NOW + 30_000), 1: (NOW - 61_000, NOW - 1000)}
 
     assert await backlog(RETRY, records, 2) == Backlog(0, 2, None, exact=True)
 
 
 async def test_of_many_retries_those_written_late_are_not_due() -> None:
-    """In a long retry lane the border between due and not due is found by the time the records were written."""
+    """In a long retry lane the border between due and not due is found by record timestamps."""
     records = {at: (NOW - 100_000 + 1000 * at, NOW - 40_000 + 1000 * at) for at in range(90)}
 
     assert await backlog(RETRY, records, 90) == Backlog(40, 50, NOW - 40_000, exact=False)
@@ -138,7 +138,7 @@ async def test_of_many_retries_those_written_late_are_not_due() -> None:
     st.sets(st.integers(0, 130)),
 )
 async def test_it_never_counts_too_few(records: dict[int, tuple[int, int | None]], finished: set[int]) -> None:
-    """Whatever gaps and bits there are, no unfinished record is left out; and all that are looked at are exact."""
+    """Whatever gaps and bits there are, no unfinished record is left out; and exact figures are exact."""
     done = {at for at in finished if at in records}
     open_ones = set(records) - done
     found = await backlog(LANE, records, 121, done)

@@ -71,7 +71,7 @@ class World:
         )
 
     async def shown(self) -> dict[MetricName, float]:
-        """Look once and return what the page shows of the partition."""
+        """Read the lag once and return what the page shows of the partition."""
         await self.gauges._read_lag()
         value = self.metrics.registry.get_sample_value
         labels = {"topic": REQUESTED, "partition": "3"}
@@ -79,7 +79,7 @@ class World:
 
 
 async def test_a_worker_shows_the_lag_of_its_own_partitions() -> None:
-    """All figures of a partition stand on the page; what its backlog costs is by what the worker itself painted."""
+    """All figures of a partition are on the page; its backlog's cost is by the worker's own seconds per picture."""
     world = World()
     for seconds in (20.0, 30.0):
         world.metrics.stage_duration.labels(Stage.ENGINE).observe(seconds)
@@ -89,7 +89,7 @@ async def test_a_worker_shows_the_lag_of_its_own_partitions() -> None:
 
 
 async def test_what_is_not_known_is_not_shown() -> None:
-    """Unknown figures are absent and never 0, from the first look on and when they become unknown later."""
+    """Unknown figures are absent and never 0, from the start and when they become unknown later."""
     world = World()
     world.reader.lags = (PartitionLag(REQUESTED, 3, 100, 107, None),)
 
@@ -101,7 +101,7 @@ async def test_what_is_not_known_is_not_shown() -> None:
 
 
 async def test_a_partition_that_went_to_another_worker_leaves_the_page() -> None:
-    """Two workers never show the same partition: what is lost goes at the next look, even while it is looked at."""
+    """Two workers never show the same partition: a lost one goes at the next read, even if lost during it."""
     world = World()
     await world.shown()
     world.intake.assigned = frozenset()

@@ -1,4 +1,4 @@
-"""What monitors make of our commits: Burrow's rules and our own, over real owners and ledgers in virtual time."""
+"""What monitors report from our commits: Burrow's rules and our own, over real shard owners in virtual time."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.slow
 
 JOB_SECONDS = 60.0
 HANGS = 10**6.0
-LOOK_SECONDS = 5.0
+SNAPSHOT_SECONDS = 5.0
 FALSE_ALARMS = {Status.STALL, Status.STOP, Status.REWIND}
 
 
 @pytest.fixture(autouse=True)
 def _slow_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hours pass here, and nobody counts milliseconds."""
+    """Hours pass here: milliseconds do not matter."""
     for name in ("POLL_SECONDS", "FULL_SECONDS"):
         monkeypatch.setattr(poll_loop, name, 2.0)
 
@@ -59,8 +59,8 @@ def job(at: float, seconds: float = JOB_SECONDS) -> Ask:
 
 
 @dataclass
-class Told:
-    """What the monitors said, look after look: `burrow` as it comes, `tuned` as docs/operations/lag.md sets it."""
+class MonitorStatuses:
+    """What the monitors reported over time: `burrow` at its defaults, `tuned` as docs/operations/lag.md sets it."""
 
     burrow: list[Status] = field(default_factory=list)
     tuned: list[Status] = field(default_factory=list)
@@ -84,8 +84,8 @@ class _World:
         self._burrow, self._tuned = Burrow(), Burrow(min_distance=JOB_SECONDS)
         self._history = LagHistory(Settings())
 
-    async def watch(self, seconds: float) -> Told:
-        loop, told = asyncio.get_running_loop(), Told()
+    async def watch(self, seconds: float) -> MonitorStatuses:
+        loop, seen = asyncio.get_running_loop(), MonitorStatuses()
         worker = Worker("w0", self._broker, self._schedule, lambda _worker: None)
         for number, ask in self._schedule.numbered.items():
             loop.call_later(1.0 + ask.at, self._publish, number)
@@ -93,14 +93,14 @@ class _World:
             monitor.log_end(loop.time(), 0)
             monitor.commit(loop.time(), 0, 0)
         while loop.time() < seconds:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SNAPSHOT_SECONDS)
             end = len(self._broker.logs[REQUESTED, 0])
-            for monitor, said in ((self._burrow, told.burrow), (self._tuned, told.tuned)):
+            for monitor, said in ((self._burrow, seen.burrow), (self._tuned, seen.tuned)):
                 monitor.log_end(loop.time(), end)
                 said.append(monitor.status(loop.time(), end))
-            told.ours += [each.status for each in self._history.assess(self._look())]
+            seen.ours += [each.status for each in self._history.assess(self._snapshot())]
         worker.kill()
-        return told
+        return seen
 
     def _publish(self, number: bytes) -> None:
         self._written.append(asyncio.get_running_loop().time())
@@ -116,7 +116,7 @@ class _World:
         if outcomes > self._outcomes:
             self._newest, self._outcomes = now, outcomes
 
-    def _look(self) -> LagSnapshot:
+    def _snapshot(self) -> LagSnapshot:
         progress, end = self._broker.offsets[REQUESTED, 0], len(self._written)
         finished = read_metadata(progress).finished
         left = [at for at in range(progress.offset, end) if at not in finished]
@@ -133,61 +133,61 @@ class _World:
         return LagSnapshot(int(asyncio.get_running_loop().time() * 1000), 1, Throughput(JOB_SECONDS, 9, newest), (lag,))
 
 
-def watched(asks: Sequence[Ask], seconds: float) -> Told:
+def watched(asks: Sequence[Ask], seconds: float) -> MonitorStatuses:
     return simulate(_World(asks).watch(seconds))
 
 
 def filled(statuses: list[Status]) -> Counter[Status]:
     """Count what was said once the window was full, ten minutes after the start; before, Burrow calls it incomplete."""
-    return Counter(statuses[int(630 / LOOK_SECONDS) :])
+    return Counter(statuses[int(630 / SNAPSHOT_SECONDS) :])
 
 
 def test_jobs_of_a_minute_are_no_stall_to_anybody() -> None:
     """Under an hour's backlog of 60 s jobs neither Burrow's rules nor ours ever say stalled or stopped."""
-    told = watched([job(0.0) for _ in range(240)], 3400.0)
+    seen = watched([job(0.0) for _ in range(240)], 3400.0)
 
-    assert not FALSE_ALARMS & set(filled(told.burrow))
-    assert not FALSE_ALARMS & set(filled(told.tuned))
-    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)
-    assert LagStatus.OK in told.ours[:20]
+    assert not FALSE_ALARMS & set(filled(seen.burrow))
+    assert not FALSE_ALARMS & set(filled(seen.tuned))
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(seen.ours)
+    assert LagStatus.OK in seen.ours[:20]
 
 
 def test_a_request_now_and_then_is_no_stall_to_anybody() -> None:
     """A quiet desk, one save every few minutes, alarms nobody at any time."""
-    told = watched([job(240.0 * number) for number in range(1, 12)], 2800.0)
+    seen = watched([job(240.0 * number) for number in range(1, 12)], 2800.0)
 
-    assert not FALSE_ALARMS & set(told.burrow)
-    assert not FALSE_ALARMS & set(told.tuned)
-    assert set(told.ours) == {LagStatus.OK}
+    assert not FALSE_ALARMS & set(seen.burrow)
+    assert not FALSE_ALARMS & set(seen.tuned)
+    assert set(seen.ours) == {LagStatus.OK}
 
 
 def test_small_jobs_that_overtake_a_long_one_stall_only_burrow_as_it_comes() -> None:
     """Bits above a standing offset are commits: ten within one job are a stall to Burrow, unless it is set for it."""
     asks = [job(float(number), 60.0 if number % 40 == 0 else 2.0) for number in range(900)]
-    told = watched(asks, 900.0)
+    seen = watched(asks, 900.0)
 
-    assert Status.STALL in filled(told.burrow)
-    assert not FALSE_ALARMS & set(filled(told.tuned))
-    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)
+    assert Status.STALL in filled(seen.burrow)
+    assert not FALSE_ALARMS & set(filled(seen.tuned))
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(seen.ours)
 
 
 def test_a_true_stall_is_noticed_by_all() -> None:
-    """When every job in hand hangs, Burrow's rules and ours say so, ours ten jobs after the last one finished."""
+    """When every job in flight hangs, Burrow's rules and ours report it, ours ten jobs after the last one finished."""
     hanging = [job(1200.0, HANGS) for _ in range(4)]
-    told = watched([job(0.0) for _ in range(80)] + hanging + [job(1200.0) for _ in range(40)], 4000.0)
-    first = told.ours.index(LagStatus.STALLED) * LOOK_SECONDS
+    seen = watched([job(0.0) for _ in range(80)] + hanging + [job(1200.0) for _ in range(40)], 4000.0)
+    first = seen.ours.index(LagStatus.STALLED) * SNAPSHOT_SECONDS
 
-    assert told.burrow[-1] is told.tuned[-1] is Status.STOP
-    assert told.ours[-1] is LagStatus.STALLED
+    assert seen.burrow[-1] is seen.tuned[-1] is Status.STOP
+    assert seen.ours[-1] is LagStatus.STALLED
     assert 1200.0 + 10 * JOB_SECONDS <= first <= 1300.0 + 10 * JOB_SECONDS
 
 
 def test_a_stuck_oldest_record_is_noticed_while_others_finish() -> None:
     """A record that hangs for good holds the offset back: to Burrow that is a stall, to us the wait is too long."""
-    told = watched([job(0.0, HANGS), *[job(20.0 * number) for number in range(120)]], 2400.0)
+    seen = watched([job(0.0, HANGS), *[job(20.0 * number) for number in range(120)]], 2400.0)
 
-    assert told.burrow[-1] is told.tuned[-1] is Status.STALL
-    assert told.ours[-1] is LagStatus.SLOW
+    assert seen.burrow[-1] is seen.tuned[-1] is Status.STALL
+    assert seen.ours[-1] is LagStatus.SLOW
 
 
 @settings(max_examples=8, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
@@ -196,6 +196,6 @@ def test_a_stuck_oldest_record_is_noticed_while_others_finish() -> None:
 )
 def test_whatever_is_asked_working_is_never_a_stall(saves: list[tuple[int, float]]) -> None:
     """Saves at any times, with jobs of up to a minute: while a worker works our verdict is never STALLED."""
-    told = watched([job(float(at), seconds) for at, seconds in saves], 1200.0)
+    seen = watched([job(float(at), seconds) for at, seconds in saves], 1200.0)
 
-    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(told.ours)
+    assert not {LagStatus.STALLED, LagStatus.STOPPED} & set(seen.ours)

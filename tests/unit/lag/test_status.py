@@ -33,7 +33,7 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
 
 
 @pytest.mark.parametrize(
-    ("case", "expected"),
+    ("facts", "expected"),
     [
         (WELL, LagStatus.OK),
         (replace(WELL, incomplete=0, members=0, waited=None), LagStatus.OK),
@@ -67,9 +67,9 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
         (replace(WELL, waited=None), None),
     ],
 )
-def test_the_rules(case: LagFacts, expected: LagStatus | None) -> None:
+def test_the_rules(facts: LagFacts, expected: LagStatus | None) -> None:
     """Each rule of docs/operations/lag.md, at its edge."""
-    assert assess(case) is expected
+    assert assess(facts) is expected
 
 
 def test_patience_is_ten_jobs_and_never_less_than_three_minutes() -> None:
@@ -80,7 +80,7 @@ def test_patience_is_ten_jobs_and_never_less_than_three_minutes() -> None:
 
 
 seconds = st.floats(0, 1e7)
-cases = st.builds(
+facts_strategy = st.builds(
     LagFacts,
     incomplete=st.none() | st.integers(0, 10**6),
     waited=st.none() | seconds,
@@ -94,38 +94,38 @@ cases = st.builds(
 )
 
 
-@given(cases)
-def test_nothing_pending_is_always_well(case: LagFacts) -> None:
-    """Whatever else is known, a partition without anything to do is OK."""
-    assert assess(replace(case, incomplete=0)) is LagStatus.OK
+@given(facts_strategy)
+def test_no_backlog_is_always_ok(facts: LagFacts) -> None:
+    """Whatever else is known, a partition without a backlog is OK."""
+    assert assess(replace(facts, incomplete=0)) is LagStatus.OK
 
 
-@given(cases, seconds)
-def test_more_silence_never_looks_better(case: LagFacts, more: float) -> None:
-    """If nothing was finished for longer still, the verdict stays or gets worse."""
-    first = assess(case)
-    later = assess(replace(case, silence=None if case.silence is None else case.silence + more))
+@given(facts_strategy, seconds)
+def test_more_silence_never_looks_better(facts: LagFacts, more: float) -> None:
+    """If nothing was finished for longer still, the status stays or gets worse."""
+    first = assess(facts)
+    later = assess(replace(facts, silence=None if facts.silence is None else facts.silence + more))
     assert (first is None) == (later is None)
     assert first is None or later is None or later.level >= first.level
 
 
-@given(cases, st.floats(0.1, 600), st.integers(1, JOBS))
-def test_whoever_finishes_jobs_of_any_length_does_not_stall(case: LagFacts, job: float, jobs: int) -> None:
-    """Silence of as many jobs as one request may hold is no stall, however old the backlog and long its jobs."""
-    working = replace(case, job_seconds=job, silence=jobs * job, silence_anywhere=jobs * job, members=1)
+@given(facts_strategy, st.floats(0.1, 600), st.integers(1, JOBS))
+def test_finishing_jobs_of_any_length_is_not_a_stall(facts: LagFacts, job: float, jobs: int) -> None:
+    """Silence of as many jobs as one request may hold is not a stall, however old the backlog and long its jobs."""
+    working = replace(facts, job_seconds=job, silence=jobs * job, silence_anywhere=jobs * job, members=1)
     assert assess(working) not in {LagStatus.STALLED, LagStatus.STOPPED}
 
 
-@given(cases)
-def test_standing_still_is_noticed_whatever_is_ahead(case: LagFacts) -> None:
+@given(facts_strategy)
+def test_standing_still_is_noticed_whatever_is_ahead(facts: LagFacts) -> None:
     """If nothing moves anywhere for longer than the patience, a queue is no excuse."""
-    bound = patience(case.job_seconds) + 1
-    still = replace(case, incomplete=1, waited=bound, silence=bound, silence_anywhere=bound, members=3)
+    bound = patience(facts.job_seconds) + 1
+    still = replace(facts, incomplete=1, waited=bound, silence=bound, silence_anywhere=bound, members=3)
     assert assess(still) is LagStatus.STALLED
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "expected"),
+    ("statuses", "expected"),
     [
         ([], None),
         ([LagStatus.OK, LagStatus.OK], LagStatus.OK),
@@ -134,6 +134,6 @@ def test_standing_still_is_noticed_whatever_is_ahead(case: LagFacts) -> None:
         ([LagStatus.SLOW, LagStatus.STOPPED, LagStatus.STALLED], LagStatus.STOPPED),
     ],
 )
-def test_together_they_are_as_bad_as_the_worst(verdicts: list[LagStatus | None], expected: LagStatus | None) -> None:
-    """One bad partition is not hidden by unknown ones, and an unknown one is not taken for well."""
-    assert worst(verdicts) is expected
+def test_together_they_are_as_bad_as_the_worst(statuses: list[LagStatus | None], expected: LagStatus | None) -> None:
+    """Unknown partitions hide no bad one, and an unknown one is not taken for OK."""
+    assert worst(statuses) is expected
