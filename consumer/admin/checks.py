@@ -1,4 +1,4 @@
-"""What an examination found: the words that `leadart doctor` speaks in."""
+"""The result of one check of `leadart doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CheckStatus(StrEnum):
-    """How bad it is: a failure breaks a promise, a warning weakens one."""
+    """A failure breaks a promise, a warning weakens one."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,8 +16,8 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at."""
+    """One check: its subject and status, and a message for the operator."""
 
     subject: str
-    verdict: CheckStatus
+    status: CheckStatus
     message: str

@@ -1,4 +1,4 @@
-"""What the delivery promise asks of the cluster, looked up: `leadart doctor` prints it."""
+"""Check what the delivery promise requires of the cluster; `leadart doctor` prints the results."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ WANTED_REPLICAS = 3
 WANTED_IN_SYNC = 2
 WANTED_OFFSETS_MINUTES = 7 * 24 * 60
 HEADER_ROOM = 16_384
-"""Bytes that a dead letter's own headers may take."""
+"""Bytes reserved for the headers that the worker adds to a dead letter."""
 
 
 async def check_cluster(settings: Settings) -> list[CheckResult]:
-    """Look at cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` without topics."""
+    """Check cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` when topics are missing."""
     async with open_admin(settings.kafka) as admin:
         await check_acls(admin, settings)
         count = await one_partition_count(admin, settings)
@@ -35,10 +35,11 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
         configs = await admin.topic_configs(names)
         return [
             CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
-            CheckResult("rights", CheckStatus.OK, "this user may do with each topic what a worker does"),
+            CheckResult("rights", CheckStatus.OK, "this user has a worker's rights to every topic"),
             *[CheckResult("topics", CheckStatus.WARNING, line) for line in await differing_configs(admin, settings)],
             await _replication(admin, names),
             *_durability(configs),
+            *_compaction(settings, configs),
             *_sizes(settings, configs),
             await _starting_offsets(admin, settings, count),
             await _offsets_retention(admin),
@@ -51,70 +52,72 @@ async def _replication(admin: KafkaAdmin, names: list[str]) -> CheckResult:
         return CheckResult(
             "replication",
             CheckStatus.WARNING,
-            f"a topic has {fewest} replica(s): one lost disk loses requests; production wants {WANTED_REPLICAS}",
+            f"a topic has {fewest} replica(s): one lost disk loses requests; production needs {WANTED_REPLICAS}",
         )
     return CheckResult("replication", CheckStatus.OK, f"at least {fewest} replicas everywhere")
 
 
 def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
-    findings = []
+    results = []
     weak = [name for name, config in configs.items() if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC]
     if weak:
         message = (
             f"min.insync.replicas is below {WANTED_IN_SYNC}, so an acknowledged record may be lost: {', '.join(weak)}"
         )
-        findings.append(CheckResult("durability", CheckStatus.WARNING, message))
+        results.append(CheckResult("durability", CheckStatus.WARNING, message))
     for name, config in configs.items():
         if config.get("unclean.leader.election.enable") == "true":
             message = f"{name}: unclean.leader.election.enable is on: a failover may lose committed records"
-            findings.append(CheckResult("durability", CheckStatus.FAILURE, message))
-    return findings or [CheckResult("durability", CheckStatus.OK, "min.insync.replicas and leader elections are safe")]
+            results.append(CheckResult("durability", CheckStatus.FAILURE, message))
+    return results or [CheckResult("durability", CheckStatus.OK, "min.insync.replicas and leader elections are safe")]
+
+
+def _compaction(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
+    return [
+        CheckResult("lanes", CheckStatus.FAILURE, f"{lane} is compacted: older requests are lost unanswered")
+        for lane in lane_topics(settings)
+        if "compact" in (configs[lane]["cleanup.policy"] or "")
+    ]
 
 
 def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
-    limits = {name: int(config.get("max.message.bytes") or 0) for name, config in configs.items()}
-    specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
-    lanes = max(limits[name] for name, spec in specs.items() if spec.kind == "lane")
-    letters = min(limits[name] for name, spec in specs.items() if spec.kind == "dead_letter")
-    compacted = [
-        name
-        for name, spec in specs.items()
-        if spec.kind == "lane" and "compact" in (configs[name]["cleanup.policy"] or "")
-    ]
-    findings = [
-        CheckResult(
-            "lanes", CheckStatus.FAILURE, f"{name} is compacted: older requests of an article vanish unanswered"
-        )
-        for name in compacted
-    ]
+    limits: dict[str, list[int]] = {}
+    for spec in load_topics():
+        config = configs[settings.topics.named(spec.name)]
+        limits.setdefault(spec.kind, []).append(int(config.get("max.message.bytes") or 0))
+    lanes, letters, outcomes = max(limits["lane"]), min(limits["dead_letter"]), min(limits["outcome"])
+    problems = []
     if lanes > MAX_RECORD_BYTES - HEADER_ROOM:
-        message = f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds {MAX_RECORD_BYTES}"
-        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
-    outcomes = min(limits[name] for name, spec in specs.items() if spec.kind == "outcome")
+        problems.append(
+            f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds at most {MAX_RECORD_BYTES}"
+        )
     if outcomes < EVENT_BYTES:
-        message = f"the outcomes' max.message.bytes ({outcomes}) is below the {EVENT_BYTES} that an event may have"
-        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
+        problems.append(
+            f"the outcomes' max.message.bytes ({outcomes}) is below the {EVENT_BYTES} bytes of the largest event"
+        )
     if letters <= lanes:
-        message = f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})"
-        findings.append(CheckResult("sizes", CheckStatus.FAILURE, message))
-    return findings or [CheckResult("sizes", CheckStatus.OK, "dead letters hold whatever a lane takes")]
+        problems.append(f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})")
+    if not problems:
+        return [CheckResult("sizes", CheckStatus.OK, "dead letters can hold whatever a lane takes")]
+    return [CheckResult("sizes", CheckStatus.FAILURE, problem) for problem in problems]
 
 
 async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -> CheckResult:
     partitions = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
     committed = await admin.committed_offsets(partitions)
-    for tp, progress in committed.items():
+    for partition, at in committed.items():
         try:
-            read_metadata(progress)
+            read_metadata(at)
         except MetadataUnreadable as error:
-            message = f"{tp.topic}:{tp.number}: {error}: leadart topics reset-offset-metadata {tp.topic}:{tp.number}"
+            name = f"{partition.topic}:{partition.number}"
+            message = f"{name}: {error}: leadart topics reset-offset-metadata {name}"
             return CheckResult("group", CheckStatus.FAILURE, message)
-    unset = [tp for tp in partitions if tp not in committed or committed[tp].offset == UNCOMMITTED]
+    unset = [each for each in partitions if each not in committed or committed[each].offset == UNCOMMITTED]
     if unset:
         who = f"group {settings.kafka.group_id}"
         message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
         return CheckResult("group", CheckStatus.FAILURE, message)
-    return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} knows where to go on in every lane")
+    return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} has an offset in every lane")
 
 
 async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
@@ -124,6 +127,6 @@ async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
         return CheckResult("offsets", CheckStatus.WARNING, message)
     minutes = int(config.get("offsets.retention.minutes") or 0)
     if minutes < WANTED_OFFSETS_MINUTES:
-        message = f"offsets.retention.minutes is {minutes}: a group away for longer forgets where it was"
+        message = f"offsets.retention.minutes is {minutes}: a group stopped for longer loses its offsets"
         return CheckResult("offsets", CheckStatus.WARNING, message)
     return CheckResult("offsets", CheckStatus.OK, f"offsets of a stopped group are kept {minutes // 1440} days")

@@ -1,4 +1,4 @@
-"""`leadart doctor`: examines what the worker needs before it is needed, changing nothing but one probe object."""
+"""`leadart doctor`: check what a worker needs. Nothing is changed, except for one probe object in the store."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ if TYPE_CHECKING:
 
 
 async def run_checks(settings: Settings) -> list[CheckResult]:
-    """Look at styles, engine, store and bus, in this order; one that fails does not hide the others."""
-    findings = []
-    for subject, look in (("styles", _styles), ("engine", _engine), ("store", _store), ("bus", check_cluster)):
-        findings += await _guarded(subject, look, settings)
-    return findings
+    """Check styles, engine, store and bus, in this order; a check that fails does not hide the others."""
+    results = []
+    for subject, check in (("styles", _styles), ("engine", _engine), ("store", _store), ("bus", check_cluster)):
+        results += await _guarded(subject, check, settings)
+    return results
 
 
 async def _guarded(
-    subject: str, look: Callable[[Settings], Awaitable[list[CheckResult]]], settings: Settings
+    subject: str, check: Callable[[Settings], Awaitable[list[CheckResult]]], settings: Settings
 ) -> list[CheckResult]:
     try:
-        return await look(settings)
+        return await check(settings)
     except LeadartError as error:
         return [CheckResult(subject, CheckStatus.FAILURE, error.message)]
     except BusError as error:
-        return [
-            CheckResult(subject, CheckStatus.FAILURE, f"{settings.kafka.bootstrap_servers} does not answer: {error}")
-        ]
+        message = f"{settings.kafka.bootstrap_servers} does not answer: {error}"
+        return [CheckResult(subject, CheckStatus.FAILURE, message)]
 
 
 async def _styles(settings: Settings) -> list[CheckResult]:
@@ -50,11 +49,10 @@ async def _styles(settings: Settings) -> list[CheckResult]:
 async def _engine(settings: Settings) -> list[CheckResult]:
     engine = settings.engine
     if engine.kind is EngineKind.SWATCH:
-        return [CheckResult("engine", CheckStatus.WARNING, "the swatch engine makes colour cards, not pictures")]
+        return [CheckResult("engine", CheckStatus.WARNING, "the swatch engine paints colour cards, not pictures")]
     if engine.model is None:
-        return [
-            CheckResult("engine", CheckStatus.FAILURE, "LEADART_ENGINE__MODEL is not set: it names the model's folder")
-        ]
+        message = "LEADART_ENGINE__MODEL is not set: it names the model's folder"
+        return [CheckResult("engine", CheckStatus.FAILURE, message)]
     check_folder(engine.model)
     return [
         CheckResult("engine", CheckStatus.OK, f"{engine.model} holds a Z-Image pipeline in safetensors"),
@@ -66,9 +64,6 @@ async def _store(settings: Settings) -> list[CheckResult]:
     async with S3Store(settings.storage) as store:
         await store.prepare()
         early = await store.addresses_end_early()
-    found = [
-        CheckResult(
-            "store", CheckStatus.OK, f"bucket {settings.storage.bucket} is there and honours conditional writes"
-        )
-    ]
-    return [*found, CheckResult("store", CheckStatus.WARNING, ADDRESSES_END_EARLY)] if early else found
+    message = f"bucket {settings.storage.bucket} exists and honours conditional writes"
+    results = [CheckResult("store", CheckStatus.OK, message)]
+    return [*results, CheckResult("store", CheckStatus.WARNING, ADDRESSES_END_EARLY)] if early else results

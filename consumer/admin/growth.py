@@ -1,4 +1,4 @@
-"""Adding partitions: articles move between shards, so nothing may be on its way while it is done."""
+"""Add partitions. Articles move between shards, so no request may be in flight meanwhile."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 async def grow_topics(settings: Settings) -> dict[str, int]:
-    """Bring every topic to `settings.topics.partitions`; return the topics that grew and their count.
+    """Grow every topic to `settings.topics.partitions`; return the topics that grew and their count.
 
-    New partitions of the lanes begin at their first record; heads move with their articles. Raises `Fatal` when a lane
-    still has records to be worked on, when the workers run, or when a topic has more partitions already: Kafka never
-    takes one away.
+    New partitions of the lanes start at their first record; heads move with their articles. Raises `Fatal` when a lane
+    still has unfinished records, when workers are running, or when a topic has more partitions already: Kafka never
+    removes one.
     """
     wanted = settings.topics.partitions
     async with open_admin(settings.kafka) as admin:
@@ -31,7 +31,7 @@ async def grow_topics(settings: Settings) -> dict[str, int]:
         if (most := max(counts.values(), default=0)) > wanted:
             raise Fatal(
                 Reason.TOPICS_MISMATCH,
-                f"A topic has {most} partitions and none can be taken away: set LEADART_TOPICS__PARTITIONS={most}.",
+                f"A topic has {most} partitions and Kafka removes none: set LEADART_TOPICS__PARTITIONS={most}.",
             )
         await _refuse_while_running(admin, settings)
         await _refuse_unless_drained(admin, settings)
@@ -50,10 +50,10 @@ async def _refuse_while_running(admin: KafkaAdmin, settings: Settings) -> None:
 
 
 async def _refuse_unless_drained(admin: KafkaAdmin, settings: Settings) -> None:
-    """Only where the group stands at the end of every partition it ever worked on does no article change its shard."""
+    """Refuse unless the group is at the end of every partition it has read: else a request would change its shard."""
     async with open_lag_reader(settings) as reader:
         lags = (await reader.read(outcomes=False)).partitions
-    # Asked for apart: to the lag, an offset that could not be read is as unknown as one that was never committed.
+    # Not from the lag, to which an unreadable offset and one never committed are both unknown.
     committed = await admin.all_committed_offsets([Partition(lag.topic, lag.partition) for lag in lags])
     ends = {Partition(lag.topic, lag.partition): lag.end for lag in lags}
     behind = {tp: ends[tp] - at.offset for tp, at in committed.items() if at.offset not in {UNCOMMITTED, ends[tp]}}

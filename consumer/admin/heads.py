@@ -1,4 +1,4 @@
-"""Mending heads: showing them, taking away those that were set by mistake, moving them when topics have grown."""
+"""Show heads, delete those set by mistake, and move them after topics have grown."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 _MOVED_AT_ONCE = 500
+"""Heads moved in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
-    """One slot's head and the partition it lies in."""
+    """One slot's head and the partition it is stored in."""
 
     slot: Slot
     head: Head
@@ -32,37 +33,37 @@ class StoredHead:
 
 
 async def find_heads(settings: Settings, article_id: str) -> list[StoredHead]:
-    """Return the heads that this group has of an article, by slot. Raises `BusError`.
+    """Return this group's heads of an article, ordered by slot. Raises `BusError`.
 
-    Every partition is looked through: only the publisher's partitioner knows which one is the article's.
+    Every partition is read: only the publisher's partitioner knows which one is the article's.
     """
-    found = []
+    heads = []
     for partition, table in enumerate(await _read_all(settings)):
         for key, value in table.items():
             slot, head = slot_of(key, settings.kafka.group_id), read_head(value)
             if slot is not None and slot.article_id == article_id and head is not None:
-                found.append(StoredHead(slot, head, partition))
-    return sorted(found, key=lambda one: (one.slot, one.partition))
+                heads.append(StoredHead(slot, head, partition))
+    return sorted(heads, key=lambda one: (one.slot, one.partition))
 
 
-async def reset_heads(settings: Settings, found: list[StoredHead]) -> None:
-    """Take heads away: the next request of any revision is taken as the newest. Raises `BusError`.
+async def reset_heads(settings: Settings, heads: list[StoredHead]) -> None:
+    """Delete heads: the next request of a slot is the newest, whatever its revision. Raises `BusError`.
 
     Each is deleted by the shard's own transactional producer. That fences the worker that owns the shard, which opens
     it again, without the head.
     """
     topic = settings.topics.named(names.HEADS)
-    for one in found:
+    for one in heads:
         async with open_epoch(settings.kafka, str(one.partition), one.partition) as epoch:
             key = head_key(settings.kafka.group_id, one.slot)
             await epoch.write_transaction([OutgoingRecord(topic, one.partition, key, None, ())])
 
 
 async def move_heads(settings: Settings) -> int:
-    """Bring each head, of every group, to the partition that its article has now; return how many were moved.
+    """Move each head, of every group, to its article's current partition; return the number moved. Raises `BusError`.
 
-    For use after partitions were added, with the workers stopped. Whoever publishes has to partition as Kafka's Java
-    client does (murmur2); a head that lies elsewhere is as good as none. Raises `BusError`.
+    For use after partitions were added, with the workers stopped. Publishers must partition as Kafka's Java client does
+    (murmur2): a head in another partition has no effect.
     """
     tables = await _read_all(settings)
     moves = [
@@ -100,5 +101,5 @@ def _home(key: bytes, partitions: int) -> int | None:
     try:
         _, article_id, _ = json.loads(key)
         return key_partition(article_id.encode(), partitions)
-    except (ValueError, TypeError, AttributeError):  # nobody's head
+    except (ValueError, TypeError, AttributeError):  # not the key of a head
         return None

@@ -1,10 +1,9 @@
-"""`leadart doctor`, and `leadart doctor weights` for a file that the worker is to load."""
+"""`leadart doctor`, and `leadart doctor weights` for a file of weights."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +21,7 @@ commands = typer.Typer(invoke_without_command=True)
 
 
 class WeightsKind(StrEnum):
-    """What a file of weights is to be loaded as."""
+    """What to load a file of weights as."""
 
     BASE = "base"
     LORA = "lora"
@@ -30,46 +29,48 @@ class WeightsKind(StrEnum):
 
 @commands.callback()
 def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = False) -> None:
-    """Examine styles, model, store, topics and group; exit status 1 if a promise could not be kept."""
+    """Check styles, model, store, topics and group; exit status 1 if a delivery promise would not hold."""
     if context.invoked_subcommand:
         if env_file or as_json:
-            raise typer.BadParameter(f"write --env-file and --json behind `{context.invoked_subcommand}`")
+            raise typer.BadParameter(f"write --env-file and --json after `{context.invoked_subcommand}`")
         return
     from consumer.admin.checks import CheckStatus
     from consumer.admin.doctor import run_checks
 
-    findings = asyncio.run(run_checks(settings_from(env_file)))
+    results = asyncio.run(run_checks(settings_from(env_file)))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings]))
+        print(json.dumps([{"subject": one.subject, "verdict": one.status, "message": one.message} for one in results]))
     else:
         colours = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.FAILURE: "red"}
-        for finding in findings:
-            line = f"{finding.verdict:8} {finding.subject:12} {finding.message}"
-            console.print(line, style=colours[finding.verdict], markup=False, soft_wrap=True)
-    raise typer.Exit(any(finding.verdict is CheckStatus.FAILURE for finding in findings))
+        for one in results:
+            line = f"{one.status:8} {one.subject:12} {one.message}"
+            console.print(line, style=colours[one.status], soft_wrap=True)
+    raise typer.Exit(any(one.status is CheckStatus.FAILURE for one in results))
 
 
 @commands.command("weights")
 def doctor_weights(
     file: Annotated[Path, typer.Argument(help="Checkpoint or LoRA: a file, a folder or an index of shards.")],
     model: Annotated[
-        Path | None, typer.Option(help="Folder of the Z-Image pipeline; else LEADART_ENGINE__MODEL.")
+        Path | None, typer.Option(help="Folder of the Z-Image pipeline (default: LEADART_ENGINE__MODEL).")
     ] = None,
-    as_: Annotated[WeightsKind, typer.Option("--as", help="What it is to be loaded as.")] = WeightsKind.BASE,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Accept a checkpoint that is partial on purpose.")] = False,
+    as_: Annotated[WeightsKind, typer.Option("--as", help="What to load it as.")] = WeightsKind.BASE,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Accept a checkpoint with only some of the tensors.")
+    ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a file of weights with the model, tensor by tensor; exit status 0 only if the worker would load it.
 
-    Every byte is read, nothing is loaded onto a device. The settings' `overlay` and `weights_sha256` hold here too.
+    Every byte is read, nothing is loaded onto a device. The settings `overlay` and `weights_sha256` apply here too.
     """
-    from consumer.cli.weights import tell
+    from consumer.cli.weights import print_report
 
     settings = settings_from(env_file).engine
     folder = model or settings.model
     if folder is None:
-        complain("say with --model, or in LEADART_ENGINE__MODEL, which model the file is compared with.")
+        complain("Name the model to compare with: --model FOLDER, or LEADART_ENGINE__MODEL.")
         raise typer.Exit(2)
     settings = settings.model_copy(update={"overlay": overlay or settings.overlay})
     try:
@@ -80,12 +81,12 @@ def doctor_weights(
     if as_json:
         print(json.dumps({**report.as_json(), "sha256": sha256}))
     else:
-        tell(report, sha256, say)
+        print_report(report, sha256, say)
     raise typer.Exit(not report.accepted)
 
 
 def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings) -> tuple[WeightsReport, str]:
-    """Return the report and the file's SHA-256. Raises Fatal and OSError for what cannot be compared at all."""
+    """Return the report and the file's SHA-256. Raises `Fatal` and `OSError` for what cannot be compared."""
     from consumer.engine.weights.adapter_gate import examine_adapter
     from consumer.engine.weights.gate import examine_checkpoint
     from consumer.engine.weights.identity import verified_sha256
@@ -103,9 +104,9 @@ def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings
 
 
 def _refuse(error: Fatal | OSError, file: Path, *, as_json: bool) -> None:
-    """Tell of a file that is no file of weights, in either form."""
-    told = error.message if isinstance(error, Fatal) else f"{file} cannot be read: {error.strerror}"
+    """Report a file that cannot be read as weights, as JSON or as a sentence."""
+    message = error.message if isinstance(error, Fatal) else f"{file} cannot be read: {error.strerror}"
     if as_json:
-        print(json.dumps({"path": str(file), "accepted": False, "problems": [{"what": told, "remedy": ""}]}))
+        print(json.dumps({"path": str(file), "accepted": False, "problems": [{"what": message, "remedy": ""}]}))
     else:
-        complain(told)
+        complain(message)

@@ -22,25 +22,27 @@ if TYPE_CHECKING:
 
 def lag(
     env_file: EnvFile = None,
-    partitions: Annotated[bool, typer.Option("--partitions", help="Every partition, not only those not OK.")] = False,
+    partitions: Annotated[
+        bool, typer.Option("--partitions", help="List every partition, not only those that are not OK.")
+    ] = False,
     devices: Annotated[
-        int | None, typer.Option(min=1, help="Devices that paint, of all workers together: tells the time to drain.")
+        int | None, typer.Option(min=1, help="Devices of all workers together: adds the time to drain.")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks of --watch.")] = 5.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two refreshes of --watch.")] = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far the group is behind and whether that is well; works with all workers down."""
+    """Show consumer lag and health; works with all workers down."""
     settings = settings_from(env_file)
     output = _Json(settings, devices) if as_json else _Tables(settings, devices, whole=partitions)
     try:
-        asyncio.run(_look(settings, output, every if watch else None))
+        asyncio.run(_show(settings, output, every if watch else None))
     except KeyboardInterrupt:
         if not watch:
             raise
 
 
-async def _look(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
+async def _show(settings: Settings, output: _Json | _Tables, every: float | None) -> None:
     from consumer.lag.history import LagHistory
     from consumer.lag.reader import open_lag_reader
 
@@ -54,7 +56,7 @@ async def _look(settings: Settings, output: _Json | _Tables, every: float | None
                 try:
                     output.show(await _read(reader, history))
                 except BusError as error:
-                    output.miss(f"Kafka does not answer: {error}")
+                    output.show_error(f"Kafka does not answer: {error}")
                 await asyncio.sleep(every)
 
 
@@ -66,7 +68,7 @@ async def _read(reader: LagReader, history: LagHistory) -> LagView:
 
 
 class _Json:
-    """A line of JSON for each look."""
+    """One line of JSON for each snapshot."""
 
     def __init__(self, settings: Settings, devices: int | None) -> None:
         self._settings = settings
@@ -76,12 +78,12 @@ class _Json:
     def show(self, view: LagView) -> None:
         print(json.dumps(view.as_json(self._settings, self._devices)), flush=True)
 
-    def miss(self, why: str) -> None:
+    def show_error(self, why: str) -> None:
         print(json.dumps({"group": self._settings.kafka.group_id, "error": why}), flush=True)
 
 
 class _Tables:
-    """Tables, which follow each other, or on a terminal take each other's place."""
+    """Tables: one after the other, or on a terminal in place of each other."""
 
     def __init__(self, settings: Settings, devices: int | None, *, whole: bool) -> None:
         self._settings = settings
@@ -102,7 +104,7 @@ class _Tables:
         else:
             lay_out(shown)
 
-    def miss(self, why: str) -> None:
+    def show_error(self, why: str) -> None:
         if self._last is not None:
             self.show(self._last, why)
         else:

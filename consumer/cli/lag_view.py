@@ -1,4 +1,4 @@
-"""A look at the lag as tables and as JSON: lanes first, then the partitions that are not well."""
+"""A lag snapshot as tables and as JSON: lanes first, then the partitions that are not OK."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 SHOWN = 20
-"""Partitions that are listed for not being OK; the option shows all."""
+"""Partitions listed because they are not OK; --partitions shows all."""
 
 _COLOURS = {LagStatus.OK: "green", LagStatus.SLOW: "yellow", LagStatus.STALLED: "red", LagStatus.STOPPED: "red"}
 _FAMILY = "article-image-"
@@ -34,13 +34,13 @@ _SPANS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 @dataclass(frozen=True, slots=True)
 class LagView:
-    """What one look found and what it means, to be shown."""
+    """A snapshot and its assessment, ready to show."""
 
     snapshot: LagSnapshot
     partitions: Sequence[PartitionStatus]
 
     def as_json(self, settings: Settings, devices: int | None) -> dict[str, Any]:
-        """Return the documented shape, docs/operations/lag.md; what is unknown is null."""
+        """Return the shape documented in docs/operations/lag.md; an unknown figure is null."""
         throughput = self.snapshot.throughput
         return {
             "group": settings.kafka.group_id,
@@ -53,9 +53,9 @@ class LagView:
         }
 
     def as_tables(self, settings: Settings, devices: int | None, *, whole: bool, why: str) -> RenderableType:
-        """Return what a person is shown; up to a million records a partition, at most 80 columns wide."""
+        """Return the tables: at most 80 columns wide, with up to a million records per partition."""
         if not self.partitions:
-            return Text(f"group {settings.kafka.group_id}: there are no lanes; leadart topics apply creates them")
+            return Text(f"group {settings.kafka.group_id}: there are no lanes; create them: leadart topics apply")
         parts: list[RenderableType] = [self._title(settings), self._lane_table(settings, devices)]
         listed = [each for each in self.partitions if whole or each.status is not LagStatus.OK]
         if listed:
@@ -89,12 +89,12 @@ class LagView:
         return table
 
     def _hidden(self, settings: Settings) -> list[str]:
-        told = [
+        hidden = [
             f"{_short(settings, each.lag.topic)}:{each.lag.partition} ({each.lag.hidden})"
             for each in self.partitions
             if each.lag.hidden
         ]
-        return [f"behind open transactions, seen by no worker: {', '.join(told)}"] if told else []
+        return [f"hidden behind open transactions: {', '.join(hidden)}"] if hidden else []
 
     def _outages(self) -> list[str]:
         lines = []
@@ -125,9 +125,9 @@ def _row(each: PartitionStatus, devices: int | None) -> dict[str, Any]:
     return at | rest | _figures(summarize([each]), devices)
 
 
-def _partition_table(settings: Settings, judged: Sequence[PartitionStatus]) -> Table:
+def _partition_table(settings: Settings, partitions: Sequence[PartitionStatus]) -> Table:
     table = _table("partition", "verdict", "lag", "incomplete", "not due", "oldest", "committed", "end")
-    for each in judged:
+    for each in partitions:
         figures, lag = summarize([each]), each.lag
         name = f"{_short(settings, lag.topic)}:{lag.partition}"
         cells = (*_counts(figures), _age(figures.incomplete, each.waited), _count(lag.committed), _count(lag.end))
@@ -155,7 +155,7 @@ def _age(incomplete: int | None, waited: float | None) -> str:
 
 
 def _time(seconds: float | None) -> str:
-    """Tell a time in its own order of magnitude."""
+    """Format a time in its own order of magnitude."""
     if seconds is None:
         return "unknown"
     for length, unit in _SPANS:
@@ -172,14 +172,14 @@ def _if(devices: int | None, cell: str) -> tuple[str, ...]:
     return () if devices is None else (cell,)
 
 
-def _styled(verdict: LagStatus | None) -> Text:
-    return Text("unknown") if verdict is None else Text(verdict, style=_COLOURS[verdict])
+def _styled(status: LagStatus | None) -> Text:
+    return Text("unknown") if status is None else Text(status, style=_COLOURS[status])
 
 
 def _short(settings: Settings, topic: str) -> str:
     return topic.removeprefix(settings.topics.prefix).removeprefix(_FAMILY)
 
 
-def _remedy(trouble: str) -> str:
-    known = next((reason for reason in Reason if reason == trouble), None)
-    return f"{known.meaning} {known.remedy}" if known else "a reason that a newer worker gave"
+def _remedy(outage: str) -> str:
+    known = next((reason for reason in Reason if reason == outage), None)
+    return f"{known.meaning} {known.remedy}" if known else "a reason code of a newer worker"

@@ -17,14 +17,14 @@ def store_prepare(
     env_file: EnvFile = None,
     public: Annotated[bool, typer.Option(help="Let anyone read the pictures (never the manifests).")] = False,
 ) -> None:
-    """Create the bucket where it is missing and check that it is usable."""
+    """Create the bucket if it is missing, and check that it is usable."""
     from consumer.storage import S3Store
 
     settings = settings_from(env_file)
 
     async def prepare() -> None:
-        async with S3Store(settings.storage) as opened:
-            await opened.prepare(create=True, public=public)
+        async with S3Store(settings.storage) as store:
+            await store.prepare(create=True, public=public)
 
     asyncio.run(prepare())
     console.print(f"bucket {settings.storage.bucket} is ready")

@@ -1,4 +1,4 @@
-"""How the report of the weights gate is told to a person."""
+"""The weights gate's report as text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _LISTED = 12
 
 
-def tell(report: WeightsReport, sha256: str, say: Callable[[str], None]) -> None:
-    """Say what the file is, the coverage by block, every kind of deviation by name, and the verdict, line by line."""
+def print_report(report: WeightsReport, sha256: str, say: Callable[[str], None]) -> None:
+    """Print what the file is, its coverage by block, each kind of deviation by name, and the verdict."""
     kind = "checkpoint" if report.kind == "base" else "LoRA"
     prefixes = ", ".join(prefix or "none" for prefix in report.prefixes)
     dtypes = ", ".join(f"{dtype} ({count})" for dtype, count in sorted(report.dtypes.items()))
@@ -43,7 +43,7 @@ def tell(report: WeightsReport, sha256: str, say: Callable[[str], None]) -> None
 
 
 def _percent(report: WeightsReport) -> str:
-    """Return the coverage, rounded down: 100 % is said of nothing less."""
+    """Return the coverage, rounded down: only a whole is 100 %."""
     return f"{int(report.coverage * 1000) / 10:g} %"
 
 

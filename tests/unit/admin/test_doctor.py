@@ -1,4 +1,4 @@
-"""What the doctor sees without a server."""
+"""The checks of the doctor that need no server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_the_adapters_of_the_styles_are_looked_for_in_their_folder(tmp_path: Path) -> None:
-    """What the worker would refuse at its start is told without the model being loaded."""
+async def test_the_adapters_of_the_styles_are_looked_up_in_their_folder(tmp_path: Path) -> None:
+    """What the worker would refuse at its start is reported without loading the model."""
     file, folder = tmp_path / "styles.toml", tmp_path / "adapters"
     shipped = bundled("styles.toml").read_text(encoding="utf-8")
     file.write_text(shipped + 'adapters = [{ name = "print.house" }]\n', encoding="utf-8")
@@ -31,5 +31,5 @@ async def test_the_adapters_of_the_styles_are_looked_for_in_their_folder(tmp_pat
         await _styles(settings)
 
     (folder / "print.house.safetensors").touch()
-    (finding,) = await _styles(settings)
-    assert finding.verdict is CheckStatus.OK
+    (result,) = await _styles(settings)
+    assert result.status is CheckStatus.OK

@@ -57,7 +57,7 @@ def test_the_model_may_come_from_the_settings(model: Path, tmp_path: Path, monke
     file = write(tmp_path, fine_tuned(model))
     nothing = doctor(file)
     assert nothing.exit_code == 2
-    assert "say with --model, or in LEADART_ENGINE__MODEL" in nothing.stderr
+    assert "--model FOLDER, or LEADART_ENGINE__MODEL" in nothing.stderr
     monkeypatch.setenv("LEADART_ENGINE__MODEL", str(model))
     assert doctor(file).exit_code == 0
     monkeypatch.setenv("LEADART_ENGINE__WEIGHTS_SHA256", "0" * 64)

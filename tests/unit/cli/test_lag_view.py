@@ -94,7 +94,7 @@ def test_what_hides_and_what_hinders_is_told_in_words() -> None:
         )
     )
 
-    assert "behind open transactions, seen by no worker: requested:0 (12)" in text
+    assert "hidden behind open transactions: requested:0 (12)" in text
     assert f"shards [4] wait, {Reason.STORE_UNAVAILABLE}: " in text
     assert text.endswith("Kafka does not answer: gone")
 
