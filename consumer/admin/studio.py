@@ -105,9 +105,7 @@ def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[Eng
         raise Fatal(Reason.MISCONFIGURED, "The swatch engine paints without adapters: leave --adapter out.")
     named = [one for one in style.adapters if one.name != file.stem]
     if len(named) >= MAX_ADAPTERS:
-        raise Fatal(
-            Reason.MISCONFIGURED, f"The style {style.name!r} already has {MAX_ADAPTERS} adapters, the maximum."
-        )
+        raise Fatal(Reason.MISCONFIGURED, f"The style {style.name!r} already has {MAX_ADAPTERS} adapters, the maximum.")
     wanted = (*named, WantedAdapter(file.stem, 1.0))
     return engine.model_copy(update={"adapters": file.parent if named else file}), replace(style, adapters=wanted)
 
