@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -13,10 +13,14 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.dev.bench.engine.result import EngineResult
     from consumer.dev.bench.worker import WorkerPlan
     from consumer.settings import EngineSettings
+
+_Value = TypeVar("_Value")
 
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
 WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
@@ -49,12 +53,8 @@ def engine(
     from consumer.dev.bench.engine.plan import EnginePlan, PictureShape, RandomModel
 
     settings = _engine_settings(model, threads, device, compiled=compile_)
-    try:
-        kinds = tuple(PictureShape.parse(text) for text in shapes.split(",") if text)
-        counts = tuple(int(text) for text in batches.split(",") if int(text) > 0)
-    except ValueError as error:
-        complain(str(error))
-        raise typer.Exit(2) from error
+    kinds = tuple(_parsed(text, PictureShape.parse) for text in shapes.split(",") if text)
+    counts = tuple(count for text in batches.split(",") if (count := _parsed(text, int)) > 0)
     result = _measure_engine(
         EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed)
     )
@@ -80,11 +80,7 @@ def worker(
     from consumer.dev.demo.interrupt import run_interruptible
 
     settings = _engine_settings(model, threads, device, compiled=False)
-    try:
-        kind = PictureShape.parse(shape)
-    except ValueError as error:
-        complain(str(error))
-        raise typer.Exit(2) from error
+    kind = _parsed(shape, PictureShape.parse)
     plan = WorkerPlan(settings, RandomModel(random) if random else None, kind, pictures, rounds)
     raise typer.Exit(run_interruptible(_measure_worker(plan, WORKER_DOCUMENT if write else None, as_json=as_json)))
 
@@ -105,6 +101,14 @@ def _measure_engine(plan: EnginePlan) -> EngineResult:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error
     return measure_engine(plan, engine_machine(), show_progress)
+
+
+def _parsed(text: str, parse: Callable[[str], _Value]) -> _Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from error
 
 
 def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:

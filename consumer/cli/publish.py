@@ -63,7 +63,7 @@ async def _publish_and_wait(settings: Settings, event: Event, seconds: float) ->
     """Listen first, then publish: the outcome cannot be missed."""
     from consumer.kafka.cms_client import open_subscriber
 
-    # Progress is for a person's eyes; whoever may read outcomes need not be allowed to read it.
+    # Progress is for a person's eyes, and reading it takes a right of its own.
     bases = [names.OUTCOME, names.PROGRESS] if complaints.is_terminal else [names.OUTCOME]
     async with open_subscriber(settings, bases) as subscriber:
         await _publish(settings, event)

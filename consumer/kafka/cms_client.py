@@ -37,7 +37,7 @@ SOURCE = "/cms/demo"
 """CloudEvents source of the requests that leadart's own commands publish."""
 
 ANNOUNCED = (names.OUTCOME, names.PROGRESS, names.DEAD_LETTER)
-"""Base names of the topics that tell what became of requests."""
+"""Base names of the topics with the answers to requests."""
 
 WAVE = 1000
 """Records on their way at once in `CmsPublisher.publish_all`."""

@@ -107,7 +107,7 @@ class KafkaSettings(WithSecrets):
         return {}
 
     def _unused_credentials(self) -> dict[str, str]:
-        """Without a protocol, a password or a CA protects nothing, although whoever set it believes so."""
+        """Without a protocol, a password or a CA would be ignored, and its owner would believe to be safe."""
         if "security_protocol" in self.model_fields_set:
             return {}
         given = {name for name in self.model_fields_set - {"sasl_mechanism"} if name.startswith(("sasl_", "ssl_"))}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SIMILARITY = 0.8
-"""From this share of equal letters on, a name may be a misspelling of another."""
+"""Share of equal letters from which on a name may be a misspelling of another."""
 
 
 class Settings(BaseSettings):

@@ -42,7 +42,7 @@ def leadart(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 def test_generate_makes_a_picture_without_a_bus(model: Path, tmp_path: Path) -> None:
-    """`leadart generate` writes one picture of the asked size with the real pipeline."""
+    """`leadart generate` writes one picture of the requested size with the real pipeline."""
     out = tmp_path / "boat.png"
     size = ("--width", "96", "--height", "64", "--steps", "2")
     done = leadart("generate", "a red boat", "--style", "oil_painting", "-o", str(out), *size, ENGINE__MODEL=str(model))
@@ -54,7 +54,7 @@ def test_generate_makes_a_picture_without_a_bus(model: Path, tmp_path: Path) -> 
 
 
 def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -> None:
-    """Without any setting the model that ships paints, with what is asked on the command line."""
+    """Without any setting the demo model paints, as the command line says."""
     out = tmp_path / "boat.png"
     options = ("--style", "oil_painting", "--size", "128x96", "--steps", "3", "--guidance", "1", "--seed", "5")
     done = leadart("generate", "A red boat on the sea at dusk", *options, "--out", str(out))
@@ -67,7 +67,7 @@ def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "sentence"),
     [
         (("generate", "a red boat", "--out", "."), "is a directory"),
         (("publish", "FILE"), "no JSON object with an article.id"),
@@ -76,18 +76,18 @@ def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -
         (("dev", "--out", "FILE/dev"), "Not a directory"),
     ],
 )
-def test_a_file_of_the_wrong_kind_is_a_sentence(tmp_path: Path, command: tuple[str, ...], told: str) -> None:
+def test_a_file_of_the_wrong_kind_is_a_sentence(tmp_path: Path, command: tuple[str, ...], sentence: str) -> None:
     """A folder for a picture, a file for a folder, and text in another encoding end in words."""
     (tmp_path / "latin").write_bytes("grün".encode("latin-1"))
     done = leadart(*(one.replace("FILE", str(tmp_path / "latin")) for one in command))
 
     assert done.returncode != 0
-    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "sentence"),
     [
         (("--size", "large"), "such as 256x256"),
         (("--size", "250x256"), "output.width"),
@@ -97,12 +97,12 @@ def test_a_file_of_the_wrong_kind_is_a_sentence(tmp_path: Path, command: tuple[s
         (("--steps", "0"), "generation.steps"),
     ],
 )
-def test_generate_says_what_is_wrong(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+def test_generate_says_what_is_wrong(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
     """A sentence that names the option or the value, and no picture."""
     done = leadart("generate", "a red boat", *options, "--out", str(tmp_path / "boat.png"), ENGINE__MODEL=str(tmp_path))
 
     assert done.returncode != 0
-    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -119,9 +119,9 @@ def test_a_contact_sheet_shows_every_style(tmp_path: Path) -> None:
 
 def test_styles_are_listed() -> None:
     """`leadart styles` names the five presets."""
-    told = leadart("styles").stdout
+    listed = leadart("styles").stdout
 
-    assert all(name in told for name in ("default", "photorealistic", "illustration", "anime", "oil_painting"))
+    assert all(name in listed for name in ("default", "photorealistic", "illustration", "anime", "oil_painting"))
 
 
 def test_publish_waits_for_the_outcome_and_outcomes_shows_it(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ MISTAKES = [
 def test_a_mistake_is_answered_with_a_sentence(
     arguments: tuple[str, ...], settings: dict[str, str], status: int, sentence: str
 ) -> None:
-    """What a person did wrong is told in one sentence that names it; there is no traceback."""
+    """One sentence names the mistake; there is no traceback."""
     done = leadart(*arguments, **settings)
 
     assert done.returncode == status, done.stderr

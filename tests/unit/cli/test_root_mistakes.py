@@ -1,4 +1,4 @@
-"""What a person types wrongly is told in a sentence; nothing that was asked for is silently left out."""
+"""A mistake on the command line is answered by a sentence; no option is silently ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         ("doctor --json weights w.safetensors", "behind `weights`"),
         ("generate boat --size 256x256 --width 128", "either --size or"),
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
         ("topics apply --only article-image-requested:0", "add --start"),
     ],
 )
-def test_an_option_that_would_have_no_effect_is_refused(words: str, told: str) -> None:
-    """With status 2 and what to write instead, before anything is asked of a server."""
+def test_an_option_that_would_have_no_effect_is_refused(words: str, sentence: str) -> None:
+    """With status 2 and what to write instead, before any server is asked."""
     done = CliRunner().invoke(app, words.split(), terminal_width=200)
 
     assert done.exit_code == 2
-    assert told in " ".join(done.output.replace("│", " ").split())
+    assert sentence in " ".join(done.output.replace("│", " ").split())
 
 
 def test_a_list_of_articles_in_another_encoding_is_named(tmp_path: Path) -> None:

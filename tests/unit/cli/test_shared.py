@@ -1,4 +1,4 @@
-"""How a person is spoken to."""
+"""What is printed."""
 
 from __future__ import annotations
 

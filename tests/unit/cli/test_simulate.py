@@ -26,14 +26,14 @@ def test_it_says_who_waits_how_long() -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith("2 GPU(s) in 1 worker(s); 1 s per picture of 12 steps")
     assert [line.split()[0] for line in lines[2:6]] == ["lane", "interactive", "live", "backfill"]
-    told = {line.split("  ")[0]: line for line in lines[6:]}
-    assert "drained after 2 min" in told["backfill"]
-    assert "the bound is 256" in told["starvation"]
-    assert "Everything was simulated" in told["how"]
+    findings = {line.split("  ")[0]: line for line in lines[6:]}
+    assert "drained after 2 min" in findings["backfill"]
+    assert "the bound is 256" in findings["starvation"]
+    assert "Everything was simulated" in findings["how"]
 
 
 def test_it_finds_how_many_gpus_it_takes() -> None:
-    """Without --gpus the tries are a table, the fewest that do are told, and the same is there as JSON."""
+    """Without --gpus it prints a table of tries and the fewest that suffice; --json has the same."""
     words = ("--saves-per-day", "5000", "--backfill", "2000", "--drain-within", "30m", "--hours", "1")
     done = simulate(*words)
 
@@ -65,7 +65,7 @@ def test_an_impossible_load_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         (("--gpus", "1"), "nothing to paint"),
         (("--backfill", "5", "--by", "Mon"), "write a weekday and a time"),
@@ -77,9 +77,9 @@ def test_an_impossible_load_is_one_sentence() -> None:
         (("--saves-per-day", "5", "--peak", "0.5"), "--peak"),
     ],
 )
-def test_mistakes_are_told(words: tuple[str, ...], told: str) -> None:
+def test_mistakes_are_named(words: tuple[str, ...], sentence: str) -> None:
     """What cannot be meant is refused with what is expected, before anything is simulated."""
     done = simulate(*words)
 
     assert done.exit_code == 2
-    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert sentence in " ".join(done.stderr.replace("│", " ").split())

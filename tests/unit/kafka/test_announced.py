@@ -36,15 +36,15 @@ def test_every_announcement_is_a_sentence(kind: str, data: dict[str, object], se
 
 def test_an_announcement_as_json_has_its_place_and_its_data() -> None:
     """What a script needs, under plain keys."""
-    told = announced("ready", **READY).as_json()
+    facts = announced("ready", **READY).as_json()
 
-    assert (told["time"], told["kind"], told["partition"], told["offset"]) == (
+    assert (facts["time"], facts["kind"], facts["partition"], facts["offset"]) == (
         "1970-01-01T00:00:01+00:00",
         "ready",
         0,
         0,
     )
-    assert told["data"]["article"] == {"id": "a-1", "revision": 7}
+    assert facts["data"]["article"] == {"id": "a-1", "revision": 7}
 
 
 def test_a_record_that_is_no_event_announces_nothing() -> None:

@@ -53,10 +53,10 @@ def another_value(setting: Setting, secret: Path) -> str:
 
 def changed(settings: Settings) -> set[str]:
     """Return the variables whose values are not the defaults."""
-    told, usual = settings.model_dump(), Settings().model_dump()
+    given, usual = settings.model_dump(), Settings().model_dump()
     return {
         f"LEADART_{group}__{name}".upper()
-        for group, members in told.items()
+        for group, members in given.items()
         for name, value in members.items()
         if value != usual[group][name]
     }

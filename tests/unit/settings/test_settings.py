@@ -32,7 +32,7 @@ def kafka(**variables: str) -> dict[str, str]:
 
 
 WRONG = {
-    "SASL without anybody": (
+    "SASL without a user": (
         kafka(SECURITY_PROTOCOL="SASL_SSL"),
         {
             "kafka.sasl_username": "SASL_SSL with SCRAM-SHA-512 needs a user name",
@@ -48,14 +48,14 @@ WRONG = {
         kafka(**SASL, SASL_MECHANISM="OAUTHBEARER"),
         {"kafka.sasl_oauth_token_file": "SASL_SSL with OAUTHBEARER needs a token file"},
     ),
-    "a password, and no word of SASL": (
+    "a password without a protocol": (
         kafka(SASL_USERNAME="leadart", SASL_PASSWORD=HUSH),
         {
             "kafka.security_protocol": "is not set, so these would not be used: "
             "LEADART_KAFKA__SASL_PASSWORD, LEADART_KAFKA__SASL_USERNAME"
         },
     ),
-    "an authority, and no word of TLS": (
+    "a CA without a protocol": (
         kafka(SSL_CAFILE="ca.pem"),
         {"kafka.security_protocol": "is not set, so these would not be used: LEADART_KAFKA__SSL_CAFILE"},
     ),
@@ -114,8 +114,8 @@ def test_an_address_may_be_any_host(monkeypatch: pytest.MonkeyPatch, servers: st
     assert load(monkeypatch, KAFKA__BOOTSTRAP_SERVERS=servers).kafka.bootstrap_servers == servers
 
 
-def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A misspelt pin would leave the weights unpinned; what Kubernetes and others set under our name is theirs."""
+def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A misspelt pin would leave the weights unpinned; variables that Kubernetes sets are not ours to report."""
     env_file = tmp_path / "leadart.env"
     env_file.write_text(
         "LEADART_ENGINE__WEIGHT_SHA256=ab\nleadart_http__port=1\nOTHER__NAME=1\nLEADART_ENGINE_KIND=swatch\n"
@@ -123,27 +123,27 @@ def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("LEADART_KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092")
     monkeypatch.setenv("LEADART_HTTP_PORT", "tcp://10.0.0.2:80")
     monkeypatch.setenv("LEADART_NOTHING__LIKE_IT_AT_ALL", "1")
-    told = {
+    expected = {
         "LEADART_ENGINE_KIND": "LEADART_ENGINE__KIND",
         "LEADART_ENGINE__WEIGHT_SHA256": "LEADART_ENGINE__WEIGHTS_SHA256",
         "LEADART_NOTHING__LIKE_IT_AT_ALL": "",
     }
 
-    assert unknown_variables(env_file) == told
+    assert unknown_variables(env_file) == expected
     done = CliRunner().invoke(app, ["styles", "--env-file", str(env_file)])
     assert done.exit_code == 0
     assert "WEIGHT_SHA256 is not a setting and is ignored: did you mean LEADART_ENGINE__WEIGHTS_SHA256?" in done.output
 
 
 @pytest.mark.parametrize(
-    ("variables", "content", "told"),
+    ("variables", "content", "sentence"),
     [
         ({"LEADART_LOG": "debug"}, b"", "set LEADART_LOG__LEVEL, for example"),
         ({}, b"\xff\xfe", "--env-file is not UTF-8"),
     ],
 )
-def test_what_cannot_be_read_as_settings_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], content: bytes, told: str
+def test_what_cannot_be_read_as_settings_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], content: bytes, sentence: str
 ) -> None:
     """A group set like a setting, or a file of another encoding, ends with status 2 and a sentence."""
     for name, value in variables.items():
@@ -152,7 +152,7 @@ def test_what_cannot_be_read_as_settings_is_told(
     done = CliRunner().invoke(app, ["styles", "--env-file", str(tmp_path / "env")])
 
     assert done.exit_code == 2
-    assert told in done.output
+    assert sentence in done.output
 
 
 SECRETS: dict[str, dict[str, str]] = {
@@ -229,11 +229,11 @@ def test_a_file_without_a_secret_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     (error,) = caught.value.errors()
     assert error["loc"] == ("kafka", "sasl_password_file")
     assert error["msg"].startswith(str(path))
-    with pytest.raises(SecretMissing) as told:
+    with pytest.raises(SecretMissing) as refused:
         read_secret(path)
-    assert HUSH not in "".join(traceback.format_exception(told.value))
+    assert HUSH not in "".join(traceback.format_exception(refused.value))
 
 
-def test_the_pages_listen_on_loopback_unless_told() -> None:
+def test_the_pages_listen_on_loopback_by_default() -> None:
     """Pages without authentication are not served to other machines by default."""
     assert HttpSettings().host == "127.0.0.1"
