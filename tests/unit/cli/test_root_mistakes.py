@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ("doctor --json weights w.safetensors", "behind `weights`"),
         ("generate boat --size 256x256 --width 128", "either --size or"),
         ("styles boat", "a prompt is for --sheet"),
+        ("publish - --wait --timeout 5x", "is not a time span"),
         ("topics apply --force", "add --start"),
         ("topics apply --only article-image-requested:0", "add --start"),
     ],
