@@ -126,16 +126,22 @@ class CmsSubscriber:
         return [to_record(record) for batch in batches.values() for record in batch]
 
     async def read_to_end(self) -> list[Record]:
-        """Return everything up to the last stable offsets of this moment. Raises `BusError`."""
-        rest: list[Record] = []
+        """Return everything up to the last stable offsets of this moment. Raises `BusError`, also if reading stalls."""
+        loop = asyncio.get_running_loop()
         async with answered_within(self._seconds):
             ends = await self.consumer.end_offsets(self.consumer.assignment())
-            while await self._is_before(ends):
-                rest += await self.read(0.1)
+        rest: list[Record] = []
+        heard = loop.time()
+        while await self._is_before(ends):
+            rest += (records := await self.read(0.1))
+            heard = loop.time() if records else heard
+            if loop.time() - heard > self._seconds:
+                raise BusError(f"no record within {self._seconds} s, before the topics' end")
         return rest
 
     async def _is_before(self, ends: Mapping[TopicPartition, int]) -> bool:
-        return any([await self.consumer.position(partition) < end for partition, end in ends.items()])
+        async with answered_within(self._seconds):
+            return any([await self.consumer.position(partition) < end for partition, end in ends.items()])
 
 
 @asynccontextmanager
