@@ -122,3 +122,18 @@ def test_the_documents_name_the_tested_kafkajs() -> None:
     package = json.loads((ROOT / "tests" / "e2e" / "clients" / "package.json").read_text())
 
     assert set(re.findall(r"kafkajs@([\d.]*\d)", PROGRAMS)) == {package["dependencies"]["kafkajs"]}
+
+
+def test_the_walk_of_one_event_names_what_is_there() -> None:
+    """Each hop of docs/architecture/01 names a function, or a method of a class, of the file beside it."""
+    walk = (ROOT / "docs" / "architecture" / "01-one-events-life.md").read_text(encoding="utf-8")
+    hops = re.findall(r"^\| \d+ \| `(\S+\.py)` `([\w.]+)` \|", walk, re.MULTILINE)
+    missing = []
+    for file, name in hops:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        owner, _, function = name.rpartition(".")
+        if not re.search(rf"\bdef {function}\(", text) or (owner and f"class {owner}" not in text):
+            missing.append(f"{file} {name}")
+
+    assert len(hops) >= 19
+    assert missing == []
