@@ -33,7 +33,7 @@ FETCH_BYTES = 1024 * 1024
 POLL_MS = 500
 POLL_RECORDS = 500
 SHORT_POLL_MS = 100
-"""Poll of many partitions at once, between two looks at the time."""
+"""Duration of one poll while many partitions are read: the deadline is checked between polls."""
 
 POSITION_SECONDS = 2.0
 """Bound on asking for a position, which is known already unless the log starts later than the span."""
@@ -47,14 +47,17 @@ TABLE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SpanRecords:
-    """What was read of a span: its `records`, and the offset `stop` before which nothing is left to read."""
+    """The `records` read of a span, and the offset `stop` before which nothing is left to read."""
 
     records: Sequence[Record]
     stop: int
 
 
 class PartitionReader:
-    """A consumer of no group, with one assignment: starting a read ends the previous one. All raise `BusError`."""
+    """A consumer of no group. It has one assignment: starting a read ends the previous one.
+
+    Every method raises `BusError` when no broker answers, and `Fatal` where access is denied.
+    """
 
     def __init__(self, settings: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -90,9 +93,9 @@ class PartitionReader:
         return {Partition(*tp): at.offset if at else None for tp, at in found.items()}
 
     async def records(self, partition: Partition, span: range) -> AsyncIterator[Record]:
-        """Read a span; records deleted meanwhile are skipped. Raises `Fatal` if it stays unreadable too long.
+        """Read a span one record after the other; records deleted meanwhile are skipped.
 
-        That is longer than any transaction can stay open.
+        Raises `Fatal` if it stays unreadable for longer than any transaction can stay open.
         """
         if not span:
             return
@@ -104,7 +107,7 @@ class PartitionReader:
                 raise Fatal(
                     Reason.BUS_UNAVAILABLE,
                     f"{partition.topic}:{partition.number} cannot be read from offset {position} to {span.stop}: a "
-                    "transaction is open there, or a broker is away. Try again in a minute.",
+                    "transaction is open there, or a broker is down. Try again in a minute.",
                 ) from error
             for record in records:
                 if record.offset < span.stop:
@@ -123,10 +126,7 @@ class PartitionReader:
         return pairs
 
     async def side_by_side(self, spans: Mapping[Partition, range], seconds: float) -> dict[Partition, SpanRecords]:
-        """Read all spans at once until done or the time is up; a broken batch ends its own partition only.
-
-        Raises `Fatal` where reading is not allowed.
-        """
+        """Read all spans at once until done or the time is up; a broken batch ends its own partition only."""
         spans = {partition: span for partition, span in spans.items() if span}
         if not spans:
             return {}

@@ -94,26 +94,26 @@ async def apply(
     """Create missing topics and commit the group's starting offsets where it has none (`force`: everywhere).
 
     `only` limits the partitions whose offsets may be set; empty: all of the lanes. Existing topics are compared, never
-    changed. A `dry_run` changes nothing; while topics are missing it knows no offsets. Raises `Fatal` when offsets are
-    to be written while the group is running and when `only` names a partition of no lane, `BusError` when no broker
-    answers.
+    changed. A `dry_run` changes nothing; while topics are missing it knows no offsets. Raises `BusError`, and `Fatal`
+    for offsets of a running group and for a partition of no lane.
     """
     async with open_admin(settings.kafka) as admin:
         missing = await _missing(admin, settings)
+        created = tuple(topic.name for topic in missing)
         if missing and dry_run:
-            return AppliedTopics(tuple(topic.name for topic in missing), (), {})
+            return AppliedTopics(created, (), {})
         if missing:
             await admin.create_topics(missing)
         count = await _count_when_known(admin, settings, KNOWN_SECONDS if missing else 0)
         differing = await differing_configs(admin, settings)
         require_lane_partitions(only, settings, count)
-        lanes = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
+        lanes = (Partition(lane, number) for lane in lane_topics(settings) for number in range(count))
         chosen = [partition for partition in lanes if not only or partition in only]
         offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
     if offsets and not dry_run:
         await set_offsets(settings.kafka, offsets)
     starts = {f"{partition.topic}:{partition.number}": offset for partition, offset in sorted(offsets.items())}
-    return AppliedTopics(tuple(topic.name for topic in missing), tuple(differing), starts)
+    return AppliedTopics(created, tuple(differing), starts)
 
 
 def require_lane_partitions(partitions: Collection[tuple[str, int]], settings: Settings, count: int) -> None:
