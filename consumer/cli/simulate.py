@@ -14,9 +14,8 @@ from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, sett
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.dev.simulate.answer import Scenario, SimulationResult
-    from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.result import SimulationResult
+    from consumer.dev.simulate.scenario import Fleet, Scenario, TrafficLoad
     from consumer.dev.simulate.search import FleetSearch, ServiceGoals
     from consumer.settings import Settings
     from consumer.testing.device import DevicePace
@@ -98,16 +97,16 @@ def simulate(
     settings = settings_from(env_file)
     pace = _pace(seconds_per_picture, steps, batch_size or settings.engine.batch_size, batch_speedup)
     fleet = _fleet(settings, pace, gpus or 1, gpus_per_worker)
-    question = _question(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
-    raise typer.Exit(_answer(question, fleet, goals, fixed=gpus is not None, as_json=as_json))
+    scenario = _question(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
+    raise typer.Exit(_answer(scenario, fleet, goals, fixed=gpus is not None, as_json=as_json))
 
 
-def _answer(question: Scenario, fleet: Fleet, goals: ServiceGoals, *, fixed: bool, as_json: bool) -> int:
+def _answer(scenario: Scenario, fleet: Fleet, goals: ServiceGoals, *, fixed: bool, as_json: bool) -> int:
     """Print the answer and return the exit status."""
     from consumer.dev.simulate.fluid import NoSolution
 
     try:
-        answered = _one(question, fleet, goals) if fixed else _fewest(question, fleet, goals)
+        answered = _one(scenario, fleet, goals) if fixed else _fewest(scenario, fleet, goals)
     except NoSolution as error:
         complain(str(error))
         return 1
@@ -116,7 +115,7 @@ def _answer(question: Scenario, fleet: Fleet, goals: ServiceGoals, *, fixed: boo
 
 
 def _load(saves: float, share: float, backfill: int, pictures: int, peak: float, busiest: int) -> TrafficLoad:
-    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.scenario import TrafficLoad
 
     if not saves and not backfill:
         raise typer.BadParameter("There is nothing to paint: give --saves-per-day, --backfill, or both.")
@@ -136,7 +135,7 @@ def _goals(
 
 
 def _question(load: TrafficLoad, begin: float, seconds: float, seed: int, most_pictures: int) -> Scenario:
-    from consumer.dev.simulate.answer import Scenario
+    from consumer.dev.simulate.scenario import Scenario
 
     return Scenario(load, begin, seconds, seed, most_pictures)
 
@@ -145,49 +144,49 @@ def _question(load: TrafficLoad, begin: float, seconds: float, seed: int, most_p
 class _Answered:
     """What is printed: the answer, if any, the goals it misses, and the search that led to it."""
 
-    got: SimulationResult | None
+    result: SimulationResult | None
     missed: tuple[str, ...] = ()
     found: FleetSearch | None = None
 
     @property
     def reached(self) -> bool:
-        return self.got is not None and not self.missed
+        return self.result is not None and not self.missed
 
 
-def _one(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
-    from consumer.dev.simulate.answer import run_scenario
+def _one(scenario: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
+    from consumer.dev.simulate.result import run_scenario
 
     with complaints.status("simulating"):
-        got = run_scenario(question, fleet)
-    return _Answered(got, goals.missed(got))
+        result = run_scenario(scenario, fleet)
+    return _Answered(result, goals.missed(result))
 
 
-def _fewest(question: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
+def _fewest(scenario: Scenario, fleet: Fleet, goals: ServiceGoals) -> _Answered:
     from consumer.dev.simulate.search import search_fleet
 
     with complaints.status("simulating") as status:
-        found = search_fleet(question, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
-    return _Answered(found.best.got if found.best else None, (), found)
+        found = search_fleet(scenario, fleet, goals, lambda gpus: status.update(f"trying {gpus} GPU(s)"))
+    return _Answered(found.best.result if found.best else None, (), found)
 
 
 def _print(answered: _Answered, *, as_json: bool) -> None:
     from consumer.dev.simulate import text
 
-    got, found = answered.got, answered.found
+    result, found = answered.result, answered.found
     if as_json:
-        tries = [{"missed": list(one.missed), **one.got.as_json()} for one in found.tries] if found else []
+        tries = [{"missed": list(one.missed), **one.result.as_json()} for one in found.tries] if found else []
         ruled_out = dict(zip(("gpus", "why"), found.ruled_out, strict=True)) if found and found.ruled_out else None
         figures = {"missed": list(answered.missed), "tries": tries, "ruled_out_by_formula": ruled_out}
-        print(json.dumps({"answer": got.as_json() if got else None, **figures}))
+        print(json.dumps({"answer": result.as_json() if result else None, **figures}))
         return
     if found:
         _table(text.TRY_HEAD, text.tries(found))
         say(text.verdict(found))
-    if got:
-        for sentence in text.asked(got):
+    if result:
+        for sentence in text.asked(result):
             say(sentence)
-        _table(text.LANE_HEAD, text.lanes(got))
-        for name, finding in text.findings(got):
+        _table(text.LANE_HEAD, text.lanes(result))
+        for name, finding in text.findings(result):
             say(f"{name:<12} {finding}")
     for missed in answered.missed:
         say(f"{'not reached':<12} {missed}")
@@ -210,7 +209,7 @@ def _pace(seconds: float, steps: int, batch: int, speedup: float) -> DevicePace:
 
 
 def _fleet(settings: Settings, pace: DevicePace, gpus: int, gpus_per_worker: int) -> Fleet:
-    from consumer.dev.simulate.fleet import Fleet
+    from consumer.dev.simulate.scenario import Fleet
 
     window, worker = settings.engine.window, settings.worker
     return Fleet(gpus, pace, gpus_per_worker, window, worker.pictures_unstored, worker.jobs_in_hand)

@@ -1,7 +1,7 @@
-"""The formula beside the simulation: work as a liquid, which tells what averages decide and nothing about chance.
+"""The formula beside the simulation: a fluid model, which covers averages and leaves chance out.
 
-Saves flow in at the hour's rate, before the backfill; the GPUs take out what they can. That gives the drain of a
-backfill, and the wait while an hour brings more than the GPUs can paint.
+Saves flow in at the hour's rate and go before the backfill; the GPUs drain what they can. That gives the time to drain
+a backfill, and the wait while an hour brings more than the GPUs can paint.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from consumer.dev.simulate.load import HOUR
+from consumer.dev.simulate.scenario import HOUR
 
 if TYPE_CHECKING:
-    from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.scenario import Fleet, TrafficLoad
 
 MOST_HOURS = 24 * 366
-"""A year: what is not drained by then is said not to be."""
+"""A year; a backfill that takes longer counts as never drained."""
 
 
 class NoSolution(Exception):
-    """There is no answer to the question as it was put; the message says why and what would have one."""
+    """The scenario has no answer; the message says why, and what would have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class FluidForecast:
-    """How it goes: when the backfill is drained (seconds; None: not within a year), and the longest wait of saves.
+    """Seconds until the backfill is drained (None: not within a year), and the longest wait of saves.
 
-    `left` is the backfill's pictures at the beginning of each hour.
+    `left` is the number of the backfill's pictures at the beginning of each hour.
     """
 
     drained: float | None
@@ -38,32 +37,32 @@ class FluidForecast:
 
 
 def share_needed(load: TrafficLoad, fleet: Fleet) -> float:
-    """Return what saves ask for over the day, as a share of what can be painted.
+    """Return the saves' mean demand over the day as a share of capacity.
 
-    What counts is the worker that has the fewest GPUs: all workers have equal shares of the load.
+    The worker with the fewest GPUs decides, since all workers get equal shares of the load.
     """
     return load.mean / (fleet.worker(0).capacity * fleet.workers)
 
 
 def busiest(load: TrafficLoad, fleet: Fleet) -> float:
-    """Return the like share in the busiest hour; over 1 a queue builds up, and is worked off later."""
+    """Return the same share in the busiest hour; above 1 a queue builds up and is worked off later."""
     return share_needed(load, fleet) * load.peak
 
 
 def check_stable(load: TrafficLoad, fleet: Fleet) -> None:
-    """Raise `NoSolution` when saves alone ask for as much as the GPUs can paint: the queue would grow without end."""
+    """Raise `NoSolution` when saves alone fill the GPUs: the queue would grow without bound."""
     share = share_needed(load, fleet)
     if share >= 1:
         fewest = math.floor(load.mean * fleet.pace.seconds / fleet.pace.speedup) + 1
         needed = next(gpus for gpus in count(fewest) if share_needed(load, replace(fleet, gpus=gpus)) < 1)
         raise NoSolution(
-            f"Unstable: the saves alone ask for {share:.0%} of what the GPUs can paint, so their queue grows without "
-            f"end. It takes at least {needed} GPU(s), or fewer seconds per picture."
+            f"Unstable: the saves alone need {share:.0%} of the GPUs' capacity, so their queue grows without bound. "
+            f"Use at least {needed} GPU(s), or fewer seconds per picture."
         )
 
 
 def forecast(load: TrafficLoad, fleet: Fleet, begin: float, hours: int) -> FluidForecast:
-    """Follow the liquid from `begin` (seconds after midnight), for so many hours or until the backfill is drained."""
+    """Run the fluid model from `begin` (seconds after midnight) for `hours`, or until the backfill is drained."""
     queue, backfill = 0.0, float(load.backfill * load.pictures)
     longest, drained, left, now = 0.0, None if backfill else 0.0, [], begin
     for hour in range(MOST_HOURS):

@@ -1,4 +1,4 @@
-"""What a simulation counts, in memory that grows with the pictures it paints and with nothing else."""
+"""What a simulation counts; memory grows only with the number of pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class LaneTally:
-    """One lane: requests asked and done, the wait of each that is done, and the longest of those that are not.
+    """One lane: requests made and done, the wait of each that is done, and the longest wait of the others.
 
-    A wait is what others cost: seconds from asked to painted (the last of its pictures), less the seconds that a
-    picture takes alone.
+    A wait is the cost of sharing: seconds from request to its last picture, less the seconds one picture takes alone.
     """
 
     asked: int = 0
@@ -28,11 +27,11 @@ class LaneTally:
 
     @property
     def done(self) -> int:
-        """Requests with all their pictures."""
+        """Number of requests that have all their pictures."""
         return len(self.waits)
 
     def quantile(self, share: float) -> float | None:
-        """Return the least wait that so large a share of the requests keeps; None when none is done."""
+        """Return the wait that `share` of the requests do not exceed; None when none is done."""
         ordered = sorted(self.waits)
         return ordered[max(0, -(-int(share * 1e6) * len(ordered) // 1_000_000) - 1)] if ordered else None
 
@@ -42,12 +41,12 @@ class LaneTally:
         return sum(self.waits) / len(self.waits) if self.waits else None
 
     def passed_over(self, steps: int, seconds: float) -> None:
-        """Take note of a wait between two steps at the GPU."""
+        """Record a wait between two steps at the GPU."""
         self.passed_over_steps = max(self.passed_over_steps, steps)
         self.passed_over_seconds = max(self.passed_over_seconds, seconds)
 
     def add(self, other: LaneTally) -> None:
-        """Count what another worker's lane counted."""
+        """Add another worker's counts of this lane."""
         self.asked += other.asked
         self.waits.extend(other.waits)
         self.oldest = max(self.oldest, other.oldest)
@@ -56,7 +55,7 @@ class LaneTally:
 
 @dataclass
 class SimulationTally:
-    """One worker, or several added up. `drained` is when the last picture of the backfill was painted, if it was."""
+    """The counts of one worker or of several. `drained` is when the backfill's last picture was painted, if it was."""
 
     seconds: float = 0.0
     gpus: int = 0
@@ -67,12 +66,12 @@ class SimulationTally:
 
     @property
     def utilisation(self) -> float:
-        """The share of the time that GPUs were painting."""
+        """Share of the time in which GPUs were painting."""
         return self.busy_seconds / (self.seconds * self.gpus) if self.seconds else 0.0
 
 
 def added(tallies: Iterable[SimulationTally]) -> SimulationTally:
-    """Add up workers that ran side by side: the backfill is drained when the last of them has drained its own."""
+    """Add up parallel workers: the backfill is drained when the last of them has drained its own."""
     parts = list(tallies)
     total = SimulationTally(
         seconds=max(part.seconds for part in parts),

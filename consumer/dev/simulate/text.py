@@ -4,46 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumer.dev.simulate.when import spelled
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:
-    from consumer.dev.simulate.answer import SimulationResult
+    from consumer.dev.simulate.result import SimulationResult
     from consumer.dev.simulate.search import FleetSearch
 
 LANE_HEAD = ("lane", "asked", "done", "wait p50", "p99", "longest", "passed over for at most")
 TRY_HEAD = ("GPUs", "utilisation", "interactive wait p99", "backfill drained after", "verdict")
 
 
-def spelled(seconds: float | None) -> str:
-    """Write a span: three digits below a minute, else its two largest units."""
-    if seconds is None:
-        return "-"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.2f} s"
-    if seconds < 3599.5:
-        return _two(seconds, 60, "min", 1, "s")
-    return _two(seconds, 3600, "h", 60, "min") if seconds < 604_800 else _two(seconds, 86_400, "d", 3600, "h")
-
-
-def _two(seconds: float, large: int, name: str, small: int, below: str) -> str:
-    count, rest = divmod(round(seconds / small) * small, large)
-    return f"{count} {name} {rest // small} {below}" if rest else f"{count} {name}"
-
-
 def percent(share: float) -> str:
-    """Write a share in percent, small ones with a digit more."""
+    """Return a share in percent, a small one with one more digit."""
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
 
 
 def counted(number: float) -> str:
-    """Write a whole number, thousands apart."""
+    """Return a whole number with its thousands separated."""
     return f"{number:,.0f}".replace(",", " ")
 
 
-def asked(got: SimulationResult) -> tuple[str, ...]:
-    """Return the question in two sentences: a figure that was left at its default is told too."""
-    fleet, load, pace = got.fleet, got.question.load, got.fleet.pace
-    shared = f"up to {pace.batch} share a step, full steps paint {pace.speedup:g} times as many"
+def asked(result: SimulationResult) -> tuple[str, ...]:
+    """Return the scenario in two sentences, defaults included."""
+    fleet, load, pace = result.fleet, result.scenario.load, result.fleet.pace
+    shared = f"up to {pace.batch} per step, full steps are {pace.speedup:g} times as fast"
     gpus = f"{counted(fleet.gpus)} GPU(s) in {counted(fleet.workers)} worker(s)"
     saves = f"{counted(load.saves_a_day)} saves a day, {load.interactive:.0%} interactive"
     peak = f"the busiest hour {load.peak:g} times the mean"
@@ -55,10 +40,10 @@ def asked(got: SimulationResult) -> tuple[str, ...]:
     )
 
 
-def lanes(got: SimulationResult) -> list[tuple[str, ...]]:
+def lanes(result: SimulationResult) -> list[tuple[str, ...]]:
     """Return the rows of the table of lanes."""
     rows = []
-    for lane, tally in got.tally.lanes.items():
+    for lane, tally in result.tally.lanes.items():
         if tally.asked:
             over = f"{tally.passed_over_steps} steps, {spelled(tally.passed_over_seconds)}"
             waits = (spelled(tally.quantile(share)) for share in (0.5, 0.99, 1.0))
@@ -66,77 +51,82 @@ def lanes(got: SimulationResult) -> list[tuple[str, ...]]:
     return rows
 
 
-def findings(got: SimulationResult) -> list[tuple[str, str]]:
-    """Return what came out, each finding under its name."""
-    tally, load = got.tally, got.question.load
+def findings(result: SimulationResult) -> list[tuple[str, str]]:
+    """Return the findings, each with its name."""
+    tally, load = result.tally, result.scenario.load
     found = [
-        ("a wait", f"until painted, less the {got.fleet.pace.seconds:g} s that a picture takes alone"),
+        ("a wait", f"time until painted, less the {result.fleet.pace.seconds:g} s that a picture takes alone"),
         ("utilisation", f"{percent(tally.utilisation)} over {spelled(tally.seconds)}"),
-        ("saves alone", f"{percent(got.needed)} of the GPUs over the day, {percent(got.busiest)} in the busiest hour"),
+        (
+            "saves alone",
+            f"{percent(result.needed)} of the GPUs over the day, {percent(result.busiest)} in the busiest hour",
+        ),
     ]
     if load.backfill:
-        found += [("backfill", _drain(got)), ("starvation", _starvation(got))]
-    found += [("not done", _left(got))] if any(lane.done < lane.asked for lane in tally.lanes.values()) else []
-    if got.busiest >= 1:
-        wait = spelled(got.course.longest_wait)
-        found.append(
-            ("backlog", f"the busiest hours bring more than can be painted: up to {wait} of waiting (formula)")
-        )
-    if got.fleet.workers > 1:
-        count, weakest = got.fleet.workers, got.fleet.worker(0).gpus
-        if weakest * count < got.fleet.gpus:
+        found += [("backfill", _drain(result)), ("starvation", _starvation(result))]
+    found += [("not done", _left(result))] if any(lane.done < lane.asked for lane in tally.lanes.values()) else []
+    if result.busiest >= 1:
+        wait = spelled(result.forecast.longest_wait)
+        found.append(("backlog", f"the busiest hours need more than the capacity: waits of up to {wait} (formula)"))
+    if result.fleet.workers > 1:
+        count, weakest = result.fleet.workers, result.fleet.worker(0).gpus
+        if weakest * count < result.fleet.gpus:
             found.append(
-                ("workers", f"equal shares of the load for {weakest} and for {weakest + 1} GPUs: the fewest decide")
+                ("workers", f"some have {weakest} GPUs, some {weakest + 1}, for equal loads: the weakest decide")
             )
-        found.append(("partitions", f"equal shares need a multiple of {count} (LEADART_TOPICS__PARTITIONS)"))
-    return found + [("how", sentence) for sentence in got.told]
+        found.append(("partitions", f"equal loads need a multiple of {count} (LEADART_TOPICS__PARTITIONS)"))
+    return found + [("how", sentence) for sentence in result.notes]
 
 
-def _drain(got: SimulationResult) -> str:
-    if got.drained is not None:
-        by = "" if got.drain_seen else " (formula)"
-        return f"drained after {spelled(got.drained)}{by}"
-    lane = got.tally.lanes[Lane.BACKFILL]
-    formula = got.course.drained
+def _drain(result: SimulationResult) -> str:
+    if result.drained is not None:
+        by = "" if result.drain_seen else " (formula)"
+        return f"drained after {spelled(result.drained)}{by}"
+    lane = result.tally.lanes[Lane.BACKFILL]
+    formula = result.forecast.drained
     then = "not within a year" if formula is None else f"after {spelled(formula)}"
-    return f"not drained: {counted(lane.done)} of {counted(lane.asked)} articles done; by the formula {then}"
+    return f"not drained: {counted(lane.done)} of {counted(lane.asked)} articles done; formula: {then}"
 
 
-def _starvation(got: SimulationResult) -> str:
-    lane, bound = got.tally.lanes[Lane.BACKFILL], got.fleet.starvation_steps
+def _starvation(result: SimulationResult) -> str:
+    lane, bound = result.tally.lanes[Lane.BACKFILL], result.fleet.starvation_steps
     waited = f"{lane.passed_over_steps} steps of others ({spelled(lane.passed_over_seconds)})"
-    return f"between two of its steps a backfill picture at a GPU waited for {waited} at most; the bound is {bound}"
+    return f"between two of its steps a backfill picture waited for at most {waited}; the bound is {bound} steps"
 
 
-def _left(got: SimulationResult) -> str:
+def _left(result: SimulationResult) -> str:
     parts = [
-        f"{lane.value} {counted(tally.asked - tally.done)}, waiting for up to {spelled(tally.oldest)}"
-        for lane, tally in got.tally.lanes.items()
+        f"{lane.value} {counted(tally.asked - tally.done)}, waiting up to {spelled(tally.oldest)}"
+        for lane, tally in result.tally.lanes.items()
         if tally.done < tally.asked
     ]
     return "; ".join(parts)
 
 
 def tries(found: FleetSearch) -> list[tuple[str, ...]]:
-    """Return the rows of the table of tries."""
+    """Return the rows of the table of trials."""
     rows: list[tuple[str, ...]] = []
     if found.ruled_out:
         gpus, why = found.ruled_out
         rows.append((counted(gpus), "-", "-", "-", f"{why} (formula)"))
     for one in found.tries:
-        got = one.got
-        waits = got.tally.lanes[Lane.INTERACTIVE] if got.tally.lanes[Lane.INTERACTIVE].asked else None
+        result = one.result
+        waits = result.tally.lanes[Lane.INTERACTIVE] if result.tally.lanes[Lane.INTERACTIVE].asked else None
         wait = spelled(waits.quantile(0.99)) if waits else "-"
-        drain = spelled(got.drained) + ("" if got.drain_seen else " (formula)") if got.question.load.backfill else "-"
+        drain = (
+            spelled(result.drained) + ("" if result.drain_seen else " (formula)")
+            if result.scenario.load.backfill
+            else "-"
+        )
         verdict = "; ".join(one.missed) or "enough"
-        rows.append((counted(got.fleet.gpus), percent(got.tally.utilisation), wait, drain, verdict))
+        rows.append((counted(result.fleet.gpus), percent(result.tally.utilisation), wait, drain, verdict))
     return rows
 
 
 def verdict(found: FleetSearch) -> str:
-    """Return the sentence under the table of tries."""
+    """Return the sentence below the table of trials."""
     if found.best:
-        return f"Enough: {counted(found.best.got.fleet.gpus)} GPU(s)."
-    why = "urgent pictures share their steps with others, up to the batch size: a smaller one shortens their waits"
-    most = counted(max(one.got.fleet.gpus for one in found.tries))
-    return f"Not enough: up to {most} GPU(s) were tried. More help little: {why}."
+        return f"Enough: {counted(found.best.result.fleet.gpus)} GPU(s)."
+    why = "urgent pictures share steps with others, up to the batch size; a smaller batch size shortens their waits"
+    most = counted(max(one.result.fleet.gpus for one in found.tries))
+    return f"Not enough: up to {most} GPU(s) were tried, and more help little, because {why}."

@@ -1,7 +1,7 @@
-"""One worker in virtual time: its scheduler is the real one, its devices the twins.
+"""One worker in virtual time: the real scheduler over simulated devices.
 
-As in the worker, so many records of a topic are in hand at a time, read in their order: interactive and live saves come
-in one topic, and when it is full the next save waits on the bus whatever its lane.
+As in the worker, a limited number of records per topic is in flight, read in order: interactive and live saves share a
+topic, and when the limit is reached the next save waits in Kafka whatever its lane.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from consumer.testing.clock import simulate
 from consumer.testing.device import SimulatedDevice
 
 if TYPE_CHECKING:
-    from consumer.dev.simulate.fleet import Fleet
-    from consumer.dev.simulate.load import TrafficLoad
+    from consumer.dev.simulate.scenario import Fleet, TrafficLoad
 
 _ALIKE = ModelIdentity("simulated", "0" * 64)
 
 
 class _SimulatedWorker:
-    """A worker for as long as `run` runs; `tally` is complete after it."""
+    """A simulated worker; `tally` is complete after `run`."""
 
     def __init__(self, fleet: Fleet, load: TrafficLoad, seed: str, begin: float, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
@@ -46,12 +45,12 @@ class _SimulatedWorker:
         self.tally.lanes[Lane.BACKFILL].asked = load.backfill
 
     async def run(self) -> None:
-        """Work until the time is over, or until nothing is left and nothing will come."""
+        """Work until the time is over, or nothing is left and nothing will come."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds), asyncio.TaskGroup() as slots:
-                for _ in range(self._fleet.in_hand):
+                for _ in range(self._fleet.in_flight):
                     slots.create_task(self._take_saves())
-                for _ in range(min(self._fleet.in_hand, self._load.backfill)):
+                for _ in range(min(self._fleet.in_flight, self._load.backfill)):
                     slots.create_task(self._take_backfill())
         for device in self._devices:
             device.stop()
@@ -105,7 +104,7 @@ class _SimulatedWorker:
         self.tally.lanes[lane].passed_over(steps, seconds)
 
     def _count_the_rest(self) -> None:
-        """Count what is not done: in hand, not read, and what would have been read had there been room."""
+        """Count what is not done: in flight, unread, and saves that would have been read had there been room."""
         now = self._loop.time()
         for asked, lane in self._saves:
             counted = self.tally.lanes[lane]
@@ -117,11 +116,11 @@ class _SimulatedWorker:
 
 
 def _unheard(_done: int, _of: int) -> None:
-    """Nobody watches the steps."""
+    """Ignore the steps."""
 
 
 def simulate_worker(fleet: Fleet, load: TrafficLoad, seed: str, begin: float, seconds: float) -> SimulationTally:
-    """Return what a worker with these GPUs does with the load, from `begin` (seconds after midnight) for so long."""
+    """Simulate one worker with these GPUs from `begin` (seconds after midnight) for `seconds`."""
 
     async def main() -> SimulationTally:
         worker = _SimulatedWorker(fleet, load, seed, begin, seconds)

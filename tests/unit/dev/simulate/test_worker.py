@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.dev.simulate.fleet import Fleet
-from consumer.dev.simulate.load import HOUR, TrafficLoad
+from consumer.dev.simulate.scenario import HOUR, Fleet, TrafficLoad
 from consumer.dev.simulate.worker import simulate_worker
 from consumer.jobs import Lane
 from consumer.testing.device import DevicePace
@@ -89,7 +88,7 @@ def test_no_request_is_lost_and_no_gpu_works_for_nothing(
 ) -> None:
     """Each request is done or waits at the end; GPUs are busy for no more than their time, and for all they painted."""
     seconds = 600.0
-    tally = simulate_worker(Fleet(gpus, pace, window=window, in_hand=16), load, "1", 10 * HOUR, seconds)
+    tally = simulate_worker(Fleet(gpus, pace, window=window, in_flight=16), load, "1", 10 * HOUR, seconds)
     begun = sum(lane.asked for lane in tally.lanes.values()) * load.pictures
     most, least = pace.seconds, pace.seconds / pace.speedup
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.dev.simulate.load import HOUR, TrafficLoad
+from consumer.dev.simulate.scenario import HOUR, TrafficLoad
 from consumer.jobs import Lane
 
 DAY = 24 * HOUR

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.dev.simulate import fluid
-from consumer.dev.simulate.answer import Scenario, run_scenario
-from consumer.dev.simulate.cut import choose_part
-from consumer.dev.simulate.fleet import Fleet
 from consumer.dev.simulate.fluid import NoSolution, forecast
-from consumer.dev.simulate.load import HOUR, TrafficLoad
+from consumer.dev.simulate.part import choose_part
+from consumer.dev.simulate.result import run_scenario
+from consumer.dev.simulate.scenario import HOUR, Fleet, Scenario, TrafficLoad
 from consumer.dev.simulate.search import ServiceGoals, search_fleet
 from consumer.jobs import Lane
 from consumer.testing.device import DevicePace
@@ -69,7 +68,7 @@ def test_what_is_simulated_is_bounded(  # noqa: PLR0917 - drawn
     )
 
     assert painted <= 10_000 * 1.3 + 2 * pictures * len(chosen.workers)
-    assert chosen.told
+    assert chosen.notes
 
 
 def fluid_peak(load: TrafficLoad) -> float:
@@ -79,20 +78,20 @@ def fluid_peak(load: TrafficLoad) -> float:
 def test_the_formula_drains_as_the_simulation_does() -> None:
     """The liquid's drain is the simulated one within two percent, peak, saves and all."""
     load, fleet = TrafficLoad(20_000, backfill=8000, peak=3), Fleet(2, PACE)
-    got = run_scenario(Scenario(load, 7 * HOUR, 6 * HOUR), fleet)
+    result = run_scenario(Scenario(load, 7 * HOUR, 6 * HOUR), fleet)
 
-    assert got.drain_seen
-    assert got.drained == pytest.approx(forecast(load, fleet, 7 * HOUR, 0).drained, rel=0.02)
+    assert result.drain_seen
+    assert result.drained == pytest.approx(forecast(load, fleet, 7 * HOUR, 0).drained, rel=0.02)
 
 
 def test_a_backlog_is_as_long_as_the_formula_says() -> None:
     """Where the busiest hours bring too much, the longest wait is the liquid's within a tenth, and it ends."""
     load = TrafficLoad(6000, interactive=0.0, peak=3)
-    got = run_scenario(Scenario(load, 0.0, DAY), Fleet(1, replace(PACE, seconds=10.0)))
+    result = run_scenario(Scenario(load, 0.0, DAY), Fleet(1, replace(PACE, seconds=10.0)))
 
-    assert got.busiest > 1 > got.needed
-    assert got.tally.lanes[Lane.LIVE].quantile(1.0) == pytest.approx(got.course.longest_wait, rel=0.1)
-    assert got.tally.lanes[Lane.LIVE].oldest < 600
+    assert result.busiest > 1 > result.needed
+    assert result.tally.lanes[Lane.LIVE].quantile(1.0) == pytest.approx(result.forecast.longest_wait, rel=0.1)
+    assert result.tally.lanes[Lane.LIVE].oldest < 600
 
 
 def test_a_worker_stands_for_all() -> None:
@@ -104,19 +103,19 @@ def test_a_worker_stands_for_all() -> None:
     assert (whole.tally.gpus, part.tally.gpus) == (8, 4)
     assert part.tally.utilisation == pytest.approx(whole.tally.utilisation, rel=0.05)
     assert part.tally.lanes[Lane.LIVE].mean == pytest.approx(whole.tally.lanes[Lane.LIVE].mean, rel=0.15)
-    assert "2 of 4 workers" in part.told[0]
+    assert "2 of 4 workers" in part.notes[0]
 
 
 def test_the_internet_ends_in_time() -> None:
     """Fifty million saves a day on a thousand GPUs: a worker's busiest stretch, and it says so."""
     load, fleet = TrafficLoad(50e6, backfill=20_000_000, peak=2), Fleet(1000, DevicePace(0.8, batch=8, speedup=1.5))
-    got = run_scenario(Scenario(load, 0.0, 72 * HOUR, most_pictures=3000), fleet)
+    result = run_scenario(Scenario(load, 0.0, 72 * HOUR, most_pictures=3000), fleet)
 
-    assert got.tally.pictures <= 4000
-    assert got.tally.utilisation == pytest.approx(1.0, abs=0.01)
-    assert "1 of 125 worker(s)" in got.told[0]
-    assert not got.drain_seen
-    assert got.drained == pytest.approx(3.5 * HOUR, rel=0.02)
+    assert result.tally.pictures <= 4000
+    assert result.tally.utilisation == pytest.approx(1.0, abs=0.01)
+    assert "1 of 125 worker(s)" in result.notes[0]
+    assert not result.drain_seen
+    assert result.drained == pytest.approx(3.5 * HOUR, rel=0.02)
 
 
 def test_what_is_unstable_is_told() -> None:
@@ -129,24 +128,24 @@ def test_what_is_unstable_is_told() -> None:
 
 def test_the_fewest_gpus_are_found() -> None:
     """The count that is found reaches the goals, and the one below it was tried and did not, or is ruled out."""
-    question = Scenario(TrafficLoad(10_000, backfill=6000, peak=3), 9 * HOUR, 2 * HOUR)
-    found = search_fleet(question, Fleet(1, PACE), ServiceGoals(drained=1800.0), quiet)
+    scenario = Scenario(TrafficLoad(10_000, backfill=6000, peak=3), 9 * HOUR, 2 * HOUR)
+    found = search_fleet(scenario, Fleet(1, PACE), ServiceGoals(drained=1800.0), quiet)
 
     assert found.best is not None
     assert not found.best.missed
-    best = found.best.got.fleet.gpus
-    below = {one.got.fleet.gpus for one in found.tries if one.missed} | (
+    best = found.best.result.fleet.gpus
+    below = {one.result.fleet.gpus for one in found.tries if one.missed} | (
         {found.ruled_out[0]} if found.ruled_out else set()
     )
     assert best - 1 in below
-    assert found.best.got.drained is not None
-    assert found.best.got.drained <= 1800
+    assert found.best.result.drained is not None
+    assert found.best.result.drained <= 1800
 
 
 def test_a_wait_that_no_gpu_mends_ends_the_search() -> None:
     """Under an endless backfill urgent pictures share their steps however many GPUs there are: that is said."""
-    question = Scenario(TrafficLoad(40_000, interactive=1.0, backfill=10**6), 0.0, 600.0, most_pictures=1500)
-    found = search_fleet(question, Fleet(1, PACE), ServiceGoals(wait_p99=0.1), quiet)
+    scenario = Scenario(TrafficLoad(40_000, interactive=1.0, backfill=10**6), 0.0, 600.0, most_pictures=1500)
+    found = search_fleet(scenario, Fleet(1, PACE), ServiceGoals(wait_p99=0.1), quiet)
 
     assert found.best is None
     assert all("p99 wait" in " ".join(one.missed) for one in found.tries)
@@ -154,7 +153,7 @@ def test_a_wait_that_no_gpu_mends_ends_the_search() -> None:
 
 def test_no_fleet_is_large_enough() -> None:
     """A deadline shorter than a picture is refused, not searched for ever."""
-    question = Scenario(TrafficLoad(0, backfill=10**9), 0.0, HOUR)
+    scenario = Scenario(TrafficLoad(0, backfill=10**9), 0.0, HOUR)
 
-    with pytest.raises(NoSolution, match="Not even"):
-        search_fleet(question, Fleet(1, PACE), ServiceGoals(drained=1.0), quiet)
+    with pytest.raises(NoSolution, match="are too few"):
+        search_fleet(scenario, Fleet(1, PACE), ServiceGoals(drained=1.0), quiet)
