@@ -1,4 +1,4 @@
-"""`leadart dead-letters` on Apache Kafka: what is listed, what goes back to the lanes, and that it goes back once."""
+"""`leadart dead-letters` on Apache Kafka: what is listed, what goes back to the lanes, and that it does so once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def site(kafka: KafkaServer, s3: S3Server) -> Site:
 
 
 def request(site: Site, number: int, base: str = names.REQUESTED, **parts: Any) -> Record:
-    """Return a request as a lane would have held it: article a-NUMBER, partition 0 or 1."""
+    """Return a request as a lane would hold it: article a-NUMBER, partition 0 or 1."""
     article = f"a-{number}"
     record = {
         "topic": site.topic(base),
@@ -90,7 +90,7 @@ def dead(site: Site, record: Record, reason: Reason = Reason.INVALID_FIELD, *, w
 
 
 async def put(site: Site, letters: Sequence[OutgoingRecord]) -> list[Coordinates]:
-    """Write letters as a worker does, and return where they lie."""
+    """Write dead letters as a worker does, and return their coordinates."""
     async with AIOKafkaProducer(bootstrap_servers=site.settings.kafka.bootstrap_servers, linger_ms=0) as producer:
         sent = [
             await producer.send(one.topic, one.value, one.key, one.partition, headers=list(one.headers))
@@ -113,8 +113,8 @@ async def letters(site: Site) -> list[DeadLetterRecord]:
     return [entry for entry in entries if isinstance(entry, DeadLetterRecord)]
 
 
-def told(site: Site, *arguments: str, status: int = 0) -> Any:
-    """Run `leadart dead-letters ARGUMENTS --json` and return what it says."""
+def run_json(site: Site, *arguments: str, status: int = 0) -> Any:
+    """Run `leadart dead-letters ARGUMENTS --json` and return its output."""
     done = site.run("dead-letters", *arguments, "--json")
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
@@ -122,31 +122,31 @@ def told(site: Site, *arguments: str, status: int = 0) -> Any:
 
 @asynccontextmanager
 async def redrive_under_way(site: Site) -> AsyncIterator[KafkaEpoch]:
-    """Be a redrive of partition 0 that has written all its letters and marks and not committed."""
+    """Be a redrive of partition 0 that has written all its records and marks but not committed."""
     async with open_epoch(site.settings.kafka, "dead-letters.0", 0) as epoch:
         await epoch.begin()
         now = datetime.now(UTC)
         for letter in await letters(site):
-            note = build_mark(letter, site.topic(names.DEAD_LETTER), DeadLetterState.REDRIVEN, now)
-            await epoch.write([build_redriven(letter, letter.original, now), note])
+            mark = build_mark(letter, site.topic(names.DEAD_LETTER), DeadLetterState.REDRIVEN, now)
+            await epoch.write([build_redriven(letter, letter.original, now), mark])
         yield epoch
 
 
-async def test_letters_are_listed_by_what_is_asked(site: Site) -> None:
-    """Reason, lane, article and time choose; the newest are shown, all are counted, and the rest is told of."""
+async def test_letters_are_filtered_and_counted(site: Site) -> None:
+    """Reason, lane, article and time filter; the newest are shown, all are counted, and the rest is mentioned."""
     late = request(site, 3, names.BACKFILL)
     await put(
         site, [dead(site, request(site, 1)), dead(site, request(site, 2), Reason.UNKNOWN_STYLE), dead(site, late)]
     )
 
-    assert told(site, "list")["reasons"] == {"invalid_field": 2, "unknown_style": 1}
+    assert run_json(site, "list")["reasons"] == {"invalid_field": 2, "unknown_style": 1}
     for choice in (("--reason", "unknown_style"), ("--article", "a-2")):
-        (row,) = told(site, "list", *choice)["rows"]
+        (row,) = run_json(site, "list", *choice)["rows"]
         assert (row["article"], row["origin"], row["field"]) == ("a-2", "0:102", "output.width")
     for topic in (names.BACKFILL, site.topic(names.BACKFILL)):
-        assert [row["article"] for row in told(site, "list", "--topic", topic)["rows"]] == ["a-3"]
-    assert told(site, "list", "--since", "1h")["matching"] == 3
-    assert told(site, "list", "--until", "1h")["matching"] == 0
+        assert [row["article"] for row in run_json(site, "list", "--topic", topic)["rows"]] == ["a-3"]
+    assert run_json(site, "list", "--since", "1h")["matching"] == 3
+    assert run_json(site, "list", "--until", "1h")["matching"] == 0
 
     shown = site.run("dead-letters", "list", "--limit", "1").stdout
     assert "3 letters: 2 invalid_field, 1 unknown_style" in shown
@@ -154,7 +154,7 @@ async def test_letters_are_listed_by_what_is_asked(site: Site) -> None:
 
 
 async def test_a_letter_is_shown_whole_and_never_raw(site: Site, tmp_path: Path) -> None:
-    """Remedy, origin, headers and value are told with control characters escaped; a file gets the value's own bytes."""
+    """Remedy, origin, headers and value are shown with control characters escaped; a file gets the raw value."""
     value = b'{"headline": "\x1b[2J\xff\xe2\x80\xae"}'
     record = request(site, 1, value=value, headers=(("ce_id", b"\x1b[31mred"), ("\x07", None)))
     (at,) = await put(site, [dead(site, record)])
@@ -166,7 +166,7 @@ async def test_a_letter_is_shown_whole_and_never_raw(site: Site, tmp_path: Path)
     assert "\\x1b[2J\\xff\\u202e" in shown.stdout
     assert shown.stdout.replace("\n", "").isprintable()
     assert (tmp_path / "value").read_bytes() == value
-    facts = told(site, "show", str(at))
+    facts = run_json(site, "show", str(at))
     assert facts["original"]["headers"] == [["ce_id", {"text": "\x1b[31mred"}], ["\x07", None]]
     assert facts["state"] == "open"
     missing = site.run("dead-letters", "show", "0:99")
@@ -175,16 +175,16 @@ async def test_a_letter_is_shown_whole_and_never_raw(site: Site, tmp_path: Path)
     assert (missing.returncode, "No dead letter at 0:99" in missing.stderr) == (1, True)
 
 
-async def test_redriving_is_told_first_then_done_then_not_done_again(site: Site) -> None:
+async def test_redriving_is_rehearsed_then_done_then_not_done_again(site: Site) -> None:
     """Without `--execute` nothing changes; with it the originals are on their lanes, once however often it runs."""
     asked = [request(site, number) for number in range(3)]
     await put(site, [dead(site, record) for record in asked])
 
-    assert told(site, "redrive", "--article", "a-1")["letters"] == 1
+    assert run_json(site, "redrive", "--article", "a-1")["letters"] == 1
     assert await records(site, names.REQUESTED) == []
-    assert told(site, "redrive", "--execute", "--article", "a-1")["reasons"] == {"invalid_field": 1}
-    assert told(site, "redrive", "--execute")["letters"] == 2
-    assert told(site, "redrive", "--execute")["letters"] == 0
+    assert run_json(site, "redrive", "--execute", "--article", "a-1")["reasons"] == {"invalid_field": 1}
+    assert run_json(site, "redrive", "--execute")["letters"] == 2
+    assert run_json(site, "redrive", "--execute")["letters"] == 0
 
     back = await records(site, names.REQUESTED)
     assert sorted((r.key, r.value, r.partition, r.headers[:2]) for r in back) == [
@@ -193,9 +193,9 @@ async def test_redriving_is_told_first_then_done_then_not_done_again(site: Site)
     assert {r.key: dict(r.headers)["leadart-redriven"] for r in back} == {
         letter.original.key: str(letter.at).encode() for letter in await letters(site)
     }
-    assert told(site, "list")["matching"] == 0
-    assert {row["state"] for row in told(site, "list", "--all")["rows"]} == {"redriven"}
-    assert told(site, "redrive", "--execute", "0:0")["already"] == 1
+    assert run_json(site, "list")["matching"] == 0
+    assert {row["state"] for row in run_json(site, "list", "--all")["rows"]} == {"redriven"}
+    assert run_json(site, "redrive", "--execute", "0:0")["already"] == 1
 
 
 async def test_a_redriven_request_gets_its_picture(site: Site, tmp_path: Path) -> None:
@@ -210,17 +210,17 @@ async def test_a_redriven_request_gets_its_picture(site: Site, tmp_path: Path) -
         later = tmp_path / "later"
         later.mkdir()
         with workers(Site({**site.env, "LEADART_STYLES__FILE": str(file)}), later):
-            assert told(site, "redrive", "--execute", "--reason", "unknown_style")["letters"] == 1
+            assert run_json(site, "redrive", "--execute", "--reason", "unknown_style")["letters"] == 1
             await desk.until(lambda: len(desk.outcomes(asked)) == 2)
 
     assert desk.outcomes(asked)[1]["pictures"]
 
 
-async def test_what_an_earlier_run_left_open_is_settled_first(site: Site) -> None:
-    """A run that hangs before its commit is shut out by the next one, which alone redrives."""
+async def test_a_transaction_that_an_earlier_run_left_open_is_settled_first(site: Site) -> None:
+    """A run that hangs before its commit is fenced by the next one, which alone redrives."""
     await put(site, [dead(site, request(site, number)) for number in (0, 2, 4)])
     async with redrive_under_way(site) as hanging:
-        assert told(site, "redrive", "--execute")["letters"] == 3
+        assert run_json(site, "redrive", "--execute")["letters"] == 3
         with pytest.raises(BusError):
             await hanging.commit()
 
@@ -228,7 +228,7 @@ async def test_what_an_earlier_run_left_open_is_settled_first(site: Site) -> Non
 
 
 async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run waits for transactions that are open in the partition, because marks may lie behind them."""
+    """A run waits for open transactions in the partition, because marks may follow them."""
     await put(site, [dead(site, request(site, 0))])
     async with open_epoch(site.settings.kafka, "0", 0) as worker:
         await worker.begin()
@@ -238,7 +238,7 @@ async def test_marks_behind_a_workers_open_transaction_count(site: Site, monkeyp
         read_states, commits = DeadLetterTopic.states, [worker.commit]
 
         async def states(self: DeadLetterTopic, partition: int, span: range) -> DeadLetterStates:
-            """Let the worker commit only now that it is settled how far to read."""
+            """Let the worker commit only now that the span to read is fixed."""
             for commit in commits[:]:
                 commits.remove(commit)
                 await commit()
@@ -259,7 +259,7 @@ async def redrive(site: Site) -> DeadLetterReport:
 
 
 async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever read that nothing is marked can no longer write once somebody else has begun after it."""
+    """A run that has read the marks can no longer write once another run has begun after it."""
     await put(site, [dead(site, request(site, number)) for number in (0, 2)])
     read_states, others = DeadLetterTopic.states, [("redrive", "--execute")]
 
@@ -267,11 +267,11 @@ async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: 
         found = await read_states(self, partition, span)
         for other in others[:]:
             others.remove(other)
-            assert (await asyncio.to_thread(told, site, *other))["letters"] == 2
+            assert (await asyncio.to_thread(run_json, site, *other))["letters"] == 2
         return found
 
     monkeypatch.setattr(DeadLetterTopic, "states", states)
-    # Which of the two is told hangs on what the client hears first: that it is fenced, or in no transaction.
+    # The sentence depends on what the client hears first: that it is fenced, or that it is in no transaction.
     with pytest.raises(Fatal, match=r"(another run has begun|Kafka did not confirm it).* Run it again"):
         await redrive(site)
 
@@ -279,7 +279,7 @@ async def test_a_run_that_was_overtaken_writes_nothing(site: Site, monkeypatch: 
 
 
 async def test_a_commit_without_an_answer_is_not_repeated(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When it is open whether a batch went through, the run stops, and the next one reads what is true."""
+    """When it is unknown whether a batch went through, the run stops, and the next one reads the truth."""
     await put(site, [dead(site, request(site, number)) for number in (0, 2)])
     commit = KafkaEpoch.commit
 
@@ -292,12 +292,12 @@ async def test_a_commit_without_an_answer_is_not_repeated(site: Site, monkeypatc
         with pytest.raises(Fatal, match="Run it again"):
             await redrive(site)
 
-    assert told(site, "redrive", "--execute")["letters"] == 0
+    assert run_json(site, "redrive", "--execute")["letters"] == 0
     assert await keys(site) == articles([0, 2])
 
 
 def kill_when_caught(site: Site, folder: Path) -> None:
-    """Redrive, and kill that where it is caught."""
+    """Redrive, and kill the run at the armed failpoint."""
     caught = subprocess.Popen(  # noqa: S603 - our own command
         [*site.command, "dead-letters", "redrive", "--execute"],
         env={**os.environ, **site.env, "LEADART_WORKER__FAILPOINTS": str(folder)},
@@ -315,19 +315,19 @@ def kill_when_caught(site: Site, folder: Path) -> None:
 
 @pytest.mark.parametrize("place", [Failpoint.BEGUN, Failpoint.COMMITTING])
 async def test_a_run_that_is_killed_leaves_nothing_half_done(site: Site, tmp_path: Path, place: Failpoint) -> None:
-    """Killed between begin and commit, or with the commit in flight, and run again: each letter is redriven once."""
+    """Killed between begin and commit, or during the commit, and run again: each letter is redriven once."""
     numbers = range(0, 500, 2)
     await put(site, [dead(site, request(site, number)) for number in numbers])
     (tmp_path / f"{place}.armed").touch()
     await asyncio.to_thread(kill_when_caught, site, tmp_path)
-    rest = told(site, "redrive", "--execute")["letters"]
+    rest = run_json(site, "redrive", "--execute")["letters"]
 
     assert rest in {50, 250}
     assert await keys(site) == articles(numbers)
 
 
 async def test_two_at_once_do_not_double(site: Site) -> None:
-    """Of two runs at the same time one may be stopped with the advice to run it again; no letter is redriven twice."""
+    """Of two concurrent runs one may stop with the advice to run it again; no letter is redriven twice."""
     numbers = range(1000)
     await put(site, [dead(site, request(site, number)) for number in numbers])
     runs = await asyncio.gather(*[asyncio.to_thread(site.run, "dead-letters", "redrive", "--execute") for _ in "ab"])
@@ -340,7 +340,7 @@ async def test_two_at_once_do_not_double(site: Site) -> None:
 
 
 async def test_what_cannot_be_redriven_is_refused_with_a_sentence(site: Site) -> None:
-    """Foreign topics, missing partitions, lost originals, records too large or impossible to write: they stay."""
+    """Foreign topics, missing partitions, lost originals, records too large or impossible to write are left."""
     whole = {
         "not a lane": request(site, 0, topic="payments"),
         "has 2": request(site, 0, partition=7),
@@ -349,19 +349,19 @@ async def test_what_cannot_be_redriven_is_refused_with_a_sentence(site: Site) ->
     }
     wanted = [*(dead(site, record) for record in whole.values()), dead(site, request(site, 0), whole=False)]
     placed = await put(site, [replace(letter, partition=0) for letter in wanted])
-    report = told(site, "redrive", "--execute", status=1)
+    report = run_json(site, "redrive", "--execute", status=1)
     why = {refusal["at"]: refusal["why"] for refusal in report["refusals"]}
 
     assert (report["letters"], report["refused"]) == (0, 5)
     for at, sentence in zip(placed, [*whole, "the original is gone"], strict=True):
         assert sentence in why[str(at)]
     assert await records(site, names.REQUESTED) == []
-    assert told(site, "redrive", "9:9", "0:77", status=1)["refused"] == 2
-    assert "has no partition 9" in told(site, "purge", "9:9", status=1)["refusals"][0]["why"]
+    assert run_json(site, "redrive", "9:9", "0:77", status=1)["refused"] == 2
+    assert "has no partition 9" in run_json(site, "purge", "9:9", status=1)["refusals"][0]["why"]
 
 
 async def test_an_original_that_was_not_kept_is_read_from_its_lane(site: Site, tmp_path: Path) -> None:
-    """A letter that holds only the key is redriven, and shown, with value and headers as they lie on the lane."""
+    """A letter that holds only the key is redriven, and shown, with value and headers from the lane."""
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))
     (original,) = await records(site, names.REQUESTED)
@@ -369,36 +369,38 @@ async def test_an_original_that_was_not_kept_is_read_from_its_lane(site: Site, t
     assert site.run("dead-letters", "show", str(at), "--value-to", str(tmp_path / "value")).returncode == 0
     assert (tmp_path / "value").read_bytes() == original.value
 
-    assert told(site, "redrive", "--execute")["letters"] == 1
+    assert run_json(site, "redrive", "--execute")["letters"] == 1
     again = (await records(site, names.REQUESTED))[-1]
     assert (again.key, again.value, again.partition) == (original.key, original.value, original.partition)
     assert again.headers[: len(original.headers)] == original.headers
 
 
-async def test_what_is_purged_is_deleted_from_the_start_on(site: Site) -> None:
-    """Purged letters are gone for redrive; they are deleted up to the first that is open, and then the rest."""
+async def test_purged_letters_are_deleted_from_the_start_of_the_partition(site: Site) -> None:
+    """Purged letters are skipped by redrive; they are deleted up to the first open one, and later the rest."""
     await put(site, [dead(site, request(site, number)) for number in (0, 2, 4)])
-    assert told(site, "purge", "--article", "a-0")["letters"] == 1
-    assert told(site, "purge", "--article", "a-4", "--execute")["deleted"] == 0
-    assert [row["state"] for row in told(site, "list", "--all")["rows"]] == ["open", "open", "purged"]
-    assert told(site, "purge", "--article", "a-0", "--execute")["deleted"] == 1
-    assert [row["article"] for row in told(site, "list", "--all")["rows"]] == ["a-2", "a-4"]
+    assert run_json(site, "purge", "--article", "a-0")["letters"] == 1
+    assert run_json(site, "purge", "--article", "a-4", "--execute")["deleted"] == 0
+    assert [row["state"] for row in run_json(site, "list", "--all")["rows"]] == ["open", "open", "purged"]
+    assert run_json(site, "purge", "--article", "a-0", "--execute")["deleted"] == 1
+    assert [row["article"] for row in run_json(site, "list", "--all")["rows"]] == ["a-2", "a-4"]
 
-    assert told(site, "redrive", "--execute")["letters"] == 1
+    assert run_json(site, "redrive", "--execute")["letters"] == 1
     assert await keys(site) == ["a-2"]
-    assert told(site, "purge", "--done")["deleted"] == 2
-    assert told(site, "purge", "--done", "--execute")["deleted"] == 2
+    assert run_json(site, "purge", "--done")["deleted"] == 2
+    assert run_json(site, "purge", "--done", "--execute")["deleted"] == 2
     assert await letters(site) == []
 
 
-async def test_records_of_others_are_left_alone(site: Site) -> None:
+async def test_foreign_records_are_left_alone(site: Site) -> None:
     """What leadart did not write is counted, neither redriven nor purged, and nothing behind it is deleted."""
-    strange = OutgoingRecord(site.topic(names.DEAD_LETTER), 0, b"k", b"v", (("leadart-mark", b"redriven"),))
-    await put(site, [strange, dead(site, request(site, 0))])
+    foreign = OutgoingRecord(site.topic(names.DEAD_LETTER), 0, b"k", b"v", (("leadart-mark", b"redriven"),))
+    await put(site, [foreign, dead(site, request(site, 0))])
 
-    assert told(site, "list")["strangers"] == 1
-    assert told(site, "redrive", "0:0", "--execute", status=1)["refusals"][0]["why"] == "it was not written by leadart"
-    report = told(site, "purge", "--every", "--execute")
+    assert run_json(site, "list")["strangers"] == 1
+    assert (
+        run_json(site, "redrive", "0:0", "--execute", status=1)["refusals"][0]["why"] == "it was not written by leadart"
+    )
+    report = run_json(site, "purge", "--every", "--execute")
     assert (report["letters"], report["deleted"]) == (1, 0)
 
 
@@ -414,7 +416,7 @@ MISTAKES = [
 def test_a_mistake_is_answered_with_a_sentence(
     kafka: KafkaServer, s3: S3Server, arguments: tuple[str, ...], status: int, sentence: str
 ) -> None:
-    """What cannot be read, and a topic that is not there, are told in a sentence without a traceback."""
+    """What cannot be parsed, and a missing topic, are answered in a sentence without a traceback."""
     done = Site.fresh(kafka, s3).run("dead-letters", *arguments)
 
     assert done.returncode == status

@@ -1,4 +1,4 @@
-"""`leadart replay` on Apache Kafka and SeaweedFS: what is planned, what goes into the lane, and that it goes once."""
+"""`leadart replay` on Apache Kafka and SeaweedFS: the plan, what goes to the lane, and that it does so once."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ async def site(kafka: KafkaServer, s3: S3Server) -> Site:
     return site
 
 
-def told(site: Site, *arguments: str, status: int = 0) -> Any:
-    """Run `leadart replay ARGUMENTS --json` and return what it says."""
+def run_json(site: Site, *arguments: str, status: int = 0) -> Any:
+    """Run `leadart replay ARGUMENTS --json` and return its output."""
     done = site.run("replay", *arguments, "--json")
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
 
 def command(plan: Any) -> list[str]:
-    """Return the arguments of the command that a plan tells to type."""
+    """Return the arguments of the command that a plan prints."""
     leadart, replay, *arguments = shlex.split(plan["execute"])
     assert (leadart, replay) == ("leadart", "replay")
     return arguments
 
 
 async def origins(site: Site) -> Counter[tuple[int, int]]:
-    """Count, by their originals' partition and offset, the replayed records in the lane."""
+    """Count the replayed records in the lane by their originals' partition and offset."""
     found = [parse_origin(record.headers) for record in await records(site, names.BACKFILL)]
     return Counter((one.partition, one.offset) for one in found if one)
 
@@ -76,8 +76,8 @@ def many(site: Site, count: int) -> list[OutgoingRecord]:
     return [asking(site, f"a-{number}", partition=number % 2) for number in range(count)]
 
 
-async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path: Path) -> None:
-    """Read, valid, newest, chosen, made and to make are told for all and by partition, and nothing is published."""
+async def test_a_plan_counts_requests_and_existing_pictures(site: Site, tmp_path: Path) -> None:
+    """Read, valid, newest, chosen, made and to make are counted in all and by partition; nothing is published."""
     site.prepare()
     async with cms(site) as desk:
         with workers(site, tmp_path):
@@ -86,7 +86,7 @@ async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path
         await desk.publish(b"a-3", b"{}")
         await desk.ask(request_data("a-4", article={"section": "weather"}, style={"preset": "anime"}))
         await desk.ask(request_data("a-5", style={"preset": "etching"}))
-    plan = told(site, "--from", "0")
+    plan = run_json(site, "--from", "0")
 
     assert [plan[name] for name in ("read", "valid", "newest", "chosen")] == [6, 5, 4, 4]
     assert [plan[name] for name in ("made", "to_make", "pictures_to_make")] == [2, 1, 1]
@@ -95,8 +95,8 @@ async def test_a_plan_counts_what_is_there_and_what_is_made(site: Site, tmp_path
     assert sum(row["made"] for row in plan["partitions"]) == 2
     assert plan["measured_outcomes"] >= 2
     assert plan["gpu_hours"] == pytest.approx(plan["picture_seconds"] / 3600)
-    assert [told(site, "--from", "7d", *filters)["chosen"] for filters in FILTERS] == [1, 1, 3, 2, 0]
-    assert told(site, "--from", "0", "--force")["to_make"] == 3
+    assert [run_json(site, "--from", "7d", *filters)["chosen"] for filters in FILTERS] == [1, 1, 3, 2, 0]
+    assert run_json(site, "--from", "0", "--force")["to_make"] == 3
     assert await records(site, names.BACKFILL) == []
     shown = site.run("replay", "--from", "0").stdout
     assert "already made, at no cost: 2; to make: 1 (1 pictures); cannot be painted: 1" in shown
@@ -111,15 +111,15 @@ FILTERS = [
 ]
 
 
-async def test_what_cannot_be_known_is_absent(site: Site) -> None:
-    """Without weights and outcomes neither what is made nor what it costs is told, and why is said."""
+async def test_unknown_figures_are_absent(site: Site) -> None:
+    """Without weights and outcomes, what is made and what it costs are missing, and the plan says why."""
     await put(site, many(site, 3))
-    plan = told(Site({**site.env, "LEADART_ENGINE__KIND": "zimage"}), "--from", "0")
+    plan = run_json(Site({**site.env, "LEADART_ENGINE__KIND": "zimage"}), "--from", "0")
 
     assert plan["chosen"] == 3
     assert {"made", "to_make", "gpu_hours", "eta_seconds", "picture_seconds", "waiting_in_lane"} & plan.keys() == set()
     assert "LEADART_ENGINE__MODEL is not set" in plan["made_unknown"]
-    assert told(site, "--from", "0")["made_unknown"]  # there is no bucket
+    assert run_json(site, "--from", "0")["made_unknown"]  # there is no bucket
     assert "unknown" in site.run("replay", "--from", "0").stdout
 
 
@@ -130,7 +130,7 @@ async def test_a_replay_is_answered_from_the_store(site: Site, tmp_path: Path) -
         with workers(site, tmp_path):
             asked = [await desk.ask(request_data("a-1", revision)) for revision in (1, 2)]
             first = [await answer(desk, one) for one in asked]
-            assert told(site, "--from", "0", "--execute")["published"] == 1
+            assert run_json(site, "--from", "0", "--execute")["published"] == 1
             await desk.until(lambda: len(desk.outcomes(asked[1])) == 2)
         await desk.settle()
 
@@ -149,13 +149,13 @@ async def test_a_replay_is_answered_from_the_store(site: Site, tmp_path: Path) -
 
 
 async def test_run_twice_it_publishes_nothing_twice(site: Site) -> None:
-    """The same range is published once, its own records are no reason to publish more; another name does it again."""
+    """The same range is published once, whatever follows it; another name publishes it again."""
     await put(site, many(site, 30))
-    plan = told(site, "--from", "0")
-    assert told(site, *command(plan))["published"] == 30
+    plan = run_json(site, "--from", "0")
+    assert run_json(site, *command(plan))["published"] == 30
     await put(site, [asking(site, "a-99")])
-    again = told(site, *command(plan))
-    other = told(site, "--from", "0", "--name", "after the new weights", "--execute")
+    again = run_json(site, *command(plan))
+    other = run_json(site, "--from", "0", "--name", "after the new weights", "--execute")
 
     assert (again["published"], again["already"]) == (0, 30)
     assert again["replay_id"] == plan["replay_id"] != other["replay_id"]
@@ -164,7 +164,7 @@ async def test_run_twice_it_publishes_nothing_twice(site: Site) -> None:
 
 
 def kill_in_the_middle(site: Site, folder: Path, place: Failpoint, arguments: Sequence[str]) -> None:
-    """Run a replay, let it pass the place once, and kill it where it comes by again."""
+    """Run a replay, let it pass the failpoint once, and kill it there the second time."""
     armed = folder / f"{place}.armed"
     armed.write_text(PASS)
     caught = subprocess.Popen(  # noqa: S603 - our own command
@@ -189,12 +189,12 @@ def kill_in_the_middle(site: Site, folder: Path, place: Failpoint, arguments: Se
 
 
 @pytest.mark.parametrize("place", [Failpoint.BEGUN, Failpoint.COMMITTING])
-async def test_a_run_that_is_killed_is_gone_on_with(site: Site, tmp_path: Path, place: Failpoint) -> None:
-    """Killed between begin and commit, or with the commit in flight, and run again: each record is in the lane once."""
+async def test_a_run_that_is_killed_is_resumed(site: Site, tmp_path: Path, place: Failpoint) -> None:
+    """Killed between begin and commit, or during the commit, and run again: each record is in the lane once."""
     await put(site, many(site, 400))
-    arguments = command(told(site, "--from", "0"))
+    arguments = command(run_json(site, "--from", "0"))
     await asyncio.to_thread(kill_in_the_middle, site, tmp_path, place, [*arguments, "--rate", "100/s"])
-    rest = told(site, *arguments)
+    rest = run_json(site, *arguments)
 
     assert rest["published"] + rest["already"] == 400
     assert rest["published"] in {200, 300}
@@ -202,9 +202,9 @@ async def test_a_run_that_is_killed_is_gone_on_with(site: Site, tmp_path: Path, 
 
 
 async def test_two_at_once_do_not_double(site: Site) -> None:
-    """Of two runs at the same time one may be shut out, with the advice to run it again; no record is there twice."""
+    """Of two concurrent runs one may be fenced, with the advice to run it again; no record is there twice."""
     await put(site, many(site, 400))
-    arguments = command(told(site, "--from", "0"))
+    arguments = command(run_json(site, "--from", "0"))
     runs = await asyncio.gather(
         *[asyncio.to_thread(site.run, "replay", *arguments, "--rate", "100/s") for _ in range(2)]
     )
@@ -212,21 +212,21 @@ async def test_two_at_once_do_not_double(site: Site) -> None:
 
     assert all("another run of this replay has begun" in sentence for sentence in stopped)
     assert len(stopped) < 2
-    told(site, *arguments)
+    run_json(site, *arguments)
     assert set((await origins(site)).values()) == {1}
     assert len(await origins(site)) == 400
 
 
 async def test_records_behind_an_open_transaction_count(site: Site) -> None:
-    """A run waits for transactions that are open in the lane, because records of its own may lie behind them."""
+    """A run waits for open transactions in the lane, because records of its own may follow them."""
     await put(site, many(site, 2))
-    plan = told(site, "--from", "0")
+    plan = run_json(site, "--from", "0")
     original = (await records(site, names.REQUESTED))[0]
     async with open_epoch(site.settings.kafka, "another", 0) as other:
         await other.begin()
         await other.write([OutgoingRecord(site.topic(names.BACKFILL), 0, b"a", b"{}", ())])
         await put(site, [build_replayed(original, original.headers, site.topic(names.BACKFILL), plan["replay_id"])])
-        waiting = asyncio.create_task(asyncio.to_thread(told, site, *command(plan)))
+        waiting = asyncio.create_task(asyncio.to_thread(run_json, site, *command(plan)))
         await asyncio.wait([waiting], timeout=5)
         assert not waiting.done()
         await other.commit()
@@ -236,15 +236,15 @@ async def test_records_behind_an_open_transaction_count(site: Site) -> None:
 
 
 async def test_forced_requests_get_new_pictures_once(site: Site, tmp_path: Path) -> None:
-    """With `--force` each is a variation of its own under an event id of its own; run again it is published no more."""
+    """With `--force` each gets its own variation and event id; run again, nothing more is published."""
     site.prepare()
     async with cms(site) as desk:
         with workers(site, tmp_path):
             asked = [await desk.ask(request_data(f"a-{number}")) for number in range(3)]
             first = {one: await answer(desk, one) for one in asked}
-            report = told(site, "--from", "0", "--to", "1000", "--force", "--execute")
+            report = run_json(site, "--from", "0", "--to", "1000", "--force", "--execute")
             await desk.until(lambda: len(desk.outcomes()) == 6)
-            again = told(site, "--from", "0", "--to", "1000", "--force", "--execute")
+            again = run_json(site, "--from", "0", "--to", "1000", "--force", "--execute")
         await desk.settle()
 
     assert (report["published"], again["published"], again["already"]) == (3, 0, 3)
@@ -258,13 +258,13 @@ async def test_forced_requests_get_new_pictures_once(site: Site, tmp_path: Path)
         assert one["pictures"][0]["sha256"] != before["pictures"][0]["sha256"]
 
 
-async def test_what_cannot_be_varied_is_named_and_the_rest_goes(site: Site) -> None:
-    """A number that no program can write again, in a field unknown to us, keeps one request from being forced."""
+async def test_a_request_that_cannot_be_varied_is_named_and_the_rest_is_published(site: Site) -> None:
+    """A number that cannot be written again, in a field unknown to us, keeps one request from being forced."""
     odd = asking(site, "a-odd", later="LATER")
     odd = replace(odd, value=(odd.value or b"").replace(b'"LATER"', b"1e999"))
     await put(site, [odd, asking(site, "a-even")])
-    plain = told(site, "--from", "0", "--execute")
-    forced = told(site, "--from", "0", "--force", "--execute", status=1)
+    plain = run_json(site, "--from", "0", "--execute")
+    forced = run_json(site, "--from", "0", "--force", "--execute", status=1)
 
     assert (plain["published"], plain["refused"]) == (2, 0)
     assert (forced["published"], forced["refused"]) == (1, 1)
@@ -274,7 +274,7 @@ async def test_what_cannot_be_varied_is_named_and_the_rest_goes(site: Site) -> N
 
 
 async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Path) -> None:
-    """`--failed` takes the slots whose highest revision failed; a replayed one that fails can still be redriven."""
+    """`--failed` chooses slots whose highest revision failed; a replayed one that fails can still be redriven."""
     site.prepare()
     file = tmp_path / "styles.toml"
     async with cms(site) as desk:
@@ -283,7 +283,7 @@ async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Pat
                 await answer(desk, await desk.ask(request_data(article, style={"preset": style})))
             await answer(desk, await desk.ask(request_data("a-3", 2)))
             (failed,) = [one["request_id"] for one in desk.outcomes() if one["article"] == {"id": "a-1", "revision": 1}]
-            assert told(site, "--from", "1h", "--failed", "--execute")["published"] == 1
+            assert run_json(site, "--from", "1h", "--failed", "--execute")["published"] == 1
             await desk.until(lambda: len(desk.outcomes(failed)) == 2)
         file.write_text(bundled("styles.toml").read_text() + ETCHING)
         later = tmp_path / "later"
@@ -299,28 +299,28 @@ async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Pat
 
 
 async def test_a_range_is_cut_by_moments_and_offsets(site: Site) -> None:
-    """A moment is where the first record of that time or later lies; offsets choose their partitions."""
+    """A moment means the first record at or after it; offsets select their partitions."""
     await put(site, many(site, 10))
     middle = max(record.timestamp_ms for record in await records(site, names.REQUESTED))
     await asyncio.sleep(0.05)
     since = datetime.fromtimestamp((middle + 1) / 1000, UTC).isoformat()
     await put(site, [asking(site, f"b-{number}") for number in range(4)])
 
-    assert told(site, "--from", since)["read"] == 4
-    assert told(site, "--from", "1h", "--to", since)["read"] == 10
-    assert told(site, "--from", "0:2,1:4", "--to", "4")["read"] == 2
-    plan = told(site, "--from", "3", "--to", "1:5")
+    assert run_json(site, "--from", since)["read"] == 4
+    assert run_json(site, "--from", "1h", "--to", since)["read"] == 10
+    assert run_json(site, "--from", "0:2,1:4", "--to", "4")["read"] == 2
+    plan = run_json(site, "--from", "3", "--to", "1:5")
     assert (plan["read"], plan["from"], plan["to"]) == (2, "1:3", "1:5")
-    assert told(site, "--from", "2031-01-01T00:00:00Z")["read"] == 0
+    assert run_json(site, "--from", "2031-01-01T00:00:00Z")["read"] == 0
     nowhere = site.run("replay", "--from", "99:0")
     assert (nowhere.returncode, "has no partition 99: its partitions are 0 to 1" in nowhere.stderr) == (1, True)
 
 
 async def test_the_backfill_lane_can_be_replayed(site: Site) -> None:
-    """What an earlier replay said in the headers is replaced, and a lane never feeds on its own replay."""
+    """The headers of an earlier replay are replaced, and a lane never replays its own replay."""
     await put(site, many(site, 4))
-    told(site, "--from", "0", "--execute")
-    assert told(site, "--from", "0", "--lane", names.BACKFILL, "--execute")["published"] == 4
+    run_json(site, "--from", "0", "--execute")
+    assert run_json(site, "--from", "0", "--lane", names.BACKFILL, "--execute")["published"] == 4
     lane = await records(site, names.BACKFILL)
 
     assert [len(record.headers) for record in lane] == [len(lane[0].headers)] * 8
@@ -331,7 +331,7 @@ async def test_the_backfill_lane_can_be_replayed(site: Site) -> None:
 
 
 async def test_the_backlog_is_kept_below_its_bound(site: Site) -> None:
-    """With no worker at work, just as much is published as is painted in the time that was given."""
+    """With no worker running, only as much is published as is painted in the given time."""
     site.prepare()
     await put(site, many(site, 40))
     arguments = ["--from", "0", "--execute", "--max-backlog-seconds", "60", "--picture-seconds", "10", "--devices", "2"]
@@ -362,7 +362,7 @@ MISTAKES = [
 def test_a_mistake_is_answered_with_a_sentence(
     kafka: KafkaServer, s3: S3Server, arguments: tuple[str, ...], status: int, sentence: str
 ) -> None:
-    """What cannot be read, and topics that are not there, are told in a sentence without a traceback."""
+    """What cannot be parsed, and missing topics, are answered in a sentence without a traceback."""
     done = Site.fresh(kafka, s3).run("replay", *arguments)
 
     assert done.returncode == status

@@ -1,4 +1,4 @@
-"""The other two ways to replay: the group's offsets moved by Kafka's own tool, and a second group of workers."""
+"""The other two ways to replay: moving the group's offsets with Kafka's own tool, and a second group of workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def site(kafka: KafkaServer, s3: S3Server) -> Site:
 
 
 async def reset(site: Site, *arguments: str) -> str:
-    """Move the group's offsets to the earliest as an operator does, and return what the tool says."""
+    """Move the group's offsets to the earliest as an operator does, and return the tool's output."""
     kafka = site.settings.kafka
     who = ("--bootstrap-server", kafka.bootstrap_servers, "--group", kafka.group_id)
     return await asyncio.to_thread(
@@ -43,7 +43,7 @@ async def reset(site: Site, *arguments: str) -> str:
     )
 
 
-async def progress(site: Site) -> dict[tuple[str, int], CommittedOffset]:
+async def committed(site: Site) -> dict[tuple[str, int], CommittedOffset]:
     partitions = [TopicPartition(topic, number) for topic in lane_topics(site.settings) for number in (0, 1)]
     async with open_admin(site.settings.kafka) as admin:
         answer = await admin.committed_offsets(partitions)
@@ -55,15 +55,15 @@ async def commit(site: Site, at: dict[tuple[str, int], CommittedOffset]) -> None
     async with AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
     ) as consumer:
-        offsets = {TopicPartition(*place): OffsetAndMetadata(told.offset, told.metadata) for place, told in at.items()}
+        offsets = {TopicPartition(*place): OffsetAndMetadata(one.offset, one.metadata) for place, one in at.items()}
         consumer.assign(list(offsets))
         await consumer.commit(offsets)
 
 
-async def test_kafkas_own_tool_makes_the_group_pass_over_a_lane_again(site: Site, tmp_path: Path) -> None:
+async def test_kafkas_own_tool_makes_the_group_process_a_lane_again(site: Site, tmp_path: Path) -> None:
     """Refused while workers are up; then every request is announced once more, same ids, from the store.
 
-    The tool drops the worker's note of what is finished above the offset, and a worker begins without one.
+    The tool drops the offset metadata, the list of what is finished above the offset, and a worker starts without it.
     """
     lane = site.topic(names.REQUESTED)
     async with cms(site) as desk:
@@ -74,7 +74,7 @@ async def test_kafkas_own_tool_makes_the_group_pass_over_a_lane_again(site: Site
             assert worker.stop() == 0
         await commit(site, {(lane, 0): CommittedOffset(0, write_metadata(0, OffsetMetadata({1})))})
         said = await reset(site, "--topic", lane)
-        at = await progress(site)
+        at = await committed(site)
         later = tmp_path / "later"
         later.mkdir()
         with workers(site, later):
@@ -89,8 +89,8 @@ async def test_kafkas_own_tool_makes_the_group_pass_over_a_lane_again(site: Site
     assert len(desk.outcomes()) == 8
 
 
-async def test_with_all_topics_the_retry_lanes_come_again_as_well(site: Site, tmp_path: Path) -> None:
-    """A retry that is long over is tried once more at once, since its due time is past: one more outcome, same id."""
+async def test_all_topics_include_the_retry_lanes(site: Site, tmp_path: Path) -> None:
+    """An old retry is tried again at once, since its due time has passed: one more outcome, same id."""
     async with cms(site) as desk:
         asked = await desk.ask(request_data("a-1"))
         (record,) = await records(site, names.REQUESTED)
@@ -113,7 +113,7 @@ async def test_with_all_topics_the_retry_lanes_come_again_as_well(site: Site, tm
 
 
 async def test_a_second_group_has_outcomes_of_its_own(site: Site, tmp_path: Path) -> None:
-    """With a group and an own prefix a second fleet reads the same lanes, and neither sees what the other says."""
+    """With its own group and prefix a second fleet reads the same lanes, and neither sees the other's events."""
     other = Site({**site.env, "LEADART_KAFKA__GROUP_ID": "trial", "LEADART_TOPICS__OWN_PREFIX": "trial-"})
     async with cms(site) as desk:
         with workers(site, tmp_path):

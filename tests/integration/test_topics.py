@@ -31,7 +31,7 @@ def site(kafka: KafkaServer, s3: S3Server) -> Site:
 
 
 async def commit(site: Site, topic: str, offset: int, metadata: str) -> None:
-    """Commit as a stranger would who has the group's name."""
+    """Commit as a stranger could who uses the group's name."""
     kafka = site.settings.kafka
     async with AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.group_id, enable_auto_commit=False
@@ -41,7 +41,7 @@ async def commit(site: Site, topic: str, offset: int, metadata: str) -> None:
         await consumer.commit({tp: OffsetAndMetadata(offset, metadata)})
 
 
-async def test_apply_makes_everything_once(site: Site) -> None:
+async def test_apply_creates_everything_once(site: Site) -> None:
     """The first apply creates all topics and offsets with the contract's settings, the second finds nothing to do."""
     first = await apply(site.settings, StartPosition.EARLIEST)
     second = await apply(site.settings, StartPosition.EARLIEST)
@@ -53,8 +53,8 @@ async def test_apply_makes_everything_once(site: Site) -> None:
     assert (second.created, second.offsets, second.differing) == ((), {}, ())
 
 
-async def test_a_group_may_begin_at_the_end(site: Site) -> None:
-    """With `--start latest` what was asked before the group existed is left alone."""
+async def test_a_group_may_start_at_the_end(site: Site) -> None:
+    """With `--start latest`, requests from before the group existed are left alone."""
     await apply(site.settings, None)
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))
@@ -64,7 +64,7 @@ async def test_a_group_may_begin_at_the_end(site: Site) -> None:
 
 
 async def test_topics_of_different_sizes_are_refused(site: Site) -> None:
-    """A partition count that differs between topics is told with the command that mends it."""
+    """Partition counts that differ between topics are refused with the command that fixes them."""
     await apply(site.settings, None)
     async with open_admin(site.settings.kafka) as admin:
         topic = site.topic(names.OUTCOME)
@@ -79,7 +79,7 @@ async def test_topics_of_different_sizes_are_refused(site: Site) -> None:
 
 
 async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: Path) -> None:
-    """Setting offsets under a running worker is refused, and the worker goes on."""
+    """Setting offsets under a running worker is refused, and the worker keeps running."""
     site.prepare()
     with workers(site, tmp_path):
         with pytest.raises(Fatal, match="Stop the workers"):
@@ -104,7 +104,7 @@ async def test_foreign_metadata_stops_the_worker_until_it_is_reset(site: Site, t
 
 
 async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_path: Path) -> None:
-    """A worker that takes over reads from the metadata what is finished, and answers only the rest."""
+    """A worker that takes over reads what is finished from the metadata, and answers only the rest."""
     site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"}).prepare()
     async with cms(site) as desk:
         asked = [await desk.ask(request_data(f"a-{number}")) for number in range(4)]
@@ -120,7 +120,7 @@ async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_
 
 
 async def test_lag_counts_what_is_not_finished(site: Site) -> None:
-    """Lag is told per partition without any worker, less what is finished above the commit; unknown is not 0."""
+    """Lag is known per partition without any worker, less what is finished above the commit; unknown is not 0."""
     site = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "1"})
     await apply(site.settings, None)
     async with cms(site) as desk:
@@ -167,8 +167,8 @@ async def test_forcing_offsets_is_rehearsed_first(site: Site) -> None:
     assert (done.returncode, done.stdout.count("starts "), after) == (0, 5 * 3, 0)
 
 
-async def test_one_partition_may_begin_anew(site: Site) -> None:
-    """`--only` sets the offset of one partition and leaves all others where they are."""
+async def test_one_partition_may_start_again(site: Site) -> None:
+    """`--only` sets the offset of one partition and leaves all others alone."""
     await apply(site.settings, StartPosition.EARLIEST)
     async with cms(site) as desk:
         for number in range(12):
@@ -182,7 +182,7 @@ async def test_one_partition_may_begin_anew(site: Site) -> None:
 
 
 async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
-    """With nothing on its way every topic gets the new count, and the workers go on with all of it, heads included."""
+    """With nothing in flight every topic gets the new count, and workers continue on all of it, heads included."""
     bigger = Site({**site.env, "LEADART_TOPICS__PARTITIONS": "5"})
     site.prepare()
     with workers(site, tmp_path) as (worker,):
@@ -206,8 +206,8 @@ async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
     assert {outcome["ce"]["type"] for outcome in old} == {names.IMAGE_SUPERSEDED}
 
 
-async def test_topics_with_work_in_them_do_not_grow(site: Site) -> None:
-    """An article whose request is still to come would change its shard: growing names what is not drained."""
+async def test_topics_with_unfinished_records_do_not_grow(site: Site) -> None:
+    """An unfinished request would change its shard: growing names what is not drained."""
     await apply(site.settings, StartPosition.EARLIEST)
     async with cms(site) as desk:
         await desk.ask(request_data("a-1"))

@@ -1,4 +1,4 @@
-"""Pictures without a bus: what is told before anything is painted."""
+"""Pictures without a bus: what is refused before anything is painted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def painted(folder: Path) -> list[str]:
 
 @pytest.fixture(name="settings")
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The house's styles and an engine that is said to paint, but has no adapters."""
+    """The site's styles, and an engine that seems to paint but has no adapters."""
     monkeypatch.setattr(studio, "open_engine", SwatchEngine)
     file = tmp_path / "styles.toml"
     file.write_text(HOUSE, encoding="utf-8")
@@ -99,7 +99,7 @@ async def test_the_swatch_engine_paints_every_style(settings: Settings, tmp_path
 async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A designer needs no settings; whoever names a model gets it, at the usual size."""
+    """A designer needs no settings; a model that is named is used, at the usual size."""
     opened: list[EngineSettings] = []
 
     def open_engine(engine: EngineSettings) -> SwatchEngine:

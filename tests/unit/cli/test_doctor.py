@@ -100,18 +100,18 @@ def test_a_lora_is_a_lora(model: Path, lora: Path) -> None:
 
 def test_json_has_all_of_it(model: Path, lora: Path, tmp_path: Path) -> None:
     """With --json there is one object on stdout, for a file that can be compared and for one that cannot."""
-    told = json.loads(doctor(lora, "--model", model, "--as", "lora", "--json").stdout)
-    assert (told["accepted"], told["coverage"], told["kind"], len(told["sha256"])) == (True, 1.0, "adapter", 64)
+    report = json.loads(doctor(lora, "--model", model, "--as", "lora", "--json").stdout)
+    assert (report["accepted"], report["coverage"], report["kind"], len(report["sha256"])) == (True, 1.0, "adapter", 64)
     (tmp_path / "old.ckpt").write_bytes(b"\x80\x02")
     done = doctor(tmp_path / "old.ckpt", "--model", model, "--json")
     assert done.exit_code == 1
-    told = json.loads(done.stdout)
-    assert told["accepted"] is False
-    assert "was not read" in told["problems"][0]["what"]
+    report = json.loads(done.stdout)
+    assert report["accepted"] is False
+    assert "was not read" in report["problems"][0]["what"]
 
 
 def test_a_file_that_is_none_is_one_sentence(model: Path, tmp_path: Path) -> None:
-    """A missing file is told on stderr, without a report."""
+    """A missing file is one sentence on stderr, without a report."""
     done = doctor(tmp_path / "nothing.safetensors", "--model", model)
     assert (done.exit_code, done.stdout) == (1, "")
     assert "cannot be read" in done.stderr

@@ -103,14 +103,20 @@ def test_the_json_has_the_documented_shape() -> None:
     """Whole group, lanes and partitions have the same figures; what is unknown is null, and the old keys are there."""
     unknown = PartitionLag(SETTINGS.topics.named(RETRY_1M), 1, None, 5, None)
     shown = view([lag(REQUESTED, 0, due=3), unknown], None, NO_THROUGHPUT).as_json(SETTINGS, None)
-    told = json.loads(json.dumps(shown))
+    document = json.loads(json.dumps(shown))
 
-    assert set(told) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
-    assert set(told["lanes"][0]) == {"topic"} | FIGURES
+    assert set(document) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
+    assert set(document["lanes"][0]) == {"topic"} | FIGURES
     old = {"topic", "partition", "committed", "end", "finished_above", "trouble", "lag", "incomplete"}
-    assert set(told["partitions"][0]) == old | {"exact"} | FIGURES
-    assert told["partitions"][1]["incomplete"] is told["incomplete"] is told["lag"] is told["members"] is None
-    assert told["measured"] == {"engine_seconds": None, "outcomes": 0}
+    assert set(document["partitions"][0]) == old | {"exact"} | FIGURES
+    assert (
+        document["partitions"][1]["incomplete"]
+        is document["incomplete"]
+        is document["lag"]
+        is document["members"]
+        is None
+    )
+    assert document["measured"] == {"engine_seconds": None, "outcomes": 0}
 
 
 def test_every_line_fits_into_eighty_columns() -> None:

@@ -1,4 +1,4 @@
-"""What lies in the dead-letter topic is told apart, whatever its publisher wrote."""
+"""Records of the dead-letter topic are parsed for what they are, whatever their publisher wrote."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple 
 
 
 def dead(record: Record, *, whole: bool = True) -> OutgoingRecord:
-    """Return the dead letter that the worker writes of a record; or the mark of it, if it was too large."""
+    """Return the dead letter that the worker writes of a record; without its value if that was too large."""
     settlement = OutcomeBuilder(Settings()).failed(RetryState(record, 2, 5), REFUSED)
     return (settlement if whole else settlement.fall_back()).records[-1]
 
@@ -78,8 +78,8 @@ def test_the_original_comes_back_as_it_was(record: Record) -> None:
 
     assert letter.original == record
     assert letter.reason == "invalid_field"
-    told = {name.removeprefix("leadart-"): text for name, text in letter.facts.items()}
-    assert (told["field"], told["attempts"], told["first-seen"]) == ("output.width", "3", "5")
+    facts = {name.removeprefix("leadart-"): text for name, text in letter.facts.items()}
+    assert (facts["field"], facts["attempts"], facts["first-seen"]) == ("output.width", "3", "5")
     assert (letter.at, letter.kept_ms, letter.omitted) == (Coordinates(3, 7), 1_000, False)
 
 
@@ -94,17 +94,17 @@ def test_a_letter_without_its_value_says_so(record: Record) -> None:
 
 @given(RECORDS, st.sampled_from([DeadLetterState.REDRIVEN, DeadLetterState.PURGED]))
 def test_a_mark_is_read_as_it_was_written(record: Record, state: DeadLetterState) -> None:
-    """A mark names its letter and what was done, and lies in the letter's partition under its key."""
+    """A mark names its letter and what was done, and is written to the letter's partition under its key."""
     letter = read_letter(kept(dead(record)))
-    note = build_mark(letter, names.DEAD_LETTER, state, NOW)
+    mark = build_mark(letter, names.DEAD_LETTER, state, NOW)
 
-    assert parse_record(kept(note, 9)) == ActionMark(7, state, "2031-05-17T08:00:00Z")
-    assert (note.topic, note.partition, note.key, note.value) == (names.DEAD_LETTER, 3, record.key, b"")
+    assert parse_record(kept(mark, 9)) == ActionMark(7, state, "2031-05-17T08:00:00Z")
+    assert (mark.topic, mark.partition, mark.key, mark.value) == (names.DEAD_LETTER, 3, record.key, b"")
 
 
 @given(RECORDS)
 def test_what_is_redriven_is_the_original(record: Record) -> None:
-    """The lane gets the original key, value and headers; behind them, once, where it was redriven from and when."""
+    """The lane gets the original key, value and headers, followed once by where it was redriven from and when."""
     ours = {"leadart-redriven", "leadart-redriven-at"}
     theirs = list(record.headers)
     while theirs and theirs[-1][0] in ours:
@@ -113,23 +113,23 @@ def test_what_is_redriven_is_the_original(record: Record) -> None:
     once = build_redriven(letter, letter.original, NOW)
 
     assert (once.topic, once.partition, once.key, once.value) == (record.topic, 3, record.key, record.value)
-    told = (("leadart-redriven", b"3:7"), ("leadart-redriven-at", b"2031-05-17T08:00:00Z"))
-    assert once.headers == (*theirs, *told)
+    ours_once = (("leadart-redriven", b"3:7"), ("leadart-redriven-at", b"2031-05-17T08:00:00Z"))
+    assert once.headers == (*theirs, *ours_once)
 
     again = replace(record, headers=once.headers)
     later = read_letter(kept(dead(again), 8))
-    assert build_redriven(later, later.original, NOW).headers == (*theirs, ("leadart-redriven", b"3:8"), told[1])
+    assert build_redriven(later, later.original, NOW).headers == (*theirs, ("leadart-redriven", b"3:8"), ours_once[1])
 
 
 @given(HEADERS)
-def test_whatever_lies_in_the_topic_can_be_read(headers: tuple[tuple[str, bytes | None], ...]) -> None:
-    """A record that somebody else put there is a letter, a mark or a stranger, and never an error."""
+def test_any_record_in_the_topic_can_be_parsed(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    """A record from anybody is a letter, a mark or a foreign record, and never an error."""
     entry = parse_record(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000))
 
     assert isinstance(entry, DeadLetterRecord | ActionMark | ForeignRecord)
 
 
-STRANGE = [
+FOREIGN = [
     (),
     (("leadart-mark", b"redriven"), ("leadart-mark-of", b"2:7"), ("leadart-mark-at", b"")),
     (("leadart-mark", b"forgotten"), ("leadart-mark-of", b"3:7"), ("leadart-mark-at", b"")),
@@ -138,8 +138,8 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("headers", STRANGE)
-def test_what_leadart_did_not_write_is_a_stranger(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_what_leadart_did_not_write_is_foreign(headers: tuple[tuple[str, bytes | None], ...]) -> None:
     """No headers of ours, a mark of another partition or of no known kind, a block that is not ours alone."""
     assert parse_record(Record(names.DEAD_LETTER, 3, 9, b"k", b"v", headers, 1_000)) == ForeignRecord(Coordinates(3, 9))
 
@@ -159,7 +159,7 @@ def test_other_coordinates_are_refused(text: str) -> None:
         Coordinates.parse(text)
 
 
-def test_a_time_that_is_none_is_told_as_it_is() -> None:
-    """A record's timestamp may be any number; telling it never fails."""
+def test_a_timestamp_that_is_no_date_is_shown_as_a_number() -> None:
+    """A record's timestamp may be any number; formatting it never fails."""
     assert format_time_ms(0) == "1970-01-01T00:00:00Z"
     assert format_time_ms(2**62) == f"{2**62} ms"

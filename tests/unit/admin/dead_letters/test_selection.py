@@ -56,7 +56,7 @@ def test_a_condition_that_is_not_met_excludes_it(selection: Selection) -> None:
 
 
 def test_only_partitions_that_can_hold_a_letter_are_read() -> None:
-    """Named letters are looked up where they lie; a partition that does not exist is not read."""
+    """Named letters are looked up in their partitions; a partition that does not exist is not read."""
     named = Selection(coordinates=frozenset({Coordinates(4, 1), Coordinates(1, 9), Coordinates(1, 2)}))
 
     assert list(named.partitions(3)) == [1]

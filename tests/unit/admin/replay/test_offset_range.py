@@ -19,15 +19,15 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 @given(SPANS)
 def test_a_range_is_read_back_as_it_was_written(spans: dict[int, range]) -> None:
     """The ends that a plan prints lead to the very same offsets."""
-    extent = OffsetRange.of("lane", spans)
-    if extent.spans:
-        since, until = RangeEnd.parse(extent.starts, NOW), RangeEnd.parse(extent.stops, NOW)
-        told = {
+    wanted = OffsetRange.of("lane", spans)
+    if wanted.spans:
+        since, until = RangeEnd.parse(wanted.starts, NOW), RangeEnd.parse(wanted.stops, NOW)
+        parsed = {
             number: range(since.offset_in(number) or 0, until.offset_in(number) or 0)
             for number in spans
             if since.includes(number)
         }
-        assert OffsetRange.of("lane", told) == extent
+        assert OffsetRange.of("lane", parsed) == wanted
 
 
 @given(OFFSETS, st.integers(0, 999))
