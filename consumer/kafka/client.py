@@ -1,7 +1,7 @@
 """How this package opens aiokafka's clients and translates their errors; every call is bounded in time.
 
 Workarounds for aiokafka 0.14 stand where they are needed, each with its reason: `records` (header names), `auth`
-(refusals), `producer` and `producer_close` (errors and shutdown), `consumer` (signs of life), `admin_client`.
+(rejections), `producer` and `producer_close` (errors and shutdown), `consumer` (signs of life), `admin_client`.
 """
 
 from __future__ import annotations
