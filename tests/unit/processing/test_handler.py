@@ -133,11 +133,11 @@ async def work(
 def test_any_record_is_settled_once_and_kept(record: Record) -> None:
     """Arbitrary bytes, keys and headers: one settlement, one dead letter, and an outcome where an article is known."""
     pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
-    (settlement,) = asyncio.run(work(record, pipeline))
-    topics = [letter.topic for letter in settlement.records]
+    (result,) = asyncio.run(work(record, pipeline))
+    topics = [written.topic for written in result.records]
 
     assert topics.count(names.DEAD_LETTER) == 1
-    assert topics.count(names.OUTCOME) == (settlement.facts["article_id"] is not None)
+    assert topics.count(names.OUTCOME) == (result.facts["article_id"] is not None)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_any_record_is_settled_once_and_kept(record: Record) -> None:
 )
 async def test_a_passing_failure_is_tried_again_later(error: Exception, reason: str) -> None:
     """A failure of ours, foreseen or not, sends the request to the first retry lane and tells the CMS nothing yet."""
-    (settlement,) = await work(valid(), Pipeline(error))
+    (result,) = await work(valid(), Pipeline(error))
 
-    assert settlement.facts["reason"] == reason
-    assert [letter.topic for letter in settlement.records] == [names.RETRY_1M]
+    assert result.facts["reason"] == reason
+    assert [written.topic for written in result.records] == [names.RETRY_1M]
 
 
 async def test_the_last_failure_is_an_outcome() -> None:
@@ -157,24 +157,24 @@ async def test_the_last_failure_is_an_outcome() -> None:
     record, error = valid(), Transient(Reason.ENGINE_FAILED, "x")
     topics = []
     while names.DEAD_LETTER not in topics:
-        (settlement,) = await work(record, Pipeline(error))
-        letter = settlement.records[-1]
-        topics.append(letter.topic)
-        record = Record(letter.topic, 0, 9, letter.key, letter.value, letter.headers, 0)
+        (result,) = await work(record, Pipeline(error))
+        written = result.records[-1]
+        topics.append(written.topic)
+        record = Record(written.topic, 0, 9, written.key, written.value, written.headers, 0)
 
     assert topics == [names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.DEAD_LETTER]
-    assert (settlement.facts["attempts"], settlement.facts["reason"]) == (4, "engine_failed")
+    assert (result.facts["attempts"], result.facts["reason"]) == (4, "engine_failed")
 
 
 async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
     """After the second death a request never reaches the engine again; after the first it is painted alone."""
     suspected, poison = Pipeline(Rejected(Reason.NOT_PAINTED, "no")), Pipeline()
     await work(valid(), suspected, deaths=1)
-    (settlement,) = await work(valid(), poison, deaths=2)
+    (result,) = await work(valid(), poison, deaths=2)
 
     assert suspected.contexts[0].suspect
     assert poison.contexts == []
-    assert settlement.facts["reason"] == "engine_poison"
+    assert result.facts["reason"] == "engine_poison"
 
 
 async def test_an_open_breaker_holds_what_fails() -> None:
@@ -209,7 +209,7 @@ async def test_an_engine_that_refuses_every_recipe_is_found(reason: Reason) -> N
         breaker.stop()
 
     assert causes == [None, None, None, None, reason]
-    assert [settlement.facts["reason"] for in_flight in records for settlement in in_flight.results] == [reason] * 5
+    assert [result.facts["reason"] for in_flight in records for result in in_flight.results] == [reason] * 5
 
 
 async def test_a_request_at_fault_says_nothing_of_the_engine() -> None:
@@ -333,14 +333,14 @@ async def test_a_request_with_a_newer_one_before_it_is_not_painted() -> None:
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         handler_of(tasks, pipeline).begin(in_flight)
 
-    (settlement,) = in_flight.results
-    (letter,) = settlement.records
-    assert dict(letter.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
-    assert json.loads(letter.value or b"")["superseded_by"] == {"revision": 9}
-    assert (settlement.facts["outcome"], settlement.facts["revision"], pipeline.contexts) == ("superseded", 1, [])
+    (result,) = in_flight.results
+    (written,) = result.records
+    assert dict(written.headers)["ce_type"] == names.IMAGE_SUPERSEDED.encode()
+    assert json.loads(written.value or b"")["superseded_by"] == {"revision": 9}
+    assert (result.facts["outcome"], result.facts["revision"], pipeline.contexts) == ("superseded", 1, [])
 
 
-async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
+async def test_an_expired_request_ends_as_expired_and_supersedes_nothing() -> None:
     """A request past its expirytime ends as expired, without a dead letter, and lays no claim to its slot."""
     past = "2026-11-01T08:00:00+01:00"
     record = valid()
@@ -352,8 +352,8 @@ async def test_an_expired_request_is_told_so_and_supersedes_nothing() -> None:
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         handler_of(tasks, pipeline).begin(in_flight)
 
-    (settlement,) = in_flight.results
-    (letter,) = settlement.records
-    assert dict(letter.headers)["ce_type"] == names.IMAGE_EXPIRED.encode()
-    assert datetime.fromisoformat(json.loads(letter.value or b"")["expired_at"]) == datetime.fromisoformat(past)
-    assert settlement.facts["outcome"] == "expired"
+    (result,) = in_flight.results
+    (written,) = result.records
+    assert dict(written.headers)["ce_type"] == names.IMAGE_EXPIRED.encode()
+    assert datetime.fromisoformat(json.loads(written.value or b"")["expired_at"]) == datetime.fromisoformat(past)
+    assert result.facts["outcome"] == "expired"

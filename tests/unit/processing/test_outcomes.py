@@ -1,4 +1,4 @@
-"""What the CMS is told, as records."""
+"""Outcomes, retries and dead letters as records."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, str]:
 
 def test_an_independent_reader_understands_the_outcome() -> None:
     """The cloudevents SDK reads what is announced: type, subject, cause and data."""
-    (letter,) = outcomes().ready(job(correlationid="flow-1"), ready(), {}).records
-    headers = {name: value or b"" for name, value in letter.headers}
-    event = from_kafka(KafkaMessage(headers=headers, key=letter.key, value=letter.value or b""), JSONFormat())
+    (written,) = outcomes().ready(job(correlationid="flow-1"), ready(), {}).records
+    headers = {name: value or b"" for name, value in written.headers}
+    event = from_kafka(KafkaMessage(headers=headers, key=written.key, value=written.value or b""), JSONFormat())
 
     assert event.get_type() == names.IMAGE_READY
     assert event.get_subject() == "a-1"
@@ -99,14 +99,14 @@ def test_the_same_outcome_is_the_same_event() -> None:
     """Equal request and recipes give an equal id; another request, recipe or kind gives another."""
     box = outcomes()
 
-    def told(settlement: Any) -> str:
-        return attributes(settlement.records[0].headers)["ce_id"]
+    def event_id(result: Any) -> str:
+        return attributes(result.records[0].headers)["ce_id"]
 
-    same = {told(box.ready(job(), ready(), {})) for _ in range(2)}
+    same = {event_id(box.ready(job(), ready(), {})) for _ in range(2)}
     others = {
-        told(box.ready(job("r-2"), ready(), {})),
-        told(box.ready(job(), ready("3" * 64), {})),
-        told(box.failed(RetryState(job().record), REFUSED)),
+        event_id(box.ready(job("r-2"), ready(), {})),
+        event_id(box.ready(job(), ready("3" * 64), {})),
+        event_id(box.failed(RetryState(job().record), REFUSED)),
     }
 
     assert len(same) == 1
@@ -116,11 +116,11 @@ def test_the_same_outcome_is_the_same_event() -> None:
 def test_everything_goes_to_the_partition_it_came_from() -> None:
     """Outcome, dead letter and fallback are written to the request's own partition number, under the prefix."""
     box = outcomes(topics={"prefix": "staging-"})
-    settlements = [box.ready(job(partition=9), ready(), {}), box.failed(RetryState(job(partition=9).record), REFUSED)]
-    letters = [letter for told in settlements for letter in told.records + told.fall_back().records]
+    results = [box.ready(job(partition=9), ready(), {}), box.failed(RetryState(job(partition=9).record), REFUSED)]
+    outgoing = [written for result in results for written in result.records + result.fall_back().records]
 
-    assert {letter.partition for letter in letters} == {9}
-    assert {letter.topic for letter in letters} == {
+    assert {written.partition for written in outgoing} == {9}
+    assert {written.topic for written in outgoing} == {
         "staging-article-image-outcome",
         "staging-article-image-dead-letter",
     }
@@ -130,10 +130,12 @@ def test_everything_goes_to_the_partition_it_came_from() -> None:
 def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
     """Failures are what is traced: what the request said of its flow goes on, also where its value cannot be read."""
     asked = job(correlationid="flow-1", traceparent="00-1-2-03", priority="interactive").record
-    told, _ = (
+    outcome, _ = (
         outcomes().failed(RetryState(replace(asked, value=asked.value if value is None else value)), REFUSED).records
     )
-    carried = {name: text for name, text in attributes(told.headers).items() if name.startswith(("ce_corr", "ce_tr"))}
+    carried = {
+        name: text for name, text in attributes(outcome.headers).items() if name.startswith(("ce_corr", "ce_tr"))
+    }
     assert carried == {"ce_correlationid": "flow-1", "ce_traceparent": "00-1-2-03"}
     plain, _ = outcomes().failed(RetryState(job().record), REFUSED).records
     assert attributes(plain.headers)["ce_correlationid"] == "r-1"
@@ -142,8 +144,8 @@ def test_a_failure_carries_the_flow_on(value: bytes | None) -> None:
 def test_a_failure_names_field_reason_and_dead_letter() -> None:
     """A failed outcome, and its line in the log, say what is wrong; the event also where the record is kept."""
     result = outcomes().failed(RetryState(job().record), REFUSED)
-    told, _ = result.records
-    failed = ImageFailed.model_validate(json.loads(told.value or b""))
+    outcome, _ = result.records
+    failed = ImageFailed.model_validate(json.loads(outcome.value or b""))
 
     assert result.facts["message"] == failed.message == REFUSED.message
     assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
@@ -153,8 +155,8 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
 
 def test_our_own_failures_are_worth_another_try() -> None:
     """Only a rejection tells the CMS that sending the same again is useless."""
-    told, _ = outcomes().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).records
-    failed = ImageFailed.model_validate(json.loads(told.value or b""))
+    outcome, _ = outcomes().failed(RetryState(job().record, 2), Transient(Reason.ENGINE_FAILED, "x" * 5000)).records
+    failed = ImageFailed.model_validate(json.loads(outcome.value or b""))
 
     assert (failed.retryable, failed.attempts, len(failed.message)) == (True, 3, 1000)
 
@@ -168,14 +170,14 @@ def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
 
     assert mark.topic == names.DEAD_LETTER
     assert (ours["leadart-omitted"], ours["leadart-offset"]) == ("value, headers", str(record.offset))
-    assert sum(letter.size for letter in fallback.records) < 10_000
+    assert sum(written.size for written in fallback.records) < 10_000
 
 
 def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
-    """When the ready event itself is refused the CMS is told so and the request is kept."""
+    """When the ready event itself is refused a failure is announced and the request is kept."""
     fallback = outcomes().ready(job(), ready(), {}).fall_back()
 
-    assert [letter.topic for letter in fallback.records] == [names.OUTCOME, names.DEAD_LETTER]
+    assert [written.topic for written in fallback.records] == [names.OUTCOME, names.DEAD_LETTER]
     failed = ImageFailed.model_validate(json.loads(fallback.records[0].value or b""))
     assert failed.reason is Reason.ANNOUNCEMENT_REFUSED
 
@@ -183,8 +185,8 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
 @given(RECORDS)
 def test_any_record_is_kept_as_it_came(record: Record) -> None:
     """Whatever a record holds, its dead letter has key, value and headers untouched, then ours."""
-    settlement = outcomes().failed(RetryState(record), REFUSED)
-    kept = settlement.records[-1]
+    result = outcomes().failed(RetryState(record), REFUSED)
+    kept = result.records[-1]
     ours = attributes(kept.headers[len(record.headers) :])
 
     assert kept.headers[: len(record.headers)] == record.headers
@@ -199,24 +201,24 @@ def test_a_retry_says_everything_and_gives_the_record_back(record: Record, attem
     """What a retry lane holds is taken apart again into the publisher's record and its history, whatever it holds."""
     settings = Settings()
     retries, error = retry_policy(settings), Transient(Reason.ENGINE_FAILED, "the engine died")
-    turn = retries.next_attempt(RetryState(record, attempts), now)
-    assert turn is not None
-    (letter,) = outcomes().retry(RetryState(record, attempts), error, turn).records
-    there = Record(letter.topic, letter.partition, 0, letter.key, letter.value, letter.headers, now)
+    schedule = retries.next_attempt(RetryState(record, attempts), now)
+    assert schedule is not None
+    (written,) = outcomes().retry(RetryState(record, attempts), error, schedule).records
+    there = Record(written.topic, written.partition, 0, written.key, written.value, written.headers, now)
 
-    assert letter.partition == record.partition
-    assert retries.unwrap(there) == RetryState(record, attempts + 1, now, turn.due_ms)
-    assert attributes(letter.headers[len(record.headers) :])["leadart-reason"] == "engine_failed"
+    assert written.partition == record.partition
+    assert retries.unwrap(there) == RetryState(record, attempts + 1, now, schedule.due_ms)
+    assert attributes(written.headers[len(record.headers) :])["leadart-reason"] == "engine_failed"
 
 
 def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
     """However often a request was tried, its dead letter holds what was published and where, not our retries of it."""
     retries, original = retry_policy(Settings()), job().record
-    error, tried = Transient(Reason.ENGINE_FAILED, "x"), RetryState(job().record)
-    while (turn := retries.next_attempt(tried, 1_000)) is not None:
-        (letter,) = outcomes().retry(tried, error, turn).records
-        tried = retries.unwrap(Record(letter.topic, 3, 77, letter.key, letter.value, letter.headers, 2_000))
-    kept = outcomes().failed(tried, error).records[-1]
+    error, state = Transient(Reason.ENGINE_FAILED, "x"), RetryState(job().record)
+    while (schedule := retries.next_attempt(state, 1_000)) is not None:
+        (written,) = outcomes().retry(state, error, schedule).records
+        state = retries.unwrap(Record(written.topic, 3, 77, written.key, written.value, written.headers, 2_000))
+    kept = outcomes().failed(state, error).records[-1]
     ours = attributes(kept.headers[len(original.headers) :])
 
     assert (kept.key, kept.value, kept.headers[: len(original.headers)]) == (

@@ -63,10 +63,10 @@ def test_a_bare_request_gets_the_engines_defaults() -> None:
 
 def test_the_styles_adapters_become_part_of_every_recipe() -> None:
     """Names become digests, in the style's order and with its strengths; the other styles' recipes have none."""
-    house = styles(adapters=(WantedAdapter("print-house", 0.8), WantedAdapter("grain", -1.0)))
+    custom = styles(adapters=(WantedAdapter("print-house", 0.8), WantedAdapter("grain", -1.0)))
     loaded = {"grain": "b" * 64, "ink": "c" * 64, "print-house": "a" * 64}
-    made = make_plan(request(style={"preset": "oil"}, output={"variants": 2}), house, Paintable(MODEL, loaded))
-    plain = make_plan(request(), house, Paintable(MODEL, loaded))
+    made = make_plan(request(style={"preset": "oil"}, output={"variants": 2}), custom, Paintable(MODEL, loaded))
+    plain = make_plan(request(), custom, Paintable(MODEL, loaded))
 
     wanted = (Adapter("print-house", "a" * 64, 0.8), Adapter("grain", "b" * 64, -1.0))
     assert [recipe.adapters for recipe in (*made.recipes, *plain.recipes)] == [wanted, wanted, ()]
@@ -74,8 +74,8 @@ def test_the_styles_adapters_become_part_of_every_recipe() -> None:
 
 def test_an_engine_without_adapters_paints_without() -> None:
     """To the swatch engine a style with a LoRA is one without: the recipe says what was painted."""
-    house = styles(adapters=(WantedAdapter("print-house", 0.8),))
-    assert make_plan(request(style={"preset": "oil"}), house, PAINTABLE).recipes[0].adapters == ()
+    custom = styles(adapters=(WantedAdapter("print-house", 0.8),))
+    assert make_plan(request(style={"preset": "oil"}), custom, PAINTABLE).recipes[0].adapters == ()
 
 
 def test_the_language_chooses_the_template() -> None:
@@ -97,8 +97,8 @@ def test_request_beats_style_beats_default(asked: int | None, styled: int | None
         "output": {"width": side, "height": side},
         "generation": {"steps": asked, "guidance_scale": scale},
     }
-    house = styles(steps=styled, guidance_scale=styled_scale, width=styled_side, height=styled_side)
-    recipe = make_plan(request(**parts), house, PAINTABLE).recipes[0]
+    custom = styles(steps=styled, guidance_scale=styled_scale, width=styled_side, height=styled_side)
+    recipe = make_plan(request(**parts), custom, PAINTABLE).recipes[0]
 
     def first(*values: float | None) -> float | None:
         return next(value for value in values if value is not None)
@@ -132,7 +132,7 @@ def test_what_is_to_be_left_out(brief: dict[str, Any], negative: str) -> None:
 
 
 def test_an_unknown_style_is_rejected_with_those_known() -> None:
-    """The publisher is told the field and what it may be."""
+    """The publisher learns the field and its known values."""
     with pytest.raises(Rejected, match="default, oil") as rejected:
         make_plan(request(style={"preset": "cubism"}), styles(), PAINTABLE)
     assert (rejected.value.reason, rejected.value.field) == (Reason.UNKNOWN_STYLE, "style.preset")
@@ -152,9 +152,9 @@ def test_text_without_a_word_is_rejected() -> None:
 @pytest.mark.parametrize("side", ["width", "height"])
 def test_a_size_that_the_style_makes_too_large_is_rejected(side: str) -> None:
     """A request that gives one side must fit with the other side of the style."""
-    house = styles(width=1536, height=1536)
+    custom = styles(width=1536, height=1536)
     with pytest.raises(Rejected, match="give both sides") as rejected:
-        make_plan(request(output={side: 2048}, style={"preset": "oil"}), house, PAINTABLE)
+        make_plan(request(output={side: 2048}, style={"preset": "oil"}), custom, PAINTABLE)
     assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, f"output.{side}")
 
 

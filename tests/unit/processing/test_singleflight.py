@@ -17,7 +17,7 @@ BOUND = 5.0
 
 
 class Kitchen:
-    """Calls that end when they are told to."""
+    """Calls that end when the test says so."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self.flights: SingleFlight[str] = SingleFlight(tasks)
@@ -53,9 +53,9 @@ async def test_who_comes_later_gets_what_is_under_way() -> None:
         first, second = bench.join(), bench.join()
         await settle()
         bench.done.set_result("soup")
-        told = [await first, await second]
+        results = [await first, await second]
 
-    assert told == [("soup", False), ("soup", True)]
+    assert results == [("soup", False), ("soup", True)]
     assert bench.begun == 1
 
 

@@ -44,7 +44,7 @@ def complaint(file: Path, text: str | bytes) -> list[str]:
     return fatal.value.message.replace(f"{file.parent}/", "").split("\n")
 
 
-def test_the_styles_that_ship_are_the_five_of_the_house() -> None:
+def test_the_bundled_styles_are_these_five() -> None:
     """A worker without a file of its own has the five presets, each in English and Chinese."""
     presets = load_styles(None).presets
     assert list(presets) == ["default", "photorealistic", "illustration", "anime", "oil_painting"]
@@ -74,7 +74,7 @@ def test_adapters_are_read_in_both_notations(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "advice"),
     [
         ('[{ name = "a", scale = 3 }]', "default.adapters.0.scale: should be less than or equal to 2, but is 3"),
         ('[{ name = "a", scale = "1" }]', "default.adapters.0.scale: should be a valid number, but is '1'"),
@@ -94,12 +94,12 @@ def test_adapters_are_read_in_both_notations(file: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_about_adapters_is_told_with_its_line_and_key(file: Path, text: str, told: str) -> None:
+def test_a_mistake_about_adapters_is_reported_with_its_line_and_key(file: Path, text: str, advice: str) -> None:
     """The designer reads the line, which adapter it is, counted from 0, and what to do."""
-    assert complaint(file, f"{GOOD}adapters = {text}\n")[0].startswith(f"styles.toml:13: {told}")
+    assert complaint(file, f"{GOOD}adapters = {text}\n")[0].startswith(f"styles.toml:13: {advice}")
 
 
-def test_a_mistake_in_an_adapters_table_is_told_with_its_own_line(file: Path) -> None:
+def test_a_mistake_in_an_adapters_table_is_reported_with_its_own_line(file: Path) -> None:
     """In a table for each adapter the line is that of the wrong key, not that of the first table."""
     tables = '[[default.adapters]]\nname = "a"\n[[default.adapters]]\nname = "b"\nscale = 9\n'
     assert complaint(file, GOOD + tables)[0].startswith("styles.toml:17: default.adapters.1.scale: should be less than")
@@ -121,8 +121,8 @@ def test_every_adapter_that_the_engine_lacks_is_named(file: Path) -> None:
         require_adapters(presets, EngineKind.ZIMAGE, [])
 
 
-def test_the_swatch_engine_is_asked_for_no_adapter(file: Path) -> None:
-    """A CMS team works with the house's own styles on a laptop that has none of its files."""
+def test_the_swatch_engine_needs_no_adapter(file: Path) -> None:
+    """A CMS team works with its site's styles on a laptop that has none of its files."""
     file.write_text(GOOD + 'adapters = [{ name = "print-house" }]\n', encoding="utf-8")
     require_adapters(load_styles(file).presets.values(), EngineKind.SWATCH, [])
 
@@ -134,13 +134,13 @@ def test_a_file_saved_on_windows_is_read(file: Path) -> None:
 
 
 def test_no_name_is_the_default() -> None:
-    """A request that names no preset gets the house's default."""
+    """A request that names no preset gets the site's default."""
     styles = load_styles(None)
     assert styles.get(None) is styles.get("default")
 
 
 def test_an_unknown_name_is_rejected_with_those_known() -> None:
-    """The publisher is told the field and every name there is."""
+    """The publisher learns the field and every known name."""
     with pytest.raises(Rejected, match="default, photorealistic, illustration, anime, oil_painting") as rejected:
         load_styles(None).get("Anime")
     assert (rejected.value.reason, rejected.value.field) == (Reason.UNKNOWN_STYLE, "style.preset")
@@ -160,7 +160,7 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "advice"),
     [
         ("steps = 20", "steps = 0", "styles.toml:9: default.steps: should be greater than or equal to 1, but is 0"),
         ("steps = 20", 'steps = "20"', "styles.toml:9: default.steps: should be a valid integer, but is '20'"),
@@ -191,24 +191,24 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
         ("height = 512\n", "sizes = [1,\n2", "styles.toml:13: is not TOML here"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_key(file: Path, old: str, new: str, told: str) -> None:
+def test_a_mistake_is_reported_with_its_line_and_key(file: Path, old: str, new: str, advice: str) -> None:
     """The designer reads the file, the line, the key and what to do."""
     assert old in GOOD
-    assert complaint(file, GOOD.replace(old, new))[0].startswith(told)
+    assert complaint(file, GOOD.replace(old, new))[0].startswith(advice)
 
 
-def test_every_mistake_is_told_at_once(file: Path) -> None:
-    """Three mistakes in two tables are three lines; a template of several lines is told where it begins."""
+def test_every_mistake_is_reported_at_once(file: Path) -> None:
+    """Three mistakes in two tables are three lines; a template of several lines is reported where it begins."""
     second = GOOD.replace("[default]", "[calm]").replace('"{subject}. Calm."', '"""\n{subject}\n{subject}\n"""')
-    told = complaint(file, GOOD.replace("steps = 20", "steps = 999") + "\n# the second\n" + second + "colour = 1\n")
-    assert [line.split(": ")[:2] for line in told] == [
+    lines = complaint(file, GOOD.replace("steps = 20", "steps = 999") + "\n# the second\n" + second + "colour = 1\n")
+    assert [line.split(": ")[:2] for line in lines] == [
         ["styles.toml:9", "default.steps"],
         ["styles.toml:20", "calm.template"],
         ["styles.toml:30", "calm.colour"],
     ]
 
 
-def test_text_that_is_not_utf8_is_told_with_its_line(file: Path) -> None:
+def test_text_that_is_not_utf8_is_reported_with_its_line(file: Path) -> None:
     """A file in another encoding says where it begins to differ."""
     assert complaint(file, GOOD.encode().replace(b"Calm.", b"Ruh\xe9", 1)) == [
         "styles.toml:3: is not UTF-8: save the file in that encoding"
@@ -216,11 +216,11 @@ def test_text_that_is_not_utf8_is_told_with_its_line(file: Path) -> None:
 
 
 def test_a_file_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
-    """The operator is told which variable points to nothing."""
+    """The message names the variable that points to nothing."""
     with pytest.raises(Fatal, match="LEADART_STYLES__FILE"):
         load_styles(tmp_path / "none.toml")
 
 
 def test_an_empty_file_has_no_default(file: Path) -> None:
-    """An empty file is told what it lacks."""
+    """The message says what an empty file lacks."""
     assert complaint(file, "") == ["styles.toml:1: must have a [default] table, for requests that name no preset"]

@@ -193,7 +193,7 @@ def test_a_prompt_without_a_word_falls_back_to_the_article() -> None:
 
 
 def test_nothing_is_left_of_a_headline_of_punctuation() -> None:
-    """Where there is no word at all, that is told, not painted."""
+    """Where there is no word at all, that is reported, not painted."""
     assert subject_of(request({"headline": "“...”"})) == ("", "")
 
 
@@ -272,12 +272,12 @@ def test_no_alternative_is_too_long(headline: str, summary: str | None, prompt: 
     assert has_words(alt) or not has_words(headline + (prompt or ""))
 
 
-def test_terms_are_told_once() -> None:
+def test_terms_appear_once() -> None:
     """Terms of all sources stand in order, without repeats, in either punctuation."""
     assert terms(["nsfw, text", "Text, logo", "人脸、血，logo", "", " , "], 100) == "nsfw, text, logo, 人脸, 血"
 
 
 def test_terms_keep_to_their_length() -> None:
-    """The first terms, which are the house's, are the last to go."""
+    """The first terms, which are the default's, are the last to go."""
     assert terms(["nsfw, text", "word " * 100], 12).startswith("nsfw, text")
     assert len(terms(["nsfw, text", "word " * 100], 12)) <= 12
