@@ -1,4 +1,4 @@
-"""A worker that is about to be killed: paints one long picture with the real engine, telling each step on stdout."""
+"""A worker to be killed: paints one long picture with the real engine and prints each step to stdout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consumer.jobs import Lane, Recipe
 from consumer.settings import EngineSettings
 
 
-def tell(done: int, of: int) -> None:
+def print_step(done: int, of: int) -> None:
     sys.stdout.write(f"step {done} of {of}\n")
     sys.stdout.flush()
 
@@ -19,7 +19,7 @@ def tell(done: int, of: int) -> None:
 async def main(model: Path) -> None:
     async with ZImageEngine(EngineSettings(model=model)) as engine:
         recipe = Recipe("long", "", engine.paintable.model, (), 1024, 1024, 500, 2.0, 1, "default", 1)
-        await engine.paint(recipe, Lane.LIVE, tell)
+        await engine.paint(recipe, Lane.LIVE, print_step)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""An engine process that does what a test says: `scripted_child.py MODE[@DEVICE] COMPANY`.
+"""A scripted engine process: `scripted_child.py MODE[@DEVICE] BATCH`.
 
-It speaks the real protocol. Once it is ready, a picture's prompt says what becomes of it. It paints as soon as COMPANY
-pictures wait, that many together; by themselves once there are suspects, or one was dropped. Its pictures hold its
-process id, its device, and whether they were suspects. MODE is for processes on DEVICE, the others serve; MODE-again is
-for every process on a device but the first, of which $MARKS keeps a file.
+It speaks the real protocol. Once it is ready, a picture's prompt says what happens to it. It paints BATCH pictures
+together as soon as that many wait, and one at a time once there are suspects or one was dropped. Its pictures hold its
+process id, its device, and whether they were suspects. MODE applies to processes on DEVICE, the others serve;
+MODE-again applies to every process on a device but the first, which leaves a file in $MARKS.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def forever() -> None:
         signal.pause()
 
 
-def mode_here(wanted: str, device: str) -> str:
-    """Return what this process, on this device, is to do."""
-    mode, _, only = wanted.partition("@")
+def mode_here(script: str, device: str) -> str:
+    """Return what this process is to do on this device."""
+    mode, _, only = script.partition("@")
     if only and only != device:
         return "serve"
     if not mode.endswith("-again"):
@@ -74,58 +74,58 @@ def load(mode: str) -> None:
 
 
 def paint(batch: list[Paint], device: str) -> None:
-    say(Running(tuple(order.number for order in batch)))
-    for order in batch:
-        prompt = order.recipe.prompt
-        say(StepDone(order.number, 1, order.recipe.steps))
+    say(Running(tuple(picture.number for picture in batch)))
+    for picture in batch:
+        prompt = picture.recipe.prompt
+        say(StepDone(picture.number, 1, picture.recipe.steps))
         if prompt == "slow":
             for done in range(5):
                 time.sleep(0.4)
-                say(StepDone(order.number, done, 5))
-        if prompt == "die alone in company" and not order.alone:
-            say(Running((order.number,)))
+                say(StepDone(picture.number, done, 5))
+        if prompt == "go on alone and die" and not picture.alone:
+            say(Running((picture.number,)))
             os.kill(os.getpid(), signal.SIGKILL)
-        if prompt == "die" or (prompt == "die in company" and not order.alone):
+        if prompt == "die" or (prompt == "die unless alone" and not picture.alone):
             os.kill(os.getpid(), signal.SIGKILL)
-        if prompt == "hang" or (prompt == "hang in company" and not order.alone):
+        if prompt == "hang" or (prompt == "hang unless alone" and not picture.alone):
             forever()
-        if prompt == "garble" and not order.alone:
+        if prompt == "garble" and not picture.alone:
             os.write(1, b"\x00\x00\x00\x04this is no pickle")
             forever()
         if prompt == "fail":
-            say(Failed(order.number, Reason.NOT_PAINTED, "Told to fail.", transient=False, field="output"))
+            say(Failed(picture.number, Reason.NOT_PAINTED, "Told to fail.", transient=False, field="output"))
         elif prompt == "stumble":
-            say(Failed(order.number, Reason.ENGINE_FAILED, "Told to stumble.", transient=True))
+            say(Failed(picture.number, Reason.ENGINE_FAILED, "Told to stumble.", transient=True))
         else:
-            say(Painted(order.number, 1, 1, f"{os.getpid()}@{device}{' alone' * order.alone}".encode(), 0.5))
+            say(Painted(picture.number, 1, 1, f"{os.getpid()}@{device}{' alone' * picture.alone}".encode(), 0.5))
 
 
-class Waiting:
-    """The pictures in hand, and when to paint them."""
+class WaitingPictures:
+    """The pictures to paint, and when to paint them."""
 
-    def __init__(self, company: int) -> None:
-        self._company = company
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
         self.device = ""
-        self._orders: dict[int, Paint] = {}
+        self._pictures: dict[int, Paint] = {}
 
     def take(self, request: Paint | Drop) -> None:
         if isinstance(request, Paint):
-            self._orders[request.number] = request
+            self._pictures[request.number] = request
         else:
-            self._orders.pop(request.number, None)
-            self._company = 1
+            self._pictures.pop(request.number, None)
+            self._batch = 1
 
     def work(self) -> None:
-        while suspects := [order for order in self._orders.values() if order.alone]:
-            self._company = 1
-            paint([self._orders.pop(suspects[0].number)], self.device)
-        while len(self._orders) >= self._company:
-            paint([self._orders.pop(number) for number in list(self._orders)[: self._company]], self.device)
+        while suspects := [picture for picture in self._pictures.values() if picture.alone]:
+            self._batch = 1
+            paint([self._pictures.pop(suspects[0].number)], self.device)
+        while len(self._pictures) >= self._batch:
+            paint([self._pictures.pop(number) for number in list(self._pictures)[: self._batch]], self.device)
 
 
-def main(mode: str, company: int) -> None:
+def main(mode: str, batch: int) -> None:
     frames: Frames[EngineRequest] = Frames()
-    waiting = Waiting(company)
+    waiting = WaitingPictures(batch)
     beat = 60.0
     while True:
         if not select.select([0], [], [], beat)[0]:

@@ -1,4 +1,4 @@
-"""The real engine process with a tiny model: paints, survives, and dies when it should."""
+"""The real engine process with a tiny model: it paints, survives, and dies when it should."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def engine(model: Path) -> AsyncIterator[ZImageEngine]:
 
 
 def process() -> psutil.Process:
-    """Return the engine's process."""
+    """Return the engine process."""
     (child,) = (child for child in psutil.Process().children() if "consumer.engine.runtime.main" in child.cmdline())
     return child
 
@@ -59,23 +59,23 @@ def recipe(engine: ZImageEngine, prompt: str = "a storm", seed: int = 1, side: i
 
 
 async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
-    """Several at once each come with their own pixels and steps, the same again for the same recipe."""
+    """Several at once each arrive with their own pixels and steps; the same recipe gives the same picture again."""
     recipes = [recipe(engine), recipe(engine, "港口上空的暴风雨"), recipe(engine, seed=2), recipe(engine, side=96)]
     steps: list[list[tuple[int, int]]] = [[] for _ in recipes]
 
-    def told(at: int, done: int, of: int) -> None:
+    def report(at: int, done: int, of: int) -> None:
         steps[at].append((done, of))
 
     async with asyncio.timeout(60):
         pictures = await asyncio.gather(
             *(
-                engine.paint(wanted, Lane.LIVE, lambda done, of, at=at: told(at, done, of))  # type: ignore[misc]
-                for at, wanted in enumerate(recipes)
+                engine.paint(each, Lane.LIVE, lambda done, of, at=at: report(at, done, of))  # type: ignore[misc]
+                for at, each in enumerate(recipes)
             )
         )
         again = await engine.paint(recipes[2], Lane.BACKFILL, lambda _done, _of: None)
     assert [(picture.recipe, picture.width, len(picture.rgb)) for picture in pictures] == [
-        (wanted, wanted.width, wanted.width**2 * 3) for wanted in recipes
+        (each, each.width, each.width**2 * 3) for each in recipes
     ]
     assert len({picture.rgb for picture in pictures}) == 4
     assert max(abs(a - b) for a, b in zip(again.rgb, pictures[2].rgb, strict=True)) <= 1
@@ -83,7 +83,7 @@ async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
 
 
 async def test_it_knows_no_secrets(engine: ZImageEngine) -> None:
-    """The store's and the bus's settings stay with the worker; hubs are off."""
+    """The settings of the store and the bus stay with the worker; hubs are off."""
     assert engine.ready
     environment = process().environ()
     assert "hush" not in environment.values()
@@ -92,7 +92,7 @@ async def test_it_knows_no_secrets(engine: ZImageEngine) -> None:
 
 
 async def test_signals_to_the_group_do_not_end_it(engine: ZImageEngine) -> None:
-    """Ctrl-C in the terminal and a unit's SIGTERM reach it too: it paints on until its parent lets go."""
+    """Ctrl-C in the terminal and systemd's SIGTERM reach it too, but it paints on until its parent ends it."""
     child = process()
     for number in (signal.SIGINT, signal.SIGTERM):
         child.send_signal(number)
@@ -101,8 +101,8 @@ async def test_signals_to_the_group_do_not_end_it(engine: ZImageEngine) -> None:
     assert process() == child
 
 
-async def test_killed_half_way_the_pictures_still_come(engine: ZImageEngine) -> None:
-    """After kill -9 in the middle of a batch, another process paints everything that was in hand."""
+async def test_after_a_kill_the_pictures_still_arrive(engine: ZImageEngine) -> None:
+    """After kill -9 in the middle of a batch, another process paints all of its pictures."""
     child = process()
 
     def kill(done: int, _of: int) -> None:
@@ -118,7 +118,7 @@ async def test_killed_half_way_the_pictures_still_come(engine: ZImageEngine) -> 
 
 
 async def test_two_devices_paint_the_same(model: Path) -> None:
-    """`cpu,cpu` paints in two processes: the same recipe comes out the same, and one goes on when the other is gone."""
+    """`cpu,cpu` paints in two processes: the same recipe gives the same picture, and one goes on without the other."""
     before = set(psutil.Process().children())
     settings = EngineSettings(model=model, devices="cpu,cpu", threads=1)
     async with asyncio.timeout(120), ZImageEngine(settings) as engine:
@@ -133,7 +133,7 @@ async def test_two_devices_paint_the_same(model: Path) -> None:
 
 
 async def test_it_dies_with_its_parent(model: Path) -> None:
-    """When the worker is killed in the middle of a step, its engine is gone at once, with the memory it held."""
+    """When the worker is killed in the middle of a step, its engine process ends at once and frees its memory."""
     owner = await asyncio.create_subprocess_exec(sys.executable, OWNER, model, stdout=asyncio.subprocess.PIPE)
     assert owner.stdout
     async with asyncio.timeout(60):
@@ -144,8 +144,8 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
     assert await asyncio.to_thread(child.wait, 5) is None
 
 
-async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
-    """In the middle of a step the end of stdin ends the process by itself: no signal, on any system."""
+async def test_closing_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> None:
+    """In the middle of a step the end of stdin ends the process without a signal, on any system."""
     settings = EngineSettings(model=model, threads=1)
     environment = child_environment(settings, EngineDevice("cpu", "cpu"), os.environ)
     async with asyncio.timeout(60), open_child(CHILD, environment) as child:
@@ -162,7 +162,7 @@ async def test_letting_go_of_its_stdin_ends_it(engine: ZImageEngine, model: Path
 
 
 async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
-    """An empty model folder ends the start with a sentence, before seconds of imports."""
+    """An empty model folder ends the start with an error, before seconds of imports."""
     with pytest.raises(Fatal, match=r"has no model_index\.json") as fatal:
         async with asyncio.timeout(60), ZImageEngine(EngineSettings(model=tmp_path)):
             pytest.fail("entered")

@@ -1,4 +1,4 @@
-"""The engine's pool over several devices, with processes that die, hang and lie; the devices are names to them."""
+"""The engine's pool over several devices, with scripted processes that die, hang and lie; devices are mere names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BOUND = 20.0
 
 @pytest.fixture(autouse=True)
 async def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Each test has marks of its own, and leaves no process."""
+    """Give each test its own marks, and check that it leaves no process."""
     monkeypatch.setenv("MARKS", str(tmp_path))
     yield
     assert not psutil.wait_procs(children(), timeout=5)[1]
@@ -39,9 +39,9 @@ def children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if SCRIPT.name in " ".join(child.cmdline())]
 
 
-def scripted(mode: str = "serve", company: int = 1, devices: str = "cpu,mps") -> ZImageEngine:
+def scripted(mode: str = "serve", batch: int = 1, devices: str = "cpu,mps") -> ZImageEngine:
     settings = EngineSettings(model=Path("model"), devices=devices)
-    return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(company)))
+    return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(batch)))
 
 
 def recipe(prompt: str) -> Recipe:
@@ -62,8 +62,8 @@ async def until_given_up(engine: ZImageEngine, count: int) -> None:
 
 
 async def test_work_is_spread() -> None:
-    """Of eight equal pictures each of two devices gets four."""
-    async with scripted(company=4) as engine:
+    """Of eight equal pictures, each of two devices gets four."""
+    async with scripted(batch=4) as engine:
         devices = await asyncio.gather(*(paint(engine, str(number)) for number in range(8)))
         assert (engine.devices, engine.restarts) == (2, 0)
         assert engine.device_ready == {"cpu": True, "mps": True}
@@ -72,7 +72,7 @@ async def test_work_is_spread() -> None:
 
 
 async def test_the_same_device_twice_is_two_devices() -> None:
-    """`cpu,cpu` is two processes, each with a name of its own."""
+    """`cpu,cpu` means two processes, each with its own name."""
     async with scripted(devices="cpu,cpu") as engine:
         assert len(children()) == 2
         assert engine.device_ready == {"cpu": True, "cpu#2": True}
@@ -81,13 +81,13 @@ async def test_the_same_device_twice_is_two_devices() -> None:
 async def test_another_device_takes_over_at_once() -> None:
     """A dead process's picture is painted by another device, while its own never comes back."""
     async with scripted("hang-again@cpu") as engine:
-        assert await paint(engine, "die in company") == "mps alone"
+        assert await paint(engine, "die unless alone") == "mps alone"
         assert (engine.ready, engine.restarts) == (True, 1)
         assert engine.device_ready == {"cpu": False, "mps": True}
 
 
 async def test_poison_is_counted_over_devices() -> None:
-    """A picture that ends one process on each of two devices is refused, and work goes on."""
+    """A picture that ends one process on each of two devices is rejected, and work goes on."""
     async with scripted("hang-again@cpu") as engine:
         with pytest.raises(Rejected) as refused:
             await paint(engine, "die")
@@ -98,9 +98,9 @@ async def test_poison_is_counted_over_devices() -> None:
 
 @pytest.mark.parametrize("mode", ["refuse-again@cpu", "die-again@cpu"])
 async def test_a_device_is_given_up_and_the_others_go_on(mode: str) -> None:
-    """A device whose next process refuses, or dies three times over, is left alone; the worker is not ended."""
+    """A device whose next process refuses, or dies three times in a row, is given up; the worker does not end."""
     async with scripted(mode) as engine:
-        assert await paint(engine, "die in company") == "mps alone"
+        assert await paint(engine, "die unless alone") == "mps alone"
         await until_given_up(engine, 1)
         assert await paint(engine, "after") == "mps"
         assert engine.ready
@@ -108,7 +108,7 @@ async def test_a_device_is_given_up_and_the_others_go_on(mode: str) -> None:
 
 
 async def test_without_a_device_left_the_engine_ends() -> None:
-    """When the last device is given up, the context is ended with the sentence, and so is whoever waits."""
+    """When the last device is given up, its error ends the context and every waiting call."""
 
     async def own() -> None:
         async with scripted("refuse-again") as engine:
@@ -121,23 +121,23 @@ async def test_without_a_device_left_the_engine_ends() -> None:
 
 
 async def test_at_the_start_every_device_must_come_up() -> None:
-    """A device that does not come up at the start is named, although another did."""
+    """The error names a device that does not come up at the start, although another did."""
     with pytest.raises(Fatal, match=r"Device mps: Told to refuse\."):
         await asyncio.wait_for(scripted("refuse@mps").__aenter__(), BOUND)
 
 
 async def test_devices_with_different_models_are_fatal() -> None:
-    """Two devices must paint the same."""
+    """Two devices must have the same model."""
     with pytest.raises(Fatal, match="folder changed"):
         await asyncio.wait_for(scripted("change").__aenter__(), BOUND)
 
 
 async def test_a_cancelled_picture_is_dropped_where_it_is() -> None:
-    """The device that has a cancelled picture is told, and only that one."""
-    async with scripted(company=3) as engine:
-        first, other, unwanted, also = (asyncio.create_task(paint(engine, name)) for name in "abcd")
+    """A cancelled picture is dropped on the device that has it, and only there."""
+    async with scripted(batch=3) as engine:
+        first, other, dropped, also = (asyncio.create_task(paint(engine, name)) for name in "abcd")
         await asyncio.sleep(0)
-        unwanted.cancel()
+        dropped.cancel()
         assert await first == "cpu"  # painted because of the drop
         assert not other.done()
         also.cancel()
@@ -145,8 +145,8 @@ async def test_a_cancelled_picture_is_dropped_where_it_is() -> None:
 
 
 async def test_a_lower_lane_is_not_in_the_way() -> None:
-    """An urgent picture goes where the least is before it, however much of lower lanes waits there."""
-    async with scripted(company=3) as engine:
+    """An urgent picture goes to the device with the least work ahead of it, however many of lower lanes wait there."""
+    async with scripted(batch=3) as engine:
         backfill = [asyncio.create_task(paint(engine, str(number), Lane.BACKFILL)) for number in range(2)]
         await asyncio.sleep(0)
         live = asyncio.create_task(paint(engine, "live"))
@@ -158,23 +158,23 @@ async def test_a_lower_lane_is_not_in_the_way() -> None:
 
 
 async def test_a_process_that_no_longer_reads_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures that come and are withdrawn pile up before a frozen process only so far; then it is killed."""
-    monkeypatch.setattr(process, "_MOST_UNREAD_BYTES", 4 * 1024**2)
+    """Pictures that are sent and cancelled pile up at a frozen process only up to a limit; then it is killed."""
+    monkeypatch.setattr(process, "_MAX_UNREAD_BYTES", 4 * 1024**2)
     async with scripted(devices="cpu") as engine:
         (frozen,) = children()
         frozen.send_signal(signal.SIGSTOP)
         kept = asyncio.create_task(paint(engine, "kept"))
         for number in range(6):
-            withdrawn = asyncio.create_task(paint(engine, f"{number}" * 1024**2))
+            cancelled = asyncio.create_task(paint(engine, f"{number}" * 1024**2))
             await asyncio.sleep(0)
-            withdrawn.cancel()
-            await asyncio.wait([withdrawn])
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
         assert await kept == "cpu"
         assert engine.restarts == 1
 
 
 async def test_leaving_ends_a_frozen_process_with_requests_before_it() -> None:
-    """Neither a frozen process nor a full pipe to it holds up the end."""
+    """Neither a frozen process nor a full pipe to it delays leaving the context."""
     async with asyncio.timeout(BOUND):
         async with scripted(devices="cpu") as engine:
             (frozen,) = children()
@@ -190,10 +190,10 @@ async def test_leaving_ends_a_frozen_process_with_requests_before_it() -> None:
     ("oom_kills", "words"),
     [([3, 3], "killed by SIGKILL"), ([3, 4], "killed by SIGKILL, and the kernel has killed for want of memory")],
 )
-async def test_a_kill_for_memory_is_told_apart(
+async def test_a_kill_for_memory_is_distinguished(
     oom_kills: list[int], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the kernel counted a kill for memory while the process lived, its obituary says so."""
+    """If the kernel counted a kill for memory during the process's life, `how_it_ended` says so."""
     counts = iter(oom_kills)
     monkeypatch.setattr(process, "_oom_kills", lambda: next(counts))
     async with asyncio.timeout(BOUND), open_child((sys.executable, str(SCRIPT), "serve", "1"), os.environ) as child:

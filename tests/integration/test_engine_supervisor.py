@@ -1,4 +1,4 @@
-"""The engine's parent side against processes that die, hang and lie; what painting is, these do not know."""
+"""The engine's parent side against scripted processes that die, hang and lie, and do not really paint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from consumer.engine.client import ZImageEngine
-from consumer.errors import Fatal, LeadartError, Rejected, Transient
+from consumer.errors import Fatal, LeadartError, Rejected, Transient, Unpaintable
 from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).with_name("scripted_child.py")
 
 @pytest.fixture(autouse=True)
 async def _bounded() -> AsyncIterator[None]:
-    """Nothing is left running when a test ends."""
+    """Check that nothing is left running when a test ends."""
     yield
     left = psutil.wait_procs(children(), timeout=5)[1]
     assert not left
@@ -36,13 +36,13 @@ def children() -> list[psutil.Process]:
 
 
 def scripted(
-    mode: str = "serve", company: int = 1, *, silence: float = 30, load: float = 30, devices: str = "cpu"
+    mode: str = "serve", batch: int = 1, *, silence: float = 30, load: float = 30, devices: str = "cpu"
 ) -> ZImageEngine:
     """Return an engine whose processes do what `mode` and the prompts say."""
     settings = EngineSettings(
         model=Path("model"), step_timeout_seconds=silence, load_timeout_seconds=load, devices=devices
     )
-    return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(company)))
+    return ZImageEngine(settings, command=(sys.executable, str(SCRIPT), mode, str(batch)))
 
 
 def recipe(prompt: str) -> Recipe:
@@ -60,21 +60,21 @@ async def paint_all(engine: ZImageEngine, *prompts: str) -> list[Picture | BaseE
 
 
 async def test_replies_find_their_pictures() -> None:
-    """Each waiter gets its own recipe's picture and its steps; failures come as the errors that say what is next."""
+    """Each caller gets its own recipe's picture and steps; failures arrive as the right error types."""
     steps: list[tuple[int, int]] = []
     async with scripted() as engine, asyncio.timeout(10):
         picture = await engine.paint(recipe("mine"), Lane.LIVE, lambda done, of: steps.append((done, of)))
         results = await paint_all(engine, "a", "fail", "stumble", "b")
     assert (picture.recipe, picture.width, picture.engine_seconds) == (recipe("mine"), 1, 0.5)
     assert steps == [(1, 2)]
-    assert [type(result) for result in results] == [Picture, Rejected, Transient, Picture]
+    assert [type(result) for result in results] == [Picture, Unpaintable, Transient, Picture]
     assert [result.field for result in results if isinstance(result, LeadartError)] == ["output", None]
     assert [result.recipe.prompt for result in results if isinstance(result, Picture)] == ["a", "b"]
 
 
-async def test_poison_is_refused_and_its_company_is_painted() -> None:
-    """The picture that ends two processes is refused; those beside it, suspects too, and those behind it come."""
-    async with scripted(company=4) as engine:
+async def test_poison_is_rejected_and_its_batch_is_painted() -> None:
+    """The picture that ends two processes is rejected; those in its batch, suspects too, and later ones arrive."""
+    async with scripted(batch=4) as engine:
         results = await paint_all(engine, "a", "die", "b", "c", "behind")
         assert engine.ready
     poison = results.pop(1)
@@ -84,19 +84,19 @@ async def test_poison_is_refused_and_its_company_is_painted() -> None:
 
 
 async def test_a_death_is_forgiven_once() -> None:
-    """A picture in hand when a process died is painted by the next one, and so is the next picture."""
+    """A picture that was in flight when a process died is painted by the next one, and so are later pictures."""
     async with scripted() as engine:
         first = await paint(engine, "before")
-        second = await paint(engine, "die in company")
+        second = await paint(engine, "die unless alone")
         third = await paint(engine, "after")
     assert first.rgb != third.rgb
     assert second.rgb == third.rgb + b" alone"
 
 
 async def test_only_what_was_being_painted_is_suspected() -> None:
-    """When a process had gone on to paint one picture by itself, its death is that picture's alone."""
-    async with scripted(company=3) as engine:
-        results = await paint_all(engine, "die alone in company", "a", "b")
+    """If a process had gone on to paint one picture alone, only that one is blamed for its death."""
+    async with scripted(batch=3) as engine:
+        results = await paint_all(engine, "go on alone and die", "a", "b")
     pictures = [result.rgb for result in results if isinstance(result, Picture)]
     assert [picture.endswith(b" alone") for picture in pictures] == [True, False, False]
 
@@ -109,14 +109,14 @@ async def test_a_slow_process_is_kept() -> None:
 
 
 async def test_a_silent_process_is_replaced() -> None:
-    """A process that says nothing for `step_timeout_seconds` is killed, and its pictures go to the next one."""
-    async with scripted(company=2, silence=1) as engine:
-        results = await paint_all(engine, "hang in company", "a")
+    """A process that sends nothing for `step_timeout_seconds` is killed, and its pictures go to the next one."""
+    async with scripted(batch=2, silence=1) as engine:
+        results = await paint_all(engine, "hang unless alone", "a")
     assert [type(result) for result in results] == [Picture, Picture]
 
 
 async def test_a_picture_that_always_hangs_is_poison() -> None:
-    """Hanging counts like dying: the second time the picture is refused."""
+    """Hanging counts like dying: the second time the picture is rejected."""
     async with scripted(silence=0.5) as engine:
         with pytest.raises(Rejected) as refused:
             await paint(engine, "hang")
@@ -130,7 +130,7 @@ async def test_a_process_that_garbles_is_replaced() -> None:
 
 
 async def test_a_freeze_of_the_worker_is_not_blamed_on_the_engine() -> None:
-    """When the worker itself stood still for longer than the limit, the process it finds afterwards is kept."""
+    """When the worker itself was frozen for longer than the limit, its engine process is kept."""
     async with scripted(silence=1) as engine:
         before = await paint(engine, "before")
         time.sleep(2)  # noqa: ASYNC251 - the freeze
@@ -139,8 +139,8 @@ async def test_a_freeze_of_the_worker_is_not_blamed_on_the_engine() -> None:
 
 
 async def test_cancelling_drops_the_picture() -> None:
-    """A cancelled picture is taken back from the process."""
-    async with scripted(company=3) as engine:
+    """A cancelled picture is dropped by the process."""
+    async with scripted(batch=3) as engine:
         unwanted, wanted = (asyncio.create_task(paint(engine, prompt)) for prompt in ("unwanted", "wanted"))
         await asyncio.sleep(0)
         unwanted.cancel()
@@ -149,7 +149,7 @@ async def test_cancelling_drops_the_picture() -> None:
             await unwanted
 
 
-async def test_a_waiters_own_error_stays_its_own() -> None:
+async def test_an_error_of_a_callback_stays_with_its_caller() -> None:
     """When `on_step` raises, that `paint` raises it and the engine goes on."""
 
     def stumble(_done: int, _of: int) -> None:
@@ -169,8 +169,8 @@ async def test_a_waiters_own_error_stays_its_own() -> None:
         ("hang", Reason.MODEL_UNAVAILABLE, "LEADART_ENGINE__LOAD_TIMEOUT_SECONDS"),
     ],
 )
-async def test_a_model_that_cannot_be_had_is_fatal(mode: str, reason: Reason, words: str) -> None:
-    """Dying three times while loading, refusing, and taking too long each end in a sentence, not in a loop."""
+async def test_a_model_that_cannot_be_loaded_is_fatal(mode: str, reason: Reason, words: str) -> None:
+    """Dying three times while loading, refusing, and loading too long each end in an error, not in a loop."""
     async with asyncio.timeout(20):
         with pytest.raises(Fatal) as fatal:
             async with scripted(mode, load=1 if mode == "hang" else 30):
@@ -195,13 +195,13 @@ async def test_a_command_that_is_not_there_is_fatal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "words"), [("die-idle", "keeps dying"), ("change", "folder changed")])
 async def test_giving_up_ends_the_context(mode: str, words: str) -> None:
-    """A process that keeps dying, or a model that is another after a restart, interrupts whatever the context does."""
+    """A process that keeps dying, or a different model after a restart, interrupts the body of the context."""
     engine = scripted(mode)
 
     async def own() -> None:
         async with engine:
             if mode == "change":
-                await paint(engine, "die in company")
+                await paint(engine, "die unless alone")
             await asyncio.Event().wait()
 
     with pytest.raises(Fatal, match=words):
@@ -211,7 +211,7 @@ async def test_giving_up_ends_the_context(mode: str, words: str) -> None:
 
 
 async def test_errors_of_the_context_come_through_bare() -> None:
-    """What the body raises is not wrapped in a group, and keeps its cause."""
+    """An exception of the body is not wrapped in a group, and keeps its cause."""
     with pytest.raises(KeyError) as raised:
         async with scripted():
             raise KeyError("mine") from ValueError("cause")
@@ -220,9 +220,9 @@ async def test_errors_of_the_context_come_through_bare() -> None:
 
 @pytest.mark.parametrize("mode", ["serve", "stubborn"])
 async def test_leaving_ends_the_process_and_the_waiting(mode: str) -> None:
-    """On leaving the process is gone within bounds, even one that will not go, and nobody waits any longer."""
+    """On leaving, the process ends within bounds, even a stubborn one, and no caller waits any longer."""
     async with asyncio.timeout(10):
-        async with scripted(mode, company=9) as engine:
+        async with scripted(mode, batch=9) as engine:
             waiting = asyncio.create_task(paint(engine, "never begun"))
             await asyncio.sleep(0)
             assert len(children()) == 1
