@@ -110,8 +110,8 @@ class ZImageEngine:
     def worker_ready(self, worker: DeviceWorker, ready: protocol.Ready) -> None:
         """Start dispatching to the worker; part of `DevicePool`. Raises Fatal if its model differs from the others'."""
         if self._loaded and ready != self._loaded:
-            message = f"The model in {self._settings.model} is another on {worker.device.name} than it was before"
-            raise Fatal(Reason.MODEL_UNAVAILABLE, f"{message}: its folder changed. Start the worker again.")
+            message = f"The model in {self._settings.model} on {worker.device.name} differs from the one loaded before"
+            raise Fatal(Reason.MODEL_UNAVAILABLE, f"{message}: its folder changed. Restart the worker.")
         self._loaded = ready
         for request in self._requests.values():
             if not any(other.has(request) for other in self._workers):

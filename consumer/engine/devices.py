@@ -94,8 +94,8 @@ async def _gpus(probe: Sequence[str]) -> int:
 
 
 def _unknown(why: str) -> Fatal:
-    remedy = "mend the driver, or name the devices in LEADART_ENGINE__DEVICES"
-    return Fatal(Reason.MISCONFIGURED, f"The NVIDIA driver cannot tell its GPUs ({why}): {remedy}.")
+    remedy = "repair the driver, or list the devices in LEADART_ENGINE__DEVICES"
+    return Fatal(Reason.MISCONFIGURED, f"The NVIDIA driver does not report its GPUs ({why}): {remedy}.")
 
 
 def count_gpus(library: str = "libcuda.so.1") -> int:

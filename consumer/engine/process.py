@@ -95,7 +95,7 @@ class Child(asyncio.SubprocessProtocol):
         else:
             how = f"killed by {signal.Signals(-code).name}"
             if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
-                how += ", and the kernel has killed for want of memory meanwhile"
+                how += ", and the kernel has killed a process for lack of memory meanwhile"
         return ": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -59,7 +59,7 @@ def mode_here(script: str, device: str) -> str:
 
 
 def load(mode: str) -> None:
-    sys.stderr.write(f"loading as told: {mode}\n")
+    sys.stderr.write(f"loading as scripted: {mode}\n")
     if mode == "die":
         os._exit(3)
     if mode == "hang":

@@ -188,7 +188,10 @@ async def test_leaving_ends_a_frozen_process_with_requests_before_it() -> None:
 
 @pytest.mark.parametrize(
     ("oom_kills", "words"),
-    [([3, 3], "killed by SIGKILL"), ([3, 4], "killed by SIGKILL, and the kernel has killed for want of memory")],
+    [
+        ([3, 3], "killed by SIGKILL"),
+        ([3, 4], "killed by SIGKILL, and the kernel has killed a process for lack of memory"),
+    ],
 )
 async def test_a_kill_for_memory_is_distinguished(
     oom_kills: list[int], words: str, monkeypatch: pytest.MonkeyPatch

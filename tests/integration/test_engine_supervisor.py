@@ -164,7 +164,7 @@ async def test_an_error_of_a_callback_stays_with_its_caller() -> None:
 @pytest.mark.parametrize(
     ("mode", "reason", "words"),
     [
-        ("die", Reason.ENGINE_FAILED, "keeps dying; the last one: exit status 3: loading as told: die"),
+        ("die", Reason.ENGINE_FAILED, "keeps dying; the last one: exit status 3: loading as scripted: die"),
         ("refuse", Reason.MISCONFIGURED, "Told to refuse."),
         ("hang", Reason.MODEL_UNAVAILABLE, "LEADART_ENGINE__LOAD_TIMEOUT_SECONDS"),
     ],

@@ -90,13 +90,13 @@ class _SimulatedWorker:
 
     async def _paint(self, lane: Lane) -> None:
         async with self._scheduler.slot(lane) as slot:
-            wish = PaintRequest(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
+            request = PaintRequest(next(self._numbers), self._recipe, lane, _unheard, self._loop.create_future())
             device = min(self._devices, key=lambda device: device.work_ahead(lane))
-            device.take(wish)
+            device.take(request)
             try:
-                await wish.result
+                await request.result
             finally:
-                device.drop(wish)
+                device.drop(request)
             slot.painted()
             self.tally.pictures += 1
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TOO_LARGE = (
     "The picture does not fit into the memory of the engine's device, however it is painted: ask for fewer pixels."
 )
-_NOT_FINITE = "The picture came out as values that are no numbers; another seed or more steps may not."
+_NOT_FINITE = "The picture came out as NaN or infinity; another seed or more steps may help."
 
 
 @dataclass(frozen=True, slots=True)

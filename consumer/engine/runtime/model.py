@@ -145,7 +145,9 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICES={name} is no device torch knows.") from error
+        raise Fatal(
+            Reason.MISCONFIGURED, f"LEADART_ENGINE__DEVICES={name} is not a device that torch knows."
+        ) from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise Fatal(
             Reason.MISCONFIGURED,

@@ -129,7 +129,7 @@ def _mismatches(source: WeightsSource, pair: LoraPair, shapes: Shapes) -> Iterat
 def _problems(report: WeightsReport, source: WeightsSource, alphas: Collection[str]) -> Iterator[WeightsProblem]:
     """Yield the problems, causes before their consequences."""
     if not is_lora(source.tensors):
-        yield WeightsProblem("is no LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
+        yield WeightsProblem("is not a LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
         return
     if kind := unsupported(source.tensors):
         yield WeightsProblem(f"is {kind}, which is not loaded", "Train or extract a plain LoRA.")

@@ -30,7 +30,7 @@ def check_folder(folder: Path) -> None:
         raise unavailable(folder, "is not a folder")
     index = read_json(folder, "model_index.json")
     if index is None:
-        raise unavailable(folder, "has no model_index.json, so it is no diffusers pipeline")
+        raise unavailable(folder, "has no model_index.json, so it is not a diffusers pipeline")
     if index.get("_class_name") != _PIPELINE:
         raise unavailable(folder, f"holds a {index.get('_class_name')}, not a {_PIPELINE}")
     for name, part in index.items():

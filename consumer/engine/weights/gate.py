@@ -72,7 +72,7 @@ def adapter_files(path: Path | None) -> list[Path]:
             raise refused(file, "is pickled, which may run code, so it was not read", "Convert or remove it.")
     files = [file for file in entries if file.suffix == ".safetensors"]
     if not files:
-        what = "holds no .safetensors file" if path.is_dir() else "is no .safetensors file"
+        what = "holds no .safetensors file" if path.is_dir() else "is not a .safetensors file"
         raise refused(path, what, "Name LoRA files in safetensors, or unset LEADART_ENGINE__ADAPTERS.")
     for file in files:
         if not file.stem.isprintable():
@@ -152,13 +152,13 @@ def _problems(report: WeightsReport, source: WeightsSource, *, overlay: bool) ->
     yield from dtype_problems(source)
     if report.twice:
         yield WeightsProblem(
-            f"has two tensors for {some(report.twice)}", "Save it anew in one layout, under one prefix."
+            f"has two tensors for {some(report.twice)}", "Save it again in one layout, under one prefix."
         )
     if report.mismatched:
         names = some(each.name for each in report.mismatched)
         yield WeightsProblem(f"has other shapes than the model: {names}", "Use a checkpoint of this very model.")
     if report.unexpected:
-        what = f"has {len(report.unexpected)} tensors that the model has not: {some(report.unexpected)}"
+        what = f"has {len(report.unexpected)} tensors that the model does not have: {some(report.unexpected)}"
         yield WeightsProblem(what, "Save the transformer alone, in one of the layouts of docs/operations/weights.md.")
     if report.not_finite:
         yield not_finite_problem(report.not_finite)

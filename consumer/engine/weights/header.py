@@ -81,7 +81,7 @@ def read_header(file: Path) -> SafetensorsHeader:
     try:
         header = _parse(file, text, 8 + length, size)
     except (ValueError, RecursionError) as error:
-        what = str(error) if isinstance(error, _Malformed) else "that is no JSON of tensors"
+        what = str(error) if isinstance(error, _Malformed) else "that is not JSON of tensors"
         raise refused(file, f"has a header {what}", _AGAIN) from error
     _require_library_opens(file)
     return header
@@ -91,7 +91,7 @@ def require_regular(file: Path) -> int:
     """Return a file's size. Raises Fatal unless it is a regular file (opening a pipe would block), and OSError."""
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise refused(file, "is no regular file, so it was not read", "Put the file itself there, or a link to it.")
+        raise refused(file, "is not a regular file, so it was not read", "Put the file itself there, or a link to it.")
     return found.st_size
 
 
@@ -102,7 +102,7 @@ def _require_library_opens(file: Path) -> None:
             return
     except Exception as error:
         what = f"has a header that safetensors refuses ({shown(str(error))})"
-        raise refused(file, what, "Save it anew with safetensors, or copy it again.") from error
+        raise refused(file, what, "Save it again with safetensors, or copy it again.") from error
 
 
 def _refuse_by_magic(file: Path, start: bytes) -> None:
@@ -113,7 +113,7 @@ def _refuse_by_magic(file: Path, start: bytes) -> None:
     if file.suffix.lower() == ".gguf":
         raise refused(file, _MAGIC[-1][1], _MAGIC[-1][2])
     if file.suffix != ".safetensors":
-        raise refused(file, "is no .safetensors file", _CONVERT)
+        raise refused(file, "is not a .safetensors file", _CONVERT)
 
 
 def _length(file: Path, start: bytes, size: int) -> int:
@@ -121,7 +121,7 @@ def _length(file: Path, start: bytes, size: int) -> int:
         raise refused(file, f"is empty or nearly so ({size} bytes)", _AGAIN)
     length = int.from_bytes(start, "little")
     if length > HEADER_CAP:
-        what = f"would have a header of {length} bytes, more than {HEADER_CAP}: it is no safetensors file of a model"
+        what = f"would have a header of {length} bytes, more than {HEADER_CAP}: it is not a safetensors file of a model"
         raise refused(file, what, _AGAIN)
     if 8 + length > size:
         raise refused(file, f"ends inside its header ({size} bytes)", _AGAIN)
@@ -131,7 +131,7 @@ def _length(file: Path, start: bytes, size: int) -> int:
 def _parse(file: Path, text: bytes, start: int, size: int) -> SafetensorsHeader:
     content = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     if not isinstance(content, dict):
-        raise _Malformed("that is no JSON of tensors")
+        raise _Malformed("that is not JSON of tensors")
     metadata = content.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _Malformed("whose __metadata__ is not text")
@@ -157,15 +157,15 @@ def _no_constant(name: str) -> None:
 
 def _tensor(file: Path, name: str, entry: object, start: int) -> TensorInfo:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise _Malformed(f"in which {shown(name)} has not dtype, shape and data_offsets")
+        raise _Malformed(f"in which {shown(name)} does not have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _SIZES:
         hint = "if it is quantised, use the bf16 or fp16 file that it was made from"
         raise _Malformed(f"in which {shown(name)} has the unknown dtype {shown(str(dtype))} ({hint})")
     if not (_naturals(shape) and _naturals(offsets) and len(offsets) == 2 and len(shape) <= 8):
-        raise _Malformed(f"in which {shown(name)} has a shape or offsets that are none")
+        raise _Malformed(f"in which {shown(name)} has an invalid shape or offsets")
     if offsets[1] - offsets[0] != math.prod(shape) * _SIZES[dtype]:
-        raise _Malformed(f"in which {shown(name)} has not the bytes of its shape")
+        raise _Malformed(f"in which {shown(name)} does not have the bytes of its shape")
     return TensorInfo(file, dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
@@ -181,4 +181,4 @@ def _check_tiling(tensors: Mapping[str, TensorInfo], start: int, size: int) -> N
             raise _Malformed(f"in which {shown(name)} overlaps another tensor or leaves a gap")
         place = tensor.end
     if place != size:
-        raise _Malformed(f"that speaks of {place} bytes where the file has {size}: it is cut off, or has a tail")
+        raise _Malformed(f"that describes {place} bytes where the file has {size}: it is cut off, or has a tail")

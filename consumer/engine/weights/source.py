@@ -122,12 +122,12 @@ def _weight_map(index: Path) -> dict[str, str]:
     except OSError as error:
         raise refused(index, f"cannot be read: {error.strerror}", "Check the path and its rights.") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise refused(index, "is no index of shards", remedy) from error
+        raise refused(index, "is not an index of shards", remedy) from error
     if not names:
         raise refused(index, "names no shard", remedy)
     for shard, plain in names.items():
         if not plain:
-            raise refused(index, f"names {shown(str(shard))}, which is no .safetensors file beside it", remedy)
+            raise refused(index, f"names {shown(str(shard))}, which is not a .safetensors file beside it", remedy)
     return dict(shards)
 
 

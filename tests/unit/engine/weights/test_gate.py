@@ -84,7 +84,7 @@ def test_an_overlay_is_partial_on_purpose(tmp_path: Path, state: State, shapes: 
 def test_a_tensor_too_many_is_refused(tmp_path: Path, state: State, shapes: Shapes, *, overlay: bool) -> None:
     """A tensor that the model does not have would be dropped, though its author meant something by it."""
     report = examined(tmp_path, {**state, "layers.2.attention.to_q.weight": torch.ones(2)}, shapes, overlay=overlay)
-    assert only_problem(report) == "has 1 tensors that the model has not: layers.2.attention.to_q.weight"
+    assert only_problem(report) == "has 1 tensors that the model does not have: layers.2.attention.to_q.weight"
 
 
 @pytest.mark.parametrize("overlay", [False, True])
@@ -201,7 +201,7 @@ def test_custom_weights_are_refused_for_any_of_their_files(settings: EngineSetti
     (folder / "old.pt").unlink()
     assert settings.weights is not None
     shutil.copy(settings.weights, folder)
-    _refused(settings, "spring.safetensors is no LoRA", "--as lora")
+    _refused(settings, "spring.safetensors is not a LoRA", "--as lora")
     shutil.rmtree(folder)
     _refused(settings, "loras is not there")
     folder.mkdir()
@@ -218,7 +218,7 @@ def test_one_lora_file_may_stand_for_a_folder(settings: EngineSettings, tmp_path
     assert len(examine_custom_weights(alone)) == 1
     _refused(settings.model_copy(update={"adapters": folder / "old.pt"}), "old.pt is pickled")
     (folder / "notes.txt").touch()
-    _refused(settings.model_copy(update={"adapters": folder / "notes.txt"}), "notes.txt is no .safetensors file")
+    _refused(settings.model_copy(update={"adapters": folder / "notes.txt"}), "notes.txt is not a .safetensors file")
 
 
 def _refused(settings: EngineSettings, *said: str) -> None:

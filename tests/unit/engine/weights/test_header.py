@@ -70,10 +70,10 @@ def test_pickles_are_refused_unread(tmp_path: Path, suffix: str) -> None:
         ("a.safetensors", b"GGUF\x03\x00\x00\x00" + bytes(64), "is a GGUF file"),
         ("a.gguf", bytes(64), "is a GGUF file"),
         ("a.safetensors", b"", "is empty or nearly so (0 bytes)"),
-        ("a.safetensors", b"hello, these are weights", "no safetensors file of a model"),
+        ("a.safetensors", b"hello, these are weights", "not a safetensors file of a model"),
         ("a.safetensors", (1000).to_bytes(8, "little") + b"{", "ends inside its header"),
         ("a.safetensors", (HEADER_CAP + 1).to_bytes(8, "little"), f"more than {HEADER_CAP}"),
-        ("a.txt", bytes(64), "is no .safetensors file"),
+        ("a.txt", bytes(64), "is not a .safetensors file"),
     ],
 )
 def test_other_files_are_refused_by_name(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
@@ -100,26 +100,26 @@ def test_a_length_may_look_like_magic(tmp_path: Path, ending: int) -> None:
     [
         (b'{"a": %s, "a": %s}' % ((b'{"dtype":"F32","shape":[1],"data_offsets":[0,4]}',) * 2), "names a twice"),
         (b'{"a": {"dtype":"F32","dtype":"I32","shape":[1],"data_offsets":[0,4]}}', "names dtype twice"),
-        (b"[1]", "no JSON of tensors"),
-        (b"{", "no JSON of tensors"),
-        (b"\xff\xfe", "no JSON of tensors"),
-        (b"[" * 100_000, "no JSON of tensors"),
+        (b"[1]", "not JSON of tensors"),
+        (b"{", "not JSON of tensors"),
+        (b"\xff\xfe", "not JSON of tensors"),
+        (b"[" * 100_000, "not JSON of tensors"),
         (b'{"a": NaN}', "holds NaN"),
         ({}, "without a tensor"),
         ({"__metadata__": {"a": "b"}}, "without a tensor"),
         ({"__metadata__": {"a": 1}, "a": ONE}, "whose __metadata__ is not text"),
-        ({"a": 1}, "a has not dtype, shape and data_offsets"),
-        ({"a": {**ONE, "extra": 1}}, "a has not dtype, shape and data_offsets"),
+        ({"a": 1}, "a does not have exactly dtype, shape and data_offsets"),
+        ({"a": {**ONE, "extra": 1}}, "a does not have exactly dtype, shape and data_offsets"),
         ({"a": entry("F8_E8M0", [4], 0, 4)}, "unknown dtype F8_E8M0"),
-        ({"a": {**ONE, "shape": [-1]}}, "a shape or offsets that are none"),
-        ({"a": {**ONE, "shape": [True]}}, "a shape or offsets that are none"),
-        ({"a": {**ONE, "shape": [2**64]}}, "a shape or offsets that are none"),
-        ({"a": {**ONE, "data_offsets": [0]}}, "a shape or offsets that are none"),
-        ({"a": entry("F32", [2], 0, 4)}, "has not the bytes of its shape"),
+        ({"a": {**ONE, "shape": [-1]}}, "an invalid shape or offsets"),
+        ({"a": {**ONE, "shape": [True]}}, "an invalid shape or offsets"),
+        ({"a": {**ONE, "shape": [2**64]}}, "an invalid shape or offsets"),
+        ({"a": {**ONE, "data_offsets": [0]}}, "an invalid shape or offsets"),
+        ({"a": entry("F32", [2], 0, 4)}, "does not have the bytes of its shape"),
         ({"a": entry("F32", [1], 4, 8)}, "overlaps another tensor or leaves a gap"),
         ({"a": ONE, "b": ONE}, "overlaps another tensor or leaves a gap"),
         ({"a": ONE, "b": entry("F32", [1], 4, 8)}, "it is cut off, or has a tail"),
-        ({"\x1b[2J": 1}, r"\x1b[2J has not dtype"),
+        ({"\x1b[2J": 1}, r"\x1b[2J does not have exactly dtype"),
     ],
 )
 def test_headers_that_lie_are_refused(tmp_path: Path, header: object, complaint: str) -> None:
@@ -154,7 +154,7 @@ def test_what_is_no_file_is_refused_unread(tmp_path: Path) -> None:
     (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
     (tmp_path / "folder.safetensors").mkdir()
     for name in ("pipe", "link", "zero", "folder"):
-        assert "is no regular file, so it was not read" in refusal(tmp_path / f"{name}.safetensors")
+        assert "is not a regular file, so it was not read" in refusal(tmp_path / f"{name}.safetensors")
 
 
 def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:

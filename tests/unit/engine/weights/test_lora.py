@@ -302,7 +302,7 @@ def test_a_lora_for_something_else_is_refused(folder: Path, shapes: Shapes) -> N
 def test_a_checkpoint_is_no_lora(tmp_path: Path, tiny_model: Path, shapes: Shapes) -> None:
     """A checkpoint among the LoRA files is refused by its kind."""
     source = read_source(write(tmp_path, fine_tuned(tiny_model)))
-    assert examine_adapter(source, shapes).problems[0].what == "is no LoRA"
+    assert examine_adapter(source, shapes).problems[0].what == "is not a LoRA"
 
 
 @pytest.mark.parametrize(

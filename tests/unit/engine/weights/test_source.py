@@ -69,12 +69,12 @@ def test_a_folder_that_names_nothing_is_refused(index: Path, tmp_path: Path) -> 
         ({"b": "2.safetensors", "c": "2.safetensors"}, "has tensors that no shard has: c"),
         ({"b": "1.safetensors", "a": "2.safetensors"}, "has another shard for: a, b"),
         ({"a": "1.safetensors", "b": "3.safetensors"}, "3.safetensors cannot be read"),
-        ({"a": "../1.safetensors"}, "no .safetensors file beside it"),
-        ({"a": "1.bin"}, "names 1.bin, which is no .safetensors file beside it"),
-        ({"a": 1}, "names 1, which is no .safetensors file beside it"),
-        ({"a": ["1.safetensors"]}, "is no index of shards"),
+        ({"a": "../1.safetensors"}, "not a .safetensors file beside it"),
+        ({"a": "1.bin"}, "names 1.bin, which is not a .safetensors file beside it"),
+        ({"a": 1}, "names 1, which is not a .safetensors file beside it"),
+        ({"a": ["1.safetensors"]}, "is not an index of shards"),
         ({}, "names no shard"),
-        ([], "is no index of shards"),
+        ([], "is not an index of shards"),
     ],
 )
 def test_an_index_must_fit_its_shards(index: Path, places: object, complaint: str | None) -> None:
@@ -98,7 +98,7 @@ def test_a_shard_with_more_than_its_index_is_refused(index: Path) -> None:
 def test_an_index_that_is_none_is_refused(index: Path) -> None:
     """A missing index, one that is no JSON, and one that is far too large are refused."""
     index.write_text("{")
-    assert "is no index of shards" in refusal(index)
+    assert "is not an index of shards" in refusal(index)
     index.write_text(" " * (8 * 1024 * 1024 + 1))
     assert "is too large for an index" in refusal(index)
     index.unlink()
@@ -117,4 +117,4 @@ def test_the_models_shapes_come_from_its_headers(tiny_model: Path, tmp_path: Pat
 def test_an_index_that_is_a_pipe_is_refused_unread(tmp_path: Path) -> None:
     """An index is opened only if it is a file."""
     os.mkfifo(tmp_path / "model.safetensors.index.json")
-    assert "is no regular file" in refusal(tmp_path / "model.safetensors.index.json")
+    assert "is not a regular file" in refusal(tmp_path / "model.safetensors.index.json")
