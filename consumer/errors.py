@@ -50,7 +50,7 @@ class Fatal(LeadartError):
     """The worker cannot go on: it exits non-zero with this message, which names the remedy."""
 
 
-class HandedBack(Exception):
+class WorkerStopping(Exception):
     """The worker is stopping and does not begin this picture: another worker will read its request again."""
 
 

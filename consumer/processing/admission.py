@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from consumer.errors import HandedBack
+from consumer.errors import WorkerStopping
 from consumer.jobs import Lane
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Admission:
 
     @asynccontextmanager
     async def slot(self, lane: Lane, *, alone: bool = False) -> AsyncIterator[EngineSlot]:
-        """Wait for a slot and hold it for the block. Raises `HandedBack` when the worker stops first."""
+        """Wait for a slot and hold it for the block. Raises `WorkerStopping` when the worker stops first."""
         await self._admitted(lane, alone=alone)
         slot = EngineSlot(self, lane)
         try:
@@ -86,12 +86,12 @@ class Admission:
         for queue in self._waiting.values():
             for _, future in queue:
                 if not future.done():
-                    future.set_exception(HandedBack)
+                    future.set_exception(WorkerStopping)
             queue.clear()
 
     async def _admitted(self, lane: Lane, *, alone: bool) -> None:
         if self._closed:
-            raise HandedBack
+            raise WorkerStopping
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append((alone, future))
         self._admit()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.errors import HandedBack
+from consumer.errors import WorkerStopping
 
 if TYPE_CHECKING:
     from schemas import Reason
@@ -68,10 +68,10 @@ class CircuitBreaker:
     async def passage(self, permit: BreakerPermit) -> None:
         """Return when an attempt may begin: at once while closed, else when this request becomes the probe.
 
-        Raises `HandedBack` when the worker stops first.
+        Raises `WorkerStopping` when the worker stops first.
         """
         if self._stopping:
-            raise HandedBack
+            raise WorkerStopping
         if self.lets(permit):
             return
         released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,7 +92,7 @@ class CircuitBreaker:
         self._stopping = True
         for _, released in self._held:
             if not released.done():
-                released.set_exception(HandedBack)
+                released.set_exception(WorkerStopping)
         self._held.clear()
         if self._timer is not None:
             self._timer.cancel()

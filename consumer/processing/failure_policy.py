@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.errors import HandedBack, LeadartError, Rejected, Superseded, Transient, Unpaintable, Unstorable
+from consumer.errors import LeadartError, Rejected, Superseded, Transient, Unpaintable, Unstorable, WorkerStopping
 from schemas import Reason
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class FailurePolicy:
         `Hold` only with a permit. An error of an unknown type is a defect: it must not stop the partition, so the
         request is retried, and the log has the trace.
         """
-        if not isinstance(error, LeadartError | HandedBack | Superseded):
+        if not isinstance(error, LeadartError | WorkerStopping | Superseded):
             error = _defect(error, state)
         held = permit is not None and self._reported(error, permit)
         match error:
-            case HandedBack() | Superseded():
+            case WorkerStopping() | Superseded():
                 return HandBack()
             case Rejected():
                 return Answer(error)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from consumer import failpoints
-from consumer.errors import Fatal, HandedBack, Rejected, Transient
+from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.flight import Flights, PictureResult
@@ -82,13 +82,13 @@ class Pipeline:
     async def produce(self, context: JobContext, plan: PaintPlan) -> ImageReady:
         """Find or make every picture of the job.
 
-        Raises `Transient` when this attempt failed, `HandedBack` when the worker stops first. Waits without bound for a
-        store that is down. Cancelling is safe at any await.
+        Raises `Transient` when this attempt failed, `WorkerStopping` when the worker stops first. Waits without bound
+        for a store that is down. Cancelling is safe at any await.
         """
         made = await _all_of([self._picture(context, index, recipe) for index, recipe in enumerate(plan.recipes)])
         finished = [picture for picture in made if picture is not None]
         if len(finished) < len(made):
-            raise HandedBack
+            raise WorkerStopping
         context.begin()  # all is there: what is left to do must not expire
         return await self._announce(context, plan, finished)
 
@@ -104,7 +104,7 @@ class Pipeline:
                 if made is not None:
                     return made
                 await self._breaker.passage(context.permit)
-        except HandedBack:
+        except WorkerStopping:
             return None
 
     async def _make(self, context: JobContext, flight: Flight, attempt: LaneAttempt) -> PictureResult | None:

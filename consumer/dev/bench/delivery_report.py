@@ -87,7 +87,7 @@ from round to round. The clock is a `read_committed` subscriber's, from the firs
 sees first is not counted. Then requests come in at {pace} a second, {paced} for each side and round; a time runs from
 the record's LogAppendTime to the moment when that subscriber has the outcome.
 
-- **leadart**: the worker as it is: intake, owner, crew, pipeline, scheduler, brief, outbox, metrics,
+- **leadart**: the worker as it is: poll loop, owner, handler, pipeline, admission, plan, outcomes, metrics,
   pages. Each outcome is in the transaction that moves its request's offset.
 - **FastStream**: one handler under its default acknowledgement (the offset moves first: a crash loses requests). It
   validates the same records with the same code and awaits one publish of an outcome as large as ours.

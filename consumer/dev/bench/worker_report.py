@@ -143,8 +143,8 @@ worker's part larger.
 
 - **engine alone**: all pictures are handed to the engine's process at once; the clock stops with the last one's pixels.
 - **whole worker**: one request for each picture is published; the clock stops when a subscriber sees the last outcome.
-  In between is the worker as it is: intake, owner, transactions, crew, pipeline, scheduler ({window} pictures at the
-  engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, outbox.
+  In between is the worker as it is: poll loop, owner, handler, pipeline, admission ({window} pictures at the
+  engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, outcomes, transactions.
 
 ## What is left out
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.errors import HandedBack
+from consumer.errors import WorkerStopping
 from consumer.jobs import Lane
 from consumer.processing.admission import MOST_BEFORE_SUSPECT, Admission
 
@@ -134,9 +134,9 @@ async def test_closing_hands_back_who_waits_and_lets_slots_finish() -> None:
         waiting = asyncio.ensure_future(painter.paint("waiting", Lane.LIVE))
         await breathe()
         admission.close()
-        with pytest.raises(HandedBack):
+        with pytest.raises(WorkerStopping):
             await asyncio.wait_for(waiting, BOUND)
-        with pytest.raises(HandedBack):
+        with pytest.raises(WorkerStopping):
             await asyncio.wait_for(painter.paint("late", Lane.LIVE), BOUND)
         assert not running.done()
         painter.release["running"].set()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from consumer.errors import HandedBack
+from consumer.errors import WorkerStopping
 from consumer.processing.circuit_breaker import IN_A_ROW, WINDOW, BreakerPermit, CircuitBreaker
 from schemas import Reason
 
@@ -127,5 +127,5 @@ async def test_a_stopping_worker_hands_back_whoever_is_held() -> None:
     breaker.stop()
 
     for waiting in (held, breaker.passage(BreakerPermit())):
-        with pytest.raises(HandedBack):
+        with pytest.raises(WorkerStopping):
             await asyncio.wait_for(waiting, BOUND)

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 from consumer.delivery.retry import RetryState
 from consumer.errors import (
     Fatal,
-    HandedBack,
     Overloaded,
     Rejected,
     Superseded,
     Transient,
     Unpaintable,
     Unstorable,
+    WorkerStopping,
 )
 from consumer.jobs import Record
 from consumer.kafka.topics import retry_policy
@@ -44,7 +44,7 @@ def policy(breaker: CircuitBreaker, counted: list[Reason] | None = None) -> Fail
         (Unstorable(Reason.STORE_UNAVAILABLE, "x"), Retry),
         (Fatal(Reason.MODEL_UNAVAILABLE, "x"), Crash),
         (Overloaded(Reason.STORE_UNAVAILABLE, "x"), Crash),
-        (HandedBack(), HandBack),
+        (WorkerStopping(), HandBack),
         (Superseded(), HandBack),
     ],
 )
@@ -88,7 +88,7 @@ async def test_the_breaker_hears_of_our_failures(error: Transient | Unpaintable)
 
 
 @pytest.mark.parametrize(
-    "error", [Rejected(Reason.TOO_LARGE, "x"), Unstorable(Reason.STORE_UNAVAILABLE, "x"), HandedBack()]
+    "error", [Rejected(Reason.TOO_LARGE, "x"), Unstorable(Reason.STORE_UNAVAILABLE, "x"), WorkerStopping()]
 )
 async def test_the_breaker_does_not_hear_of_others(error: Exception) -> None:
     """What says nothing of the engine opens no breaker, and frees the probe for the next request."""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.in_flight import InFlightRecord
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient, Unpaintable, Unstorable
+from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
 from consumer.jobs import Record
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import retry_policy
@@ -233,7 +233,7 @@ async def test_a_fatal_error_ends_the_worker_and_no_request() -> None:
 
 async def test_work_handed_back_settles_nothing() -> None:
     """A job that the stopping worker hands back is left to the next owner."""
-    assert await work(valid(), Pipeline(HandedBack())) == []
+    assert await work(valid(), Pipeline(WorkerStopping())) == []
 
 
 async def test_taskn_work_that_has_not_begun_is_cancelled() -> None:

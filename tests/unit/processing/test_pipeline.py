@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.engine.swatch import MODEL
-from consumer.errors import Fatal, HandedBack, Overloaded, Rejected, Transient
+from consumer.errors import Fatal, Overloaded, Rejected, Transient, WorkerStopping
 from consumer.jobs import Lane, Picture
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
@@ -138,7 +138,7 @@ async def test_a_stopping_worker_hands_the_job_back() -> None:
     """A job whose picture has not begun when the worker stops is handed back, not failed."""
     async with open_bench() as bench:
         bench.admission.close()
-        with pytest.raises(HandedBack):
+        with pytest.raises(WorkerStopping):
             await bench.produce(job())
 
 
@@ -154,7 +154,7 @@ async def test_a_stopping_worker_finishes_the_picture_at_the_engine() -> None:
                 await asyncio.sleep(0)
         bench.admission.close()
         bench.engine.wait.set()
-        with pytest.raises(HandedBack):
+        with pytest.raises(WorkerStopping):
             await task
         assert len(bench.store.manifests) == 1
 
