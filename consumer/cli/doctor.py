@@ -27,6 +27,12 @@ class WeightsKind(StrEnum):
     LORA = "lora"
 
 
+WeightsFile = Annotated[Path, typer.Argument(help="Checkpoint or LoRA: a file, a folder or an index of shards.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of the Z-Image pipeline (default: LEADART_ENGINE__MODEL).")]
+As = Annotated[WeightsKind, typer.Option("--as", help="What to load it as.")]
+Overlay = Annotated[bool, typer.Option("--overlay", help="Accept a checkpoint with only some of the tensors.")]
+
+
 @commands.callback()
 def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     """Check styles, model, store, topics and group; exit status 1 if a delivery promise would not hold."""
@@ -50,14 +56,10 @@ def doctor(context: typer.Context, env_file: EnvFile = None, as_json: AsJson = F
 
 @commands.command("weights")
 def doctor_weights(
-    file: Annotated[Path, typer.Argument(help="Checkpoint or LoRA: a file, a folder or an index of shards.")],
-    model: Annotated[
-        Path | None, typer.Option(help="Folder of the Z-Image pipeline (default: LEADART_ENGINE__MODEL).")
-    ] = None,
-    as_: Annotated[WeightsKind, typer.Option("--as", help="What to load it as.")] = WeightsKind.BASE,
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Accept a checkpoint with only some of the tensors.")
-    ] = False,
+    file: WeightsFile,
+    model: Model = None,
+    as_: As = WeightsKind.BASE,
+    overlay: Overlay = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:

@@ -71,8 +71,11 @@ class ReuseLookup:
 
     async def _add(self, originals: Sequence[OriginalRequest], estimate: ReuseEstimate) -> None:
         wanted = [(original, recipes) for original in originals if (recipes := self._recipes(original, estimate))]
-        missing = await asyncio.gather(*[self._missing(recipes) for _, recipes in wanted])
+        # All are awaited even if one fails: the store must not be closed under a request.
+        missing = await asyncio.gather(*[self._missing(recipes) for _, recipes in wanted], return_exceptions=True)
         for (original, _), count in zip(wanted, missing, strict=True):
+            if isinstance(count, BaseException):
+                raise count
             counts = estimate.partitions[original.record.partition]
             counts.pictures += count
             counts.made += not count

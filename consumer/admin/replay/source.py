@@ -136,7 +136,8 @@ class SourceLane:
         """
         spans = await self._reader.spans([Partition(self.topic, number) for number in wanted.spans])
         partitions = {
-            each.number: PartitionSurvey(_common(wanted.spans[each.number], span)) for each, span in spans.items()
+            each.number: PartitionSurvey(_common(wanted.spans[each.number], span))
+            for each, span in sorted(spans.items())
         }
         survey, newest = RangeSurvey(partitions), NewestRequests()
         total, done = sum(len(partition.span) for partition in partitions.values()), 0

@@ -64,16 +64,22 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Process past requests again: publish the newest of each article and slot to the backfill lane."""
-    from consumer.admin.replay.throttle import parse_rate
-
     settings = settings_from(env_file)
     base = options.lane_base(lane, settings.topics)
     chosen = options.filters(section, style, article, article_file, failed=failed)
     ends = options.range_end(since), options.range_end(until) if until is not None else None
     wanted = options.ReplayOptions(*ends, base, chosen, force, name)
-    per_second = options.parsed(parse_rate, rate) if rate is not None else None
     given = options.as_given(rate, max_backlog_seconds, picture_seconds, devices, env_file)
-    run = _Run(settings, wanted, per_second, max_backlog_seconds, picture_seconds, devices, as_json, given)
+    run = _Run(
+        settings,
+        wanted,
+        options.records_per_second(rate),
+        max_backlog_seconds,
+        picture_seconds,
+        devices,
+        as_json,
+        given,
+    )
     raise typer.Exit(_exit_status(run, execute=execute))
 
 

@@ -70,6 +70,13 @@ def range_end(text: str) -> RangeEnd:
     return parsed(lambda end: RangeEnd.parse(end, datetime.now(UTC)), text)
 
 
+def records_per_second(text: str | None) -> float | None:
+    """Parse --rate. Raises `typer.BadParameter`."""
+    from consumer.admin.replay.throttle import parse_rate
+
+    return None if text is None else parsed(parse_rate, text)
+
+
 def filters(
     sections: Sequence[str] | None,
     styles: Sequence[str] | None,

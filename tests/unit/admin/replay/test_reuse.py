@@ -1,0 +1,64 @@
+"""What the store has already is looked up for many requests at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from consumer.admin.replay.offset_range import OffsetRange
+from consumer.admin.replay.reuse import ReuseLookup
+from consumer.admin.replay.selection import Filters, ReplaySpec
+from consumer.admin.replay.source import OriginalRequest
+from consumer.errors import Overloaded
+from consumer.jobs import ModelIdentity, Paintable, Record
+from consumer.processing.styles import load_styles
+from schemas import ImageRequested, Reason, names
+from schemas.cloudevents import Event
+from tests.support.harness import request_data
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from consumer.admin.replay.source import SourceLane
+    from consumer.jobs import Recipe
+    from consumer.ports import Store
+
+PAINTABLE = Paintable(ModelIdentity("swatch", "1"))
+
+
+class Lane:
+    """Has a request at every offset."""
+
+    async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
+        for offset in offsets:
+            data = request_data(f"a-{offset}")
+            event = Event(id=f"e-{offset}", source="/cms", type=names.IMAGE_REQUESTED, data=data)
+            record = Record(names.REQUESTED, partition, offset, b"k", b"", (), 1)
+            yield OriginalRequest(record, (), event, ImageRequested.model_validate(data))
+
+
+class FailingStore:
+    """Fails the first question at once and answers the others later."""
+
+    def __init__(self) -> None:
+        self.asked = self.answered = 0
+
+    async def find(self, recipe: Recipe) -> None:
+        del recipe
+        self.asked += 1
+        if self.asked == 1:
+            raise Overloaded(Reason.STORE_UNAVAILABLE, "It is down.")
+        await asyncio.sleep(0.01)
+        self.answered += 1
+
+
+async def test_a_failing_store_is_reported_once_no_request_is_open() -> None:
+    """The caller closes the store then: a request still open would leak its connection."""
+    spec, store = ReplaySpec(OffsetRange("lane", {}), Filters()), FailingStore()
+    lookup = ReuseLookup(spec, cast("SourceLane", Lane()), cast("Store", store), load_styles(None), PAINTABLE)
+    with pytest.raises(Overloaded):
+        await lookup.run({0: range(3)}, lambda _share: None)
+
+    assert (store.asked, store.answered) == (3, 2)
