@@ -1,1 +1,1 @@
-"""Benchmarks: leadart beside what one would write without it, side by side in one run on one machine."""
+"""Benchmarks: leadart and its alternatives, side by side in one run on one machine."""

@@ -1,7 +1,7 @@
-"""`leadart bench backlog`: what a long backlog costs: the worker's memory, and how soon `leadart lag` tells of it.
+"""`leadart bench backlog`: what a long backlog costs in worker memory and in the time of `leadart lag`.
 
-Kafka, SeaweedFS and the worker are the real ones. The engine takes its time, so that the work in hand is the same
-whether a thousand records wait behind it or a million.
+Kafka, SeaweedFS and the worker are real. The engine is slow, so that the same number of records is in flight whether a
+thousand records wait or a million.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LAG_BAR = 1.0
-"""Seconds within which `leadart lag` is to have answered, its own start included."""
+"""Time limit in seconds for `leadart lag`, its own start included."""
 
 SPREAD_BAR = 0.05
-"""How far memory may be from that of the shortest backlog."""
+"""Allowed difference of peak memory from that of the shortest backlog."""
 
 PARTITIONS = 12
 
@@ -48,7 +48,7 @@ _ANSWER_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class BacklogStep:
-    """What was seen while so many `records` waited: the worker's memory in MiB, and seconds of each `leadart lag`."""
+    """Measurements with `records` waiting: the worker's memory in MiB, and seconds of each `leadart lag`."""
 
     records: int
     memory_peak: float
@@ -58,7 +58,7 @@ class BacklogStep:
 
 @dataclass(frozen=True, slots=True)
 class BacklogResult:
-    """All backlogs of one run, the shortest first. `start_seconds`: what `leadart --version` takes, for comparison."""
+    """All backlogs of one run, shortest first. `start_seconds` are those of `leadart --version`, for comparison."""
 
     machine: Mapping[str, str]
     worked_seconds: float
@@ -67,18 +67,18 @@ class BacklogResult:
 
     @property
     def spread(self) -> float:
-        """The largest difference of a peak from that of the shortest backlog, as a share of it."""
+        """Largest relative difference of a peak from that of the shortest backlog."""
         first = self.steps[0].memory_peak
         return max(abs(step.memory_peak - first) for step in self.steps) / first
 
     @property
     def lag_median(self) -> float:
-        """Seconds of `leadart lag` at the backlog where it took longest: the median of its answers."""
+        """Median seconds of `leadart lag`, at the backlog where it took longest."""
         return max(median(step.lag_seconds) for step in self.steps)
 
     @property
     def flat(self) -> bool:
-        """True if memory does not depend on the backlog's length."""
+        """True if memory does not grow with the backlog."""
         return self.spread <= SPREAD_BAR
 
     @property
@@ -101,17 +101,17 @@ def _sentence(result: BacklogResult) -> str:
     flat, soon = (met(kept) for kept in (result.flat, result.soon))
     first, last = result.steps[0], result.steps[-1]
     return (
-        f"From {first.records:,} to {last.records:,} records of backlog the worker's memory differs by at most "
+        f"From {first.records:,} to {last.records:,} waiting records the worker's memory differs by at most "
         f"{result.spread:.1%} (bar {SPREAD_BAR:.0%}: {flat}); leadart lag over {PARTITIONS} partitions of every lane "
-        f"answers in {result.lag_median:.2f} s (bar {LAG_BAR:.0f} s: {soon}), "
-        f"{median(result.start_seconds):.2f} s of which any leadart command takes; {result.machine['processor']}"
+        f"takes {result.lag_median:.2f} s (bar {LAG_BAR:.0f} s: {soon}), {median(result.start_seconds):.2f} s of it "
+        f"the start of any leadart command; {result.machine['processor']}"
     )
 
 
 async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[str], None]) -> BacklogResult:
-    """Let ever more requests wait; at each size a worker of a new group works for so long. `tell` hears of each.
+    """Measure ever longer backlogs: at each size a worker of a new group works for `seconds`, reported to `tell`.
 
-    Raises `Fatal` when a server or the worker does not come up, or where the system does not tell a process's memory.
+    Raises `Fatal` when a server or the worker does not start, or where the system does not report process memory.
     """
     facts = machine("aiokafka")
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
@@ -131,7 +131,7 @@ async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> Backlo
     group = f"backlog-{size}"
     kafka = stack.settings.kafka.model_copy(update={"group_id": group})
     await apply(stack.settings.model_copy(update={"kafka": kafka}), StartPosition.EARLIEST)
-    # Pictures of the steps before would be found, and not be worked on at the engine's pace.
+    # A store of its own: pictures of earlier steps would be reused instead of painted.
     storage = stack.settings.storage.model_copy(update={"bucket": group})
     async with S3Store(storage) as store:
         await store.prepare(create=True)
@@ -151,7 +151,7 @@ async def _step(stack: Stack, folder: Path, size: int, seconds: float) -> Backlo
 
 
 async def _memory(worker: WorkerProcess, seconds: float) -> list[float]:
-    """Return the worker's resident memory in MiB, over and over."""
+    """Sample the worker's resident memory, in MiB, for `seconds`."""
     seen, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
         worker.check()
@@ -164,12 +164,12 @@ def _resident(pid: int) -> float:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError as error:
-        raise Fatal(Reason.MISCONFIGURED, f"This system does not tell what memory a process has: {error}") from error
+        raise Fatal(Reason.MISCONFIGURED, f"This system does not report process memory: {error}") from error
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
-    """Run `leadart` and return how long it took, from its start to its end."""
+    """Run `leadart` and return its seconds from start to exit."""
     begun = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "consumer", *arguments),
@@ -181,7 +181,7 @@ async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
         async with asyncio.timeout(_ANSWER_SECONDS):
             _, complaint = await process.communicate()
     except TimeoutError as error:
-        raise Fatal(Reason.INTERNAL, f"leadart {arguments[0]} gave no answer in {_ANSWER_SECONDS:.0f} s") from error
+        raise Fatal(Reason.INTERNAL, f"leadart {arguments[0]} did not end within {_ANSWER_SECONDS:.0f} s") from error
     finally:
         if process.returncode is None:
             process.kill()
@@ -193,6 +193,6 @@ async def _timed(*arguments: str, environment: Mapping[str, str]) -> float:
 
 def _said(step: BacklogStep) -> str:
     return (
-        f"{step.records:,} records wait: {step.memory_peak:.1f} MiB at most, "
-        f"leadart lag answers in {median(step.lag_seconds):.2f} s"
+        f"{step.records:,} records waiting: peak memory {step.memory_peak:.1f} MiB, "
+        f"leadart lag takes {median(step.lag_seconds):.2f} s"
     )

@@ -1,6 +1,6 @@
 """`leadart bench delivery`: how fast requests become visible outcomes when painting and storing cost nothing.
 
-One broker, one set of topics, one load: the worker and a FastStream handler take turns at the same records.
+The worker and a FastStream handler take turns at the same records of the same topics on one broker.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _WARM_UP_EVENTS = 10
 async def measure_delivery(
     plan: DeliveryPlan, bootstrap_servers: str | None, tell: Callable[[str], None]
 ) -> DeliveryResult:
-    """Run the plan and return what it measured; `tell` hears of each turn. Cancelling ends every process.
+    """Run the plan, reporting each turn to `tell`. Cancelling ends every process.
 
-    Raises `Fatal` when FastStream is not installed, a side ends by itself or its outcomes stop coming, `BusError` when
-    no broker answers.
+    Raises `Fatal` when FastStream is not installed, a side ends by itself or its outcomes stop, `BusError` when no
+    broker answers.
     """
     require_faststream()
     facts = machine("aiokafka", "faststream")
     async with open_site(plan, bootstrap_servers) as site:
         asked = await publish_all(site.settings, plan.events)
-        tell(f"{plan.events} requests wait on {plan.partitions} partitions of {site.bus}")
+        tell(f"{plan.events} requests waiting on {plan.partitions} partitions of {site.bus}")
         floods = [
             await _flood(site, asked, side, turn, tell) for turn in range(plan.rounds) for side in plan.order(turn)
         ]
@@ -50,52 +50,52 @@ async def measure_delivery(
 async def _flood(
     site: BenchSite, asked: frozenset[str], side: DeliverySide, turn: int, tell: Callable[[str], None]
 ) -> ThroughputTurn:
-    """Let a side work off all that waits. The clock runs from the first outcomes seen to the last."""
+    """Let a side work off all waiting requests, timed from the first outcomes seen to the last."""
     async with watching(site.settings) as watcher:
-        async with site.working(side, StartPosition.EARLIEST) as contestant:
-            await watcher.until(len(asked), contestant.check)
+        async with site.working(side, StartPosition.EARLIEST) as process:
+            await watcher.until(len(asked), process.check)
             begun, ended = watcher.times[0], watcher.times[len(asked) - 1]
         await watcher.to_the_end()
     after_the_first = len(asked) - watcher.times.count(begun)
     if after_the_first <= 0:
-        raise Fatal(Reason.MISCONFIGURED, f"All {len(asked)} outcomes became visible at once: give more --events.")
+        raise Fatal(Reason.MISCONFIGURED, f"All {len(asked)} outcomes became visible at once: raise --events.")
     flood = ThroughputTurn(
         side=side,
         turn=turn,
         seconds=ended - begun,
         per_second=after_the_first / (ended - begun),
-        bytes_each=watcher.bytes_read // len(watcher.told),
-        count=OutcomeCount.of(asked, watcher.told),
+        bytes_each=watcher.bytes_read // len(watcher.request_ids),
+        count=OutcomeCount.of(asked, watcher.request_ids),
     )
-    tell(f"round {turn + 1}: {side} {flood.per_second:,.0f} events/s, {_said(flood.count)}")
+    tell(f"round {turn + 1}: {side} {flood.per_second:,.0f} events/s, {_counted(flood.count)}")
     return flood
 
 
 async def _paced(
     site: BenchSite, plan: DeliveryPlan, side: DeliverySide, turn: int, tell: Callable[[str], None]
 ) -> LatencyTurn:
-    """Let a side answer requests that come in steadily, after a few that only warm it up."""
+    """Let a side answer requests that come in at a steady rate, after a few for warm-up."""
     async with watching(site.settings) as watcher:
-        async with site.working(side, StartPosition.LATEST) as contestant:
+        async with site.working(side, StartPosition.LATEST) as process:
             warm_up = await publish_all(site.settings, _WARM_UP_EVENTS)
-            await watcher.until(len(warm_up), contestant.check)
+            await watcher.until(len(warm_up), process.check)
             async with asyncio.TaskGroup() as both:
                 total = len(warm_up) + plan.paced_events
-                both.create_task(watcher.until(total, contestant.check))
+                both.create_task(watcher.until(total, process.check))
                 asking = both.create_task(publish_paced(site.settings, plan.paced_events, plan.paced_per_second))
         await watcher.to_the_end()
     appended = asking.result()
-    seen = dict(zip(reversed(watcher.told), reversed(watcher.times), strict=True))
+    seen = dict(zip(reversed(watcher.request_ids), reversed(watcher.times), strict=True))
     paced = LatencyTurn(
         side=side,
         turn=turn,
         milliseconds=tuple(1000 * (seen[request] - since) for request, since in appended.items()),
-        count=OutcomeCount.of(warm_up | appended.keys(), watcher.told),
+        count=OutcomeCount.of(warm_up | appended.keys(), watcher.request_ids),
     )
     middle = sorted(paced.milliseconds)[len(paced.milliseconds) // 2]
-    tell(f"round {turn + 1}: {side} {middle:.0f} ms from record to outcome, {_said(paced.count)}")
+    tell(f"round {turn + 1}: {side} {middle:.0f} ms from record to outcome, {_counted(paced.count)}")
     return paced
 
 
-def _said(count: OutcomeCount) -> str:
-    return f"{count.requests} requests, {count.missing} without an outcome, {count.doubled} outcomes too many"
+def _counted(count: OutcomeCount) -> str:
+    return f"{count.requests} requests, {count.missing} without an outcome, {count.doubled} duplicate outcomes"

@@ -37,12 +37,12 @@ def _rows(result: DeliveryResult) -> Rows:
     return [
         ("events/s, median", *(f"{result.speed(side):,.0f}" for side in DeliverySide)),
         ("events/s, slowest to fastest turn", *(spread(result.speeds(side), ",.0f") for side in DeliverySide)),
-        ("ms from record to visible outcome, p50", *(f"{result.percentile(side, 50):.1f}" for side in DeliverySide)),
-        ("ms from record to visible outcome, p99", *(f"{result.percentile(side, 99):.1f}" for side in DeliverySide)),
-        ("bytes of an outcome, headers included", *(str(_bytes(result, side)) for side in DeliverySide)),
+        ("latency in ms, p50", *(f"{result.percentile(side, 50):.1f}" for side in DeliverySide)),
+        ("latency in ms, p99", *(f"{result.percentile(side, 99):.1f}" for side in DeliverySide)),
+        ("bytes per outcome, with headers", *(str(_bytes(result, side)) for side in DeliverySide)),
         ("requests", *(f"{result.count(side).requests:,}" for side in DeliverySide)),
         ("requests without an outcome", *(str(result.count(side).missing) for side in DeliverySide)),
-        ("outcomes too many", *(str(result.count(side).doubled) for side in DeliverySide)),
+        ("duplicate outcomes", *(str(result.count(side).doubled) for side in DeliverySide)),
     ]
 
 
@@ -81,26 +81,26 @@ def _explained(result: DeliveryResult) -> str:
 _EXPLANATION = """\
 ## What was done
 
-One broker, one set of topics, {partitions} partitions each, {events} small valid requests that wait. In each of
-{rounds} rounds either side, in a process and a group of its own, works them all off, in turns, and the order changes
-from round to round. The clock is a `read_committed` subscriber's, from the first outcomes it sees to the last; what it
-sees first is not counted. Then requests come in at {pace} a second, {paced} for each side and round; a time runs from
-the record's LogAppendTime to the moment when that subscriber has the outcome.
+One broker, one set of topics with {partitions} partitions each, {events} small valid requests waiting. In each of
+{rounds} rounds both sides take turns at working off all of them, each in a process and a consumer group of its own; the
+order alternates. A `read_committed` subscriber keeps the time, from the first outcomes it sees to the last; the first
+ones are not counted. Then requests come in at {pace} per second, {paced} per side and round; latency runs from the
+record's LogAppendTime until that subscriber has the outcome.
 
-- **leadart**: the worker as it is: poll loop, owner, handler, pipeline, admission, plan, outcomes, metrics,
-  pages. Each outcome is in the transaction that moves its request's offset.
-- **FastStream**: one handler under its default acknowledgement (the offset moves first: a crash loses requests). It
-  validates the same records with the same code and awaits one publish of an outcome as large as ours.
+- **leadart**: the whole worker: poll loop, shard owner, request handler, pipeline, admission, brief, outcome builder,
+  metrics, health pages. Each outcome is in the transaction that commits its request's offset.
+- **FastStream**: one handler with the default acknowledgement (the offset is committed first: a crash loses requests).
+  It validates the same records with the same code and awaits one publish of an outcome as large as ours.
 
 ## What is left out
 
 - No picture is painted, encoded or stored: the engine returns one black pixel at once, the encoder encodes nothing,
-  the store is a dictionary. What is measured is delivery, not leadart.
+  the store is a dictionary. This measures delivery only.
 - FastStream's handler makes no brief, no recipe and no outcome: it publishes bytes made beforehand.
-- Both sides' log of every request is {logs}.
+- Logging of every request is {logs} on both sides.
 - leadart's progress events are {progress} (they are not part of delivery, and the other side has none); its
   `LEADART_ENGINE__WINDOW` is {window}. All other settings are the defaults.
-- One broker on the machine of its clients, replication 1: no network, no second replica to wait for.
+- One broker on the clients' machine, replication factor 1: no network, no second replica to wait for.
 
-Run it yourself, with `leadart[bench,embedded]` installed:
+To run it yourself, with `leadart[bench,embedded]` installed:
 """

@@ -1,4 +1,4 @@
-"""What a run of `leadart bench delivery` is to measure, what it measured, and what follows from it."""
+"""The plan of `leadart bench delivery`, its measurements and the conclusions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 DELIVERY_BAR = 3.0
-"""Times the other side's events a second that leadart promises."""
+"""Bar: leadart's throughput as a multiple of the other side's."""
 
 
 class DeliverySide(StrEnum):
@@ -24,10 +24,10 @@ class DeliverySide(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPlan:
-    """How much is measured. Both sides work on the same records, alternating in who begins.
+    """How much to measure. Both sides work on the same records and take turns at going first.
 
-    In each of `rounds`, each side works off `events` requests that wait for it, and then answers `paced_events` that
-    come in at `paced_per_second`. With `logs` each side tells of every request in its log, as both do by default.
+    In each of `rounds`, each side works off `events` waiting requests and then answers `paced_events` that come in at
+    `paced_per_second`. With `logs` each side logs every request, as both do by default.
     """
 
     events: int = 20_000
@@ -39,13 +39,13 @@ class DeliveryPlan:
     logs: bool = True
 
     def order(self, turn: int) -> tuple[DeliverySide, ...]:
-        """Return who works when in a round: the other way round in every second one."""
+        """Return the order of a round, reversed in every second one."""
         return tuple(DeliverySide) if turn % 2 == 0 else tuple(reversed(DeliverySide))
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """How many outcomes a read-committed subscriber saw for the requests of one turn."""
+    """Number of outcomes that a read-committed subscriber saw for the requests of one turn."""
 
     requests: int
     missing: int
@@ -53,14 +53,14 @@ class OutcomeCount:
 
     @classmethod
     def of(cls, asked: Collection[str], told: Sequence[str]) -> OutcomeCount:
-        """Count outcomes by request id. An outcome of a request that nobody made counts as doubled."""
+        """Count outcomes by request id. An outcome without a request counts as doubled."""
         seen = Counter(told)
         return cls(len(asked), sum(1 for request in asked if not seen[request]), len(told) - len(seen.keys() & asked))
 
 
 @dataclass(frozen=True, slots=True)
 class ThroughputTurn:
-    """One side's turn at requests that waited for it: `per_second` counts what became visible after the first read."""
+    """One side's turn at waiting requests: `per_second` counts outcomes that became visible after the first read."""
 
     side: DeliverySide
     turn: int
@@ -72,7 +72,7 @@ class ThroughputTurn:
 
 @dataclass(frozen=True, slots=True)
 class LatencyTurn:
-    """One side's turn at requests that came in steadily: milliseconds from record to visible outcome."""
+    """One side's turn at a steady rate of requests: milliseconds from record to visible outcome."""
 
     side: DeliverySide
     turn: int
@@ -90,16 +90,16 @@ class DeliveryResult:
     paced: tuple[LatencyTurn, ...]
 
     def speeds(self, side: DeliverySide) -> list[float]:
-        """Return a side's events a second, turn by turn."""
+        """Return a side's events per second, turn by turn."""
         return [flood.per_second for flood in self.floods if flood.side is side]
 
     def speed(self, side: DeliverySide) -> float:
-        """Return the median of a side's events a second."""
+        """Return the median of a side's events per second."""
         return median(self.speeds(side))
 
     @property
     def ratio(self) -> float:
-        """How many times the other side's events a second leadart delivered, median by median."""
+        """Ratio of the median throughputs, leadart's over the other side's."""
         return self.speed(DeliverySide.LEADART) / self.speed(DeliverySide.FASTSTREAM)
 
     def percentile(self, side: DeliverySide, percent: int) -> float:
@@ -124,7 +124,7 @@ class DeliveryResult:
         return not count.missing and not count.doubled
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything measured and what follows from it, as JSON types."""
+        """Return all measurements and conclusions as JSON types."""
         sides = {
             side.value: {
                 "events_per_second": {"median": self.speed(side), "turns": self.speeds(side)},

@@ -1,4 +1,4 @@
-"""Stages that cost nothing, so that a benchmark sees delivery alone: no pixel is painted, encoded or stored."""
+"""Stages that do nothing, so that a benchmark measures delivery alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BYTES = b"leadart bench"
 
 
 class EmptyEngine:
-    """The `Engine` port without an engine: every recipe is one black pixel, at once and without a step."""
+    """An `Engine` that returns one black pixel for every recipe, immediately and without a step."""
 
     paintable = Paintable(ModelIdentity("empty", "0" * 64))
     ready = True
@@ -36,11 +36,11 @@ class EmptyEngine:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """End nothing."""
+        """Do nothing."""
 
 
 class EmptyEncoder:
-    """Stands where the encoder does; encodes nothing."""
+    """An encoder that encodes nothing."""
 
     async def encode(self, picture: Picture) -> Renditions:
         """Return the same bytes for every picture."""
@@ -48,20 +48,20 @@ class EmptyEncoder:
 
 
 class EmptyStore:
-    """The `Store` port as one dictionary: remembers which recipes were kept, as the pipeline has to ask."""
+    """A `Store` in a dictionary; it remembers which recipes were kept, since the pipeline asks."""
 
     def __init__(self) -> None:
         self._kept: dict[str, StoredPictures] = {}
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
-        """Find nothing to prepare."""
+        """Do nothing."""
 
     async def addresses_end_early(self) -> bool:
-        """Return False: they do not end at all."""
+        """Return False: addresses do not expire."""
         return False
 
     async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures if the recipe was kept before."""
+        """Return the recipe's pictures if they were kept."""
         return self._kept.get(recipe.digest)
 
     async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:

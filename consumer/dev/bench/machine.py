@@ -1,4 +1,4 @@
-"""Where a benchmark ran: a figure without its machine says nothing."""
+"""The machine a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 20.0
 
 
 def machine(*packages: str) -> dict[str, str]:
-    """Return what is to be known about the machine and the versions of these packages, in the words of a report."""
+    """Return the machine's description and the versions of these packages, for a report."""
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
         "system": f"{platform.system()} {platform.release()}, {_memory_gib():.0f} GiB",
@@ -24,12 +24,12 @@ def machine(*packages: str) -> dict[str, str]:
 
 
 def engine_machine() -> dict[str, str]:
-    """Return what is to be known where an engine paints: the machine, the libraries, the GPUs and their driver."""
+    """Return the machine, the engine's libraries, the GPUs and their driver."""
     return {**machine("torch", "diffusers", "transformers"), **_gpus()}
 
 
 def _gpus() -> dict[str, str]:
-    """Return the GPUs as their own tool names them; torch is not asked, since it would keep a context open here."""
+    """Return the GPUs as nvidia-smi names them: torch would keep a CUDA context open in this process."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return {"gpu": "none"}

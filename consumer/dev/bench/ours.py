@@ -1,6 +1,6 @@
-"""Our side as a process: the real worker, with everything real but engine, encoder and store.
+"""leadart's side as a process: the real worker with an empty engine, encoder and store.
 
-`python -m consumer.dev.bench.ours`, with the settings in the environment; SIGTERM ends it in order.
+Run `python -m consumer.dev.bench.ours` with the settings in the environment; SIGTERM stops it.
 """
 
 from __future__ import annotations

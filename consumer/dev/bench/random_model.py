@@ -1,4 +1,4 @@
-"""Models with random weights, for measuring: speed needs no trained ones."""
+"""Models with random weights: speed does not depend on trained ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 async def build_model(folder: Path, module: str) -> None:
-    """Write a pipeline into `folder`: torch is imported in a process of its own, which is killed on cancelling.
+    """Run `module` to write a pipeline into `folder`, in a process of its own that is killed on cancellation.
 
-    `module` is the program that makes it. Raises `Fatal` with the end of its output when that fails.
+    Raises `Fatal` with the end of its output when it fails.
     """
     builder = (sys.executable, "-P", "-m", module, str(folder))
     process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,6 @@
-"""`leadart bench replay`: how fast a replay of pictures that are made already is answered, on real servers.
+"""`leadart bench replay`: throughput of a replay whose pictures exist already, on real servers.
 
-Kafka, SeaweedFS and the worker are the real ones, in processes of their own; only the engine has nothing to do.
+Kafka, SeaweedFS and the worker are real and in processes of their own; only the engine is idle.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 REPLAY_BAR = 300.0
-"""Events a second that leadart promises on two cores."""
+"""Bar: events per second on two cores."""
 
 _SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRound:
-    """One replay: how long publishing took, how long outcomes came, and how many of them a second after the first.
+    """One replay: seconds of publishing, seconds from first to last outcome, and outcomes per second after the first.
 
-    `worker_ms` is the processor time of the worker for each, in milliseconds; None where the system does not tell it.
+    `worker_ms` is the worker's CPU time per event in milliseconds; None where the system does not report it.
     """
 
     publish_seconds: float
@@ -54,7 +54,7 @@ class ReplayRound:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """All replays of one run. `reused` of the `outcomes` cost no painting, as the worker's log tells."""
+    """All replays of one run. `reused` of the `outcomes` needed no painting, according to the worker's log."""
 
     machine: Mapping[str, str]
     events: int
@@ -69,11 +69,11 @@ class ReplayResult:
 
     @property
     def promise_kept(self) -> bool:
-        """True if each replayed request got one outcome, from the store."""
+        """True if each replayed request got one outcome with stored pictures."""
         return self.outcomes == self.reused == self.events * len(self.rounds)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything measured, as JSON types."""
+        """Return all measurements as JSON types."""
         return {"per_second": self.per_second, "bar": REPLAY_BAR, "promise_kept": self.promise_kept, **asdict(self)}
 
 
@@ -87,7 +87,7 @@ def _sentence(result: ReplayResult) -> str:
     bar = met(result.per_second >= REPLAY_BAR)
     speeds = ", ".join(f"{each.per_second:,.0f}" for each in result.rounds)
     costs = [each.worker_ms for each in result.rounds if each.worker_ms is not None]
-    cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of processor time for each" if costs else ""
+    cost = f"; the worker used {sum(costs) / len(costs):.1f} ms of CPU time per event" if costs else ""
     return (
         f"{result.per_second:,.0f} events/s answered from the store (rounds {speeds}; bar {REPLAY_BAR:.0f}: {bar}), "
         f"{kept}{cost}; {result.machine['processor']}"
@@ -95,9 +95,9 @@ def _sentence(result: ReplayResult) -> str:
 
 
 async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) -> ReplayResult:
-    """Have so many small pictures made, then replay them, one round after the other; `tell` hears of each.
+    """Have `events` small pictures made, then replay them `rounds` times, reporting each round to `tell`.
 
-    Raises `Fatal` when a server or the worker does not come up, or outcomes stop coming; `BusError`.
+    Raises `Fatal` when a server or the worker does not start, or outcomes stop; `BusError`.
     """
     facts = machine("aiokafka", "aioboto3")
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
@@ -108,7 +108,7 @@ async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) 
                 async with watching(stack.settings) as watcher:
                     await publish_all(stack.settings, events, _SMALL)
                     await watcher.until(events, worker.check)
-                tell(f"{events} pictures are made")
+                tell(f"{events} pictures are stored")
                 done = [await _round(stack.settings, number, events, worker, tell) for number in range(rounds)]
             outcomes, reused = _told(worker.log)
     return ReplayResult(facts, events, tuple(done), outcomes - events, reused)
@@ -125,7 +125,7 @@ async def _round(
     first, last = watcher.times[0], watcher.times[events - 1]
     after_the_first = events - watcher.times.count(first)
     if after_the_first <= 0:
-        raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: give more --events.")
+        raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: raise --events.")
     cpu = _cpu_seconds(worker.pid)
     each = None if cpu is None or used is None else 1000 * (cpu - used) / events
     done = ReplayRound(published - begun, last - first, after_the_first / (last - first), each)
@@ -134,7 +134,7 @@ async def _round(
 
 
 async def _publish(settings: Settings, number: int) -> None:
-    """Replay the whole lane, under a name of its own, as `leadart replay --execute` does."""
+    """Replay the whole lane under a new name, as `leadart replay --execute` does."""
     async with open_replay_session(settings, settings.topics.named(names.REQUESTED)) as session:
         offsets = await session.source.resolve(RangeEnd(offset=0), None)
         spec = ReplaySpec(offsets, Filters(), name=f"round {number}")
@@ -143,7 +143,7 @@ async def _publish(settings: Settings, number: int) -> None:
 
 
 def _cpu_seconds(pid: int | None) -> float | None:
-    """Return the processor time that a process has used, as Linux tells it; None elsewhere."""
+    """Return the CPU time that a process has used, from Linux's /proc; None elsewhere."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -152,6 +152,6 @@ def _cpu_seconds(pid: int | None) -> float | None:
 
 
 def _told(log: Path) -> tuple[int, int]:
-    """Return how many outcomes the worker tells of, and how many of them it did not paint for."""
+    """Return the number of outcomes in the worker's log, and of those without painting."""
     lines = [json.loads(line) for line in log.read_text().splitlines() if '"article_image"' in line]
     return len(lines), sum(bool(line.get("reused")) for line in lines)

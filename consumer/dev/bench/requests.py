@@ -1,4 +1,4 @@
-"""The CMS of the benchmarks: small valid requests, one article each, all at once or at a steady pace."""
+"""The benchmarks' requests: small, valid, one article each, published all at once or at a steady rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINGER_MS = 5
 
 
 async def publish_all(settings: Settings, count: int, parts: Mapping[str, Any] = _NOTHING) -> frozenset[str]:
-    """Publish `count` requests as fast as the bus takes them; return their event ids. Raises `BusError`.
+    """Publish `count` requests as fast as Kafka takes them; return their event ids. Raises `BusError`.
 
     `parts` are added to each request's data.
     """
@@ -36,9 +36,9 @@ async def publish_all(settings: Settings, count: int, parts: Mapping[str, Any] =
 
 
 async def publish_paced(settings: Settings, count: int, per_second: float) -> dict[str, float]:
-    """Publish one request after another, on a schedule that waits for nobody.
+    """Publish one request after another on a fixed schedule, whatever the answers.
 
-    Returns when each was on the bus: its LogAppendTime in seconds since the epoch, by event id. Raises `BusError`.
+    Return each one's LogAppendTime, in seconds since the epoch, by event id. Raises `BusError`.
     """
     appended = {}
     async with open_publisher(settings) as publisher:

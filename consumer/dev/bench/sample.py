@@ -1,4 +1,4 @@
-"""An outcome like the worker's for a benchmark's request: what the other side publishes, as large as ours."""
+"""An outcome as large as the worker's, for the other side to publish."""
 
 from __future__ import annotations
 

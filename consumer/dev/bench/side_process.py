@@ -1,4 +1,4 @@
-"""A side of a benchmark as a child process that ends with us."""
+"""One side of a benchmark as a child process that ends with its parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MODULES = {DeliverySide.LEADART: "consumer.dev.bench.ours", DeliverySide.FASTST
 
 
 def require_faststream() -> None:
-    """Raise `Fatal` that says what to install when FastStream is not here."""
+    """Raise `Fatal`, saying what to install, when FastStream is missing."""
     if find_spec("faststream") is None:
         raise Fatal(
             Reason.MISCONFIGURED, "This benchmark runs FastStream beside the worker: pip install 'leadart[bench]'."
@@ -27,7 +27,7 @@ def require_faststream() -> None:
 
 
 class SideProcess(Server):
-    """One side at work; its log is `<side>.log` in `folder`. It is up as soon as its process runs."""
+    """One side; its log is `<side>.log` in `folder`. It counts as up as soon as its process runs."""
 
     def __init__(self, folder: Path, side: DeliverySide, environment: Mapping[str, str]) -> None:
         super().__init__(folder, side)

@@ -1,4 +1,4 @@
-"""The bus a benchmark runs on: a broker of its own or somebody's, with topics that nobody else touches."""
+"""The Kafka a benchmark runs on: a broker of its own or an existing one, with topics of its own."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 ENGINE_WINDOW = 256
-"""Pictures at the engine at a time: one that takes no time has no batch for which eight are enough."""
+"""Pictures at the engine at a time: the default suits batches, and an empty engine has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchSite:
-    """A bus with the topics of one run. `bus` says in words what it is."""
+    """A Kafka with the topics of one run; `bus` describes it in words."""
 
     folder: Path
     bus: str
@@ -42,27 +42,27 @@ class BenchSite:
 
     @property
     def settings(self) -> Settings:
-        """Return the settings that lead here."""
+        """Return the settings for it."""
         return settings_of(self.tree)
 
     @asynccontextmanager
     async def working(self, side: DeliverySide, start: StartPosition) -> AsyncIterator[SideProcess]:
-        """Let a side work in a group of its own, from `start` on, until the end of the block; it then ends in order.
+        """Let a side work in a new group, from `start` on, until the end of the block, when it is stopped.
 
         Raises `BusError`, and `Fatal` when its process does not start.
         """
         tree = {**self.tree, "kafka": {**self.tree["kafka"], "group_id": f"bench-{uuid4().hex[:8]}"}}
         await apply(settings_of(tree), start)
-        contestant = SideProcess(self.folder, side, as_environment(tree))
-        async with running(contestant, contestant.stop):
-            yield contestant
+        process = SideProcess(self.folder, side, as_environment(tree))
+        async with running(process, process.stop):
+            yield process
 
 
 @asynccontextmanager
 async def open_site(plan: DeliveryPlan, bootstrap_servers: str | None) -> AsyncIterator[BenchSite]:
-    """Start a broker, or go to the one named, and make topics there; what was made is gone on leaving.
+    """Start a broker, or use the one named, and create topics there; both are removed on leaving.
 
-    Raises `Fatal` or `BusError` when the bus cannot be had.
+    Raises `Fatal` or `BusError` when no broker can be used.
     """
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
@@ -91,7 +91,7 @@ def _require_plaintext(settings: Settings) -> None:
     if settings.kafka.security_protocol is not SecurityProtocol.PLAINTEXT:
         raise Fatal(
             Reason.MISCONFIGURED,
-            "The benchmark's other side speaks to Kafka without TLS or SASL: unset LEADART_KAFKA__SECURITY_PROTOCOL.",
+            "The benchmark's other side uses neither TLS nor SASL: unset LEADART_KAFKA__SECURITY_PROTOCOL.",
         )
 
 

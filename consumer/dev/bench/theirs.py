@@ -1,7 +1,7 @@
-"""The other side as a process: what one writes with FastStream, its defaults kept.
+"""The other side as a process: a plain FastStream handler with the default settings.
 
-One handler does the same validation on the same records and awaits one publish of an outcome as large as ours, made
-beforehand. `python -m consumer.dev.bench.theirs`, with the settings in the environment; SIGTERM ends it in order.
+The handler validates the same records in the same way and awaits one publish of an outcome as large as ours, made
+beforehand. Run `python -m consumer.dev.bench.theirs` with the settings in the environment; SIGTERM stops it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from schemas.reader import parse_request
 
 
 def application(settings: Settings) -> FastStream:
-    """Return the application: one subscriber with FastStream's default acknowledgement, one publish."""
+    """Return an application with one subscriber, FastStream's default acknowledgement and one publish."""
     servers = settings.kafka.bootstrap_servers
     broker = KafkaBroker(servers) if settings.log.level == "info" else KafkaBroker(servers, logger=None)
     outcomes = settings.topics.named(names.OUTCOME)

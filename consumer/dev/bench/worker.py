@@ -1,4 +1,4 @@
-"""`leadart bench worker`: the whole worker beside its engine alone, same pictures, same engine process."""
+"""`leadart bench worker`: the whole worker compared with its engine alone, same pictures, same engine process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MODULES = {RandomModel.TINY: "consumer.engine.runtime.tiny", RandomModel.FULL: 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """How much is measured: in each of `rounds` both sides paint so many `pictures` of one shape, in turns.
+    """How much to measure: in each of `rounds` both sides paint `pictures` of one shape, in turns.
 
     The model is the folder in `engine.model`, or a `random` one.
     """
@@ -52,14 +52,14 @@ class WorkerPlan:
     partitions: int = 4
 
     def order(self, turn: int) -> tuple[WorkerSide, ...]:
-        """Return who works when in a round: the other way round in every second one."""
+        """Return the order of a round, reversed in every second one."""
         return tuple(WorkerSide) if turn % 2 == 0 else tuple(reversed(WorkerSide))
 
 
 async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> WorkerResult:
-    """Run the plan and return what it measured; `tell` hears of each turn. Cancelling ends the engine's process.
+    """Run the plan, reporting each turn to `tell`. Cancelling ends the engine's process.
 
-    Raises `Fatal` when the model cannot be had or a picture is not painted.
+    Raises `Fatal` when the model cannot be loaded or a picture is not painted.
     """
     facts = engine_machine()
     async with _settings(plan) as settings, open_engine(settings.engine) as engine:
@@ -67,16 +67,7 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
         recipes = _recipes(settings, engine, requests)
         tell(f"{engine.paintable.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
         await _by_engine(engine, recipes)
-        turns = []
-        with PictureEncoder(settings.worker.encode_threads) as encoder:
-            for turn in range(plan.rounds):
-                for side in plan.order(turn):
-                    if side is WorkerSide.ENGINE:
-                        seconds, cpu = await _by_engine(engine, recipes)
-                    else:
-                        seconds, cpu = await _by_worker(settings, engine, encoder, requests)
-                    turns.append(WorkerTurn(side, turn, seconds, cpu))
-                    tell(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
+        turns = await _turns(plan, settings, engine, requests, tell)
         return WorkerResult(
             machine=facts,
             on_gpu=_on_gpu(plan.engine, facts["gpu"]),
@@ -89,8 +80,24 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
         )
 
 
+async def _turns(
+    plan: WorkerPlan, settings: Settings, engine: Engine, requests: Sequence[Record], tell: Callable[[str], None]
+) -> list[WorkerTurn]:
+    turns, recipes = [], _recipes(settings, engine, requests)
+    with PictureEncoder(settings.worker.encode_threads) as encoder:
+        for turn in range(plan.rounds):
+            for side in plan.order(turn):
+                if side is WorkerSide.ENGINE:
+                    seconds, cpu = await _by_engine(engine, recipes)
+                else:
+                    seconds, cpu = await _by_worker(settings, engine, encoder, requests)
+                turns.append(WorkerTurn(side, turn, seconds, cpu))
+                tell(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
+    return turns
+
+
 async def _by_engine(engine: Engine, recipes: Sequence[Recipe]) -> tuple[float, float]:
-    """Hand the engine all pictures at once; return seconds, and CPU seconds of this process."""
+    """Give the engine all pictures at once; return seconds, and CPU seconds of this process."""
     begun, cpu = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as tasks:
         for recipe in recipes:
@@ -110,14 +117,14 @@ async def _by_worker(
 
 
 def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> list[Recipe]:
-    """Return what the worker will make of the requests."""
+    """Return the recipes that the worker will make from the requests."""
     styles = load_styles(settings.styles.file)
     read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
     return [recipe for request in read for recipe in make_plan(request, styles, engine.paintable).recipes]
 
 
 def _request(settings: Settings, shape: PictureShape, number: int) -> Record:
-    """Return the record that asks for one picture of the shape for an article of its own."""
+    """Return a record that requests one picture of the shape for a new article."""
     article = f"bench-{number}"
     data = {
         "article": {"id": article, "revision": 1, "headline": f"Storm over the harbour, day {number}"},
@@ -131,7 +138,7 @@ def _request(settings: Settings, shape: PictureShape, number: int) -> Record:
 
 @asynccontextmanager
 async def _settings(plan: WorkerPlan) -> AsyncIterator[Settings]:
-    """Have settings that lead to the model, one with random weights in a temporary folder."""
+    """Yield settings with the model's folder, a temporary one for random weights."""
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = plan.engine.model
         if plan.random:

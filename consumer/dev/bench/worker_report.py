@@ -1,4 +1,4 @@
-"""What a run of `leadart bench worker` measured, what follows from it, and how it is told."""
+"""The measurements of `leadart bench worker`, the conclusions and the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from consumer.dev.bench.reporting import Rows
 
 WORKER_BAR = 0.97
-"""Share of the bare engine's pictures a second that the whole worker promises on a GPU."""
+"""Bar on a GPU: the whole worker's throughput as a share of the bare engine's."""
 
 
 class WorkerSide(StrEnum):
@@ -27,7 +27,7 @@ class WorkerSide(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerTurn:
-    """One side's turn at all pictures: seconds, and CPU seconds of the worker's process, the engine's left out."""
+    """One side's turn at all pictures: seconds, and CPU seconds of the worker's process without the engine's."""
 
     side: WorkerSide
     turn: int
@@ -37,7 +37,7 @@ class WorkerTurn:
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """All turns of one run. `engine_threads` 0 is torch's own choice."""
+    """All turns of one run. `engine_threads` 0 means torch's own choice."""
 
     machine: Mapping[str, str]
     on_gpu: bool
@@ -49,24 +49,24 @@ class WorkerResult:
     turns: tuple[WorkerTurn, ...]
 
     def speeds(self, side: WorkerSide) -> list[float]:
-        """Return a side's pictures a second, turn by turn."""
+        """Return a side's pictures per second, turn by turn."""
         return [self.pictures / turn.seconds for turn in self.turns if turn.side is side]
 
     def speed(self, side: WorkerSide) -> float:
-        """Return the median of a side's pictures a second."""
+        """Return the median of a side's pictures per second."""
         return median(self.speeds(side))
 
     def cpu_seconds(self, side: WorkerSide) -> float:
-        """Return the median of the worker process's CPU seconds a picture."""
+        """Return the median of the worker process's CPU seconds per picture."""
         return median(turn.cpu_seconds / self.pictures for turn in self.turns if turn.side is side)
 
     @property
     def ratio(self) -> float:
-        """The share of the bare engine's pictures a second that the worker reached, median by median."""
+        """Ratio of the median throughputs, the whole worker's over the bare engine's."""
         return self.speed(WorkerSide.WORKER) / self.speed(WorkerSide.ENGINE)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything measured and what follows from it, as JSON types."""
+        """Return all measurements and conclusions as JSON types."""
         sides = {
             side.value: {
                 "pictures_per_second": {"median": self.speed(side), "turns": self.speeds(side)},
@@ -99,14 +99,14 @@ def _rows(result: WorkerResult) -> Rows:
         ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in WorkerSide)),
         ("pictures/s, slowest to fastest turn", *(spread(result.speeds(side), ".3f") for side in WorkerSide)),
         (
-            "CPU seconds a picture outside of the engine's process",
+            "CPU seconds per picture outside the engine process",
             *(f"{result.cpu_seconds(side):.4f}" for side in WorkerSide),
         ),
     ]
 
 
 def _verdict(result: WorkerResult) -> str:
-    said = f"The whole worker paints {result.ratio:.3f} times as many pictures a second as its engine alone"
+    said = f"The whole worker paints {result.ratio:.3f} times as many pictures per second as its engine alone"
     if result.on_gpu:
         return f"{said} (bar {WORKER_BAR:g}: {met(result.ratio >= WORKER_BAR)})."
     return (
@@ -137,18 +137,18 @@ _EXPLANATION = """\
 ## What was done
 
 Both sides paint the same {pictures} pictures of {shape} (width x height x steps x guidance) with the same engine
-process, in turns, and the order changes from round to round. The engine computes with {threads} CPU threads. A turn
-that is not timed comes before, so that the engine remembers the prompts on either side: that makes it faster and the
-worker's part larger.
+process, in turns; the order alternates from round to round. The engine computes with {threads} CPU threads. An untimed
+turn comes first, so that the engine remembers the prompts for both sides: that makes it faster and the worker's share
+larger.
 
-- **engine alone**: all pictures are handed to the engine's process at once; the clock stops with the last one's pixels.
-- **whole worker**: one request for each picture is published; the clock stops when a subscriber sees the last outcome.
-  In between is the worker as it is: poll loop, owner, handler, pipeline, admission ({window} pictures at the
-  engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, outcomes, transactions.
+- **engine alone**: the engine process gets all pictures at once; the clock stops with the last one's pixels.
+- **whole worker**: one request per picture is published; the clock stops when a subscriber sees the last outcome.
+  In between is the whole worker: poll loop, shard owner, transactions, request handler, pipeline, admission ({window}
+  pictures at the engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, outcome builder.
 
 ## What is left out
 
-- Bus and store are their in-memory twins: no network. What Kafka costs is in [delivery.md](delivery.md).
+- Kafka and the store are their in-memory twins: no network. The cost of Kafka is in [delivery.md](delivery.md).
 - Progress events are off.
 
 ## Run it

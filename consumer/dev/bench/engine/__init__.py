@@ -1,1 +1,1 @@
-"""What of the benchmarks needs torch: contestants, counted FLOPs, the matrix peak, the full-size model."""
+"""What of the benchmarks needs torch: the sides, counted FLOPs, the matrix peak, the full-size model."""

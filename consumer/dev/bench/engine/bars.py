@@ -1,4 +1,4 @@
-"""The bars for the full-size model on a GPU, and whether a run met them. No torch here."""
+"""The bars for the full-size model on a GPU, and whether a run met them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _LARGE = PictureShape(1024, 1024, 8, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class EngineBar:
-    """A promise: so many `seconds` a picture at most, of the best of these batches, for a shape and a contestant."""
+    """At most `seconds` per picture, in the best of these batches, for a shape and a side."""
 
     shape: PictureShape
     batches: tuple[int, ...]
-    contestant: EngineSide
+    side: EngineSide
     seconds: float
 
     @property
     def words(self) -> str:
-        """The promise as it was given."""
+        """The bar in words."""
         batch = " or ".join(str(batch) for batch in self.batches)
         limit = f"at least {1 / self.seconds:g} pictures/s" if len(self.batches) > 1 else f"at most {self.seconds:g} s"
-        return f"{self.shape}, batch {batch}, {self.contestant}: {limit}"
+        return f"{self.shape}, batch {batch}, {self.side}: {limit}"
 
     def measured(self, result: EngineResult) -> float | None:
-        """Return seconds a picture as measured, None where this was not."""
+        """Return the measured seconds per picture; None if it was not measured."""
         times = [
-            contest.seconds(self.contestant)
+            contest.seconds(self.side)
             for contest in result.contests
             if contest.work.name == str(self.shape)
             and contest.work.batch in self.batches
-            and self.contestant in contest.contestants
+            and self.side in contest.sides
         ]
         return min(times, default=None)
 
@@ -51,7 +51,7 @@ ENGINE_BARS = (
 
 
 def judge_bars(result: EngineResult) -> list[tuple[str, str]]:
-    """Return each bar with `met` or `missed` and what was measured; nothing for another model or without a GPU."""
+    """Return each bar with `met` or `missed` and its measurement; none for another model or without a GPU."""
     if result.device.kind == "cpu" or not result.device.full_size:
         return []
     verdicts = []

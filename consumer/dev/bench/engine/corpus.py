@@ -1,4 +1,4 @@
-"""The pictures that contestants paint: a shape's, and a mixture as a newsroom's day brings it. No torch here."""
+"""The pictures to paint: of one shape, or mixed as in a newsroom's day. Imports no torch."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _NOBODY = ModelIdentity("bench", "0" * 64)
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """What is asked for at once: pictures that differ in nothing but their seed."""
+    """Pictures requested together: they differ only in their seeds."""
 
     variants: tuple[Recipe, ...]
 
 
 def requests_of(shape: PictureShape, count: int) -> tuple[BenchRequest, ...]:
-    """Return so many requests for one picture each, all of one shape; prompts differ, the negative prompt does not."""
+    """Return `count` requests for one picture each, of one shape; prompts differ, the negative prompt does not."""
     return tuple(
         BenchRequest((_recipe(_PROMPTS[number % len(_PROMPTS)], _NEGATIVES[1], shape, number),))
         for number in range(count)
@@ -48,7 +48,7 @@ def requests_of(shape: PictureShape, count: int) -> tuple[BenchRequest, ...]:
 
 
 def mixed_requests(count: int, *, full_size: bool) -> tuple[BenchRequest, ...]:
-    """Return so many unlike requests, always the same ones: sizes, steps, guidance, prompts and variants are drawn."""
+    """Return `count` requests that differ in size, steps, guidance, prompts and variants; always the same ones."""
     draw = random.Random(_SEED)
     requests = []
     for number in range(count):

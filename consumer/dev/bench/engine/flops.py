@@ -1,4 +1,4 @@
-"""Floating-point operations of a picture, counted and not estimated: torch counts one forward of each part."""
+"""Floating-point operations of a picture, counted by torch over one forward of each part."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class FlopCounter:
-    """Counts what pictures of a model need at least: every prompt read once, unpadded, and no call for company.
+    """Counts the least that pictures of a model need: every prompt read once and unpadded, no padding for batches.
 
-    So it is the same for whoever paints them. Each kind of forward runs once and is remembered.
+    So it is the same for all sides. Each kind of forward runs once and is cached.
     """
 
     def __init__(self, model: Model) -> None:

@@ -1,4 +1,4 @@
-"""A run of `leadart bench engine`: the model opened, contestants in turn, what each of them took."""
+"""A run of `leadart bench engine`: load the model, let the sides take turns, measure each."""
 
 from __future__ import annotations
 
@@ -38,28 +38,20 @@ _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[[str], None]) -> EngineResult:
-    """Run the plan and return what it measured; `tell` hears of each piece of work.
+    """Run the plan, reporting each workload to `tell`.
 
-    Raises `Fatal` for a model, a device or a shape that cannot be had.
+    Raises `Fatal` for a model, a device or a shape that cannot be used.
     """
     settings = plan.settings
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    if settings.compile_cache:
-        os.environ[_CACHE] = str(settings.compile_cache)
-    device = find_device(settings.devices.split(",")[0])
-    # The full-size model is made where it stays; free memory, seen after that, would ask for offloading it.
-    policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
-    model = Model(_pipeline(plan, device), device, policy)
-    _require_fit(plan, model)
+    model = _model(plan)
     where = BenchDevice(
-        device.type,
+        model.device.type,
         str(model.transformer.dtype).removeprefix("torch."),
         torch.get_num_threads(),
-        matrix_peak(device, model.transformer.dtype),
+        matrix_peak(model.device, model.transformer.dtype),
         is_full_size(model.pipeline),
     )
-    tell(f"{where.kind}, {where.dtype}, {where.threads} threads: {where.matrix_peak / 1e12:.3g} TFLOP/s at most")
+    tell(f"{where.kind}, {where.dtype}, {where.threads} threads: peak {where.matrix_peak / 1e12:.3g} TFLOP/s")
     painters, compile_seconds = prepare_painters(model, settings)
     contests = [
         _contest(plan, model, painters, (str(shape), batch, requests_of(shape, batch)), tell)
@@ -69,6 +61,21 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
     mixed = _mixed(plan, model, painters, tell) if plan.mixed else None
     cache = str(settings.compile_cache) if settings.compile_cache else None
     return EngineResult(machine, where, plan.rounds, model.call_tokens, tuple(contests), mixed, compile_seconds, cache)
+
+
+def _model(plan: EnginePlan) -> Model:
+    """Load the plan's model. Raises `Fatal`, also when it cannot paint a shape of the plan."""
+    settings = plan.settings
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if settings.compile_cache:
+        os.environ[_CACHE] = str(settings.compile_cache)
+    device = find_device(settings.devices.split(",")[0])
+    # The full-size model is built on its device; judged by the memory left after that, it would be offloaded.
+    policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
+    model = Model(_pipeline(plan, device), device, policy)
+    _require_fit(plan, model)
+    return model
 
 
 def _mixed(
@@ -85,27 +92,27 @@ def _contest(
     asked: tuple[str, int, Sequence[BenchRequest]],
     tell: Callable[[str], None],
 ) -> WorkloadResult:
-    """Let everyone who can paint it, after a turn with few steps that only warms up."""
+    """Let every side that can paint the requests take turns, after a warm-up with few steps."""
     name, batch, requests = asked
-    there = tuple(contestant for contestant in painters if _can(contestant, requests))
-    for contestant in there:
-        painters[contestant]([_brief(request) for request in requests])
+    there = tuple(side for side in painters if _can(side, requests))
+    for side in there:
+        painters[side]([_brief(request) for request in requests])
     count, wanted = FlopCounter(model), pictures(requests)
     work = Workload(name, batch, len(wanted), sum(count.picture(recipe) for recipe in wanted))
     turns = []
     for turn in range(plan.rounds):
-        for contestant in order(there, turn):
-            taken = measured(model.device, lambda: painters[contestant](requests))  # noqa: B023 - called at once
-            turns.append(EngineTurn(contestant, turn, taken.seconds, taken.peak_bytes))
+        for side in order(there, turn):
+            taken = measured(model.device, lambda: painters[side](requests))  # noqa: B023 - called at once
+            turns.append(EngineTurn(side, turn, taken.seconds, taken.peak_bytes))
     contest = WorkloadResult(work, tuple(turns))
-    figures = ", ".join(f"{contestant} {contest.seconds(contestant):.3f} s" for contestant in contest.contestants)
+    figures = ", ".join(f"{side} {contest.seconds(side):.3f} s" for side in contest.sides)
     tell(f"{name}, batch {batch}: {figures} a picture")
     return contest
 
 
-def _can(contestant: EngineSide, requests: Sequence[BenchRequest]) -> bool:
-    """Return whether a contestant can paint these: the stock pipeline takes only alike ones as a batch."""
-    if contestant is not EngineSide.AS_BATCH:
+def _can(side: EngineSide, requests: Sequence[BenchRequest]) -> bool:
+    """Return whether a side can paint these: the stock pipeline batches only pictures of one shape."""
+    if side is not EngineSide.AS_BATCH:
         return True
     alike = {(recipe.width, recipe.height, recipe.steps, recipe.guidance_scale) for recipe in pictures(requests)}
     return len(requests) > 1 and len(alike) == 1
@@ -124,7 +131,7 @@ def _pipeline(plan: EnginePlan, device: torch.device) -> Any:
 
 @contextmanager
 def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Path]:
-    """Have the model's folder: the one named, or a tiny model in a temporary one."""
+    """Yield the model's folder: the one named, or a temporary one with a tiny model."""
     if random is None:
         if settings.model is None:
             raise Fatal(Reason.MISCONFIGURED, "Which model? --model FOLDER, or --random tiny or full.")

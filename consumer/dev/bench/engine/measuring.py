@@ -1,4 +1,4 @@
-"""Seconds, memory and the matrix peak of a device."""
+"""Time, memory and matrix peak of a device."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FORGET_PEAK = "5"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a piece of work took: seconds, and the most memory in bytes while it ran (on a CPU the process's)."""
+    """Seconds of a piece of work, and peak memory in bytes while it ran (on a CPU, of the process)."""
 
     seconds: float
     peak_bytes: int
 
 
 def measured(device: torch.device, work: Callable[[], None]) -> Measurement:
-    """Do the work and return what it took, once the device has done all of it."""
+    """Do the work and measure it until the device has finished."""
     synchronize(device)
     _forget_peak(device)
     begun = time.perf_counter()
@@ -39,14 +39,14 @@ def measured(device: torch.device, work: Callable[[], None]) -> Measurement:
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the operations a second of a large matrix product, the best of a few: what the device can do at most."""
+    """Return the device's peak: operations per second of a large matrix product, best of a few."""
     side = _SIDES.get(device.type, _SIDE_ELSEWHERE)
     one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return max(2 * side**3 / measured(device, lambda: _multiply(one, other)).seconds for _ in range(_TRIES))
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for the device to have done what it was asked."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

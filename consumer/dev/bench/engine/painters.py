@@ -1,4 +1,4 @@
-"""Who paints: the stock pipeline as its users call it, and the denoiser, eager and compiled."""
+"""The sides: the stock pipeline as its users call it, and the denoiser, eager and compiled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def one_by_one(pipeline: Any) -> Painter:
-    """Return a loop as one writes it first: a call of the pipeline for each request, its variants in that call."""
+    """Return the loop one first writes: one call of the pipeline per request, for all its variants."""
 
     def paint(requests: Sequence[BenchRequest]) -> None:
         for request in requests:
@@ -41,7 +41,7 @@ def one_by_one(pipeline: Any) -> Painter:
 
 
 def as_batch(pipeline: Any) -> Painter:
-    """Return one call for all requests: they have to be of one shape, with one picture and the same negatives each."""
+    """Return one call for all requests, which must have one shape, one picture and one negative prompt."""
 
     def paint(requests: Sequence[BenchRequest]) -> None:
         together = type(requests[0])(tuple(pictures(requests)))
@@ -51,7 +51,7 @@ def as_batch(pipeline: Any) -> Painter:
 
 
 def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
-    """Return the denoiser, handed all at once; no turn remembers a prompt of the one before. Raises Fatal."""
+    """Return the denoiser, given all requests at once; no turn remembers an earlier one's prompts. Raises Fatal."""
 
     def paint(requests: Sequence[BenchRequest]) -> None:
         said: list[Reply] = []
@@ -69,9 +69,9 @@ def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
 
 
 def compiled(model: Model) -> Model:
-    """Return a model that shares every weight with this one and has its transformer's blocks compiled.
+    """Return a model that shares every weight with this one and whose transformer blocks are compiled.
 
-    The blocks are compiled as the engine does it: once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps them.
+    As in the engine they are compiled once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps them.
     """
     network = model.transformer
     with torch.device("meta"):
@@ -85,9 +85,9 @@ def compiled(model: Model) -> Model:
 
 
 def prepare_painters(model: Model, settings: EngineSettings) -> tuple[dict[EngineSide, Painter], float | None]:
-    """Return everyone who paints, and the seconds until the compiled denoiser made its first calls, None without one.
+    """Return all sides, and the seconds until the compiled denoiser's first calls were done (None without one).
 
-    The price of a model's call is measured here, as the engine does at its start.
+    This measures the cost of a call of each model, as the engine does at its start.
     """
     model.call_tokens = measure_call_tokens(model)
     painters = {

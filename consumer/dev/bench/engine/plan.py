@@ -1,4 +1,4 @@
-"""What a run of `leadart bench engine` is to measure. No torch here."""
+"""The plan of `leadart bench engine`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RandomModel(StrEnum):
 
 
 class EngineSide(StrEnum):
-    """Who paints, in the words of a report."""
+    """Who paints, as named in the report."""
 
     ONE_BY_ONE = "stock, one by one"
     AS_BATCH = "stock, as a batch"
@@ -31,7 +31,7 @@ class EngineSide(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PictureShape:
-    """A kind of picture: width and height in pixels, denoising steps, guidance in Z-Image's sense (0 is none)."""
+    """Width and height in pixels, denoising steps, guidance in Z-Image's sense (0 is none)."""
 
     width: int
     height: int
@@ -40,7 +40,7 @@ class PictureShape:
 
     @classmethod
     def parse(cls, text: str) -> PictureShape:
-        """Return the shape that is written as 512x512x12x2.0. Raises ValueError with a sentence."""
+        """Parse a shape written as 512x512x12x2.0. Raises ValueError with a sentence."""
         found = _SHAPE.fullmatch(text.strip())
         if not found or not int(found[3]):
             raise ValueError(f"{text} is no shape: width x height x steps x guidance, as in 512x512x12x2.0")
@@ -56,10 +56,10 @@ FULL_SHAPES = (PictureShape(512, 512, 12, 2.0), PictureShape(1024, 1024, 8, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
-    """How much is measured. In each of `rounds` all contestants take a turn, and who begins changes.
+    """How much to measure. In each of `rounds` all sides take a turn, and who begins changes.
 
-    The model is the folder in `settings.model`, or a `random` one. No `shapes`: those that suit the model. `mixed`
-    requests of all kinds come last; 0 leaves them out.
+    The model is the folder in `settings.model`, or a `random` one. Without `shapes`, those that suit the model are
+    measured. `mixed` requests come last; 0 leaves them out.
     """
 
     settings: EngineSettings
@@ -71,13 +71,13 @@ class EnginePlan:
 
     @property
     def kinds(self) -> tuple[PictureShape, ...]:
-        """The shapes that are measured."""
+        """The shapes to measure."""
         if self.shapes:
             return self.shapes
         return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
 
 
-def order(contestants: tuple[EngineSide, ...], turn: int) -> tuple[EngineSide, ...]:
-    """Return who paints when in a round: each begins in turn."""
-    first = turn % len(contestants)
-    return contestants[first:] + contestants[:first]
+def order(sides: tuple[EngineSide, ...], turn: int) -> tuple[EngineSide, ...]:
+    """Return the order of a round: each side begins in turn."""
+    first = turn % len(sides)
+    return sides[first:] + sides[:first]

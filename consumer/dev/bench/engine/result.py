@@ -1,4 +1,4 @@
-"""What a run of `leadart bench engine` measured, and what follows from it. No torch here."""
+"""The measurements of `leadart bench engine` and the conclusions. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MIXED_BAR = 1.5
-"""Times the speed of the stock pipeline, one request at a time, that the denoiser promises on mixed requests."""
+"""Bar on mixed requests: the denoiser's speed as a multiple of the stock pipeline's, one request at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What each contestant paints in a turn: so many pictures, which need so many operations at least."""
+    """What each side paints in a turn: `pictures` that need at least `flops` operations."""
 
     name: str
     batch: int
@@ -27,9 +27,9 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class EngineTurn:
-    """One contestant's turn: seconds for all pictures, and the most memory in bytes meanwhile."""
+    """One side's turn: seconds for all pictures, and peak memory in bytes."""
 
-    contestant: EngineSide
+    side: EngineSide
     turn: int
     seconds: float
     peak_bytes: int
@@ -37,9 +37,9 @@ class EngineTurn:
 
 @dataclass(frozen=True, slots=True)
 class BenchDevice:
-    """Where the model was: a device's name, the numbers it computes in, its matrix peak in operations a second.
+    """The model's device: name, number format, matrix peak in operations per second.
 
-    `threads` are those of the CPU. `full_size` is true for the real 6.15 billion parameters.
+    `threads` are those of the CPU. `full_size` is true for the model with 6.15 billion parameters.
     """
 
     kind: str
@@ -51,41 +51,41 @@ class BenchDevice:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadResult:
-    """All turns at one piece of work."""
+    """All turns at one workload."""
 
     work: Workload
     turns: tuple[EngineTurn, ...]
 
     @property
-    def contestants(self) -> tuple[EngineSide, ...]:
-        """Who took part, in the order of a report."""
-        there = {turn.contestant for turn in self.turns}
-        return tuple(contestant for contestant in EngineSide if contestant in there)
+    def sides(self) -> tuple[EngineSide, ...]:
+        """The sides that took part, in the order of the report."""
+        there = {turn.side for turn in self.turns}
+        return tuple(side for side in EngineSide if side in there)
 
-    def each(self, contestant: EngineSide) -> list[float]:
-        """Return seconds a picture, turn by turn."""
-        return [turn.seconds / self.work.pictures for turn in self.turns if turn.contestant is contestant]
+    def each(self, side: EngineSide) -> list[float]:
+        """Return seconds per picture, turn by turn."""
+        return [turn.seconds / self.work.pictures for turn in self.turns if turn.side is side]
 
-    def seconds(self, contestant: EngineSide) -> float:
-        """Return the median of seconds a picture."""
-        return median(self.each(contestant))
+    def seconds(self, side: EngineSide) -> float:
+        """Return the median of seconds per picture."""
+        return median(self.each(side))
 
-    def speed(self, contestant: EngineSide) -> float:
-        """Return operations a second: those needed at least, by the median time."""
-        return self.work.flops / self.work.pictures / self.seconds(contestant)
+    def speed(self, side: EngineSide) -> float:
+        """Return operations per second: the least needed, by the median time."""
+        return self.work.flops / self.work.pictures / self.seconds(side)
 
-    def peak_bytes(self, contestant: EngineSide) -> int:
-        """Return the most memory in any of its turns."""
-        return max(turn.peak_bytes for turn in self.turns if turn.contestant is contestant)
+    def peak_bytes(self, side: EngineSide) -> int:
+        """Return the peak memory of any of its turns."""
+        return max(turn.peak_bytes for turn in self.turns if turn.side is side)
 
-    def ratio(self, contestant: EngineSide) -> float:
-        """Return how many times as fast as the stock pipeline, one request at a time, it was, median by median."""
-        return self.seconds(EngineSide.ONE_BY_ONE) / self.seconds(contestant)
+    def ratio(self, side: EngineSide) -> float:
+        """Return its speed as a multiple of the stock pipeline's, one request at a time, from the medians."""
+        return self.seconds(EngineSide.ONE_BY_ONE) / self.seconds(side)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """All of one run. `mixed` is None when that part was left out, `compile_seconds` when nothing was compiled."""
+    """One run. `mixed` is None if that part was left out, `compile_seconds` if nothing was compiled."""
 
     machine: Mapping[str, str]
     device: BenchDevice
@@ -96,12 +96,12 @@ class EngineResult:
     compile_seconds: float | None = None
     compile_cache: str | None = None
 
-    def share(self, contest: WorkloadResult, contestant: EngineSide) -> float:
-        """Return the share of the matrix peak that a contestant reached."""
-        return contest.speed(contestant) / self.device.matrix_peak
+    def share(self, contest: WorkloadResult, side: EngineSide) -> float:
+        """Return the share of the matrix peak that a side reached."""
+        return contest.speed(side) / self.device.matrix_peak
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything measured and what follows from it, as JSON types."""
+        """Return all measurements and conclusions as JSON types."""
         told = {key: value for key, value in asdict(self).items() if key not in {"contests", "mixed"}}
         mixed = self._told(self.mixed) if self.mixed else None
         return {
@@ -114,14 +114,14 @@ class EngineResult:
 
     def _told(self, contest: WorkloadResult) -> dict[str, Any]:
         sides = {
-            contestant.value: {
-                "seconds_per_picture": {"median": contest.seconds(contestant), "turns": contest.each(contestant)},
-                "pictures_per_second": 1 / contest.seconds(contestant),
-                "tflop_per_second": contest.speed(contestant) / 1e12,
-                "share_of_peak": self.share(contest, contestant),
-                "peak_bytes": contest.peak_bytes(contestant),
-                "times_stock": contest.ratio(contestant),
+            side.value: {
+                "seconds_per_picture": {"median": contest.seconds(side), "turns": contest.each(side)},
+                "pictures_per_second": 1 / contest.seconds(side),
+                "tflop_per_second": contest.speed(side) / 1e12,
+                "share_of_peak": self.share(contest, side),
+                "peak_bytes": contest.peak_bytes(side),
+                "times_stock": contest.ratio(side),
             }
-            for contestant in contest.contestants
+            for side in contest.sides
         }
         return {**asdict(contest.work), "contestants": sides}

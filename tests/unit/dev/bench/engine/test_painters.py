@@ -35,26 +35,26 @@ def plan(folder: Path, **changed: Any) -> EnginePlan:
 
 
 def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
-    """All contestants are measured, and what was measured is in JSON, table and document alike."""
+    """All sides are measured, and what was measured is in JSON, table and document alike."""
     heard: list[str] = []
     result = measure_engine(plan(tiny_model, mixed=2, random=RandomModel.TINY), {"processor": "a test's"}, heard.append)
 
     assert [contest.work.pictures for contest in result.contests] == [2]
-    assert result.contests[0].contestants == (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
+    assert result.contests[0].sides == (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
     assert result.mixed
-    assert result.mixed.contestants == (EngineSide.ONE_BY_ONE, EngineSide.DENOISER)
+    assert result.mixed.sides == (EngineSide.ONE_BY_ONE, EngineSide.DENOISER)
     for contest in (*result.contests, result.mixed):
-        for contestant in contest.contestants:
-            assert contest.seconds(contestant) > 0
-            assert contest.speed(contestant) > 0
-            assert contest.peak_bytes(contestant) > 10_000_000
+        for side in contest.sides:
+            assert contest.seconds(side) > 0
+            assert contest.speed(side) > 0
+            assert contest.peak_bytes(side) > 10_000_000
     told = json.loads(json.dumps(result.as_json()))
     assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
     report = engine_report(result)
     written = report.document("leadart bench engine")
     assert all(cell in written for row in report.rows for cell in row)
     assert all(part in written for note in report.notes for part in note.split(": ", 1))
-    assert "No GPU was at hand" in written
+    assert "No GPU was available" in written
     assert report.verdict in written
     assert report.table
     assert report.table.row_count == len(report.rows) == 5

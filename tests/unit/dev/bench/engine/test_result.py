@@ -12,9 +12,7 @@ from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTu
 
 def contest(seconds: dict[EngineSide, list[float]], name: str = "512x512x12x2.0", batch: int = 1) -> WorkloadResult:
     turns = [
-        EngineTurn(contestant, number, time, 2**30)
-        for contestant, times in seconds.items()
-        for number, time in enumerate(times)
+        EngineTurn(side, number, time, 2**30) for side, times in seconds.items() for number, time in enumerate(times)
     ]
     return WorkloadResult(Workload(name, batch, batch, 10**12 * batch), tuple(turns))
 
@@ -63,7 +61,7 @@ def test_bars_are_told_as_they_were_given() -> None:
 
 
 def test_everyone_begins_in_turn() -> None:
-    """With three contestants each begins one of three rounds."""
+    """With three sides each begins one of three rounds."""
     three = (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
     assert [order(three, turn)[0] for turn in range(4)] == [*three, three[0]]
 
