@@ -9,8 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer
-
+from consumer.kafka.cms_client import open_subscriber
 from schemas import names
 from schemas.cloudevents import Event, write
 from tests.chaos.load import Asked
@@ -80,18 +79,11 @@ async def publish_all(desk: Cms, records: Sequence[Asked]) -> None:
 async def drain(site: Site, due: int) -> Tally:
     """Listen until so many requests were answered, or nothing more was heard for a minute."""
     tally, heard = Tally(), time.monotonic()
-    consumer = AIOKafkaConsumer(
-        site.topic(names.OUTCOME),
-        bootstrap_servers=site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"],
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    async with consumer:
+    async with open_subscriber(site.settings, [names.OUTCOME], from_start=True) as subscriber:
         while len(tally.requests) < due and time.monotonic() < heard + QUIET_SECONDS:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
+            for record in await subscriber.read(0.5):
                 heard = time.monotonic()
-                for record in records:
-                    tally.hear(record.partition, json.loads(record.value)["request_id"])
+                tally.hear(record.partition, json.loads(record.value or b"")["request_id"])
     return tally
 
 

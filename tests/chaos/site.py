@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-
+from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.kafka.topics import StartPosition, apply
 from consumer.storage import S3Store
 from schemas import names
@@ -38,16 +37,9 @@ async def prepare(site: Site) -> None:
 @asynccontextmanager
 async def newsroom(site: Site) -> AsyncIterator[Cms]:
     """Open a CMS that publishes each record once whatever the broker does, and hears only what was committed."""
-    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
-    producer = AIOKafkaProducer(
-        bootstrap_servers=servers, enable_idempotence=True, request_timeout_ms=PUBLISH_SECONDS * 1000
-    )
-    consumer = AIOKafkaConsumer(
-        site.topic(names.OUTCOME),
-        site.topic(names.DEAD_LETTER),
-        bootstrap_servers=servers,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-    async with producer, consumer:
-        yield Cms(site, producer, consumer)
+    patient = site.changed(KAFKA__REQUEST_TIMEOUT_SECONDS=str(PUBLISH_SECONDS)).settings
+    async with (
+        open_publisher(patient) as publisher,
+        open_subscriber(site.settings, (names.OUTCOME, names.DEAD_LETTER), from_start=True) as subscriber,
+    ):
+        yield Cms(site, publisher.producer, subscriber.consumer)

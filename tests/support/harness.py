@@ -15,8 +15,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
+from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.settings import PUBLISHED, Settings
 from schemas import names
 from schemas.cloudevents import Event, write
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
     from aiokafka.structs import ConsumerRecord
 
     from consumer.dev.embedded.kafka import KafkaServer
@@ -264,17 +266,13 @@ class Cms:
 @asynccontextmanager
 async def cms(site: Site, isolation_level: str = "read_committed") -> AsyncIterator[Cms]:
     """Open a CMS that listens to outcomes and dead letters from their beginning."""
-    servers = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"]
-    producer = AIOKafkaProducer(bootstrap_servers=servers, linger_ms=0)
-    consumer = AIOKafkaConsumer(
-        site.topic(names.OUTCOME),
-        site.topic(names.DEAD_LETTER),
-        bootstrap_servers=servers,
-        isolation_level=isolation_level,
-        auto_offset_reset="earliest",
-    )
-    async with producer, consumer:
-        yield Cms(site, producer, consumer)
+    settings, committed = site.settings, isolation_level == "read_committed"
+    bases = (names.OUTCOME, names.DEAD_LETTER)
+    async with (
+        open_publisher(settings) as publisher,
+        open_subscriber(settings, bases, from_start=True, committed=committed) as subscriber,
+    ):
+        yield Cms(site, publisher.producer, subscriber.consumer)
 
 
 async def answer(cms: Cms, request_id: str, seconds: float = BOUND) -> dict[str, Any]:

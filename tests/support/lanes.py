@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-
 from consumer.delivery.ports import OutgoingRecord
-from consumer.kafka.records import to_record
+from consumer.kafka.cms_client import open_publisher, open_subscriber
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.support.harness import BOUND, request_data
+from tests.support.harness import request_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,27 +32,15 @@ def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **pa
 
 async def put(site: Site, records: Sequence[OutgoingRecord]) -> None:
     """Write records without a transaction, as a CMS does, in this order."""
-    async with AIOKafkaProducer(bootstrap_servers=site.settings.kafka.bootstrap_servers, linger_ms=0) as producer:
+    async with open_publisher(site.settings) as publisher:
+        send = publisher.producer.send
         await asyncio.gather(
-            *[
-                await producer.send(one.topic, one.value, one.key, one.partition, headers=list(one.headers))
-                for one in records
-            ]
+            *[await send(one.topic, one.value, one.key, one.partition, headers=list(one.headers)) for one in records]
         )
 
 
 async def records(site: Site, base: str) -> list[Record]:
     """Return what a read-committed subscriber reads from a topic, partition by partition."""
-    found = []
-    async with AIOKafkaConsumer(
-        bootstrap_servers=site.settings.kafka.bootstrap_servers, isolation_level="read_committed"
-    ) as consumer:
-        partitions = [TopicPartition(site.topic(base), number) for number in range(site.settings.topics.partitions)]
-        ends = await consumer.end_offsets(partitions)
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning()
-        async with asyncio.timeout(BOUND):
-            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for batch in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [to_record(record) for record in batch]
+    async with open_subscriber(site.settings, [base], from_start=True) as subscriber:
+        found = await subscriber.read_to_end()
     return sorted(found, key=lambda record: (record.partition, record.offset))
