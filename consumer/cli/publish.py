@@ -42,9 +42,10 @@ def publish(
     if not wait:
         asyncio.run(_publish(settings, event))
         return
-    outcome = asyncio.run(_publish_and_wait(settings, event, timeout.total_seconds()))
+    limit = timeout.total_seconds()
+    outcome = asyncio.run(_publish_and_wait(settings, event, limit))
     if outcome is None:
-        complain(f"no outcome in {timeout}; it may still come: leadart outcomes {event.subject}")
+        complain(f"no outcome within {limit:g} s; it may still come: leadart outcomes {event.subject}")
         raise typer.Exit(TIMED_OUT)
     for line in (outcome.sentence, *outcome.urls):
         say(printable(line))

@@ -139,7 +139,7 @@ def test_publish_waits_for_the_outcome_and_outcomes_shows_it(kafka: KafkaServer,
 
     assert (nobody.returncode, ready.returncode, failed.returncode) == (3, 0, 1), (nobody, ready, failed)
     event_id, sentence, url = ready.stdout.splitlines()
-    assert "no outcome in 0:00:00.1" in nobody.stderr
+    assert "no outcome within 0.1 s" in nobody.stderr
     assert sentence.startswith("ready")
     assert url.startswith("http")
     assert "failed: a-2 revision 1: invalid_field: `output.width`" in failed.stdout
