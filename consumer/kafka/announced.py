@@ -71,7 +71,9 @@ class AnnouncedEvent:
     @property
     def urls(self) -> tuple[str, ...]:
         """Where the pictures are."""
-        return tuple(str(picture["url"]) for picture in self.data.get("pictures", ()))
+        pictures = self.data.get("pictures")
+        listed = pictures if isinstance(pictures, list) else []
+        return tuple(str(picture["url"]) for picture in listed if isinstance(picture, dict) and "url" in picture)
 
     @property
     def sentence(self) -> str:
@@ -80,7 +82,8 @@ class AnnouncedEvent:
         if self.kind != OutcomeKind.READY:
             return f"{self.kind}: {about}: {self.result}"
         reused = ", reused" if self.data.get("reused") else ""
-        return f"ready{reused}: {about}, {_part(self.data, 'seconds').get('total', 0):.1f} s"
+        seconds = _part(self.data, "seconds").get("total")
+        return f"ready{reused}: {about}" + (f", {seconds:.1f} s" if isinstance(seconds, int | float) else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return when and where it was announced, and its data."""

@@ -13,7 +13,7 @@ from schemas.cloudevents import Event, write
 def record(
     kind: str,
     *,
-    article: str = "a-1",
+    article_id: str = "a-1",
     request: str = "r-1",
     place: tuple[int, int] = (0, 0),
     ms: int = 1000,
@@ -24,12 +24,12 @@ def record(
         id=f"o-{request}",
         source="/leadart/test",
         type=f"{names.TYPE_PREFIX}{kind}.v1",
-        subject=article,
+        subject=article_id,
         extensions={"causationid": request},
-        data={"request_id": request, "article": {"id": article, "revision": 7}, "slot": "hero", **data},
+        data={"request_id": request, "article": {"id": article_id, "revision": 7}, "slot": "hero", **data},
     )
     headers, value = write(event)
-    return Record(names.OUTCOME, *place, article.encode(), value, tuple(headers), ms)
+    return Record(names.OUTCOME, *place, article_id.encode(), value, tuple(headers), ms)
 
 
 def announced(kind: str, **data: Any) -> AnnouncedEvent:

@@ -27,7 +27,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str | None]]:
     async def recent(settings: Settings, last: int, article: str | None) -> RecentOutcomes:
         del settings
         searches.append((last, article))
-        failed = announced("failed", article="a[2]", reason="too_large", message="It is too large.")
+        failed = announced("failed", article_id="a[2]", reason="too_large", message="It is too large.")
         return RecentOutcomes([announced("ready", **READY), failed], datetime(2031, 5, 17, tzinfo=UTC))
 
     monkeypatch.setattr(outcome_search, "recent_outcomes", recent)

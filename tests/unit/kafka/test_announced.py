@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.kafka.announced import parse_announced
 from tests.support.announcements import announced, record
@@ -45,6 +47,26 @@ def test_an_announcement_as_json_has_its_place_and_its_data() -> None:
         0,
     )
     assert facts["data"]["article"] == {"id": "a-1", "revision": 7}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["url", "total", "revision"]), inner),
+    max_leaves=5,
+)
+FIELDS = ("article", "slot", "pictures", "seconds", "superseded_by", "reason", "reused", "of", "stage")
+
+
+@given(
+    kind=st.sampled_from(["ready", "failed", "superseded", "progress"]),
+    data=st.dictionaries(st.sampled_from(FIELDS), JSON),
+)
+def test_data_of_any_shape_ends_no_reader(kind: str, data: dict[str, object]) -> None:
+    """The contract may grow, and somebody else may write to the topic."""
+    event = announced(kind, **data)
+
+    assert event.sentence.startswith(kind)
+    assert event.as_json()["data"]["request_id"] == "r-1"
 
 
 def test_a_record_that_is_no_event_announces_nothing() -> None:

@@ -31,7 +31,7 @@ class Topic:
         self.records: dict[Partition, list[Record]] = {Partition(TOPIC, number): [] for number in range(partitions)}
         for ms, (number, article) in enumerate(articles):
             kept = self.records[Partition(TOPIC, number)]
-            kept.append(record("ready", article=article, place=(number, 2 * len(kept)), ms=ms))
+            kept.append(record("ready", article_id=article, place=(number, 2 * len(kept)), ms=ms))
 
     @property
     def spans(self) -> dict[Partition, range]:
