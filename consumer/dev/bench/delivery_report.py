@@ -87,7 +87,7 @@ order alternates. A `read_committed` subscriber keeps the time, from the first o
 ones are not counted. Then requests come in at {pace} per second, {paced} per side and round; latency runs from the
 record's LogAppendTime until that subscriber has the outcome.
 
-- **leadart**: the whole worker: poll loop, shard owner, request handler, pipeline, admission, brief, outcome builder,
+- **leadart**: the whole worker: poll loop, shard owner, request handler, pipeline, admission, plan, outcome builder,
   metrics, health pages. Each outcome is in the transaction that commits its request's offset.
 - **FastStream**: one handler with the default acknowledgement (the offset is committed first: a crash loses requests).
   It validates the same records with the same code and awaits one publish of an outcome as large as ours.
@@ -96,7 +96,7 @@ record's LogAppendTime until that subscriber has the outcome.
 
 - No picture is painted, encoded or stored: the engine returns one black pixel at once, the encoder encodes nothing,
   the store is a dictionary. This measures delivery only.
-- FastStream's handler makes no brief, no recipe and no outcome: it publishes bytes made beforehand.
+- FastStream's handler makes no plan, no recipe and no outcome: it publishes bytes made beforehand.
 - Logging of every request is {logs} on both sides.
 - leadart's progress events are {progress} (they are not part of delivery, and the other side has none); its
   `LEADART_ENGINE__WINDOW` is {window}. All other settings are the defaults.

@@ -1,5 +1,5 @@
-"""`leadart demo` and `leadart dev`: the whole worker on real servers of its own, with a newsroom around it.
+"""`leadart demo` and `leadart dev`: the whole worker on real servers of its own, used by a simulated newsroom.
 
-`demo` is at once a show and a check: it publishes an edition as a CMS would, looks on as a read-committed subscriber
-would, fetches every announced picture, and says whether each request got the outcome it should.
+`demo` is both a showcase and a check: it publishes an edition as a CMS does, reads outcomes as a read-committed
+subscriber does, fetches every announced picture, and reports whether each request got the expected outcome.
 """

@@ -1,4 +1,4 @@
-"""The demo's edition: what its newsroom saves, in the order of saving, and the outcome that each save should get."""
+"""The demo's edition: the saves of its newsroom, in order, and the outcome expected of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedOutcome:
-    """The one outcome a save should get: `ready` with so many pictures, or `failed` for a reason that names a field."""
+    """The one outcome of a save: `ready` with a number of pictures, or `failed` with a reason and a field."""
 
     outcome: str
     pictures: int = 0
@@ -29,14 +29,14 @@ class ExpectedOutcome:
 
 @dataclass(frozen=True)
 class ArticleSave:
-    """One save of an article: the data of its request, and what should come of it."""
+    """One save of an article: the request's data and its expected outcome."""
 
     request: Mapping[str, Any]
     expected: ExpectedOutcome
 
     @property
     def article(self) -> Mapping[str, Any]:
-        """The article as it was saved."""
+        """The saved article."""
         article: Mapping[str, Any] = self.request["article"]
         return article
 
@@ -47,12 +47,12 @@ class ArticleSave:
 
     @cached_property
     def event(self) -> Event:
-        """The request as an event; a save has one id, however often it is sent."""
+        """The request as an event; a save keeps its id however often it is sent."""
         return request_event(self.request, f"save-{self.key}-{self.article['revision']}")
 
 
 def load_edition(suffix: str = "") -> tuple[ArticleSave, ...]:
-    """Return all saves; `suffix` ends every article's id, so that a shared bus and store tell two runs apart."""
+    """Return all saves; `suffix` is appended to every article id, to tell runs on shared servers apart."""
     entries = json.loads((files("consumer.dev.demo") / "edition.json").read_text(encoding="utf-8"))
     return tuple(
         ArticleSave(_renamed(entry["request"], suffix), ExpectedOutcome(**entry["expect"])) for entry in entries

@@ -36,7 +36,7 @@ async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, w
     """Keep the stack up until cancelled, and print every outcome.
 
     The settings are in `env_file` (else `leadart.env` in the plan's folder) from the moment all is ready until the end.
-    Raises `Fatal` or `BusError` when a part does not start, the file is somebody else's, or a process of ours dies.
+    Raises `Fatal` or `BusError` when a part does not start, the file is not from `leadart dev`, or a process dies.
     """
     clock = monotonic()
     env_file = env_file or plan.folder / "leadart.env"
@@ -72,7 +72,7 @@ def farewell(plan: StackPlan) -> str:
 
 
 def _write_article(folder: Path) -> Path:
-    """Leave a request to play with, unless there is one that somebody has played with."""
+    """Write a sample request, unless there is one, which may have been edited."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "article.json"
     if file.exists():
@@ -99,21 +99,21 @@ def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, wo
             "",
             f"Worker:   {where}",
             f"Publish:  {publish}",
-            f"Look:     {shlex.join([leadart, 'lag', '--env-file', str(env_file)])} (or doctor, generate, ...)",
+            f"Inspect:  {shlex.join([leadart, 'lag', '--env-file', str(env_file)])} (or doctor, generate, ...)",
             "",
         ]
     )
 
 
 def _own_command() -> str:
-    """Return how this program is called here: by name when the shell finds it, else by its path."""
+    """Return this program's name if the shell finds it, else its path."""
     own = Path(sys.executable).with_name("leadart")
     found = shutil.which("leadart")
     return "leadart" if found and Path(found) == own else str(own)
 
 
 async def _listen(subscriber: CmsSubscriber, console: Console, stack: Stack, plan: StackPlan) -> None:
-    """Print outcomes for ever. Raises `Fatal`, saying what to do, when the worker or a server of ours has ended."""
+    """Print outcomes forever. Raises `Fatal`, saying what to do, when the worker or a server has ended by itself."""
     listening = Listening(console)
     with listening:
         while True:

@@ -1,4 +1,4 @@
-"""Fetching announced pictures as a CMS would: over HTTP from the announced address, and checking every promise."""
+"""Fetch announced pictures as a CMS does, over HTTP from the announced address, and compare them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One announced picture as it was fetched; `file` is None when nothing came, `problems` say what was not kept."""
+    """One announced picture and its file (None if it could not be fetched); `problems` are differences."""
 
     picture: ReadyPicture
     file: Path | None
@@ -30,7 +30,7 @@ class Download:
 
 
 async def download(client: aiohttp.ClientSession, picture: ReadyPicture, folder: Path) -> Download:
-    """Fetch a picture into `folder` under its SHA-256. Never raises: what goes wrong is a problem of the picture."""
+    """Fetch a picture into `folder`, named by its SHA-256. Never raises: a failure becomes a problem of the picture."""
     try:
         async with client.get(picture.url, timeout=aiohttp.ClientTimeout(_SECONDS)) as response:
             response.raise_for_status()
@@ -44,7 +44,7 @@ async def download(client: aiohttp.ClientSession, picture: ReadyPicture, folder:
 
 
 def compare(picture: ReadyPicture, data: bytes, media_type: str) -> list[str]:
-    """Return in what the bytes and their content type differ from what was announced."""
+    """Return how the bytes and their content type differ from the announcement."""
     try:
         measured = measure(data)
     except ValueError as error:
@@ -61,5 +61,5 @@ def compare(picture: ReadyPicture, data: bytes, media_type: str) -> list[str]:
         f"{name} is {found[name]}, announced {announced[name]}" for name in found if found[name] != announced[name]
     ]
     if media_type != picture.media_type:
-        problems.append(f"was sent as {media_type}, announced {picture.media_type}")
+        problems.append(f"content type is {media_type}, announced {picture.media_type}")
     return problems

@@ -1,4 +1,4 @@
-"""The drawer below a picture: what made it, what was said about it, and where its time went."""
+"""The drawer below a picture: its recipe, its events and where its time went."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:
-    """Return the drawer of one save, closed unless something is wrong with it."""
+    """Return the drawer of one save, closed unless the save has problems."""
     ready = ticket.ready
     recipes = recipes_of(ticket, ready, styles) if ready else ()
     return tag(
@@ -33,7 +33,7 @@ def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:
 
 
 def _spoken(ticket: SaveTicket) -> Markup:
-    """Tell those who do not see where the drawer is which article it belongs to."""
+    """Name the drawer's article for screen readers."""
     return tag(
         "span", f" of {ticket.save.article['headline']}, revision {ticket.save.article['revision']}", class_="spoken"
     )
@@ -43,13 +43,13 @@ def _made(ready: ImageReady, recipe: Recipe) -> Markup:
     language = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in ready.prompt) else None
     return _list(
         ("prompt", tag("q", ready.prompt, lang=language)),
-        ("not wanted", recipe.negative_prompt),
+        ("negative prompt", recipe.negative_prompt),
         ("style", f"{ready.style.preset}, version {ready.style.version}"),
         ("size", f"{recipe.width} by {recipe.height}"),
         ("steps", recipe.steps),
         ("guidance", f"{recipe.guidance_scale:g}"),
         ("model", join(ready.model.name, " ", _digest(ready.model.sha256))),
-        ("painted", "for an earlier save; found in the store by its recipe" if ready.reused else "for this save"),
+        ("painted", "for an earlier save, then found in the store by its recipe" if ready.reused else "for this save"),
     )
 
 
@@ -72,7 +72,7 @@ def _record(ticket: SaveTicket) -> Markup:
 
 
 def _times(seconds: ReadySeconds) -> Markup:
-    """Return the stages' seconds as figures and, for the eye, as a bar."""
+    """Return the stages' seconds as figures and as a bar."""
     stages = [("queued", seconds.queued), ("engine", seconds.engine), ("stored", seconds.stored)]
     whole = max(seconds.total, sum(spent for _, spent in stages), 0.001)
     shares = [tag("i", class_=name, style=f"width:{100 * spent / whole:.1f}%") for name, spent in stages]

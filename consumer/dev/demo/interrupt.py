@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends everything in order, the second at once; neither leaves a process behind."""
+"""Ctrl-C and SIGTERM: the first stops everything in order, the second at once; neither leaves a process behind."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def run_interruptible(main: Coroutine[object, object, int], *, endless: bool = False) -> int:
-    """Run `main` to its end and return its exit status, or 128 + the signal's number when a signal cancelled it.
+    """Run `main` and return its exit status, or 128 + the signal number when a signal cancelled it.
 
-    A signal is the regular end of what is `endless`, and its status 0.
+    A signal is the normal end of an `endless` command: status 0.
     """
     return asyncio.run(_interruptible(main, endless=endless))
 
@@ -27,7 +27,7 @@ async def _interruptible(main: Coroutine[object, object, int], *, endless: bool)
 
     def on_signal(number: int) -> None:
         if caught:
-            # Our children hang on pipes that end with us, so nothing stays behind but temporary files.
+            # Child processes end with their pipes to this one; only temporary files stay behind.
             Console().show_cursor()
             os._exit(128 + number)
         caught.append(number)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EventJournal:
-    """Appends records to a file as they come, so that an interrupted run leaves what it saw."""
+    """Appends records to a file as they arrive, so that an interrupted run leaves what it saw."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -42,7 +42,7 @@ def _text(data: bytes | None) -> str | None:
 
 
 def _data(value: bytes | None) -> object:
-    """Return the value as JSON where it is some, else as text: a dead letter may hold anything."""
+    """Return the value as JSON if it is valid, else as text: a dead letter may hold anything."""
     try:
         return json.loads(value or b"")
     except ValueError:

@@ -1,4 +1,4 @@
-"""HTML that cannot be broken by its content: every text is escaped, unless it is markup made here."""
+"""HTML whose content cannot break it: all text is escaped, except markup made here."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ class Markup(str):
 
 
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
-    """Return an element. Children that are None are left out, and so are attributes that are None or False.
+    """Return an element. Children that are None and attributes that are None or False are left out.
 
-    A trailing underscore of an attribute's name is dropped (`class_`), other underscores become hyphens.
+    A trailing underscore of an attribute name is dropped (`class_`), other underscores become hyphens.
     """
-    told = "".join(
+    pairs = "".join(
         _attribute(key, value) for key, value in attributes.items() if value is not None and value is not False
     )
     if name in _VOID:
-        return Markup(f"<{name}{told}>")
-    return Markup(f"<{name}{told}>{join(*children)}</{name}>")
+        return Markup(f"<{name}{pairs}>")
+    return Markup(f"<{name}{pairs}>{join(*children)}</{name}>")
 
 
 def join(*children: object) -> Markup:
-    """Return the children one after the other, texts escaped."""
+    """Return the concatenated children, texts escaped."""
     pieces = (child for child in children if child is not None)
     return Markup("".join(piece if isinstance(piece, Markup) else escape(str(piece)) for piece in pieces))
 
 
 def prose(text: str) -> Markup:
-    """Return a sentence whose words in backticks are set as code."""
+    """Return a sentence with its words in backticks as code."""
     return join(*(tag("code", piece) if number % 2 else piece for number, piece in enumerate(text.split("`"))))
 
 

@@ -1,7 +1,8 @@
-"""The page the demo leaves: its edition as a newspaper, each article beside its pictures, open from disk."""
+"""The page that the demo writes: its edition as a newspaper, each article beside its pictures."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from consumer import __version__
 from consumer.dev.demo.drawers import drawer
 from consumer.dev.demo.markup import Markup, join, prose, tag
+from consumer.engine.weights import CARD
+from consumer.settings import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,24 +21,42 @@ if TYPE_CHECKING:
     from consumer.dev.demo.tickets import EditionDesk, SaveTicket
     from consumer.dev.demo.verdict import EditionVerdict
     from consumer.processing.styles import Styles
+    from consumer.settings import EngineSettings
     from schemas import ImageFailed, ImageReady
 
 _TITLE = "The Demo Edition"
 _FEW = 2
-"""Most pictures that fit beside an article; more make it the lead."""
+"""Maximum number of pictures beside an article; more make it the lead."""
+
+
+_CARDS = (
+    "The swatch engine stands in for a model: it paints labelled colour cards. Everything around them is real: the "
+    "events, the store, the recipes."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PageImprint:
-    """What the page says about the run: when it began, its seconds in all, a caveat about the model if there is one."""
+    """What the page says about the run: start, total seconds, and a caveat about the model, if any."""
 
     begun: datetime
     seconds: float
     caveat: str | None
 
 
+def caveat(engine: EngineSettings) -> str | None:
+    """Return the remark of the model's card about its pictures; None without a card or a remark."""
+    if engine.kind is EngineKind.SWATCH:
+        return _CARDS
+    card = engine.model / CARD if engine.model else None
+    if card is None or not card.is_file():
+        return None
+    remark = json.loads(card.read_bytes()).get("remark")
+    return None if remark is None else str(remark)
+
+
 def render(desk: EditionDesk, verdict: EditionVerdict, styles: Styles, imprint: PageImprint) -> str:
-    """Return the page: one HTML file that needs nothing but the `pictures` folder beside it."""
+    """Return the page: one HTML file that needs only the `pictures` folder beside it."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -82,20 +103,20 @@ def _masthead(desk: EditionDesk, verdict: EditionVerdict, imprint: PageImprint) 
 
 def _judgement(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     if verdict.is_good:
-        return tag("p", "Every save got exactly the one outcome it should, and every picture is what was announced.")
+        return tag("p", "Every save got exactly its expected outcome, and every picture is as announced.")
     wrong = [
         tag("li", f"{ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}")
         for ticket in desk.tickets
         for problem in verdict.saves[ticket.save.event.id]
     ]
-    told = f"{verdict.good_saves} of {len(desk.tickets)} saves got the outcome they should."
+    summary = f"{verdict.good_saves} of {len(desk.tickets)} saves got the outcome they should."
     return tag(
-        "div", tag("p", told), tag("ul", *wrong, *(tag("li", stray) for stray in verdict.strays)), class_="wrong"
+        "div", tag("p", summary), tag("ul", *wrong, *(tag("li", stray) for stray in verdict.strays)), class_="wrong"
     )
 
 
 def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles) -> Markup:
-    """Return an article as it was last saved, with what came of earlier saves below its text."""
+    """Return an article as last saved, with the outcomes of earlier saves below its text."""
     *earlier, last = saves
     before = (_earlier(ticket, verdict, styles) for ticket in earlier)
     picture = tag("div", _plates(last), drawer(last, verdict.saves[last.save.event.id], styles), class_="art")
@@ -139,7 +160,7 @@ def _plates(ticket: SaveTicket) -> Markup:
 
 def _credit(ready: ImageReady) -> str:
     style = ready.style.preset.replace("_", " ").capitalize()
-    how = "found in the store, not painted again" if ready.reused else f"painted in {ready.seconds.engine:.1f} s"
+    how = "reused from the store" if ready.reused else f"painted in {ready.seconds.engine:.1f} s"
     return f"{style} · {ready.model.name} · {how}"
 
 
@@ -164,7 +185,7 @@ def _figure(ticket: SaveTicket, ready: ImageReady, download: Download) -> Markup
 def _refusal(failed: ImageFailed) -> Markup:
     where = join(" on ", tag("code", failed.field)) if failed.field else None
     kept = failed.dead_letter
-    kept_where = f"The request is kept, untouched, in {kept.topic}, partition {kept.partition}." if kept else None
+    kept_where = f"The original request is in {kept.topic}, partition {kept.partition}." if kept else None
     return tag(
         "div",
         tag("p", "No picture: ", tag("code", failed.reason), where, class_="reason"),
@@ -204,7 +225,7 @@ def _colophon(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
         *(tag("p", "Painted by ", model, ".") for model in told),
         tag(
             "p",
-            "All events, as a read-committed subscriber saw them: ",
+            "All events, as seen by a read-committed subscriber: ",
             tag("a", "events.jsonl", href="events.jsonl"),
             ".",
         ),

@@ -1,4 +1,4 @@
-"""Servers as asyncio contexts, and the real worker as one of them."""
+"""Server processes as asyncio contexts, and the real worker as one of them."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def _end_now(server: Server) -> None:
 
 
 class WorkerProcess(Server):
-    """`leadart worker` as a child process that ends with us, and its engine with it; its log is `worker.log`, JSON.
+    """`leadart worker` as a child process that ends with this one, its engine included. Its log, JSON, is `worker.log`.
 
-    With `join_when` it loads its model at once, but joins Kafka only when that file exists.
+    With `join_when` it loads its model at once, but connects to Kafka only when that file exists.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], join_when: Path | None = None) -> None:
@@ -81,7 +81,7 @@ class WorkerProcess(Server):
 
     @property
     def address(self) -> str | None:
-        """Where its /metrics and /readyz are, such as `http://127.0.0.1:9464`; None until it says so."""
+        """Address of its /metrics and /readyz, such as `http://127.0.0.1:9464`; None until it is logged."""
         for line in self._log_since_start().splitlines():
             told = _event(line)
             if told.get("event") == "worker_ready":
@@ -90,7 +90,7 @@ class WorkerProcess(Server):
 
     @property
     def port(self) -> str:
-        """The port of that address. Raises ValueError while it is not known."""
+        """The port of that address. Raises ValueError while it is unknown."""
         if not self.address:
             raise ValueError("the worker does not listen yet")
         return self.address.rpartition(":")[2]
@@ -106,7 +106,7 @@ class WorkerProcess(Server):
 
 
 def _event(line: str) -> dict[str, Any]:
-    """Return a line of the log as an event, an empty one for what a library printed."""
+    """Return a log line as an event, an empty one for a line that is not JSON."""
     try:
         told = json.loads(line)
     except ValueError:

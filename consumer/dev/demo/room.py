@@ -1,4 +1,4 @@
-"""The folder of a run: it takes the place of what an earlier run left there, and of nothing that is somebody else's."""
+"""The folder of a run: replaces what an earlier run left there, and touches no other files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
 def make_room(folder: Path) -> None:
-    """Make the folder. An earlier run's page and pictures stay until there is another page to take their place.
+    """Create the folder. An earlier run's page and pictures stay until the new page replaces them.
 
-    Raises `Fatal` when it cannot be made, or holds what no run of ours has left there.
+    Raises `Fatal` when it cannot be created, or holds files that are not from a run.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         seen = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
         if strangers := sorted(seen - _OURS):
-            raise _refused(f"{folder} holds {strangers[0]}, which is not the demo's")
+            raise _refused(f"{folder} holds {strangers[0]}, which is not from the demo")
         (folder / "pictures").mkdir(exist_ok=True)
         for name in ("events.jsonl", "worker.log"):
             (folder / name).unlink(missing_ok=True)
@@ -33,7 +33,7 @@ def make_room(folder: Path) -> None:
 
 
 def lay_out(folder: Path, page: str) -> None:
-    """Write the page, and let go of an earlier run's pictures that it does not show."""
+    """Write the page and delete an earlier run's pictures that it does not show."""
     (folder / "index.html").write_text(page, encoding="utf-8")
     for picture in (folder / "pictures").iterdir():
         if _PICTURE.fullmatch(picture.name) and picture.name not in page:

@@ -1,4 +1,4 @@
-"""`leadart demo`: one edition through the real worker, watched, judged and laid out."""
+"""`leadart demo`: one edition through the real worker, watched, checked and laid out as a page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from uuid import uuid4
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.model import caveat
-from consumer.dev.demo.page import PageImprint, render
+from consumer.dev.demo.page import PageImprint, caveat, render
 from consumer.dev.demo.room import lay_out, make_room
 from consumer.dev.demo.screen import fitted, open_screen, result_table
 from consumer.dev.demo.stack import open_stack
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
 
 
 async def run_demo(plan: StackPlan, console: Console) -> int:
-    """Run the demo and return its exit status: 0 only if every save got the outcome it should.
+    """Run the demo and return its exit status: 0 only if every save got the expected outcome.
 
-    Leaves `index.html`, `pictures/`, `events.jsonl` and `worker.log` in the plan's folder, in place of an earlier
-    run's. Raises `Fatal` or `BusError` when the folder holds something else, a part of the stack cannot be had, or the
-    worker dies.
+    Writes `index.html`, `pictures/`, `events.jsonl` and `worker.log` to the plan's folder, replacing an earlier run's.
+    Raises `Fatal` or `BusError` when the folder holds something else, a part of the stack does not start, or the worker
+    or a server dies.
     """
     begun, clock = datetime.now(UTC), monotonic()
     fitted(console)
@@ -45,7 +44,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     def tell(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
 
-    tell(f"{len(desk.tickets)} saves, every picture small (256x256), so that a CPU paints it in seconds")
+    tell(f"{len(desk.tickets)} saves, with small pictures (256x256) that a CPU paints in seconds")
     async with open_stack(plan, tell, with_worker=True) as stack:
         await _publish_and_watch(plan.folder, stack, desk, console, clock)
         settings = stack.settings
@@ -55,13 +54,14 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     imprint = PageImprint(begun, monotonic() - clock, remark)
     lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
-    told = [*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]
-    tell("\n".join(told))
+    tell(
+        "\n".join([*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")])
+    )
     return 0 if verdict.is_good else 1
 
 
 def _problems(desk: EditionDesk, verdict: EditionVerdict) -> list[str]:
-    """Return a line for each thing that is wrong."""
+    """Return a line for each problem."""
     named = [
         f"WRONG  {ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}"
         for ticket in desk.tickets
@@ -71,7 +71,7 @@ def _problems(desk: EditionDesk, verdict: EditionVerdict) -> list[str]:
 
 
 def _summary(verdict: EditionVerdict, seconds: float) -> str:
-    return f"{verdict.good_saves} of {len(verdict.saves)} saves got the outcome they should, {seconds:.1f} s in all."
+    return f"{verdict.good_saves} of {len(verdict.saves)} saves got the outcome they should, {seconds:.1f} s in total."
 
 
 async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, console: Console, clock: float) -> None:
@@ -82,6 +82,6 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, cons
             worker = await stack.worker()
             screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
             await watch.until_all_is_answered(stack.check, stack.settings.engine.step_timeout_seconds)
-            # Only with the worker gone is it sure that no second outcome is on its way.
+            # Only with the worker gone can no second outcome be on its way.
             await stack.stop_worker()
             await watch.to_the_end()

@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: a live table on a terminal, plain lines elsewhere, and the final table on both."""
+"""What the demo prints: a live table on a terminal, plain lines elsewhere, and the final table on both."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _LINE_WIDTH = 120
 
 
 class DemoScreen(Protocol):
-    """Hears of everything that happens to the tickets."""
+    """Shows what happens to the tickets."""
 
     def tell(self, text: str) -> None:
-        """Say something about the run as a whole."""
+        """Print a line about the run as a whole."""
 
     def changed(self, ticket: SaveTicket) -> None:
-        """A record about this ticket has come."""
+        """Show that a record about this ticket has arrived."""
 
 
 class PlainScreen:
-    """One line for each thing worth telling: steps are not."""
+    """Prints a line for every change of a ticket's stage, but not for steps."""
 
     def __init__(self, console: Console, desk: EditionDesk) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class PlainScreen:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def changed(self, ticket: SaveTicket) -> None:
-        """Print a line when the ticket has come to another stage."""
+        """Print a line when the ticket has reached another stage."""
         stage = ticket.outcome or (ticket.progress.stage if ticket.progress else "published")
         stage = {"accepted": "published", "started": "painting", "step": "painting", "storing": "painting"}.get(
             stage, stage
@@ -70,14 +70,14 @@ class LiveScreen:
         self._live.console.print(Text(text))
 
     def changed(self, ticket: SaveTicket) -> None:
-        """Redraw; the clock of waiting rows moves by itself."""
+        """Redraw; the clock of waiting rows moves anyway."""
         del ticket
         self._live.refresh()
 
 
 @contextmanager
 def open_screen(console: Console, desk: EditionDesk) -> Iterator[DemoScreen]:
-    """Show the desk until left: live where there is a terminal."""
+    """Show the desk for the duration of the block: live on a terminal."""
     if not console.is_terminal:
         yield PlainScreen(console, desk)
         return
@@ -88,7 +88,7 @@ def open_screen(console: Console, desk: EditionDesk) -> Iterator[DemoScreen]:
 
 
 def result_table(desk: EditionDesk, width: int) -> Table:
-    """Return the final table, for a console of so many columns."""
+    """Return the final table for a console of `width` columns."""
     table = _table(width - _OUTCOME_WIDTH, "article", "rev", "outcome", "pictures", "seconds")
     for ticket in desk.tickets:
         table.add_row(*_named(ticket), _outcome(ticket), str(len(ticket.downloads)), _seconds(ticket))
@@ -96,7 +96,7 @@ def result_table(desk: EditionDesk, width: int) -> Table:
 
 
 def fitted(console: Console) -> Console:
-    """Give a console that is no terminal the width of a log line, so that tables are not squeezed."""
+    """Widen a console that is not a terminal to a log line, so that tables are not squeezed."""
     if not console.is_terminal:
         console.width = max(console.width, _LINE_WIDTH)
     return console

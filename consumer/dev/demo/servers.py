@@ -1,4 +1,4 @@
-"""Kafka and the store of a stack, with their data in a temporary folder, or in one that the next start finds again."""
+"""Kafka and the store of a stack, their data in a temporary folder or in one that the next start reuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StackServers:
     kept: bool
 
     def remember(self) -> None:
-        """Note addresses and keys beside kept data, so that a CMS keeps its settings over a restart."""
+        """Write addresses and keys beside kept data, so that a CMS keeps its settings across restarts."""
         if self.kept:
             told = {"kafka": self.kafka.ports, "s3": self.s3.ports, "secret": self.s3.secret_access_key}
             (self.folder / _FILE).write_text(json.dumps(told), encoding="utf-8")

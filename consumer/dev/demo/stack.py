@@ -1,4 +1,4 @@
-"""What the worker needs around it: Kafka with topics, a store with a bucket, a model. Started here, or pointed to."""
+"""What a worker needs: Kafka with topics, a store with a bucket, a model. Started here, or existing ones."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 """Settings by section and name, as `Settings` takes them."""
 
-_GRACE_SECONDS = 2  # nobody misses what is cut short here
+_GRACE_SECONDS = 2  # nothing of value is cut short here
 _START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What to put together. Without an address a server of our own is started; without a model, the shipped one loads.
+    """What to start. Without an address a new server is started; without a model, the shipped one is loaded.
 
-    `partitions` of each topic on a bus of our own; its data and the store's are kept in `keep`, else temporary.
+    A new Kafka has `partitions` for each topic; its data and the store's are kept in `keep`, else temporary.
     """
 
     folder: Path
@@ -52,13 +52,13 @@ class StackPlan:
 
     @property
     def shared(self) -> bool:
-        """True when the bus or the store may remember earlier runs, being somebody else's."""
+        """True when Kafka or the store is an existing one, and may remember earlier runs."""
         return bool(self.bootstrap_servers or self.endpoint_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What is up: its settings, the same as environment variables for a worker, and the servers of our own."""
+    """A running stack: its settings, also as environment variables, the servers started here, and the worker."""
 
     settings: Settings
     environment: dict[str, str]
@@ -79,12 +79,12 @@ class Stack:
         return worker
 
     async def stop_worker(self) -> None:
-        """Stop the worker in order, the servers still being there."""
+        """Stop the worker in order, while the servers still run."""
         if self.early:
             await to_the_end(asyncio.to_thread(self.early[0].stop))
 
     def check(self) -> None:
-        """Raise `Fatal` with the end of its log when a server of our own or the worker has ended by itself."""
+        """Raise `Fatal` with the end of its log when a server started here or the worker has ended by itself."""
         for server in (*self.servers, *(self.early or ())[:1]):
             server.check()
 
@@ -93,10 +93,10 @@ class Stack:
 async def open_stack(
     plan: StackPlan, tell: Callable[[str], None], *, with_worker: bool = False
 ) -> AsyncIterator[Stack]:
-    """Start everything at the same time, tell of each part that is up, and end it all on leaving, also when cancelled.
+    """Start everything at once, report each part to `tell`, and stop it all on leaving, also when cancelled.
 
-    A worker starts first: it loads its model while Kafka and the store come up, and joins when both are. Raises `Fatal`
-    or `BusError` when a part does not start, `Fatal` when the group of somebody else's bus is in use.
+    The worker loads its model while Kafka and the store start, and joins when both are up. Raises `Fatal` or `BusError`
+    when a part does not start, `Fatal` when the group of an existing Kafka is in use.
     """
     begun = monotonic()
 
@@ -114,7 +114,7 @@ async def open_stack(
                 tasks.create_task(builder.store())
             servers.remember()
             tree = builder.tree
-            if worker and tree != planned:  # somebody took a port meanwhile
+            if worker and tree != planned:  # another program took a port meanwhile
                 await early.aclose()
                 worker = await _early_worker(early, plan, tree, joining)
             joining.touch()
@@ -141,7 +141,7 @@ _COMMON: Tree = {
 
 
 def settings_of(tree: Tree) -> Settings:
-    """Return the settings, over those of the environment. Raises `Fatal` that names a wrong one."""
+    """Return the settings, which override the environment. Raises `Fatal` naming an invalid one."""
     try:
         return Settings(**tree)
     except ValidationError as error:
@@ -150,7 +150,7 @@ def settings_of(tree: Tree) -> Settings:
 
 
 def as_environment(tree: Tree) -> dict[str, str]:
-    """Return the settings as LEADART_* variables; an empty one counts as not set and hides one that is inherited."""
+    """Return the settings as LEADART_* variables; an empty one counts as unset and hides an inherited one."""
     return {
         f"LEADART_{section}__{name}".upper(): "" if value is None else str(value)
         for section, values in tree.items()
@@ -159,7 +159,7 @@ def as_environment(tree: Tree) -> dict[str, str]:
 
 
 class _StackBuilder:
-    """Puts Kafka and the store up; `tree` holds the settings that lead to them."""
+    """Starts Kafka and the store; `tree` holds their settings."""
 
     def __init__(self, plan: StackPlan, servers: StackServers, ends: AsyncExitStack, up: Callable[[str], None]) -> None:
         self._plan = plan
@@ -170,11 +170,11 @@ class _StackBuilder:
 
     @property
     def tree(self) -> Tree:
-        """The settings; the address of a server of our own is final once it is up."""
+        """The settings; the address of a server started here is final once it is up."""
         return {**_COMMON, **self._bus_tree(), "storage": self._store_tree(), "engine": self._engine_tree()}
 
     async def bus(self) -> None:
-        """Have Kafka, with topics and the group's starting offsets."""
+        """Start or reach Kafka; create topics and the group's starting offsets."""
         address = self._plan.bootstrap_servers
         if not address:
             await self._start(self._servers.kafka)
@@ -182,10 +182,10 @@ class _StackBuilder:
         applied = await apply(settings, StartPosition.EARLIEST)
         if address:
             await _refuse_a_group_in_use(settings)
-        self._up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics made")
+        self._up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics created")
 
     async def store(self) -> None:
-        """Have an S3 store, with its bucket; our own lets everybody read the pictures, as a CDN would."""
+        """Start or reach an S3 store and create its bucket; in a store started here anybody may read the pictures."""
         if not self._plan.endpoint_url:
             await self._start(self._servers.s3)
         settings = settings_of({"storage": self._store_tree()}).storage
@@ -231,7 +231,7 @@ def _own_store(server: S3Server) -> dict[str, Any]:
 
 
 async def _refuse_a_group_in_use(settings: Settings) -> None:
-    """Raise `Fatal` when other workers are in the group, or requests wait for it: ours would answer for them."""
+    """Raise `Fatal` when the group has members or waiting requests, which the demo's worker would answer."""
     group = settings.kafka.group_id
     async with open_admin(settings.kafka) as admin:
         members = (await admin.group()).members
@@ -241,5 +241,5 @@ async def _refuse_a_group_in_use(settings: Settings) -> None:
         raise Fatal(
             Reason.MISCONFIGURED,
             f"Group {group} is in use at {settings.kafka.bootstrap_servers} ({members} members, {waiting} records "
-            "waiting). Set LEADART_KAFKA__GROUP_ID and LEADART_TOPICS__PREFIX to names that nobody uses.",
+            "waiting). Set LEADART_KAFKA__GROUP_ID and LEADART_TOPICS__PREFIX to unused names.",
         )

@@ -1,4 +1,4 @@
-"""What is known about each save, from the records that a subscriber saw."""
+"""What is known about each save from the records that a subscriber saw."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SaveTicket:
-    """One save on its way: grows with every record about it, and never forgets one."""
+    """One save, and every record about it so far."""
 
     save: ArticleSave
     published: float | None = None
@@ -35,12 +35,12 @@ class SaveTicket:
 
     @property
     def ready(self) -> ImageReady | None:
-        """The first outcome, if it is that and keeps the contract."""
+        """The first outcome, if it is `ready` and valid."""
         return _parsed(self.outcomes, ImageReady)
 
     @property
     def failed(self) -> ImageFailed | None:
-        """The first outcome, if it is that and keeps the contract."""
+        """The first outcome, if it is `failed` and valid."""
         return _parsed(self.outcomes, ImageFailed)
 
     @property
@@ -50,14 +50,14 @@ class SaveTicket:
 
     @property
     def elapsed(self) -> float | None:
-        """Seconds since publishing, up to the outcome if there is one; None before."""
+        """Seconds from publishing to the outcome, or until now; None before publishing."""
         if self.seconds is not None or self.published is None:
             return self.seconds
         return monotonic() - self.published
 
 
 class EditionDesk:
-    """All tickets of an edition, in its order."""
+    """All tickets of an edition, in order."""
 
     def __init__(self, edition: Sequence[ArticleSave]) -> None:
         self.tickets = tuple(SaveTicket(save) for save in edition)
@@ -71,9 +71,9 @@ class EditionDesk:
         return any(not ticket.outcomes for ticket in self.tickets)
 
     def due(self) -> list[SaveTicket]:
-        """Return the saves to be published now: of each article the next one, once the one before has its outcome.
+        """Return the saves to publish now: each article's next one, once the previous one has its outcome.
 
-        Editors look at the picture before they save again; and two saves at once would be a race for what is reused.
+        Editors look at the picture before they save again, and two saves at once would race for what is reused.
         """
         following: dict[str, SaveTicket] = {}
         for ticket in self.tickets:
@@ -82,7 +82,7 @@ class EditionDesk:
         return [ticket for ticket in following.values() if ticket.published is None]
 
     def take(self, record: Record) -> SaveTicket | None:
-        """Enter a record and return the ticket it is about, None for a stray."""
+        """Add a record to its ticket and return the ticket; None for a stray."""
         event = _event(record)
         is_letter = record.topic.endswith(names.DEAD_LETTER)
         ticket = self._by_request.get(_asked_by(event, is_letter=is_letter)) if event else None

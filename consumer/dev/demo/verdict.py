@@ -1,4 +1,4 @@
-"""Whether each save got the outcome it should: exactly one, of the right kind, and true in all it says."""
+"""Check that each save got exactly one outcome, of the expected kind and with correct data."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EditionVerdict:
-    """What is wrong, as sentences: with each save (by the id of its request), and with records that answer none."""
+    """Problems as sentences: of each save, by its request id, and of records that answer no save."""
 
     saves: Mapping[str, list[str]]
     strays: list[str]
 
     @property
     def is_good(self) -> bool:
-        """True when nothing is wrong."""
+        """True without problems."""
         return not any(self.saves.values()) and not self.strays
 
     @property
     def good_saves(self) -> int:
-        """How many saves got the outcome they should."""
+        """Number of saves that got the expected outcome."""
         return sum(not problems for problems in self.saves.values())
 
 
 def judge(desk: EditionDesk, styles: Styles, *, alone: bool) -> EditionVerdict:
-    """Judge every save; `alone` on the bus, no record may answer anything else."""
+    """Check every save; if `alone` on Kafka, also that no record answers anything else."""
     strays = [f"{stray.topic}:{stray.partition} offset {stray.offset} answers no save" for stray in desk.strays]
     saves = {ticket.save.event.id: problems_of(ticket, styles) for ticket in desk.tickets}
     return EditionVerdict(saves, strays if alone else [])
 
 
 def problems_of(ticket: SaveTicket, styles: Styles) -> list[str]:
-    """Return what is wrong with a save's answer; nothing when all is as it should be."""
+    """Return the problems of a save's outcome."""
     expected = ticket.save.expected
     if len(ticket.outcomes) != 1:
         kinds = ", ".join(outcome.type for outcome in ticket.outcomes)
@@ -59,13 +59,13 @@ def problems_of(ticket: SaveTicket, styles: Styles) -> list[str]:
         return [*_wrong_about_ready(ticket, ticket.ready, styles), *_wrong_letters(ticket, None)]
     if ticket.failed:
         return [*_wrong_about_failed(ticket, ticket.failed), *_wrong_letters(ticket, expected.reason)]
-    return ["the outcome's data does not keep the contract"]
+    return ["the outcome's data break the contract"]
 
 
 def recipes_of(ticket: SaveTicket, ready: ImageReady, styles: Styles) -> tuple[Recipe, ...]:
-    """Work out, from the request alone, the recipes of its pictures: the announced digests must be theirs.
+    """Return the recipes of a request's pictures, from the request alone; the announced digests must match.
 
-    None for a request that does not keep the contract, and so has no pictures to be announced.
+    Empty for a request that breaks the contract, and so gets no pictures.
     """
     try:
         request = ImageRequested.model_validate(ticket.save.request)
@@ -91,9 +91,9 @@ def _wrong_about_ready(ticket: SaveTicket, ready: ImageReady, styles: Styles) ->
         yield "the adapters are not those of the style"
     due = [(recipe.digest, recipe.seed, recipe.width, recipe.height) for recipe in recipes]
     if [(picture.recipe, picture.seed, picture.width, picture.height) for picture in ready.pictures] != due:
-        yield "the pictures are not of the recipes that the request makes"
+        yield "the pictures do not match the request's recipes"
     if [download.picture.index for download in ticket.downloads] != list(range(expected.pictures)):
-        yield "not every picture was fetched"
+        yield "some pictures were not fetched"
     for download in ticket.downloads:
         yield from download.problems
 
@@ -111,7 +111,7 @@ def _wrong_about_failed(ticket: SaveTicket, failed: ImageFailed) -> Iterator[str
 
 
 def _wrong_letters(ticket: SaveTicket, reason: str | None) -> Iterator[str]:
-    """Tell of dead letters that should not be there, or are missing, or are not the request as it was sent."""
+    """Yield a problem for each dead letter that is missing, unexpected, or differs from the request."""
     due = 0 if reason is None else 1
     if len(ticket.letters) != due:
         yield f"{len(ticket.letters)} dead letters instead of {due}"

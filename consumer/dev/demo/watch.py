@@ -1,4 +1,4 @@
-"""Publishing an edition and looking on until each save is answered, fetching pictures as they are announced."""
+"""Publish an edition, watch until each save has its outcome, and fetch the pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LISTEN_SECONDS = 0.2
 
 
 class EditionRun:
-    """One run of an edition: the desk fills up; events.jsonl and pictures/ gather in `folder`."""
+    """One run of an edition: fills the desk, and events.jsonl and pictures/ in `folder`."""
 
     def __init__(
         self, desk: EditionDesk, screen: DemoScreen, publisher: CmsPublisher, subscriber: CmsSubscriber, folder: Path
@@ -39,7 +39,7 @@ class EditionRun:
     async def until_all_is_answered(self, check: Callable[[], None], silence_seconds: float) -> None:
         """Publish and listen until every save has an outcome, or nothing was heard for `silence_seconds`.
 
-        `check` is called over and over and may raise, to end the wait. Raises `BusError`.
+        `check` is called repeatedly and may raise to end the wait. Raises `BusError`.
         """
         heard = monotonic()
         while self._desk.waiting and monotonic() - heard < silence_seconds:
@@ -54,7 +54,7 @@ class EditionRun:
             check()
 
     async def to_the_end(self) -> None:
-        """Take what is left on the topics, then fetch the pictures. Raises `BusError`."""
+        """Read what is left on the topics, then fetch the pictures. Raises `BusError`."""
         for record in await self._subscriber.read_to_end():
             self._take(record)
         async with aiohttp.ClientSession() as client:

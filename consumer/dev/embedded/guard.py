@@ -1,8 +1,8 @@
-"""Runs a server that must not outlive whoever started it: `python guard.py COMMAND...`.
+"""Run a server that must not outlive its starter: `python guard.py COMMAND...`.
 
-Standard input is a pipe that the starter holds open and never writes to: it ends when the starter ends, `kill -9`
-included, and then the server is killed. A pipe rather than Linux's parent-death signal, because that one is tied to the
-*thread* that forked and exists on no other system. The first line on standard output is the server's process id.
+Standard input is a pipe that the starter holds open and never writes to. It ends with the starter, `kill -9` included,
+and then the server is killed. Linux's parent-death signal would not do: it is tied to the *thread* that forked, and no
+other system has it. The first line on standard output is the server's process id.
 """
 
 from __future__ import annotations

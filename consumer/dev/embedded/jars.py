@@ -1,7 +1,7 @@
-"""The broker's jars: fetched once with jgo from a Maven repository, kept in a cache, checked against `kafka.lock`.
+"""The broker's jars: fetched once with jgo from a Maven repository, cached, and checked against `kafka.lock`.
 
-`kafka.lock` names every jar with its SHA-256, so what runs is what was reviewed, whichever mirror served it. jgo alone
-would only warn about a wrong checksum.
+`kafka.lock` pins every jar by SHA-256, so only reviewed jars run, whichever mirror served them. jgo alone would only
+warn about a wrong checksum.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """Its name in the cache."""
+        """Its file name in the cache."""
         return f"{self.artifact}-{self.version}.jar"
 
     def is_intact(self, path: Path) -> bool:
-        """Whether the file is there and is the one that was locked."""
+        """Return whether the file exists and is the locked one."""
         return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
 
 
@@ -55,12 +55,12 @@ def locked() -> list[Jar]:
 
 
 def cache_folder() -> Path:
-    """Where the jars are kept, shared by all checkouts: `leadart/jars` in the user's cache folder."""
+    """Return the folder of the jars, shared by all checkouts: `leadart/jars` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadart" / "jars"
 
 
 def ensure_jars() -> tuple[list[Path], int]:
-    """Return the class path, every jar verified, and how many had to be fetched; without network if all are cached.
+    """Return the class path, every jar verified, and the number of jars fetched; needs no network if all are cached.
 
     Raises `EmbeddedMissing`, naming what to do, when a jar is missing and cannot be fetched or is not the locked one.
     """
@@ -72,7 +72,7 @@ def ensure_jars() -> tuple[list[Path], int]:
 
 
 def resolve_lock() -> str:
-    """Resolve `ENDPOINT` anew and return the text of a new lock: for maintainers, when the broker's version changes."""
+    """Resolve `ENDPOINT` and return the text of a new lock: for maintainers, when the broker's version changes."""
     with TemporaryDirectory() as scratch:
         context = _context(Path(scratch))
         coordinates = [context.create_dependency(part) for part in ENDPOINT.split("+")]
@@ -89,7 +89,7 @@ def _fetch(jars: list[Jar], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor(8) as pool:
         context = _context(Path(scratch))
-        # Moved into place only when verified: neither a kill nor a second fetch beside this one leaves half a jar.
+        # Moved into place only when verified: neither a kill nor a concurrent fetch leaves a partial jar.
         for jar, path in zip(jars, pool.map(lambda jar: _download(context, jar), jars), strict=True):
             path.replace(folder / jar.filename)
 
@@ -110,7 +110,7 @@ def _download(context: MavenContext, jar: Jar) -> Path:
         path.unlink()
         problem = "its SHA-256 is not the one in kafka.lock"
     raise EmbeddedMissing(
-        f"{jar.filename}, part of the embedded Kafka broker, could not be had: {problem}. Run "
+        f"{jar.filename}, part of the embedded Kafka broker, could not be fetched: {problem}. Run "
         f"`python -m consumer.dev.embedded fetch` once while online, or set {MIRROR} to your Maven mirror, or copy "
         f"{cache_folder()} from a machine that has it.",
     )
@@ -119,7 +119,7 @@ def _download(context: MavenContext, jar: Jar) -> Path:
 def _context(scratch: Path) -> MavenContext:
     try:
         from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - in the embedded extra
-        from jgo.maven import MavenContext  # noqa: PLC0415 - likewise
+        from jgo.maven import MavenContext  # noqa: PLC0415 - in the embedded extra
     except ImportError as error:
         raise EmbeddedMissing from error
     repository = os.environ.get(MIRROR) or MAVEN_CENTRAL_URL

@@ -32,7 +32,7 @@ _STARTED = "Kafka Server started"
 
 
 class KafkaServer(Server):
-    """A Kafka 4.3 broker: transactions and groups complete, topics made only on request."""
+    """A Kafka 4.3 broker with transactions and groups; topics are created only on request."""
 
     def __init__(self, folder: Path, ports: Sequence[int] = ()) -> None:
         super().__init__(folder, "kafka")
@@ -49,7 +49,7 @@ class KafkaServer(Server):
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients connect to: one loopback host:port, the same for the server's whole life."""
+        """Address for clients: one loopback host:port, fixed for the server's life."""
         return f"127.0.0.1:{self._port}"
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
@@ -83,11 +83,11 @@ class KafkaServer(Server):
 
 
 class _FencingController(Server):
-    """The controller alone, for as long as it takes to notice that the broker was killed.
+    """The controller alone, until it has noticed that the broker was killed.
 
-    A single broker that comes back while its controller believes it alive finishes open transactions at a moment when
-    their partitions have no leader: Kafka 4.3 then takes the partitions for deleted, drops the commit markers, and
-    read-committed readers wait for ever. A broker that was declared dead first has no such moment.
+    A single broker that returns while its controller still believes it alive completes open transactions while their
+    partitions have no leader: Kafka 4.3 then treats the partitions as deleted, drops the commit markers, and
+    read-committed readers wait forever. Declaring the broker dead first avoids this.
     """
 
     def __init__(self, folder: Path, properties: str, java: list[str], environment: dict[str, str]) -> None:
@@ -103,7 +103,7 @@ class _FencingController(Server):
         return [*self._java, "kafka.Kafka", str(config)], self._environment
 
     def _answers(self) -> bool:
-        # Should an earlier start have got no further than this, the broker is dead already and nothing is said of it.
+        # If an earlier start got no further than this, the broker is fenced already and nothing is logged.
         return "Fencing broker" in self._log_since_start() or time.monotonic() > self._patient_until
 
 
@@ -115,9 +115,9 @@ broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=250
 """
 
-# Small and quick: one replica of everything, few internal partitions, no wait before a group's first rebalance,
-# consumer sessions down to 1 s for tests, a look at timed-out transactions every second, 4 MB instead of 128 MB for the
-# log cleaner. The broker's own session is endless, so that a frozen broker keeps its partitions (see
+# Small and fast: one replica of everything, few internal partitions, no wait before a group's first rebalance, consumer
+# sessions down to 1 s for tests, a check of timed-out transactions every second, 4 MB instead of 128 MB for the log
+# cleaner. The broker's own session is endless, so that a frozen broker keeps its partitions (see
 # `_FencingController`).
 _PROPERTIES = """\
 process.roles=broker,controller

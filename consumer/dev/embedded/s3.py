@@ -13,7 +13,7 @@ from consumer.dev.embedded.server import EmbeddedMissing, Server, are_free, free
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that says otherwise.
+# Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that changes this.
 _GRPC_OFFSET = 10_000
 _MOST_VOLUMES = 1_000
 
@@ -38,7 +38,7 @@ class S3Server(Server):
 
     @property
     def endpoint_url(self) -> str:
-        """What clients connect to, the same for the server's whole life."""
+        """Address for clients, fixed for the server's life."""
         return f"http://127.0.0.1:{self._port}"
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
@@ -54,7 +54,7 @@ class S3Server(Server):
             "volume.port": volume,
             "filer.port": filer,
             "admin.port": admin,
-            # Relative to the working folder: a socket's path may be 107 bytes long, and /tmp would keep it for ever.
+            # Relative to the working folder: a socket's path may have 107 bytes, and in /tmp it would stay forever.
             "s3.localSocket": "s3.sock",
             "filer.localSocket": "filer.sock",
             "master.telemetry": "false",
@@ -64,8 +64,8 @@ class S3Server(Server):
             "s3.port.lance": 0,
             "s3.autoCreateBucket": "false",
             "volume.preStopSeconds": 0,
-            # Each bucket takes a volume of its own, and by itself it allows for as many as would fill the free disk:
-            # after some sixty buckets, in a day of `leadart dev` or one run of the tests, nothing could be written.
+            # Each bucket takes a volume, and the default allows only as many as would fill the free disk: after some
+            # sixty buckets, a day of `leadart dev` or one run of the tests, nothing could be written.
             "volume.max": _MOST_VOLUMES,
         }
         keys = {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}

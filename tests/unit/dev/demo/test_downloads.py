@@ -48,7 +48,7 @@ def test_every_announced_fact_is_checked(recipe: Recipe, field: str, value: Any)
 def test_a_wrong_content_type_is_a_problem(recipe: Recipe) -> None:
     """A browser goes by the header."""
     assert compare(picture_of(0, recipe), png(recipe), "application/octet-stream") == [
-        "was sent as application/octet-stream, announced image/png"
+        "content type is application/octet-stream, announced image/png"
     ]
 
 

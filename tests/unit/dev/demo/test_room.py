@@ -42,7 +42,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     """A project's own folder is not taken for one of an earlier run: nothing in it changes."""
     for name in ("index.html", "package.json", "events.jsonl"):
         (tmp_path / name).touch()
-    with pytest.raises(Fatal, match=r"holds package\.json, which is not the demo's"):
+    with pytest.raises(Fatal, match=r"holds package\.json, which is not from the demo"):
         make_room(tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"index.html", "package.json", "events.jsonl"}
 

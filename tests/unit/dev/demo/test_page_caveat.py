@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.dev.demo.model import caveat
+from consumer.dev.demo.page import caveat
 from consumer.engine.weights import CARD
 from consumer.settings import EngineKind, EngineSettings
 
