@@ -108,22 +108,22 @@ def _sentence(result: BacklogResult) -> str:
     )
 
 
-async def measure_backlog(sizes: Sequence[int], seconds: float, tell: Callable[[str], None]) -> BacklogResult:
-    """Measure ever longer backlogs: at each size a worker of a new group works for `seconds`, reported to `tell`.
+async def measure_backlog(sizes: Sequence[int], seconds: float, report: Callable[[str], None]) -> BacklogResult:
+    """Measure ever longer backlogs: at each size a worker of a new group works for `seconds`.
 
     Raises `Fatal` when a server or the worker does not start, or where the system does not report process memory.
     """
     facts = machine("aiokafka")
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         plan = StackPlan(Path(scratch), EngineKind.SWATCH, partitions=PARTITIONS)
-        async with open_stack(plan, tell) as stack:
+        async with open_stack(plan, report) as stack:
             start = [await _timed("--version", environment=stack.environment) for _ in range(_ASKED)]
             steps, waiting = [], 0
             for size in sizes:
                 while waiting < size:
                     waiting += len(await publish_all(stack.settings, min(_WAVE, size - waiting), _SMALL))
                 steps.append(await _step(stack, Path(scratch), size, seconds))
-                tell(_said(steps[-1]))
+                report(_said(steps[-1]))
     return BacklogResult(facts, seconds, tuple(start), tuple(steps))
 
 

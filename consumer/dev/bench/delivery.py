@@ -28,9 +28,9 @@ _WARM_UP_EVENTS = 10
 
 
 async def measure_delivery(
-    plan: DeliveryPlan, bootstrap_servers: str | None, tell: Callable[[str], None]
+    plan: DeliveryPlan, bootstrap_servers: str | None, report: Callable[[str], None]
 ) -> DeliveryResult:
-    """Run the plan, reporting each turn to `tell`. Cancelling ends every process.
+    """Run the plan, reporting each turn. Cancelling ends every process.
 
     Raises `Fatal` when FastStream is not installed, a side ends by itself or its outcomes stop, `BusError` when no
     broker answers.
@@ -39,16 +39,18 @@ async def measure_delivery(
     facts = machine("aiokafka", "faststream")
     async with open_site(plan, bootstrap_servers) as site:
         asked = await publish_all(site.settings, plan.events)
-        tell(f"{plan.events} requests waiting on {plan.partitions} partitions of {site.bus}")
+        report(f"{plan.events} requests waiting on {plan.partitions} partitions of {site.bus}")
         floods = [
-            await _flood(site, asked, side, turn, tell) for turn in range(plan.rounds) for side in plan.order(turn)
+            await _flood(site, asked, side, turn, report) for turn in range(plan.rounds) for side in plan.order(turn)
         ]
-        paced = [await _paced(site, plan, side, turn, tell) for turn in range(plan.rounds) for side in plan.order(turn)]
+        paced = [
+            await _paced(site, plan, side, turn, report) for turn in range(plan.rounds) for side in plan.order(turn)
+        ]
         return DeliveryResult(plan, {**facts, "bus": site.bus}, tuple(floods), tuple(paced))
 
 
 async def _flood(
-    site: BenchSite, asked: frozenset[str], side: DeliverySide, turn: int, tell: Callable[[str], None]
+    site: BenchSite, asked: frozenset[str], side: DeliverySide, turn: int, report: Callable[[str], None]
 ) -> ThroughputTurn:
     """Let a side work off all waiting requests, timed from the first outcomes seen to the last."""
     async with watching(site.settings) as watcher:
@@ -67,12 +69,12 @@ async def _flood(
         bytes_each=watcher.bytes_read // len(watcher.request_ids),
         count=OutcomeCount.of(asked, watcher.request_ids),
     )
-    tell(f"round {turn + 1}: {side} {flood.per_second:,.0f} events/s, {_counted(flood.count)}")
+    report(f"round {turn + 1}: {side} {flood.per_second:,.0f} events/s, {_counted(flood.count)}")
     return flood
 
 
 async def _paced(
-    site: BenchSite, plan: DeliveryPlan, side: DeliverySide, turn: int, tell: Callable[[str], None]
+    site: BenchSite, plan: DeliveryPlan, side: DeliverySide, turn: int, report: Callable[[str], None]
 ) -> LatencyTurn:
     """Let a side answer requests that come in at a steady rate, after a few for warm-up."""
     async with watching(site.settings) as watcher:
@@ -93,7 +95,7 @@ async def _paced(
         count=OutcomeCount.of(warm_up | appended.keys(), watcher.request_ids),
     )
     middle = sorted(paced.milliseconds)[len(paced.milliseconds) // 2]
-    tell(f"round {turn + 1}: {side} {middle:.0f} ms from record to outcome, {_counted(paced.count)}")
+    report(f"round {turn + 1}: {side} {middle:.0f} ms from record to outcome, {_counted(paced.count)}")
     return paced
 
 

@@ -52,10 +52,14 @@ class OutcomeCount:
     doubled: int
 
     @classmethod
-    def of(cls, asked: Collection[str], told: Sequence[str]) -> OutcomeCount:
+    def of(cls, requested: Collection[str], announced: Sequence[str]) -> OutcomeCount:
         """Count outcomes by request id. An outcome without a request counts as doubled."""
-        seen = Counter(told)
-        return cls(len(asked), sum(1 for request in asked if not seen[request]), len(told) - len(seen.keys() & asked))
+        seen = Counter(announced)
+        return cls(
+            len(requested),
+            sum(1 for request in requested if not seen[request]),
+            len(announced) - len(seen.keys() & requested),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,28 +94,28 @@ def _sentence(result: ReplayResult) -> str:
     )
 
 
-async def measure_replay(events: int, rounds: int, tell: Callable[[str], None]) -> ReplayResult:
-    """Have `events` small pictures made, then replay them `rounds` times, reporting each round to `tell`.
+async def measure_replay(events: int, rounds: int, report: Callable[[str], None]) -> ReplayResult:
+    """Have `events` small pictures made, then replay them `rounds` times, reporting each round.
 
     Raises `Fatal` when a server or the worker does not start, or outcomes stop; `BusError`.
     """
     facts = machine("aiokafka", "aioboto3")
     with TemporaryDirectory(prefix="leadart-bench-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
-        async with open_stack(StackPlan(folder, EngineKind.SWATCH), tell) as stack:
+        async with open_stack(StackPlan(folder, EngineKind.SWATCH), report) as stack:
             worker = WorkerProcess(folder, {**stack.environment, "LEADART_WORKER__PROGRESS": "false"})
             async with running(worker, worker.stop, stack.start_seconds):
                 async with watching(stack.settings) as watcher:
                     await publish_all(stack.settings, events, _SMALL)
                     await watcher.until(events, worker.check)
-                tell(f"{events} pictures are stored")
-                done = [await _round(stack.settings, number, events, worker, tell) for number in range(rounds)]
+                report(f"{events} pictures are stored")
+                done = [await _round(stack.settings, number, events, worker, report) for number in range(rounds)]
             outcomes, reused = _told(worker.log)
     return ReplayResult(facts, events, tuple(done), outcomes - events, reused)
 
 
 async def _round(
-    settings: Settings, number: int, events: int, worker: WorkerProcess, tell: Callable[[str], None]
+    settings: Settings, number: int, events: int, worker: WorkerProcess, report: Callable[[str], None]
 ) -> ReplayRound:
     async with watching(settings) as watcher:
         begun, used = time.monotonic(), _cpu_seconds(worker.pid)
@@ -129,7 +129,7 @@ async def _round(
     cpu = _cpu_seconds(worker.pid)
     each = None if cpu is None or used is None else 1000 * (cpu - used) / events
     done = ReplayRound(published - begun, last - first, after_the_first / (last - first), each)
-    tell(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
+    report(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
     return done
 
 

@@ -29,8 +29,8 @@ def application(settings: Settings) -> FastStream:
     async def answer(message: KafkaMessage) -> None:
         record = cast("Any", message.raw_message)  # aiokafka's: a batch only where one asks for it
         event, _ = parse_request(record.key, record.headers, record.value)
-        told = {**headers, "ce_causationid": event.id}
-        await broker.publish(value, topic=outcomes, key=record.key, partition=record.partition, headers=told)
+        stamped = {**headers, "ce_causationid": event.id}
+        await broker.publish(value, topic=outcomes, key=record.key, partition=record.partition, headers=stamped)
 
     broker.subscriber(settings.topics.named(names.REQUESTED), group_id=settings.kafka.group_id)(answer)
     return FastStream(broker)

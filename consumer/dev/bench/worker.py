@@ -56,8 +56,8 @@ class WorkerPlan:
         return tuple(WorkerSide) if turn % 2 == 0 else tuple(reversed(WorkerSide))
 
 
-async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> WorkerResult:
-    """Run the plan, reporting each turn to `tell`. Cancelling ends the engine's process.
+async def measure_worker(plan: WorkerPlan, report: Callable[[str], None]) -> WorkerResult:
+    """Run the plan, reporting each turn. Cancelling ends the engine's process.
 
     Raises `Fatal` when the model cannot be loaded or a picture is not painted.
     """
@@ -65,9 +65,9 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
     async with _settings(plan) as settings, open_engine(settings.engine) as engine:
         requests = [_request(settings, plan.shape, number) for number in range(plan.pictures)]
         recipes = _recipes(settings, engine, requests)
-        tell(f"{engine.paintable.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
+        report(f"{engine.paintable.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
         await _by_engine(engine, recipes)
-        turns = await _turns(plan, settings, engine, requests, tell)
+        turns = await _turns(plan, settings, engine, requests, report)
         return WorkerResult(
             machine=facts,
             on_gpu=_on_gpu(plan.engine, facts["gpu"]),
@@ -81,7 +81,7 @@ async def measure_worker(plan: WorkerPlan, tell: Callable[[str], None]) -> Worke
 
 
 async def _turns(
-    plan: WorkerPlan, settings: Settings, engine: Engine, requests: Sequence[Record], tell: Callable[[str], None]
+    plan: WorkerPlan, settings: Settings, engine: Engine, requests: Sequence[Record], report: Callable[[str], None]
 ) -> list[WorkerTurn]:
     turns, recipes = [], _recipes(settings, engine, requests)
     with PictureEncoder(settings.worker.encode_threads) as encoder:
@@ -92,7 +92,7 @@ async def _turns(
                 else:
                     seconds, cpu = await _by_worker(settings, engine, encoder, requests)
                 turns.append(WorkerTurn(side, turn, seconds, cpu))
-                tell(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
+                report(f"round {turn + 1}: {side} {len(recipes) / seconds:.2f} pictures/s")
     return turns
 
 

@@ -52,7 +52,7 @@ class ArticleSave:
 
 
 def load_edition(suffix: str = "") -> tuple[ArticleSave, ...]:
-    """Return all saves; `suffix` is appended to every article id, to tell runs on shared servers apart."""
+    """Return all saves; `suffix` is appended to every article id, to report runs on shared servers apart."""
     entries = json.loads((files("consumer.dev.demo") / "edition.json").read_text(encoding="utf-8"))
     return tuple(
         ArticleSave(_renamed(entry["request"], suffix), ExpectedOutcome(**entry["expect"])) for entry in entries

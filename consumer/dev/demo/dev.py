@@ -43,19 +43,19 @@ async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, w
     remove_settings(env_file)  # whoever waits for it must not find an earlier run's
     article = _write_article(plan.folder)
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
 
     async with AsyncExitStack() as ends:
-        stack = await ends.enter_async_context(open_stack(plan, tell, with_worker=with_worker))
+        stack = await ends.enter_async_context(open_stack(plan, report, with_worker=with_worker))
         worker = await stack.worker() if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
         settings = stack.environment | ({"LEADART_HTTP__PORT": worker.port} if worker else {})
         ends.callback(remove_settings, env_file)
         write_settings(env_file, settings)
-        tell(_instructions(settings, env_file, article, worker))
-        tell(f"ready after {monotonic() - clock:.1f} s; Ctrl-C ends everything")
-        ends.callback(lambda: tell(farewell(plan)))
+        report(_instructions(settings, env_file, article, worker))
+        report(f"ready after {monotonic() - clock:.1f} s; Ctrl-C ends everything")
+        ends.callback(lambda: report(farewell(plan)))
         await _listen(subscriber, console, stack, plan)
     return 0
 

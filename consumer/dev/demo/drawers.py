@@ -89,5 +89,5 @@ def _list(*entries: tuple[str, object]) -> Markup:
 
 
 def _pairs(entries: tuple[tuple[str, object], ...]) -> Iterator[Markup]:
-    for term, told in entries:
-        yield tag("div", tag("dt", term), tag("dd", told))
+    for term, value in entries:
+        yield tag("div", tag("dt", term), tag("dd", value))

@@ -197,7 +197,7 @@ def _refusal(failed: ImageFailed) -> Markup:
 
 def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Markup:
     article = ticket.save.article
-    told = tag(
+    text = tag(
         "div",
         tag("p", f"Saved before, as revision {article['revision']}", class_="kicker"),
         tag("p", article["headline"], class_="headline", lang=article.get("locale")),
@@ -205,12 +205,12 @@ def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Mar
         drawer(ticket, verdict.saves[ticket.save.event.id], styles),
     )
     figures = [_figure(ticket, ticket.ready, download) for download in ticket.downloads] if ticket.ready else []
-    return tag("section", tag("div", *figures[:1], class_="plates"), told, class_="earlier")
+    return tag("section", tag("div", *figures[:1], class_="plates"), text, class_="earlier")
 
 
 def _colophon(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     models = {(ticket.ready.model.name, ticket.ready.model.sha256) for ticket in desk.tickets if ticket.ready}
-    told = (join(tag("b", name), ", weights ", tag("code", digest)) for name, digest in sorted(models))
+    painters = (join(tag("b", name), ", weights ", tag("code", digest)) for name, digest in sorted(models))
     return tag(
         "footer",
         tag("h2", "The run, save by save"),
@@ -222,7 +222,7 @@ def _colophon(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
             role="region",
             aria_label="The run, save by save",
         ),
-        *(tag("p", "Painted by ", model, ".") for model in told),
+        *(tag("p", "Painted by ", model, ".") for model in painters),
         tag(
             "p",
             "All events, as seen by a read-committed subscriber: ",

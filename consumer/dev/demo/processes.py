@@ -83,9 +83,9 @@ class WorkerProcess(Server):
     def address(self) -> str | None:
         """Address of its /metrics and /readyz, such as `http://127.0.0.1:9464`; None until it is logged."""
         for line in self._log_since_start().splitlines():
-            told = _event(line)
-            if told.get("event") == "worker_ready":
-                return f"http://{told['host']}:{told['port']}"
+            event = _event(line)
+            if event.get("event") == "worker_ready":
+                return f"http://{event['host']}:{event['port']}"
         return None
 
     @property
@@ -108,10 +108,10 @@ class WorkerProcess(Server):
 def _event(line: str) -> dict[str, Any]:
     """Return a log line as an event, an empty one for a line that is not JSON."""
     try:
-        told = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return event if isinstance(event, dict) else {}
 
 
 def _is_ready(address: str) -> bool:

@@ -41,11 +41,11 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     make_room(plan.folder)
     desk = EditionDesk(load_edition(f"-{uuid4().hex[:6]}" if plan.shared else ""))
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
 
-    tell(f"{len(desk.tickets)} saves, with small pictures (256x256) that a CPU paints in seconds")
-    async with open_stack(plan, tell, with_worker=True) as stack:
+    report(f"{len(desk.tickets)} saves, with small pictures (256x256) that a CPU paints in seconds")
+    async with open_stack(plan, report, with_worker=True) as stack:
         await _publish_and_watch(plan.folder, stack, desk, console, clock)
         settings = stack.settings
         remark = caveat(settings.engine)
@@ -54,7 +54,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     imprint = PageImprint(begun, monotonic() - clock, remark)
     lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
-    tell(
+    report(
         "\n".join([*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")])
     )
     return 0 if verdict.is_good else 1
@@ -80,7 +80,7 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, cons
         with open_screen(console, desk) as screen:
             watch = EditionRun(desk, screen, publisher, subscriber, folder)
             worker = await stack.worker()
-            screen.tell(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
+            screen.print_line(f"worker at {worker.address} ({monotonic() - clock:.1f} s)")
             await watch.until_all_is_answered(stack.check, stack.settings.engine.step_timeout_seconds)
             # Only with the worker gone can no second outcome be on its way.
             await stack.stop_worker()

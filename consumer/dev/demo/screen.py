@@ -25,7 +25,7 @@ _LINE_WIDTH = 120
 class DemoScreen(Protocol):
     """Shows what happens to the tickets."""
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line about the run as a whole."""
 
     def changed(self, ticket: SaveTicket) -> None:
@@ -38,9 +38,9 @@ class PlainScreen:
     def __init__(self, console: Console, desk: EditionDesk) -> None:
         self._console = console
         self._desk = desk
-        self._told: dict[str, str] = {}
+        self._stages: dict[str, str] = {}
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -50,12 +50,14 @@ class PlainScreen:
         stage = {"accepted": "published", "started": "painting", "step": "painting", "storing": "painting"}.get(
             stage, stage
         )
-        if self._told.get(ticket.save.event.id) == stage:
+        if self._stages.get(ticket.save.event.id) == stage:
             return
-        self._told[ticket.save.event.id] = stage
+        self._stages[ticket.save.event.id] = stage
         headline, revision = _named(ticket)
         done = sum(bool(other.outcomes) for other in self._desk.tickets)
-        self.tell(f"{done:>3}/{len(self._desk.tickets)}  {stage:<9}  {headline}, revision {revision}{_details(ticket)}")
+        self.print_line(
+            f"{done:>3}/{len(self._desk.tickets)}  {stage:<9}  {headline}, revision {revision}{_details(ticket)}"
+        )
 
 
 class LiveScreen:
@@ -65,7 +67,7 @@ class LiveScreen:
         self._live = live
         self._desk = desk
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line above the table."""
         self._live.console.print(Text(text))
 
@@ -131,15 +133,17 @@ def _seconds(ticket: SaveTicket) -> str:
 def _state(ticket: SaveTicket) -> Text:
     if ticket.outcome:
         return _outcome(ticket)
-    told = ticket.progress
-    if told is None:
+    progress = ticket.progress
+    if progress is None:
         return Text("not saved yet" if ticket.published is None else "published", style="dim")
-    if told.step is None or not told.of:
-        return Text(told.stage, style="cyan")
-    filled = _BAR * told.step // told.of
-    which = f" of picture {(told.index or 0) + 1}" if ticket.save.expected.pictures > 1 else ""
+    if progress.step is None or not progress.of:
+        return Text(progress.stage, style="cyan")
+    filled = _BAR * progress.step // progress.of
+    which = f" of picture {(progress.index or 0) + 1}" if ticket.save.expected.pictures > 1 else ""
     return Text.assemble(
-        ("━" * filled, "cyan"), ("━" * (_BAR - filled), "bright_black"), f" step {told.step} of {told.of}{which}"
+        ("━" * filled, "cyan"),
+        ("━" * (_BAR - filled), "bright_black"),
+        f" step {progress.step} of {progress.of}{which}",
     )
 
 

@@ -33,8 +33,8 @@ class StackServers:
     def remember(self) -> None:
         """Write addresses and keys beside kept data, so that a CMS keeps its settings across restarts."""
         if self.kept:
-            told = {"kafka": self.kafka.ports, "s3": self.s3.ports, "secret": self.s3.secret_access_key}
-            (self.folder / _FILE).write_text(json.dumps(told), encoding="utf-8")
+            note = {"kafka": self.kafka.ports, "s3": self.s3.ports, "secret": self.s3.secret_access_key}
+            (self.folder / _FILE).write_text(json.dumps(note), encoding="utf-8")
 
 
 @contextmanager

@@ -91,9 +91,9 @@ class Stack:
 
 @asynccontextmanager
 async def open_stack(
-    plan: StackPlan, tell: Callable[[str], None], *, with_worker: bool = False
+    plan: StackPlan, report: Callable[[str], None], *, with_worker: bool = False
 ) -> AsyncIterator[Stack]:
-    """Start everything at once, report each part to `tell`, and stop it all on leaving, also when cancelled.
+    """Start everything at once, report each part, and stop it all on leaving, also when cancelled.
 
     The worker loads its model while Kafka and the store start, and joins when both are up. Raises `Fatal` or `BusError`
     when a part does not start, `Fatal` when the group of an existing Kafka is in use.
@@ -101,7 +101,7 @@ async def open_stack(
     begun = monotonic()
 
     def up(what: str) -> None:
-        tell(f"{what} ({monotonic() - begun:.1f} s)")
+        report(f"{what} ({monotonic() - begun:.1f} s)")
 
     with open_servers(plan.keep) as servers:
         async with AsyncExitStack() as ends, AsyncExitStack() as early:

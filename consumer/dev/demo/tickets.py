@@ -28,7 +28,7 @@ class SaveTicket:
     published: float | None = None
     progress: ImageProgress | None = None
     outcomes: list[Event] = field(default_factory=list)
-    letters: list[Record] = field(default_factory=list)
+    dead_letters: list[Record] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     seconds: float | None = None
     """From publishing to the first outcome, as the subscriber saw it."""
@@ -84,13 +84,13 @@ class EditionDesk:
     def take(self, record: Record) -> SaveTicket | None:
         """Add a record to its ticket and return the ticket; None for a stray."""
         event = _event(record)
-        is_letter = record.topic.endswith(names.DEAD_LETTER)
-        ticket = self._by_request.get(_asked_by(event, is_letter=is_letter)) if event else None
+        is_dead_letter = record.topic.endswith(names.DEAD_LETTER)
+        ticket = self._by_request.get(_asked_by(event, is_dead_letter=is_dead_letter)) if event else None
         if event is None or ticket is None:
             if event is None or event.type != names.IMAGE_PROGRESS:
                 self.strays.append(record)
-        elif is_letter:
-            ticket.letters.append(record)
+        elif is_dead_letter:
+            ticket.dead_letters.append(record)
         elif event.type == names.IMAGE_PROGRESS:
             ticket.progress = ImageProgress.model_validate(event.data)
         else:
@@ -106,9 +106,9 @@ def _event(record: Record) -> Event | None:
         return None
 
 
-def _asked_by(event: Event, *, is_letter: bool) -> str:
+def _asked_by(event: Event, *, is_dead_letter: bool) -> str:
     """Return the id of the request: a dead letter is the request itself, all else names it."""
-    return event.id if is_letter else event.extensions.get("causationid", "")
+    return event.id if is_dead_letter else event.extensions.get("causationid", "")
 
 
 _Outcome = TypeVar("_Outcome", ImageReady, ImageFailed)

@@ -56,9 +56,9 @@ def problems_of(ticket: SaveTicket, styles: Styles) -> list[str]:
         why = f": {ticket.failed.reason}, {ticket.failed.message}" if ticket.failed else ""
         return [f"{ticket.outcome} instead of {expected.outcome}{why}"]
     if ticket.ready:
-        return [*_wrong_about_ready(ticket, ticket.ready, styles), *_wrong_letters(ticket, None)]
+        return [*_wrong_about_ready(ticket, ticket.ready, styles), *_wrong_dead_letters(ticket, None)]
     if ticket.failed:
-        return [*_wrong_about_failed(ticket, ticket.failed), *_wrong_letters(ticket, expected.reason)]
+        return [*_wrong_about_failed(ticket, ticket.failed), *_wrong_dead_letters(ticket, expected.reason)]
     return ["the outcome's data break the contract"]
 
 
@@ -110,19 +110,19 @@ def _wrong_about_failed(ticket: SaveTicket, failed: ImageFailed) -> Iterator[str
         yield f"names request {failed.request_id}"
 
 
-def _wrong_letters(ticket: SaveTicket, reason: str | None) -> Iterator[str]:
+def _wrong_dead_letters(ticket: SaveTicket, reason: str | None) -> Iterator[str]:
     """Yield a problem for each dead letter that is missing, unexpected, or differs from the request."""
     due = 0 if reason is None else 1
-    if len(ticket.letters) != due:
-        yield f"{len(ticket.letters)} dead letters instead of {due}"
-    for letter in ticket.letters:
-        if not _is_untouched(letter, ticket):
+    if len(ticket.dead_letters) != due:
+        yield f"{len(ticket.dead_letters)} dead letters instead of {due}"
+    for dead_letter in ticket.dead_letters:
+        if not _is_untouched(dead_letter, ticket):
             yield "its dead letter is not the request as it was sent"
-        if reason and dict(letter.headers).get("leadart-reason") != Reason(reason).encode():
+        if reason and dict(dead_letter.headers).get("leadart-reason") != Reason(reason).encode():
             yield f"its dead letter does not say {reason}"
 
 
-def _is_untouched(letter: Record, ticket: SaveTicket) -> bool:
+def _is_untouched(dead_letter: Record, ticket: SaveTicket) -> bool:
     headers, value = write(ticket.save.event)
-    kept = [(name, content) for name, content in letter.headers if not name.startswith("leadart-")]
-    return (letter.key, letter.value, kept) == (ticket.save.key.encode(), value, headers)
+    kept = [(name, content) for name, content in dead_letter.headers if not name.startswith("leadart-")]
+    return (dead_letter.key, dead_letter.value, kept) == (ticket.save.key.encode(), value, headers)

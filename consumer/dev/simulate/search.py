@@ -70,24 +70,24 @@ class FleetSearch:
     ruled_out: tuple[int, str] | None
 
 
-def search_fleet(scenario: Scenario, fleet: Fleet, goals: ServiceGoals, tell: Callable[[int], None]) -> FleetSearch:
+def search_fleet(scenario: Scenario, fleet: Fleet, goals: ServiceGoals, report: Callable[[int], None]) -> FleetSearch:
     """Find the fewest GPUs that reach the goals, starting at the fewest that the formula does not rule out.
 
-    `tell` is called with each number before its trial. Raises `NoSolution` when even the largest fleet is too small.
+    `report` is called with each number before its trial. Raises `NoSolution` when even the largest fleet is too small.
     """
     tries: dict[int, FleetTrial] = {}
     small = replace(scenario, most_pictures=min(TRY_PICTURES, scenario.most_pictures))
 
     def reaches(gpus: int) -> bool:
         if gpus not in tries:
-            tell(gpus)
+            report(gpus)
             tries[gpus] = _try(small, replace(fleet, gpus=gpus), goals)
         return not tries[gpus].missed
 
     first = _fewest_by_formula(scenario, fleet, goals)
     found = _first(reaches, first)
     while found is not None and len(tries) <= 2 * MOST_TRIES:
-        tell(found)
+        report(found)
         tries[found] = _try(scenario, replace(fleet, gpus=found), goals)
         if not tries[found].missed:
             break

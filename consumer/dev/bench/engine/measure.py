@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
-def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[[str], None]) -> EngineResult:
-    """Run the plan, reporting each workload to `tell`.
+def measure_engine(plan: EnginePlan, machine: Mapping[str, str], report: Callable[[str], None]) -> EngineResult:
+    """Run the plan, reporting each workload.
 
     Raises `Fatal` for a model, a device or a shape that cannot be used.
     """
@@ -51,14 +51,14 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], tell: Callable[
         matrix_peak(model.device, model.transformer.dtype),
         is_full_size(model.pipeline),
     )
-    tell(f"{where.kind}, {where.dtype}, {where.threads} threads: peak {where.matrix_peak / 1e12:.3g} TFLOP/s")
+    report(f"{where.kind}, {where.dtype}, {where.threads} threads: peak {where.matrix_peak / 1e12:.3g} TFLOP/s")
     painters, compile_seconds = prepare_painters(model, settings)
     contests = [
-        _contest(plan, model, painters, (str(shape), batch, requests_of(shape, batch)), tell)
+        _contest(plan, model, painters, (str(shape), batch, requests_of(shape, batch)), report)
         for shape in plan.kinds
         for batch in plan.batches
     ]
-    mixed = _mixed(plan, model, painters, tell) if plan.mixed else None
+    mixed = _mixed(plan, model, painters, report) if plan.mixed else None
     cache = str(settings.compile_cache) if settings.compile_cache else None
     return EngineResult(machine, where, plan.rounds, model.call_tokens, tuple(contests), mixed, compile_seconds, cache)
 
@@ -79,10 +79,10 @@ def _model(plan: EnginePlan) -> Model:
 
 
 def _mixed(
-    plan: EnginePlan, model: Model, painters: Mapping[EngineSide, Painter], tell: Callable[[str], None]
+    plan: EnginePlan, model: Model, painters: Mapping[EngineSide, Painter], report: Callable[[str], None]
 ) -> WorkloadResult:
     requests = mixed_requests(plan.mixed, full_size=plan.random is not RandomModel.TINY)
-    return _contest(plan, model, painters, (f"{plan.mixed} mixed requests", plan.mixed, requests), tell)
+    return _contest(plan, model, painters, (f"{plan.mixed} mixed requests", plan.mixed, requests), report)
 
 
 def _contest(
@@ -90,7 +90,7 @@ def _contest(
     model: Model,
     painters: Mapping[EngineSide, Painter],
     asked: tuple[str, int, Sequence[BenchRequest]],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> WorkloadResult:
     """Let every side that can paint the requests take turns, after a warm-up with few steps."""
     name, batch, requests = asked
@@ -106,7 +106,7 @@ def _contest(
             turns.append(EngineTurn(side, turn, taken.seconds, taken.peak_bytes))
     contest = WorkloadResult(work, tuple(turns))
     figures = ", ".join(f"{side} {contest.seconds(side):.3f} s" for side in contest.sides)
-    tell(f"{name}, batch {batch}: {figures} a picture")
+    report(f"{name}, batch {batch}: {figures} a picture")
     return contest
 
 

@@ -65,7 +65,7 @@ def _verdict(result: EngineResult) -> str:
 def _notes(result: EngineResult) -> list[tuple[str, str]]:
     """Return what else was measured: the device, its peak, the bars for a GPU where there is one, the compiler."""
     device = result.device
-    told = [
+    notes = [
         ("device", f"{device.kind}, {device.dtype}, {device.threads} CPU threads"),
         ("matrix peak", f"{device.matrix_peak / 1e12:.3g} TFLOP/s, a large product in {device.dtype}"),
         ("cost of a call", f"as much as {result.call_tokens} tokens"),
@@ -74,8 +74,8 @@ def _notes(result: EngineResult) -> list[tuple[str, str]]:
     ]
     if result.compile_seconds is not None:
         cache = result.compile_cache or "a temporary folder"
-        told.append(("compiled denoiser", f"{result.compile_seconds:.1f} s to its first calls; cache: {cache}"))
-    return told
+        notes.append(("compiled denoiser", f"{result.compile_seconds:.1f} s to its first calls; cache: {cache}"))
+    return notes
 
 
 def _short(row: tuple[str, ...]) -> tuple[str, ...]:

@@ -102,10 +102,10 @@ class EngineResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return all measurements and conclusions as JSON types."""
-        told = {key: value for key, value in asdict(self).items() if key not in {"contests", "mixed"}}
+        figures = {key: value for key, value in asdict(self).items() if key not in {"contests", "mixed"}}
         mixed = self._told(self.mixed) if self.mixed else None
         return {
-            **told,
+            **figures,
             "machine": dict(self.machine),
             "contests": [self._told(contest) for contest in self.contests],
             "mixed": mixed,

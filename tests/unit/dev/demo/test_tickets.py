@@ -43,8 +43,8 @@ def test_a_failure_has_its_dead_letter(desk: EditionDesk) -> None:
     (bad,) = [ticket for ticket in desk.tickets if ticket.failed]
 
     assert bad.outcome == "failed"
-    assert len(bad.letters) == 1
-    assert bad.letters[0].topic == names.DEAD_LETTER
+    assert len(bad.dead_letters) == 1
+    assert bad.dead_letters[0].topic == names.DEAD_LETTER
 
 
 def test_what_answers_no_save_is_a_stray(desk: EditionDesk, styles: Styles) -> None:

@@ -83,7 +83,7 @@ def _fetched_with_a_problem(ticket: SaveTicket) -> None:
 
 
 def _with_a_dead_letter(ticket: SaveTicket) -> None:
-    ticket.letters.append(Record(names.DEAD_LETTER, 0, 0, b"", b"", (), 0))
+    ticket.dead_letters.append(Record(names.DEAD_LETTER, 0, 0, b"", b"", (), 0))
 
 
 def test_an_edition_answered_right_is_good(desk: EditionDesk, styles: Styles) -> None:
@@ -150,16 +150,16 @@ def _on_another_field(ticket: SaveTicket) -> None:
 
 
 def _without_a_letter(ticket: SaveTicket) -> None:
-    ticket.letters.clear()
+    ticket.dead_letters.clear()
 
 
 def _with_a_changed_letter(ticket: SaveTicket) -> None:
-    ticket.letters[0] = replace(ticket.letters[0], value=b"{}")
+    ticket.dead_letters[0] = replace(ticket.dead_letters[0], value=b"{}")
 
 
 def _with_a_letter_of_another_reason(ticket: SaveTicket) -> None:
-    headers = dict(ticket.letters[0].headers) | {"leadart-reason": b"internal"}
-    ticket.letters[0] = replace(ticket.letters[0], headers=tuple(headers.items()))
+    headers = dict(ticket.dead_letters[0].headers) | {"leadart-reason": b"internal"}
+    ticket.dead_letters[0] = replace(ticket.dead_letters[0], headers=tuple(headers.items()))
 
 
 @pytest.mark.parametrize(
