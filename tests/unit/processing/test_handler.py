@@ -1,4 +1,4 @@
-"""From the raw record to its settlement: whatever comes, each record is settled exactly once."""
+"""From the raw record to its result: whatever comes, each record gets exactly one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
-from consumer.jobs import Record
-from consumer.kafka.progress_publisher import ProgressPublisher
+from consumer.jobs import Job, Record
 from consumer.kafka.topics import retry_policy
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.handler import RequestHandler
@@ -24,7 +23,7 @@ from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
-from schemas import ImageRequested, Reason, names
+from schemas import ImageProgress, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 
 if TYPE_CHECKING:
@@ -47,6 +46,15 @@ RECORDS = st.builds(
     headers=st.lists(st.tuples(HEADER_NAMES, st.none() | st.binary(max_size=20)), max_size=6).map(tuple),
     timestamp_ms=st.integers(0, 2**41),
 )
+
+
+class NoFeed:
+    """Publishes no progress."""
+
+    enabled = False
+
+    def publish(self, job: Job, progress: ImageProgress) -> None:
+        raise AssertionError(job, progress)
 
 
 class Pipeline:
@@ -111,7 +119,7 @@ def handler_of(
         outage=outage or StoreOutage(),
         retries=retry_policy(settings),
         outcomes=outcomes,
-        progress=ProgressPublisher(settings, outcomes, metrics),
+        progress=NoFeed(),
         metrics=metrics,
         poison_deaths=2,
     )
@@ -131,7 +139,7 @@ async def work(
 
 @given(RECORDS)
 def test_any_record_is_settled_once_and_kept(record: Record) -> None:
-    """Arbitrary bytes, keys and headers: one settlement, one dead letter, and an outcome where an article is known."""
+    """Arbitrary bytes, keys and headers: one result, one dead letter, and an outcome where an article is known."""
     pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
     (result,) = asyncio.run(work(record, pipeline))
     topics = [written.topic for written in result.records]

@@ -163,7 +163,7 @@ def test_our_own_failures_are_worth_another_try() -> None:
 
 @given(RECORDS)
 def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
-    """However a settlement falls back, its record has a dead letter: at the least its key and where it lies."""
+    """However a result falls back, its record has a dead letter: at the least its key and where it is."""
     fallback = outcomes().failed(RetryState(record), REFUSED).fall_back()
     mark = fallback.records[-1]
     ours = attributes(mark.headers)

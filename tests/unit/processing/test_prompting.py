@@ -140,12 +140,12 @@ def test_an_unknown_style_is_rejected_with_those_known() -> None:
 
 def test_text_without_a_word_is_rejected() -> None:
     """Punctuation alone is no subject, and the field that was given is named."""
-    for field, wish in (
+    for field, unpaintable in (
         ("article.headline", request({"headline": "?!"})),
         ("brief.prompt", request({"headline": None}, brief={"prompt": "..."})),
     ):
         with pytest.raises(Rejected) as rejected:
-            make_plan(wish, styles(), PAINTABLE)
+            make_plan(unpaintable, styles(), PAINTABLE)
         assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, field)
 
 
