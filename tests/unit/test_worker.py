@@ -17,6 +17,8 @@ from schemas import Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from consumer.settings import EngineSettings
+
 
 BOUND = 10.0
 
@@ -35,3 +37,25 @@ async def test_a_worker_without_an_adapter_of_its_styles_does_not_start(
             pass
 
     assert fatal.value.reason is Reason.MISCONFIGURED
+
+
+async def test_what_has_to_be_there_is_awaited_between_engine_and_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`leadart demo` lets the model load while Kafka starts; nothing speaks to Kafka before."""
+    engines: list[SwatchEngine] = []
+
+    def open_engine(settings: EngineSettings) -> SwatchEngine:
+        engines.append(SwatchEngine(settings))
+        return engines[0]
+
+    async def before_bus() -> None:
+        assert engines
+        raise LookupError("asked in time")
+
+    monkeypatch.setattr(worker, "open_engine", open_engine)
+    monkeypatch.setattr(worker, "open_admin", lambda _settings: pytest.fail("Kafka was asked first"))
+    with pytest.raises(LookupError, match="asked in time"):
+        async with (
+            asyncio.timeout(BOUND),
+            worker.open_stages(Settings.model_validate({"http": {"port": 0}}), before_bus),
+        ):
+            pass

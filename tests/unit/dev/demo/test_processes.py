@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from consumer.dev.demo.processes import WorkerProcess, running
+from consumer.dev.demo.processes import WorkerProcess, running, starting
 from consumer.dev.embedded import Server
 from consumer.engine.client import CHILD
 from consumer.engine.devices import PROBE
@@ -126,3 +126,26 @@ def test_a_module_of_the_same_name_in_the_working_folder_is_not_ours(tmp_path: P
     for command in ([*worker, "--help"], [*CHILD, "--help"], PROBE):
         done = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, timeout=60, check=False)  # noqa: S603 - ours
         assert done.returncode != 3, command
+
+
+async def test_a_server_that_starts_in_the_background_is_awaited_where_it_is_needed(tmp_path: Path) -> None:
+    """The block runs while the server starts, and on leaving it is gone, up or not."""
+    server = _Sleeper(tmp_path, ready=False)
+    async with starting(server, server.stop, 600) as started:
+        pid = await _until_started(server)
+        assert not started.done()
+        server._ready = True
+        async with asyncio.timeout(20):
+            await started
+        assert psutil.pid_exists(pid)
+    assert not server.running
+
+
+def test_an_early_worker_waits_for_the_word_to_join(tmp_path: Path) -> None:
+    """The worker of the demo is `leadart worker` itself, told by a file when its bus is there."""
+    assert WorkerProcess(tmp_path, {}, tmp_path / "go")._command()[0][-3:] == [
+        "worker",
+        "--join-when",
+        str(tmp_path / "go"),
+    ]
+    assert WorkerProcess(tmp_path, {})._command()[0][-1] == "worker"
