@@ -120,7 +120,7 @@ async def test_presigned_address_opens_without_keys(storage: StorageSettings) ->
 
 
 async def test_only_pictures_are_public(storage: StorageSettings) -> None:
-    """Made public, the bucket shows the pictures to everybody and the manifests to nobody."""
+    """In a public bucket everybody can read the pictures and nobody the manifests."""
     base = f"{storage.endpoint_url}{storage.bucket}"
     async with S3Store(_changed(storage, public_base_url=base)) as store:
         await store.prepare(create=True, public=True)

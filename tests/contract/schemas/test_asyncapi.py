@@ -58,8 +58,8 @@ def test_every_reference_resolves(reference: str) -> None:
 
 def test_every_event_type_has_a_message() -> None:
     """One message for each type, with the published schema as its payload."""
-    told = {message["name"]: resolve(message["payload"]["schema"]["$ref"]) for message in MESSAGES.values()}
-    assert told == event_schemas()
+    payloads = {message["name"]: resolve(message["payload"]["schema"]["$ref"]) for message in MESSAGES.values()}
+    assert payloads == event_schemas()
 
 
 def test_channels_carry_what_their_topics_do() -> None:

@@ -81,5 +81,5 @@ def test_schema_and_model_accept_the_same(path: tuple[str | int, ...], value: ob
     """For any value at any place of a request, a publisher's validator and the worker agree."""
     data = replaced(path, value)
     refused = types_of_refusal(data)
-    assume("too_many_pixels" not in refused)  # the one rule that JSON Schema cannot tell
+    assume("too_many_pixels" not in refused)  # the one rule that JSON Schema cannot express
     assert REQUESTED.is_valid(data) is (not refused)

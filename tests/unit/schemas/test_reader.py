@@ -19,14 +19,14 @@ VALUE = json.dumps(DATA).encode()
 
 
 def headers(**changes: str) -> list[tuple[str, bytes]]:
-    told = {"content-type": "application/json", "ce_specversion": "1.0", "ce_id": "1", "ce_source": "/cms"}
-    told |= {"ce_type": names.IMAGE_REQUESTED, **{f"ce_{name}": value for name, value in changes.items()}}
-    return [(name, value.encode()) for name, value in told.items()]
+    sent = {"content-type": "application/json", "ce_specversion": "1.0", "ce_id": "1", "ce_source": "/cms"}
+    sent |= {"ce_type": names.IMAGE_REQUESTED, **{f"ce_{name}": value for name, value in changes.items()}}
+    return [(name, value.encode()) for name, value in sent.items()]
 
 
-def refusal(key: bytes | None, told: list[tuple[str, bytes]], value: bytes | None) -> ContractError:
+def refusal(key: bytes | None, sent: list[tuple[str, bytes]], value: bytes | None) -> ContractError:
     with pytest.raises(ContractError) as caught:
-        parse_request(key, told, value)
+        parse_request(key, sent, value)
     return caught.value
 
 
@@ -40,8 +40,8 @@ def test_a_request_is_read() -> None:
 def test_a_structured_request_is_read() -> None:
     """A publisher that sends the whole event in the value is answered alike."""
     value = {"specversion": "1.0", "id": "1", "source": "/cms", "type": names.IMAGE_REQUESTED, "data": DATA}
-    told = [("content-type", b"application/cloudevents+json")]
-    assert parse_request(KEY, told, json.dumps(value).encode())[1].article.revision == 7
+    sent = [("content-type", b"application/cloudevents+json")]
+    assert parse_request(KEY, sent, json.dumps(value).encode())[1].article.revision == 7
 
 
 @pytest.mark.parametrize("key", [None, b"", b"other", "文-1".encode("utf-16"), b"\xff", b"1"])
@@ -71,22 +71,22 @@ def test_another_type_is_refused(other: str) -> None:
 
 
 def test_a_broken_expirytime_is_an_invalid_field() -> None:
-    """It is found at once, so that nobody later stumbles over it."""
+    """It is reported at once, so that no later reader fails on it."""
     error = refusal(KEY, headers(expirytime="soon"), VALUE)
     assert (error.reason, error.field) == (Reason.INVALID_FIELD, "expirytime")
 
 
 def test_a_request_is_json() -> None:
     """A content type that does not promise JSON is refused, even if the bytes were JSON."""
-    told = [*headers()[1:], ("content-type", b"text/plain")]
-    error = refusal(KEY, told, VALUE)
+    sent = [*headers()[1:], ("content-type", b"text/plain")]
+    error = refusal(KEY, sent, VALUE)
     assert (error.reason, error.field) == (Reason.NOT_JSON, "datacontenttype")
 
 
 def test_a_content_type_is_shown_and_not_repeated() -> None:
-    """What a refusal says of a content type cannot turn round the text that an operator reads, nor be long."""
-    told = [*headers()[1:], ("content-type", "application/\u202enosj".encode() + b"x" * 900)]
-    message = refusal(KEY, told, VALUE).message
+    """A content type in an error message cannot reverse the text that an operator reads, and is shortened."""
+    sent = [*headers()[1:], ("content-type", "application/\u202enosj".encode() + b"x" * 900)]
+    message = refusal(KEY, sent, VALUE).message
     assert message.isascii()
     assert len(message) < 120
 
@@ -106,7 +106,7 @@ def test_a_prompt_of_100_kb_is_too_large() -> None:
 
 
 def test_a_field_is_named_by_its_path() -> None:
-    """What is wrong inside the data is told by a dotted path."""
+    """An error inside the data is located by a dotted path."""
     value = json.dumps(DATA | {"output": {"width": 500}}).encode()
     assert refusal(KEY, headers(), value).field == "output.width"
 
@@ -125,12 +125,12 @@ HEADERS = st.lists(
 @settings(deadline=None, max_examples=300)
 def test_no_record_raises_anything_else(
     key: bytes | None,
-    told: list[tuple[str, bytes]],
+    sent: list[tuple[str, bytes]],
     more: list[tuple[str, bytes | None]],
     value: bytes | None,
 ) -> None:
     """Whatever the record is: a request, or `ContractError`, and salvage always answers."""
-    record = [*told, *more]
+    record = [*sent, *more]
     salvage(key, record, value)
     try:
         _, request = parse_request(key, record, value)

@@ -1,4 +1,4 @@
-"""`schemas.requested` and `schemas.explain`: what a request may say, and how a wrong one is told."""
+"""`schemas.requested` and `schemas.explain`: which requests are valid, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ ANYTHING = st.recursive(
 )
 
 
-def told(data: object) -> ContractError | None:
+def error_of(data: object) -> ContractError | None:
     try:
         ImageRequested.model_validate(data)
     except ValidationError as error:
@@ -247,7 +247,7 @@ def told(data: object) -> ContractError | None:
 def test_every_refusal_is_ours_and_repeats_no_text(values: dict[str, object]) -> None:
     """No value causes pydantic's own wording, and none of the article's text gets into a message."""
     for path, value in values.items():
-        error = told(changed(path, value))
+        error = error_of(changed(path, value))
         if error is not None:
             assert error.message.startswith(f"`{error.field}` ")
             assert error.message.isprintable()

@@ -78,8 +78,8 @@ def test_half_a_character_costs_one_field() -> None:
 
 def test_headers_count_where_the_value_is_no_event() -> None:
     """If a declared event is only the data, the id comes from the copied headers."""
-    told = [("content-type", b"application/cloudevents+json"), *HEADERS[1:]]
-    assert salvage(None, told, value(article={"id": "a-1", "revision": 7})) == Salvage("1", "/cms", "a-1", 7, "hero")
+    sent = [("content-type", b"application/cloudevents+json"), *HEADERS[1:]]
+    assert salvage(None, sent, value(article={"id": "a-1", "revision": 7})) == Salvage("1", "/cms", "a-1", 7, "hero")
 
 
 def test_an_attribute_set_twice_is_not_guessed() -> None:

@@ -143,12 +143,12 @@ async def test_an_address_expires_with_the_credentials_that_signed_it(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "named"),
     [({"access_key_id": "k"}, "LEADART_STORAGE__"), ({"region": "eu west"}, "eu west")],
 )
-async def test_settings_without_a_client_are_reported(settings: dict[str, str], told: str) -> None:
+async def test_settings_without_a_client_are_reported(settings: dict[str, str], named: str) -> None:
     """Half a key pair or an invalid region is reported like any other wrong setting."""
-    with pytest.raises(Overloaded, match=told) as refused:
+    with pytest.raises(Overloaded, match=named) as refused:
         async with S3Store(StorageSettings.model_validate(settings)):
             pass
     assert refused.value.reason is Reason.MISCONFIGURED

@@ -19,7 +19,7 @@ ANY_PORT = HttpSettings(host="127.0.0.1", port=0)
 
 
 class Clock:
-    """Seconds that pass only when told; tells when it was read."""
+    """A clock that advances only by hand, and signals when it was read."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -60,7 +60,7 @@ def test_a_heartbeat_passes_until_its_bound() -> None:
 async def test_the_pulse_beats_while_the_loop_runs() -> None:
     """The pulse renews the heartbeat by itself and ends when cancelled."""
     clock = Clock()
-    heartbeat = Heartbeat("turn of the event loop", bound_seconds=1, clock=clock)
+    heartbeat = Heartbeat("beat of the event loop", bound_seconds=1, clock=clock)
     beating = asyncio.create_task(pulse(heartbeat, interval_seconds=0))
     for _ in range(3):
         clock.now += 100
@@ -147,9 +147,9 @@ async def test_nothing_listens_after_the_context() -> None:
 
 async def test_what_is_degraded_is_reported_and_fails_nothing() -> None:
     """A worker that lost a device is ready and names it; without a problem there is no entry."""
-    trouble: list[str | None] = ["no process paints on cuda:1"]
-    health = Health(degraded={"devices": lambda: trouble[0]})
-    told = {"status": "ok", "checks": {}, "degraded": {"devices": "no process paints on cuda:1"}}
-    assert await ask(health, "/readyz") == (200, told)
-    trouble[0] = None
+    problem: list[str | None] = ["no process paints on cuda:1"]
+    health = Health(degraded={"devices": lambda: problem[0]})
+    page = {"status": "ok", "checks": {}, "degraded": {"devices": "no process paints on cuda:1"}}
+    assert await ask(health, "/readyz") == (200, page)
+    problem[0] = None
     assert await ask(health, "/readyz") == (200, {"status": "ok", "checks": {}})
