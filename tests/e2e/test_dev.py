@@ -32,7 +32,7 @@ async def _paste(line: str) -> str:
 
 
 async def _publish_and_see(dev: Command, publish: str) -> None:
-    """Paste the printed command; the outcome is told, and its pictures are where it says."""
+    """Paste the printed command; the outcome is printed, and its pictures are where it says."""
     assert await _paste(publish)
     await dev.until("ready: sample-1")
     urls = [(await dev.until("http")).strip() for _ in range(4)]
@@ -69,7 +69,7 @@ async def test_a_cms_developer_has_everything_at_hand(tmp_path: Path) -> None:
 
 
 async def test_the_worker_may_be_ones_own(tmp_path: Path) -> None:
-    """With --no-worker there is none until the printed command starts one; what it says is told all the same."""
+    """With --no-worker there is none until the printed command starts one; its outcomes are printed all the same."""
     async with leadart("dev", "--engine", "swatch", "--no-worker", "--out", str(tmp_path)) as dev:
         worker = (await dev.until("Worker:")).partition(":")[2]
         publish = (await dev.until("Publish:")).partition(":")[2]

@@ -27,7 +27,7 @@ BOUND = 180.0
 
 
 async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
-    """A small run counts one outcome for each request on both sides, and can be told as table, JSON and document."""
+    """A small run counts one outcome per request on both sides, and can be reported as table, JSON and document."""
     if find_spec("faststream") is None and os.environ.get("CI") != "true":
         pytest.skip("FastStream is not installed: leadart[bench]")
     heard: list[str] = []
@@ -43,8 +43,8 @@ async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
         assert 0 < result.percentile(side, 50) <= result.percentile(side, 99)
     assert result.promise_kept
     assert _alike(*(flood.bytes_each for flood in result.floods))
-    told = json.loads(json.dumps(result.as_json()))
-    assert told["ratio"] == pytest.approx(result.speed(DeliverySide.LEADART) / result.speed(DeliverySide.FASTSTREAM))
+    figures = json.loads(json.dumps(result.as_json()))
+    assert figures["ratio"] == pytest.approx(result.speed(DeliverySide.LEADART) / result.speed(DeliverySide.FASTSTREAM))
     report = delivery_report(result)
     assert all(cell in report.document("leadart bench delivery") for row in report.rows for cell in row)
     assert f"{result.ratio:.2f}" in report.verdict
@@ -52,7 +52,7 @@ async def test_delivery_is_measured_on_both_sides(kafka: KafkaServer) -> None:
 
 
 async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
-    """A small run paints the same pictures on both sides, and can be told as table, JSON and document."""
+    """A small run paints the same pictures on both sides, and can be reported as table, JSON and document."""
     heard: list[str] = []
     settings = EngineSettings(devices="cpu", threads=1)
     plan = WorkerPlan(settings, RandomModel.TINY, PictureShape(64, 64, 2, 2.0), pictures=5, rounds=2)
@@ -64,8 +64,8 @@ async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
         (turn, side) for turn in range(2) for side in plan.order(turn)
     ]
     assert all(turn.seconds > 0 and turn.cpu_seconds > 0 for turn in result.turns)
-    told = json.loads(json.dumps(result.as_json()))
-    assert told["ratio"] == pytest.approx(result.speed(WorkerSide.WORKER) / result.speed(WorkerSide.ENGINE))
+    figures = json.loads(json.dumps(result.as_json()))
+    assert figures["ratio"] == pytest.approx(result.speed(WorkerSide.WORKER) / result.speed(WorkerSide.ENGINE))
     report = worker_report(result)
     written = report.document("leadart bench worker")
     assert all(cell in written for row in report.rows for cell in row)

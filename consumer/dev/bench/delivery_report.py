@@ -33,7 +33,7 @@ def delivery_report(result: DeliveryResult) -> BenchReport:
 
 
 def _rows(result: DeliveryResult) -> Rows:
-    """Return what is compared: what it is, leadart's figure, FastStream's."""
+    """Return the comparison: name, leadart's figure, FastStream's."""
     return [
         ("events/s, median", *(f"{result.speed(side):,.0f}" for side in DeliverySide)),
         ("events/s, slowest to fastest turn", *(spread(result.speeds(side), ",.0f") for side in DeliverySide)),

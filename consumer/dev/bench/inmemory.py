@@ -1,4 +1,4 @@
-"""The worker as it is, over the in-memory twins of bus and store: what it costs beside painting, network left out."""
+"""The whole worker over the in-memory twins of Kafka and the store: its cost without network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOOK_SECONDS = 0.02
 
 
 class MemoryWorker:
-    """A worker that has joined its group and waits for requests. Everything is its own but engine and encoder."""
+    """A worker that has joined its group and waits for requests, with the engine and encoder given to it."""
 
     def __init__(self, settings: Settings, engine: Engine, encoder: PictureEncoder) -> None:
         self._outcomes = settings.topics.named(names.OUTCOME)

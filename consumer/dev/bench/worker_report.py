@@ -94,7 +94,7 @@ def worker_report(result: WorkerResult) -> BenchReport:
 
 
 def _rows(result: WorkerResult) -> Rows:
-    """Return what is compared: what it is, the engine's figure, the worker's."""
+    """Return the comparison: name, the engine's figure, the worker's."""
     return [
         ("pictures/s, median", *(f"{result.speed(side):.3f}" for side in WorkerSide)),
         ("pictures/s, slowest to fastest turn", *(spread(result.speeds(side), ".3f") for side in WorkerSide)),
@@ -106,11 +106,11 @@ def _rows(result: WorkerResult) -> Rows:
 
 
 def _verdict(result: WorkerResult) -> str:
-    said = f"The whole worker paints {result.ratio:.3f} times as many pictures per second as its engine alone"
+    sentence = f"The whole worker paints {result.ratio:.3f} times as many pictures per second as its engine alone"
     if result.on_gpu:
-        return f"{said} (bar {WORKER_BAR:g}: {met(result.ratio >= WORKER_BAR)})."
+        return f"{sentence} (bar {WORKER_BAR:g}: {met(result.ratio >= WORKER_BAR)})."
     return (
-        f"{said}, on a CPU, where encoding and painting share the cores; the bar of {WORKER_BAR:g} is for a GPU and "
+        f"{sentence}, on a CPU, where encoding and painting share cores; the bar of {WORKER_BAR:g} is for a GPU and "
         "has not been measured."
     )
 

@@ -40,7 +40,7 @@ async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, w
     """
     clock = monotonic()
     env_file = env_file or plan.folder / "leadart.env"
-    remove_settings(env_file)  # whoever waits for it must not find an earlier run's
+    remove_settings(env_file)  # an earlier run's must not be mistaken for this one's
     article = _write_article(plan.folder)
 
     def report(text: str) -> None:
@@ -64,7 +64,7 @@ def farewell(plan: StackPlan) -> str:
     """Return what becomes of the data when the stack ends."""
     own = [name for name, given in (("Kafka", plan.bootstrap_servers), ("the store", plan.endpoint_url)) if not given]
     if not own:
-        return "Stopping; what is in Kafka and the store stays there."
+        return "Stopping; the data in Kafka and the store stay there."
     if plan.keep:
         again = shlex.join([_own_command(), "dev", "--keep", str(plan.keep)])
         return f"Stopping; the data of {' and '.join(own)} stay in {plan.keep}. Go on with: {again}"

@@ -1,4 +1,4 @@
-"""The settings file of `leadart dev`: there while the stack is up, and nobody else's file is ever touched."""
+"""The settings file of `leadart dev`: it exists while the stack is up; other files are never touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK = "# Written by leadart dev, which removes it when it ends."
-"""First line of a settings file of ours."""
+"""First line of the settings file."""
 
 
 def write_settings(file: Path, settings: Mapping[str, str]) -> None:

@@ -54,15 +54,15 @@ def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
     """Return the denoiser, given all requests at once; no turn remembers an earlier one's prompts. Raises Fatal."""
 
     def paint(requests: Sequence[BenchRequest]) -> None:
-        said: list[Reply] = []
-        denoiser = Denoiser(model, settings, said.append)
+        replies: list[Reply] = []
+        denoiser = Denoiser(model, settings, replies.append)
         wanted = pictures(requests)
         for number, recipe in enumerate(wanted):
             denoiser.take(Paint(number, recipe, Lane.LIVE))
         while denoiser.busy:
             denoiser.work()
-        failure = next((reply.message for reply in said if isinstance(reply, Failed)), None)
-        if failure or sum(isinstance(reply, Painted) for reply in said) != len(wanted):
+        failure = next((reply.message for reply in replies if isinstance(reply, Failed)), None)
+        if failure or sum(isinstance(reply, Painted) for reply in replies) != len(wanted):
             raise Fatal(Reason.NOT_PAINTED, f"The denoiser did not paint a picture of the benchmark: {failure}")
 
     return paint

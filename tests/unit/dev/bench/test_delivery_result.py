@@ -30,13 +30,13 @@ def result(ours: list[float], theirs: list[float], count: OutcomeCount = FINE) -
     return DeliveryResult(DeliveryPlan(), {}, tuple(floods), paced)
 
 
-@given(asked=st.sets(st.integers(0, 20)), told=st.lists(st.integers(0, 25)))
-def test_every_outcome_is_accounted_for(asked: set[int], told: list[int]) -> None:
-    """What was asked, less what is missing, plus what is too many, is what was told."""
-    count = OutcomeCount.of({str(number) for number in asked}, [str(number) for number in told])
+@given(asked=st.sets(st.integers(0, 20)), announced=st.lists(st.integers(0, 25)))
+def test_every_outcome_is_accounted_for(asked: set[int], announced: list[int]) -> None:
+    """Requests minus missing outcomes plus duplicates equals outcomes."""
+    count = OutcomeCount.of({str(number) for number in asked}, [str(number) for number in announced])
 
-    assert count.requests - count.missing + count.doubled == len(told)
-    assert (count.missing == count.doubled == 0) == (sorted(asked) == sorted(told))
+    assert count.requests - count.missing + count.doubled == len(announced)
+    assert (count.missing == count.doubled == 0) == (sorted(asked) == sorted(announced))
 
 
 def test_the_ratio_is_of_medians() -> None:
@@ -53,7 +53,7 @@ def test_percentiles_are_over_all_turns() -> None:
 
 
 @pytest.mark.parametrize("count", [OutcomeCount(10, 1, 0), OutcomeCount(10, 0, 1)])
-def test_a_broken_promise_is_told(count: OutcomeCount) -> None:
+def test_a_broken_promise_is_reported(count: OutcomeCount) -> None:
     """One outcome missing or doubled in any turn of leadart's breaks the promise, however fast it was."""
     measured = result([300.0], [100.0], count)
 
@@ -63,10 +63,10 @@ def test_a_broken_promise_is_told(count: OutcomeCount) -> None:
 
 def test_a_result_is_json() -> None:
     """All that was measured goes through JSON."""
-    told = json.loads(json.dumps(result([300.0], [100.0]).as_json()))
+    figures = json.loads(json.dumps(result([300.0], [100.0]).as_json()))
 
-    assert told["sides"]["leadart"]["events_per_second"] == {"median": 300.0, "turns": [300.0]}
-    assert told["plan"]["events"] == DeliveryPlan().events
+    assert figures["sides"]["leadart"]["events_per_second"] == {"median": 300.0, "turns": [300.0]}
+    assert figures["plan"]["events"] == DeliveryPlan().events
 
 
 def test_sides_take_turns() -> None:

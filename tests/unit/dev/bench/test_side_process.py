@@ -8,7 +8,7 @@ from consumer.dev.bench import side_process
 from consumer.errors import Fatal
 
 
-def test_missing_faststream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_faststream_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without FastStream the sentence says what to install."""
     monkeypatch.setattr(side_process, "find_spec", lambda _name: None)
 

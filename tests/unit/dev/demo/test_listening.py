@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ABOUT = {"request_id": "r-1", "article": {"id": "a-1", "revision": 2}, "slot": "hero"}
 
 
-def test_outcomes_are_told_with_what_a_developer_needs(styles: Styles) -> None:
+def test_outcomes_show_what_a_developer_needs(styles: Styles) -> None:
     """A ready one with its addresses, a failed one with its sentence."""
     console = Console(file=StringIO(), width=200)
     listening = Listening(console)

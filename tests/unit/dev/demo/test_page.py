@@ -131,7 +131,7 @@ def test_the_failed_article_says_why(desk: EditionDesk, styles: Styles) -> None:
 
 @pytest.mark.parametrize("caveat", [None, "The model has random weights."])
 def test_the_caveat_is_there_when_there_is_one(desk: EditionDesk, styles: Styles, caveat: str | None) -> None:
-    """An untrained model is owned up to at the top of the page; a trained one needs no excuse."""
+    """The top of the page says that a model is untrained; a trained one has no caveat."""
     text = _Page(_page(desk, styles, caveat)).text
 
     assert ("Before you look" in text) is bool(caveat)

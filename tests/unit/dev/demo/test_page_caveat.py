@@ -16,7 +16,7 @@ def _zimage(folder: Path) -> EngineSettings:
     return EngineSettings(kind=EngineKind.ZIMAGE, model=folder)
 
 
-def test_a_models_remark_is_told(tmp_path: Path) -> None:
+def test_a_models_remark_is_shown(tmp_path: Path) -> None:
     """What a model's card says of its pictures reaches the reader as it stands."""
     (tmp_path / CARD).write_text('{"name": "tiny", "remark": "It paints noise."}')
 

@@ -109,7 +109,7 @@ def test_a_worker_tells_where_it_listens(tmp_path: Path) -> None:
     assert worker.port == "4711"
 
 
-def test_a_worker_that_ended_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_worker_that_ended_by_itself_is_reported_with_its_log(tmp_path: Path) -> None:
     """Nobody waits for the outcomes of a worker that is no more."""
     worker = WorkerProcess(tmp_path, {})
     worker.log.write_text("it hurt\n")
@@ -142,7 +142,7 @@ async def test_a_server_that_starts_in_the_background_is_awaited_where_it_is_nee
 
 
 def test_an_early_worker_waits_for_the_word_to_join(tmp_path: Path) -> None:
-    """The worker of the demo is `leadart worker` itself, told by a file when its bus is there."""
+    """The demo runs `leadart worker` itself; a file says when Kafka is up."""
     assert WorkerProcess(tmp_path, {}, tmp_path / "go")._command()[0][-3:] == [
         "worker",
         "--join-when",

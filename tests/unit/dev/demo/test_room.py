@@ -29,7 +29,7 @@ def test_an_earlier_run_makes_room(tmp_path: Path) -> None:
     assert [file.name for file in (folder / "pictures").iterdir()] == [SHOWN]
 
 
-def test_pictures_of_somebody_else_stay(tmp_path: Path) -> None:
+def test_other_pictures_stay(tmp_path: Path) -> None:
     """What is not named by a digest was not left by a run, be it a file or a folder."""
     make_room(tmp_path)
     (tmp_path / "pictures" / "wedding.jpg").touch()
@@ -38,7 +38,7 @@ def test_pictures_of_somebody_else_stay(tmp_path: Path) -> None:
     assert {file.name for file in (tmp_path / "pictures").iterdir()} == {"wedding.jpg", "2026"}
 
 
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     """A project's own folder is not taken for one of an earlier run: nothing in it changes."""
     for name in ("index.html", "package.json", "events.jsonl"):
         (tmp_path / name).touch()
@@ -47,7 +47,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"index.html", "package.json", "events.jsonl"}
 
 
-def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_folder_is_reported(tmp_path: Path) -> None:
     """A file in the way is named."""
     (tmp_path / "file").touch()
     with pytest.raises(Fatal, match=r"file.*Not a directory"):

@@ -41,9 +41,9 @@ def test_without_a_terminal_each_stage_is_one_line(styles: Styles) -> None:
             screen.changed(lead)
         desk.take(answers_to(lead.save, styles)[0])
         screen.changed(lead)
-    told = [line.split()[:2] for line in written.getvalue().splitlines()]
+    lines = [line.split()[:2] for line in written.getvalue().splitlines()]
 
-    assert told == [["0/14", "published"], ["0/14", "painting"], ["1/14", "ready"]]
+    assert lines == [["0/14", "published"], ["0/14", "painting"], ["1/14", "ready"]]
     assert "(4 pictures" in written.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Data that are kept are found again, and nothing of somebody else is taken for them."""
+"""Kept data are found again, and other files are not mistaken for them."""
 
 from __future__ import annotations
 

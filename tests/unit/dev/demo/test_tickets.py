@@ -49,7 +49,7 @@ def test_a_failure_has_its_dead_letter(desk: EditionDesk) -> None:
 
 def test_what_answers_no_save_is_a_stray(desk: EditionDesk, styles: Styles) -> None:
     """Outcomes of other requests, and records that are no events, are kept apart."""
-    other = load_edition("-of-somebody-else")[0]
+    other = load_edition("-other")[0]
 
     assert desk.take(answers_to(other, styles)[0]) is None
     assert desk.take(_stray(names.OUTCOME)) is None

@@ -111,7 +111,7 @@ def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "problem"),
     [
         (_missing, "no outcome"),
         (_doubled, "2 outcomes"),
@@ -129,7 +129,7 @@ def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -
     ],
 )
 def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
-    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], told: str
+    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], problem: str
 ) -> None:
     """One wrong thing about one save is found, named, and makes the verdict bad; the other saves stay good."""
     lead = desk.tickets[0]
@@ -137,7 +137,7 @@ def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
     verdict = judge(desk, styles, alone=True)
 
     assert not verdict.is_good
-    assert told in " ".join(verdict.saves[lead.save.event.id])
+    assert problem in " ".join(verdict.saves[lead.save.event.id])
     assert verdict.good_saves == len(desk.tickets) - 1
 
 
@@ -163,7 +163,7 @@ def _with_a_letter_of_another_reason(ticket: SaveTicket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "problem"),
     [
         (_for_another_reason, "too_large on output.width instead of invalid_field"),
         (_on_another_field, "invalid_field on output.height instead of"),
@@ -173,19 +173,19 @@ def _with_a_letter_of_another_reason(ticket: SaveTicket) -> None:
     ],
 )
 def test_whatever_is_wrong_with_the_failed_save_fails_the_demo(
-    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], told: str
+    desk: EditionDesk, styles: Styles, spoil: Callable[[SaveTicket], None], problem: str
 ) -> None:
     """Reason, field and the untouched dead letter are all part of the outcome it should get."""
     (bad,) = [ticket for ticket in desk.tickets if ticket.failed]
     spoil(bad)
     verdict = judge(desk, styles, alone=True)
 
-    assert told in " ".join(verdict.saves[bad.save.event.id])
+    assert problem in " ".join(verdict.saves[bad.save.event.id])
     assert not verdict.is_good
 
 
 def test_strays_count_only_where_nobody_else_is(desk: EditionDesk, styles: Styles) -> None:
-    """On a bus of our own an answer to nothing is wrong; on a shared one it is somebody else's."""
+    """On its own Kafka a stray record is a problem; on a shared one it belongs to others."""
     desk.strays.append(Record(names.OUTCOME, 2, 9, b"x", b"{}", (), 0))
 
     assert judge(desk, styles, alone=True).strays == [f"{names.OUTCOME}:2 offset 9 answers no save"]

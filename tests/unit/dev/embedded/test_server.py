@@ -58,7 +58,7 @@ def test_a_port_that_was_taken_meanwhile_is_chosen_anew(tmp_path: Path) -> None:
 
 
 def test_other_failures_are_not_tried_again(tmp_path: Path) -> None:
-    """A server that does not start for any other reason is told about at once."""
+    """A server that does not start for any other reason is reported at once."""
     server = Crowded(tmp_path, taken=2, complaint="no such option")
     with pytest.raises(Fatal, match="no such option"):
         server.start()

@@ -118,7 +118,7 @@ def test_the_internet_ends_in_time() -> None:
     assert result.drained == pytest.approx(3.5 * HOUR, rel=0.02)
 
 
-def test_what_is_unstable_is_told() -> None:
+def test_an_unstable_load_is_refused() -> None:
     """Saves that ask for more than can be painted have no answer; the message says how many GPUs they need."""
     with pytest.raises(NoSolution, match=r"173% .* at least 2 GPU"):
         run_scenario(

@@ -15,7 +15,7 @@ DAY = 24 * HOUR
 
 
 @given(st.floats(1, 20), st.integers(0, 23))
-def test_the_busiest_hour_is_as_busy_as_it_is_told(peak: float, busiest: int) -> None:
+def test_the_busiest_hour_is_as_busy_as_given(peak: float, busiest: int) -> None:
     """The mean over the day is the saves a day, and the greatest hour is `peak` times the mean, at its time."""
     hourly = TrafficLoad(24 * HOUR, peak=peak, busiest=busiest).hourly
 

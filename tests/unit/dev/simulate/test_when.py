@@ -24,7 +24,7 @@ def test_the_next_such_moment_is_meant(text: str, day: int, hour: int) -> None:
 
 def test_a_weekday_whose_time_is_over_is_next_weeks() -> None:
     """On Tuesday at 20:00, Tuesday 08:00 is a week off but for twelve hours."""
-    assert moment("Tuesday 08:00", TUESDAY) == datetime(2026, 12, 1, 8, 0)  # noqa: DTZ001 - likewise
+    assert moment("Tuesday 08:00", TUESDAY) == datetime(2026, 12, 1, 8, 0)  # noqa: DTZ001 - local time
 
 
 @pytest.mark.parametrize("text", ["Mon", "Monday", "Monday 25:00", "tomorrow", "2026-13-01T00:00"])

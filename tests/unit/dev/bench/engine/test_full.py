@@ -44,7 +44,7 @@ def test_the_tiny_model_is_not_taken_for_it(tiny: Model) -> None:
     assert not is_full_size(tiny.pipeline)
 
 
-def test_too_little_memory_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_reported_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory cannot hold it the sentence says how much it takes and what to do."""
     monkeypatch.setattr(full, "available_bytes", lambda: 3 * 2**30)
     with pytest.raises(Fatal, match=r"needs 22 GiB on cpu, and 3 GiB are free: .* or --random tiny"):

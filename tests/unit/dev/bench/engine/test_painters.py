@@ -34,7 +34,7 @@ def plan(folder: Path, **changed: Any) -> EnginePlan:
     return EnginePlan(**{"settings": settings, "shapes": (SMALL,), "batches": (2,), "rounds": 1, "mixed": 0, **changed})
 
 
-def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
+def test_a_small_run_is_measured_and_reported(tiny_model: Path) -> None:
     """All sides are measured, and what was measured is in JSON, table and document alike."""
     heard: list[str] = []
     result = measure_engine(plan(tiny_model, mixed=2, random=RandomModel.TINY), {"processor": "a test's"}, heard.append)
@@ -48,8 +48,8 @@ def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
             assert contest.seconds(side) > 0
             assert contest.speed(side) > 0
             assert contest.peak_bytes(side) > 10_000_000
-    told = json.loads(json.dumps(result.as_json()))
-    assert told["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
+    figures = json.loads(json.dumps(result.as_json()))
+    assert figures["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
     report = engine_report(result)
     written = report.document("leadart bench engine")
     assert all(cell in written for row in report.rows for cell in row)
@@ -61,7 +61,7 @@ def test_a_small_run_is_measured_and_told(tiny_model: Path) -> None:
     assert len(heard) == 3
 
 
-def test_a_shape_that_the_model_cannot_paint_is_told(tiny_model: Path) -> None:
+def test_a_shape_that_the_model_cannot_paint_is_refused(tiny_model: Path) -> None:
     """Sides that the model has no tokens for end the run with the option's name, before anything is painted."""
     with pytest.raises(Fatal, match=r"--shapes 72x64x2x2\.0: This model paints sides that are multiples of 16"):
         measure_engine(plan(tiny_model, shapes=(PictureShape(72, 64, 2, 2.0),)), {}, lambda _said: None)

@@ -50,7 +50,7 @@ def test_no_bar_is_judged_elsewhere(device: BenchDevice) -> None:
     assert judge_bars(result(contest({EngineSide.DENOISER: [0.1]}), device=device)) == []
 
 
-def test_bars_are_told_as_they_were_given() -> None:
+def test_bars_are_named_with_their_figures() -> None:
     """The words of the bars carry their figures."""
     assert [bar.words for bar in ENGINE_BARS] == [
         "512x512x12x2.0, batch 1, denoiser: at most 0.8 s",
@@ -73,7 +73,7 @@ def test_a_shape_is_read_as_it_is_written(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "512x512", "512x512x0x2", "axbxcxd", "512x512x12x2x"])
-def test_what_is_no_shape_is_told(text: str) -> None:
+def test_an_invalid_shape_is_refused(text: str) -> None:
     """The sentence shows how a shape is written."""
     with pytest.raises(ValueError, match=r"as in 512x512x12x2\.0"):
         PictureShape.parse(text)
