@@ -7,10 +7,7 @@ person can act on. The other three are no failures: they end a request's work wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from schemas import Reason
+from schemas import Reason
 
 
 class LeadartError(Exception):

@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.errors import Transient
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOLD_SECONDS = 120.0
 """Longest stop: a test that died must not hold a worker for ever."""

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from schemas import ImageRequested
-    from schemas.cloudevents import Event
+from schemas import ImageRequested
+from schemas.cloudevents import Event
 
 RENDERER = "2"
 """Version of everything that decides pixels and is no field of a recipe; raising it repaints every picture."""

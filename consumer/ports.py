@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from consumer.jobs import Lane, Paintable, Picture, Recipe, Renditions, StoredPicture, StoredPictures
+from consumer.jobs import Lane, Paintable, Picture, Recipe, Renditions, StoredPicture, StoredPictures
 
 
 class Engine(Protocol):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Heads
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import BusError
+from consumer.delivery.ports import Bus, BusError, Reader
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.engine import open_engine
@@ -28,32 +29,22 @@ from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import GaugeReporter
 from consumer.lag.history import LagHistory
-from consumer.lag.reader import open_lag_reader
+from consumer.lag.reader import LagReader, open_lag_reader
 from consumer.pictures.encoder import PictureEncoder
+from consumer.ports import Encoder, Engine, WorkerStore
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.handler import RequestHandler
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline
+from consumer.processing.progress import ProgressFeed
 from consumer.processing.store_outage import Operation, StoreOutage
-from consumer.processing.styles import load_styles, require_adapters
-from consumer.settings import OnRevoke
+from consumer.processing.styles import Styles, load_styles, require_adapters
+from consumer.settings import OnRevoke, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
-from consumer.telemetry.health import Health, Heartbeat, pulse, serve
-from consumer.telemetry.metrics import make_metrics
+from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
+from consumer.telemetry.metrics import Metrics, make_metrics
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-
-    from consumer.delivery.ports import Bus, Reader
-    from consumer.lag.reader import LagReader
-    from consumer.ports import Encoder, Engine, WorkerStore
-    from consumer.processing.progress import ProgressFeed
-    from consumer.processing.styles import Styles
-    from consumer.settings import Settings
-    from consumer.telemetry.health import ServedAddress
-    from consumer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from schemas.reasons import ContractError, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 JSON_MEDIA_TYPE: Final = "application/json"
 ATTRIBUTE_CHARACTERS: Final = 2048

@@ -9,16 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from schemas.asyncapi import asyncapi
 from schemas.names import dataschema
 from schemas.publish import event_schemas
 from schemas.tables import readme
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FOLDER = Path(__file__).parent
 EVENTS = FOLDER / "events"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic_core import from_json
 
 from schemas.reasons import ContractError, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 4

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from schemas import names
-from schemas.cloudevents import JSON_MEDIA_TYPE, Event, is_json, read
+from schemas.cloudevents import JSON_MEDIA_TYPE, Event, Headers, is_json, read
 from schemas.event import shown
 from schemas.explain import explain
 from schemas.reasons import ContractError, Reason
 from schemas.requested import ImageRequested
 from schemas.salvage import Salvage, salvage
-
-if TYPE_CHECKING:
-    from schemas.cloudevents import Headers
 
 __all__ = ["Salvage", "parse_request", "salvage"]
 

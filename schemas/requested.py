@@ -7,10 +7,11 @@ free text, except in the negative prompt, where an empty text excludes nothing.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from schemas.fields import (
     MAX_PIXELS,
@@ -33,10 +34,6 @@ from schemas.fields import (
     Variants,
     Variation,
 )
-
-if TYPE_CHECKING:
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
 
 
 class RequestReason(StrEnum):

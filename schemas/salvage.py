@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
+from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Headers, attribute_name
 from schemas.event import CORE, Event
 from schemas.fields import ArticleId, Revision, Slot
 from schemas.jsontext import parse_json, parse_with_halves
 from schemas.reasons import ContractError
 from schemas.requested import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from schemas.cloudevents import Headers
 
 _T = TypeVar("_T")
 _ARTICLE_ID: Final[TypeAdapter[str]] = TypeAdapter(ArticleId)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from schemas import names
 from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER
@@ -12,9 +13,6 @@ from schemas.outcomes import OutcomeKind
 from schemas.publish import Schema, event_schemas
 from schemas.reasons import Reason
 from schemas.topics import load_topics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 _SECTION = re.compile(r"(<!-- (\w+): made by `make schemas` -->\n).*?(<!-- end -->)", re.DOTALL)
 

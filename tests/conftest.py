@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from uuid import uuid4
 
 import hypothesis
 import pytest
 
-from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server
+from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server, Server
 from consumer.settings import StorageSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.dev.embedded import Server
-
 
 NPM_SECONDS = 120
 

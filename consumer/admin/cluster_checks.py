@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, Partition
 from consumer.kafka.acls import check_acls
-from consumer.kafka.admin_client import open_admin
+from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
+from consumer.settings import Settings
 from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.settings import Settings
 
 WANTED_REPLICAS = 3
 WANTED_IN_SYNC = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from consumer.admin.checks import CheckResult, CheckStatus
 from consumer.admin.cluster_checks import check_cluster
@@ -10,13 +10,8 @@ from consumer.delivery.ports import BusError
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import LeadartError
 from consumer.processing.styles import load_styles, require_adapters
-from consumer.settings import EngineKind
+from consumer.settings import EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from consumer.settings import Settings
 
 
 async def run_checks(settings: Settings) -> list[CheckResult]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from consumer.admin.heads import move_heads
 from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.errors import Fatal
-from consumer.kafka.admin_client import open_admin
+from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.topics import StartPosition, apply
 from consumer.lag.reader import open_lag_reader
+from consumer.settings import Settings
 from schemas import Reason
 from schemas.topics import load_topics
-
-if TYPE_CHECKING:
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.settings import Settings
 
 
 async def grow_topics(settings: Settings) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
 from consumer.delivery.ports import BusError, OutgoingRecord, Partition
@@ -13,11 +12,8 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import key_partition
+from consumer.settings import Settings
 from schemas import names
-
-if TYPE_CHECKING:
-    from consumer.settings import Settings
-
 
 _MOVED_AT_ONCE = 500
 """Heads moved in one transaction."""

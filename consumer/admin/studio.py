@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from consumer.engine import open_engine
 from consumer.errors import Fatal, Rejected
-from consumer.jobs import Lane
+from consumer.jobs import Lane, Picture, Recipe
 from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.renditions import write_png
+from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
-from consumer.processing.styles import MAX_ADAPTERS, Styles, WantedAdapter, load_styles, require_adapters
-from consumer.settings import EngineKind
+from consumer.processing.styles import MAX_ADAPTERS, Style, Styles, WantedAdapter, load_styles, require_adapters
+from consumer.settings import EngineKind, EngineSettings, Settings
 from consumer.settings.resources import demo_model, is_demo_model
 from schemas import ImageRequested, Reason
 from schemas.explain import explain
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.jobs import Picture, Recipe
-    from consumer.ports import Engine
-    from consumer.processing.styles import Style
-    from consumer.settings import EngineSettings, Settings
 
 SHEET_COLUMNS = 3
 

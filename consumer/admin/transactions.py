@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from consumer.delivery.ports import BusError
 from consumer.kafka.producer import was_fenced
-
-if TYPE_CHECKING:
-    from consumer.delivery.ports import BusError
 
 REFUSALS_NAMED: Final = 20
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
+from consumer.delivery.ports import RecordResult
 from consumer.errors import Fatal
+from consumer.jobs import Record
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from consumer.delivery.ports import RecordResult
-    from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
 

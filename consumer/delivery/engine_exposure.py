@@ -8,13 +8,10 @@ A process that dies takes nothing back, so the next owner counts a death against
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from consumer.delivery.offset_metadata import MAX_SPAN, Exposure
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 ANNOUNCE_SECONDS = 5.0
 """Longest wait for the commit that announces a record; it usually takes some hundredths of a second."""

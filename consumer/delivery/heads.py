@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
-from consumer.delivery.ports import OutgoingRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from consumer.delivery.ports import Bus
+from consumer.delivery.ports import Bus, OutgoingRecord
 
 log = structlog.get_logger(__name__)
 

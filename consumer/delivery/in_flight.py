@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
 from consumer.delivery.engine_exposure import EnginePresence
-from consumer.delivery.ports import MAX_RECORD_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.delivery.heads import Claim
-    from consumer.delivery.ports import BusError, RecordResult
-    from consumer.jobs import Record
+from consumer.delivery.heads import Claim
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordResult
+from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
 

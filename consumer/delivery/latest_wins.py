@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from consumer.delivery.heads import Head, Heads, Slot
-    from consumer.delivery.in_flight import InFlightRecord
-    from consumer.delivery.ports import RecordResult
+from consumer.delivery.heads import Head, Heads, Slot
+from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.ports import RecordResult
 
 IN_A_ROW = 3
 """Saves superseded in a row before one is protected."""

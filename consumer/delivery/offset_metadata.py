@@ -10,13 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from consumer.delivery.ports import CommittedOffset
+from consumer.delivery.ports import CommittedOffset
 
 VERSION = "v1"
 

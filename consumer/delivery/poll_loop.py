@@ -7,22 +7,17 @@ come back begin another epoch.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer import failpoints
-from consumer.delivery.ports import BusError, PositionLost
+from consumer.delivery.ports import BusError, Partition, PositionLost, Reader
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.failpoints import Failpoint
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from consumer.delivery.ports import Partition, Reader
-    from consumer.delivery.shard_owner import ShardOwner
 
 log = structlog.get_logger(__name__)
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.delivery.offset_metadata import MetadataUnreadable
 from consumer.delivery.offset_tracker import OffsetTracker
-from consumer.delivery.ports import UNCOMMITTED, BusError
+from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, CommittedOffset
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.delivery.ports import Bus, CommittedOffset
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,12 @@ failure's time and due time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from consumer.jobs import Record
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.jobs import Record
 
 Headers = tuple[tuple[str, bytes | None], ...]
 

@@ -21,27 +21,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer import failpoints
 from consumer.delivery.batch_limit import BatchLimit, instead_of
-from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.heads import Heads
+from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord, RecordHandler
 from consumer.delivery.latest_wins import LatestWins
-from consumer.delivery.ports import BusError, RecordRefused
+from consumer.delivery.offset_tracker import OffsetTracker
+from consumer.delivery.ports import Bus, BusError, CommittedOffset, Epoch, RecordRefused, RecordResult
 from consumer.delivery.restore import OwnerTiming, pause, restore_offsets
 from consumer.failpoints import Failpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
-
-    from consumer.delivery.heads import Heads
-    from consumer.delivery.in_flight import DeliveryObserver, RecordHandler
-    from consumer.delivery.offset_tracker import OffsetTracker
-    from consumer.delivery.ports import Bus, CommittedOffset, Epoch, RecordResult
-    from consumer.jobs import Record
+from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
 

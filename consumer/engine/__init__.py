@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from consumer.ports import Engine
-    from consumer.settings import EngineSettings
+from consumer.ports import Engine
+from consumer.settings import EngineSettings
 
 
 def open_engine(settings: EngineSettings) -> Engine:

@@ -11,25 +11,21 @@ import asyncio
 import itertools
 import os
 import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import structlog
 
+from consumer.engine import protocol
 from consumer.engine.device_worker import DeviceUnusable, DeviceWorker
 from consumer.engine.devices import find_devices
 from consumer.engine.environment import child_environment
 from consumer.engine.request import PaintRequest
 from consumer.errors import Fatal, LeadartError, Transient
-from consumer.jobs import Paintable
+from consumer.jobs import Lane, Paintable, Picture, Recipe
+from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-    from consumer.engine import protocol
-    from consumer.jobs import Lane, Picture, Recipe
-    from consumer.settings import EngineSettings
 
 CHILD = (sys.executable, "-P", "-m", "consumer.engine.runtime.main")
 """Command line of the real engine process."""

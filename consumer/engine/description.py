@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from consumer.engine.weights import check_folder, identify_model
 from consumer.engine.weights.gate import adapter_files
 from consumer.engine.weights.identity import checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.jobs import Paintable
-from consumer.settings import EngineKind
+from consumer.settings import EngineKind, EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from consumer.settings import EngineSettings
 
 
 def describe(settings: EngineSettings) -> Paintable:

@@ -7,26 +7,19 @@ to load, sends garbage, or stops reading. Its pictures go back to the pool, once
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from consumer.engine import protocol
-from consumer.engine.process import open_child
-from consumer.engine.request import work_ahead
-from consumer.errors import Fatal, Rejected, Transient, Unpaintable
-from consumer.jobs import Picture
+from consumer.engine.devices import EngineDevice
+from consumer.engine.process import Child, open_child
+from consumer.engine.request import PaintRequest, work_ahead
+from consumer.errors import Fatal, LeadartError, Rejected, Transient, Unpaintable
+from consumer.jobs import Lane, Picture
+from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.engine.devices import EngineDevice
-    from consumer.engine.process import Child
-    from consumer.engine.request import PaintRequest
-    from consumer.errors import LeadartError
-    from consumer.jobs import Lane
-    from consumer.settings import EngineSettings
 
 _BEAT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25

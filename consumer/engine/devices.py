@@ -11,15 +11,12 @@ import ctypes
 import os
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 PROBE = (sys.executable, "-P", "-m", "consumer.engine.devices")
 VISIBLE = "CUDA_VISIBLE_DEVICES"

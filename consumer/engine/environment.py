@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from consumer.engine.devices import VISIBLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.engine.devices import EngineDevice
-    from consumer.settings import EngineSettings
+from consumer.engine.devices import VISIBLE, EngineDevice
+from consumer.settings import EngineSettings
 
 _ALLOCATOR = "PYTORCH_ALLOC_CONF"
 _OLD_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"

@@ -6,16 +6,12 @@ import asyncio
 import signal
 import sys
 from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from consumer.engine.protocol import Frames, frame
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from consumer.engine.protocol import EngineRequest, Reply
+from consumer.engine.protocol import EngineRequest, Frames, Reply, frame
 
 _GRACE_SECONDS = 1.0
 _TICKS = 10

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.jobs import Adapter, Lane, ModelIdentity, Recipe
-    from consumer.settings import EngineSettings
-    from schemas import Reason
+from consumer.jobs import Adapter, Lane, ModelIdentity, Recipe
+from consumer.settings import EngineSettings
+from schemas import Reason
 
 _LENGTH = struct.Struct(">I")
 Message = TypeVar("Message")

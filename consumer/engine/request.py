@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.engine.protocol import Paint
-from consumer.errors import Unpaintable
-from consumer.jobs import Picture
+from consumer.errors import LeadartError, Unpaintable
+from consumer.jobs import Lane, Picture, Recipe
 from schemas import Reason
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterable
-
-    from consumer.errors import LeadartError
-    from consumer.jobs import Lane, Recipe
 
 _POISON = (
     "Painting this picture ended the engine's process twice: report the dead letter, and do not redrive it on the same "

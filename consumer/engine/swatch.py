@@ -11,20 +11,16 @@ import heapq
 import itertools
 import time
 import unicodedata
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from textwrap import wrap
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from consumer.jobs import ModelIdentity, Paintable, Picture
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-
-    from consumer.jobs import Lane, Recipe
-    from consumer.settings import EngineSettings
+from consumer.jobs import Lane, ModelIdentity, Paintable, Picture, Recipe
+from consumer.settings import EngineSettings
 
 MODEL = ModelIdentity(name="swatch", sha256=hashlib.sha256(b"leadart swatch 1").hexdigest())
 """Identity of the engine; the number rises when the same recipe gives another card."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
@@ -16,12 +17,8 @@ from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
 from consumer.kafka.client import access_denied, answered_within, connection, first_contact
 from consumer.kafka.producer_close import CLOSE_SECONDS
+from consumer.settings import KafkaSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
-
-    from consumer.settings import KafkaSettings
 
 POLL_SECONDS = 0.3
 """Pause before a broker is asked again for what it does not know yet."""

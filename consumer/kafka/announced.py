@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from consumer.jobs import Record
 from schemas import ContractError, OutcomeKind, names
 from schemas.cloudevents import read
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.jobs import Record
 
 
 @dataclass(frozen=True, slots=True)

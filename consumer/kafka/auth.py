@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import aiokafka.conn
 from aiokafka.abc import AbstractTokenProvider
@@ -25,14 +26,9 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.metadata import MetadataRequest
 
 from consumer.errors import Fatal
-from consumer.settings import SaslMechanism
+from consumer.settings import KafkaSettings, SaslMechanism
 from consumer.settings.secrets import SecretMissing, read_secret
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.settings import KafkaSettings
 
 CREDENTIALS_REJECTED = (AuthenticationFailedError, SaslAuthenticationFailed)
 """The broker rejects the credentials."""

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
+from consumer.kafka.admin_client import KafkaAdmin
 from consumer.kafka.client import answered_within, open_consumer
 from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.producer_close import CLOSE_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from aiokafka import AIOKafkaConsumer
-
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.settings import KafkaSettings
+from consumer.settings import KafkaSettings
 
 
 class KafkaBus:

@@ -7,8 +7,9 @@ Workarounds for aiokafka 0.14 stand where they are needed, each with its reason:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -30,12 +31,8 @@ from consumer.delivery.ports import BusError, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka import auth
 from consumer.kafka.records import install_parser
+from consumer.settings import KafkaSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from consumer.settings import KafkaSettings
 
 RECORD_REJECTED = (MessageSizeTooLargeError, RecordListTooLargeError)
 """What a broker answers to a record that no retry will make it take."""

@@ -7,31 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
 
 from consumer.delivery.ports import BusError
 from consumer.errors import Fatal, Rejected
+from consumer.jobs import Record
 from consumer.kafka.client import answered_within, connection, first_contact
 from consumer.kafka.producer_close import close_producer
 from consumer.kafka.records import to_record
+from consumer.settings import Settings
 from schemas import ContractError, Reason, names
 from schemas.cloudevents import Event, write
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from aiokafka import TopicPartition
-    from aiokafka.structs import RecordMetadata
-
-    from consumer.jobs import Record
-    from consumer.settings import Settings
 
 SOURCE = "/cms/demo"
 """CloudEvents source of the requests that leadart's own commands publish."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from consumer.delivery.ports import BusError, Partition, PositionLost
+from consumer.delivery.ports import BusError, Listener, Partition, PositionLost
+from consumer.jobs import Record
 from consumer.kafka.client import ACCESS_DENIED, access_denied
 from consumer.kafka.records import to_record, tolerate_header_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from aiokafka import AIOKafkaConsumer
-
-    from consumer.delivery.ports import Listener
-    from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from consumer.delivery.ports import Partition
 from consumer.errors import Fatal
+from consumer.jobs import Record
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.announced import AnnouncedEvent, parse_announced
-from consumer.kafka.partition_reader import open_partition_reader
+from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
+from consumer.settings import Settings
 from schemas import Reason, names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.jobs import Record
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.settings import Settings
 
 SEARCH_SECONDS = 20.0
 FIRST_OFFSETS, MOST_OFFSETS = 2_000, 16_000

@@ -6,24 +6,20 @@ Control markers and gaps are skipped. Every await is bounded in time.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.delivery.ports import BusError, Partition
 from consumer.errors import Fatal
+from consumer.jobs import Record
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.records import install_parser, to_record, tolerate_header_names
+from consumer.settings import KafkaSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-
-    from consumer.jobs import Record
-    from consumer.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 

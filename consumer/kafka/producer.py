@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer import failpoints
-from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordRefused
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, CommittedOffset, OutgoingRecord, RecordRefused
 from consumer.failpoints import Failpoint
 from consumer.kafka.client import ACCESS_DENIED, access_denied, answered_within, connection
 from consumer.kafka.producer_close import close_producer
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-
-    from aiokafka.producer.message_accumulator import BatchBuilder
-
-    from consumer.delivery.ports import CommittedOffset, OutgoingRecord
-    from consumer.settings import KafkaSettings
+from consumer.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 256 * 1024
 """Size limit of one produce request: two hundred outcomes fit, which aiokafka's 16 KiB would send one after another."""

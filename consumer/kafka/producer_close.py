@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-
-if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
 
 CLOSE_SECONDS = 3.0
 """Time for an orderly close of a client before it is torn down."""

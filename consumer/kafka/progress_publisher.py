@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
 from consumer.delivery.ports import BusError, OutgoingRecord
+from consumer.jobs import Job
 from consumer.kafka.client import answered_within, connection
 from consumer.kafka.producer_close import close_producer
-from schemas import names
-
-if TYPE_CHECKING:
-    from consumer.jobs import Job
-    from consumer.processing.outcomes import OutcomeBuilder
-    from consumer.settings import Settings
-    from consumer.telemetry.metrics import Metrics
-    from schemas import ImageProgress
+from consumer.processing.outcomes import OutcomeBuilder
+from consumer.settings import Settings
+from consumer.telemetry.metrics import Metrics
+from schemas import ImageProgress, names
 
 log = structlog.get_logger(__name__)
 

@@ -7,16 +7,14 @@ aiokafka's own Python parser with names decoded tolerantly, which is slower and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import Any, SupportsIndex, cast
 
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+from aiokafka.structs import ConsumerRecord
 
 from consumer.jobs import Record
-
-if TYPE_CHECKING:
-    from aiokafka.structs import ConsumerRecord
 
 _strict = True
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from aiokafka.partitioner import murmur2
 
 from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.delivery.retry import DELAYS, RetryPolicy
 from consumer.errors import Fatal
-from consumer.kafka.admin_client import POLL_SECONDS, TopicRequest, open_admin, set_offsets
+from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, TopicRequest, open_admin, set_offsets
 from consumer.kafka.partition_reader import open_partition_reader
+from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
 from schemas.topics import TopicSpec, load_topics
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.settings import Settings
 
 LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
 """Base names of the lanes this worker reads, most urgent first."""

@@ -8,18 +8,14 @@ are counted: never too few, perhaps too many.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from consumer.delivery.ports import Partition
+from consumer.delivery.retry import RetryPolicy
+from consumer.jobs import Record
 from consumer.kafka.client import answered_within
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from consumer.delivery.ports import Partition
-    from consumer.delivery.retry import RetryPolicy
-    from consumer.jobs import Record
-    from consumer.kafka.partition_reader import PartitionReader, SpanRecords
+from consumer.kafka.partition_reader import PartitionReader, SpanRecords
 
 PEEK = 32
 """Offsets fetched of each partition at a time; more only while no unfinished record was among them."""

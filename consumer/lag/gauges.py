@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
+from consumer.lag.history import LagHistory, PartitionStatus
+from consumer.lag.reader import LagReader
 from consumer.lag.throughput import NO_THROUGHPUT
-from consumer.telemetry.metrics import Stage
-
-if TYPE_CHECKING:
-    from consumer.delivery.poll_loop import PollLoop
-    from consumer.lag.history import LagHistory, PartitionStatus
-    from consumer.lag.reader import LagReader
-    from consumer.ports import Engine
-    from consumer.processing.admission import Admission
-    from consumer.processing.circuit_breaker import CircuitBreaker
-    from consumer.telemetry.metrics import Metrics
+from consumer.ports import Engine
+from consumer.processing.admission import Admission
+from consumer.processing.circuit_breaker import CircuitBreaker
+from consumer.telemetry.metrics import Metrics, Stage
 
 log = structlog.get_logger(__name__)
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from consumer.delivery.retry import DELAYS
-from consumer.lag.reader import known_sum
+from consumer.lag.reader import LagSnapshot, PartitionLag, known_sum
 from consumer.lag.status import GROWTH_SECONDS, BacklogGrowth, LagFacts, LagStatus, assess, worst
+from consumer.settings import Settings
 from schemas.names import BACKFILL, REQUESTED
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.lag.reader import LagSnapshot, PartitionLag
-    from consumer.settings import Settings
 
 SAMPLE_SECONDS = 10.0
 """Least time between two snapshots that are remembered."""

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
-from consumer.delivery.ports import UNCOMMITTED, BusError, Partition
-from consumer.kafka.admin_client import POLL_SECONDS, open_admin
-from consumer.kafka.partition_reader import open_partition_reader
+from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, Partition
+from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, open_admin
+from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.backlog import NO_BACKLOG, Backlog, GroupPosition, read_backlogs
 from consumer.lag.throughput import NO_THROUGHPUT, Throughput, read_throughput
+from consumer.settings import Settings
 from schemas.names import OUTCOME
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-
-    from consumer.delivery.ports import CommittedOffset
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.settings import Settings
 
 PEEK_BYTES = 64 * 1024
 """Fetched of each partition at a time: the oldest records are wanted, not the backlog."""

@@ -6,12 +6,9 @@ silence and age are compared with how long a job takes and how many are ahead.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 FLOOR_SECONDS = 180.0
 """Silence that never means anything: a rebalance, a worker's start or the breaker's probes take as long."""

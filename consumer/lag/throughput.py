@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.delivery.ports import Partition
+from consumer.jobs import Record
+from consumer.kafka.partition_reader import PartitionReader
+from consumer.settings import Settings
 from schemas.names import IMAGE_READY, OUTCOME
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from consumer.jobs import Record
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.settings import Settings
 
 TAIL = 64
 """Offsets read at the end of each partition; every other one may be the marker of a transaction."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PIL import ImageStat
 
 from consumer.errors import Transient, Unpaintable
+from consumer.jobs import Picture
 from consumer.pictures.renditions import open_picture
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from consumer.jobs import Picture
 
 _LEAST_DEVIATION = 1.0  # of 255 levels: real pictures vary by tens, and so does noise
 _BLANK = (

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from consumer.jobs import Picture
 from consumer.pictures.renditions import open_picture, png
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.jobs import Picture
 
 _MARGIN = 16
 _CAPTION = 32

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from consumer.jobs import Picture, Renditions
 from consumer.pictures.checks import check
 from consumer.pictures.renditions import encode
-
-if TYPE_CHECKING:
-    from consumer.jobs import Picture, Renditions
 
 
 class PictureEncoder:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from consumer.jobs import Rendition, Renditions
+from consumer.jobs import Picture, Rendition, Renditions
 from consumer.pictures.provenance import KEYWORD, xmp
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.jobs import Picture
 
 _COMPRESS_LEVEL = 3  # a third of the default level's time for a few per cent more bytes
 _PERCEPTUAL = b"\0"

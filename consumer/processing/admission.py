@@ -13,15 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from consumer.errors import WorkerStopping
 from consumer.jobs import Lane
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 
 MOST_BEFORE_SUSPECT = 32
 """Pictures admitted ahead of a waiting suspect before it comes first."""

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
 
 import structlog
 
 from consumer.errors import WorkerStopping
-
-if TYPE_CHECKING:
-    from schemas import Reason
+from schemas import Reason
 
 log = structlog.get_logger(__name__)
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from consumer.errors import Expired
+from consumer.jobs import Job
 from consumer.processing.circuit_breaker import BreakerPermit
 from consumer.processing.progress import ProgressReporter
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from contextlib import AbstractContextManager
-
-    from consumer.jobs import Job
-    from consumer.telemetry.metrics import Stage
+from consumer.telemetry.metrics import Stage
 
 
 @dataclass(slots=True)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
 from consumer.errors import LeadartError, Rejected, Superseded, Transient, Unpaintable, Unstorable, WorkerStopping
+from consumer.processing.circuit_breaker import BreakerPermit, CircuitBreaker
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
-    from consumer.processing.circuit_breaker import BreakerPermit, CircuitBreaker
 
 log = structlog.get_logger(__name__)
 

@@ -9,21 +9,16 @@ paints the recipe, or after it has, leaves the slot and takes that picture.
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from consumer.errors import Transient
-from consumer.jobs import Lane
+from consumer.jobs import Lane, Recipe, StoredPictures
+from consumer.processing.context import JobContext
 from consumer.processing.singleflight import SingleFlight
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
-
-    from consumer.jobs import Recipe, StoredPictures
-    from consumer.processing.context import JobContext
 
 
 class PictureResult(NamedTuple):

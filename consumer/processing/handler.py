@@ -5,37 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Claim, Slot
+from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.ports import BusError, RecordResult
+from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.errors import Expired, Rejected, Superseded
 from consumer.failpoints import Failpoint
-from consumer.jobs import Job, Lane
-from consumer.processing.context import JobContext
-from consumer.processing.failure_policy import Answer, Crash, FailurePolicy, Hold, Retry
-from consumer.processing.progress import JobProgressReporter
-from consumer.telemetry.metrics import Stage, TransactionResult
+from consumer.jobs import Job, Lane, Record
+from consumer.processing.circuit_breaker import CircuitBreaker
+from consumer.processing.context import JobContext, Timings
+from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
+from consumer.processing.outcomes import OutcomeBuilder
+from consumer.processing.pipeline import Pipeline
+from consumer.processing.progress import JobProgressReporter, ProgressFeed, ProgressReporter
+from consumer.processing.prompting import PaintPlan
+from consumer.processing.store_outage import StoreOutage
+from consumer.telemetry.metrics import Metrics, Stage, TransactionResult
 from schemas import ContractError, ImageReady, OutcomeKind, Priority, Reason
 from schemas.names import BACKFILL
 from schemas.reader import parse_request
-
-if TYPE_CHECKING:
-    from consumer.delivery.in_flight import InFlightRecord
-    from consumer.delivery.ports import BusError, RecordResult
-    from consumer.delivery.retry import RetryPolicy, RetryState
-    from consumer.jobs import Record
-    from consumer.processing.circuit_breaker import CircuitBreaker
-    from consumer.processing.context import Timings
-    from consumer.processing.failure_policy import Decision
-    from consumer.processing.outcomes import OutcomeBuilder
-    from consumer.processing.pipeline import Pipeline
-    from consumer.processing.progress import ProgressFeed, ProgressReporter
-    from consumer.processing.prompting import PaintPlan
-    from consumer.processing.store_outage import StoreOutage
-    from consumer.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from consumer import __version__
 from consumer.delivery.ports import OutgoingRecord, RecordResult
-from consumer.delivery.retry import FIRST_OF_OURS, RetryState
-from consumer.errors import Rejected
+from consumer.delivery.retry import FIRST_OF_OURS, RetrySchedule, RetryState
+from consumer.errors import LeadartError, Rejected
+from consumer.jobs import Job, Record
+from consumer.settings import Settings
 from schemas import (
+    Announcement,
     ArticleRevision,
     DeadLetter,
     FailedArticle,
     ImageExpired,
     ImageFailed,
+    ImageReady,
     ImageSuperseded,
     OutcomeKind,
     Reason,
@@ -26,15 +30,6 @@ from schemas import (
 )
 from schemas.cloudevents import Event, write
 from schemas.salvage import CARRIED, Salvage, salvage
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.delivery.retry import RetrySchedule
-    from consumer.errors import LeadartError
-    from consumer.jobs import Job, Record
-    from consumer.settings import Settings
-    from schemas import Announcement, ImageReady
 
 MESSAGE_CHARACTERS = 1000
 """Longest message of a failure."""

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from consumer import failpoints
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
+from consumer.jobs import Recipe, Renditions, StoredPicture, StoredPictures
+from consumer.ports import Encoder, Engine, Store
+from consumer.processing.admission import Admission, EngineSlot
 from consumer.processing.circuit_breaker import CircuitBreaker
-from consumer.processing.flight import Flights, PictureResult
+from consumer.processing.context import JobContext, Timings
+from consumer.processing.flight import Flight, Flights, LaneAttempt, PictureResult
 from consumer.processing.prompting import PaintPlan, make_plan
 from consumer.processing.store_outage import Operation, StoreOutage
+from consumer.processing.styles import Styles
 from consumer.telemetry.metrics import Stage
 from schemas import (
     ArticleRevision,
@@ -27,17 +34,6 @@ from schemas import (
     ReadySeconds,
     ReadyStyle,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-    from contextlib import AbstractContextManager
-
-    from consumer.jobs import Recipe, Renditions, StoredPicture, StoredPictures
-    from consumer.ports import Encoder, Engine, Store
-    from consumer.processing.admission import Admission, EngineSlot
-    from consumer.processing.context import JobContext, Timings
-    from consumer.processing.flight import Flight, LaneAttempt
-    from consumer.processing.styles import Styles
 
 Result = TypeVar("Result")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from consumer.jobs import Job
 from schemas import ArticleRevision, ImageProgress
-
-if TYPE_CHECKING:
-    from consumer.jobs import Job
 
 STEP_SECONDS = 0.25
 """Shortest time between two step events of one job; the last step of a picture is always published."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from consumer.errors import Rejected
-from consumer.jobs import Adapter, Recipe
+from consumer.jobs import Adapter, Paintable, Recipe
+from consumer.processing.styles import Style, Styles
 from consumer.processing.wording import alternative_of, subject_of, terms
-from schemas import Reason, defaults
+from schemas import ImageRequested, Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
-
-if TYPE_CHECKING:
-    from consumer.jobs import Paintable
-    from consumer.processing.styles import Style, Styles
-    from schemas import ImageRequested
 
 _NEGATIVE_LENGTH = 2000
 _MAX_VARIANTS = 9  # of the contract: variations of a given seed are this far apart, so that they never share a picture

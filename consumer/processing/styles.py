@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,19 +19,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from consumer.errors import Fatal, Rejected
 from consumer.settings import EngineKind
 from consumer.settings.resources import bundled
 from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, GuidanceScale, Scale, Side, Steps
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pydantic_core import ErrorDetails
 
 DEFAULT = "default"
 """The preset for requests that name none; every file has it."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import unescape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from schemas import Article, ImageRequested
+from schemas import Article, ImageRequested
 
 ALT_LENGTH = 125
 """Longest text alternative, in characters: screen readers pause or stop beyond."""

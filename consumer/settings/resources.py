@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parent / "ops"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import Field
@@ -14,9 +14,6 @@ from consumer.settings.engine import EngineSettings
 from consumer.settings.kafka import KafkaSettings, TopicSettings
 from consumer.settings.storage import StorageSettings
 from consumer.settings.worker import HttpSettings, LogSettings, StyleSettings, WorkerSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SIMILARITY = 0.8
 """Share of equal letters from which on a name may be a misspelling of another."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, Field
-
-if TYPE_CHECKING:
-    from pydantic.config import JsonDict
+from pydantic.config import JsonDict
 
 TESTS_ONLY: Final[JsonDict] = {"tests_only": True}
 """Marks a setting that no operator should touch; the reference lists it apart."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aioboto3
 from botocore.config import Config
 
+from consumer.settings import StorageSettings
 from consumer.storage.failures import bounded
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from datetime import datetime
-
-    from consumer.settings import StorageSettings
 
 _CONNECT_SECONDS = 5.0
 

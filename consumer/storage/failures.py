@@ -8,8 +8,8 @@ is `Unstorable`: others are stored meanwhile and must not wait for it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from aiohttp import ClientError as ConnectionBroken
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -17,9 +17,6 @@ from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from consumer.errors import Overloaded, Unstorable
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _BUCKET = "check LEADART_STORAGE__BUCKET and LEADART_STORAGE__MANIFEST_BUCKET, or create the bucket"
 _REGION = "check LEADART_STORAGE__REGION"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from consumer.jobs import FILE_SUFFIXES, Recipe, StoredPicture
-
-if TYPE_CHECKING:
-    from consumer.jobs import Rendition, Renditions, StoredPictures
+from consumer.jobs import FILE_SUFFIXES, Recipe, Rendition, Renditions, StoredPicture, StoredPictures
 
 PICTURES = "pictures"
 """Prefix of the picture objects; the only one that may be public."""

@@ -7,14 +7,12 @@ raises proper errors.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from botocore.awsrequest import AWSRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _FOUND, _NOT_FOUND = 200, 404
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import structlog
 from botocore.exceptions import ClientError
@@ -15,16 +15,14 @@ from pydantic import ValidationError
 
 from consumer import __version__
 from consumer.errors import Overloaded
+from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
+from consumer.settings import StorageSettings
 from consumer.storage.client import credentials_end, open_client
 from consumer.storage.failures import CONDITIONS, bounded, code, status
 from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_pictures
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.quick import QuickLook
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
-    from consumer.settings import StorageSettings
 
 ADDRESSES_END_EARLY = (
     "The store's credentials are temporary, and presigned addresses expire with them, within hours: set "

@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from consumer.errors import Fatal
+from consumer.settings import HttpSettings
+from consumer.telemetry.metrics import Metrics
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from consumer.settings import HttpSettings
-    from consumer.telemetry.metrics import Metrics
 
 Check = Callable[[], str | None]
 """Returns None if the check passes, else a sentence for the operator. Never blocks."""

@@ -5,23 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-from consumer.settings import LogFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
-
-    from structlog.typing import EventDict, Processor, WrappedLogger
-
-    from consumer.settings import LogSettings
+from consumer.settings import LogFormat, LogSettings
 
 CONFIDENTIAL = frozenset(
     {

@@ -4,23 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
 from consumer import __version__
-from consumer.jobs import Lane
+from consumer.jobs import Lane, ModelIdentity
 from consumer.telemetry.names import MetricName
 from schemas import OutcomeKind, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.jobs import ModelIdentity
 
 _AGE = (1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900, 3600, 21_600, 86_400)
 _STAGE = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)

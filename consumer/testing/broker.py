@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from consumer.delivery.ports import (
     MAX_RECORD_BYTES,
@@ -26,9 +26,6 @@ from consumer.delivery.ports import (
 from consumer.jobs import Record
 from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Busy, Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 Coordinates = tuple[str, int]
 

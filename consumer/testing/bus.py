@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
-from consumer.delivery.ports import BusError, Partition
+from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition
+from consumer.delivery.shard_owner import ShardOwner
+from consumer.jobs import Record
 from consumer.testing.broker import MemoryBroker
+from consumer.testing.line import Line
 from consumer.testing.reader import MemoryReader
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from consumer.delivery.ports import CommittedOffset, OutgoingRecord
-    from consumer.delivery.shard_owner import ShardOwner
-    from consumer.jobs import Record
-    from consumer.testing.line import Line
 
 __all__ = ["MemoryBroker", "MemoryBus", "MemoryEpoch"]
 

@@ -10,12 +10,10 @@ import asyncio
 import contextvars
 import heapq
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 

@@ -9,18 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from consumer.engine.request import work_ahead
+from consumer.engine.request import PaintRequest, work_ahead
 from consumer.engine.runtime.step_scheduler import StepLimits, StepScheduler
-from consumer.jobs import Picture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.request import PaintRequest
-    from consumer.jobs import Lane
+from consumer.jobs import Lane, Picture
 
 LENGTH = 1 << 20
 """Tokens of a picture: so many that the fixed cost of a call, a whole number of tokens, is practically exact."""

@@ -7,15 +7,13 @@ session, and learns of it from its next request.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from consumer.delivery.ports import BusError, Partition
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Evicted(BusError):

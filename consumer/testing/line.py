@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RETRY_SECONDS = 0.02
 """Before the client repeats, by itself, a request that came while the last transaction was still ending."""

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from consumer.delivery.ports import UNCOMMITTED, BusError, Partition, PositionLost
+from consumer.delivery.ports import UNCOMMITTED, BusError, Listener, Partition, PositionLost
+from consumer.jobs import Record
+from consumer.testing.broker import MemoryBroker
 from consumer.testing.group import Evicted, Rebalancing
 from consumer.testing.line import Line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from consumer.delivery.ports import Listener
-    from consumer.jobs import Record
-    from consumer.testing.broker import MemoryBroker
 
 
 @dataclass(slots=True)

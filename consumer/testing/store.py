@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from consumer.errors import Overloaded
+from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
 from consumer.storage import stored_pictures
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
 
 
 class MemoryStore:

@@ -11,22 +11,17 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from tests.chaos import about, report
 from tests.chaos.absent import Absent
-from tests.chaos.matrix import rows
+from tests.chaos.matrix import Column, Row, rows
 from tests.chaos.outage import OUTAGES
 from tests.chaos.play import play
 from tests.chaos.results import FAULTS, Book, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.chaos.matrix import Column, Row
-    from tests.chaos.servers import Servers
+from tests.chaos.servers import Servers
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "out" / "chaos"

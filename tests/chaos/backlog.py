@@ -6,19 +6,14 @@ import asyncio
 import json
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from consumer.kafka.cms_client import open_subscriber
 from schemas import names
 from schemas.cloudevents import Event, write
 from tests.chaos.load import Asked
-from tests.support.harness import request_data
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.support.harness import Cms, Site
+from tests.support.harness import Cms, Site, request_data
 
 RECIPES = 20
 REUSED_EVERY = 5

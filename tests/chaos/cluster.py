@@ -7,16 +7,13 @@ import os
 import re
 import subprocess
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
+from pathlib import Path
 from uuid import uuid4
 
 from consumer.dev.embedded.jars import ensure_jars
 from consumer.dev.embedded.kafka import _JVM_FLAGS, KafkaServer, _java
 from consumer.kafka.admin_client import open_admin
 from consumer.settings import KafkaSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NODES = 3
 FORMAT_SECONDS = 120.0

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tests.chaos.load import Asked
-    from tests.support.harness import Cms
+from tests.chaos.load import Asked
+from tests.support.harness import Cms
 
 FETCHES = 8
 FETCH_SECONDS = 10.0

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.support.harness import BOUND, Site, WorkerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-    from pathlib import Path
 
 WATCH_SECONDS = 0.05
 

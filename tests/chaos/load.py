@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.support.harness import request_data
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tests.support.harness import Cms
+from tests.support.harness import Cms, request_data
 
 REQUESTS = 42
 """In each cell, published in three parts: before, up to, and after the strike."""

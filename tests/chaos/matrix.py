@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from consumer.failpoints import Failpoint
 from tests.chaos import memory, servers, strikes
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
-
-    from tests.chaos.scene import Scene
-    from tests.chaos.servers import Servers
+from tests.chaos.scene import Scene
+from tests.chaos.servers import Servers
 
 
 class Column(StrEnum):

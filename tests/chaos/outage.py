@@ -5,27 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.chaos.backlog import Tally, backlog, drain, publish_all
 from tests.chaos.fleet import Fleet, running
-from tests.chaos.load import make_load, publish
-from tests.chaos.sampling import sampled
-from tests.chaos.servers import ordinary
+from tests.chaos.load import Asked, make_load, publish
+from tests.chaos.sampling import Sample, Sampler, sampled
+from tests.chaos.servers import Servers, ordinary
 from tests.chaos.site import empty, newsroom, prepare
-from tests.support.harness import Site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
-
-    from tests.chaos.load import Asked
-    from tests.chaos.sampling import Sample, Sampler
-    from tests.chaos.servers import Servers
-    from tests.support.harness import Cms, WorkerProcess
+from tests.support.harness import Cms, Site, WorkerProcess
 
 AWAY_SECONDS = 120.0
 SETTLE_SECONDS = 20.0

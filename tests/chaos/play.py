@@ -6,27 +6,22 @@ import asyncio
 import random
 import time
 import zlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tests.chaos.counting import count
 from tests.chaos.fleet import Fleet, running
-from tests.chaos.load import REQUESTS, make_load, publish
-from tests.chaos.matrix import Column
+from tests.chaos.load import REQUESTS, Asked, make_load, publish
+from tests.chaos.matrix import Column, Row
 from tests.chaos.results import Result
 from tests.chaos.scene import Scene
+from tests.chaos.servers import Servers
 from tests.chaos.site import empty, newsroom, prepare
 from tests.chaos.strikes import SESSION_SECONDS
 from tests.support.harness import Site, cms
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
-
-    from tests.chaos.load import Asked
-    from tests.chaos.matrix import Row
-    from tests.chaos.servers import Servers
 
 OUTCOME_SECONDS = 90.0
 STRIKE_SECONDS = 150.0

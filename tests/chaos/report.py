@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tests.chaos.matrix import IMPOSSIBLE, ROWS, Column
-from tests.chaos.results import FAULTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from tests.chaos.matrix import Row
-    from tests.chaos.results import Book, Result
+from tests.chaos.matrix import IMPOSSIBLE, ROWS, Column, Row
+from tests.chaos.results import FAULTS, Book, Result
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 

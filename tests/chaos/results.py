@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any, Final, Self
 
 FAULTS: Final = ("lost", "doubled", "wrong", "mismatched", "behind", "exits", "unready")
 """Fields of `Result` that are 0 or empty when the promise was kept."""

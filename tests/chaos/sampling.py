@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.chaos.servers import Servers
+from tests.chaos.servers import Servers
 
 EVERY_SECONDS = 1.0
 MEBIBYTE = 2**20

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from aiokafka import TopicPartition
 
@@ -13,15 +14,9 @@ from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import lane_topics
 from schemas import names
-from tests.support.harness import BOUND
-
-if TYPE_CHECKING:
-    import random
-    from pathlib import Path
-
-    from tests.chaos.fleet import Fleet
-    from tests.chaos.servers import Servers
-    from tests.support.harness import Cms, Site, WorkerProcess
+from tests.chaos.fleet import Fleet
+from tests.chaos.servers import Servers
+from tests.support.harness import BOUND, Cms, Site, WorkerProcess
 
 LOOK_SECONDS = 0.002
 """Between two looks for a hit: a commit is in flight for a few milliseconds only."""

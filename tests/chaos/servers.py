@@ -6,18 +6,15 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.dev.embedded import KafkaServer, S3Server
 from tests.chaos.cluster import Cluster
 from tests.chaos.proxies import CuttableKafka, Gate, Toxiproxy
 from tests.chaos.tmpfs import Tmpfs
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-    from pathlib import Path
 
 WORKERS = 3
 """Slots with a way of their own to a server: two workers, and one more that makes the group rebalance."""

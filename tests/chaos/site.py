@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.kafka.topics import StartPosition, apply
 from consumer.storage import S3Store
 from schemas import names
-from tests.support.harness import Cms
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.support.harness import Site
+from tests.support.harness import Cms, Site
 
 PUBLISH_SECONDS = 180
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
 
 import psutil
 
+from consumer.dev.embedded.server import Server
 from tests.chaos.memory import starve
 from tests.chaos.proxies import Mood
-
-if TYPE_CHECKING:
-    from consumer.dev.embedded.server import Server
-    from tests.chaos.scene import Scene
+from tests.chaos.scene import Scene
 
 SESSION_SECONDS = 4
 """After this long without a word the group gives a worker's shards to others."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from consumer.dev.embedded import KafkaServer, S3Server
 from tests.chaos.matrix import Column, rows
 from tests.chaos.play import play
 from tests.chaos.servers import Servers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded import KafkaServer, S3Server
 
 CELLS = (
     f"worker_kill:{Column.BEGUN}",

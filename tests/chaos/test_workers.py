@@ -10,17 +10,14 @@ import re
 import signal
 import urllib.request
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from schemas import names
 from tests.support.harness import Cms, Site, WorkerProcess, cms, request_data
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 REQUESTS = 200
 WORKERS = 3

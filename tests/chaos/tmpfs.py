@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from tests.chaos.absent import Absent
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MEGABYTES = 256
 

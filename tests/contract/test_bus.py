@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,9 +19,6 @@ from consumer.kafka.topics import apply
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from schemas import names
 from tests.support.harness import BOUND, Site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 LANES = (names.REQUESTED, names.BACKFILL)
 

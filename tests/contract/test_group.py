@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -20,7 +21,8 @@ from consumer.delivery.ports import (
     PositionLost,
     Reader,
 )
-from consumer.kafka.admin_client import open_admin
+from consumer.jobs import Record
+from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_consumer
 from consumer.kafka.consumer import KafkaReader
@@ -31,13 +33,6 @@ from consumer.testing.group import MemoryGroup
 from consumer.testing.reader import MemoryReader
 from schemas import names
 from tests.support.harness import BOUND, Site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
-
-    from consumer.jobs import Record
-    from consumer.kafka.admin_client import KafkaAdmin
 
 ELSEWHERE = 7
 """A shard whose transactions stand for those of other publishers."""

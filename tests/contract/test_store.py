@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer.errors import Overloaded
-from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition
+from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition, StoredPicture
+from consumer.ports import Store
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.testing.store import MemoryStore
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from consumer.jobs import StoredPicture
-    from consumer.ports import Store
 
 RECIPE = Recipe(
     prompt="Storm over the harbour, 油画",

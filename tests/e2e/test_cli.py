@@ -8,19 +8,15 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.engine.runtime.tiny import build_tiny_model
 from tests.support.harness import Site, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,16 @@ import os
 import signal
 from collections import Counter
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consumer.dev.demo.articles import load_edition
+from consumer.dev.embedded import KafkaServer, S3Server
 from schemas import names
 from tests.support.commands import leadart
 from tests.support.harness import Site, cms, request_data
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded import KafkaServer, S3Server
 
 # The demo starts its own; asked for here so that a machine without them skips, or fails in CI.
 pytestmark = pytest.mark.usefixtures("kafka", "s3")

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shlex
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,9 +14,6 @@ import pytest
 from consumer.dev.demo.env_file import MARK
 from consumer.settings import load_settings
 from tests.support.commands import Command, leadart
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The stack starts its own; asked for here so that a machine without them skips, or fails in CI.
 pytestmark = pytest.mark.usefixtures("kafka", "s3")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.failpoints import PASS, Failpoint
 from schemas import names
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 ALONE = {"TOPICS__PARTITIONS": "1"}
 

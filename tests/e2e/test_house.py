@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,6 @@ from consumer.jobs import Adapter, Lane, Recipe
 from consumer.settings import EngineSettings
 from palette import share_in_palette
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 PROMPTS = (
     "A large green tree in a meadow by day",

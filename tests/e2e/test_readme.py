@@ -12,24 +12,20 @@ import subprocess
 import sys
 import urllib.request
 import uuid
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from schemas import names
 from tests.support.harness import BOUND, Site, workers
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"

@@ -8,19 +8,16 @@ import json
 import random
 import signal
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from schemas import names
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

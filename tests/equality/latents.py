@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from consumer.engine.runtime.model import Model
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, stock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.model import Model
 
 Row = tuple[str, ...]
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from consumer.dev.bench.reporting import markdown_table, origin, where
 from tests.equality.shortage import ALIKE_DB
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _INTRODUCTION = """\
 # Equal to the library, also when memory runs out

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from consumer.engine.protocol import Painted
+from consumer.engine.runtime.model import Model
 from tests.support.denoising import DenoiserSession, psnr
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.model import Model
 
 RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
 ALIKE_DB = 30.0

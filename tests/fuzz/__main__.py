@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from consumer.dev.embedded import KafkaServer, S3Server
+from tests.fuzz.case import Case
 from tests.fuzz.corpus import SEED, corpus
-from tests.fuzz.run import fuzz
+from tests.fuzz.run import Report, fuzz
 from tests.fuzz.tables import markdown, rows
 from tests.support.harness import Site
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.fuzz.case import Case
-    from tests.fuzz.run import Report
 
 OUT = Path("out/fuzz")
 DOCUMENT = Path("docs/fuzz.md")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from random import Random
+from typing import Any, Final, NamedTuple, Self
 
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from random import Random
 
 SECRET: Final = "zq-secret"
 """In every free text: where it turns up in a log line or a metric, an unpublished story got out."""

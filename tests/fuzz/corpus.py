@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.fuzz import envelope, fields, rubbish
-from tests.fuzz.case import Case, Codec, Draft
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.fuzz.case import Raw
+from tests.fuzz.case import Case, Codec, Draft, Raw
 
 SEED: Final = 20261123
 VALID: Final = "valid request"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from random import Random
+from typing import Any, Final
 
 from schemas import names
 from tests.fuzz.case import SECRET, Draft, Expect, Raw, encoded
 from tests.fuzz.texts import hostile
-
-if TYPE_CHECKING:
-    from random import Random
 
 REQUIRED: Final = ("specversion", "id", "source", "type")
 CONTENT_TYPES: Final = (

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import aioboto3
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.settings import StorageSettings
 from tests.fuzz.case import SECRET
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.settings import StorageSettings
-    from tests.support.harness import WorkerProcess
+from tests.support.harness import WorkerProcess
 
 LINE_BYTES: Final = 16_384
 OBJECT: Final = re.compile(

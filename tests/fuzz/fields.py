@@ -5,20 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from random import Random
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 import schemas
 from tests.fuzz.case import SECRET, Doubled, Draft, Expect, Raw
 from tests.fuzz.texts import hostile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from random import Random
 
 SCHEMA: Final = Path(schemas.__file__).parent / "events" / "article.image-requested.v1.json"
 OTHER_TYPES: Final[tuple[Any, ...]] = (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import Final
 
 from tests.fuzz.case import SECRET, Codec, Draft, Expect, Raw, dumped
-
-if TYPE_CHECKING:
-    from random import Random
 
 LIMIT: Final = 256 * 1024
 """What the lane takes of one batch."""

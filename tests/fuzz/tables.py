@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
+from collections.abc import Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from consumer import __version__
 from tests.fuzz.corpus import VALID_EVERY
+from tests.fuzz.run import Report
 from tests.fuzz.verdict import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.fuzz.run import Report
 
 DOCUMENT = """\
 # What malformed records do to the worker

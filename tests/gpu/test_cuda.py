@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +12,6 @@ from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
 from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
+from consumer.dev.embedded.kafka import KafkaServer
 from tests.support.acls import documented, revocable, with_each_missing
 from tests.support.guarded import GuardedKafka
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.dev.embedded.kafka import KafkaServer
 
 
 @pytest.fixture(scope="session")

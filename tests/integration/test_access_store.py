@@ -7,14 +7,16 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 from botocore.exceptions import ClientError
 
 from consumer.dev.embedded import S3Server
+from consumer.dev.embedded.kafka import KafkaServer
 from consumer.errors import Overloaded
 from consumer.jobs import Rendition
 from consumer.settings import StorageSettings
@@ -22,11 +24,6 @@ from consumer.storage import S3Store
 from schemas import Reason
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 from tests.support.samples import RECIPE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.dev.embedded.kafka import KafkaServer
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -14,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.delivery.retry import RetryState
+from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.admin_client import open_admin
@@ -23,17 +26,9 @@ from consumer.kafka.topics import LANES
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import KafkaSettings
 from schemas import Reason, names
-from tests.support.acls import documented, grant, lacking, revocable, revoked, with_each_missing
-from tests.support.guarded import password_of
+from tests.support.acls import Acl, documented, grant, lacking, revocable, revoked, with_each_missing
+from tests.support.guarded import GuardedKafka, password_of
 from tests.support.harness import BOUND, Cms, Site, WorkerProcess, answer, request_data, workers
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from consumer.dev.embedded.s3 import S3Server
-    from tests.support.acls import Acl
-    from tests.support.guarded import GuardedKafka
 
 DOCTOR_ONLY = "DescribeConfigs"
 ACLS = documented()

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from tests.support.certificates import Authority
-from tests.support.guarded import ADMIN, CLIENT, password_of, token
+from tests.support.guarded import ADMIN, CLIENT, GuardedKafka, password_of, token
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from consumer.dev.embedded.s3 import S3Server
-    from tests.support.guarded import GuardedKafka
 
 Env = dict[str, str]
 KEY_PASSWORD = "hush-key-hush"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,11 +16,9 @@ from consumer.dev.bench.engine.plan import PictureShape, RandomModel
 from consumer.dev.bench.replay import measure_replay
 from consumer.dev.bench.worker import WorkerPlan, measure_worker
 from consumer.dev.bench.worker_report import WorkerSide, worker_report
+from consumer.dev.embedded.kafka import KafkaServer
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
-
-if TYPE_CHECKING:
-    from consumer.dev.embedded.kafka import KafkaServer
 
 BOUND = 180.0
 

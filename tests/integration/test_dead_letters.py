@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumer.admin.dead_letters.action import ActionRunner
+from consumer.admin.dead_letters.action import ActionRunner, DeadLetterReport
 from consumer.admin.dead_letters.dead_letter import (
     Coordinates,
     DeadLetterRecord,
@@ -26,9 +28,11 @@ from consumer.admin.dead_letters.dead_letter import (
 )
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
-from consumer.admin.dead_letters.topic import DeadLetterTopic, open_dead_letter_topic
+from consumer.admin.dead_letters.topic import DeadLetterStates, DeadLetterTopic, open_dead_letter_topic
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.delivery.retry import RetryState
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Fatal, Rejected
 from consumer.failpoints import Failpoint
 from consumer.jobs import Record
@@ -39,15 +43,6 @@ from consumer.settings.resources import bundled
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.lanes import records
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
-
-    from consumer.admin.dead_letters.action import DeadLetterReport
-    from consumer.admin.dead_letters.topic import DeadLetterStates
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 ETCHING = """
 [etching]

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -12,11 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server
+from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server, Server
 from consumer.dev.embedded.jars import MIRROR
-
-if TYPE_CHECKING:
-    from consumer.dev.embedded import Server
 
 
 @pytest.fixture

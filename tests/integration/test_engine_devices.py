@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -19,9 +19,6 @@ from consumer.errors import Fatal, Rejected, Transient
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 SCRIPT = Path(__file__).with_name("scripted_child.py")
 BOUND = 20.0

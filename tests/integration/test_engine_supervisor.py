@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -16,9 +16,6 @@ from consumer.errors import Fatal, LeadartError, Rejected, Transient, Unpaintabl
 from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 SCRIPT = Path(__file__).with_name("scripted_child.py")
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from tests.fuzz.corpus import KINDS, VALID, corpus
 from tests.fuzz.run import fuzz
 from tests.fuzz.verdict import Verdict
 from tests.support.harness import Site
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 RECORDS = 1000
 

@@ -6,8 +6,10 @@ import asyncio
 import json
 import signal
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +18,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import Partition
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import StartPosition, apply
@@ -27,13 +31,6 @@ from consumer.lag.throughput import NO_THROUGHPUT, TAIL, read_throughput
 from schemas import names
 from tests.support.commands import leadart
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

@@ -9,18 +9,15 @@ import sys
 import venv
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer import __version__
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.processing.styles import load_styles
 from schemas import names
 from tests.support.harness import Site, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND = 120.0

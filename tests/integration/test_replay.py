@@ -10,14 +10,18 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consumer.admin.replay.replayed_record import FIRST_FORCED, build_replayed, parse_origin, without_block
 from consumer.delivery.ports import OutgoingRecord
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.failpoints import PASS, Failpoint
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
@@ -25,14 +29,6 @@ from consumer.settings.resources import bundled
 from schemas import names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.lanes import asking, put, records
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
-
 
 ETCHING = """
 [etching]

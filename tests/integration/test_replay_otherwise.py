@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,6 +13,8 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import CommittedOffset
 from consumer.delivery.retry import RetrySchedule, RetryState
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Transient
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import lane_topics
@@ -21,12 +23,6 @@ from schemas import Reason, names
 from tests.support.harness import Site, answer, cms, request_data, workers
 from tests.support.kafka_tools import consumer_groups
 from tests.support.lanes import put, records
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aioboto3
 import aiohttp
@@ -17,15 +19,10 @@ from consumer import __version__
 from consumer.dev.embedded import S3Server
 from consumer.errors import Overloaded
 from consumer.jobs import Rendition
+from consumer.settings import StorageSettings
 from consumer.storage import S3Store, manifest_key, public_policy
 from schemas import Reason
 from tests.support.samples import RECIPE
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from consumer.settings import StorageSettings
 
 PICTURE = Rendition(data=b"\x89PNG not really", media_type="image/png", width=512, height=512)
 

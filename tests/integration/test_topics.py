@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,18 +11,14 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.admin.growth import grow_topics
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import StartPosition, apply, reset_offset_metadata
 from consumer.lag.reader import known_sum, open_lag_reader
 from schemas import Reason, names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,21 +17,16 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition
+from consumer.delivery.ports import BusError, CommittedOffset, Listener, OutgoingRecord, Partition
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from consumer.jobs import Record
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_consumer
 from consumer.kafka.topics import apply
 from schemas import names
 from tests.support.harness import BOUND, Site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from consumer.delivery.ports import Listener
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
-    from consumer.jobs import Record
 
 
 @pytest.fixture

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from consumer.delivery.heads import Claim, Heads, Slot
+from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
+from consumer.jobs import Record
+from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
 from consumer.testing.clock import Process
 from consumer.testing.reader import MemoryReader
-from tests.simulation.schedule import LANES, RETRY, Ending
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumer.delivery.in_flight import InFlightRecord
-    from consumer.jobs import Record
-    from consumer.testing.broker import MemoryBroker
-    from schemas import Reason
-    from tests.simulation.schedule import Ask, Schedule
+from schemas import Reason
+from tests.simulation.schedule import LANES, RETRY, Ask, Ending, Schedule
 
 OUT, DEAD, NOT_TAKEN, HEADS = "outcome", "dead-letter", "takes-nothing", "heads"
 CAUSE, DUE, NEWER, MADE = "cause", "due", "newer", "made"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
 
 from consumer.delivery.offset_metadata import read_metadata
 from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition, RecordRefused
@@ -18,9 +18,6 @@ from consumer.testing.line import Journey
 from schemas import Reason
 from tests.simulation.schedule import LANES, RETRY, Ask, Ending, Fault, Schedule, Strike
 from tests.simulation.worker import CAUSE, DEAD, MADE, NEWER, NOT_TAKEN, OUT, Worker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SESSION_SECONDS, REBALANCE_SECONDS, TRANSACTION_SECONDS = 3.0, 8.0, 3.0
 RESTART_SECONDS = 0.3

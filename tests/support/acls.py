@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from aiokafka.admin import AIOKafkaAdminClient
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 

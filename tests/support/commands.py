@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psutil
-
-if TYPE_CHECKING:
-    import signal
-    from collections.abc import AsyncIterator, Mapping
 
 BOUND = 90.0
 """Seconds that any one wait may take."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING
 
 from consumer.dev.embedded import KafkaServer
 from consumer.dev.embedded.server import free_ports
 from tests.support.certificates import Authority
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 CLIENT = "leadart-worker"
 """The name in the client certificate and the token that the broker accepts."""

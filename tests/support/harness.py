@@ -11,26 +11,21 @@ import sys
 import time
 import urllib.request
 import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.settings import PUBLISHED, Settings
 from schemas import names
 from schemas.cloudevents import Event, write
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-    from aiokafka.structs import ConsumerRecord
-
-    from consumer.dev.embedded.kafka import KafkaServer
-    from consumer.dev.embedded.s3 import S3Server
 
 BOUND = 120.0
 """Seconds that any wait in a test may take."""

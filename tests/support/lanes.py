@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from consumer.delivery.ports import OutgoingRecord
+from consumer.jobs import Record
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.support.harness import request_data
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.jobs import Record
-    from tests.support.harness import Site
+from tests.support.harness import Site, request_data
 
 
 def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **parts: Any) -> OutgoingRecord:

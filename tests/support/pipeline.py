@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.engine.swatch import MODEL, SwatchEngine
-from consumer.jobs import Job, Lane, Paintable, Picture, Record
+from consumer.jobs import Job, Lane, Paintable, Picture, Recipe, Record
 from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.admission import Admission
 from consumer.processing.context import JobContext, Timings
@@ -21,12 +22,6 @@ from consumer.settings import EngineSettings
 from consumer.testing.store import MemoryStore
 from schemas import ImageReady, ImageRequested, names
 from schemas.cloudevents import Event
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from consumer.jobs import Recipe
-
 
 BOUND = 10.0
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from consumer.engine.runtime.model import Model
+from consumer.jobs import Recipe
 from consumer.settings import MemoryPolicy
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from consumer.engine.runtime.model import Model
-    from consumer.jobs import Recipe
 
 
 @pytest.fixture(scope="session")

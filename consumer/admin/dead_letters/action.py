@@ -7,27 +7,28 @@ that dies, is stopped or is overtaken by another leaves marks for everything tha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, build_mark
+from consumer.admin.dead_letters.dead_letter import (
+    Coordinates,
+    DeadLetterRecord,
+    DeadLetterState,
+    ForeignRecord,
+    build_mark,
+)
+from consumer.admin.dead_letters.selection import Selection
+from consumer.admin.dead_letters.topic import DeadLetterTopic
 from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch
+from consumer.kafka.producer import KafkaEpoch, open_epoch
+from consumer.settings import Settings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from consumer.admin.dead_letters.dead_letter import Coordinates
-    from consumer.admin.dead_letters.selection import Selection
-    from consumer.admin.dead_letters.topic import DeadLetterTopic
-    from consumer.kafka.producer import KafkaEpoch
-    from consumer.settings import Settings
 
 
 class ActionRefused(Exception):

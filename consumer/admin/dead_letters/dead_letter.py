@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import split
 from consumer.jobs import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 OURS: Final = "leadart-"
 MARK: Final = "leadart-mark"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, ForeignRecord, format_time_ms
-from consumer.admin.dead_letters.selection import article_of
-
-if TYPE_CHECKING:
-    from consumer.admin.dead_letters.dead_letter import Coordinates
-    from consumer.admin.dead_letters.selection import Selection
-    from consumer.admin.dead_letters.topic import DeadLetterTopic
+from consumer.admin.dead_letters.dead_letter import (
+    Coordinates,
+    DeadLetterRecord,
+    DeadLetterState,
+    ForeignRecord,
+    format_time_ms,
+)
+from consumer.admin.dead_letters.selection import Selection, article_of
+from consumer.admin.dead_letters.topic import DeadLetterTopic
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.action import ActionRefused
-from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState
+from consumer.admin.dead_letters.dead_letter import ActionMark, Coordinates, DeadLetterRecord, DeadLetterState
 from consumer.admin.dead_letters.redrive import Redrive
-
-if TYPE_CHECKING:
-    from consumer.admin.dead_letters.dead_letter import Coordinates
-    from consumer.admin.dead_letters.topic import DeadLetterTopic
-    from consumer.settings import Settings
+from consumer.admin.dead_letters.topic import DeadLetterTopic
+from consumer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

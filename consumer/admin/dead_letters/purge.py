@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState
-from consumer.delivery.ports import Partition
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.admin.dead_letters.topic import DeadLetterTopic
-    from consumer.delivery.ports import OutgoingRecord
+from consumer.admin.dead_letters.topic import DeadLetterTopic
+from consumer.delivery.ports import OutgoingRecord, Partition
 
 
 class Purge:

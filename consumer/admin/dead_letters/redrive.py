@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.action import ActionRefused
-from consumer.admin.dead_letters.dead_letter import DeadLetterState, build_redriven
-from consumer.delivery.ports import MAX_RECORD_BYTES
+from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, DeadLetterState, build_redriven
+from consumer.admin.dead_letters.topic import DeadLetterTopic
+from consumer.delivery.ports import MAX_RECORD_BYTES, OutgoingRecord
+from consumer.jobs import Record
 from consumer.kafka.topics import lane_topics
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.admin.dead_letters.dead_letter import DeadLetterRecord
-    from consumer.admin.dead_letters.topic import DeadLetterTopic
-    from consumer.delivery.ports import OutgoingRecord
-    from consumer.jobs import Record
-    from consumer.settings import Settings
+from consumer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from consumer.admin.dead_letters.dead_letter import Coordinates, DeadLetterRecord
 from schemas.salvage import salvage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from consumer.admin.dead_letters.dead_letter import Coordinates, DeadLetterRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 from consumer.admin.dead_letters.dead_letter import (
     ActionMark,
+    Coordinates,
     DeadLetterRecord,
     DeadLetterState,
     ForeignRecord,
@@ -14,19 +15,12 @@ from consumer.admin.dead_letters.dead_letter import (
 )
 from consumer.delivery.ports import Partition
 from consumer.errors import Fatal
-from consumer.kafka.admin_client import open_admin
-from consumer.kafka.partition_reader import open_partition_reader
+from consumer.jobs import Record
+from consumer.kafka.admin_client import KafkaAdmin, open_admin
+from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
+from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import DEAD_LETTER
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from consumer.admin.dead_letters.dead_letter import Coordinates
-    from consumer.jobs import Record
-    from consumer.kafka.admin_client import KafkaAdmin
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.settings import Settings
 
 _STATES = (DeadLetterState.OPEN, DeadLetterState.REDRIVEN, DeadLetterState.PURGED)
 

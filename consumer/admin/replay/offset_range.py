@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
 from consumer.settings.time_spans import parse_moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 _OFFSET: Final = re.compile(r"[0-9]{1,18}")
 _PAIR: Final = re.compile(r"([0-9]{1,6}):([0-9]{1,18})")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from consumer.delivery.heads import Slot
 from consumer.delivery.ports import Partition
+from consumer.jobs import Record
+from consumer.kafka.partition_reader import PartitionReader
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumer.jobs import Record
-    from consumer.kafka.partition_reader import PartitionReader
 
 
 class SlotOutcomes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.admin.replay.reuse import ReuseEstimate
-    from consumer.admin.replay.selection import ReplaySpec
-    from consumer.admin.replay.source import RangeSurvey
+from consumer.admin.replay.reuse import ReuseEstimate
+from consumer.admin.replay.selection import ReplaySpec
+from consumer.admin.replay.source import RangeSurvey
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,28 +7,22 @@ that left open. Only then is the lane searched for published records, and only t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.admin.replay.replayed_record import ReplayOrigin, build_forced, build_replayed, parse_origin
+from consumer.admin.replay.selection import ReplaySpec
+from consumer.admin.replay.source import OriginalRequest, SourceLane
+from consumer.admin.replay.throttle import Throttle
 from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES
-from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition, RecordRefused
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, OutgoingRecord, Partition, RecordRefused
 from consumer.errors import Fatal
-from consumer.kafka.producer import open_epoch
+from consumer.kafka.partition_reader import PartitionReader
+from consumer.kafka.producer import KafkaEpoch, open_epoch
+from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from consumer.admin.replay.selection import ReplaySpec
-    from consumer.admin.replay.source import OriginalRequest, SourceLane
-    from consumer.admin.replay.throttle import Throttle
-    from consumer.delivery.ports import OutgoingRecord
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.kafka.producer import KafkaEpoch
-    from consumer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from consumer.delivery.ports import OutgoingRecord
-from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, attribute_name
+from consumer.delivery.retry import Headers
+from consumer.jobs import Record
+from schemas import ImageRequested
+from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Event, attribute_name
 from schemas.jsontext import dump_json
-
-if TYPE_CHECKING:
-    from consumer.delivery.retry import Headers
-    from consumer.jobs import Record
-    from schemas import ImageRequested
-    from schemas.cloudevents import Event
 
 ID: Final = "leadart-replay-id"
 TOPIC: Final = "leadart-replay-topic"

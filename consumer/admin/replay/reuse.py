@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from consumer.admin.replay.selection import ReplaySpec
+from consumer.admin.replay.source import OriginalRequest, SourceLane
 from consumer.errors import Rejected
+from consumer.jobs import Paintable, Recipe
+from consumer.ports import Store
 from consumer.processing.prompting import make_plan
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from consumer.admin.replay.selection import ReplaySpec
-    from consumer.admin.replay.source import OriginalRequest, SourceLane
-    from consumer.jobs import Paintable, Recipe
-    from consumer.ports import Store
-    from consumer.processing.styles import Styles
+from consumer.processing.styles import Styles
 
 BATCH: Final = 200
 

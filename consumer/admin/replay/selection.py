@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from consumer.admin.replay.offset_range import OffsetRange
 from consumer.admin.replay.replayed_record import new_variation
 from consumer.processing.styles import DEFAULT
-
-if TYPE_CHECKING:
-    from consumer.admin.replay.offset_range import OffsetRange
-    from schemas import ImageRequested
+from schemas import ImageRequested
 
 ID_CHARACTERS = 16
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 from consumer import failpoints
 from consumer.admin.replay.outcomes import failed_slots
-from consumer.admin.replay.publish import BackfillLane, ReplayPublisher
-from consumer.admin.replay.source import SourceLane
+from consumer.admin.replay.publish import BackfillLane, ReplayPublisher, ReplayReport
+from consumer.admin.replay.selection import ReplaySpec
+from consumer.admin.replay.source import RangeSurvey, SourceLane
+from consumer.admin.replay.throttle import Throttle
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import one_partition_count
-from consumer.lag.reader import open_lag_reader
-from consumer.lag.throughput import read_throughput
+from consumer.lag.reader import LagReader, open_lag_reader
+from consumer.lag.throughput import Throughput, read_throughput
+from consumer.settings import Settings
 from schemas.names import BACKFILL, OUTCOME
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from consumer.admin.replay.publish import ReplayReport
-    from consumer.admin.replay.selection import ReplaySpec
-    from consumer.admin.replay.source import RangeSurvey
-    from consumer.admin.replay.throttle import Throttle
-    from consumer.lag.reader import LagReader
-    from consumer.lag.throughput import Throughput
-    from consumer.settings import Settings
 
 
 class ReplaySession:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
-from consumer.admin.replay.offset_range import OffsetRange
+from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
+from consumer.admin.replay.selection import Filters
 from consumer.delivery.heads import Slot
 from consumer.delivery.ports import Partition
+from consumer.delivery.retry import Headers
 from consumer.errors import Fatal
+from consumer.jobs import Record
+from consumer.kafka.partition_reader import PartitionReader
 from consumer.kafka.topics import retry_policy
-from schemas import ContractError, Reason
+from consumer.settings import Settings
+from schemas import ContractError, ImageRequested, Reason
+from schemas.cloudevents import Event
 from schemas.reader import parse_request
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-    from consumer.admin.replay.offset_range import RangeEnd
-    from consumer.admin.replay.selection import Filters
-    from consumer.delivery.retry import Headers
-    from consumer.jobs import Record
-    from consumer.kafka.partition_reader import PartitionReader
-    from consumer.settings import Settings
-    from schemas import ImageRequested
-    from schemas.cloudevents import Event
 
 INVALID_NAMED: Final = 20
 GAP: Final = 2_000

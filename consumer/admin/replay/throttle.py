@@ -6,16 +6,14 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from consumer.delivery.batch_limit import MAX_BATCH_RECORDS
 from consumer.errors import Fatal
+from consumer.lag.reader import LagReader
+from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL
-
-if TYPE_CHECKING:
-    from consumer.lag.reader import LagReader
-    from consumer.settings import Settings
 
 _RATE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:/([smhd]))?")
 _SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}

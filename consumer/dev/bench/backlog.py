@@ -10,11 +10,12 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.reporting import BenchReport, met
@@ -26,9 +27,6 @@ from consumer.kafka.topics import StartPosition, apply
 from consumer.settings import EngineKind
 from consumer.storage import S3Store
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 LAG_BAR = 1.0
 """Time limit in seconds for `leadart lag`, its own start included."""

@@ -6,23 +6,24 @@ The worker and a FastStream handler take turns at the same records of the same t
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from consumer.dev.bench.delivery_result import DeliveryResult, LatencyTurn, OutcomeCount, ThroughputTurn
+from consumer.dev.bench.delivery_result import (
+    DeliveryPlan,
+    DeliveryResult,
+    DeliverySide,
+    LatencyTurn,
+    OutcomeCount,
+    ThroughputTurn,
+)
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all, publish_paced
 from consumer.dev.bench.side_process import require_faststream
-from consumer.dev.bench.site import open_site
+from consumer.dev.bench.site import BenchSite, open_site
 from consumer.dev.bench.watcher import watching
 from consumer.errors import Fatal
 from consumer.kafka.topics import StartPosition
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
-    from consumer.dev.bench.site import BenchSite
 
 _WARM_UP_EVENTS = 10
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from consumer.dev.bench.delivery_result import DELIVERY_BAR, DeliverySide
-from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
+from consumer.dev.bench.delivery_result import DELIVERY_BAR, DeliveryResult, DeliverySide
+from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 from consumer.dev.bench.site import ENGINE_WINDOW
-
-if TYPE_CHECKING:
-    from consumer.dev.bench.delivery_result import DeliveryResult
-    from consumer.dev.bench.reporting import Rows
 
 _NAMES = {DeliverySide.LEADART: "leadart", DeliverySide.FASTSTREAM: "FastStream"}
 

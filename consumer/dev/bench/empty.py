@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from consumer.jobs import ModelIdentity, Paintable, Picture, Rendition
+from consumer.jobs import (
+    Lane,
+    ModelIdentity,
+    Paintable,
+    Picture,
+    Recipe,
+    Rendition,
+    Renditions,
+    StoredPicture,
+    StoredPictures,
+)
 from consumer.storage import stored_pictures
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from consumer.jobs import Lane, Recipe, Renditions, StoredPicture, StoredPictures
 
 _PIXEL = bytes(3)
 _BYTES = b"leadart bench"

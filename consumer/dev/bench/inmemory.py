@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.errors import Fatal
+from consumer.jobs import Job, Record
 from consumer.kafka.topics import lane_topics
+from consumer.pictures.encoder import PictureEncoder
+from consumer.ports import Engine
 from consumer.processing.styles import load_styles
+from consumer.settings import Settings
 from consumer.telemetry.health import ServedAddress
 from consumer.telemetry.metrics import make_metrics
 from consumer.testing.broker import MemoryBroker
@@ -17,16 +21,7 @@ from consumer.testing.bus import MemoryBus
 from consumer.testing.reader import MemoryReader
 from consumer.testing.store import MemoryStore
 from consumer.worker import OpenStages, WorkerRun, starting
-from schemas import Reason, names
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from consumer.jobs import Job, Record
-    from consumer.pictures.encoder import PictureEncoder
-    from consumer.ports import Engine
-    from consumer.settings import Settings
-    from schemas import ImageProgress
+from schemas import ImageProgress, Reason, names
 
 _LOOK_SECONDS = 0.02
 

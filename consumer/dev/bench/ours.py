@@ -8,15 +8,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from consumer.dev.bench.empty import EmptyEncoder, EmptyEngine, EmptyStore
-from consumer.settings import load_settings
+from consumer.settings import Settings, load_settings
 from consumer.telemetry.logs import configure_logs
 from consumer.worker import WorkerRun, open_stages
-
-if TYPE_CHECKING:
-    from consumer.settings import Settings
 
 
 async def work(settings: Settings) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.dev.embedded import guard
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def build_model(folder: Path, module: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.admin.replay.offset_range import RangeEnd
 from consumer.admin.replay.selection import Filters, ReplaySpec
@@ -25,13 +26,8 @@ from consumer.dev.bench.watcher import watching
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import StackPlan, open_stack
 from consumer.errors import Fatal
-from consumer.settings import EngineKind
+from consumer.settings import EngineKind, Settings
 from schemas import Reason, names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumer.settings import Settings
 
 REPLAY_BAR = 300.0
 """Bar: events per second on two cores."""

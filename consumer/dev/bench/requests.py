@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.kafka.cms_client import open_publisher
+from consumer.settings import Settings
 from schemas import names
 from schemas.cloudevents import Event
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.settings import Settings
 
 HEADLINE = "Storm over the harbour"
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.dev.bench.delivery_result import DeliverySide
 from consumer.dev.embedded import Server
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _MODULES = {DeliverySide.LEADART: "consumer.dev.bench.ours", DeliverySide.FASTSTREAM: "consumer.dev.bench.theirs"}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
+from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
 from consumer.dev.bench.side_process import SideProcess
 from consumer.dev.demo.processes import running
 from consumer.dev.demo.stack import as_environment, settings_of
@@ -16,17 +18,10 @@ from consumer.dev.embedded import KafkaServer
 from consumer.dev.embedded.jars import ENDPOINT
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.topics import apply
-from consumer.settings import EngineKind, LogFormat, SecurityProtocol
+from consumer.kafka.topics import StartPosition, apply
+from consumer.settings import EngineKind, LogFormat, SecurityProtocol, Settings
 from schemas import Reason
 from schemas.topics import load_topics
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
-    from consumer.kafka.topics import StartPosition
-    from consumer.settings import Settings
 
 ENGINE_WINDOW = 256
 """Pictures at the engine at a time: the default suits batches, and an empty engine has none."""

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from consumer.errors import Fatal
-from consumer.kafka.cms_client import open_subscriber
+from consumer.jobs import Record
+from consumer.kafka.cms_client import CmsSubscriber, open_subscriber
+from consumer.settings import Settings
 from schemas import Reason, names
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from consumer.jobs import Record
-    from consumer.kafka.cms_client import CmsSubscriber
-    from consumer.settings import Settings
 
 _POLL_SECONDS = 0.2
 _STALL_SECONDS = 60.0

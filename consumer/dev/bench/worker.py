@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel
 from consumer.dev.bench.inmemory import MemoryWorker
@@ -19,20 +19,15 @@ from consumer.dev.bench.worker_report import WorkerResult, WorkerSide, WorkerTur
 from consumer.dev.demo.stack import settings_of
 from consumer.engine import open_engine
 from consumer.errors import Fatal
-from consumer.jobs import Lane, Record
+from consumer.jobs import Lane, Recipe, Record
 from consumer.pictures.encoder import PictureEncoder
+from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
+from consumer.settings import EngineSettings, Settings
 from schemas import Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from consumer.jobs import Recipe
-    from consumer.ports import Engine
-    from consumer.settings import EngineSettings, Settings
 
 _MODULES = {RandomModel.TINY: "consumer.engine.runtime.tiny", RandomModel.FULL: "consumer.dev.bench.engine.full"}
 

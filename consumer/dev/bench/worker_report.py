@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.dev.bench.reporting import Rows
+from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 
 WORKER_BAR = 0.97
 """Bar on a GPU: the whole worker's throughput as a share of the bare engine's."""

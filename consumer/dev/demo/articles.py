@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.kafka.cms_client import request_event
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from schemas.cloudevents import Event
+from schemas.cloudevents import Event
 
 
 @dataclass(frozen=True, slots=True)

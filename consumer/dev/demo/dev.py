@@ -6,28 +6,21 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.env_file import remove_settings, setting_lines, write_settings
 from consumer.dev.demo.listening import Listening
-from consumer.dev.demo.stack import open_stack
+from consumer.dev.demo.processes import WorkerProcess
+from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
-from consumer.kafka.cms_client import open_subscriber
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import Console
-
-    from consumer.dev.demo.processes import WorkerProcess
-    from consumer.dev.demo.stack import Stack, StackPlan
-    from consumer.kafka.cms_client import CmsSubscriber
+from consumer.kafka.cms_client import CmsSubscriber, open_subscriber
 
 _LISTEN_SECONDS = 0.5
 

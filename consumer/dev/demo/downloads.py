@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import aiohttp
 
 from consumer.jobs import FILE_SUFFIXES
 from consumer.pictures.measuring import measure
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from schemas import ReadyPicture
+from schemas import ReadyPicture
 
 _SECONDS = 30.0
 

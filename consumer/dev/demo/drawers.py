@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from consumer.dev.demo.markup import Markup, join, tag
+from consumer.dev.demo.tickets import SaveTicket
 from consumer.dev.demo.verdict import recipes_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.dev.demo.tickets import SaveTicket
-    from consumer.jobs import Recipe
-    from consumer.processing.styles import Styles
-    from schemas import ImageReady, ReadyPicture, ReadySeconds
+from consumer.jobs import Recipe
+from consumer.processing.styles import Styles
+from schemas import ImageReady, ReadyPicture, ReadySeconds
 
 
 def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:

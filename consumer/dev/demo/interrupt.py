@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
 
 from rich.console import Console
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 
 def run_interruptible(main: Coroutine[object, object, int], *, endless: bool = False) -> int:

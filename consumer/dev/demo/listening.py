@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rich.console import Console
 from rich.text import Text
 
-from consumer.kafka.announced import parse_announced
+from consumer.jobs import Record
+from consumer.kafka.announced import AnnouncedEvent, parse_announced
 from schemas import names
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from consumer.jobs import Record
-    from consumer.kafka.announced import AnnouncedEvent
 
 _IDLE = "waiting for requests"
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from consumer import __version__
+from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.drawers import drawer
 from consumer.dev.demo.markup import Markup, join, prose, tag
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+from consumer.dev.demo.verdict import EditionVerdict
 from consumer.engine.weights import CARD
-from consumer.settings import EngineKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from consumer.dev.demo.downloads import Download
-    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
-    from consumer.dev.demo.verdict import EditionVerdict
-    from consumer.processing.styles import Styles
-    from consumer.settings import EngineSettings
-    from schemas import ImageFailed, ImageReady
+from consumer.processing.styles import Styles
+from consumer.settings import EngineKind, EngineSettings
+from schemas import ImageFailed, ImageReady
 
 _TITLE = "The Demo Edition"
 _FEW = 2

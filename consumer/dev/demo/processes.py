@@ -8,14 +8,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.dev.embedded import Server
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 _START_SECONDS = 60.0
 _TICK_SECONDS = 0.05

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
 _PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from rich.console import Console
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.page import PageImprint, caveat, render
 from consumer.dev.demo.room import lay_out, make_room
 from consumer.dev.demo.screen import fitted, open_screen, result_table
-from consumer.dev.demo.stack import open_stack
+from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.dev.demo.tickets import EditionDesk
-from consumer.dev.demo.verdict import judge
+from consumer.dev.demo.verdict import EditionVerdict, judge
 from consumer.dev.demo.watch import EditionRun
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from consumer.dev.demo.stack import Stack, StackPlan
-    from consumer.dev.demo.verdict import EditionVerdict
 
 
 async def run_demo(plan: StackPlan, console: Console) -> int:

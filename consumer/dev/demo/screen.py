@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import Console
-
-    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 
 _BAR = 12
 _LEAST_WIDTH, _MOST_WIDTH = 16, 44

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from consumer.dev.demo.processes import WorkerProcess, running, starting, to_the_end
-from consumer.dev.demo.servers import open_servers
+from consumer.dev.demo.servers import StackServers, open_servers
+from consumer.dev.embedded import S3Server, Server
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import StartPosition, apply
@@ -20,13 +23,6 @@ from consumer.settings import EngineKind, Settings
 from consumer.settings.resources import demo_model
 from consumer.storage import S3Store
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
-
-    from consumer.dev.demo.servers import StackServers
-    from consumer.dev.embedded import S3Server, Server
 
 Tree = dict[str, Any]
 """Settings by section and name, as `Settings` takes them."""

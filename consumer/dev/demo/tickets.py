@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from consumer.dev.demo.articles import ArticleSave
+from consumer.dev.demo.downloads import Download
+from consumer.jobs import Record
 from schemas import ContractError, ImageFailed, ImageProgress, ImageReady, names
-from schemas.cloudevents import read
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.dev.demo.articles import ArticleSave
-    from consumer.dev.demo.downloads import Download
-    from consumer.jobs import Record
-    from schemas.cloudevents import Event
+from schemas.cloudevents import Event, read
 
 
 @dataclass(slots=True)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from consumer.jobs import Adapter, ModelIdentity, Paintable
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+from consumer.jobs import Adapter, ModelIdentity, Paintable, Recipe, Record
 from consumer.processing.prompting import make_plan
-from schemas import ImageRequested, Reason
+from consumer.processing.styles import Styles
+from schemas import ImageFailed, ImageReady, ImageRequested, Reason
 from schemas.cloudevents import write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
-    from consumer.jobs import Recipe, Record
-    from consumer.processing.styles import Styles
-    from schemas import ImageFailed, ImageReady
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import aiohttp
 
 from consumer.dev.demo.downloads import download
 from consumer.dev.demo.journal import EventJournal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from consumer.dev.demo.screen import DemoScreen
-    from consumer.dev.demo.tickets import EditionDesk, SaveTicket
-    from consumer.jobs import Record
-    from consumer.kafka.cms_client import CmsPublisher, CmsSubscriber
+from consumer.dev.demo.screen import DemoScreen
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+from consumer.jobs import Record
+from consumer.kafka.cms_client import CmsPublisher, CmsSubscriber
 
 _LISTEN_SECONDS = 0.2
 

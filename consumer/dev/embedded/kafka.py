@@ -6,17 +6,14 @@ import os
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 from uuid import uuid4
 
 from consumer.dev.embedded.jars import ensure_jars
 from consumer.dev.embedded.server import EmbeddedMissing, Server, accepts, are_free, free_ports
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _JVM_FLAGS = [
     "-Xmx256m",

@@ -5,13 +5,10 @@ from __future__ import annotations
 import http.client
 import secrets
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from consumer.dev.embedded.server import EmbeddedMissing, Server, are_free, free_ports
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that changes this.
 _GRPC_OFFSET = 10_000

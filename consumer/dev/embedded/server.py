@@ -10,16 +10,14 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from consumer.dev.embedded import guard
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 _POLL_SECONDS = 0.05
 _KILL_SECONDS = 10.0

@@ -9,12 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING
 
-from consumer.dev.simulate.scenario import HOUR
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.scenario import Fleet, TrafficLoad
+from consumer.dev.simulate.scenario import HOUR, Fleet, TrafficLoad
 
 MOST_HOURS = 24 * 366
 """A year; a backfill that takes longer counts as never drained."""

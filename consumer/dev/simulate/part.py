@@ -7,14 +7,10 @@ a random share of the saves, and its waits, utilisation and drain are those of t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from consumer.dev.simulate import fluid
 from consumer.dev.simulate.fluid import NoSolution
-from consumer.dev.simulate.scenario import HOUR, HOURS_A_DAY
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.scenario import Fleet, TrafficLoad
+from consumer.dev.simulate.scenario import HOUR, HOURS_A_DAY, Fleet, TrafficLoad
 
 SAMPLE_PICTURES = 60_000
 """Pictures of a sample: its p99 rests on hundreds of waits, and more pictures would change it little."""

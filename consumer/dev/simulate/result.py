@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.dev.simulate import fluid
+from consumer.dev.simulate.fluid import FluidForecast
 from consumer.dev.simulate.part import choose_part
-from consumer.dev.simulate.scenario import HOUR
-from consumer.dev.simulate.tally import added
+from consumer.dev.simulate.scenario import HOUR, Fleet, Scenario
+from consumer.dev.simulate.tally import LaneTally, SimulationTally, added
 from consumer.dev.simulate.worker import simulate_worker
 from consumer.jobs import Lane
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.fluid import FluidForecast
-    from consumer.dev.simulate.scenario import Fleet, Scenario
-    from consumer.dev.simulate.tally import LaneTally, SimulationTally
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from random import Random
 
 from consumer.engine.runtime.step_scheduler import PATIENCE_STEPS, STARVING_EVERY
 from consumer.jobs import Lane
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from random import Random
-
-    from consumer.testing.device import DevicePace
+from consumer.testing.device import DevicePace
 
 HOUR = 3600.0
 """Seconds."""

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from consumer.dev.simulate import fluid
 from consumer.dev.simulate.fluid import NoSolution
-from consumer.dev.simulate.result import interactive, run_scenario
+from consumer.dev.simulate.result import SimulationResult, interactive, run_scenario
+from consumer.dev.simulate.scenario import Fleet, Scenario
 from consumer.dev.simulate.when import spelled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.dev.simulate.result import SimulationResult
-    from consumer.dev.simulate.scenario import Fleet, Scenario
 
 MOST_TRIES = 6
 """Numbers of GPUs tried before concluding that more do not help."""

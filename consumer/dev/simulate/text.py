@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from consumer.dev.simulate.result import SimulationResult
+from consumer.dev.simulate.search import FleetSearch
 from consumer.dev.simulate.when import spelled
 from consumer.jobs import Lane
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.result import SimulationResult
-    from consumer.dev.simulate.search import FleetSearch
 
 LANE_HEAD = ("lane", "asked", "done", "wait p50", "p99", "longest", "passed over for at most")
 TRY_HEAD = ("GPUs", "utilisation", "interactive wait p99", "backfill drained after", "verdict")

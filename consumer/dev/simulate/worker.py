@@ -10,17 +10,14 @@ import asyncio
 from contextlib import suppress
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING
 
+from consumer.dev.simulate.scenario import Fleet, TrafficLoad
 from consumer.dev.simulate.tally import SimulationTally
 from consumer.engine.request import PaintRequest
 from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.processing.admission import Admission
 from consumer.testing.clock import simulate
 from consumer.testing.device import SimulatedDevice
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.scenario import Fleet, TrafficLoad
 
 _ALIKE = ModelIdentity("simulated", "0" * 64)
 

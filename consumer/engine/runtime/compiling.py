@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 RECOMPILE_LIMIT = 64
 """Compiled variants of a block before torch falls back to eager: masks and each set of adapters add some."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -21,21 +22,14 @@ from consumer.engine.weights.adapter_gate import examine_adapter, strength
 from consumer.engine.weights.folder import incomplete
 from consumer.engine.weights.gate import adapter_files, examine_checkpoint, require_accepted, used_slices
 from consumer.engine.weights.identity import checkpoint_sha256
-from consumer.engine.weights.layout import map_tensors
+from consumer.engine.weights.layout import TensorSlice, map_tensors
 from consumer.engine.weights.lora import pair_up
 from consumer.engine.weights.refusal import doctor_command, refused, shown, some
-from consumer.engine.weights.report import idle_problem, not_finite_problem
-from consumer.engine.weights.source import read_source
+from consumer.engine.weights.report import WeightsProblem, idle_problem, not_finite_problem
+from consumer.engine.weights.source import WeightsSource, read_source
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from consumer.engine.weights.layout import TensorSlice
-    from consumer.engine.weights.report import WeightsProblem
-    from consumer.engine.weights.source import WeightsSource
-    from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings
 
 _A = ".lora_A.weight"
 _B = ".lora_B.weight"

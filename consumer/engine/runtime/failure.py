@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,9 +12,6 @@ from consumer.engine import protocol
 from consumer.engine.runtime.decoder import NotFinite
 from consumer.engine.runtime.memory import is_out_of_memory
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _TOO_LARGE = (
     "The picture does not fit into the memory of the engine's device, however it is painted: ask for fewer pixels."

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.engine.runtime.sample import Sample
-    from consumer.engine.runtime.step_scheduler import StepBatch
+from consumer.engine.runtime.sample import Sample
+from consumer.engine.runtime.step_scheduler import StepBatch
 
 
 def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[torch.Tensor]:

@@ -12,21 +12,18 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from consumer.engine import protocol
+from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.weights import check_folder, examine_custom_weights, identify_model, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.denoiser import Denoiser
 
 _PR_SET_PDEATHSIG = 1
 

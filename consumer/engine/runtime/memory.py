@@ -7,13 +7,11 @@ limit is smaller than the last; when there is no smaller one, offloading remains
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
 
 import torch
 
-if TYPE_CHECKING:
-    from consumer.engine.runtime.placement import Placement
-    from consumer.engine.runtime.step_scheduler import TransformerCall
+from consumer.engine.runtime.placement import Placement
+from consumer.engine.runtime.step_scheduler import TransformerCall
 
 RECOVERY_CALLS = 64
 """Calls that must fit at a learned cap before one more sequence is tried."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
@@ -16,14 +18,9 @@ from consumer.engine.weights.folder import incomplete, read_json
 from consumer.engine.weights.refusal import some
 from consumer.engine.weights.report import QUANTISED
 from consumer.errors import Fatal
+from consumer.jobs import Adapter
+from consumer.settings import MemoryPolicy
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from consumer.jobs import Adapter
-    from consumer.settings import MemoryPolicy
 
 CALL_TOKENS = 256
 """Fixed cost of a call of the transformer, in tokens, until it is measured."""

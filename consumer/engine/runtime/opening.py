@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from consumer.engine.runtime.compiling import compile_blocks
@@ -11,10 +9,8 @@ from consumer.engine.runtime.custom_weights import load_custom_weights
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.warmup import warm_up
 from consumer.errors import Fatal
+from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from consumer.settings import EngineSettings
 
 
 def open_model(settings: EngineSettings, device: str) -> Model:

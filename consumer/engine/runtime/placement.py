@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from consumer.settings import MemoryPolicy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HEADROOM_BYTES = 3 * 2**30
 """Memory for painting, beside the weights: about 2.5 GiB for 1024 x 1024 with guidance, and some reserve."""

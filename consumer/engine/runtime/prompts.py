@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MAX_TOKENS = 512
 """Tokens that the encoder reads, template included, as in the stock pipeline; the rest is cut."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable
+from typing import Any
 
 import torch
 from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_default_z_image_sigmas
 from diffusers.utils.torch_utils import randn_tensor
 
-from consumer.engine.runtime.geometry import padded
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from consumer.engine import protocol
-    from consumer.engine.runtime.geometry import LatentGeometry
-    from consumer.engine.runtime.model import Model
-    from consumer.engine.runtime.prompts import Prompt, PromptEncoder
+from consumer.engine import protocol
+from consumer.engine.runtime.geometry import LatentGeometry, padded
+from consumer.engine.runtime.model import Model
+from consumer.engine.runtime.prompts import Prompt, PromptEncoder
 
 
 class Sample:

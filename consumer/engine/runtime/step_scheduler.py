@@ -8,12 +8,10 @@ whether guidance takes one call or two.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 PATIENCE_STEPS = 64
 """Steps of others after which a waiting picture is starving, and gets the next step reserved for such pictures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 
@@ -11,16 +11,11 @@ from consumer.engine import protocol
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.failure import attempt
 from consumer.engine.runtime.geometry import padded
-from consumer.engine.runtime.model import CALL_TOKENS
+from consumer.engine.runtime.model import CALL_TOKENS, Model
 from consumer.engine.weights import unavailable
 from consumer.jobs import Lane, ModelIdentity, Recipe
+from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.engine.runtime.model import Model
-    from consumer.settings import EngineSettings
 
 MAX_CALL_TOKENS = 2048
 _SIDES = {"cuda": 512}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from consumer.engine.weights.refusal import PICKLED, some
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CARD = "leadart.json"
 """Our file in a model's folder: the model's `name`, and a `remark` on what to expect of its pictures."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import math
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
 from consumer.engine.weights.refusal import PICKLED, refused, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 HEADER_CAP = 8 * 1024 * 1024
 """Size limit of a header in bytes; the full model's, with 521 tensors, has under 100 KB."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from consumer.engine.weights.folder import CARD, read_json
 from consumer.engine.weights.refusal import refused
 from consumer.engine.weights.source import read_source
 from consumer.jobs import ModelIdentity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings
 
 _PIXEL_SUFFIXES = {".safetensors", ".json", ".txt", ".jinja", ".model"}
 

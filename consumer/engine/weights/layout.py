@@ -5,11 +5,8 @@ Two layouts: diffusers' own, and that of the original release and ComfyUI (one f
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "model.")
 """Prefixes that tools put before every name, longest first: one is stripped, so `model.` must not match first."""

@@ -7,13 +7,10 @@ Dialects: PEFT (`lora_A`, `lora_B`, with or without the adapter's name), `down` 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from consumer.engine.weights.layout import PREFIXES, to_original_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _ROLE = re.compile(r"(?P<module>.+)\.(?:lora[_.](?P<role>A|B|down|up)(?:\.[^.]+)?\.weight|(?P<alpha>alpha))")
 _ROLES = {"A": "down", "down": "down", "B": "up", "up": "up"}

@@ -6,15 +6,13 @@ Values are checked in bf16, the dtype on a GPU: what is finite in bf16 is finite
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from consumer.engine.weights.header import TensorInfo
+from consumer.engine.weights.header import TensorInfo
 
 _CHUNK = 8 * 1024 * 1024
 # Per dtype: its unsigned word, the mask of all bits but the sign, the least magnitude that is infinity or NaN in bf16.

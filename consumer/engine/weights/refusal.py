@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 """Suffixes of files that can run code when read; they are refused unread."""

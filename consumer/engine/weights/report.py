@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.engine.weights.layout import JUNK, block_of, split_prefix
 from consumer.engine.weights.payload import NUMBERS
 from consumer.engine.weights.refusal import some
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from consumer.engine.weights.source import WeightsSource
+from consumer.engine.weights.source import WeightsSource
 
 ACCEPTED = frozenset({"BF16", "F16", "F32"})
 """Dtypes that the model takes unchanged, or after a cast that loses nothing it would keep."""

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.engine.weights.folder import incomplete, read_json, unavailable, visible
-from consumer.engine.weights.header import HEADER_CAP, read_header, require_regular
+from consumer.engine.weights.header import HEADER_CAP, TensorInfo, read_header, require_regular
 from consumer.engine.weights.refusal import PICKLED, refused, shown, some
 from consumer.engine.weights.shapes import expected_shapes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from consumer.engine.weights.header import TensorInfo
 
 _INDEX = ".safetensors.index.json"
 _NAME_ONE = "Name the file, or the index of its shards."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cloudevents.core.bindings.kafka import (
@@ -21,9 +22,6 @@ from hypothesis import strategies as st
 from schemas import ContractError, Reason, names
 from schemas.cloudevents import Event, read, write
 from schemas.reader import parse_request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DATA: dict[str, Any] = {"article": {"id": "a-1", "revision": 7, "headline": "台风"}}
 SAVED = Event(

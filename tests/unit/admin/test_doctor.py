@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from consumer.admin.doctor import _styles
 from consumer.errors import Fatal
 from consumer.settings import Settings
 from consumer.settings.resources import bundled
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_the_adapters_of_the_styles_are_looked_up_in_their_folder(tmp_path: Path) -> None:

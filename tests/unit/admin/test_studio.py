@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,13 +13,8 @@ from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.errors import Fatal
 from consumer.jobs import Adapter, Paintable
 from consumer.processing.styles import load_styles
-from consumer.settings import EngineKind, Settings, resources
+from consumer.settings import EngineKind, EngineSettings, Settings, resources
 from schemas import defaults
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.settings import EngineSettings
 
 HOUSE = """\
 [default]

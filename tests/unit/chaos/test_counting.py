@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -14,9 +15,6 @@ from schemas import names
 from tests.chaos.counting import count
 from tests.chaos.load import Asked, make_load
 from tests.support.harness import Cms, Site
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 SITE = Site({"LEADART_TOPICS__PREFIX": ""})
 PICTURE = b"picture"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +9,6 @@ from tests.chaos import report
 from tests.chaos.about import this_machine
 from tests.chaos.matrix import IMPOSSIBLE, ROWS, Column, rows
 from tests.chaos.results import Book, Result
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEPT = Result(
     row="worker_kill",

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from consumer.cli import app
 from consumer.engine.runtime.tiny import build_tiny_model
 from tests.support.checkpoints import base_state, fine_tuned, original, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from typer.testing import Result
 
 
 @pytest.fixture(scope="module")

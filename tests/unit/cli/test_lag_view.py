@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -15,9 +15,6 @@ from consumer.lag.throughput import NO_THROUGHPUT, Throughput
 from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1M
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 NOW = 1_800_000_000_000
 SETTINGS = Settings.model_validate({"topics": {"prefix": "staging-"}})

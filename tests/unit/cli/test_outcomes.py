@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -12,10 +11,8 @@ from typer.testing import CliRunner
 from consumer.cli.root import app
 from consumer.kafka import outcome_search
 from consumer.kafka.outcome_search import RecentOutcomes
+from consumer.settings import Settings
 from tests.support.announcements import announced
-
-if TYPE_CHECKING:
-    from consumer.settings import Settings
 
 READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}]}
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
 from consumer.cli import publish
 from consumer.cli.root import app
+from consumer.jobs import Record
+from consumer.kafka.cms_client import CmsSubscriber
 from tests.support.announcements import announced, record
-
-if TYPE_CHECKING:
-    from consumer.jobs import Record
-    from consumer.kafka.cms_client import CmsSubscriber
 
 REQUEST = '{"article": {"id": "a-1", "revision": 7}}'
 

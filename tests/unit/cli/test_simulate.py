@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from consumer.cli import app
-
-if TYPE_CHECKING:
-    from typer.testing import Result
 
 
 def simulate(*words: str) -> Result:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import BusError, Partition
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.delivery.ports import Listener
-    from consumer.jobs import Record
+from consumer.delivery.ports import BusError, Listener, Partition
+from consumer.jobs import Record
 
 BOUND = 5.0
 BROKEN = Partition("requested", 1)

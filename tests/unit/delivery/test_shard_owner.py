@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,10 +24,6 @@ from consumer.jobs import Record
 from consumer.testing.bus import MemoryBroker, MemoryBus
 from consumer.testing.line import Journey
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-
 
 LANE = "requested"
 SECOND = "backfill"

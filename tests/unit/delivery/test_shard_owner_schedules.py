@@ -8,8 +8,9 @@ the end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import structlog
@@ -22,18 +23,13 @@ from consumer.delivery.heads import Heads
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import CommittedOffset
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
 from consumer.testing.reader import MemoryReader
 from tests.simulation.schedule import REQUESTED, Ask, Ending, Fault, Schedule, Strike, schedules
 from tests.simulation.world import play
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-
-    from consumer.delivery.ports import OutgoingRecord
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +9,6 @@ from safetensors.torch import save_file
 
 from checkpoint import PREFIX, comfy_layout, merged
 from model import build_transformer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

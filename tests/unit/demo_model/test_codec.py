@@ -1,20 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from autoencoder import build_autoencoder, to_tensor
 from codec import Basis, open_basis, read_encoder
 from scenes import draw, random_scene
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 
 @pytest.fixture(scope="module")

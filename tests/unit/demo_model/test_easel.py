@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.settings import EngineKind, EngineSettings
 from easel import Order, paint
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SWATCH = EngineSettings(kind=EngineKind.SWATCH)
 

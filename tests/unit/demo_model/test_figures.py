@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from figures import into_readme, table
 from reader import JUDGED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 README = """\
 Before.

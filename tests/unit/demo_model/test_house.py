@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from peft import LoraConfig
@@ -10,9 +10,6 @@ from checkpoint import merged
 from consumer.engine.runtime.custom_weights import load_adapters
 from house import NAME, save_house
 from model import SUMS, build_transformer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_lora_that_is_written_is_let_in(tmp_path: Path) -> None:

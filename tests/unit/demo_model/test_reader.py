@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,9 +11,6 @@ import reader
 from album import Album
 from reader import JUDGED, train_reader
 from scenes import CHOICES, draw, random_scene
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Stopped(Exception):

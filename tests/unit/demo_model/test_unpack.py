@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +14,6 @@ from safetensors.torch import load_file
 import unpack
 from codec import open_basis
 from train import finish
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_what_is_unpacked_is_packed_into_the_same_painter(demo_model: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from consumer.engine.swatch import MODEL
 from consumer.errors import Fatal
 from consumer.jobs import Paintable
 from consumer.settings import EngineKind, EngineSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_swatch_engine_is_itself() -> None:

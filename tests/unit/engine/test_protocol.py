@@ -1,19 +1,25 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.engine.protocol import Drop, Failed, Frames, Paint, Painted, Refused, Running, StepDone, frame
-from consumer.jobs import Lane
+from consumer.engine.protocol import (
+    Drop,
+    EngineRequest,
+    Failed,
+    Frames,
+    Paint,
+    Painted,
+    Refused,
+    Reply,
+    Running,
+    StepDone,
+    frame,
+)
+from consumer.jobs import Lane, Recipe
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.protocol import EngineRequest, Reply
-    from consumer.jobs import Recipe
 
 numbers = st.integers(min_value=0, max_value=2**63)
 replies = st.one_of(

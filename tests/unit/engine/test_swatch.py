@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from consumer.engine import open_engine
 from consumer.engine.swatch import MODEL, draw_card, legible
-from consumer.jobs import Lane
+from consumer.jobs import Lane, Picture, Recipe
 from consumer.settings import EngineKind, EngineSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.jobs import Picture, Recipe
 
 
 def ignore(done: int, of: int) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
@@ -13,9 +13,6 @@ from consumer.kafka.auth import TokenFile, credentials, probe_brokers
 from consumer.kafka.client import first_contact
 from consumer.settings import KafkaSettings
 from tests.support.certificates import Authority
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_a_token_is_read_each_time(tmp_path: Path) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.ports import Partition
+from consumer.jobs import Record
 from consumer.kafka import outcome_search
 from consumer.kafka.outcome_search import OutcomeSearch
 from consumer.kafka.partition_reader import PartitionReader, SpanRecords
 from tests.support.announcements import record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from consumer.jobs import Record
 
 TOPIC = "outcomes"
 

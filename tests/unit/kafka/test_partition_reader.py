@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
 
 from consumer.delivery.ports import BusError, Partition
@@ -11,11 +13,6 @@ from consumer.errors import Fatal
 from consumer.kafka import partition_reader
 from consumer.kafka.partition_reader import PartitionReader
 from consumer.settings import KafkaSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from aiokafka import TopicPartition
 
 WELL, BROKEN = Partition("requested", 0), Partition("requested", 1)
 QUICK = KafkaSettings().model_copy(update={"request_timeout_seconds": 0.05})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +12,6 @@ from consumer.kafka.topics import retry_policy
 from consumer.lag.backlog import PEEK, Backlog, GroupPosition, read_backlogs
 from consumer.settings import Settings
 from schemas.names import REQUESTED, RETRY_1M
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 NOW = 1_800_000_000_000
 LANE, RETRY = Partition(REQUESTED, 0), Partition(RETRY_1M, 0)

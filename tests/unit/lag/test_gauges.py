@@ -1,26 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
 from consumer.lag.backlog import Backlog
 from consumer.lag.gauges import GaugeReporter
 from consumer.lag.history import LagHistory
 from consumer.lag.reader import LagReader, LagSnapshot, PartitionLag
 from consumer.lag.throughput import NO_THROUGHPUT
+from consumer.ports import Engine
+from consumer.processing.admission import Admission
+from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.settings import Settings
 from consumer.telemetry.metrics import Stage, make_metrics
 from consumer.telemetry.names import MetricName
 from schemas.names import REQUESTED
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from consumer.delivery.poll_loop import PollLoop
-    from consumer.ports import Engine
-    from consumer.processing.admission import Admission
-    from consumer.processing.circuit_breaker import CircuitBreaker
 
 NOW = 1_800_000_000_000
 BY_PARTITION = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -28,9 +28,6 @@ from schemas import names
 from tests.simulation.schedule import LANES, REQUESTED, Ask, Ending, Schedule
 from tests.simulation.worker import OUT, Worker
 from tests.support.burrow import Burrow, Status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.slow
 

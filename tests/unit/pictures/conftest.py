@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from consumer.jobs import ModelIdentity, Picture, Recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SECRET = "the minister resigns tomorrow"
 

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from consumer.errors import Rejected, Transient
+from consumer.jobs import Picture
 from consumer.pictures.checks import check
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.jobs import Picture
 
 PIXELS = 32 * 16
 

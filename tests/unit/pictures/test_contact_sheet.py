@@ -1,17 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
+from consumer.jobs import Picture
 from consumer.pictures.contact_sheet import contact_sheet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.jobs import Picture
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from consumer.errors import Rejected
+from consumer.jobs import Picture, Renditions
 from consumer.pictures import encoder
 from consumer.pictures.encoder import PictureEncoder
 from consumer.pictures.renditions import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.jobs import Picture, Renditions
 
 
 async def test_the_encoder_returns_the_renditions(picture: Callable[..., Picture]) -> None:

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from consumer.jobs import Picture
 from consumer.pictures.provenance import KEYWORD, SOURCE_TYPE
 from consumer.pictures.renditions import encode, write_png
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from consumer.jobs import Picture
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 

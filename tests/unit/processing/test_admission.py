@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,10 +10,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import WorkerStopping
 from consumer.jobs import Lane
-from consumer.processing.admission import MOST_BEFORE_SUSPECT, Admission
-
-if TYPE_CHECKING:
-    from consumer.processing.admission import EngineSlot
+from consumer.processing.admission import MOST_BEFORE_SUSPECT, Admission, EngineSlot
 
 BOUND = 5.0
 

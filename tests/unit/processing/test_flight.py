@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +17,6 @@ from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, Circuit
 from consumer.processing.context import JobContext
 from schemas import ImageReady, Reason
 from tests.support.pipeline import BOUND, Bench, RecordingReporter, job, open_bench, until
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
 
 
 async def test_equal_jobs_at_once_paint_once() -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.heads import Claim
 from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.ports import RecordResult
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
 from consumer.jobs import Job, Record
 from consumer.kafka.topics import retry_policy
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
+from consumer.processing.context import JobContext
 from consumer.processing.handler import RequestHandler
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.store_outage import Operation, StoreOutage
@@ -25,13 +29,6 @@ from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
 from schemas import ImageProgress, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.delivery.heads import Claim
-    from consumer.delivery.ports import RecordResult
-    from consumer.processing.context import JobContext
 
 BOUND = 10.0
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from consumer.engine.swatch import MODEL
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, WorkerStopping
-from consumer.jobs import Lane, Picture
+from consumer.jobs import Lane, Picture, Recipe
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import JobContext
@@ -20,9 +20,6 @@ from consumer.processing.styles import DEFAULT, Styles, WantedAdapter, load_styl
 from consumer.telemetry.metrics import Stage
 from schemas import ReadyAdapter, Reason
 from tests.support.pipeline import BOUND, job, open_bench, until
-
-if TYPE_CHECKING:
-    from consumer.jobs import Recipe
 
 
 async def test_a_job_becomes_its_pictures() -> None:

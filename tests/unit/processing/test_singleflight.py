@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer.processing.singleflight import SingleFlight
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 BOUND = 5.0
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from structlog.testing import capture_logs
 
 from consumer.errors import Overloaded
+from consumer.jobs import Recipe
 from consumer.processing.store_outage import Operation, StoreOutage
 from schemas import Reason
 from tests.support.pipeline import BOUND, job, open_bench, until
-
-if TYPE_CHECKING:
-    from consumer.jobs import Recipe
 
 
 async def test_an_outage_is_logged_once_and_seen_while_it_lasts() -> None:

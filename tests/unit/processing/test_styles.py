@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,9 +10,6 @@ from consumer.errors import Fatal, Rejected
 from consumer.processing.styles import WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = """\
 [default]

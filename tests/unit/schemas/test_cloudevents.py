@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,6 @@ from hypothesis import strategies as st
 
 from schemas import ContractError, Reason
 from schemas.cloudevents import EVENT_BYTES, Event, attribute_name, is_json, read, write
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 BINARY: Sequence[tuple[str, bytes]] = (
     ("content-type", b"application/json"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from jsonsubschema import isSubschema
@@ -19,12 +20,7 @@ from schemas.compatibility import (
     judge_announcement,
     judge_request,
 )
-from schemas.publish import event_schemas
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from schemas.publish import Schema
+from schemas.publish import Schema, event_schemas
 
 pytestmark = pytest.mark.slow
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from schemas import generate
 from schemas.tables import readme
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_generated_files_are_up_to_date() -> None:

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
 
 from consumer.settings import Settings, load_settings, reference
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.settings.reference import Setting
+from consumer.settings.reference import Setting
 
 ALL = {setting.variable: setting for setting in reference.settings()}
 ROW = re.compile(r"^\| `(LEADART_\w+__\w+)` \| (.+) \| (.+) \| (.+) \|$", re.MULTILINE)

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.errors import Fatal
 from consumer.settings import resources
 from consumer.settings.resources import bundled, demo_model, is_demo_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_shipped_file_is_found() -> None:

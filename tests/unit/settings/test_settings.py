@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -12,9 +12,6 @@ from typer.testing import CliRunner
 from consumer.cli import app
 from consumer.settings import HttpSettings, Settings, load_settings, unknown_variables
 from consumer.settings.secrets import SecretMissing, read_secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HUSH = "hush-hush"
 SASL = {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "leadart"}

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,9 +16,6 @@ from consumer.storage import S3Store, public_policy, stored_pictures
 from consumer.storage.client import client_config
 from consumer.storage.policy import is_public
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RECIPE = Recipe(
     prompt="x",

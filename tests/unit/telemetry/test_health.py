@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from consumer.errors import Fatal
 from consumer.settings import HttpSettings
-from consumer.telemetry.health import Health, Heartbeat, pulse, serve
+from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
 from consumer.telemetry.metrics import make_metrics
-
-if TYPE_CHECKING:
-    from consumer.telemetry.health import ServedAddress
 
 ANY_PORT = HttpSettings(host="127.0.0.1", port=0)
 

@@ -4,8 +4,9 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import structlog
@@ -15,9 +16,6 @@ from hypothesis import strategies as st
 from consumer.settings import LogFormat, LogSettings
 from consumer.telemetry.logs import CONFIDENTIAL, RepeatFilter, configure_logs, keep_confidential
 from schemas import Article, Brief
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECRET = "the minister resigns tomorrow"
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumer.dev.bench.engine.plan import EngineSide, PictureShape
-
-if TYPE_CHECKING:
-    from consumer.dev.bench.engine.result import EngineResult
+from consumer.dev.bench.engine.result import EngineResult
 
 _PORTRAIT = PictureShape(512, 512, 12, 2.0)
 _LARGE = PictureShape(1024, 1024, 8, 0.0)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from consumer.dev.bench.engine.plan import PictureShape
 from consumer.jobs import ModelIdentity, Recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SEED = 20_261_124
 _PROMPTS = (

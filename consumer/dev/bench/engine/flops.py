@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import PromptEncoder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.model import Model
-    from consumer.jobs import Recipe
+from consumer.jobs import Recipe
 
 
 class FlopCounter:

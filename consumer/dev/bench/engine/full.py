@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
@@ -22,9 +23,6 @@ from consumer.engine.runtime.tiny import train_tokenizer
 from consumer.engine.weights import CARD
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TRANSFORMER_PARAMETERS = 6_154_908_736
 TRANSFORMER_TENSORS = 521

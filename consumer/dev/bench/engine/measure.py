@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import diffusers
 import torch
 import transformers
 
-from consumer.dev.bench.engine.corpus import mixed_requests, pictures, requests_of
+from consumer.dev.bench.engine.corpus import BenchRequest, mixed_requests, pictures, requests_of
 from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.full import build_full_model, is_full_size
 from consumer.dev.bench.engine.measuring import matrix_peak, measured
-from consumer.dev.bench.engine.painters import prepare_painters
-from consumer.dev.bench.engine.plan import EngineSide, RandomModel, order
+from consumer.dev.bench.engine.painters import Painter, prepare_painters
+from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, RandomModel, order
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.errors import Fatal
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from consumer.dev.bench.engine.corpus import BenchRequest
-    from consumer.dev.bench.engine.painters import Painter
-    from consumer.dev.bench.engine.plan import EnginePlan
-    from consumer.settings import EngineSettings
 
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _SIDES = {"cuda": 8192}
 _SIDE_ELSEWHERE = 2048

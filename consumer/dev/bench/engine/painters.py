@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import diffusers
 import torch
 
-from consumer.dev.bench.engine.corpus import pictures
+from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.dev.bench.engine.plan import EngineSide
-from consumer.engine.protocol import Failed, Paint, Painted
+from consumer.engine.protocol import Failed, Paint, Painted, Reply
 from consumer.engine.runtime.compiling import compile_blocks
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.warmup import measure_call_tokens
 from consumer.errors import Fatal
 from consumer.jobs import Lane
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from consumer.dev.bench.engine.corpus import BenchRequest
-    from consumer.engine.protocol import Reply
-    from consumer.settings import EngineSettings
-
-    Painter = Callable[[Sequence[BenchRequest]], None]
+Painter = Callable[[Sequence[BenchRequest]], None]
 
 
 def one_by_one(pipeline: Any) -> Painter:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings
 
 _SHAPE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,4})x(\d{1,3}(?:\.\d+)?)")
 

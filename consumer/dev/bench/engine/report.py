@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from consumer.dev.bench.engine.bars import judge_bars
 from consumer.dev.bench.engine.plan import EngineSide
-from consumer.dev.bench.engine.result import MIXED_BAR
-from consumer.dev.bench.reporting import BenchReport, markdown_table, met, spread
-
-if TYPE_CHECKING:
-    from consumer.dev.bench.engine.result import EngineResult, WorkloadResult
-    from consumer.dev.bench.reporting import Rows
+from consumer.dev.bench.engine.result import MIXED_BAR, EngineResult, WorkloadResult
+from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 
 _HEAD = (
     "Pictures",

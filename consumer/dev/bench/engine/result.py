@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.dev.bench.engine.plan import EngineSide
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MIXED_BAR = 1.5
 """Bar on mixed requests: the denoiser's speed as a multiple of the stock pipeline's, one request at a time."""

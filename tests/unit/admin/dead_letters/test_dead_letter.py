@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -21,15 +20,13 @@ from consumer.admin.dead_letters.dead_letter import (
     format_time_ms,
     parse_record,
 )
+from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import Reason, names
-
-if TYPE_CHECKING:
-    from consumer.delivery.ports import OutgoingRecord
 
 OURS = [
     *(f"leadart-{name}" for name in ("topic", "partition", "offset", "timestamp", "reason", "attempts", "omitted")),

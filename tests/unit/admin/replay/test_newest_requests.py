@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
 from consumer.delivery.heads import Slot
-
-if TYPE_CHECKING:
-    from random import Random
 
 SLOTS = st.builds(Slot, st.sampled_from(["a-1", "a-2"]), st.sampled_from(["hero", "thumb"]))
 CANDIDATES = st.builds(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -22,15 +23,10 @@ from consumer.delivery.batch_limit import MAX_BATCH_RECORDS
 from consumer.delivery.heads import Slot
 from consumer.jobs import Record
 from consumer.lag.backlog import Backlog
-from consumer.lag.reader import LagSnapshot, PartitionLag
+from consumer.lag.reader import LagReader, LagSnapshot, PartitionLag
 from consumer.lag.throughput import NO_THROUGHPUT
 from consumer.settings import Settings
 from schemas import names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from consumer.lag.reader import LagReader
 
 TEXTS = st.frozensets(st.text(max_size=3), max_size=3)
 SPECS = st.builds(

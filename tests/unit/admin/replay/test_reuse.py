@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 
 from consumer.admin.replay.offset_range import OffsetRange
 from consumer.admin.replay.reuse import ReuseLookup
 from consumer.admin.replay.selection import Filters, ReplaySpec
-from consumer.admin.replay.source import OriginalRequest
+from consumer.admin.replay.source import OriginalRequest, SourceLane
 from consumer.errors import Overloaded
-from consumer.jobs import ModelIdentity, Paintable, Record
+from consumer.jobs import ModelIdentity, Paintable, Recipe, Record
+from consumer.ports import Store
 from consumer.processing.styles import load_styles
 from schemas import ImageRequested, Reason, names
 from schemas.cloudevents import Event
 from tests.support.harness import request_data
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from consumer.admin.replay.source import SourceLane
-    from consumer.jobs import Recipe
-    from consumer.ports import Store
 
 PAINTABLE = Paintable(ModelIdentity("swatch", "1"))
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
+from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import RetryState
-from consumer.dev.demo.articles import load_edition
+from consumer.dev.demo.articles import ArticleSave, load_edition
 from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import EditionDesk
 from consumer.errors import Rejected
-from consumer.jobs import Job, Lane, ModelIdentity, Paintable, Record
+from consumer.jobs import Job, Lane, ModelIdentity, Paintable, Recipe, Record
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles, load_styles
@@ -35,13 +36,6 @@ from schemas import (
 )
 from schemas.cloudevents import write
 from schemas.reader import parse_request
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from consumer.delivery.ports import OutgoingRecord
-    from consumer.dev.demo.articles import ArticleSave
-    from consumer.jobs import Recipe
 
 MODEL = ModelIdentity("tiny-random", "ab" * 32)
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -10,16 +11,11 @@ from aiohttp.test_utils import TestServer
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.downloads import compare, download
-from consumer.jobs import Paintable
+from consumer.jobs import Paintable, Recipe
 from consumer.processing.prompting import make_plan
+from consumer.processing.styles import Styles
 from schemas import ImageRequested
 from tests.unit.dev.demo.conftest import MODEL, picture_of, png
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.jobs import Recipe
-    from consumer.processing.styles import Styles
 
 
 @pytest.fixture

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.dev.demo.env_file import MARK, remove_settings, write_settings
 from consumer.errors import Fatal
 from consumer.settings import load_settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SETTINGS = {
     "LEADART_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1234",

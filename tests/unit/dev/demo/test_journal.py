@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.journal import EventJournal
 from consumer.jobs import Record
+from consumer.processing.styles import Styles
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.processing.styles import Styles
 
 
 def test_each_record_is_a_line(tmp_path: Path, styles: Styles) -> None:

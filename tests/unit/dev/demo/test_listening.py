@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.listening import Listening
 from consumer.jobs import Record
-from schemas import ImageProgress, ImageSuperseded, names
+from consumer.processing.styles import Styles
+from schemas import Announcement, ImageProgress, ImageSuperseded, names
 from schemas.cloudevents import Event, write
 from tests.unit.dev.demo.conftest import answers_to
-
-if TYPE_CHECKING:
-    from consumer.processing.styles import Styles
-    from schemas import Announcement
 
 ABOUT = {"request_id": "r-1", "article": {"id": "a-1", "revision": 2}, "slot": "hero"}
 

@@ -5,18 +5,15 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer.dev.demo.articles import ArticleSave
 from consumer.dev.demo.markup import prose
 from consumer.dev.demo.page import PageImprint, render
+from consumer.dev.demo.tickets import EditionDesk
 from consumer.dev.demo.verdict import judge
-
-if TYPE_CHECKING:
-    from consumer.dev.demo.tickets import EditionDesk
-    from consumer.processing.styles import Styles
+from consumer.processing.styles import Styles
 
 _NASTY = """<script>alert("x")</script> & 'quotes' </title><img src=x onerror=y>"""
 _VOID = {"img", "meta", "br", "hr"}

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.dev.demo.page import caveat
 from consumer.engine.weights import CARD
 from consumer.settings import EngineKind, EngineSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _zimage(folder: Path) -> EngineSettings:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,9 +14,6 @@ from consumer.dev.embedded import Server
 from consumer.engine.client import CHILD
 from consumer.engine.devices import PROBE
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class _Sleeper(Server):

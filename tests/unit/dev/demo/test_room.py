@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.dev.demo.room import lay_out, make_room
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHOWN, OLD = f"{'a' * 64}.png", f"{'b' * 64}.png"
 

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from consumer.dev.demo.articles import ArticleSave, load_edition
 from consumer.dev.demo.screen import fitted, open_screen, result_table
-from consumer.dev.demo.tickets import EditionDesk
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
+from consumer.processing.styles import Styles
 from schemas import ArticleRevision, ImageProgress
 from tests.unit.dev.demo.conftest import answers_to
-
-if TYPE_CHECKING:
-    from consumer.dev.demo.tickets import SaveTicket
-    from consumer.processing.styles import Styles
 
 
 def _console(*, terminal: bool, width: int = 110) -> tuple[Console, StringIO]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.dev.demo.servers import open_servers
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_kept_servers_have_the_same_addresses_and_keys(tmp_path: Path) -> None:

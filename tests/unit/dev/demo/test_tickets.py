@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.tickets import EditionDesk
 from consumer.jobs import Record
+from consumer.processing.styles import Styles
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
-
-if TYPE_CHECKING:
-    from consumer.processing.styles import Styles
 
 
 def _stray(topic: str) -> Record:

@@ -1,22 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.tickets import EditionDesk
+from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 from consumer.dev.demo.verdict import judge, problems_of, recipes_of
 from consumer.jobs import Record
 from consumer.processing.styles import Styles, WantedAdapter
 from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.dev.demo.tickets import SaveTicket
 
 
 def _tampered(ticket: SaveTicket, **data: Any) -> None:

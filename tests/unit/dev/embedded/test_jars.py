@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,10 +16,6 @@ from typer.testing import CliRunner
 from consumer.dev.embedded import EmbeddedMissing, jars
 from consumer.dev.embedded.__main__ import app
 from consumer.dev.embedded.jars import ENDPOINT, MIRROR, cache_folder, ensure_jars, locked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _CONTENT = {"one": b"first jar", "two": b"second jar"}
 _NOWHERE = "http://127.0.0.1:9"

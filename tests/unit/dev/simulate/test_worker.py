@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.dev.simulate.scenario import HOUR, Fleet, TrafficLoad
+from consumer.dev.simulate.tally import SimulationTally
 from consumer.dev.simulate.worker import simulate_worker
 from consumer.jobs import Lane
 from consumer.testing.device import DevicePace
 from tests.unit.dev.simulate.queues import mean_wait_md1, mean_wait_md1_shared, mean_wait_mdc
-
-if TYPE_CHECKING:
-    from consumer.dev.simulate.tally import SimulationTally
 
 pytestmark = pytest.mark.slow
 

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.engine.runtime.compiling import require_compiler
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(("device", "compiler", "variable"), [("cuda", "gcc", "CC"), ("cpu", "g++", "CXX")])

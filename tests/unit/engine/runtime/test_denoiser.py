@@ -1,22 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 
 from consumer.engine.protocol import Drop, Painted, Running, StepDone
+from consumer.engine.runtime.model import Model
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.support.denoising import DenoiserSession
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.model import Model
 
 
 class CallCounter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +16,6 @@ from consumer.settings import MemoryPolicy
 from schemas import Reason
 from tests.support.denoising import DenoiserSession, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CPU = torch.device("cpu")
 INK, WASH = Adapter("ink", "a" * 64), Adapter("wash", "b" * 64, 0.5)

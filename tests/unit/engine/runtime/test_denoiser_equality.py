@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +13,6 @@ from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings, MemoryPolicy
 from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, spread_over_lanes, stock
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 

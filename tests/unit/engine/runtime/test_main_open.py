@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from consumer.engine.protocol import Open, Ready
+from consumer.engine.protocol import Open, Ready, Reply
 from consumer.engine.runtime import main
 from consumer.engine.runtime.opening import open_model
 from consumer.engine.weights import identify_model
@@ -16,12 +17,6 @@ from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import fine_tuned, original, write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from consumer.engine.protocol import Reply
 
 
 @pytest.fixture(autouse=True)

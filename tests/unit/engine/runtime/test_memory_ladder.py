@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from consumer.engine.runtime import memory as memory_module
 from consumer.engine.runtime.memory import Memory, is_out_of_memory
+from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.step_scheduler import TransformerCall
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
@@ -19,11 +21,6 @@ from schemas import Reason
 from tests.equality.shortage import ALIKE_DB, harm, paint
 from tests.support.denoising import DenoiserSession, psnr
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from consumer.engine.runtime.model import Model
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +11,7 @@ from safetensors.torch import load_file, save_file
 from consumer.engine.runtime.model import find_device, load_pipeline
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.support.checkpoints import State
+from tests.support.checkpoints import State
 
 
 @pytest.fixture

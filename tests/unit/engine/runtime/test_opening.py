@@ -1,23 +1,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from consumer.engine.runtime import warmup
-from consumer.engine.runtime.model import CALL_TOKENS
+from consumer.engine.runtime.model import CALL_TOKENS, Model
 from consumer.engine.runtime.opening import open_model
 from consumer.engine.runtime.warmup import MAX_CALL_TOKENS, measure_call_tokens, warm_up
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.engine.runtime.model import Model
 
 pytestmark = pytest.mark.slow
 

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import copy
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import MAX_TOKENS, Prompt, PromptEncoder, without_markers
-
-if TYPE_CHECKING:
-    from consumer.engine.runtime.model import Model
 
 CPU = torch.device("cpu")
 MARKERS = ("<|im_start|>", "<|im_end|>", "<think>")

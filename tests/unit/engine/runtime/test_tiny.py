@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,9 +8,6 @@ import torch
 from consumer.engine.runtime.model import load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.engine.weights import identify_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_same_seed_gives_the_same_model(tiny_model: Path, tmp_path: Path) -> None:

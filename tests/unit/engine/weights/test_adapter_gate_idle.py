@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +13,7 @@ from consumer.engine.runtime.custom_weights import load_adapters
 from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.source import read_source
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.checkpoints import State
+from tests.support.checkpoints import State
 
 TO_Q, TO_K = "layers.1.attention.to_q", "layers.1.attention.to_k"
 

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.engine.weights import check_folder, identify_folder
 from consumer.errors import Fatal
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import io
 import os
 import pickle
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,9 +16,6 @@ from consumer.engine.weights.header import HEADER_CAP, read_header
 from consumer.errors import Fatal
 from schemas import Reason
 from tests.support.checkpoints import entry, raw
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ONE = entry("F32", [1], 0, 4)
 

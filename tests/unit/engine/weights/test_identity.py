@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import fine_tuned, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -15,9 +15,6 @@ from consumer.engine.weights.layout import (
     to_model_names,
     to_original_name,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 INNER = (
     "attention.to_q.weight",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +9,6 @@ from safetensors.torch import save_file
 from consumer.engine.weights import payload
 from consumer.engine.weights.payload import not_finite, number, scaled
 from consumer.engine.weights.source import read_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,9 +18,6 @@ from consumer.engine.weights.source import check_own_weights, model_shapes, read
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from tests.support.checkpoints import base_state, fine_tuned, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOST = "layers.0.feed_forward.w1.weight"
 

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer.engine.weights.source import model_shapes, read_source
 from consumer.errors import Fatal
 from tests.support.checkpoints import base_state, entry, raw, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ONE = entry("F32", [1], 0, 4)
 

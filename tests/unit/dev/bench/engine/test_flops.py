@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 
 from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.engine.runtime.geometry import padded
+from consumer.engine.runtime.model import Model
 from tests.support.samples import recipe_of
-
-if TYPE_CHECKING:
-    from consumer.engine.runtime.model import Model
 
 WITHIN = 0.01
 

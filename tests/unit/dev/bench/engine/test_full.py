@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 
 from consumer.dev.bench.engine import full
 from consumer.dev.bench.engine.full import build_full_model, is_full_size
+from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
-
-if TYPE_CHECKING:
-    from consumer.engine.runtime.model import Model
 
 
 @pytest.fixture(scope="module")

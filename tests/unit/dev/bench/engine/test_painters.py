@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,14 +16,10 @@ from consumer.dev.bench.engine.painters import by_denoiser, compiled, one_by_one
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape, RandomModel
 from consumer.dev.bench.engine.report import engine_report
 from consumer.engine.protocol import Failed
+from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.engine.runtime.model import Model
 
 pytestmark = pytest.mark.slow
 
