@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from consumer import worker
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
-from consumer.settings import Settings
+from consumer.settings import EngineSettings, Settings
 from consumer.settings.resources import bundled
 from schemas import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from consumer.settings import EngineSettings
-
 
 BOUND = 10.0
 

@@ -20,7 +20,7 @@ from consumer.cli.root import app
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("doctor --json weights w.safetensors", "behind `weights`"),
+        ("doctor --json weights w.safetensors", "after `weights`"),
         ("generate boat --size 256x256 --width 128", "either --size or"),
         ("styles boat", "a prompt is for --sheet"),
         ("publish - --wait --timeout 5x", "is not a time span"),
