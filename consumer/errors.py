@@ -5,8 +5,6 @@ Every `LeadartError` carries a stable `reason` (used in events, metrics, logs an
 person can act on. The other three are no failures: they end a request's work without one.
 """
 
-from __future__ import annotations
-
 from schemas import Reason
 
 

@@ -5,8 +5,6 @@ which leaves `<failpoint>.hit-<pid>`, and stays while the latter exists; or goes
 While `<failpoint>.failing` exists, every attempt that reaches it fails.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from enum import StrEnum

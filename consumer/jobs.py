@@ -3,8 +3,6 @@
 Every value is frozen; a stage takes one and returns the next. Nothing here does I/O.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

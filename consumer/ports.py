@@ -1,7 +1,5 @@
 """Ports: what the worker needs of the outside world. Each has a real adapter and an in-memory twin or a fake."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol, Self

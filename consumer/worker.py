@@ -4,8 +4,6 @@ Start: pages, styles, store, engine, bus; only then does it join the group. Stop
 within the grace, commit, leave the group, end the engine.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine

@@ -1,7 +1,5 @@
 """The contract between a CMS and leadart: events, topics, reasons. Independent of the worker."""
 
-from __future__ import annotations
-
 from schemas.outcomes import (
     ANNOUNCEMENTS,
     Announcement,

@@ -1,7 +1,5 @@
 """The AsyncAPI document: the contract's channels, operations and messages, from the topics and the examples."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ Implements the specification's Kafka protocol binding and JSON event format. As 
 alone decides the mode. The record key is not checked here.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ A reader is compared by its open schema, a writer by its closed one, because a w
 So a new optional field is compatible, although the open schema allowed any value in its place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What a picture is made with where neither the request nor its style says: the engine's defaults."""
 
-from __future__ import annotations
-
 from typing import Final
 
 NEGATIVE_PROMPT: Final = "nsfw, low quality, text, watermark"

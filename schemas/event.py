@@ -1,7 +1,5 @@
 """One CloudEvent 1.0, whose attributes are valid on any transport."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The field types of requests and outcomes, with their bounds."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field

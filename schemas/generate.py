@@ -4,8 +4,6 @@ Without an option, write them; `--check` exits 1 and names each file that differ
 released version, with which later changes are compared.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """JSON as the contract requires it: UTF-8, finite numbers, whole characters, bounded depth."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

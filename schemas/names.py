@@ -1,7 +1,5 @@
 """Names on the bus: event types, their schemas, topics. They never change."""
 
-from __future__ import annotations
-
 from typing import Final
 
 TYPE_PREFIX: Final = "org.leadart.article.image-"

@@ -1,7 +1,5 @@
 """Parse a Kafka record into a valid request, or report what is wrong with it."""
 
-from __future__ import annotations
-
 import re
 
 from pydantic import ValidationError

@@ -1,7 +1,5 @@
 """Why a request got no picture: stable codes for failed outcomes, dead letters, metrics and logs."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Self
 

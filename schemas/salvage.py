@@ -1,7 +1,5 @@
 """Salvage what an invalid request record still says: enough to address its failed outcome."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The tables of `schemas/README.md`, generated from the models."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The topics, read from `schemas/topics/*.yaml`, one file each."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Literal

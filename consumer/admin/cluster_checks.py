@@ -1,7 +1,5 @@
 """Check what the delivery promise requires of the cluster; `leadart doctor` prints the results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from consumer.admin.checks import CheckResult, CheckStatus

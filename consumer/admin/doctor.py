@@ -1,7 +1,5 @@
 """`leadart doctor`: check what a worker needs. Nothing is changed, except for one probe object in the store."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from consumer.admin.checks import CheckResult, CheckStatus

@@ -1,7 +1,5 @@
 """Add partitions. Articles move between shards, so no request may be in flight meanwhile."""
 
-from __future__ import annotations
-
 from consumer.admin.heads import move_heads
 from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.errors import Fatal

@@ -1,7 +1,5 @@
 """Show heads, delete those set by mistake, and move them after topics have grown."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Pictures without a bus, for designers: the worker's own prompting, styles and engine, written to a file."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What redriving, purging and replaying share: why a transaction failed, and refused records."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Final
 

@@ -1,7 +1,5 @@
 """`leadart bench backlog`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`leadart demo` and `leadart dev`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

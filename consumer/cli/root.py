@@ -1,7 +1,5 @@
 """The root of the command line: all commands, in the order of its help, and how errors are reported."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Any
 

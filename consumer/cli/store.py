@@ -1,7 +1,5 @@
 """`leadart store`."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Annotated
 

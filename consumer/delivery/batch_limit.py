@@ -1,7 +1,5 @@
 """Size limit of one transaction: large enough for throughput, small enough to commit before its timeout."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import structlog

@@ -5,8 +5,6 @@ A process that dies takes nothing back, so the next owner counts a death against
 `EnginePresence` is one in-flight record's side of this, `EngineExposure` one partition's, as its metadata holds it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ under the group's name, written in the transaction whose outcomes rest on it: so
 subscribers have seen.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Iterable, Mapping

@@ -7,8 +7,6 @@ A fast typist would never see a picture if every save ended the one before it. S
 superseded while somebody waited, one is protected: it may finish and be announced, unless a newer one is ready first.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

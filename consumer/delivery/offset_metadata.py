@@ -5,8 +5,6 @@ engine, or were when a process died: distance from the offset, deaths, and `!` w
 `outage` is the reason code of what keeps the worker from working. Kafka keeps at most 4 096 bytes of it all.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -4,8 +4,6 @@ Rebalances arrive here too. Each stops the world: every owner ends its transacti
 come back begin another epoch.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Opening a shard: read what the group committed, until the answer can be trusted."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -5,8 +5,6 @@ untouched; one block of our own headers follows, beginning with `leadart-topic`:
 failure's time and due time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final

@@ -17,8 +17,6 @@ Before a record enters the engine, the commit's metadata announces it (`engine_e
 takes that back; one that dies does not, and so the next one knows which records may have killed it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence

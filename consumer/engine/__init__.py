@@ -1,7 +1,5 @@
 """The engine: the Z-Image pipeline in one process per device, or the swatch engine in its place."""
 
-from __future__ import annotations
-
 from consumer.ports import Engine
 from consumer.settings import EngineSettings
 

@@ -5,8 +5,6 @@ to any device that is ready. Those that were being painted are then painted alon
 any device, is rejected as poison, and everything else goes on.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import os

@@ -1,7 +1,5 @@
 """The model and adapters of an engine with these settings, without starting it, so that recipes can be built."""
 
-from __future__ import annotations
-
 from consumer.engine.weights import check_folder, identify_model
 from consumer.engine.weights.gate import adapter_files
 from consumer.engine.weights.identity import checkpoint_sha256

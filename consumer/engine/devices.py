@@ -4,8 +4,6 @@ The driver is queried directly and in a short-lived process: torch is not loaded
 CUDA_VISIBLE_DEVICES has the same effect as for torch, with numbers, GPU and MIG names.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import os

@@ -1,7 +1,5 @@
 """Environment variables of an engine process; torch reads them when it is imported."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from consumer.engine.devices import VISIBLE, EngineDevice

@@ -1,7 +1,5 @@
 """One engine process as its parent sees it: start, messages, end."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

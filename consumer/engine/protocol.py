@@ -3,8 +3,6 @@
 Pickle is safe here and nowhere else: both ends of the pipe are the same program, one started by the other.
 """
 
-from __future__ import annotations
-
 import pickle
 import struct
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 For integrating a CMS on a laptop and for tests: everything but the picture is real, and each card names its recipe.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import heapq

@@ -1,7 +1,5 @@
 """aiokafka's admin client behind our own types: topics, configurations, offsets and the group."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress

@@ -1,7 +1,5 @@
 """What leadart announces, outcomes and progress, as a subscriber reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ aiokafka logs why it could not connect and then raises only that it could not. A
 that is down, and be waited for without end; so after a failed first contact we probe the brokers ourselves.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from functools import lru_cache

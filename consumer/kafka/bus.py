@@ -1,7 +1,5 @@
 """The real `Bus`: a worker's consumer, its admin client, and a transactional producer for each epoch of a shard."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress

@@ -4,8 +4,6 @@ Workarounds for aiokafka 0.14 stand where they are needed, each with its reason:
 (rejections), `producer` and `producer_close` (errors and shutdown), `consumer` (signs of life), `admin_client`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -3,8 +3,6 @@
 For `leadart publish` and `outcomes`, the demo, the benchmarks and the tests: a worker never uses it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence

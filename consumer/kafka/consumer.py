@@ -1,7 +1,5 @@
 """The group's consumer behind the `Reader` port: aiokafka's records, errors and signs of life, translated."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import structlog

@@ -1,7 +1,5 @@
 """The newest outcomes of a topic that may be long: searched from its end, bounded in time and in memory."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

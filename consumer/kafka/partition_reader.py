@@ -3,8 +3,6 @@
 Control markers and gaps are skipped. Every await is bounded in time.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress

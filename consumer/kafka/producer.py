@@ -1,7 +1,5 @@
 """Transactional producers: aiokafka behind the `Epoch` port, also for tools that write records and no offsets."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager

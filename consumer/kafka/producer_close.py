@@ -1,7 +1,5 @@
 """Close a producer in any state, in bounded time, without leaving sockets or tasks."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from itertools import chain

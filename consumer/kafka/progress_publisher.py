@@ -1,7 +1,5 @@
 """Publisher of progress events: best effort, outside all transactions. They may repeat or go missing; nothing waits."""
 
-from __future__ import annotations
-
 import asyncio
 
 import structlog

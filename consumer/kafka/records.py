@@ -5,8 +5,6 @@ and fails on such a name every time: one would block every record behind it. So 
 aiokafka's own Python parser with names decoded tolerantly, which is slower and reads everything.
 """
 
-from __future__ import annotations
-
 from typing import Any, SupportsIndex, cast
 
 from aiokafka.consumer import fetcher

@@ -1,7 +1,5 @@
 """Topics and starting offsets: created from `schemas/topics/*.yaml`, compared with what the cluster has."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

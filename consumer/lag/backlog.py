@@ -5,8 +5,6 @@ committed offset some records are finished already. So the first records are fet
 are counted: never too few, perhaps too many.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

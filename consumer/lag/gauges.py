@@ -1,7 +1,5 @@
 """Gauges: figures that are read, not counted, such as records in flight, open shards and the lag."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """From snapshots to statuses: what one snapshot shows, and what several show together."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field

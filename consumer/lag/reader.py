@@ -1,7 +1,5 @@
 """Consumer lag: what the group has not finished, from committed offsets and log ends; works with all workers down."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence

@@ -4,8 +4,6 @@ Lag alone says nothing: a job takes a minute, and a request behind a hundred of 
 silence and age are compared with how long a job takes and how many are ahead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum

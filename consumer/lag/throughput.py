@@ -1,7 +1,5 @@
 """Recent throughput, read from the newest outcome events: seconds per job, and when each shard last finished one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

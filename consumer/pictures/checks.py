@@ -1,7 +1,5 @@
 """Checks that keep broken pictures from subscribers."""
 
-from __future__ import annotations
-
 from PIL import ImageStat
 
 from consumer.errors import Transient, Unpaintable

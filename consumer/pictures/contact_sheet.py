@@ -1,7 +1,5 @@
 """A contact sheet: captioned pictures side by side, to compare styles or weights."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont

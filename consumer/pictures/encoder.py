@@ -1,7 +1,5 @@
 """Encoding on a few threads beside the event loop (zlib releases the GIL)."""
 
-from __future__ import annotations
-
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self

@@ -1,7 +1,5 @@
 """Verify a picture's bytes by decoding all of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from io import BytesIO
 

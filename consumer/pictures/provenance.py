@@ -3,8 +3,6 @@
 It names the model, never the prompt: prompts reveal stories not yet published.
 """
 
-from __future__ import annotations
-
 from xml.sax.saxutils import escape
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

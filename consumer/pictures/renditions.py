@@ -1,7 +1,5 @@
 """Encode pixels as they are stored: a PNG master in sRGB, marked as AI-generated, without the prompt."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

@@ -5,8 +5,6 @@ no records are admitted, and requests that fail are held instead of going to a r
 request at a time is let through as a probe; the first that succeeds closes the breaker.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 

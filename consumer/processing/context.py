@@ -1,7 +1,5 @@
 """A job on its way through the stages: its timings, its progress, its past, and when it expires."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

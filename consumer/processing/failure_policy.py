@@ -1,7 +1,5 @@
 """What happens next to a request whose work ended in an error. Decided here and nowhere else; `handler` acts on it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ other, so an urgent job gets a slot of its own; but only one lane paints. An att
 paints the recipe, or after it has, leaves the slot and takes that picture.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress

@@ -1,7 +1,5 @@
 """Handles records: one task for each, from the raw record to its result."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from functools import cache, partial

@@ -1,7 +1,5 @@
 """Outcome events, retries and dead letters as records. Pure; the shard's owner writes them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Knows neither Kafka nor S3: takes a validated request and returns what to announce.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence

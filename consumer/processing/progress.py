@@ -1,7 +1,5 @@
 """Progress of a job: what its stages report, and the progress events made of it."""
 
-from __future__ import annotations
-
 import time
 from typing import Protocol
 

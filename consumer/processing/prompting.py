@@ -1,7 +1,5 @@
 """From a request to what the engine paints: prompt, text alternative, one recipe for each variant."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass, replace

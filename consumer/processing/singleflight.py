@@ -3,8 +3,6 @@
 A call goes on while any caller is interested, whoever began it; when the last one leaves it is cancelled.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager

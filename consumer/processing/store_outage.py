@@ -1,7 +1,5 @@
 """Which store operations are failing, as seen by running jobs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,7 +1,5 @@
 """Text for the model and for readers: made safe, cut to length, joined in the article's language."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

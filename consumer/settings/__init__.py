@@ -3,8 +3,6 @@
 The configuration reference in `docs/configuration.md` is generated from the descriptions.
 """
 
-from __future__ import annotations
-
 from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
 from consumer.settings.kafka import PUBLISHED, KafkaSettings, SaslMechanism, SecurityProtocol, TopicSettings
 from consumer.settings.storage import StorageSettings

@@ -1,7 +1,5 @@
 """Settings of the engine."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 

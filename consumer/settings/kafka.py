@@ -1,7 +1,5 @@
 """Settings of the connection to Kafka, and of the topics' names."""
 
-from __future__ import annotations
-
 import re
 import socket
 from enum import StrEnum

@@ -4,8 +4,6 @@ Writes `docs/configuration.md` and the marked table of `README.md`. `--check` wr
 exits with status 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

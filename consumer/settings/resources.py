@@ -1,7 +1,5 @@
 """Files that ship with the worker: inside an installed wheel, or in `ops/` of a checkout."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path

@@ -4,8 +4,6 @@ Child processes inherit a variable, and `docker inspect` shows it; neither holds
 mount one per secret.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self

@@ -1,7 +1,5 @@
 """Time spans and points in time as people write them: one grammar for every command. Pure."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final

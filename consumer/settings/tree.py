@@ -1,7 +1,5 @@
 """The settings tree, how it is loaded, and variables that look like settings."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Settings of the worker process: its limits, retries and shutdown, its pages, log and styles."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Final

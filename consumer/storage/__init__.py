@@ -6,8 +6,6 @@ and all announce what the winner wrote. A manifest that is unreadable, or lists 
 the next `keep`, on condition that it has not changed since it was read.
 """
 
-from __future__ import annotations
-
 from consumer.storage.manifest import Manifest, manifest_key, stored_pictures
 from consumer.storage.policy import public_policy
 from consumer.storage.s3 import ADDRESSES_END_EARLY, S3Store

@@ -1,7 +1,5 @@
 """The S3 client and its configuration."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime

@@ -5,8 +5,6 @@ without being sent again, so neither may cost a job. A picture too large for the
 is `Unstorable`: others are stored meanwhile and must not wait for it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """What is stored about a painted recipe, and the keys of pictures and manifests."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field

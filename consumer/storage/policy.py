@@ -1,7 +1,5 @@
 """The bucket policy that makes pictures public."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -5,8 +5,6 @@ for each event. Only 200 and 404 count as results here. For anything else the ca
 raises proper errors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

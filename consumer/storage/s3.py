@@ -1,7 +1,5 @@
 """The `Store` port on S3."""
 
-from __future__ import annotations
-
 import asyncio
 from base64 import b64encode
 from contextlib import AsyncExitStack

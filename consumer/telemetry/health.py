@@ -3,8 +3,6 @@
 Liveness checks progress only: restarting a worker helps nothing while a broker or the store is down.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Log lines: JSON on stdout, plain text on a terminal, and no text of an unpublished story above debug level."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time

@@ -2,8 +2,6 @@
 
 # ruff: noqa: RUF009 - what the calls return are dataclass fields, not shared defaults
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum

@@ -3,8 +3,6 @@
 With each name stands the help text that `/metrics` shows: what it measures, and what a rise means.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Self
 

@@ -4,8 +4,6 @@ It knows no network. `faults` decides, as each request arrives and again before 
 `journey` does so for each single request, and says how long it is under way. So tests can break it anywhere.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The in-memory twin of the bus, at the level of the client: every step that can fail is its own await."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

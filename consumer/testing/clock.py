@@ -4,8 +4,6 @@ What runs on it belongs to a process or to the world outside. A process can be f
 runs, its timers and the answers to it wait, and the world goes on.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import heapq

@@ -5,8 +5,6 @@ same, so such steps are taken in one run; a picture that arrives meanwhile ends 
 would join at that step if they were taken one by one.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A member joins, waits until all others have joined, syncs, and sends heartbeats.
 session, and learns of it from its next request.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context

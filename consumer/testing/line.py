@@ -1,7 +1,5 @@
 """The line between a process and the cluster: where requests and answers take time, are held up, or get lost."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context

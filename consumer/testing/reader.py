@@ -1,7 +1,5 @@
 """The twin of the group's consumer: one member, its coordination and its heartbeats as tasks of their own."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress

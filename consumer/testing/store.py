@@ -1,7 +1,5 @@
 """The in-memory twin of the object store."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import datetime
 

@@ -4,8 +4,6 @@ For each partition: fence the earlier run and settle what it left pending, only 
 that dies, is stopped or is overtaken by another leaves marks for everything that it did, and nothing else.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """List dead letters: the newest in short, all of them counted."""
 
-from __future__ import annotations
-
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Look up one dead letter, with its mark and as much of the original as there is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from consumer.admin.dead_letters.action import ActionRefused

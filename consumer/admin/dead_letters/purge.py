@@ -1,7 +1,5 @@
 """Purge: mark dead letters that will not be redriven, and delete what is done from the start of each partition."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, DeadLetterState

@@ -1,7 +1,5 @@
 """Which dead letters an operator means. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

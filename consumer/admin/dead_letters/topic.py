@@ -1,7 +1,5 @@
 """Reads the dead-letter topic record by record, one partition at a time, in bounded memory and time."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 

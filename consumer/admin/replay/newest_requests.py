@@ -1,7 +1,5 @@
 """The newest request of each article and slot. Pure."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple

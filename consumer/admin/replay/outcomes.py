@@ -1,7 +1,5 @@
 """Which slots have failed, by the last outcome that the CMS received."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

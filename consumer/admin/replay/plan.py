@@ -1,7 +1,5 @@
 """What a replay would do, in figures. Pure. An unknown figure is None here and absent in JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Each replay id has one transactional producer: starting it shuts out every other
 that left open. Only then is the lane searched for published records, and only then is anything written.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ One block of our headers follows the publisher's: the replay's id and the origin
 request itself changes: it has a new variation, and a new event id because it asks for something else.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass, replace

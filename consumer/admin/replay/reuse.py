@@ -1,7 +1,5 @@
 """Which of the chosen requests cost no GPU time: the store has the pictures of all their recipes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

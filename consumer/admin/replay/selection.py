@@ -1,7 +1,5 @@
 """Which requests an operator means, and the id of a replay. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A replay session: the connections of a replay, and the steps that use them."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 

@@ -1,7 +1,5 @@
 """The lane that a replay reads: which requests of a range are valid, and which are the newest of their slots."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How fast a replay publishes: at most `rate` records per second, and no more than workers paint in a given time."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

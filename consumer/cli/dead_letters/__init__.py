@@ -1,7 +1,5 @@
 """`leadart dead-letters`: list, show, redrive and purge failed requests."""
 
-from __future__ import annotations
-
 import typer
 
 from consumer.cli.dead_letters.actions import purge, redrive

@@ -4,8 +4,6 @@ Kafka, SeaweedFS and the worker are real. The engine is slow, so that the same n
 thousand records wait or a million.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -3,8 +3,6 @@
 The worker and a FastStream handler take turns at the same records of the same topics on one broker.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The report of `leadart bench delivery`."""
 
-from __future__ import annotations
-
 from consumer.dev.bench.delivery_result import DELIVERY_BAR, DeliveryResult, DeliverySide
 from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 from consumer.dev.bench.site import ENGINE_WINDOW

@@ -1,7 +1,5 @@
 """Stages that do nothing, so that a benchmark measures delivery alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType

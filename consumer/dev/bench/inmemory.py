@@ -1,7 +1,5 @@
 """The whole worker over the in-memory twins of Kafka and the store: its cost without network."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

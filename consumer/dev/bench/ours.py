@@ -3,8 +3,6 @@
 Run `python -m consumer.dev.bench.ours` with the settings in the environment; SIGTERM stops it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from dataclasses import replace

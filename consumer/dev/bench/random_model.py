@@ -1,7 +1,5 @@
 """Models with random weights: speed does not depend on trained ones."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from pathlib import Path

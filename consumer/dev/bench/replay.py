@@ -3,8 +3,6 @@
 Kafka, SeaweedFS and the worker are real and in processes of their own; only the engine is idle.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time

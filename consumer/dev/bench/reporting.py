@@ -1,7 +1,5 @@
 """A benchmark's report: a table for the terminal, JSON, a document for the repository."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The benchmarks' requests: small, valid, one article each, published all at once or at a steady rate."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import uuid

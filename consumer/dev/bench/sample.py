@@ -1,7 +1,5 @@
 """An outcome as large as the worker's, for the other side to publish."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import UTC, datetime
 

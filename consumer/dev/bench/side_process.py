@@ -1,7 +1,5 @@
 """One side of a benchmark as a child process that ends with its parent."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """The Kafka a benchmark runs on: a broker of its own or an existing one, with topics of its own."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The handler validates the same records in the same way and awaits one publish of
 beforehand. Run `python -m consumer.dev.bench.theirs` with the settings in the environment; SIGTERM stops it.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any, cast
 

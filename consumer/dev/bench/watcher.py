@@ -1,7 +1,5 @@
 """The benchmarks' subscriber: records when a read-committed reader sees each outcome."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager

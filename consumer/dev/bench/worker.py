@@ -1,7 +1,5 @@
 """`leadart bench worker`: the whole worker compared with its engine alone, same pictures, same engine process."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 import uuid

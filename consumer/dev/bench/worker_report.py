@@ -1,7 +1,5 @@
 """The measurements of `leadart bench worker`, the conclusions and the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum

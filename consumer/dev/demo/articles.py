@@ -1,7 +1,5 @@
 """The demo's edition: the saves of its newsroom, in order, and the outcome expected of each."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`leadart dev`: the demo's stack, kept up for someone who connects a CMS."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

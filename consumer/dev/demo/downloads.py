@@ -1,7 +1,5 @@
 """Fetch announced pictures as a CMS does, over HTTP from the announced address, and compare them."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The drawer below a picture: its recipe, its events and where its time went."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from consumer.dev.demo.markup import Markup, join, tag

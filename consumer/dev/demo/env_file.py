@@ -1,7 +1,5 @@
 """The settings file of `leadart dev`: it exists while the stack is up; other files are never touched."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM: the first stops everything in order, the second at once; neither leaves a process behind."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

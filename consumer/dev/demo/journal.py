@@ -1,7 +1,5 @@
 """`events.jsonl`: every record of the output topics as the subscriber saw it, one JSON object a line."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

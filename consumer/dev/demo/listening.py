@@ -1,7 +1,5 @@
 """What `leadart dev` prints while it listens: every outcome, and until then what is being painted."""
 
-from __future__ import annotations
-
 from rich.console import Console
 from rich.text import Text
 

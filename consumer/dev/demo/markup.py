@@ -1,7 +1,5 @@
 """HTML whose content cannot break it: all text is escaped, except markup made here."""
 
-from __future__ import annotations
-
 from html import escape
 
 _VOID = {"br", "hr", "img", "link", "meta"}

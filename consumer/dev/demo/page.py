@@ -1,7 +1,5 @@
 """The page that the demo writes: its edition as a newspaper, each article beside its pictures."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

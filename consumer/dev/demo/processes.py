@@ -1,7 +1,5 @@
 """Server processes as asyncio contexts, and the real worker as one of them."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json

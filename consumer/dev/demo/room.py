@@ -1,7 +1,5 @@
 """The folder of a run: replaces what an earlier run left there, and touches no other files."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`leadart demo`: one edition through the real worker, watched, checked and laid out as a page."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic

@@ -1,7 +1,5 @@
 """What the demo prints: a live table on a terminal, plain lines elsewhere, and the final table on both."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Kafka and the store of a stack, their data in a temporary folder or in one that the next start reuses."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

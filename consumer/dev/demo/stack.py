@@ -1,7 +1,5 @@
 """What a worker needs: Kafka with topics, a store with a bucket, a model. Started here, or existing ones."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

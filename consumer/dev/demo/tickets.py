@@ -1,7 +1,5 @@
 """What is known about each save from the records that a subscriber saw."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic

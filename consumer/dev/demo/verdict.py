@@ -1,7 +1,5 @@
 """Check that each save got exactly one outcome, of the expected kind and with correct data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

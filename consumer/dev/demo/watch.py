@@ -1,7 +1,5 @@
 """Publish an edition, watch until each save has its outcome, and fetch the pictures."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

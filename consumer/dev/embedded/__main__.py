@@ -1,7 +1,5 @@
 """`python -m consumer.dev.embedded fetch` puts the broker's jars into the cache; `lock` prints a new kafka.lock."""
 
-from __future__ import annotations
-
 import time
 
 import typer

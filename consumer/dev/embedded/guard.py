@@ -5,8 +5,6 @@ and then the server is killed. Linux's parent-death signal would not do: it is t
 other system has it. The first line on standard output is the server's process id.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Apache Kafka: one KRaft node, broker and controller in one JVM of 256 MB heap."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

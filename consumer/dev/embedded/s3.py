@@ -1,7 +1,5 @@
 """SeaweedFS (`weed mini`): an S3 server in one process."""
 
-from __future__ import annotations
-
 import http.client
 import secrets
 import sysconfig

@@ -1,7 +1,5 @@
 """The base of every embedded server: start, readiness, and the ways to end."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

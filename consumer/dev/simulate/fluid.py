@@ -4,8 +4,6 @@ Saves flow in at the hour's rate and go before the backfill; the GPUs drain what
 a backfill, and the wait while an hour brings more than the GPUs can paint.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from itertools import count

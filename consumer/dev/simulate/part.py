@@ -4,8 +4,6 @@ Workers share nothing but Kafka, each has its own partitions, and a hash spreads
 a random share of the saves, and its waits, utilisation and drain are those of the whole.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from consumer.dev.simulate import fluid

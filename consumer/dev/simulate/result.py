@@ -1,7 +1,5 @@
 """The result of a scenario: how long these GPUs take to paint this load, and who waits."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

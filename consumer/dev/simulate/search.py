@@ -1,7 +1,5 @@
 """The fewest GPUs that reach the goals, found by simulation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Figures in words."""
 
-from __future__ import annotations
-
 from consumer.dev.simulate.result import SimulationResult
 from consumer.dev.simulate.search import FleetSearch
 from consumer.dev.simulate.when import spelled

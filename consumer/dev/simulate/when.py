@@ -1,7 +1,5 @@
 """Moments of local time as people write them, and time spans as they read them."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 

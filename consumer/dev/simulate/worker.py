@@ -4,8 +4,6 @@ As in the worker, a limited number of records per topic is in flight, read in or
 topic, and when the limit is reached the next save waits in Kafka whatever its lane.
 """
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from itertools import count

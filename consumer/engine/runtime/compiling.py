@@ -1,7 +1,5 @@
 """Compiling the transformer's blocks: once for all layers, with dynamic shapes for all sizes and prompts."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

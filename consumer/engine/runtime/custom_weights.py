@@ -3,8 +3,6 @@
 Call `load_checkpoint` before `load_adapters`: adapters wrap the modules that they change.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import warnings

@@ -1,7 +1,5 @@
 """A failed step as plain data, so that its traceback and tensors can be freed."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass

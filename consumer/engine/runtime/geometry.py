@@ -1,7 +1,5 @@
 """Sizes in pixels, latents and tokens."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 SEQUENCE_MULTIPLE = 32

@@ -1,7 +1,5 @@
 """One denoising step's transformer calls: the velocity of each picture, with guidance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ It speaks `consumer.engine.protocol` on stdin and stdout, paints on its main thr
 parent holds the other end: when stdin ends it exits at once, even in the middle of a step.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import os

@@ -1,7 +1,5 @@
 """The Z-Image pipeline as the engine uses it: loaded from a local folder and placed on a device."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Opening of the model: from the settings to one that is ready to paint."""
 
-from __future__ import annotations
-
 import torch
 
 from consumer.engine.runtime.compiling import compile_blocks

@@ -1,7 +1,5 @@
 """Where the model's weights are kept: all on the device, or moved there part by part or layer by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any

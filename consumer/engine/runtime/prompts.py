@@ -1,7 +1,5 @@
 """Prompts for the text encoder: chat template, tokens, embeddings and their cache."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass

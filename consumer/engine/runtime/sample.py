@@ -1,7 +1,5 @@
 """One picture's state between noise and finished latents."""
 
-from __future__ import annotations
-
 import copy
 import time
 from collections.abc import Hashable

@@ -1,7 +1,5 @@
 """Progress of steps, reported when the device has done them rather than when they were launched."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 Its pictures are coloured noise, as its name says. Every class is the one that the full model uses.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Warm-up before the first picture: paint once and measure the fixed cost of a call."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

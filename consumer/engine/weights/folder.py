@@ -1,7 +1,5 @@
 """Checks of the model's folder before anything is loaded from it: is it a Z-Image pipeline, and is it safe to read."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

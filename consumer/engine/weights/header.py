@@ -4,8 +4,6 @@ The safetensors library alone is too lenient: it accepts headers of 100 MB, and 
 bytes, the last of which wins.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import stat

@@ -1,7 +1,5 @@
 """Identity of the weights: a name for people, and a digest that changes with every file that determines pixels."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -3,8 +3,6 @@
 Two layouts: diffusers' own, and that of the original release and ComfyUI (one fused `qkv`); bare or under a prefix.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Dialects: PEFT (`lora_A`, `lora_B`, with or without the adapter's name), `down` 
 `lora_unet_` with underscores for dots; each with single or fused `qkv`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Values are checked in bf16, the dtype on a GPU: what is finite in bf16 is finite in the file's own dtype too.
 """
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

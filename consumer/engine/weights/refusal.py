@@ -1,7 +1,5 @@
 """Errors for weights that are not loaded: one sentence that names the file, the problem and the remedy."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The result of comparing a weights file with the model: coverage by block, deviations by name, problems, remedies."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Weights at a path as one set of tensors: a file, a folder, or shards with an index."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

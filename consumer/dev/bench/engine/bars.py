@@ -1,7 +1,5 @@
 """The bars for the full-size model on a GPU, and whether a run met them. Imports no torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from consumer.dev.bench.engine.plan import EngineSide, PictureShape

@@ -1,7 +1,5 @@
 """The pictures to paint: of one shape, or mixed as in a newsroom's day. Imports no torch."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Floating-point operations of a picture, counted by torch over one forward of each part."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

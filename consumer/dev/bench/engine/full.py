@@ -3,8 +3,6 @@
 `python -m consumer.dev.bench.engine.full FOLDER [DEVICE]` writes it as a pipeline's folder of 19 GiB.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

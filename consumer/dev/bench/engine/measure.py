@@ -1,7 +1,5 @@
 """A run of `leadart bench engine`: load the model, let the sides take turns, measure each."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Time, memory and matrix peak of a device."""
 
-from __future__ import annotations
-
 import resource
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The sides: the stock pipeline as its users call it, and the denoiser, eager and compiled."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The report of `leadart bench engine`."""
 
-from __future__ import annotations
-
 from consumer.dev.bench.engine.bars import judge_bars
 from consumer.dev.bench.engine.plan import EngineSide
 from consumer.dev.bench.engine.result import MIXED_BAR, EngineResult, WorkloadResult

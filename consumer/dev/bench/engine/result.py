@@ -1,7 +1,5 @@
 """The measurements of `leadart bench engine` and the conclusions. Imports no torch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
