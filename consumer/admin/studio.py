@@ -13,7 +13,7 @@ from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.renditions import write_png
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
-from consumer.processing.styles import MAX_ADAPTERS, Style, Styles, WantedAdapter, load_styles, require_adapters
+from consumer.processing.styles import MAX_ADAPTERS, StylePreset, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind, EngineSettings, Settings
 from consumer.settings.resources import demo_model, is_demo_model
 from schemas import ImageRequested, Reason
@@ -83,14 +83,14 @@ def with_model(engine: EngineSettings) -> EngineSettings:
     return engine.model_copy(update={"model": demo_model()})
 
 
-def _at_own_size(style: Style, engine: EngineSettings) -> Style:
+def _at_own_size(style: StylePreset, engine: EngineSettings) -> StylePreset:
     """Return the style at the bundled model's own size, if that paints and the style sets none."""
     if engine.kind is EngineKind.SWATCH or engine.model is None or not is_demo_model(engine.model):
         return style
     return replace(style, width=style.width or _DEMO_SIDE, height=style.height or _DEMO_SIDE)
 
 
-def _with_adapter(engine: EngineSettings, style: Style, file: Path) -> tuple[EngineSettings, Style]:
+def _with_adapter(engine: EngineSettings, style: StylePreset, file: Path) -> tuple[EngineSettings, StylePreset]:
     """Make the engine load the LoRA, or its folder if the style names others, and the style use it. Raises `Fatal`."""
     if engine.kind is EngineKind.SWATCH:
         raise Fatal(Reason.MISCONFIGURED, "The swatch engine paints without adapters: leave --adapter out.")

@@ -16,7 +16,7 @@ from consumer.cli.shared import AsJson, EnvFile, lay_out, say, settings_from
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.processing.styles import Style
+    from consumer.processing.styles import StylePreset
 
 Sheet = Annotated[
     Path | None, typer.Option(help="Paint the prompt in every style onto one contact sheet (PNG).", dir_okay=False)
@@ -60,7 +60,7 @@ def styles(
     say(f"wrote {sheet}")
 
 
-def _list(presets: Iterable[Style], *, as_json: bool) -> None:
+def _list(presets: Iterable[StylePreset], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_facts(style) for style in presets]))
         return
@@ -72,7 +72,7 @@ def _list(presets: Iterable[Style], *, as_json: bool) -> None:
     lay_out(table)
 
 
-def _facts(style: Style) -> dict[str, Any]:
+def _facts(style: StylePreset) -> dict[str, Any]:
     names = ("title", "description", "version", "photorealistic", "steps", "guidance_scale", "width", "height")
     adapters = [{"name": adapter.name, "scale": adapter.scale} for adapter in style.adapters]
     return {"preset": style.name, **{name: getattr(style, name) for name in names}, "adapters": adapters}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, Paintable, Recipe
-from consumer.processing.styles import Style, Styles
+from consumer.processing.styles import StylePreset, Styles
 from consumer.processing.wording import alternative_of, subject_of, terms
 from schemas import ImageRequested, Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
@@ -25,7 +25,7 @@ class PaintPlan:
     prompt: str
     alt: str
     recipes: tuple[Recipe, ...]
-    style: Style
+    style: StylePreset
 
 
 def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> PaintPlan:
@@ -47,7 +47,7 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
     return PaintPlan(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
 
 
-def _recipes(request: ImageRequested, style: Style, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
+def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
     width, height = _size(request, style)
     options, loaded = request.generation, paintable.adapters
     first = Recipe(
@@ -72,7 +72,7 @@ def _first(requested: _Value | None, styled: _Value | None, default: _Value) -> 
     return default if styled is None else styled
 
 
-def _size(request: ImageRequested, style: Style) -> tuple[int, int]:
+def _size(request: ImageRequested, style: StylePreset) -> tuple[int, int]:
     width = _first(request.output.width, style.width, defaults.WIDTH)
     height = _first(request.output.height, style.height, defaults.HEIGHT)
     if width * height > MAX_PIXELS:
@@ -82,7 +82,7 @@ def _size(request: ImageRequested, style: Style) -> tuple[int, int]:
     return width, height
 
 
-def _negative_prompt(request: ImageRequested, style: Style) -> str:
+def _negative_prompt(request: ImageRequested, style: StylePreset) -> str:
     """Return the request's own, or the engine's default and the style's together, after what to avoid.
 
     That comes first so that it is never cut off for length.

@@ -45,7 +45,7 @@ class WantedAdapter:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class StylePreset:
     """One preset. `steps`, `guidance_scale`, `width`, `height` are None where the engine's defaults hold.
 
     `negative` is appended to the default negative prompt. `photorealistic` is true when its pictures may be taken for
@@ -75,9 +75,9 @@ class Style:
 class Styles:
     """All presets by name, in the order of their file."""
 
-    presets: Mapping[str, Style]
+    presets: Mapping[str, StylePreset]
 
-    def get(self, name: str | None) -> Style:
+    def get(self, name: str | None) -> StylePreset:
         """Return the preset, the default one for None. Raises `Rejected` for an unknown name."""
         try:
             return self.presets[DEFAULT if name is None else name]
@@ -110,7 +110,7 @@ def load_styles(path: Path | None = None) -> Styles:
         ) from None
 
 
-def require_adapters(styles: Iterable[Style], kind: EngineKind, loaded: Collection[str]) -> None:
+def require_adapters(styles: Iterable[StylePreset], kind: EngineKind, loaded: Collection[str]) -> None:
     """Check that the engine has every adapter the styles name. Raises `Fatal` with a line for each it lacks.
 
     The swatch engine needs none: it paints without adapters.
@@ -191,9 +191,9 @@ class _Entry(BaseModel):
 _ENTRIES = TypeAdapter(Annotated[dict[_Name, _Entry], AfterValidator(_has_default)])
 
 
-def _style(name: str, entry: _Entry) -> Style:
+def _style(name: str, entry: _Entry) -> StylePreset:
     adapters = tuple(WantedAdapter(adapter.name, adapter.scale) for adapter in entry.adapters)
-    return Style(name=name, adapters=adapters, **entry.model_dump(exclude={"adapters"}))
+    return StylePreset(name=name, adapters=adapters, **entry.model_dump(exclude={"adapters"}))
 
 
 def _misconfigured(message: str) -> Fatal:

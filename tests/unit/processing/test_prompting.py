@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, ModelIdentity, Paintable
 from consumer.processing.prompting import make_plan
-from consumer.processing.styles import Style, Styles, WantedAdapter
+from consumer.processing.styles import StylePreset, Styles, WantedAdapter
 from consumer.processing.wording import clean
 from schemas import ImageRequested, Output, Reason, defaults
 from schemas.fields import SAFE_INTEGER
@@ -36,7 +36,10 @@ PAINTABLE = Paintable(MODEL)
 
 
 def styles(**oil: Any) -> Styles:
-    presets = [Style(**{**PLAIN, "name": "default"}), Style(**{**PLAIN, "name": "oil", "version": 3, **oil})]
+    presets = [
+        StylePreset(**{**PLAIN, "name": "default"}),
+        StylePreset(**{**PLAIN, "name": "oil", "version": 3, **oil}),
+    ]
     return Styles({style.name: style for style in presets})
 
 
