@@ -202,28 +202,21 @@ async def _all_of(calls: Sequence[Coroutine[None, None, Result]]) -> list[Result
     """Await the calls at once and return their results in order. Raises the gravest error."""
     if len(calls) == 1:  # nearly always; a task and a group for it are a tenth of what delivery costs
         return [await calls[0]]
+    # A TaskGroup that fails would leave our task marked as cancelled, and lose a cancellation that comes while it ends.
+    tasks = [asyncio.ensure_future(call) for call in calls]
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except BaseExceptionGroup as group_error:
-        raise _gravest(group_error) from group_error
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    if errors := [error for error in ended if isinstance(error, Exception)]:
+        raise min(errors, key=_gravity)
     return [task.result() for task in tasks]
 
 
-def _gravest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that decides for all pictures of a job: one outcome has one reason, and fatal comes first."""
-    leaves: list[BaseException] = []
-    unopened: list[BaseException] = [group]
-    while unopened:
-        error = unopened.pop()
-        if isinstance(error, BaseExceptionGroup):
-            unopened.extend(error.exceptions)
-        else:
-            leaves.append(error)
-    return min(leaves, key=_gravity)
-
-
-def _gravity(error: BaseException) -> int:
+def _gravity(error: Exception) -> int:
+    """Rank the errors of a job's pictures: one outcome has one reason, and fatal comes first."""
     match error:
         case Fatal():
             return 0

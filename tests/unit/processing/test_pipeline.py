@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from consumer.engine.swatch import MODEL
-from consumer.errors import Fatal, Overloaded, Rejected, Transient, WorkerStopping
+from consumer.errors import Expired, Fatal, Overloaded, Rejected, Transient, WorkerStopping
 from consumer.jobs import Lane, Picture, Recipe
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import JobContext
-from consumer.processing.pipeline import _gravest
 from consumer.processing.styles import DEFAULT, Styles, WantedAdapter, load_styles
 from consumer.telemetry.metrics import Stage
 from schemas import ReadyAdapter, Reason
-from tests.support.pipeline import BOUND, job, open_bench, until
+from tests.support.pipeline import BOUND, expiring, job, open_bench, until
 
 
 async def test_a_job_becomes_its_pictures() -> None:
@@ -170,11 +170,14 @@ async def test_addresses_wait_for_the_store_too() -> None:
         assert (await bench.produce(job())).pictures
 
 
-async def test_fatal_outweighs_what_a_request_did() -> None:
+@pytest.mark.parametrize("fatal", [0, 1])
+async def test_fatal_outweighs_what_a_request_did(fatal: int) -> None:
     """When pictures of one job fail differently, the error that ends the worker is not hidden by a lesser one."""
-    group = BaseExceptionGroup("", [Transient(Reason.ENGINE_FAILED, ""), Fatal(Reason.ENGINE_FAILED, "")])
-
-    assert isinstance(_gravest(BaseExceptionGroup("", [Rejected(Reason.NOT_PAINTED, ""), group])), Fatal)
+    failures: list[Exception] = [Transient(Reason.ENGINE_FAILED, "")]
+    failures.insert(fatal, Fatal(Reason.ENGINE_FAILED, ""))
+    async with open_bench(failures) as bench:
+        with pytest.raises(Fatal):
+            await bench.produce(job(output={"width": 64, "height": 64, "variants": 2}))
 
 
 async def test_one_failed_variant_fails_the_job_and_frees_every_place() -> None:
@@ -197,6 +200,45 @@ async def test_cancelling_a_job_frees_every_place() -> None:
         await asyncio.wait([task], timeout=BOUND)
         assert task.cancelled()
         assert (bench.admission.in_memory, bench.admission.waiting) == (0, 0)
+
+
+async def test_a_job_cancelled_while_a_variant_fails_is_cancelled() -> None:
+    """One that expires, or is superseded, as another variant of it fails must not go on as if that had not happened."""
+    async with open_bench() as bench:
+
+        async def fail(*_: object) -> Picture:
+            if bench.engine.painted:
+                raise Transient(Reason.ENGINE_FAILED, "x")
+            bench.engine.painted += 1
+            try:
+                return await asyncio.Event().wait()  # type: ignore[return-value]
+            finally:
+                task.cancel()
+
+        bench.engine.paint = fail  # type: ignore[method-assign, assignment]
+        task = asyncio.ensure_future(bench.produce(job(output={"width": 64, "height": 64, "variants": 2})))
+        await asyncio.wait([task], timeout=BOUND)
+        assert task.cancelled()
+
+
+async def test_a_job_whose_variants_failed_still_expires() -> None:
+    """The failure of one variant does not disturb the limit on what comes after it, such as the wait at the breaker."""
+    async with open_bench() as bench, asyncio.timeout(BOUND):
+        bench.store.find = fail_to_find  # type: ignore[method-assign]
+        context = JobContext(replace(expiring(0.05), request=job(output={"variants": 2}).request))
+
+        async def fail_and_wait() -> None:
+            async with context.until_expiry():
+                with suppress(Transient):
+                    await bench.pipeline.produce(context, bench.pipeline.plan(context))
+                await asyncio.Event().wait()
+
+        with pytest.raises(Expired):
+            await fail_and_wait()
+
+
+async def fail_to_find(recipe: Recipe) -> None:
+    raise Transient(Reason.INTERNAL, recipe.digest)
 
 
 async def test_waiting_in_the_engines_own_queue_is_waiting() -> None:
