@@ -57,8 +57,7 @@ def farewell(plan: StackPlan) -> str:
     if not own:
         return "Stopping; the data in Kafka and the store stay there."
     if plan.keep:
-        again = shlex.join([_own_command(), "dev", "--keep", str(plan.keep)])
-        return f"Stopping; the data of {' and '.join(own)} stay in {plan.keep}. Go on with: {again}"
+        return f"Stopping; the data of {' and '.join(own)} stay in {plan.keep}; the same command goes on with them."
     return f"Stopping; the data of {' and '.join(own)} are deleted. To keep them next time, give --keep FOLDER."
 
 

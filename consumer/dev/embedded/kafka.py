@@ -1,5 +1,6 @@
 """Apache Kafka: one KRaft node, broker and controller in one JVM of 256 MB heap."""
 
+import math
 import os
 import subprocess
 import time
@@ -22,7 +23,7 @@ _JVM_FLAGS = [
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
 _FORMAT_SECONDS = 60.0
-_FENCING_SECONDS = 5.0
+_FENCING_SECONDS = 5.0  # once the controller has started
 _STARTED = "Kafka Server started"
 
 
@@ -90,7 +91,7 @@ class _FencingController(Server):
         self._properties = properties
         self._java = java
         self._environment = environment
-        self._patient_until = time.monotonic() + _FENCING_SECONDS
+        self._patient_until = math.inf
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         config = self.folder / "kafka-fencing.properties"
@@ -98,8 +99,11 @@ class _FencingController(Server):
         return [*self._java, "kafka.Kafka", str(config)], self._environment
 
     def _answers(self) -> bool:
+        log, now = self._log_since_start(), time.monotonic()
+        if _STARTED in log:
+            self._patient_until = min(self._patient_until, now + _FENCING_SECONDS)
         # If an earlier start got no further than this, the broker is fenced already and nothing is logged.
-        return "Fencing broker" in self._log_since_start() or time.monotonic() > self._patient_until
+        return "Fencing broker" in log or now >= self._patient_until
 
 
 _CONTROLLER_ONLY = """\

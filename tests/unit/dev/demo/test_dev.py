@@ -7,8 +7,8 @@ from consumer.dev.demo.stack import StackPlan
 
 
 def test_the_end_says_what_becomes_of_the_data() -> None:
-    """Deleted unless kept or on existing servers; the command that reuses kept data is named."""
+    """Deleted unless kept or on existing servers."""
     assert "Kafka and the store are deleted" in farewell(StackPlan(Path("out")))
     assert "the data of the store are deleted" in farewell(StackPlan(Path("out"), bootstrap_servers="kafka:9092"))
-    assert "dev --keep 'my data'" in farewell(StackPlan(Path("out"), keep=Path("my data")))
+    assert "stay in my data" in farewell(StackPlan(Path("out"), keep=Path("my data")))
     assert "stay there" in farewell(StackPlan(Path("out"), bootstrap_servers="k:9092", endpoint_url="http://s3"))
