@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 
 from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
-from consumer.delivery.ports import BusError, OutgoingRecord, Partition
-from consumer.kafka.admin_client import open_admin
+from consumer.delivery.ports import OutgoingRecord, Partition
+from consumer.kafka.admin_client import require_topics
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import key_partition
@@ -81,10 +81,7 @@ async def move_heads(settings: Settings) -> int:
 async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
     """Return the newest value of each key, for every partition."""
     topic = settings.topics.named(names.HEADS)
-    async with open_admin(settings.kafka) as admin:
-        counts = await admin.partition_counts([topic])
-    if topic not in counts:
-        raise BusError(f"there is no topic {topic}: leadart topics apply")
+    counts = await require_topics(settings.kafka, [topic])
     tables = await asyncio.gather(
         *[read_table(settings.kafka, Partition(topic, number), 0) for number in range(counts[topic])]
     )

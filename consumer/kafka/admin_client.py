@@ -189,6 +189,16 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[KafkaAdmin]:
                 await client.close()
 
 
+async def require_topics(settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
+    """Return the partition count of each topic. Raises `Fatal` if one is missing, `BusError`."""
+    async with open_admin(settings) as admin:
+        counts = await admin.partition_counts(topics)
+    for topic in topics:
+        if topic not in counts:
+            raise Fatal(Reason.MISCONFIGURED, f"There is no topic {topic}: run `leadart topics apply`.")
+    return counts
+
+
 async def set_offsets(settings: KafkaSettings, offsets: Mapping[Partition, int]) -> None:
     """Commit offsets without metadata for a stopped group. Raises `Fatal` while it has members, `BusError`.
 

@@ -13,12 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 
 from consumer.delivery.ports import BusError
-from consumer.errors import Fatal, Rejected
+from consumer.errors import Rejected
 from consumer.jobs import Record
+from consumer.kafka.admin_client import require_topics
 from consumer.kafka.client import answered_within, connection, first_contact
 from consumer.kafka.producer_close import close_producer
 from consumer.kafka.records import to_record
@@ -96,7 +96,11 @@ class CmsPublisher:
 
 @asynccontextmanager
 async def open_publisher(settings: Settings, linger_ms: int = 0) -> AsyncIterator[CmsPublisher]:
-    """Open a publisher. Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials."""
+    """Open a publisher.
+
+    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials or the topic is missing.
+    """
+    await require_topics(settings.kafka, [settings.topics.named(names.REQUESTED)])
     producer = AIOKafkaProducer(**connection(settings.kafka), enable_idempotence=True, linger_ms=linger_ms)
     try:
         await first_contact(settings.kafka, producer.start)
@@ -146,6 +150,7 @@ async def open_subscriber(
     Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials or a topic is missing.
     """
     topics = [settings.topics.named(base) for base in bases]
+    await require_topics(settings.kafka, topics)  # by itself the client waits for one that is missing
     consumer = AIOKafkaConsumer(
         *topics,
         **connection(settings.kafka),
@@ -155,7 +160,7 @@ async def open_subscriber(
         fetch_max_wait_ms=100,
     )
     try:
-        await _start(settings, consumer, topics)
+        await first_contact(settings.kafka, consumer.start)
         async with answered_within(settings.kafka.request_timeout_seconds):
             if not from_start and not await consumer.seek_to_end():
                 raise BusError("no answer to where the topics end")
@@ -165,13 +170,3 @@ async def open_subscriber(
             async with answered_within(settings.kafka.request_timeout_seconds):
                 # Gathered: with the broker gone, stop() raises the CancelledError of its own tasks.
                 await asyncio.gather(consumer.stop(), return_exceptions=True)
-
-
-async def _start(settings: Settings, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> None:
-    try:
-        await first_contact(settings.kafka, consumer.start)
-    except BusError as error:
-        if isinstance(error.__cause__, UnknownTopicOrPartitionError):
-            what = f"There is no topic {' or '.join(topics)}: run `leadart topics apply`."
-            raise Fatal(Reason.MISCONFIGURED, what) from error
-        raise

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from consumer.delivery.ports import Partition
-from consumer.errors import Fatal
 from consumer.jobs import Record
-from consumer.kafka.admin_client import open_admin
+from consumer.kafka.admin_client import require_topics
 from consumer.kafka.announced import AnnouncedEvent, parse_announced
 from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.settings import Settings
-from schemas import Reason, names
+from schemas import names
 
 SEARCH_SECONDS = 20.0
 FIRST_OFFSETS, MOST_OFFSETS = 2_000, 16_000
@@ -38,10 +37,7 @@ async def recent_outcomes(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     topic = settings.topics.named(names.OUTCOME)
-    async with open_admin(settings.kafka) as admin:
-        counts = await admin.partition_counts([topic])
-    if topic not in counts:
-        raise Fatal(Reason.MISCONFIGURED, f"There is no topic {topic}: run `leadart topics apply`.")
+    counts = await require_topics(settings.kafka, [topic])
     async with open_partition_reader(settings.kafka) as reader:
         spans = await reader.spans([Partition(topic, number) for number in range(counts[topic])])
         search = OutcomeSearch(spans, last, article)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
-from consumer.kafka.admin_client import ConsumerGroup, KafkaAdmin
+from consumer.kafka import admin_client
+from consumer.kafka.admin_client import ConsumerGroup, KafkaAdmin, require_topics
 from consumer.settings import KafkaSettings
 
 HERE, OTHER = Partition("requested", 0), Partition("requested", 1)
@@ -49,6 +51,16 @@ async def test_only_topics_that_exist_are_counted() -> None:
     assert await admin(describe_topics=[known, unknown]).partition_counts(["known", "unknown"]) == {"known": 3}
     with pytest.raises(Fatal, match="not authorized: topic hidden"):
         await admin(describe_topics=[known, hidden]).partition_counts(["known", "hidden"])
+
+
+async def test_a_missing_topic_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads or writes it would wait, and blame the brokers: the sentence says how to create it."""
+    answers = admin(describe_topics=[described("known", 3), described("unknown", code=3)])
+    monkeypatch.setattr(admin_client, "open_admin", lambda _settings: nullcontext(answers))
+
+    assert await require_topics(QUICK, ["known"]) == {"known": 3}
+    with pytest.raises(Fatal, match="no topic unknown: run `leadart topics apply`"):
+        await require_topics(QUICK, ["known", "unknown"])
 
 
 async def test_waiting_for_partitions_is_bounded() -> None:
