@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.2
 
 def publish(
     file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON file with the request's data; - for stdin.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome, and exit by it.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome and print it.")] = False,
     timeout: Annotated[
         timedelta,
         typer.Option(parser=time_span, metavar="SPAN", help="Limit of --wait. [default: 5min]", show_default=False),

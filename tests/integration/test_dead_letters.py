@@ -144,7 +144,7 @@ async def test_letters_are_filtered_and_counted(site: Site) -> None:
     assert run_json(site, "list", "--until", "1h")["matching"] == 0
 
     shown = site.run("dead-letters", "list", "--limit", "1").stdout
-    assert "3 letters: 2 invalid_field, 1 unknown_style" in shown
+    assert "3 dead letters: 2 invalid_field, 1 unknown_style" in shown
     assert "2 older ones are not shown" in shown
 
 
@@ -402,7 +402,7 @@ async def test_foreign_records_are_left_alone(site: Site) -> None:
 MISTAKES = [
     (("list", "--since", "yesterday"), 2, "with its time zone"),
     (("show", "3"), 2, "such as 3:1042"),
-    (("purge", "--execute"), 2, "Say which letters"),
+    (("purge", "--execute"), 2, "Say which dead letters"),
     (("redrive",), 1, "leadart topics apply"),
 ]
 

@@ -165,13 +165,13 @@ class ActionRunner:
         except RecordRefused as error:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
-                f"Kafka refuses one of the letters {first} to {last}: {error}. None of them was {self._action.state}. "
-                "Find it by naming them one by one.",
+                f"Kafka refuses one of the dead letters {first} to {last}: {error}. "
+                f"None of them was {self._action.state}. Find it by naming them one by one.",
             ) from error
         except BusError as error:
             why = explain_unconfirmed(error, "another run has begun to redrive or purge here")
             raise Fatal(
                 Reason.BUS_UNAVAILABLE,
-                f"Stopped at the letters {first} to {last}; {self.report.letters} before them are certainly "
+                f"Stopped at the dead letters {first} to {last}; {self.report.letters} before them are certainly "
                 f"{self._action.state}: {why}. Run it again: what went through is marked, and nothing is done twice.",
             ) from error

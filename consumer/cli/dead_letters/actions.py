@@ -80,7 +80,7 @@ def purge(
     settings = settings_from(env_file)
     selection = select(settings, letters, reason, topic, article, since, until)
     if [not selection.is_everything, every, done].count(True) != 1:
-        raise typer.BadParameter("Say which letters: filters, PARTITION:OFFSET, --every, or --done.")
+        raise typer.BadParameter("Say which dead letters: filters, PARTITION:OFFSET, --every, or --done.")
     report = _run(_purge(settings, selection, mark=not done, execute=execute))
     _report("purged", report, execute=execute, as_json=as_json)
 

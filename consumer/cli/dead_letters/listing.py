@@ -72,7 +72,7 @@ def _print(listing: DeadLetterListing, *, everything: bool) -> None:
         table.add_row(*[Text(printable(cell)) for cell in cells[: len(columns)]])
     if listing.rows:
         console.print(table)
-    say(f"{counted(listing.matching)}: {by_reason(listing.reasons)}" if listing.matching else "no letters")
+    say(f"{counted(listing.matching)}: {by_reason(listing.reasons)}" if listing.matching else "no dead letters")
     if left_off := listing.matching - len(listing.rows):
         say(f"{left_off} older ones are not shown; --limit shows more")
     if listing.foreign:

@@ -74,7 +74,7 @@ def _moment(text: str | None) -> datetime | None:
 
 def counted(count: int) -> str:
     """Format a number of dead letters."""
-    return "1 letter" if count == 1 else f"{count} letters"
+    return "1 dead letter" if count == 1 else f"{count} dead letters"
 
 
 def by_reason(reasons: Mapping[str, int]) -> str:

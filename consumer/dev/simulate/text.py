@@ -39,7 +39,7 @@ def lanes(result: SimulationResult) -> list[tuple[str, ...]]:
     rows = []
     for lane, tally in result.tally.lanes.items():
         if tally.asked:
-            over = f"{tally.passed_over_steps} steps, {spelled(tally.passed_over_seconds)}"
+            over = f"{_steps(tally.passed_over_steps)}, {spelled(tally.passed_over_seconds)}"
             waits = (spelled(tally.quantile(share)) for share in (0.5, 0.99, 1.0))
             rows.append((lane.value, counted(tally.asked), counted(tally.done), *waits, over))
     return rows
@@ -84,8 +84,12 @@ def _drain(result: SimulationResult) -> str:
 
 def _starvation(result: SimulationResult) -> str:
     lane, bound = result.tally.lanes[Lane.BACKFILL], result.fleet.starvation_steps
-    waited = f"{lane.passed_over_steps} steps of others ({spelled(lane.passed_over_seconds)})"
+    waited = f"{_steps(lane.passed_over_steps)} of others ({spelled(lane.passed_over_seconds)})"
     return f"between two of its steps a backfill picture waited for at most {waited}; the bound is {bound} steps"
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _left(result: SimulationResult) -> str:

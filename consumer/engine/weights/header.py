@@ -177,4 +177,6 @@ def _check_tiling(tensors: Mapping[str, TensorInfo], start: int, size: int) -> N
             raise _Malformed(f"in which {shown(name)} overlaps another tensor or leaves a gap")
         place = tensor.end
     if place != size:
-        raise _Malformed(f"that describes {place} bytes where the file has {size}: it is cut off, or has a tail")
+        raise _Malformed(
+            f"that describes {place} bytes where the file has {size}: it is cut off, or has extra bytes at its end"
+        )

@@ -115,7 +115,7 @@ def test_a_length_may_look_like_magic(tmp_path: Path, ending: int) -> None:
         ({"a": entry("F32", [2], 0, 4)}, "does not have the bytes of its shape"),
         ({"a": entry("F32", [1], 4, 8)}, "overlaps another tensor or leaves a gap"),
         ({"a": ONE, "b": ONE}, "overlaps another tensor or leaves a gap"),
-        ({"a": ONE, "b": entry("F32", [1], 4, 8)}, "it is cut off, or has a tail"),
+        ({"a": ONE, "b": entry("F32", [1], 4, 8)}, "it is cut off, or has extra bytes at its end"),
         ({"\x1b[2J": 1}, r"\x1b[2J does not have exactly dtype"),
     ],
 )
@@ -126,7 +126,7 @@ def test_headers_that_lie_are_refused(tmp_path: Path, header: object, complaint:
 
 def test_a_tail_is_refused(tmp_path: Path) -> None:
     """Bytes that belong to no tensor may be anything, so the file is refused."""
-    assert "or has a tail" in refusal(raw(tmp_path / "a.safetensors", {"a": ONE}, bytes(5)))
+    assert "or has extra bytes at its end" in refusal(raw(tmp_path / "a.safetensors", {"a": ONE}, bytes(5)))
 
 
 @pytest.mark.parametrize(
