@@ -2,7 +2,7 @@
 import { Kafka } from "kafkajs";
 
 const kafka = new Kafka({ brokers: (process.env.KAFKA ?? "127.0.0.1:9092").split(",") });
-const consumer = kafka.consumer({ groupId: "cms-js", readUncommitted: false }); // never events that were taken back
+const consumer = kafka.consumer({ groupId: "cms-js", readUncommitted: false }); // never events of aborted transactions
 await consumer.connect();
 await consumer.subscribe({ topic: "article-image-outcome", fromBeginning: true });
 await consumer.run({

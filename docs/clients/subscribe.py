@@ -12,7 +12,7 @@ async def main() -> None:
         "article-image-outcome",
         bootstrap_servers=os.environ.get("KAFKA", "127.0.0.1:9092"),
         group_id="cms",
-        isolation_level="read_committed",  # the default also shows events that were taken back
+        isolation_level="read_committed",  # the default also shows events of aborted transactions
         auto_offset_reset="earliest",
     )
     async with consumer:
