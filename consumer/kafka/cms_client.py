@@ -61,7 +61,7 @@ def parse_request_file(text: bytes) -> Event:
         raise Rejected(error.reason, error.message, field="article.id") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Rejected(
-            Reason.MISSING_FIELD, "This is no JSON object with an article.id.", field="article.id"
+            Reason.MISSING_FIELD, "This is not a JSON object with an article.id.", field="article.id"
         ) from error
 
 

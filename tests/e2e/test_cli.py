@@ -66,7 +66,7 @@ def test_generate_needs_nothing_but_a_prompt(demo_model: Path, tmp_path: Path) -
     ("command", "sentence"),
     [
         (("generate", "a red boat", "--out", "."), "is a directory"),
-        (("publish", "FILE"), "no JSON object with an article.id"),
+        (("publish", "FILE"), "not a JSON object with an article.id"),
         (("store", "prepare", "--env-file", "FILE"), "is not UTF-8"),
         (("demo", "--out", "FILE/demo"), "Not a directory"),
         (("dev", "--out", "FILE/dev"), "Not a directory"),
