@@ -1,4 +1,4 @@
-# leadart's chores, one word each. `make help` lists them.
+# leadart's development tasks. `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m consumer.dev.embedded fetch
 	@touch $@
 
-install: $(VENV)/.installed ## make .venv and everything in it
+install: $(VENV)/.installed ## create .venv and install everything into it
 
 demo: install ## articles in, pictures out, on this machine; see out/demo/index.html
 	$(BIN)/leadart demo --out $(OUT)
@@ -52,7 +52,7 @@ coverage: install ## branch coverage of the unit and contract tests, by package;
 	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/contract
 	$(BIN)/python -m tests.coverage
 
-format: install ## put the code into shape
+format: install ## format the code and fix what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -62,7 +62,7 @@ schemas: install ## write the generated parts of the contract
 docs: install ## write the generated documents
 	$(BIN)/python -m consumer.settings.reference
 
-chaos: install ## the crash matrix: an hour, goes on where it was ended; writes docs/reliability.md
+chaos: install ## the crash matrix: an hour, resumes where it was stopped; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos
 
 equality: install ## how far pictures are from the library's; ten minutes; writes docs/benchmarks/equality.md

@@ -121,7 +121,7 @@ def _report(state: str, report: DeadLetterReport, *, execute: bool, as_json: boo
         for at, why in report.refusals:
             complain(f"{at}: {why}.")
         if more := report.refused - len(report.refusals):
-            complain(f"and {counted(more)} more")
+            complain(f"and {more} more")
     raise typer.Exit(1 if report.refused else 0)
 
 
