@@ -45,7 +45,10 @@ def open_servers(keep: Path | None) -> Iterator[StackServers]:
             yield StackServers(folder, KafkaServer(folder), S3Server(folder), kept=False)
         return
     with _locked(keep):
-        known: dict[str, Any] = json.loads((keep / _FILE).read_bytes() or b"{}")
+        try:
+            known: dict[str, Any] = json.loads((keep / _FILE).read_bytes() or b"{}")
+        except ValueError as error:
+            raise _refused(f"{keep / _FILE} is damaged") from error
         kafka = KafkaServer(keep, known.get("kafka", ()))
         yield StackServers(keep, kafka, S3Server(keep, known.get("s3", ()), known.get("secret")), kept=True)
 

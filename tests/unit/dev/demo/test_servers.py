@@ -44,3 +44,10 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(Fatal, match="File exists"), open_servers(tmp_path / "thesis.tex"):
         pass
+
+
+def test_a_folder_whose_addresses_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A full disk cut them short, say: that is a sentence, not a trace."""
+    (tmp_path / "leadart-dev.json").write_text('{"kafka": [1')
+    with pytest.raises(Fatal, match=r"leadart-dev\.json is damaged"), open_servers(tmp_path):
+        pass
