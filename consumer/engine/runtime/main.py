@@ -4,6 +4,8 @@ It speaks `consumer.engine.protocol` on stdin and stdout, paints on its main thr
 parent holds the other end: when stdin ends it exits at once, even in the middle of a step.
 """
 
+from __future__ import annotations
+
 import ctypes
 import gc
 import os
@@ -15,13 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine import protocol
-from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.weights import check_folder, examine_custom_weights, identify_model, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
+
+if TYPE_CHECKING:
+    from consumer.engine.runtime.denoiser import Denoiser
 
 _PR_SET_PDEATHSIG = 1
 

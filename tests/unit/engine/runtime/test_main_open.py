@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +62,18 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
     monkeypatch.setattr("consumer.engine.runtime.opening.open_model", None)
     with pytest.raises(Fatal, match="covers 30 of the model's 73 tensors"):
         opened(settings.model_copy(update={"overlay": False}))
+
+
+def test_missing_libraries_are_a_sentence(tiny_model: Path) -> None:
+    """Where torch is not installed, the engine process starts all the same and says what to install."""
+    script = (
+        "import sys; sys.modules['torch'] = None; from pathlib import Path; from consumer.engine import protocol\n"
+        "from consumer.engine.runtime import main; from consumer.settings import EngineSettings\n"
+        f"main._open(protocol.Open(EngineSettings(model=Path({str(tiny_model)!r})), 'cpu', 1.0), print)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own words
+    assert "Fatal: The engine's libraries are not installed" in done.stderr
+    assert "pip install 'leadart[engine]'" in done.stderr
 
 
 def test_the_model_switches_adapters(settings: EngineSettings) -> None:
