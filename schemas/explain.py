@@ -1,15 +1,12 @@
 """Translate pydantic's first error about a request into a sentence for publishers."""
 
-from __future__ import annotations
+from typing import Any, Final
 
-from typing import TYPE_CHECKING, Any, Final
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES
 from schemas.reasons import ContractError, Reason
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-    from pydantic_core import ErrorDetails
 
 _SENTENCES: Final = {
     "missing": "is missing: fill it in",

@@ -4,12 +4,12 @@ The models forbid unknown fields, so that nothing outside the contract is announ
 nevertheless: a later field must not break a subscriber.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from schemas import names
 from schemas.fields import (
@@ -26,10 +26,6 @@ from schemas.fields import (
     Variation,
 )
 from schemas.reasons import Reason
-
-if TYPE_CHECKING:
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
 
 _OPEN_CODE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 
@@ -93,6 +89,14 @@ class Announcement(Emitted):
     type: ClassVar[str]
 
 
+class RequestAnnouncement(Announcement):
+    """Data of an event about a valid request: which one, and for which place in which article."""
+
+    request_id: str = Field(description="CloudEvents id of the request.")
+    article: ArticleRevision = Field(description="The requested article revision.")
+    slot: Slot = Field(description="The place in the article.")
+
+
 class ReadyPicture(Emitted):
     """One picture and where to fetch it."""
 
@@ -150,15 +154,12 @@ class ReadySeconds(Emitted):
     total: Seconds = Field(description="From receiving the request to this event.")
 
 
-class ImageReady(Announcement):
+class ImageReady(RequestAnnouncement):
     """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
 
     type: ClassVar[str] = names.IMAGE_READY
     later = frozenset({"prompt_cut"})
 
-    request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="The requested article revision.")
-    slot: Slot = Field(description="The place in the article.")
     variation: Variation = Field(description="As requested.")
     prompt: str = Field(description="The prompt that was used.")
     prompt_cut: bool = Field(
@@ -206,36 +207,27 @@ class SupersededBy(Emitted):
     revision: Revision = Field(description="The newer revision.")
 
 
-class ImageSuperseded(Announcement):
+class ImageSuperseded(RequestAnnouncement):
     """Data of `org.leadart.article.image-superseded.v1`: a newer revision replaced the request."""
 
     type: ClassVar[str] = names.IMAGE_SUPERSEDED
 
-    request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="The requested article revision.")
-    slot: Slot = Field(description="The place in the article.")
     superseded_by: SupersededBy = Field(description="What replaced the request.")
 
 
-class ImageExpired(Announcement):
+class ImageExpired(RequestAnnouncement):
     """Data of `org.leadart.article.image-expired.v1`: the request's `expirytime` passed before its turn came."""
 
     type: ClassVar[str] = names.IMAGE_EXPIRED
 
-    request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="The requested article revision.")
-    slot: Slot = Field(description="The place in the article.")
     expired_at: Moment = Field(description="The request's `expirytime`.")
 
 
-class ImageProgress(Announcement):
+class ImageProgress(RequestAnnouncement):
     """Data of `org.leadart.article.image-progress.v1`: may repeat or get lost, and is never final."""
 
     type: ClassVar[str] = names.IMAGE_PROGRESS
 
-    request_id: str = Field(description="CloudEvents id of the request.")
-    article: ArticleRevision = Field(description="The requested article revision.")
-    slot: Slot = Field(description="The place in the article.")
     stage: ProgressStage = Field(description="`accepted`, `started`, `step` or `storing`; more may be added.")
     step: Count | None = Field(default=None, description="Denoising steps done.")
     of: Count | None = Field(default=None, description="Denoising steps in total.")

@@ -1,21 +1,15 @@
 """The published schemas, generated from the models, with which publishers and subscribers validate."""
 
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core import CoreSchema
 
 from schemas import names
 from schemas.outcomes import ANNOUNCEMENTS
 from schemas.requested import ImageRequested
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import BaseModel
-    from pydantic.json_schema import JsonSchemaMode
-    from pydantic_core import CoreSchema
 
 Schema = dict[str, Any]
 
