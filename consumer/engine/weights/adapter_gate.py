@@ -1,15 +1,14 @@
 """The gate for adapters: a LoRA file is refused unless every one of its tensors takes effect."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consumer.engine.weights.layout import split_prefix
-from consumer.engine.weights.lora import is_lora, pair_up, unsupported
+from consumer.engine.weights.lora import LoraPair, is_lora, pair_up, unsupported
 from consumer.engine.weights.payload import not_finite, number, scaled
 from consumer.engine.weights.refusal import shown, some
 from consumer.engine.weights.report import (
@@ -21,14 +20,9 @@ from consumer.engine.weights.report import (
     idle_problem,
     not_finite_problem,
 )
+from consumer.engine.weights.source import WeightsSource
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from consumer.engine.weights.lora import LoraPair
-    from consumer.engine.weights.source import WeightsSource
-
-    Shapes = Mapping[str, tuple[int, ...]]
+Shapes = Mapping[str, tuple[int, ...]]
 
 _METADATA = "lora_adapter_metadata"
 _MAX_BF16 = 3.3895e38

@@ -4,16 +4,14 @@ Lenient loading, which strips one prefix and ignores what does not fit, replaces
 tensors with a checkpoint in ComfyUI's layout, and reports no error: docs/operations/weights.md has the table.
 """
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from consumer.engine.weights.adapter_gate import examine_adapter
+from consumer.engine.weights.adapter_gate import Shapes, examine_adapter
 from consumer.engine.weights.folder import visible
-from consumer.engine.weights.layout import family, map_tensors
+from consumer.engine.weights.layout import TensorMapping, TensorSlice, family, map_tensors
 from consumer.engine.weights.lora import is_lora
 from consumer.engine.weights.payload import not_finite
 from consumer.engine.weights.refusal import PICKLED, doctor_command, refused, some
@@ -25,16 +23,8 @@ from consumer.engine.weights.report import (
     dtype_problems,
     not_finite_problem,
 )
-from consumer.engine.weights.source import check_own_weights, model_shapes, read_source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from consumer.engine.weights.layout import TensorMapping, TensorSlice
-    from consumer.engine.weights.source import WeightsSource
-    from consumer.settings import EngineSettings
-
-    Shapes = Mapping[str, tuple[int, ...]]
+from consumer.engine.weights.source import WeightsSource, check_own_weights, model_shapes, read_source
+from consumer.settings import EngineSettings
 
 
 def examine_custom_weights(settings: EngineSettings) -> list[str]:

@@ -3,14 +3,10 @@
 The model's own weights cannot tell: a tensor that they lack would be missing from the expectation too.
 """
 
-from __future__ import annotations
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    Shapes = dict[str, tuple[int, ...]]
+Shapes = dict[str, tuple[int, ...]]
 
 CAP = 65_536
 """Limit of layers, heads or channels in a configuration: the full model has at most 10,240 of anything."""
