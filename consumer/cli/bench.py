@@ -2,60 +2,221 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
 
-from consumer.cli.bench_backlog import backlog
-from consumer.cli.bench_output import show_progress, show_report
-from consumer.cli.bench_painting import engine, worker
-from consumer.cli.bench_replay import replay
-from consumer.cli.shared import AsJson, settings_from
+from consumer.cli.shared import AsJson, complain, complaints, console, say, settings_from
+from consumer.errors import Fatal
+from schemas import Reason
 
 if TYPE_CHECKING:
-    from consumer.dev.bench.delivery_result import DeliveryPlan
+    from collections.abc import Callable, Coroutine
 
-DOCUMENT = Path("docs/benchmarks/delivery.md")
+    from consumer.dev.bench.engine.plan import EnginePlan
+    from consumer.dev.bench.engine.result import EngineResult
+    from consumer.dev.bench.reporting import BenchReport
+    from consumer.settings import EngineSettings
 
+_Value = TypeVar("_Value")
+
+DELIVERY_DOCUMENT = Path("docs/benchmarks/delivery.md")
+ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
+WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
+
+_TENFOLD = 10
+_SHORTEST = 1_000
+
+Model = Annotated[Path | None, typer.Option(help="Folder of the pipeline; default: LEADART_ENGINE__MODEL.")]
+Random = Annotated[
+    Literal["tiny", "full"] | None,
+    typer.Option(help="Random weights: a tiny model, or the full 6.15 billion parameters."),
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds per side.")]
+Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0: torch decides.")]
+Device = Annotated[str | None, typer.Option(help="Device, as in LEADART_ENGINE__DEVICES.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the uncompiled one.")]
 Bus = Annotated[str | None, typer.Option(help="Existing Kafka without TLS or SASL; default: start one.")]
 Progress = Annotated[bool, typer.Option("--progress", help="Have the worker publish progress events.")]
 Logs = Annotated[bool, typer.Option("--logs/--no-logs", help="Log every request, on both sides.")]
-Write = Annotated[bool, typer.Option("--write", help=f"Write {DOCUMENT}.")]
 
 commands = typer.Typer(no_args_is_help=True, help="Benchmarks on this machine, each in one run with its baseline.")
-commands.command("engine")(engine)
-commands.command("worker")(worker)
-commands.command("replay")(replay)
-commands.command("backlog")(backlog)
 
 
-@commands.command("delivery")
+@commands.command()
+def engine(
+    model: Model = None,
+    random: Random = None,
+    shapes: Annotated[str, typer.Option(help="Such as 512x512x12x2.0,…; default: shapes that suit the model.")] = "",
+    batches: Annotated[str, typer.Option(help="Batch sizes for each shape.")] = "1,4,8",
+    mixed: Annotated[int, typer.Option(min=0, help="Number of mixed requests.")] = 64,
+    rounds: Rounds = 3,
+    threads: Threads = None,
+    device: Device = None,
+    compile_: Compile = False,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the denoiser with the stock pipeline, on the same weights; needs leadart[engine]."""
+    from consumer.dev.bench.engine.plan import EnginePlan, PictureShape, RandomModel
+
+    settings = _engine_settings(model, threads, device, compiled=compile_)
+    kinds = tuple(_parsed(text, PictureShape.parse) for text in shapes.split(",") if text)
+    counts = tuple(count for text in batches.split(",") if (count := _parsed(text, int)) > 0)
+    result = _measure_engine(
+        EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed)
+    )
+    from consumer.dev.bench.engine.report import engine_report
+
+    _show(engine_report(result), ENGINE_DOCUMENT if write else None, as_json=as_json)
+
+
+@commands.command()
+def worker(
+    model: Model = None,
+    random: Random = None,
+    shape: Annotated[str, typer.Option(help="Width, height, steps and guidance.")] = "512x512x12x2.0",
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures per round.")] = 32,
+    rounds: Rounds = 3,
+    threads: Threads = None,
+    device: Device = None,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {WORKER_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the whole worker, Kafka and store in memory, with its engine alone; needs leadart[engine]."""
+    from consumer.dev.bench.engine.plan import PictureShape, RandomModel
+    from consumer.dev.bench.worker import WorkerPlan, measure_worker
+    from consumer.dev.bench.worker_report import worker_report
+
+    settings = _engine_settings(model, threads, device, compiled=False)
+    kind = _parsed(shape, PictureShape.parse)
+    plan = WorkerPlan(settings, RandomModel(random) if random else None, kind, pictures, rounds)
+    measuring = measure_worker(plan, _show_progress)
+    _finish(measuring, worker_report, WORKER_DOCUMENT if write else None, as_json=as_json)
+
+
+@commands.command()
+def replay(
+    events: Annotated[int, typer.Option(min=300, help="Requests to paint once and then replay.")] = 3_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of replays.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how fast a replay is answered if all pictures exist; needs leadart[embedded].
+
+    Exit status 1 unless each request gets exactly one outcome and no picture is painted again.
+    """
+    from consumer.dev.bench.replay import measure_replay, replay_report
+
+    settings_from(None)  # reports invalid settings before anything starts
+    _finish(measure_replay(events, rounds, _show_progress), replay_report, as_json=as_json)
+
+
+@commands.command()
+def backlog(
+    records: Annotated[
+        int, typer.Option(min=2 * _SHORTEST, help="Longest backlog, reached in tenfold steps.")
+    ] = 1_000_000,
+    seconds: Annotated[float, typer.Option(min=5, max=90, help="Seconds that a worker runs at each step.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the cost of a long backlog: memory, and the time of `leadart lag`; needs leadart[embedded] and Linux.
+
+    Exit status 1 if memory grows with the backlog, or `leadart lag` takes too long.
+    """
+    from consumer.dev.bench.backlog import backlog_report, measure_backlog
+
+    settings_from(None)  # reports invalid settings before anything starts
+    sizes = [_SHORTEST]
+    while sizes[-1] * _TENFOLD < records:
+        sizes.append(sizes[-1] * _TENFOLD)
+    _finish(measure_backlog([*sizes, records], seconds, _show_progress), backlog_report, as_json=as_json)
+
+
+@commands.command()
 def delivery(
     events: Annotated[int, typer.Option(min=300, help="Backlog for each side, in requests.")] = 20_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds per side.")] = 3,
+    rounds: Rounds = 3,
     paced_events: Annotated[int, typer.Option(min=2, help="Requests per side and round at 10 a second.")] = 100,
     bootstrap_servers: Bus = None,
     progress: Progress = False,
     logs: Logs = True,
-    write: Write = False,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {DELIVERY_DOCUMENT}.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare delivery, without painting and storing, with a FastStream handler; needs leadart[bench].
 
     Exit status 1 unless the worker announces exactly one outcome per request.
     """
+    from consumer.dev.bench.delivery import measure_delivery
+    from consumer.dev.bench.delivery_report import delivery_report
     from consumer.dev.bench.delivery_result import DeliveryPlan
-    from consumer.dev.demo.interrupt import run_interruptible
 
     settings_from(None)  # reports invalid settings before anything starts
     plan = DeliveryPlan(events=events, rounds=rounds, paced_events=paced_events, progress=progress, logs=logs)
-    raise typer.Exit(run_interruptible(_measure(plan, bootstrap_servers, DOCUMENT if write else None, as_json=as_json)))
+    measuring = measure_delivery(plan, bootstrap_servers, _show_progress)
+    _finish(measuring, delivery_report, DELIVERY_DOCUMENT if write else None, as_json=as_json)
 
 
-async def _measure(plan: DeliveryPlan, bootstrap_servers: str | None, target: Path | None, *, as_json: bool) -> int:
-    from consumer.dev.bench.delivery import measure_delivery
-    from consumer.dev.bench.delivery_report import delivery_report
+def _finish(
+    measuring: Coroutine[Any, Any, _Value],
+    report: Callable[[_Value], BenchReport],
+    target: Path | None = None,
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Measure until done or interrupted, show the report of the result, and exit."""
+    from consumer.dev.demo.interrupt import run_interruptible
 
-    result = await measure_delivery(plan, bootstrap_servers, show_progress)
-    return show_report(delivery_report(result), target, as_json=as_json)
+    async def measure() -> int:
+        return _show(report(await measuring), target, as_json=as_json)
+
+    raise typer.Exit(run_interruptible(measure()))
+
+
+def _show_progress(line: str) -> None:
+    complaints.print(line, soft_wrap=True)
+
+
+def _show(report: BenchReport, target: Path | None, *, as_json: bool) -> int:
+    """Print the report and write its document to `target`; return the exit status."""
+    if as_json:
+        print(json.dumps(report.figures))
+    else:
+        if report.table:
+            console.print(report.table)
+        for line in (report.verdict, *report.notes):
+            say(line)
+    if target:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(report.document(shlex.join(["leadart", *sys.argv[1:]])), encoding="utf-8")
+    return 0 if report.passed else 1
+
+
+def _measure_engine(plan: EnginePlan) -> EngineResult:
+    from consumer.dev.bench.machine import engine_machine
+
+    try:
+        from consumer.dev.bench.engine.measure import measure_engine  # seconds of imports
+    except ImportError as error:
+        message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
+        raise Fatal(Reason.MISCONFIGURED, message) from error
+    return measure_engine(plan, engine_machine(), _show_progress)
+
+
+def _parsed(text: str, parse: Callable[[str], _Value]) -> _Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(2) from error
+
+
+def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:
+    """Return the engine's settings, overridden by the options."""
+    settings = settings_from(None).engine
+    given = {"model": model, "threads": threads, "devices": device, "compile": compiled or None}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
