@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from consumer.dev.demo.env_file import MARK
+from consumer.dev.demo.dev import MARK
 from consumer.settings import load_settings
 from tests.support.commands import Command, leadart
 

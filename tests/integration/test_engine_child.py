@@ -14,9 +14,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from consumer.engine.client import CHILD, ZImageEngine
+from consumer.engine.client import CHILD, ZImageEngine, child_environment
 from consumer.engine.devices import EngineDevice
-from consumer.engine.environment import child_environment
 from consumer.engine.process import open_child
 from consumer.engine.protocol import Open, Paint, StepDone
 from consumer.errors import Fatal

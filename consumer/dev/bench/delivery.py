@@ -16,8 +16,7 @@ from consumer.dev.bench.delivery_result import (
 )
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all, publish_paced
-from consumer.dev.bench.side_process import require_faststream
-from consumer.dev.bench.site import BenchSite, open_site
+from consumer.dev.bench.site import BenchSite, open_site, require_faststream
 from consumer.dev.bench.watcher import watching
 from consumer.errors import Fatal
 from consumer.kafka.topics import StartPosition

@@ -5,12 +5,85 @@ Run `python -m consumer.dev.bench.ours` with the settings in the environment; SI
 
 import asyncio
 import signal
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Self
 
-from consumer.dev.bench.empty import EmptyEncoder, EmptyEngine, EmptyStore
+from consumer.jobs import (
+    Lane,
+    ModelIdentity,
+    Paintable,
+    Picture,
+    Recipe,
+    Rendition,
+    Renditions,
+    StoredPicture,
+    StoredPictures,
+)
 from consumer.settings import Settings, load_settings
+from consumer.storage import stored_pictures
 from consumer.telemetry.logs import configure_logs
 from consumer.worker import WorkerRun, open_stages
+
+_PIXEL = bytes(3)
+_BYTES = b"leadart bench"
+
+
+class EmptyEngine:
+    """An `Engine` that returns one black pixel for every recipe, immediately and without a step."""
+
+    paintable = Paintable(ModelIdentity("empty", "0" * 64))
+    ready = True
+    restarts = 0
+    devices = 1
+    device_ready: Mapping[str, bool] = MappingProxyType({})
+
+    async def paint(self, recipe: Recipe, lane: Lane, on_step: Callable[[int, int], None]) -> Picture:
+        """Return the pixel."""
+        del lane, on_step
+        return Picture(recipe, 1, 1, _PIXEL, 0.0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Do nothing."""
+
+
+class EmptyEncoder:
+    """An encoder that encodes nothing."""
+
+    async def encode(self, picture: Picture) -> Renditions:
+        """Return the same bytes for every picture."""
+        return (Rendition(_BYTES, "image/png", picture.width, picture.height),)
+
+
+class EmptyStore:
+    """A `Store` in a dictionary; it remembers which recipes were kept, since the pipeline asks."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, StoredPictures] = {}
+
+    async def prepare(self, *, create: bool = False, public: bool = False) -> None:
+        """Do nothing."""
+
+    async def addresses_end_early(self) -> bool:
+        """Return False: addresses do not expire."""
+        return False
+
+    async def find(self, recipe: Recipe) -> StoredPictures | None:
+        """Return the recipe's pictures if they were kept."""
+        return self._kept.get(recipe.digest)
+
+    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
+        """Remember the recipe."""
+        return self._kept.setdefault(recipe.digest, stored_pictures(recipe, renditions))
+
+    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+        """Return an address that leads nowhere and does not expire."""
+        return f"https://pictures.invalid/{picture.key}", None
 
 
 async def work(settings: Settings) -> None:

@@ -1,18 +1,19 @@
 """The Kafka a benchmark runs on: a broker of its own or an existing one, with topics of its own."""
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
-from consumer.dev.bench.side_process import SideProcess
 from consumer.dev.demo.processes import running
 from consumer.dev.demo.stack import as_environment, settings_of
-from consumer.dev.embedded import KafkaServer
+from consumer.dev.embedded import KafkaServer, Server
 from consumer.dev.embedded.jars import ENDPOINT
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
@@ -23,6 +24,32 @@ from schemas.topics import load_topics
 
 ENGINE_WINDOW = 256
 """Pictures at the engine at a time: the default suits batches, and an empty engine has none."""
+
+
+_MODULES = {DeliverySide.LEADART: "consumer.dev.bench.ours", DeliverySide.FASTSTREAM: "consumer.dev.bench.theirs"}
+
+
+def require_faststream() -> None:
+    """Raise `Fatal`, saying what to install, when FastStream is missing."""
+    if find_spec("faststream") is None:
+        raise Fatal(
+            Reason.MISCONFIGURED, "This benchmark runs FastStream beside the worker: pip install 'leadart[bench]'."
+        )
+
+
+class SideProcess(Server):
+    """One side; its log is `<side>.log` in `folder`. It counts as up as soon as its process runs."""
+
+    def __init__(self, folder: Path, side: DeliverySide, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, side)
+        self._side = side
+        self._environment = dict(environment)
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        return [sys.executable, "-P", "-m", _MODULES[self._side]], self._environment
+
+    def _answers(self) -> bool:
+        return self.running
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,72 @@ beforehand. Run `python -m consumer.dev.bench.theirs` with the settings in the e
 """
 
 import asyncio
+import hashlib
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from faststream import FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from consumer.dev.bench.requests import HEADLINE
-from consumer.dev.bench.sample import outcome
 from consumer.settings import Settings, load_settings
-from schemas import names
+from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle, names
+from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
+
+
+def outcome(source: str, request_id: str, article_id: str) -> tuple[dict[str, str], bytes]:
+    """Return headers and value of a ready outcome with one picture."""
+    event = Event(
+        id=_digest("outcome"),
+        source=source,
+        type=names.IMAGE_READY,
+        subject=article_id,
+        time=datetime.now(UTC),
+        dataschema=names.dataschema(names.IMAGE_READY),
+        extensions={"correlationid": request_id, "causationid": request_id, "partitionkey": article_id},
+        data=_data(request_id, article_id).model_dump(mode="json"),
+    )
+    headers, value = write(event)
+    return {name: text.decode() for name, text in headers}, value
+
+
+def _data(request_id: str, article_id: str) -> ImageReady:
+    return ImageReady(
+        request_id=request_id,
+        article=ArticleRevision(id=article_id, revision=1),
+        slot="hero",
+        variation=0,
+        prompt=f"{HEADLINE}. An editorial picture for the front page of a newspaper.",
+        alt=HEADLINE,
+        pictures=(_picture(),),
+        style=ReadyStyle(preset="default", version=1),
+        model=ReadyModel(name="empty", sha256=_digest("model")),
+        reused=False,
+        seconds=ReadySeconds(queued=0.0001, engine=0.0, stored=0.0001, total=0.0338),
+    )
+
+
+def _picture() -> ReadyPicture:
+    sha256 = _digest("picture")
+    key = f"pictures/{sha256[:2]}/{sha256}.png"
+    return ReadyPicture(
+        index=0,
+        url=f"https://pictures.invalid/{key}",
+        key=key,
+        sha256=sha256,
+        bytes=13,
+        media_type="image/png",
+        width=1,
+        height=1,
+        seed=2**52,
+        recipe=_digest("recipe"),
+        url_expires=None,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def application(settings: Settings) -> FastStream:

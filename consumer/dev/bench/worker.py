@@ -1,6 +1,7 @@
 """`leadart bench worker`: the whole worker compared with its engine alone, same pictures, same engine process."""
 
 import asyncio
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,9 +13,9 @@ from tempfile import TemporaryDirectory
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel
 from consumer.dev.bench.inmemory import MemoryWorker
 from consumer.dev.bench.machine import engine_machine
-from consumer.dev.bench.random_model import build_model
 from consumer.dev.bench.worker_report import WorkerResult, WorkerSide, WorkerTurn
 from consumer.dev.demo.stack import settings_of
+from consumer.dev.embedded import guard
 from consumer.engine import open_engine
 from consumer.errors import Fatal
 from consumer.jobs import Lane, Recipe, Record
@@ -145,3 +146,27 @@ async def _settings(plan: WorkerPlan) -> AsyncIterator[Settings]:
 
 def _on_gpu(engine: EngineSettings, gpu: str) -> bool:
     return engine.devices.startswith("cuda") or (engine.devices == "auto" and gpu != "none")
+
+
+async def build_model(folder: Path, module: str) -> None:
+    """Run `module` to write a pipeline into `folder`, in a process of its own that is killed on cancellation.
+
+    Raises `Fatal` with the end of its output when it fails.
+    """
+    builder = (sys.executable, "-P", "-m", module, str(folder))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", guard.__file__, *builder),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        output = await process.stdout.read() if process.stdout else b""
+    finally:
+        if process.stdin:
+            process.stdin.close()  # the guard then kills the builder, if it still runs
+        status = await process.wait()
+    if status:
+        ending = output.decode(errors="replace").strip()[-2000:]
+        raise Fatal(Reason.MODEL_UNAVAILABLE, f"The model could not be built: pip install 'leadart[engine]'.\n{ending}")

@@ -1,6 +1,8 @@
 """`leadart dev`: the demo's stack, kept up for someone who connects a CMS."""
 
 import json
+import os
+import re
 import shlex
 import shutil
 import sys
@@ -13,14 +15,59 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.env_file import remove_settings, setting_lines, write_settings
-from consumer.dev.demo.listening import Listening
 from consumer.dev.demo.processes import WorkerProcess
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
+from consumer.jobs import Record
+from consumer.kafka.announced import AnnouncedEvent, parse_announced
 from consumer.kafka.cms_client import CmsSubscriber, open_subscriber
+from schemas import Reason, names
 
 _LISTEN_SECONDS = 0.5
+
+
+_IDLE = "waiting for requests"
+
+
+class Listening:
+    """Prints outcomes as lines. Progress is a live line below them on a terminal, elsewhere a line for each request.
+
+    Use it as a context, which draws the live line.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status(_IDLE) if console.is_terminal else None
+        self._painting: dict[str, AnnouncedEvent] = {}
+
+    def __enter__(self) -> None:
+        if self._status:
+            self._status.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def show(self, record: Record) -> None:
+        """Show a record of the outcome or progress topic; others are passed over."""
+        event = parse_announced(record)
+        if event and event.type == names.IMAGE_PROGRESS:
+            if event.request_id not in self._painting and not self._status:
+                self._print(f"painting: {event.article} revision {event.revision}")
+            self._painting[event.request_id] = event
+        elif record.topic.endswith(names.OUTCOME):
+            if event:
+                self._painting.pop(event.request_id, None)
+            self._print("\n  ".join([event.sentence, *event.urls]) if event else "a record that is no event")
+        self._update()
+
+    def _update(self) -> None:
+        if self._status:
+            steps = (f"{event.article} ({event.result})" for event in self._painting.values())
+            self._status.update(Text(f"painting {'; '.join(steps)}" if self._painting else _IDLE))
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
 
 
 async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, with_worker: bool) -> int:
@@ -114,3 +161,44 @@ async def _listen(subscriber: CmsSubscriber, console: Console, stack: Stack, pla
             except Fatal as error:
                 what = "its data are kept" if plan.keep else "data that were not kept with --keep FOLDER are gone"
                 raise Fatal(error.reason, f"{error.message}\nRun `leadart dev` again: {what}.") from error
+
+
+MARK = "# Written by leadart dev, which removes it when it ends."
+"""First line of the settings file."""
+
+
+def write_settings(file: Path, settings: Mapping[str, str]) -> None:
+    """Write the file atomically, readable by its owner only: it holds the store's keys."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text("".join(f"{line}\n" for line in [MARK, *setting_lines(settings)]), encoding="utf-8")
+    draft.replace(file)
+
+
+def remove_settings(file: Path) -> None:
+    """Remove a settings file that an earlier run or this one wrote. Raises `Fatal` for any other file."""
+    try:
+        written = file.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(f"{file}: {error.strerror}") from error
+    if not written.startswith(MARK.encode()):
+        raise _refused(f"{file} is there and was not written by leadart dev, which writes its settings to it")
+    file.unlink()
+
+
+def setting_lines(settings: Mapping[str, str]) -> list[str]:
+    """Return the settings as lines that both a shell and python-dotenv read."""
+    return [f"{name}={_quoted(value)}" for name, value in settings.items()]
+
+
+def _quoted(value: str) -> str:
+    """Quote where needed: an apostrophe is safe in double quotes only."""
+    if re.fullmatch(r"[\w@%+=:,./-]+", value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _refused(what: str) -> Fatal:
+    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another file with --env-file.")

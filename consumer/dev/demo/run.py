@@ -1,5 +1,6 @@
 """`leadart demo`: one edition through the real worker, watched, checked and laid out as a page."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -10,14 +11,15 @@ from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.page import PageImprint, caveat, render
-from consumer.dev.demo.room import lay_out, make_room
 from consumer.dev.demo.screen import fitted, open_screen, result_table
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.dev.demo.tickets import EditionDesk
 from consumer.dev.demo.verdict import EditionVerdict, judge
 from consumer.dev.demo.watch import EditionRun
+from consumer.errors import Fatal
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
+from schemas import Reason
 
 
 async def run_demo(plan: StackPlan, console: Console) -> int:
@@ -76,3 +78,36 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, cons
             # Only with the worker gone can no second outcome be on its way.
             await stack.stop_worker()
             await watch.to_the_end()
+
+
+_OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
+_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+
+
+def make_room(folder: Path) -> None:
+    """Create the folder. An earlier run's page and pictures stay until the new page replaces them.
+
+    Raises `Fatal` when it cannot be created, or holds files that are not from a run.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        seen = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+        if strangers := sorted(seen - _OURS):
+            raise _refused(f"{folder} holds {strangers[0]}, which is not from the demo")
+        (folder / "pictures").mkdir(exist_ok=True)
+        for name in ("events.jsonl", "worker.log"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def lay_out(folder: Path, page: str) -> None:
+    """Write the page and delete an earlier run's pictures that it does not show."""
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    for picture in (folder / "pictures").iterdir():
+        if _PICTURE.fullmatch(picture.name) and picture.name not in page:
+            picture.unlink()
+
+
+def _refused(what: str) -> Fatal:
+    return Fatal(Reason.MISCONFIGURED, f"{what}. Name another folder with --out.")

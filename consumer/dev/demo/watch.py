@@ -1,14 +1,15 @@
 """Publish an edition, watch until each save has its outcome, and fetch the pictures."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
 import aiohttp
 
 from consumer.dev.demo.downloads import download
-from consumer.dev.demo.journal import EventJournal
 from consumer.dev.demo.screen import DemoScreen
 from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 from consumer.jobs import Record
@@ -63,3 +64,40 @@ class EditionRun:
     async def _fetch(self, client: aiohttp.ClientSession, ticket: SaveTicket) -> None:
         pictures = ticket.ready.pictures if ticket.ready else ()
         ticket.downloads += [await download(client, picture, self._pictures) for picture in pictures]
+
+
+class EventJournal:
+    """Appends records to a file as they arrive, so that an interrupted run leaves what it saw."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        file.write_text("", encoding="utf-8")
+
+    def enter(self, record: Record) -> None:
+        """Append one record."""
+        with self._file.open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(_line(record), ensure_ascii=False) + "\n")
+
+
+def _line(record: Record) -> dict[str, object]:
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "key": _text(record.key),
+        "headers": {name: _text(value) for name, value in record.headers},
+        "data": _data(record.value),
+    }
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode(errors="replace")
+
+
+def _data(value: bytes | None) -> object:
+    """Return the value as JSON if it is valid, else as text: a dead letter may hold anything."""
+    try:
+        return json.loads(value or b"")
+    except ValueError:
+        return _text(value)

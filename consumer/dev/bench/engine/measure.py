@@ -1,9 +1,12 @@
 """A run of `leadart bench engine`: load the model, let the sides take turns, measure each."""
 
 import os
+import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,17 +14,18 @@ from typing import Any
 import diffusers
 import torch
 import transformers
+from torch.utils.flop_counter import FlopCounterMode
 
 from consumer.dev.bench.engine.corpus import BenchRequest, mixed_requests, pictures, requests_of
-from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.full import build_full_model, is_full_size
-from consumer.dev.bench.engine.measuring import matrix_peak, measured
 from consumer.dev.bench.engine.painters import Painter, prepare_painters
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, RandomModel, order
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
+from consumer.engine.runtime.prompts import PromptEncoder
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.errors import Fatal
+from consumer.jobs import Recipe
 from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
 
@@ -140,3 +144,115 @@ def _require_fit(plan: EnginePlan, model: Model) -> None:
     for shape in plan.kinds:
         if complaint := model.unsupported(shape.width, shape.height):
             raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")
+
+
+_SIDES = {"cuda": 8192}
+_SIDE_ELSEWHERE = 2048
+_TRIES = 8
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_FORGET_PEAK = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Seconds of a piece of work, and peak memory in bytes while it ran (on a CPU, of the process)."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def measured(device: torch.device, work: Callable[[], None]) -> Measurement:
+    """Do the work and measure it until the device has finished."""
+    synchronize(device)
+    _forget_peak(device)
+    begun = time.perf_counter()
+    work()
+    synchronize(device)
+    return Measurement(time.perf_counter() - begun, _peak_bytes(device))
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the device's peak: operations per second of a large matrix product, best of a few."""
+    side = _SIDES.get(device.type, _SIDE_ELSEWHERE)
+    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return max(2 * side**3 / measured(device, lambda: _multiply(one, other)).seconds for _ in range(_TRIES))
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _multiply(one: torch.Tensor, other: torch.Tensor) -> None:
+    torch.mm(one, other)
+
+
+def _forget_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif _CLEAR_REFS.exists():
+        _CLEAR_REFS.write_text(_FORGET_PEAK)
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class FlopCounter:
+    """Counts the least that pictures of a model need: every prompt read once and unpadded, no padding for batches.
+
+    So it is the same for all sides. Each kind of forward runs once and is cached.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._encoder = PromptEncoder(model.pipeline, 1)
+        self.transformer = cache(self._transformer)
+        self.text_encoder = cache(self._text_encoder)
+        self.decoder = cache(self._decoder)
+
+    def picture(self, recipe: Recipe) -> int:
+        """Return the operations of one picture: its prompts, its steps, its decoding."""
+        total = self.decoder(recipe.width, recipe.height)
+        texts = [recipe.prompt, *([recipe.negative_prompt] if recipe.guidance_scale > 0 else [])]
+        for text in texts:
+            tokens = len(self._encoder.read(text).tokens)
+            total += self.text_encoder(tokens)
+            total += recipe.steps * self.transformer(recipe.width, recipe.height, tokens)
+        return total
+
+    def _transformer(self, width: int, height: int, tokens: int) -> int:
+        network = self._model.transformer
+        latents = self._latents(network.dtype, width, height).unsqueeze(1)
+        embedding = torch.zeros(tokens, network.config.cap_feat_dim, dtype=network.dtype, device=self._model.device)
+        moment = torch.zeros(1, dtype=network.dtype, device=self._model.device)
+        return _counted(lambda: network([latents], moment, [embedding], return_dict=False))
+
+    def _text_encoder(self, tokens: int) -> int:
+        ids = torch.zeros(1, tokens, dtype=torch.long, device=self._model.device)
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        return _counted(lambda: self._model.pipeline.text_encoder(input_ids=ids, attention_mask=mask))
+
+    def _decoder(self, width: int, height: int) -> int:
+        vae = self._model.vae
+        vae.use_tiling = False
+        latents = self._latents(vae.dtype, width, height).unsqueeze(0)
+        return _counted(lambda: vae.decode(latents, return_dict=False))
+
+    def _latents(self, dtype: torch.dtype, width: int, height: int) -> torch.Tensor:
+        rows, columns = self._model.geometry.latents(width, height)
+        return torch.zeros(self._model.channels, rows, columns, dtype=dtype, device=self._model.device)
+
+
+@torch.no_grad()
+def _counted(forward: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        forward()
+    return int(counter.get_total_flops())

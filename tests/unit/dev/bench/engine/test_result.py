@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.dev.bench.engine.bars import ENGINE_BARS, judge_bars
 from consumer.dev.bench.engine.plan import EngineSide, PictureShape, order
-from consumer.dev.bench.engine.report import engine_report
+from consumer.dev.bench.engine.report import ENGINE_BARS, engine_report, judge_bars
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.journal import EventJournal
+from consumer.dev.demo.watch import EventJournal
 from consumer.jobs import Record
 from consumer.processing.styles import Styles
 from schemas import names

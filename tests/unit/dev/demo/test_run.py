@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.dev.demo.room import lay_out, make_room
+from consumer.dev.demo.run import lay_out, make_room
 from consumer.errors import Fatal
 
 SHOWN, OLD = f"{'a' * 64}.png", f"{'b' * 64}.png"

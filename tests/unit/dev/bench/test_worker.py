@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.dev.bench.random_model import build_model
+from consumer.dev.bench.worker import build_model
 from consumer.errors import Fatal
 
 pytestmark = pytest.mark.slow

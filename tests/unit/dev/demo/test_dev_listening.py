@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from consumer.dev.demo.articles import load_edition
-from consumer.dev.demo.listening import Listening
+from consumer.dev.demo.dev import Listening
 from consumer.jobs import Record
 from consumer.processing.styles import Styles
 from schemas import Announcement, ImageProgress, ImageSuperseded, names

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.dev.demo.env_file import MARK, remove_settings, write_settings
+from consumer.dev.demo.dev import MARK, remove_settings, write_settings
 from consumer.errors import Fatal
 from consumer.settings import load_settings
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from consumer.dev.bench.engine.flops import FlopCounter
+from consumer.dev.bench.engine.measure import FlopCounter
 from consumer.engine.runtime.geometry import padded
 from consumer.engine.runtime.model import Model
 from tests.support.samples import recipe_of
