@@ -1,15 +1,44 @@
 """`leadart doctor`: check what a worker needs. Nothing is changed, except for one probe object in the store."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
-from consumer.admin.checks import CheckResult, CheckStatus
-from consumer.admin.cluster_checks import check_cluster
-from consumer.delivery.ports import BusError
+from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
+from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, BusError, Partition
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import LeadartError
+from consumer.kafka.acls import check_acls
+from consumer.kafka.admin_client import KafkaAdmin, open_admin
+from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
+from schemas.cloudevents import EVENT_BYTES
+from schemas.topics import load_topics
+
+WANTED_REPLICAS = 3
+WANTED_IN_SYNC = 2
+WANTED_OFFSETS_MINUTES = 7 * 24 * 60
+HEADER_ROOM = 16_384
+"""Bytes reserved for the headers that the worker adds to a dead letter."""
+
+
+class CheckStatus(StrEnum):
+    """A failure breaks a promise, a warning weakens one."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: its subject and status, and a message for the operator."""
+
+    subject: str
+    status: CheckStatus
+    message: str
 
 
 async def run_checks(settings: Settings) -> list[CheckResult]:
@@ -60,3 +89,109 @@ async def _store(settings: Settings) -> list[CheckResult]:
     message = f"bucket {settings.storage.bucket} exists and honours conditional writes"
     results = [CheckResult("store", CheckStatus.OK, message)]
     return [*results, CheckResult("store", CheckStatus.WARNING, ADDRESSES_END_EARLY)] if early else results
+
+
+async def check_cluster(settings: Settings) -> list[CheckResult]:
+    """Check cluster, topics and group. Raises `BusError` when no broker answers, `Fatal` when topics are missing."""
+    async with open_admin(settings.kafka) as admin:
+        await check_acls(admin, settings)
+        count = await one_partition_count(admin, settings)
+        names = [settings.topics.named(spec.name) for spec in load_topics()]
+        configs = await admin.topic_configs(names)
+        return [
+            CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
+            CheckResult("rights", CheckStatus.OK, "this user has a worker's rights to every topic"),
+            *[CheckResult("topics", CheckStatus.WARNING, line) for line in await differing_configs(admin, settings)],
+            await _replication(admin, names),
+            *_durability(configs),
+            *_compaction(settings, configs),
+            *_sizes(settings, configs),
+            await _starting_offsets(admin, settings, count),
+            await _offsets_retention(admin),
+        ]
+
+
+async def _replication(admin: KafkaAdmin, names: list[str]) -> CheckResult:
+    fewest = await admin.fewest_replicas(names)
+    if fewest < WANTED_REPLICAS:
+        return CheckResult(
+            "replication",
+            CheckStatus.WARNING,
+            f"a topic has {fewest} replica(s): one lost disk loses requests; production needs {WANTED_REPLICAS}",
+        )
+    return CheckResult("replication", CheckStatus.OK, f"at least {fewest} replicas everywhere")
+
+
+def _durability(configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
+    results = []
+    weak = [name for name, config in configs.items() if int(config.get("min.insync.replicas") or 1) < WANTED_IN_SYNC]
+    if weak:
+        message = (
+            f"min.insync.replicas is below {WANTED_IN_SYNC}, so an acknowledged record may be lost: {', '.join(weak)}"
+        )
+        results.append(CheckResult("durability", CheckStatus.WARNING, message))
+    for name, config in configs.items():
+        if config.get("unclean.leader.election.enable") == "true":
+            message = f"{name}: unclean.leader.election.enable is on: a failover may lose committed records"
+            results.append(CheckResult("durability", CheckStatus.FAILURE, message))
+    return results or [CheckResult("durability", CheckStatus.OK, "min.insync.replicas and leader elections are safe")]
+
+
+def _compaction(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
+    return [
+        CheckResult("lanes", CheckStatus.FAILURE, f"{lane} is compacted: older requests are lost unanswered")
+        for lane in lane_topics(settings)
+        if "compact" in (configs[lane]["cleanup.policy"] or "")
+    ]
+
+
+def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
+    limits: dict[str, list[int]] = {}
+    for spec in load_topics():
+        config = configs[settings.topics.named(spec.name)]
+        limits.setdefault(spec.kind, []).append(int(config.get("max.message.bytes") or 0))
+    lanes, letters, outcomes = max(limits["lane"]), min(limits["dead_letter"]), min(limits["outcome"])
+    problems = []
+    if lanes > MAX_RECORD_BYTES - HEADER_ROOM:
+        problems.append(
+            f"a lane takes records of {lanes} bytes, but a dead letter of this worker holds at most {MAX_RECORD_BYTES}"
+        )
+    if outcomes < EVENT_BYTES:
+        problems.append(
+            f"the outcomes' max.message.bytes ({outcomes}) is below the {EVENT_BYTES} bytes of the largest event"
+        )
+    if letters <= lanes:
+        problems.append(f"the dead letters' max.message.bytes ({letters}) is not above the lanes' ({lanes})")
+    if not problems:
+        return [CheckResult("sizes", CheckStatus.OK, "dead letters can hold whatever a lane takes")]
+    return [CheckResult("sizes", CheckStatus.FAILURE, problem) for problem in problems]
+
+
+async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -> CheckResult:
+    partitions = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
+    committed = await admin.committed_offsets(partitions)
+    for partition, at in committed.items():
+        try:
+            read_metadata(at)
+        except MetadataUnreadable as error:
+            name = f"{partition.topic}:{partition.number}"
+            message = f"{name}: {error}: leadart topics reset-offset-metadata {name}"
+            return CheckResult("group", CheckStatus.FAILURE, message)
+    unset = [each for each in partitions if each not in committed or committed[each].offset == UNCOMMITTED]
+    if unset:
+        who = f"group {settings.kafka.group_id}"
+        message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
+        return CheckResult("group", CheckStatus.FAILURE, message)
+    return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} has an offset in every lane")
+
+
+async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
+    config = await admin.broker_config()
+    if config is None:
+        message = "offsets.retention.minutes cannot be read, not authorized: DescribeConfigs of the cluster"
+        return CheckResult("offsets", CheckStatus.WARNING, message)
+    minutes = int(config.get("offsets.retention.minutes") or 0)
+    if minutes < WANTED_OFFSETS_MINUTES:
+        message = f"offsets.retention.minutes is {minutes}: a group stopped for longer loses its offsets"
+        return CheckResult("offsets", CheckStatus.WARNING, message)
+    return CheckResult("offsets", CheckStatus.OK, f"offsets of a stopped group are kept {minutes // 1440} days")

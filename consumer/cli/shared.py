@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from consumer.settings import Settings
 
+_Value = TypeVar("_Value")
+
 EnvFile = Annotated[
     Path | None,
     typer.Option(help="File with LEADART_* settings; the environment takes precedence.", exists=True, dir_okay=False),
@@ -39,12 +41,17 @@ Execute = Annotated[bool, typer.Option("--execute", help="Apply the changes (def
 DRY_RUN = "dry run: nothing was changed; add --execute to apply the changes"
 
 
-def time_span(text: str | timedelta) -> timedelta:
-    """Parse an option's time span, or keep its default."""
+def parsed(parse: Callable[[str], _Value], text: str) -> _Value:
+    """Parse an option. Raises `typer.BadParameter` with the error's sentence."""
     try:
-        return text if isinstance(text, timedelta) else parse_time_span(text)
+        return parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def time_span(text: str | timedelta) -> timedelta:
+    """Parse an option's time span, or keep its default."""
+    return text if isinstance(text, timedelta) else parsed(parse_time_span, text)
 
 
 _WIDEST = 1000

@@ -17,8 +17,7 @@ import structlog
 
 from consumer.engine import protocol
 from consumer.engine.device_worker import DeviceUnusable, DeviceWorker
-from consumer.engine.devices import find_devices
-from consumer.engine.environment import child_environment
+from consumer.engine.devices import VISIBLE, EngineDevice, find_devices
 from consumer.engine.request import PaintRequest
 from consumer.errors import Fatal, LeadartError, Transient
 from consumer.jobs import Lane, Paintable, Picture, Recipe
@@ -195,3 +194,34 @@ def _first(group: BaseExceptionGroup[Fatal]) -> Fatal:
         error = error.exceptions[0]
     assert isinstance(error, Fatal)  # noqa: S101 - the group holds nothing else
     return error
+
+
+_ALLOCATOR = "PYTORCH_ALLOC_CONF"
+_OLD_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"
+
+
+def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment without secrets of the bus and the store, with allocator, caches and GPU configured."""
+    kept = {name: value for name, value in ours.items() if not name.upper().startswith(("LEADART_", "AWS_"))}
+    environment = {**_with_allocator(settings, kept), "HF_HUB_OFFLINE": "1"}
+    if settings.compile_cache is not None:
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(settings.compile_cache)
+    if device.visible is not None:
+        environment[VISIBLE] = device.visible
+    return environment
+
+
+def _with_allocator(settings: EngineSettings, environment: dict[str, str]) -> dict[str, str]:
+    """Configure the CUDA allocator: our setting takes precedence over the operator's variables, those over the default.
+
+    torch reads the old name first (c10/cuda/CUDAAllocatorConfig.h): if both are set, it ignores the new one.
+    """
+    named = {_ALLOCATOR, _OLD_ALLOCATOR}
+    if settings.max_split_size_mb is not None:
+        # Never with expandable segments: the combination failed when memory was nearly full (PyTorch 134338).
+        others = {name: value for name, value in environment.items() if name not in named}
+        return {**others, _ALLOCATOR: f"max_split_size_mb:{settings.max_split_size_mb}"}
+    if named & environment.keys():
+        return environment
+    # Expandable segments keep pictures of many sizes from fragmenting the memory.
+    return {**environment, _ALLOCATOR: "expandable_segments:True"}

@@ -1,21 +1,25 @@
 """A replay session: the connections of a replay, and the steps that use them."""
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from consumer import failpoints
-from consumer.admin.replay.outcomes import failed_slots
 from consumer.admin.replay.publish import BackfillLane, ReplayPublisher, ReplayReport
 from consumer.admin.replay.selection import ReplaySpec
 from consumer.admin.replay.source import RangeSurvey, SourceLane
 from consumer.admin.replay.throttle import Throttle
-from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
+from consumer.delivery.heads import Slot
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition
+from consumer.jobs import Record
 from consumer.kafka.admin_client import open_admin
-from consumer.kafka.partition_reader import open_partition_reader
+from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import one_partition_count
 from consumer.lag.reader import LagReader, open_lag_reader
 from consumer.lag.throughput import Throughput, read_throughput
 from consumer.settings import Settings
+from schemas import names
 from schemas.names import BACKFILL, OUTCOME
 
 
@@ -80,3 +84,40 @@ async def open_replay_session(settings: Settings, topic: str) -> AsyncIterator[R
         lags = await stack.enter_async_context(open_lag_reader(settings))
         backfill = BackfillLane(committed, everything, max_bytes)
         yield ReplaySession(settings, backfill, SourceLane(settings, source, topic, partitions), lags, partitions)
+
+
+class SlotOutcomes:
+    """The outcome that counts for each slot: the one with the highest revision, of equal ones the last. Pure."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[Slot, tuple[int, bool]] = {}
+
+    def add(self, record: Record) -> None:
+        """Add an outcome. One without a revision or slot concerns no valid request and is ignored."""
+        kind = dict(record.headers).get("ce_type")
+        try:
+            data: Any = json.loads(record.value or b"")
+            slot, revision = Slot(data["article"]["id"], data["slot"]), data["article"]["revision"]
+        except (KeyError, TypeError, ValueError):
+            return
+        if isinstance(revision, int) and slot.name and self._outcomes.get(slot, (-1, False))[0] <= revision:
+            self._outcomes[slot] = (revision, kind == names.IMAGE_FAILED.encode())
+
+    @property
+    def failed(self) -> Mapping[Slot, int]:
+        """The revision of each slot whose outcome is a failure."""
+        return {slot: revision for slot, (revision, failed) in self._outcomes.items() if failed}
+
+
+async def failed_slots(
+    reader: PartitionReader, topic: str, partitions: int, watch: Callable[[float], None]
+) -> Mapping[Slot, int]:
+    """Read all `partitions` of the outcome topic to their ends. Raises `BusError` and `Fatal`."""
+    outcomes = SlotOutcomes()
+    for number in range(partitions):
+        partition = Partition(topic, number)
+        span = await reader.span(partition)
+        async for record in reader.records(partition, span):
+            watch((number + (record.offset - span.start) / len(span)) / partitions)
+            outcomes.add(record)
+    return outcomes.failed

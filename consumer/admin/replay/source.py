@@ -1,11 +1,10 @@
 """The lane that a replay reads: which requests of a range are valid, and which are the newest of their slots."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
 from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
 from consumer.admin.replay.selection import Filters
 from consumer.delivery.heads import Slot
@@ -23,6 +22,44 @@ from schemas.reader import parse_request
 INVALID_NAMED: Final = 20
 GAP: Final = 2_000
 """Offsets between two wanted records that are skipped rather than read."""
+
+
+class SlotRequest(NamedTuple):
+    """A request for a slot, ordered by revision, then by time written, then by position.
+
+    `chosen`: it meets the filters. `pictures`: the number it asks for.
+    """
+
+    revision: int
+    timestamp_ms: int
+    partition: int
+    offset: int
+    chosen: bool = True
+    pictures: int = 1
+
+
+class NewestRequests:
+    """Keeps one request for each slot: a few hundred bytes each, however many requests are offered."""
+
+    def __init__(self) -> None:
+        self._slots: dict[Slot, SlotRequest] = {}
+
+    def offer(self, slot: Slot, request: SlotRequest) -> None:
+        """Keep the request if it is the newest of its slot; the order of the offers does not matter."""
+        kept = self._slots.get(slot)
+        if kept is None or kept[:4] < request[:4]:
+            self._slots[slot] = request
+
+    def __iter__(self) -> Iterator[tuple[Slot, SlotRequest]]:
+        return iter(self._slots.items())
+
+    def per_partition(self) -> dict[int, list[SlotRequest]]:
+        """Return the chosen requests of each partition, in offset order."""
+        chosen: defaultdict[int, list[SlotRequest]] = defaultdict(list)
+        for request in self._slots.values():
+            if request.chosen:
+                chosen[request.partition].append(request)
+        return {partition: sorted(chosen[partition], key=lambda one: one.offset) for partition in sorted(chosen)}
 
 
 @dataclass(slots=True)

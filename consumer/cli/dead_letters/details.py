@@ -12,7 +12,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.admin.dead_letters.lookup import DeadLetterDetails
+    from consumer.admin.dead_letters.listing import DeadLetterDetails
 
 VALUE_CHARACTERS = 4000
 """Of a value on the terminal; a file and `--json` get all of it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import schemas
-from consumer.cli.shared import complain
+from consumer.cli.shared import complain, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,19 +57,13 @@ def coordinates(text: str) -> Coordinates:
     """Parse PARTITION:OFFSET. Raises `typer.BadParameter`."""
     from consumer.admin.dead_letters.dead_letter import Coordinates
 
-    try:
-        return Coordinates.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return parsed(Coordinates.parse, text)
 
 
 def _moment(text: str | None) -> datetime | None:
     from consumer.settings.time_spans import parse_moment
 
-    try:
-        return None if text is None else parse_moment(text, datetime.now(UTC))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return None if text is None else parsed(lambda moment: parse_moment(moment, datetime.now(UTC)), text)
 
 
 def counted(count: int) -> str:

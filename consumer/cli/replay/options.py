@@ -6,14 +6,15 @@ import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consumer.cli.shared import parsed
 from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from consumer.admin.replay.offset_range import RangeEnd
     from consumer.admin.replay.selection import Filters, ReplaySpec
@@ -40,8 +41,6 @@ PictureSeconds = Annotated[
 ]
 Devices = Annotated[int, typer.Option(min=1, help="Number of devices that paint, for estimates and the backlog.")]
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
@@ -53,14 +52,6 @@ class ReplayOptions:
     filters: Filters
     force: bool
     name: str
-
-
-def parsed(parse: Callable[[str], T], text: str) -> T:
-    """Parse an option. Raises `typer.BadParameter` with the error's sentence."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def range_end(text: str) -> RangeEnd:

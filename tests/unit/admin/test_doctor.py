@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.admin.checks import CheckStatus
-from consumer.admin.doctor import _styles
+from consumer.admin.doctor import CheckStatus, _styles
 from consumer.errors import Fatal
 from consumer.settings import Settings
 from consumer.settings.resources import bundled

@@ -144,7 +144,7 @@ def test_names_do_not_move_the_cursor(model: Path, tmp_path: Path) -> None:
 
 def test_the_doctor_itself_still_examines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a subcommand it examines everything, with its own options."""
-    from consumer.admin.checks import CheckResult, CheckStatus  # noqa: PLC0415
+    from consumer.admin.doctor import CheckResult, CheckStatus  # noqa: PLC0415
 
     async def run_checks(_settings: object) -> list[CheckResult]:
         return [CheckResult("engine", CheckStatus.FAILURE, "broken")]

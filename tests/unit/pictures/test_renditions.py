@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from consumer.jobs import Picture
-from consumer.pictures.provenance import KEYWORD, SOURCE_TYPE
-from consumer.pictures.renditions import encode, write_png
+from consumer.pictures.renditions import KEYWORD, SOURCE_TYPE, encode, write_png
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.newest_requests import NewestRequests, SlotRequest
+from consumer.admin.replay.source import NewestRequests, SlotRequest
 from consumer.delivery.heads import Slot
 
 SLOTS = st.builds(Slot, st.sampled_from(["a-1", "a-2"]), st.sampled_from(["hero", "thumb"]))

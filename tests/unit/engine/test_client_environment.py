@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from consumer.engine.client import child_environment
 from consumer.engine.devices import EngineDevice
-from consumer.engine.environment import child_environment
 from consumer.settings import EngineSettings
 
 CPU = EngineDevice("cpu", "cpu")

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Picture
-from consumer.pictures.checks import check
+from consumer.pictures.encoder import check
 from schemas import Reason
 
 PIXELS = 32 * 16
