@@ -18,9 +18,7 @@ from consumer.dev.bench.machine import machine
 from consumer.dev.bench.requests import publish_all, publish_paced
 from consumer.dev.bench.site import BenchSite, open_site, require_faststream
 from consumer.dev.bench.watcher import watching
-from consumer.errors import Fatal
 from consumer.kafka.topics import StartPosition
-from schemas import Reason
 
 _WARM_UP_EVENTS = 10
 
@@ -54,16 +52,13 @@ async def _flood(
     async with watching(site.settings) as watcher:
         async with site.working(side, StartPosition.EARLIEST) as process:
             await watcher.until(len(asked), process.check)
-            begun, ended = watcher.times[0], watcher.times[len(asked) - 1]
         await watcher.to_the_end()
-    after_the_first = len(asked) - watcher.times.count(begun)
-    if after_the_first <= 0:
-        raise Fatal(Reason.MISCONFIGURED, f"All {len(asked)} outcomes became visible at once: raise --events.")
+    seconds, per_second = watcher.throughput(len(asked))
     flood = ThroughputTurn(
         side=side,
         turn=turn,
-        seconds=ended - begun,
-        per_second=after_the_first / (ended - begun),
+        seconds=seconds,
+        per_second=per_second,
         bytes_each=watcher.bytes_read // len(watcher.request_ids),
         count=OutcomeCount.of(asked, watcher.request_ids),
     )

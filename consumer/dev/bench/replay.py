@@ -23,9 +23,8 @@ from consumer.dev.bench.requests import publish_all
 from consumer.dev.bench.watcher import watching
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import StackPlan, open_stack
-from consumer.errors import Fatal
 from consumer.settings import EngineKind, Settings
-from schemas import Reason, names
+from schemas import names
 
 REPLAY_BAR = 300.0
 """Bar: events per second on two cores."""
@@ -116,13 +115,9 @@ async def _round(
         await _publish(settings, number)
         published = time.monotonic()
         await watcher.until(events, worker.check)
-    first, last = watcher.times[0], watcher.times[events - 1]
-    after_the_first = events - watcher.times.count(first)
-    if after_the_first <= 0:
-        raise Fatal(Reason.MISCONFIGURED, f"All {events} outcomes became visible at once: raise --events.")
     cpu = _cpu_seconds(worker.pid)
     each = None if cpu is None or used is None else 1000 * (cpu - used) / events
-    done = ReplayRound(published - begun, last - first, after_the_first / (last - first), each)
+    done = ReplayRound(published - begun, *watcher.throughput(events), each)
     report(f"round {number + 1}: {done.per_second:,.0f} events/s, published in {done.publish_seconds:.1f} s")
     return done
 

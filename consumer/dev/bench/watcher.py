@@ -48,6 +48,17 @@ class OutcomeWatcher:
         """Read everything committed up to now."""
         self._take(await self.subscriber.read_to_end())
 
+    def throughput(self, count: int) -> tuple[float, float]:
+        """Return seconds from the first outcomes seen to the last of `count`, and outcomes per second after the first.
+
+        Raises `Fatal` if all were seen at once.
+        """
+        first, last = self.times[0], self.times[count - 1]
+        after_the_first = count - self.times.count(first)
+        if after_the_first <= 0:
+            raise Fatal(Reason.MISCONFIGURED, f"All {count} outcomes became visible at once: raise --events.")
+        return last - first, after_the_first / (last - first)
+
     def _take(self, records: Sequence[Record]) -> None:
         now = time.time()
         for record in records:

@@ -1,7 +1,6 @@
 """Server processes as asyncio contexts, and the real worker as one of them."""
 
 import asyncio
-import http.client
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.dev.embedded import Server
+from consumer.dev.embedded.server import answers_ok
 
 _START_SECONDS = 60.0
 _TICK_SECONDS = 0.05
@@ -98,7 +98,7 @@ class WorkerProcess(Server):
 
     def _answers(self) -> bool:
         address = self.address
-        return address is not None and _is_ready(address.removeprefix("http://"))
+        return address is not None and answers_ok(address.removeprefix("http://"), "/readyz")
 
 
 def _event(line: str) -> dict[str, Any]:
@@ -108,14 +108,3 @@ def _event(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def _is_ready(address: str) -> bool:
-    connection = http.client.HTTPConnection(address, timeout=1.0)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -152,15 +152,15 @@ def as_environment(tree: Tree) -> dict[str, str]:
     }
 
 
+@dataclass(slots=True)
 class _StackBuilder:
     """Starts Kafka and the store; `tree` holds their settings."""
 
-    def __init__(self, plan: StackPlan, servers: StackServers, ends: AsyncExitStack, up: Callable[[str], None]) -> None:
-        self._plan = plan
-        self._servers = servers
-        self._ends = ends
-        self._up = up
-        self.started: list[Server] = []
+    plan: StackPlan
+    servers: StackServers
+    ends: AsyncExitStack
+    up: Callable[[str], None]
+    started: list[Server] = field(default_factory=list)
 
     @property
     def tree(self) -> Tree:
@@ -169,46 +169,46 @@ class _StackBuilder:
 
     async def bus(self) -> None:
         """Start or reach Kafka; create topics and the group's starting offsets."""
-        address = self._plan.bootstrap_servers
+        address = self.plan.bootstrap_servers
         if not address:
-            await self._start(self._servers.kafka)
+            await self._start(self.servers.kafka)
         settings = settings_of(self._bus_tree())
         applied = await apply(settings, StartPosition.EARLIEST)
         if address:
             await _refuse_a_group_in_use(settings)
-        self._up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics created")
+        self.up(f"Kafka at {settings.kafka.bootstrap_servers}, {len(applied.created)} topics created")
 
     async def store(self) -> None:
         """Start or reach an S3 store and create its bucket; in a store started here anybody may read the pictures."""
-        if not self._plan.endpoint_url:
-            await self._start(self._servers.s3)
+        if not self.plan.endpoint_url:
+            await self._start(self.servers.s3)
         settings = settings_of({"storage": self._store_tree()}).storage
         async with S3Store(settings) as store:
-            await store.prepare(create=True, public=not self._plan.endpoint_url)
-        self._up(f"store at {self._store_tree()['endpoint_url']}, bucket {settings.bucket}")
+            await store.prepare(create=True, public=not self.plan.endpoint_url)
+        self.up(f"store at {self._store_tree()['endpoint_url']}, bucket {settings.bucket}")
 
     async def _start(self, server: Server) -> None:
-        await self._ends.enter_async_context(running(server, server.stop if self._servers.kept else server.kill))
+        await self.ends.enter_async_context(running(server, server.stop if self.servers.kept else server.kill))
         self.started.append(server)
 
     def _bus_tree(self) -> Tree:
-        if self._plan.bootstrap_servers:
-            return {"kafka": {"bootstrap_servers": self._plan.bootstrap_servers}}
-        own = self._servers.kafka.bootstrap_servers
+        if self.plan.bootstrap_servers:
+            return {"kafka": {"bootstrap_servers": self.plan.bootstrap_servers}}
+        own = self.servers.kafka.bootstrap_servers
         return {
             "kafka": {"bootstrap_servers": own, "security_protocol": "PLAINTEXT"},
-            "topics": {"partitions": self._plan.partitions, "replication_factor": 1},
+            "topics": {"partitions": self.plan.partitions, "replication_factor": 1},
         }
 
     def _store_tree(self) -> Tree:
-        address = self._plan.endpoint_url
-        return {"endpoint_url": address} if address else _own_store(self._servers.s3)
+        address = self.plan.endpoint_url
+        return {"endpoint_url": address} if address else _own_store(self.servers.s3)
 
     def _engine_tree(self) -> Tree:
         """Return the engine's settings; the swatch engine needs no model."""
-        if self._plan.engine is EngineKind.SWATCH:
+        if self.plan.engine is EngineKind.SWATCH:
             return {"kind": EngineKind.SWATCH.value}
-        model = self._plan.model or demo_model()
+        model = self.plan.model or demo_model()
         return {"kind": EngineKind.ZIMAGE.value, "model": model.absolute()}
 
 

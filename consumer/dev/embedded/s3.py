@@ -1,12 +1,11 @@
 """SeaweedFS (`weed mini`): an S3 server in one process."""
 
-import http.client
 import secrets
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.dev.embedded.server import EmbeddedMissing, Server, are_free, free_ports
+from consumer.dev.embedded.server import EmbeddedMissing, Server, answers_ok, are_free, free_ports
 
 # Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that changes this.
 _GRPC_OFFSET = 10_000
@@ -67,14 +66,7 @@ class S3Server(Server):
         return [_weed(), "mini", *(f"-{name}={value}" for name, value in flags.items())], keys
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1.0)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_ok(f"127.0.0.1:{self._port}", "/healthz")
 
 
 def _weed() -> str:

@@ -1,5 +1,6 @@
 """The base of every embedded server: start, readiness, and the ways to end."""
 
+import http.client
 import os
 import random
 import signal
@@ -210,6 +211,18 @@ def accepts(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(1.0)
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answers_ok(address: str, path: str) -> bool:
+    """Return whether the HTTP server at host:port answers a GET of the path with status 200 within a second."""
+    connection = http.client.HTTPConnection(address, timeout=1.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _is_free(port: int, *, reuse: bool = False) -> bool:
