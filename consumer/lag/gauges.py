@@ -1,7 +1,7 @@
 """Gauges: figures that are read, not counted, such as records in flight, open shards and the lag."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -22,31 +22,21 @@ LAG_EVERY = 10
 """Reads from one reading of the lag to the next, which costs some ten round trips."""
 
 
+@dataclass(slots=True)
 class GaugeReporter:
     """Sets the gauges from what the stages report of themselves. `run` belongs in the worker's task group."""
 
-    def __init__(  # noqa: PLR0913 - what it reads
-        self,
-        metrics: Metrics,
-        *,
-        engine: Engine,
-        admission: Admission,
-        breaker: CircuitBreaker,
-        poll_loop: PollLoop,
-        lag_reader: LagReader,
-        history: LagHistory,
-    ) -> None:
-        self._metrics = metrics
-        self._engine = engine
-        self._admission = admission
-        self._breaker = breaker
-        self._poll_loop = poll_loop
-        self._lag_reader = lag_reader
-        self._history = history
-        self._reported: set[tuple[str, int]] = set()
-        self._rebalances_reported = 0
-        self._restarts_reported = 0
-        self.bus_problem: str | None = None
+    metrics: Metrics
+    engine: Engine
+    admission: Admission
+    breaker: CircuitBreaker
+    poll_loop: PollLoop
+    lag_reader: LagReader
+    history: LagHistory
+    bus_problem: str | None = None
+    _reported: set[tuple[str, int]] = field(default_factory=set)
+    _rebalances_reported: int = 0
+    _restarts_reported: int = 0
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -58,14 +48,14 @@ class GaugeReporter:
                 await asyncio.sleep(READ_SECONDS)
 
     def _read(self) -> None:
-        metrics, poll_loop = self._metrics, self._poll_loop
-        metrics.engine_ready.set(self._engine.ready)
-        for device, ready in self._engine.device_ready.items():
+        metrics, poll_loop = self.metrics, self.poll_loop
+        metrics.engine_ready.set(self.engine.ready)
+        for device, ready in self.engine.device_ready.items():
             metrics.engine_device_ready.labels(device).set(ready)
-        metrics.breaker_open.set(self._breaker.cause is not None)
-        metrics.pictures_unstored.set(self._admission.in_memory)
-        metrics.engine_restarts.inc(self._engine.restarts - self._restarts_reported)
-        self._restarts_reported = self._engine.restarts
+        metrics.breaker_open.set(self.breaker.cause is not None)
+        metrics.pictures_unstored.set(self.admission.in_memory)
+        metrics.engine_restarts.inc(self.engine.restarts - self._restarts_reported)
+        self._restarts_reported = self.engine.restarts
         metrics.rebalances.inc(poll_loop.rebalances - self._rebalances_reported)
         self._rebalances_reported = poll_loop.rebalances
         metrics.shards_open.set(poll_loop.open_shards)
@@ -78,7 +68,7 @@ class GaugeReporter:
         statuses = await self._statuses()
         reported = {(each.lag.topic, each.lag.partition) for each in statuses}
         for topic, partition in self._reported - reported:
-            self._metrics.remove_partition(topic, partition)
+            self.metrics.remove_partition(topic, partition)
         self._reported = reported
         for each in statuses:
             self._report(each)
@@ -86,20 +76,20 @@ class GaugeReporter:
     async def _statuses(self) -> list[PartitionStatus]:
         try:
             # A worker knows by itself what it announced: it needs no ACL to read outcomes.
-            snapshot = await self._lag_reader.read(self._poll_loop.assigned, outcomes=False)
+            snapshot = await self.lag_reader.read(self.poll_loop.assigned, outcomes=False)
             self.bus_problem = None
         except BusError as error:
             if self.bus_problem is None:
                 log.warning("lag_unknown", error=str(error))
             self.bus_problem = f"Kafka does not answer: {error}"
             return []
-        throughput = replace(NO_THROUGHPUT, engine_seconds=self._metrics.mean_seconds(Stage.ENGINE))
+        throughput = replace(NO_THROUGHPUT, engine_seconds=self.metrics.mean_seconds(Stage.ENGINE))
         # It may have lost some meanwhile.
-        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._poll_loop.assigned)
-        return self._history.assess(replace(snapshot, throughput=throughput, partitions=mine))
+        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self.poll_loop.assigned)
+        return self.history.assess(replace(snapshot, throughput=throughput, partitions=mine))
 
     def _report(self, each: PartitionStatus) -> None:
-        metrics, lag = self._metrics, each.lag
+        metrics, lag = self.metrics, each.lag
         figures = {
             metrics.consumer_lag: lag.records,
             metrics.committed_offset: lag.committed,

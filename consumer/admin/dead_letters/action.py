@@ -76,57 +76,50 @@ class ActionBatch:
         return len(self.letters) >= MAX_BATCH_RECORDS or self.size >= MAX_BATCH_BYTES
 
 
+@dataclass(slots=True)
 class ActionRunner:
     """Applies an action to the selected dead letters, or rehearses it; `watch` is given the share that is done."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        topic: DeadLetterTopic,
-        selection: Selection,
-        action: DeadLetterAction,
-        watch: Callable[[float], None],
-    ) -> None:
-        self._settings = settings
-        self._topic = topic
-        self._selection = selection
-        self._action = action
-        self._watch = watch
-        self._seen: set[Coordinates] = set()
-        self.report = DeadLetterReport()
+    settings: Settings
+    topic: DeadLetterTopic
+    selection: Selection
+    action: DeadLetterAction
+    watch: Callable[[float], None]
+    report: DeadLetterReport = field(default_factory=DeadLetterReport)
+    _seen: set[Coordinates] = field(default_factory=set)
 
     async def run(self, *, execute: bool) -> DeadLetterReport:
         """Go through the partitions. Raises `Fatal` or `BusError`; `report` then holds what was done for certain."""
-        partitions = list(self._selection.partitions(self._topic.partitions))
+        partitions = list(self.selection.partitions(self.topic.partitions))
         for done, partition in enumerate(partitions):
             await self._partition(partition, partial(self._progress, done, len(partitions)), execute=execute)
-        for at in sorted(self._selection.coordinates - self._seen):
-            self.report.refuse(at, self._topic.explain_absence(at))
+        for at in sorted(self.selection.coordinates - self._seen):
+            self.report.refuse(at, self.topic.explain_absence(at))
         return self.report
 
     def _progress(self, done: int, partitions: int, share: float) -> None:
-        self._watch((done + share) / partitions)
+        self.watch((done + share) / partitions)
 
     async def _partition(self, partition: int, watch: Callable[[float], None], *, execute: bool) -> None:
-        if not await self._topic.span(partition, whole=True):
+        if not await self.topic.span(partition, whole=True):
             return
         if not execute:
-            await self._act(partition, await self._topic.span(partition), None, watch)
+            await self._act(partition, await self.topic.span(partition), None, watch)
             return
         # The marks of an earlier run are complete only once its producer is fenced and its transaction settled.
-        async with open_epoch(self._settings.kafka, f"dead-letters.{partition}", partition) as epoch:
-            await self._act(partition, await self._topic.span(partition, whole=True), epoch, watch)
+        async with open_epoch(self.settings.kafka, f"dead-letters.{partition}", partition) as epoch:
+            await self._act(partition, await self.topic.span(partition, whole=True), epoch, watch)
 
     async def _act(self, partition: int, span: range, epoch: KafkaEpoch | None, watch: Callable[[float], None]) -> None:
         batch = ActionBatch()
         async for letter in self._open_letters(partition, span):
             watch((letter.at.offset - span.start) / len(span))
             try:
-                outgoing = await self._action.outgoing(letter)
+                outgoing = await self.action.outgoing(letter)
             except ActionRefused as refused:
                 self.report.refuse(letter.at, str(refused))
                 continue
-            mark = build_mark(letter, self._topic.name, self._action.state, datetime.now(UTC))
+            mark = build_mark(letter, self.topic.name, self.action.state, datetime.now(UTC))
             batch.add(letter, [*outgoing, mark])
             if batch.full:
                 await self._finish(epoch, batch)
@@ -136,17 +129,17 @@ class ActionRunner:
 
     async def _open_letters(self, partition: int, span: range) -> AsyncIterator[DeadLetterRecord]:
         """Yield the selected dead letters that are still open."""
-        states = await self._topic.states(partition, span)
-        async for entry in self._topic.entries(partition, span):
-            if isinstance(entry, ForeignRecord) and entry.at in self._selection.coordinates:
+        states = await self.topic.states(partition, span)
+        async for entry in self.topic.entries(partition, span):
+            if isinstance(entry, ForeignRecord) and entry.at in self.selection.coordinates:
                 self._seen.add(entry.at)
                 self.report.refuse(entry.at, "it was not written by leadart")
-            if not isinstance(entry, DeadLetterRecord) or not self._selection.matches(entry):
+            if not isinstance(entry, DeadLetterRecord) or not self.selection.matches(entry):
                 continue
             self._seen.add(entry.at)
             if states[entry.at.offset] is DeadLetterState.OPEN:
                 yield entry
-            elif self._selection.coordinates:
+            elif self.selection.coordinates:
                 self.report.already += 1
 
     async def _finish(self, epoch: KafkaEpoch | None, batch: ActionBatch) -> None:
@@ -166,12 +159,12 @@ class ActionRunner:
             raise Fatal(
                 Reason.ANNOUNCEMENT_REFUSED,
                 f"Kafka refuses one of the dead letters {first} to {last}: {error}. "
-                f"None of them was {self._action.state}. Find it by naming them one by one.",
+                f"None of them was {self.action.state}. Find it by naming them one by one.",
             ) from error
         except BusError as error:
             why = explain_unconfirmed(error, "another run has begun to redrive or purge here")
             raise Fatal(
                 Reason.BUS_UNAVAILABLE,
                 f"Stopped at the dead letters {first} to {last}; {self.report.letters} before them are certainly "
-                f"{self._action.state}: {why}. Run it again: what went through is marked, and nothing is done twice.",
+                f"{self.action.state}: {why}. Run it again: what went through is marked, and nothing is done twice.",
             ) from error

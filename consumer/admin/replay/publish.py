@@ -6,7 +6,7 @@ that left open. Only then is the lane searched for published records, and only t
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.admin.replay.replayed_record import ReplayOrigin, build_forced, build_replayed, parse_origin
 from consumer.admin.replay.selection import ReplaySpec
@@ -44,39 +44,34 @@ class ReplayReport(RefusalReport):
     gone: int = 0
 
 
+@dataclass(slots=True)
 class ReplayPublisher:
     """One run of a replay; `watch` is given the number of records just done."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
-        self,
-        settings: Settings,
-        spec: ReplaySpec,
-        source: SourceLane,
-        lane: BackfillLane,
-        throttle: Throttle,
-        watch: Callable[[int], None],
-    ) -> None:
-        self._settings = settings
-        self._spec = spec
-        self._source = source
-        self._lane = lane
-        self._throttle = throttle
-        self._watch = watch
-        self._topic = settings.topics.named(BACKFILL)
-        self.report = ReplayReport()
+    settings: Settings
+    spec: ReplaySpec
+    source: SourceLane
+    lane: BackfillLane
+    throttle: Throttle
+    watch: Callable[[int], None]
+    report: ReplayReport = field(default_factory=ReplayReport)
+
+    @property
+    def _topic(self) -> str:
+        return self.settings.topics.named(BACKFILL)
 
     async def run(self, offsets: Mapping[int, Sequence[int]]) -> ReplayReport:
         """Publish what is not in the lane. Raises `Fatal` or `BusError`; `report` holds what was done for certain.
 
         It is safe to cancel at any await: the next run reads what became of the transaction that was open.
         """
-        async with open_epoch(self._settings.kafka, f"replay.{self._spec.id}", 0) as epoch:
+        async with open_epoch(self.settings.kafka, f"replay.{self.spec.id}", 0) as epoch:
             queue: deque[tuple[int, deque[int]]] = deque()
             for partition, chosen in offsets.items():
                 published = await self._published(partition)
                 self.report.already += sum(offset in published for offset in chosen)
                 queue.append((partition, deque(offset for offset in chosen if offset not in published)))
-            self._watch(self.report.already)
+            self.watch(self.report.already)
             while queue:  # partitions take turns, so that every worker has work from the start
                 partition, rest = queue.popleft()
                 if rest:
@@ -90,20 +85,20 @@ class ReplayPublisher:
         Everything that has been written is read: they may follow a transaction that another producer has open.
         """
         lane, offsets = Partition(self._topic, partition), set()
-        span = await self._lane.everything.span(lane)
-        async for record in self._lane.committed.records(lane, span):
+        span = await self.lane.everything.span(lane)
+        async for record in self.lane.committed.records(lane, span):
             origin = parse_origin(record.headers)
-            if origin and origin == ReplayOrigin(self._spec.id, self._spec.range.topic, partition, origin.offset):
+            if origin and origin == ReplayOrigin(self.spec.id, self.spec.range.topic, partition, origin.offset):
                 offsets.add(origin.offset)
         return offsets
 
     async def _publish_some(self, epoch: KafkaEpoch, partition: int, rest: deque[int]) -> None:
         """Publish the next records of a partition, as many as the throttle grants now."""
-        granted = await self._throttle.acquire()
+        granted = await self.throttle.acquire()
         offsets = [rest.popleft() for _ in range(min(granted, len(rest)))]
         batch: list[OutgoingRecord] = []
         size = seen = 0
-        async for original in self._source.originals(partition, offsets):
+        async for original in self.source.originals(partition, offsets):
             seen += 1
             try:
                 outgoing = self._outgoing(original)
@@ -117,16 +112,16 @@ class ReplayPublisher:
             size += outgoing.size
         await self._write(epoch, batch)
         self.report.gone += len(offsets) - seen
-        self._watch(len(offsets))
+        self.watch(len(offsets))
 
     def _outgoing(self, original: OriginalRequest) -> OutgoingRecord:
         """Return the record for the lane. Raises `ValueError` for one that the lane cannot take."""
         record = original.record
-        outgoing = build_replayed(record, original.headers, self._topic, self._spec.id)
-        if self._spec.force:
-            origin = ReplayOrigin(self._spec.id, record.topic, record.partition, record.offset)
+        outgoing = build_replayed(record, original.headers, self._topic, self.spec.id)
+        if self.spec.force:
+            origin = ReplayOrigin(self.spec.id, record.topic, record.partition, record.offset)
             outgoing = build_forced(outgoing, original.event, original.request, origin)
-        if outgoing.size > (limit := self._lane.max_bytes):
+        if outgoing.size > (limit := self.lane.max_bytes):
             raise ValueError(f"with our headers it has {outgoing.size} bytes, and {self._topic} takes {limit}")
         return outgoing
 
@@ -141,7 +136,7 @@ class ReplayPublisher:
             why = explain_unconfirmed(error, "another run of this replay has begun")
             raise Fatal(Reason.BUS_UNAVAILABLE, self._stopped(why)) from error
         self.report.published += len(batch)
-        self._throttle.spend(len(batch))
+        self.throttle.spend(len(batch))
 
     def _stopped(self, why: str) -> str:
         return (

@@ -39,17 +39,15 @@ class ReuseEstimate:
         return sum(getattr(counts, count) for counts in self.partitions.values())
 
 
+@dataclass(slots=True)
 class ReuseLookup:
     """Looks up in the store what a replay would publish."""
 
-    def __init__(
-        self, spec: ReplaySpec, source: SourceLane, store: Store, styles: Styles, paintable: Paintable
-    ) -> None:
-        self._spec = spec
-        self._source = source
-        self._store = store
-        self._styles = styles
-        self._paintable = paintable
+    spec: ReplaySpec
+    source: SourceLane
+    store: Store
+    styles: Styles
+    paintable: Paintable
 
     async def run(self, offsets: Mapping[int, Sequence[int]], watch: Callable[[float], None]) -> ReuseEstimate:
         """Look up every chosen request, many at a time. Raises `Overloaded` when the store is down, `BusError`."""
@@ -58,7 +56,7 @@ class ReuseLookup:
             estimate.partitions[partition] = ReuseCounts()
             iterator = iter(chosen)
             while batch := list(islice(iterator, BATCH)):
-                originals = [original async for original in self._source.originals(partition, batch)]
+                originals = [original async for original in self.source.originals(partition, batch)]
                 await self._add(originals, estimate)
                 done += len(batch)
                 watch(done / total)
@@ -78,7 +76,7 @@ class ReuseLookup:
 
     def _recipes(self, original: OriginalRequest, estimate: ReuseEstimate) -> Sequence[Recipe]:
         try:
-            return make_plan(self._spec.vary(original.request), self._styles, self._paintable).recipes
+            return make_plan(self.spec.vary(original.request), self.styles, self.paintable).recipes
         except Rejected as error:
             record = original.record
             estimate.partitions[record.partition].unpaintable += 1
@@ -89,4 +87,4 @@ class ReuseLookup:
             return ()
 
     async def _missing(self, recipes: Sequence[Recipe]) -> int:
-        return [await self._store.find(recipe) for recipe in recipes].count(None)
+        return [await self.store.find(recipe) for recipe in recipes].count(None)
