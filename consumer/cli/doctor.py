@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import AsJson, EnvFile, complain, console, printable, say, settings_from
-from consumer.engine.weights.report import merge_equal_blocks
 from consumer.errors import Fatal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from consumer.engine.weights.report import WeightsReport
     from consumer.settings import EngineSettings
+
+_LISTED = 12
 
 commands = typer.Typer(invoke_without_command=True)
 
@@ -67,8 +70,6 @@ def doctor_weights(
 
     Every byte is read, nothing is loaded onto a device. The settings `overlay` and `weights_sha256` apply here too.
     """
-    from consumer.cli.weights import print_report
-
     settings = settings_from(env_file).engine
     folder = model or settings.model
     if folder is None:
@@ -83,7 +84,7 @@ def doctor_weights(
     if as_json:
         print(json.dumps({**report.as_json(), "sha256": sha256}))
     else:
-        print_report(report, sha256, say)
+        _print(report, sha256)
     raise typer.Exit(not report.accepted)
 
 
@@ -114,16 +115,10 @@ def _refuse(error: Fatal | OSError, file: Path, *, as_json: bool) -> None:
         complain(message)
 
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from consumer.engine.weights.report import WeightsReport
-
-_LISTED = 12
-
-
-def print_report(report: WeightsReport, sha256: str, say: Callable[[str], None]) -> None:
+def _print(report: WeightsReport, sha256: str) -> None:
     """Print what the file is, its coverage by block, each kind of deviation by name, and the verdict."""
+    from consumer.engine.weights.report import merge_equal_blocks
+
     kind = "checkpoint" if report.kind == "base" else "LoRA"
     prefixes = ", ".join(prefix or "none" for prefix in report.prefixes)
     dtypes = ", ".join(f"{dtype} ({count})" for dtype, count in sorted(report.dtypes.items()))
@@ -135,14 +130,14 @@ def print_report(report: WeightsReport, sha256: str, say: Callable[[str], None])
     for title, block in merge_equal_blocks(report.blocks):
         each = "" if title == block.name else " each"
         say(f"  {title:26} {block.had:4} of {block.wanted}{each}")
-    _list("missing", report.missing, say)
-    _list("unexpected", report.unexpected, say)
+    _list("missing", report.missing)
+    _list("unexpected", report.unexpected)
     shapes = (f"{each.name}: model {list(each.model)}, file {list(each.file)}" for each in report.mismatched)
-    _list("shapes", tuple(shapes), say)
-    _list("twice", report.twice, say)
-    _list("not finite", report.not_finite, say)
-    _list("no effect", report.idle, say)
-    _list("not used", report.ignored, say)
+    _list("shapes", tuple(shapes))
+    _list("twice", report.twice)
+    _list("not finite", report.not_finite)
+    _list("no effect", report.idle)
+    _list("not used", report.ignored)
     for problem in report.problems:
         say(f"problem      it {printable(problem.what)}")
         say(f"  remedy     {printable(problem.remedy)}")
@@ -154,7 +149,7 @@ def _percent(report: WeightsReport) -> str:
     return f"{int(report.coverage * 1000) / 10:g} %"
 
 
-def _list(title: str, names: Iterable[str], say: Callable[[str], None]) -> None:
+def _list(title: str, names: Iterable[str]) -> None:
     every = list(names)
     for name in every[:_LISTED]:
         say(f"{title:12} {printable(name)}")
