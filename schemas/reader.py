@@ -1,20 +1,39 @@
 """Parse a Kafka record into a valid request, or report what is wrong with it."""
 
 import re
+from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas import names
 from schemas.cloudevents import JSON_MEDIA_TYPE, Event, Headers, is_json, read
 from schemas.event import shown
-from schemas.explain import explain
+from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES
 from schemas.reasons import ContractError, Reason
 from schemas.requested import ImageRequested
 from schemas.salvage import Salvage, salvage
 
-__all__ = ["Salvage", "parse_request", "salvage"]
+__all__ = ["Salvage", "explain", "parse_request", "salvage"]
 
 _NEWER = re.compile(re.escape(names.IMAGE_REQUESTED.removesuffix("1")) + r"([2-9]|[1-9][0-9]+)")
+_SENTENCES: Final = {
+    "missing": "is missing: fill it in",
+    "string_type": "is not text: write it as a JSON string",
+    "string_unicode": "holds half a character: send whole Unicode characters",
+    "string_too_short": "is empty: fill it in",
+    "string_too_long": "is too long: at most {max_length} characters",
+    "int_type": "is not a whole number: write it as a JSON number without a fraction or quotation marks",
+    "float_type": "is not a number: write it as a JSON number without quotation marks",
+    "finite_number": "is not a finite number",
+    "greater_than_equal": "is {input}, which is too small: at least {ge}",
+    "less_than_equal": "is {input}, which is too large: at most {le}",
+    "multiple_of": "is {input}, which is not a multiple of {multiple_of}: try {near}",
+    "enum": "is none of the known values: write {expected}",
+    "tuple_type": "is not a list: write it as a JSON array",
+    "too_long": "has {actual_length} entries: at most {max_length}",
+    "model_type": "is not an object: write it as a JSON object",
+}
 
 
 def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequested]:
@@ -56,3 +75,41 @@ def _request(data: object) -> ImageRequested:
         return ImageRequested.model_validate(data)
     except ValidationError as error:
         raise explain(error) from None
+
+
+def explain(error: ValidationError) -> ContractError:
+    """Return a `ContractError` that names the first invalid field and what to do about it."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    path = [*(str(part) for part in first["loc"]), *([context["field"]] if "field" in context else [])]
+    field = ".".join(path) or "data"
+    reason = Reason.MISSING_FIELD if first["type"] in {"missing", "nothing_to_paint"} else Reason.INVALID_FIELD
+    return ContractError(reason, f"`{field}` {_sentence(first, context)}.", field=field)
+
+
+def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
+    if first["type"] == "string_pattern_mismatch":
+        return f"has the wrong form: write {PATTERNS_IN_WORDS[context['pattern']]}"
+    if first["type"] == "multiple_of" and _far_off(first["input"]):
+        return f"is far off: write a multiple of {context['multiple_of']}"
+    if first["type"] in _SENTENCES:
+        return _SENTENCES[first["type"]].format_map({**context, **_numbers(first["input"], context)})
+    return first["msg"]
+
+
+def _far_off(value: object) -> bool:
+    """Return whether a number is too large to repeat in a message, or not a number (NaN)."""
+    return isinstance(value, int | float) and not abs(value) <= 2 * SAFE_INTEGER
+
+
+def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
+    # Only numbers are repeated: text may be from unpublished stories.
+    if not isinstance(value, int | float):
+        return {}
+    if _far_off(value):
+        return {"input": "far off"}
+    number = int(value) if value == int(value) else value
+    step = context.get("multiple_of", 1)
+    lower = number - number % step
+    near = sorted({min(max(side, SIDES[0]), SIDES[1]) for side in (lower, lower + step)})
+    return {"input": number, "near": " or ".join(str(side) for side in near)}

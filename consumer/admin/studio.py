@@ -9,15 +9,14 @@ from pydantic import ValidationError
 from consumer.engine import open_engine
 from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane, Picture, Recipe
-from consumer.pictures.contact_sheet import contact_sheet
-from consumer.pictures.renditions import write_png
+from consumer.pictures.renditions import contact_sheet, write_png
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import MAX_ADAPTERS, StylePreset, Styles, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind, EngineSettings, Settings
 from consumer.settings.resources import demo_model, is_demo_model
 from schemas import ImageRequested, Reason
-from schemas.explain import explain
+from schemas.reader import explain
 
 SHEET_COLUMNS = 3
 

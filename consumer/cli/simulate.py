@@ -92,12 +92,14 @@ def simulate(
 
     Exit status 1 if a goal (--by, --drain-within, --wait-p99) is missed, or no number of GPUs suffices.
     """
+    from consumer.dev.simulate.scenario import Scenario
+
     load = _load(saves_per_day, interactive_share, backfill, pictures_per_save, peak, busiest_hour)
     begin, goals = _goals(start, by, drain_within, wait_p99, backfill=backfill > 0)
     settings = settings_from(env_file)
     pace = _pace(seconds_per_picture, steps, batch_size or settings.engine.batch_size, batch_speedup)
     fleet = _fleet(settings, pace, gpus or 1, gpus_per_worker)
-    scenario = _question(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
+    scenario = Scenario(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
     raise typer.Exit(_answer(scenario, fleet, goals, fixed=gpus is not None, as_json=as_json))
 
 
@@ -132,12 +134,6 @@ def _goals(
     if deadline and not backfill:
         raise typer.BadParameter("A deadline is for a backfill: give --backfill.")
     return begin, ServiceGoals(deadline, _seconds(wait))
-
-
-def _question(load: TrafficLoad, begin: float, seconds: float, seed: int, most_pictures: int) -> Scenario:
-    from consumer.dev.simulate.scenario import Scenario
-
-    return Scenario(load, begin, seconds, seed, most_pictures)
 
 
 @dataclass(frozen=True)

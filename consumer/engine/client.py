@@ -28,6 +28,8 @@ CHILD = (sys.executable, "-P", "-m", "consumer.engine.runtime.main")
 """Command line of the real engine process."""
 
 _log = structlog.get_logger(__name__)
+_ALLOCATOR = "PYTORCH_ALLOC_CONF"
+_OLD_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"
 
 
 class ZImageEngine:
@@ -194,10 +196,6 @@ def _first(group: BaseExceptionGroup[Fatal]) -> Fatal:
         error = error.exceptions[0]
     assert isinstance(error, Fatal)  # noqa: S101 - the group holds nothing else
     return error
-
-
-_ALLOCATOR = "PYTORCH_ALLOC_CONF"
-_OLD_ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"
 
 
 def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,12 @@ from consumer.jobs import Picture, Renditions
 from consumer.pictures.renditions import encode, open_picture
 from schemas import Reason
 
+_LEAST_DEVIATION = 1.0  # of 255 levels: real pictures vary by tens, and so does noise
+_BLANK = (
+    "The picture came out blank, with all pixels of one colour, and its recipe gives the same picture every time: ask "
+    "for another seed or variation, more steps, or less guidance."
+)
+
 
 class PictureEncoder:
     """Encodes pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
@@ -38,13 +44,6 @@ class PictureEncoder:
 def _check_and_encode(picture: Picture) -> Renditions:
     check(picture)
     return encode(picture)
-
-
-_LEAST_DEVIATION = 1.0  # of 255 levels: real pictures vary by tens, and so does noise
-_BLANK = (
-    "The picture came out blank, with all pixels of one colour, and its recipe gives the same picture every time: ask "
-    "for another seed or variation, more steps, or less guidance."
-)
 
 
 def check(picture: Picture) -> None:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
-from consumer.admin.replay.selection import Filters
+from consumer.admin.replay.selection import Filters, OffsetRange, RangeEnd
 from consumer.delivery.heads import Slot
 from consumer.delivery.ports import Partition
 from consumer.delivery.retry import Headers

@@ -70,16 +70,8 @@ def replay(
     ends = options.range_end(since), options.range_end(until) if until is not None else None
     wanted = options.ReplayOptions(*ends, base, chosen, force, name)
     given = options.as_given(rate, max_backlog_seconds, picture_seconds, devices, env_file)
-    run = _Run(
-        settings,
-        wanted,
-        options.records_per_second(rate),
-        max_backlog_seconds,
-        picture_seconds,
-        devices,
-        as_json,
-        given,
-    )
+    pace = options.records_per_second(rate)
+    run = _Run(settings, wanted, pace, max_backlog_seconds, picture_seconds, devices, as_json, given)
     raise typer.Exit(_exit_status(run, execute=execute))
 
 

@@ -16,8 +16,7 @@ from schemas import names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.admin.replay.offset_range import RangeEnd
-    from consumer.admin.replay.selection import Filters, ReplaySpec
+    from consumer.admin.replay.selection import Filters, RangeEnd, ReplaySpec
     from consumer.settings import TopicSettings
 
 _END = "offsets (1200, or 0:1200,1:1180 for single partitions), ISO 8601 with time zone, or an age (90min, 36h, 7d)"
@@ -56,7 +55,7 @@ class ReplayOptions:
 
 def range_end(text: str) -> RangeEnd:
     """Parse one end of the range. Raises `typer.BadParameter`."""
-    from consumer.admin.replay.offset_range import RangeEnd
+    from consumer.admin.replay.selection import RangeEnd
 
     return parsed(lambda end: RangeEnd.parse(end, datetime.now(UTC)), text)
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from consumer.jobs import Picture
-from consumer.pictures.contact_sheet import contact_sheet
+from consumer.pictures.renditions import contact_sheet
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from consumer.pictures.measuring import ImageFacts, measure
+from consumer.pictures.renditions import ImageFacts, measure
 
 
 def _png(width: int, height: int) -> bytes:

@@ -1,4 +1,4 @@
-"""`schemas.requested` and `schemas.explain`: which requests are valid, and how errors are reported."""
+"""`schemas.requested` and `schemas.reader`: which requests are valid, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import ContractError, ImageRequested, Priority, Reason, RequestReason
-from schemas.explain import explain
 from schemas.fields import MAX_PIXELS
+from schemas.reader import explain
 
 SMALLEST: dict[str, Any] = {"article": {"id": "a-1", "revision": 7, "headline": "Storm"}}
 

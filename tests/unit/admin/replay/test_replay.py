@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.offset_range import OffsetRange
 from consumer.admin.replay.plan import CostEstimate
-from consumer.admin.replay.selection import Filters, ReplaySpec
+from consumer.admin.replay.selection import Filters, OffsetRange, ReplaySpec
 from consumer.admin.replay.session import SlotOutcomes
 from consumer.admin.replay.source import GAP, runs
 from consumer.admin.replay.throttle import BacklogLimit, Throttle, parse_rate

@@ -8,9 +8,8 @@ from typing import cast
 
 import pytest
 
-from consumer.admin.replay.offset_range import OffsetRange
 from consumer.admin.replay.reuse import ReuseLookup
-from consumer.admin.replay.selection import Filters, ReplaySpec
+from consumer.admin.replay.selection import Filters, OffsetRange, ReplaySpec
 from consumer.admin.replay.source import OriginalRequest, SourceLane
 from consumer.errors import Overloaded
 from consumer.jobs import ModelIdentity, Paintable, Recipe, Record

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.offset_range import OffsetRange, RangeEnd
+from consumer.admin.replay.selection import OffsetRange, RangeEnd
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 OFFSETS = st.integers(0, 10**17)
