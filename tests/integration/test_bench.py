@@ -12,7 +12,7 @@ import pytest
 from consumer.dev.bench.delivery import measure_delivery
 from consumer.dev.bench.delivery_report import delivery_report
 from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
-from consumer.dev.bench.engine.plan import PictureShape, RandomModel
+from consumer.dev.bench.engine.plan import PictureShape, RandomModel, order
 from consumer.dev.bench.replay import measure_replay
 from consumer.dev.bench.worker import WorkerPlan, measure_worker
 from consumer.dev.bench.worker_report import WorkerSide, worker_report
@@ -58,7 +58,7 @@ async def test_the_whole_worker_is_measured_beside_its_engine() -> None:
         result = await measure_worker(plan, heard.append)
 
     assert [(turn.turn, turn.side) for turn in result.turns] == [
-        (turn, side) for turn in range(2) for side in plan.order(turn)
+        (turn, side) for turn in range(2) for side in order(WorkerSide, turn)
     ]
     assert all(turn.seconds > 0 and turn.cpu_seconds > 0 for turn in result.turns)
     figures = json.loads(json.dumps(result.as_json()))

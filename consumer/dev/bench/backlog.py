@@ -15,9 +15,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from consumer.dev.bench.cms import publish_all
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.reporting import BenchReport, met
-from consumer.dev.bench.requests import publish_all
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal

@@ -6,6 +6,7 @@ The worker and a FastStream handler take turns at the same records of the same t
 import asyncio
 from collections.abc import Callable
 
+from consumer.dev.bench.cms import publish_all, publish_paced, watching
 from consumer.dev.bench.delivery_result import (
     DeliveryPlan,
     DeliveryResult,
@@ -14,10 +15,9 @@ from consumer.dev.bench.delivery_result import (
     OutcomeCount,
     ThroughputTurn,
 )
+from consumer.dev.bench.engine.plan import order
 from consumer.dev.bench.machine import machine
-from consumer.dev.bench.requests import publish_all, publish_paced
 from consumer.dev.bench.site import BenchSite, open_site, require_faststream
-from consumer.dev.bench.watcher import watching
 from consumer.kafka.topics import StartPosition
 
 _WARM_UP_EVENTS = 10
@@ -36,12 +36,9 @@ async def measure_delivery(
     async with open_site(plan, bootstrap_servers) as site:
         asked = await publish_all(site.settings, plan.events)
         report(f"{plan.events} requests waiting on {plan.partitions} partitions of {site.bus}")
-        floods = [
-            await _flood(site, asked, side, turn, report) for turn in range(plan.rounds) for side in plan.order(turn)
-        ]
-        paced = [
-            await _paced(site, plan, side, turn, report) for turn in range(plan.rounds) for side in plan.order(turn)
-        ]
+        turns = [(side, turn) for turn in range(plan.rounds) for side in order(DeliverySide, turn)]
+        floods = [await _flood(site, asked, side, turn, report) for side, turn in turns]
+        paced = [await _paced(site, plan, side, turn, report) for side, turn in turns]
         return DeliveryResult(plan, {**facts, "bus": site.bus}, tuple(floods), tuple(paced))
 
 

@@ -1,6 +1,7 @@
 """The report of `leadart bench delivery`."""
 
 from consumer.dev.bench.delivery_result import DELIVERY_BAR, DeliveryResult, DeliverySide
+from consumer.dev.bench.engine.plan import order
 from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 from consumer.dev.bench.site import ENGINE_WINDOW
 
@@ -47,7 +48,13 @@ def _verdict(result: DeliveryResult) -> str:
 def _turns(result: DeliveryResult) -> Rows:
     pairs = zip(*(result.speeds(side) for side in DeliverySide), strict=True)
     return [
-        (str(turn + 1), _NAMES[result.plan.order(turn)[0]], f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}")
+        (
+            str(turn + 1),
+            _NAMES[order(DeliverySide, turn)[0]],
+            f"{ours:,.0f}",
+            f"{theirs:,.0f}",
+            f"{ours / theirs:.2f}",
+        )
         for turn, (ours, theirs) in enumerate(pairs)
     ]
 

@@ -36,10 +36,6 @@ class DeliveryPlan:
     progress: bool = False
     logs: bool = True
 
-    def order(self, turn: int) -> tuple[DeliverySide, ...]:
-        """Return the order of a round, reversed in every second one."""
-        return tuple(DeliverySide) if turn % 2 == 0 else tuple(reversed(DeliverySide))
-
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:

@@ -13,14 +13,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from consumer.admin.replay.offset_range import RangeEnd
-from consumer.admin.replay.selection import Filters, ReplaySpec
+from consumer.admin.replay.selection import Filters, RangeEnd, ReplaySpec
 from consumer.admin.replay.session import open_replay_session
 from consumer.admin.replay.throttle import Throttle
+from consumer.dev.bench.cms import publish_all, watching
 from consumer.dev.bench.machine import machine
 from consumer.dev.bench.reporting import BenchReport, met
-from consumer.dev.bench.requests import publish_all
-from consumer.dev.bench.watcher import watching
 from consumer.dev.demo.processes import WorkerProcess, running
 from consumer.dev.demo.stack import StackPlan, open_stack
 from consumer.settings import EngineKind, Settings

@@ -12,7 +12,7 @@ from typing import Any, cast
 from faststream import FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from consumer.dev.bench.requests import HEADLINE
+from consumer.dev.bench.cms import HEADLINE
 from consumer.settings import Settings, load_settings
 from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle, names
 from schemas.cloudevents import Event, write

@@ -10,25 +10,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from consumer.dev.bench.engine.plan import PictureShape, RandomModel
-from consumer.dev.bench.inmemory import MemoryWorker
+from consumer.delivery.ports import CommittedOffset, OutgoingRecord
+from consumer.dev.bench.engine.plan import PictureShape, RandomModel, order
 from consumer.dev.bench.machine import engine_machine
 from consumer.dev.bench.worker_report import WorkerResult, WorkerSide, WorkerTurn
 from consumer.dev.demo.stack import settings_of
 from consumer.dev.embedded import guard
 from consumer.engine import open_engine
 from consumer.errors import Fatal
-from consumer.jobs import Lane, Recipe, Record
+from consumer.jobs import Job, Lane, Recipe, Record
+from consumer.kafka.topics import lane_topics
 from consumer.pictures.encoder import PictureEncoder
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
 from consumer.settings import EngineSettings, Settings
-from schemas import Reason, names
+from consumer.telemetry.health import ServedAddress
+from consumer.telemetry.metrics import make_metrics
+from consumer.testing.broker import MemoryBroker
+from consumer.testing.bus import MemoryBus
+from consumer.testing.reader import MemoryReader
+from consumer.testing.store import MemoryStore
+from consumer.worker import OpenStages, WorkerRun, starting
+from schemas import ImageProgress, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
 
 _MODULES = {RandomModel.TINY: "consumer.engine.runtime.tiny", RandomModel.FULL: "consumer.dev.bench.engine.full"}
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +53,6 @@ class WorkerPlan:
     pictures: int = 32
     rounds: int = 3
     partitions: int = 4
-
-    def order(self, turn: int) -> tuple[WorkerSide, ...]:
-        """Return the order of a round, reversed in every second one."""
-        return tuple(WorkerSide) if turn % 2 == 0 else tuple(reversed(WorkerSide))
 
 
 async def measure_worker(plan: WorkerPlan, report: Callable[[str], None]) -> WorkerResult:
@@ -80,7 +85,7 @@ async def _turns(
     turns, recipes = [], _recipes(settings, engine, requests)
     with PictureEncoder(settings.worker.encode_threads) as encoder:
         for turn in range(plan.rounds):
-            for side in plan.order(turn):
+            for side in order(WorkerSide, turn):
                 if side is WorkerSide.ENGINE:
                     seconds, cpu = await _by_engine(engine, recipes)
                 else:
@@ -170,3 +175,77 @@ async def build_model(folder: Path, module: str) -> None:
     if status:
         ending = output.decode(errors="replace").strip()[-2000:]
         raise Fatal(Reason.MODEL_UNAVAILABLE, f"The model could not be built: pip install 'leadart[engine]'.\n{ending}")
+
+
+class MemoryWorker:
+    """A worker that has joined its group and waits for requests, with the engine and encoder given to it."""
+
+    def __init__(self, settings: Settings, engine: Engine, encoder: PictureEncoder) -> None:
+        self._outcomes = settings.topics.named(names.OUTCOME)
+        self._partitions = settings.topics.partitions
+        self._broker = MemoryBroker(self._partitions)
+        lanes = lane_topics(settings)
+        self._broker.offsets = {
+            (lane, shard): CommittedOffset(0, "") for lane in lanes for shard in range(self._partitions)
+        }
+        self._broker.transaction_ended = lambda _shard: self._news.set()
+        self._news = asyncio.Event()
+        self._health = starting()
+        self._store = MemoryStore()
+        self._reader = MemoryReader(self._broker)
+        stages = OpenStages(
+            metrics=make_metrics(),
+            health=self._health,
+            served=ServedAddress("nowhere", 0),
+            styles=load_styles(settings.styles.file),
+            store=self._store,
+            engine=engine,
+            encoder=encoder,
+            reader=self._reader,
+            bus=MemoryBus(self._broker, lanes, self._reader),
+            partitions=self._partitions,
+            progress=_NoProgress(),
+        )
+        self._run = WorkerRun(settings, stages)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Let it work, its shards open, until the end of the block; it then ends in order."""
+        stopping = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._run.work(stopping, lambda _served: None))
+                while not self._health.readiness().passed:  # noqa: ASYNC110 - no event says so
+                    await asyncio.sleep(_LOOK_SECONDS)
+                try:
+                    yield
+                finally:
+                    stopping.set()
+        finally:
+            await self._reader.close()
+
+    async def answer(self, requests: Sequence[Record]) -> None:
+        """Publish requests for one picture each and wait until a subscriber sees every outcome.
+
+        Raises `Fatal` when one of them is no picture.
+        """
+        for number, request in enumerate(requests):
+            shard = number % self._partitions
+            self._broker.publish(OutgoingRecord(request.topic, shard, request.key, request.value, request.headers))
+        while self._announced() < len(requests):
+            self._news.clear()
+            await self._news.wait()
+        if len(self._store.manifests) < len(requests):
+            raise Fatal(Reason.NOT_PAINTED, f"{len(requests)} requests gave {len(self._store.manifests)} pictures.")
+
+    def _announced(self) -> int:
+        return sum(len(self._broker.visible(self._outcomes, shard)) for shard in range(self._partitions))
+
+
+class _NoProgress:
+    """A progress feed that is switched off."""
+
+    enabled = False
+
+    def publish(self, job: Job, progress: ImageProgress) -> None:
+        """Drop the event."""

@@ -27,6 +27,8 @@ _LISTEN_SECONDS = 0.5
 
 
 _IDLE = "waiting for requests"
+MARK = "# Written by leadart dev, which removes it when it ends."
+"""First line of the settings file."""
 
 
 class Listening:
@@ -161,10 +163,6 @@ async def _listen(subscriber: CmsSubscriber, console: Console, stack: Stack, pla
             except Fatal as error:
                 what = "its data are kept" if plan.keep else "data that were not kept with --keep FOLDER are gone"
                 raise Fatal(error.reason, f"{error.message}\nRun `leadart dev` again: {what}.") from error
-
-
-MARK = "# Written by leadart dev, which removes it when it ends."
-"""First line of the settings file."""
 
 
 def write_settings(file: Path, settings: Mapping[str, str]) -> None:

@@ -97,15 +97,9 @@ def _masthead(desk: EditionDesk, verdict: EditionVerdict, imprint: PageImprint) 
 def _judgement(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     if verdict.is_good:
         return tag("p", "Every save got exactly its expected outcome, and every picture is as announced.")
-    wrong = [
-        tag("li", f"{ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}")
-        for ticket in desk.tickets
-        for problem in verdict.saves[ticket.save.event.id]
-    ]
+    wrong = [tag("li", problem) for problem in (*verdict.named(desk), *verdict.strays)]
     summary = f"{verdict.good_saves} of {len(desk.tickets)} saves got the outcome they should."
-    return tag(
-        "div", tag("p", summary), tag("ul", *wrong, *(tag("li", stray) for stray in verdict.strays)), class_="wrong"
-    )
+    return tag("div", tag("p", summary), tag("ul", *wrong), class_="wrong")
 
 
 def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles) -> Markup:

@@ -21,6 +21,9 @@ from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
 from schemas import Reason
 
+_OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
+_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+
 
 async def run_demo(plan: StackPlan, console: Console) -> int:
     """Run the demo and return its exit status: 0 only if every save got the expected outcome.
@@ -47,20 +50,9 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     imprint = PageImprint(begun, monotonic() - clock, remark)
     lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
-    report(
-        "\n".join([*_problems(desk, verdict), _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")])
-    )
+    problems = [f"WRONG  {problem}" for problem in (*verdict.named(desk), *verdict.strays)]
+    report("\n".join([*problems, _summary(verdict, monotonic() - clock), str(plan.folder / "index.html")]))
     return 0 if verdict.is_good else 1
-
-
-def _problems(desk: EditionDesk, verdict: EditionVerdict) -> list[str]:
-    """Return a line for each problem."""
-    named = [
-        f"WRONG  {ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}"
-        for ticket in desk.tickets
-        for problem in verdict.saves[ticket.save.event.id]
-    ]
-    return [*named, *(f"WRONG  {stray}" for stray in verdict.strays)]
 
 
 def _summary(verdict: EditionVerdict, seconds: float) -> str:
@@ -78,10 +70,6 @@ async def _publish_and_watch(folder: Path, stack: Stack, desk: EditionDesk, cons
             # Only with the worker gone can no second outcome be on its way.
             await stack.stop_worker()
             await watch.to_the_end()
-
-
-_OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
-_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
 def make_room(folder: Path) -> None:

@@ -25,6 +25,14 @@ class EditionVerdict:
         """True without problems."""
         return not any(self.saves.values()) and not self.strays
 
+    def named(self, desk: EditionDesk) -> list[str]:
+        """Return each problem of a save with its headline and revision, in the order of the desk."""
+        return [
+            f"{ticket.save.article['headline']}, revision {ticket.save.article['revision']}: {problem}"
+            for ticket in desk.tickets
+            for problem in self.saves[ticket.save.event.id]
+        ]
+
     @property
     def good_saves(self) -> int:
         """Number of saves that got the expected outcome."""

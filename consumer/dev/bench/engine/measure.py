@@ -30,6 +30,11 @@ from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
 
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
+_SIDES = {"cuda": 8192}
+_SIDE_ELSEWHERE = 2048
+_TRIES = 8
+_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_FORGET_PEAK = "5"
 
 
 def measure_engine(plan: EnginePlan, machine: Mapping[str, str], report: Callable[[str], None]) -> EngineResult:
@@ -144,13 +149,6 @@ def _require_fit(plan: EnginePlan, model: Model) -> None:
     for shape in plan.kinds:
         if complaint := model.unsupported(shape.width, shape.height):
             raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")
-
-
-_SIDES = {"cuda": 8192}
-_SIDE_ELSEWHERE = 2048
-_TRIES = 8
-_STATUS, _CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_FORGET_PEAK = "5"
 
 
 @dataclass(frozen=True, slots=True)

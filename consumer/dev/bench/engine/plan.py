@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from consumer.settings import EngineSettings
+
+_Side = TypeVar("_Side", bound=StrEnum)
 
 _SHAPE = re.compile(r"(\d{1,5})x(\d{1,5})x(\d{1,4})x(\d{1,3}(?:\.\d+)?)")
 
@@ -75,7 +79,8 @@ class EnginePlan:
         return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
 
 
-def order(sides: tuple[EngineSide, ...], turn: int) -> tuple[EngineSide, ...]:
+def order(sides: Iterable[_Side], turn: int) -> tuple[_Side, ...]:
     """Return the order of a round: each side begins in turn."""
-    first = turn % len(sides)
-    return sides[first:] + sides[:first]
+    every = tuple(sides)
+    first = turn % len(every)
+    return every[first:] + every[:first]

@@ -91,45 +91,6 @@ def _row(result: EngineResult, contest: WorkloadResult, side: EngineSide) -> tup
     )
 
 
-_NO_GPU = """\
-**No GPU was available for this run.** These are figures of a tiny model with random weights on a CPU. They show what
-the denoiser saves in calls and padding, and say nothing about the speed of the full model. The bars of the full model
-on a GPU (512x512, 12 steps, guidance: at most 0.80 s, compiled 0.60 s, at least 1.9 pictures/s at batch 4 to 8;
-1024x1024, 8 steps, no guidance: at most 0.80 s) have not been measured."""
-
-_EXPLANATION = """\
-## What was done
-
-All sides paint the same pictures with the same weights in one process, in turns; who begins changes from round to
-round, and an untimed turn of two steps comes first. A picture is named width x height x steps x guidance in Z-Image's
-sense, where 0 is none. Seconds run from the prompts to 8-bit pixels in CPU memory.
-
-- **stock, one by one**: `ZImagePipeline` of diffusers as one first writes it, one call per request.
-- **stock, as a batch**: one call of the pipeline for all pictures, where they have the same shape.
-- **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn.
-- **denoiser, compiled**: the same with the transformer's blocks compiled, with `--compile`.
-
-GFLOP/s count the least that the pictures need: torch's `FlopCounterMode` over one forward of each part, every prompt
-read once and unpadded. Padding and repeated reading cost time without counting as operations, on all sides. The share
-of peak is of the matrix product above, measured in the same run. Memory is `max_memory_allocated` on a GPU, and the
-peak of the whole process on a CPU.
-
-The mixed requests are drawn once, with a fixed seed: sizes, 8 to 20 steps, guidance 0 to 5, English and Chinese
-prompts, three negative prompts, one to three variants; the stock pipeline paints a request's variants in one call. The
-tiny model's sizes have sides of 64 to 160 pixels, the full model's 480 to 1024. In the tiny model a call costs more
-than the arithmetic of such a picture, and batching saves calls. The larger the picture, the less there is to save: one
-of 512x512 alone keeps a CPU core busy.
-
-## Run it
-
-```sh
-leadart bench engine --random tiny --threads 1 --write
-leadart bench engine --random full --compile --device cuda:0 --write
-leadart bench engine --model FOLDER --compile --write
-```
-"""
-
-
 _PORTRAIT = PictureShape(512, 512, 12, 2.0)
 _LARGE = PictureShape(1024, 1024, 8, 0.0)
 
@@ -181,3 +142,42 @@ def judge_bars(result: EngineResult) -> list[tuple[str, str]]:
             met = "met" if seconds <= bar.seconds else "missed"
             verdicts.append((bar.words, f"{met}: {seconds:.3f} s, {1 / seconds:.2f} pictures/s"))
     return verdicts
+
+
+_NO_GPU = """\
+**No GPU was available for this run.** These are figures of a tiny model with random weights on a CPU. They show what
+the denoiser saves in calls and padding, and say nothing about the speed of the full model. The bars of the full model
+on a GPU (512x512, 12 steps, guidance: at most 0.80 s, compiled 0.60 s, at least 1.9 pictures/s at batch 4 to 8;
+1024x1024, 8 steps, no guidance: at most 0.80 s) have not been measured."""
+
+_EXPLANATION = """\
+## What was done
+
+All sides paint the same pictures with the same weights in one process, in turns; who begins changes from round to
+round, and an untimed turn of two steps comes first. A picture is named width x height x steps x guidance in Z-Image's
+sense, where 0 is none. Seconds run from the prompts to 8-bit pixels in CPU memory.
+
+- **stock, one by one**: `ZImagePipeline` of diffusers as one first writes it, one call per request.
+- **stock, as a batch**: one call of the pipeline for all pictures, where they have the same shape.
+- **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn.
+- **denoiser, compiled**: the same with the transformer's blocks compiled, with `--compile`.
+
+GFLOP/s count the least that the pictures need: torch's `FlopCounterMode` over one forward of each part, every prompt
+read once and unpadded. Padding and repeated reading cost time without counting as operations, on all sides. The share
+of peak is of the matrix product above, measured in the same run. Memory is `max_memory_allocated` on a GPU, and the
+peak of the whole process on a CPU.
+
+The mixed requests are drawn once, with a fixed seed: sizes, 8 to 20 steps, guidance 0 to 5, English and Chinese
+prompts, three negative prompts, one to three variants; the stock pipeline paints a request's variants in one call. The
+tiny model's sizes have sides of 64 to 160 pixels, the full model's 480 to 1024. In the tiny model a call costs more
+than the arithmetic of such a picture, and batching saves calls. The larger the picture, the less there is to save: one
+of 512x512 alone keeps a CPU core busy.
+
+## Run it
+
+```sh
+leadart bench engine --random tiny --threads 1 --write
+leadart bench engine --random full --compile --device cuda:0 --write
+leadart bench engine --model FOLDER --compile --write
+```
+"""

@@ -17,6 +17,7 @@ from consumer.dev.bench.delivery_result import (
     OutcomeCount,
     ThroughputTurn,
 )
+from consumer.dev.bench.engine.plan import order
 
 FINE = OutcomeCount(10, 0, 0)
 
@@ -71,4 +72,5 @@ def test_a_result_is_json() -> None:
 
 def test_sides_take_turns() -> None:
     """Who goes first in one round goes second in the next."""
-    assert DeliveryPlan().order(0) == tuple(reversed(DeliveryPlan().order(1))) == tuple(DeliverySide)
+    sides = tuple(DeliverySide)
+    assert order(sides, 0) == tuple(reversed(order(sides, 1))) == sides

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from consumer.dev.bench.inmemory import MemoryWorker
+from consumer.dev.bench.worker import MemoryWorker
 from consumer.engine.swatch import SwatchEngine
 from consumer.jobs import Record
 from consumer.pictures.encoder import PictureEncoder
