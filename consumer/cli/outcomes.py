@@ -48,6 +48,8 @@ async def _recent(settings: Settings, last: int, article: str | None) -> Sequenc
     found = await recent_outcomes(settings, last, article)
     if found.searched_since:
         complain(f"the topic is long: searched back to {found.searched_since:%Y-%m-%d %H:%M:%S} UTC only")
+    if not found.outcomes:
+        complain(f"no outcomes of article {article}" if article else "no outcomes yet")
     return found.outcomes
 
 

@@ -2,7 +2,7 @@
 
 A shard is partition *n* of every lane. At any time one owner writes for it, with one transactional producer, and
 everything a record causes (outcome, dead letter) is in the transaction that moves its offset. A read-committed
-subscriber therefore sees exactly one outcome for each record the group passes over, whatever dies and whenever.
+subscriber therefore sees exactly one outcome for each record the group processes, whatever dies and whenever.
 
 An *epoch* is one life of that producer. It begins by fencing every older one and only then reads what the group has
 committed; all it writes rests on that and on its own commits. Any error between begin and the commit's answer leaves

@@ -83,7 +83,13 @@ class AnnouncedEvent:
     def as_json(self) -> dict[str, Any]:
         """Return when and where it was announced, and its data."""
         place = {"partition": self.record.partition, "offset": self.record.offset}
-        return {"time": self.time.isoformat(), "kind": self.kind, "id": self.id, **place, "data": self.data}
+        return {
+            "time": self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "kind": self.kind,
+            "id": self.id,
+            **place,
+            "data": self.data,
+        }
 
 
 def parse_announced(record: Record) -> AnnouncedEvent | None:

@@ -29,7 +29,7 @@ HEAD: Final = """\
 
 <!-- made by `make chaos` from out/chaos/; do not edit -->
 
-The promise: **for every request record, each time the group passes over it, a read-committed subscriber sees
+The promise: **for every request record, each time the group processes it, a read-committed subscriber sees
 exactly one terminal outcome, and every ready outcome's pictures exist and match their digest, whatever dies.**
 How it is kept stands in `docs/architecture/02-delivery.md`; here is what happened when it was tried.
 

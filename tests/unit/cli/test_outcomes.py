@@ -48,3 +48,16 @@ def test_outcomes_are_lines_of_json(searches: list[tuple[int, str | None]]) -> N
 
     assert searches == [(20, None)]
     assert [json.loads(line)["kind"] for line in done.stdout.splitlines()] == ["ready", "failed"]
+
+
+def test_no_outcomes_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An article that nobody asked for is named, and its table is empty."""
+
+    async def nothing(*_: object) -> RecentOutcomes:
+        return RecentOutcomes([], None)
+
+    monkeypatch.setattr(outcome_search, "recent_outcomes", nothing)
+    done = CliRunner().invoke(app, ["outcomes", "a-404"])
+
+    assert done.exit_code == 0
+    assert "no outcomes of article a-404" in done.stderr

@@ -41,7 +41,7 @@ def test_an_announcement_as_json_has_its_place_and_its_data() -> None:
     facts = announced("ready", **READY).as_json()
 
     assert (facts["time"], facts["kind"], facts["partition"], facts["offset"]) == (
-        "1970-01-01T00:00:01+00:00",
+        "1970-01-01T00:00:01.000Z",
         "ready",
         0,
         0,
