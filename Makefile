@@ -48,7 +48,7 @@ lint: install ## format, lint, layers, generated files; 10 seconds
 types: install ## mypy --strict, tests too; 20 seconds, the first time 80
 	$(BIN)/mypy
 
-coverage: install ## branch coverage of the unit and contract tests, by package; 6 minutes
+coverage: install ## branch coverage of the unit and contract tests, by package; 9 minutes
 	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/contract
 	$(BIN)/python -m tests.coverage
 

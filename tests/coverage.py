@@ -21,7 +21,8 @@ def measured() -> dict[str, Counter[str]]:
         files = json.loads(Path(report.name).read_text())["files"]
     packages: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for file, found in files.items():
-        packages["/".join(Path(file).parent.parts[:2])].update(found["summary"])
+        counts = {name: count for name, count in found["summary"].items() if isinstance(count, int)}
+        packages["/".join(Path(file).parent.parts[:2])].update(counts)
     return dict(packages)
 
 
