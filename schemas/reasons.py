@@ -98,7 +98,7 @@ class Reason(StrEnum):
     )
     ENGINE_POISON = (
         "engine_poison",
-        "The engine process or the whole worker died twice while painting this; it is kept away from other requests.",
+        "The engine process died more than once while painting this, and painted other pictures in between.",
         "Report the dead letter to the developers; do not redrive it on the same version.",
     )
     NOT_PAINTED = (

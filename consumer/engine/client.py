@@ -1,15 +1,15 @@
 """The Z-Image engine as the worker sees it: one process per device behind one pool of pictures.
 
 No torch here. A picture goes to the ready device with the least work ahead of it. When a process dies, its pictures go
-to any device that is ready. Those that were being painted are then painted alone; one that ends a second process, on
-any device, is rejected as poison, and everything else goes on.
+to any device that is ready. Those that were being painted are suspects (`suspects`): they are painted alone, and one
+that keeps ending processes that paint others is rejected as poison.
 """
 
 import asyncio
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -19,6 +19,7 @@ from consumer.engine import protocol
 from consumer.engine.device_worker import DeviceUnusable, DeviceWorker
 from consumer.engine.devices import VISIBLE, EngineDevice, find_devices
 from consumer.engine.request import PaintRequest
+from consumer.engine.suspects import ProcessDeath, Suspects
 from consumer.errors import Fatal, LeadartError, Transient
 from consumer.jobs import Lane, Paintable, Picture, Recipe
 from consumer.settings import EngineSettings
@@ -44,6 +45,7 @@ class ZImageEngine:
         self._command = command
         self._numbers = itertools.count(1)
         self._requests: dict[int, PaintRequest] = {}
+        self._suspects = Suspects()
         self._workers: list[DeviceWorker] = []
         self._given_up: set[DeviceWorker] = set()
         self._loaded: protocol.Ready | None = None
@@ -83,15 +85,18 @@ class ZImageEngine:
         if self._closed:
             raise self._closed
         result = asyncio.get_running_loop().create_future()
-        request = PaintRequest(next(self._numbers), recipe, lane, on_step, result)
+        suspicion = self._suspects.recall(recipe.digest)
+        request = PaintRequest(next(self._numbers), recipe, lane, on_step, result, suspicion)
         self._requests[request.number] = request
         self._dispatch(request)
         try:
             return await request.result
         finally:
             del self._requests[request.number]
+            self._suspects.drop(request)
             for worker in self._workers:
                 worker.drop(request)
+            self._give_up_waiting()
 
     async def __aenter__(self) -> Self:
         """Start a process on every device and load the model. Raises `Fatal` when one of them does not come up."""
@@ -109,15 +114,32 @@ class ZImageEngine:
             raise Fatal(Reason.MODEL_UNAVAILABLE, f"{message}: its folder changed. Restart the worker.")
         self._loaded = ready
         for request in self._requests.values():
-            if not any(other.has(request) for other in self._workers):
+            if not any(other.has(request) for other in self._workers) and not self._suspects.is_aside(request):
                 self._dispatch(request)
         if all(other.ready for other in self._workers):
             self._all_up.set()
 
-    def reassign(self, orphans: Sequence[PaintRequest]) -> None:
+    def worker_died(self, orphans: Sequence[PaintRequest], suspects: Collection[int], death: ProcessDeath) -> None:
         """Dispatch a dead process's pictures to ready devices, else to the next that is; part of `DevicePool`."""
         for request in orphans:
-            self._dispatch(request)
+            if request.number in suspects:
+                self._suspects.judge(request, death)
+            if not self._suspects.is_aside(request):
+                self._dispatch(request)
+        self._give_up_waiting()
+
+    def painted(self, worker: DeviceWorker, request: PaintRequest | None) -> None:
+        """Have the device try the pictures that waited for it to paint another; part of `DevicePool`."""
+        for waited in self._suspects.painted(request):
+            worker.take(waited)
+
+    def can_spare(self, worker: DeviceWorker) -> bool:
+        """Return whether another device is ready; part of `DevicePool`."""
+        return any(other.ready for other in self._workers if other is not worker)
+
+    def _give_up_waiting(self) -> None:
+        if all(self._suspects.is_aside(request) for request in self._requests.values() if not request.result.done()):
+            self._suspects.give_up_waiting()
 
     def _dispatch(self, request: PaintRequest) -> None:
         ready = [worker for worker in self._workers if worker.ready]

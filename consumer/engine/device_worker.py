@@ -7,15 +7,17 @@ to load, sends garbage, or stops reading. Its pictures go back to the pool, once
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
 from consumer.engine import protocol
 from consumer.engine.devices import EngineDevice
-from consumer.engine.process import Child, open_child
+from consumer.engine.process import Child, ProcessEnd, open_child
 from consumer.engine.request import PaintRequest, work_ahead
+from consumer.engine.suspects import ProcessDeath
 from consumer.errors import Fatal, LeadartError, Rejected, Transient, Unpaintable
 from consumer.jobs import Lane, Picture
 from consumer.settings import EngineSettings
@@ -23,9 +25,11 @@ from schemas import Reason
 
 _BEAT_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.25
-_MAX_BACKOFF_SECONDS = 1.0
+_MAX_BACKOFF_SECONDS = 30.0
 _IDLE_DEATHS = 3
 _DEATHS_IN_A_ROW = 10
+_GIVE_UP_SECONDS = 900.0
+"""For so long the last device is given new processes although each dies before it starts a picture."""
 
 _log = structlog.get_logger(__name__)
 
@@ -40,8 +44,14 @@ class DevicePool(Protocol):
     def worker_ready(self, worker: DeviceWorker, ready: protocol.Ready) -> None:
         """Called when the worker's process can paint. Raises Fatal when it must not, which ends the engine."""
 
-    def reassign(self, orphans: Sequence[PaintRequest]) -> None:
-        """Called when the worker's process has died, with the pictures it had."""
+    def worker_died(self, orphans: Sequence[PaintRequest], suspects: Collection[int], death: ProcessDeath) -> None:
+        """Called when the worker's process has died, with its pictures and the numbers of those it was painting."""
+
+    def painted(self, worker: DeviceWorker, request: PaintRequest | None) -> None:
+        """Called when the worker's process has painted a picture, None for one that nobody waits for any more."""
+
+    def can_spare(self, worker: DeviceWorker) -> bool:
+        """Return whether another device is ready."""
 
 
 class DeviceWorker:
@@ -59,6 +69,9 @@ class DeviceWorker:
         self._in_flight: dict[int, PaintRequest] = {}
         self._running: set[int] = set()
         self._deaths_in_a_row = 0
+        self._idle_deaths = 0
+        self._painted_at = time.monotonic()  # or began to try
+        self._was_ready = False
 
     @property
     def ready(self) -> bool:
@@ -87,35 +100,48 @@ class DeviceWorker:
 
     async def run(self, pool: DevicePool) -> None:
         """Keep a process on the device until cancelled. Raises `DeviceUnusable`, or what the pool raises."""
-        idle_deaths = 0
         while True:
-            how = await self._run_child(pool)
-            self.restarts += 1
-            self._deaths_in_a_row += 1
-            idle_deaths = 0 if self._running else idle_deaths + 1
-            self._handle_death(pool, how)
-            if idle_deaths == _IDLE_DEATHS or self._deaths_in_a_row == _DEATHS_IN_A_ROW:
-                raise DeviceUnusable(Reason.ENGINE_FAILED, f"The engine's process keeps dying; the last one: {how}.")
-            await asyncio.sleep(min(_BACKOFF_SECONDS * 2**idle_deaths, _MAX_BACKOFF_SECONDS))
+            end = await self._run_child(pool)
+            self._handle_death(pool, end)
+            if self._is_hopeless(pool):
+                message = f"The engine's process keeps dying; the last one: {end.how}."
+                raise DeviceUnusable(Reason.ENGINE_FAILED, message)
+            await asyncio.sleep(min(_BACKOFF_SECONDS * 2**self._idle_deaths, _MAX_BACKOFF_SECONDS))
 
-    def _handle_death(self, pool: DevicePool, how: str) -> None:
-        """Count the death against the pictures that were being painted, and return all pictures to the pool."""
+    def _is_hopeless(self, pool: DevicePool) -> bool:
+        """Return whether to give the device up. The last one, once it was ready, is tried for `_GIVE_UP_SECONDS`."""
+        if self._was_ready and not pool.can_spare(self):
+            return self._idle_deaths >= _IDLE_DEATHS and time.monotonic() - self._painted_at > _GIVE_UP_SECONDS
+        return self._idle_deaths >= _IDLE_DEATHS or self._deaths_in_a_row >= _DEATHS_IN_A_ROW
+
+    def _handle_death(self, pool: DevicePool, end: ProcessEnd) -> None:
+        """Return the process's pictures to the pool, with those that were being painted as suspects."""
         orphans, self._in_flight = list(self._in_flight.values()), {}
         suspects, self._running = self._running, set()
+        self.restarts += 1
+        self._deaths_in_a_row += 1
+        self._idle_deaths = 0 if suspects else self._idle_deaths + 1
         _log.warning(
             "engine_died",
             device=self.device.name,
-            how=how,
+            how=end.how,
             pictures=len(orphans),
             suspects=len(suspects),
             in_a_row=self._deaths_in_a_row,
         )
-        for request in orphans:
-            if request.number in suspects:
-                request.count_death()
-        pool.reassign(orphans)
+        if end.out_of_memory:
+            self._limit_batch(len(suspects))
+        death = ProcessDeath(end, len(suspects) == 1, self._deaths_in_a_row, self._painted_at)
+        pool.worker_died(orphans, suspects, death)
 
-    async def _run_child(self, pool: DevicePool) -> str:
+    def _limit_batch(self, painted_together: int) -> None:
+        """Have later processes paint half as many pictures at once: this one ran out of memory."""
+        limit = max(1, painted_together // 2)
+        if limit < min(painted_together, self._settings.batch_size):
+            self._settings = self._settings.model_copy(update={"batch_size": limit})
+            _log.warning("engine_batch_limited", device=self.device.name, batch_size=limit)
+
+    async def _run_child(self, pool: DevicePool) -> ProcessEnd:
         """Run one process from start to end; return how it ended."""
         try:
             async with open_child(self._command, self._environment) as child:
@@ -124,7 +150,7 @@ class DeviceWorker:
                 if ready := await self._load(child):
                     await self._serve(child, ready, pool)
         except OSError as error:
-            return f"it could not be started ({error})"
+            return ProcessEnd(f"it could not be started ({error})")
         return child.how_it_ended
 
     async def _load(self, child: Child) -> protocol.Ready | None:
@@ -143,7 +169,7 @@ class DeviceWorker:
 
     async def _serve(self, child: Child, ready: protocol.Ready, pool: DevicePool) -> None:
         """Paint for the pool until the process ends or falls silent."""
-        self._child = child
+        self._child, self._was_ready = child, True
         limit = self._settings.step_timeout_seconds
         try:
             _log.info(
@@ -155,7 +181,7 @@ class DeviceWorker:
             )
             pool.worker_ready(self, ready)
             async with asyncio.TaskGroup() as tasks:
-                replies = tasks.create_task(self._read_replies(child), name="engine-replies")
+                replies = tasks.create_task(self._read_replies(child, pool), name="engine-replies")
                 silence = tasks.create_task(child.wait_for_silence(limit), name="engine-watch")
                 done, waiting = await asyncio.wait({replies, silence}, return_when=asyncio.FIRST_COMPLETED)
                 for task in waiting:
@@ -165,11 +191,11 @@ class DeviceWorker:
         if silence in done:
             child.kill(f"silent for {limit:g} s")
 
-    async def _read_replies(self, child: Child) -> None:
+    async def _read_replies(self, child: Child, pool: DevicePool) -> None:
         while (reply := await child.reply()) is not None:
-            self._handle(reply)
+            self._handle(reply, pool)
 
-    def _handle(self, reply: protocol.Reply) -> None:
+    def _handle(self, reply: protocol.Reply, pool: DevicePool) -> None:
         match reply:
             case protocol.Running(numbers):
                 self._running = set(numbers)
@@ -178,10 +204,13 @@ class DeviceWorker:
                     request.report_step(done, of)
             case protocol.Painted(number) | protocol.Failed(number):
                 self._running.discard(number)
+                request = self._in_flight.pop(number, None)
+                if request:
+                    request.resolve(_outcome(request, reply))
                 if isinstance(reply, protocol.Painted):
                     self._deaths_in_a_row = 0
-                if request := self._in_flight.pop(number, None):
-                    request.resolve(_outcome(request, reply))
+                    self._painted_at = time.monotonic()
+                    pool.painted(self, request)
 
 
 def _outcome(request: PaintRequest, reply: protocol.Painted | protocol.Failed) -> Picture | LeadartError:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from consumer.engine.protocol import EngineRequest, Frames, Reply, frame
 
@@ -17,6 +17,13 @@ _LINE_BYTES = 4096
 _KEPT_LINES = 5
 _MAX_UNREAD_BYTES = 64 * 1024**2
 _KERNEL_COUNTERS = Path("/proc/vmstat")
+
+
+class ProcessEnd(NamedTuple):
+    """How a process ended, in words, and whether the kernel ended it for lack of memory."""
+
+    how: str
+    out_of_memory: bool = False
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -31,7 +38,7 @@ class Child(asyncio.SubprocessProtocol):
         self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._active = False
         self._killed_for = ""
-        self._oom_kills_before = _oom_kills()
+        self._oom_kills = deque((_oom_kills(),), maxlen=2)  # of the last two ticks
 
     @property
     def pid(self) -> int:
@@ -65,6 +72,7 @@ class Child(asyncio.SubprocessProtocol):
         while silent < _TICKS:
             self._active = False
             await asyncio.sleep(seconds / _TICKS)
+            self._oom_kills.append(_oom_kills())
             silent = 0 if self._active else silent + 1
 
     def kill(self, why: str) -> None:
@@ -74,12 +82,13 @@ class Child(asyncio.SubprocessProtocol):
             self._transport.kill()
 
     @property
-    def how_it_ended(self) -> str:
+    def how_it_ended(self) -> ProcessEnd:
         """How the process ended, with the last lines of its stderr.
 
         Distinguishes: killed by us (and why), by the kernel for lack of memory, by another signal, or ended by itself.
         """
         code = self._transport.get_returncode()
+        out_of_memory = False
         if code is None:
             how = "does not end"
         elif self._killed_for:
@@ -88,9 +97,10 @@ class Child(asyncio.SubprocessProtocol):
             how = f"exit status {code}"
         else:
             how = f"killed by {signal.Signals(-code).name}"
-            if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
+            out_of_memory = code == -signal.SIGKILL and _oom_kills() > self._oom_kills[0]
+            if out_of_memory:
                 how += ", and the kernel has killed a process for lack of memory meanwhile"
-        return ": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how
+        return ProcessEnd(": ".join((how, " / ".join(self._last_lines))) if self._last_lines else how, out_of_memory)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol, like the three below."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.engine.protocol import Paint
-from consumer.errors import LeadartError, Unpaintable
+from consumer.errors import LeadartError
 from consumer.jobs import Lane, Picture, Recipe
-from schemas import Reason
 
-_POISON = (
-    "Painting this picture ended the engine's process twice: report the dead letter, and do not redrive it on the same "
-    "version."
-)
-_POISON_DEATHS = 2
+
+@dataclass(slots=True)
+class Suspicion:
+    """What is known of a recipe: `deaths` of processes that painted it, the first at monotonic time `since`.
+
+    `alone`: paint it without company.
+    """
+
+    deaths: int = 0
+    since: float = 0.0
+    alone: bool = False
 
 
 def work_ahead(lane: Lane, in_flight: Iterable[PaintRequest]) -> tuple[int, int]:
@@ -41,13 +46,13 @@ class PaintRequest:
     lane: Lane
     on_step: Callable[[int, int], None]
     result: asyncio.Future[Picture]
-    deaths: int = 0
+    suspicion: Suspicion = field(default_factory=Suspicion)
     steps_done: int = 0
 
     @property
     def command(self) -> Paint:
         """The message to a process; a suspect is painted alone."""
-        return Paint(self.number, self.recipe, self.lane, alone=self.deaths > 0)
+        return Paint(self.number, self.recipe, self.lane, alone=self.suspicion.alone)
 
     @property
     def steps_left(self) -> int:
@@ -77,9 +82,3 @@ class PaintRequest:
             self.result.set_result(outcome)
         else:
             self.result.set_exception(outcome)
-
-    def count_death(self) -> None:
-        """Count the death of a process that was painting the picture; the second one, on any device, rejects it."""
-        self.deaths += 1
-        if self.deaths == _POISON_DEATHS:
-            self.resolve(Unpaintable(Reason.ENGINE_POISON, _POISON))

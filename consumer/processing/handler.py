@@ -12,7 +12,7 @@ from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.ports import BusError, RecordResult
 from consumer.delivery.retry import RetryPolicy, RetryState
-from consumer.errors import Expired, Rejected, Superseded
+from consumer.errors import Expired, Rejected, Superseded, Transient
 from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane, Record
 from consumer.processing.circuit_breaker import CircuitBreaker
@@ -146,11 +146,9 @@ class RequestHandler:
         context = JobContext(_job(in_flight.record, state), progress, suspect=deaths > 0, in_engine=engine.entering)
         await failpoints.reached(Failpoint.TAKEN)
         if deaths >= self._poison_deaths:
-            message = (
-                f"{deaths} workers ended while this request was in their engine: report the dead letter, and do not "
-                "redrive it on the same version."
-            )
-            raise Rejected(Reason.ENGINE_POISON, message)
+            # No verdict: to its next owner, a worker killed by hand, frozen or cut off looks like one that died of it.
+            message = f"{deaths} workers ended while this request was in their engine. It may be why: see their logs."
+            raise Transient(Reason.ENGINE_FAILED, message)
         plan = self._pipeline.plan(context)
         try:
             async with context.until_expiry():

@@ -57,7 +57,7 @@ class WorkerSettings(BaseModel):
         1.0, ge=0, le=60, description="Wait before a failed store is tried again; doubles up to 5 s."
     )
     poison_deaths: int = Field(
-        2, ge=1, le=100, description="A request in the engine at this many worker deaths fails as `engine_poison`."
+        2, ge=1, le=100, description="A request in the engine at this many worker deaths goes to a retry lane."
     )
     breaker_probe_seconds: float = Field(
         5.0, gt=0, le=600, description="Wait before an open circuit breaker tries one request; doubles up to a minute."

@@ -3,7 +3,8 @@
 It speaks the real protocol. Once it is ready, a picture's prompt says what happens to it. It paints BATCH pictures
 together as soon as that many wait, and one at a time once there are suspects or one was dropped. Its pictures hold its
 process id, its device, and whether they were suspects. MODE applies to processes on DEVICE, the others serve;
-MODE-again applies to every process on a device but the first, which leaves a file in $MARKS.
+MODE-again applies to every process on a device but the first, which leaves a file in $MARKS. While $MARKS/deadly
+exists, every process dies of the first picture it begins.
 """
 
 from __future__ import annotations
@@ -73,6 +74,12 @@ def load(mode: str) -> None:
         os._exit(4)
 
 
+def dies_of(picture: Paint) -> bool:
+    if Path(os.environ.get("MARKS", "nowhere"), "deadly").exists():
+        return True
+    return picture.recipe.prompt == "die" or (picture.recipe.prompt == "die unless alone" and not picture.alone)
+
+
 def paint(batch: list[Paint], device: str) -> None:
     say(Running(tuple(picture.number for picture in batch)))
     for picture in batch:
@@ -85,7 +92,7 @@ def paint(batch: list[Paint], device: str) -> None:
         if prompt == "go on alone and die" and not picture.alone:
             say(Running((picture.number,)))
             os.kill(os.getpid(), signal.SIGKILL)
-        if prompt == "die" or (prompt == "die unless alone" and not picture.alone):
+        if dies_of(picture):
             os.kill(os.getpid(), signal.SIGKILL)
         if prompt == "hang" or (prompt == "hang unless alone" and not picture.alone):
             forever()

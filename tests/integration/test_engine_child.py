@@ -154,7 +154,7 @@ async def test_closing_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> N
         stdin.close()
         while await child.reply() is not None:
             pass
-    assert child.how_it_ended.startswith("exit status 0")
+    assert child.how_it_ended.how.startswith("exit status 0")
 
 
 async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -84,13 +85,15 @@ async def test_another_device_takes_over_at_once() -> None:
 
 
 async def test_poison_is_counted_over_devices() -> None:
-    """A picture that ends one process on each of two devices is rejected, and work goes on."""
+    """A picture that ends a process on each of two devices is rejected if the second one painted in between."""
     async with scripted("hang-again@cpu") as engine:
+        with pytest.raises(Transient):
+            await paint(engine, "die")
+        assert await paint(engine, "after") == "mps"
         with pytest.raises(Rejected) as refused:
             await paint(engine, "die")
         assert refused.value.reason is Reason.ENGINE_POISON
-        assert await paint(engine, "after") == "mps"
-        assert engine.restarts == 2
+        assert engine.restarts == 3
 
 
 @pytest.mark.parametrize("mode", ["refuse-again@cpu", "die-again@cpu"])
@@ -109,7 +112,7 @@ async def test_without_a_device_left_the_engine_ends() -> None:
 
     async def own() -> None:
         async with scripted("refuse-again") as engine:
-            with pytest.raises(Rejected):
+            with pytest.raises((Transient, Fatal)):
                 await paint(engine, "die")
             await asyncio.Event().wait()
 
@@ -194,10 +197,12 @@ async def test_a_kill_for_memory_is_distinguished(
     oom_kills: list[int], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the kernel counted a kill for memory during the process's life, `how_it_ended` says so."""
-    counts = iter(oom_kills)
+    before, after = oom_kills
+    counts = itertools.chain([before], itertools.repeat(after))
     monkeypatch.setattr(process, "_oom_kills", lambda: next(counts))
     async with asyncio.timeout(BOUND), open_child((sys.executable, str(SCRIPT), "serve", "1"), os.environ) as child:
         os.kill(child.pid, signal.SIGKILL)
         while await child.reply() is not None:
             pass
-    assert child.how_it_ended.startswith(words)
+    assert child.how_it_ended.how.startswith(words)
+    assert child.how_it_ended.out_of_memory == (oom_kills[0] < oom_kills[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
+from consumer.engine import device_worker, process
 from consumer.engine.client import ZImageEngine
 from consumer.errors import Fatal, LeadartError, Rejected, Transient, Unpaintable
 from consumer.jobs import Lane, ModelIdentity, Picture, Recipe
@@ -70,10 +73,11 @@ async def test_replies_find_their_pictures() -> None:
 
 
 async def test_poison_is_rejected_and_its_batch_is_painted() -> None:
-    """The picture that ends two processes is rejected; those in its batch, suspects too, and later ones arrive."""
+    """A picture that ends processes that paint others is rejected; those in its batch and later ones arrive."""
     async with scripted(batch=4) as engine:
         results = await paint_all(engine, "a", "die", "b", "c", "behind")
-        assert engine.ready
+        assert [type(result) for result in await paint_all(engine, *"defg")] == [Picture] * 4
+        assert engine.restarts == 3
     poison = results.pop(1)
     assert isinstance(poison, Rejected)
     assert poison.reason is Reason.ENGINE_POISON
@@ -113,11 +117,59 @@ async def test_a_silent_process_is_replaced() -> None:
 
 
 async def test_a_picture_that_always_hangs_is_poison() -> None:
-    """Hanging counts like dying: the second time the picture is rejected."""
+    """Hanging counts like dying, and the engine remembers it at the next attempt."""
     async with scripted(silence=0.5) as engine:
+        with pytest.raises(Transient):
+            await paint(engine, "hang")
+        await paint(engine, "another")
         with pytest.raises(Rejected) as refused:
             await paint(engine, "hang")
     assert refused.value.reason is Reason.ENGINE_POISON
+
+
+async def test_poison_that_comes_first_waits_for_another_picture() -> None:
+    """A picture that ended two processes is tried again only once another is painted, and is told apart then."""
+    async with scripted(batch=2) as engine:
+        poison, other = await paint_all(engine, "die", "a")
+        assert engine.restarts == 3
+    assert isinstance(poison, Rejected)
+    assert isinstance(other, Picture)
+
+
+async def test_an_engine_that_dies_of_everything_blames_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While every process dies of whatever it paints, every picture fails as ours; afterwards all can be painted."""
+    deadly = tmp_path / "deadly"
+    deadly.touch()
+    monkeypatch.setenv("MARKS", str(tmp_path))
+    prompts = [str(number) for number in range(4)]
+    async with scripted(batch=2) as engine:
+        failed = await paint_all(engine, *prompts)
+        failed += await paint_all(engine, *prompts)
+        deadly.unlink()
+        painted = await paint_all(engine, *prompts)
+    assert {(type(error), error.reason) for error in failed if isinstance(error, LeadartError)} == {
+        (Transient, Reason.ENGINE_FAILED)
+    }
+    assert len(failed) == 8
+    assert {type(picture) for picture in painted} == {Picture}
+
+
+async def test_a_process_killed_for_memory_blames_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the kernel kills for memory, batches get smaller, and a picture that is alone fails as ours, by name."""
+    (tmp_path / "deadly").touch()
+    monkeypatch.setenv("MARKS", str(tmp_path))
+    kills = itertools.count()
+    monkeypatch.setattr(process, "_oom_kills", lambda: next(kills))
+    with capture_logs() as logs:
+        async with scripted(batch=4) as engine:
+            for _ in range(2):
+                results = await paint_all(engine, "a", "b", "c", "d")
+                assert {getattr(result, "reason", None) for result in results} == {Reason.ENGINE_FAILED}
+                assert all("lack of memory" in str(result) and "16x16" in str(result) for result in results)
+                assert not any(isinstance(result, Rejected) for result in results)
+    assert [line["batch_size"] for line in logs if line["event"] == "engine_batch_limited"] == [2]
 
 
 async def test_a_process_that_garbles_is_replaced() -> None:
@@ -191,8 +243,9 @@ async def test_a_command_that_is_not_there_is_fatal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "words"), [("die-idle", "keeps dying"), ("change", "folder changed")])
-async def test_giving_up_ends_the_context(mode: str, words: str) -> None:
-    """A process that keeps dying, or a different model after a restart, interrupts the body of the context."""
+async def test_giving_up_ends_the_context(mode: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that keeps dying for long, or a different model, interrupts the body of the context."""
+    monkeypatch.setattr(device_worker, "_GIVE_UP_SECONDS", 0.0)
     engine = scripted(mode)
 
     async def own() -> None:

@@ -75,7 +75,8 @@ class Handler:
         assert self.seconds_until_due(in_flight.record) <= 0, "a retry record was begun before it was due"
         ask = self._asks[in_flight.record.value or b""]
         if in_flight.engine.deaths >= DEATHS:
-            in_flight.complete(_result(in_flight.record, Ending.FAILED))
+            last = in_flight.record.topic == RETRY
+            in_flight.complete(_result(in_flight.record, Ending.FAILED if last else Ending.RETRIED))
             return
         if ask.revision and not in_flight.register_claim(
             Claim(SLOT, ask.revision, "/cms", ""), lambda newer: _superseded(in_flight.record, newer)

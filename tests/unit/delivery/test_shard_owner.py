@@ -637,7 +637,9 @@ async def test_a_cancelled_owner_leaves_in_order_too() -> None:
     async with asyncio.TaskGroup() as tasks, bench.running() as run:
         await bench.until(lambda: 0 in bench.handler.complete)
         tasks.create_task(enter(bench, 0, leave))
-        await bench.until(lambda: exposures(bench) == {0: Exposure(0, in_engine=True)})
+        presence = bench.handler.records[0].engine
+        await bench.until(lambda: presence.exposed and not presence.unannounced)  # the commit has been answered
+        assert exposures(bench) == {0: Exposure(0, in_engine=True)}
         run.cancel()
         await asyncio.wait([run], timeout=BOUND)
         assert exposures(bench) == {}

@@ -171,15 +171,16 @@ async def test_the_last_failure_is_an_outcome() -> None:
     assert (result.facts["attempts"], result.facts["reason"]) == (4, "engine_failed")
 
 
-async def test_a_request_that_ended_two_workers_is_failed_unpainted() -> None:
-    """After the second death a request never reaches the engine again; after the first it is painted alone."""
-    suspected, poison = Pipeline(Rejected(Reason.NOT_PAINTED, "no")), Pipeline()
+async def test_a_request_that_two_workers_ended_with_is_tried_again_later() -> None:
+    """After a worker's death a request is painted alone; after the second it waits in a retry lane."""
+    suspected, waiting = Pipeline(Rejected(Reason.NOT_PAINTED, "no")), Pipeline()
     await work(valid(), suspected, deaths=1)
-    (result,) = await work(valid(), poison, deaths=2)
+    (result,) = await work(valid(), waiting, deaths=2)
 
     assert suspected.contexts[0].suspect
-    assert poison.contexts == []
-    assert result.facts["reason"] == "engine_poison"
+    assert waiting.contexts == []
+    assert result.facts["reason"] == "engine_failed"
+    assert [written.topic for written in result.records] == [names.RETRY_1M]
 
 
 async def test_an_open_breaker_holds_what_fails() -> None:
