@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from schemas.event import CORE, JSON_MEDIA_TYPE, OPTIONAL, REQUIRED, Event, shown, timestamp
+from schemas.event import CARRIED, CORE, JSON_MEDIA_TYPE, OPTIONAL, REQUIRED, Event, shown, timestamp
 from schemas.jsontext import dump_json, parse_json
 from schemas.reasons import ContractError, Reason
+from schemas.serializers import BYTE_ORDER_MARK, CONNECT_ENVELOPE, excerpt, is_envelope, unquoted
 
 __all__ = [
     "ENVELOPE_MEDIA_TYPE",
@@ -32,6 +33,8 @@ Headers = Iterable[tuple[str, bytes | None]]
 EVENT_BYTES: Final = 64 * 1024
 """Size limit of a record's value: what CloudEvents requires every hop to forward."""
 ENVELOPE_MEDIA_TYPE: Final = "application/cloudevents+json"
+READ: Final = (CORE - {"subject"}) | {"expirytime", *CARRIED}
+"""The attributes that a worker reads: their text is copied or compared, so it has to be what the publisher means."""
 CONTENT_TYPES: Final = ("content-type", "ce_datacontenttype")
 """The headers that set `datacontenttype`."""
 
@@ -47,6 +50,7 @@ def read(headers: Headers, value: bytes | None) -> Event:
             f"The value is {len(value)} bytes: send at most {EVENT_BYTES}, only the text that the picture needs.",
         )
     content_type = attributes.get("datacontenttype", JSON_MEDIA_TYPE)
+    _check_plain("datacontenttype", content_type)
     if content_type.lower().startswith("application/cloudevents"):
         return _structured(content_type, value)
     _check_required(attributes)
@@ -136,7 +140,8 @@ def _structured(content_type: str, value: bytes) -> Event:
     if _media_type(content_type) != ENVELOPE_MEDIA_TYPE:
         raise ContractError(
             Reason.NOT_CLOUDEVENT,
-            f"`content-type` is a CloudEvents format other than `{ENVELOPE_MEDIA_TYPE}`: send that, singly.",
+            f"`content-type` is {excerpt(content_type)}, a CloudEvents format other than `{ENVELOPE_MEDIA_TYPE}`: send "
+            "that, singly.",
             field="content-type",
         )
     document = parse_json(value)
@@ -147,6 +152,8 @@ def _structured(content_type: str, value: bytes) -> Event:
             f"data alone as `{JSON_MEDIA_TYPE}` with `ce_` headers.",
             field="content-type",
         )
+    if is_envelope(document):
+        raise ContractError(Reason.NOT_CLOUDEVENT, f"The value {CONNECT_ENVELOPE}.", field="schema")
     attributes = _from_members(document)
     _check_required(attributes)
     return _event(attributes, _data(document, attributes.get("datacontenttype", JSON_MEDIA_TYPE)))
@@ -206,10 +213,27 @@ def _check_required(attributes: Mapping[str, str]) -> None:
                 f"with `content-type: {ENVELOPE_MEDIA_TYPE}`.",
                 field=name,
             )
+    for name in READ & attributes.keys():
+        _check_plain(name, attributes[name])
     if attributes["specversion"] != "1.0":
         raise ContractError(
-            Reason.NOT_CLOUDEVENT, "`specversion` is not 1.0: send CloudEvents 1.0.", field="specversion"
+            Reason.NOT_CLOUDEVENT,
+            f"`specversion` is {excerpt(attributes['specversion'])}, not '1.0': send CloudEvents 1.0.",
+            field="specversion",
         )
+
+
+def _check_plain(name: str, text: str) -> None:
+    """Check that a serializer put nothing around the text: with it, an outcome's `request_id` would match nothing."""
+    if text.startswith(BYTE_ORDER_MARK):
+        what = "starts with a byte order mark: send it without"
+    elif text.startswith('"') and unquoted(text) is not None:
+        what = "is JSON-quoted: send the text alone (Spring: set the header as String, not as UUID or URI)"
+    elif unquoted(text) is not None:
+        what = "is a Kafka Connect envelope: send its payload alone (`header.converter` SimpleHeaderConverter)"
+    else:
+        return
+    raise ContractError(Reason.NOT_CLOUDEVENT, f"Attribute `{name}` is {excerpt(text)}, which {what}.", field=name)
 
 
 def _event(attributes: Mapping[str, str], data: object) -> Event:

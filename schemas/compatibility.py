@@ -6,8 +6,9 @@ So a new optional field is compatible, although the open schema allowed any valu
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from schemas.fields import ARTICLE_ID_PATTERN, ARTICLE_ID_PATTERN_WITHOUT_JOINERS
 from schemas.publish import Schema, closed, opened
 
 Subset = Callable[[Schema, Schema], bool]
@@ -44,6 +45,13 @@ FORGETS_HISTORY = CompatibilityVerdict(
 )
 
 
+WIDENED: Final = {
+    ARTICLE_ID_PATTERN: ARTICLE_ID_PATTERN_WITHOUT_JOINERS,
+    ARTICLE_ID_PATTERN_WITHOUT_JOINERS: ARTICLE_ID_PATTERN,
+}
+"""A pattern that allows more than it did, both ways: an outcome's article id is one that its own publisher wrote."""
+
+
 def judge_request(old: Schema, new: Schema, subset: Subset) -> CompatibilityVerdict:
     """Compare what workers accept: everything that a publisher of the old version can write must still be accepted."""
     if not _can_read(old, new, subset):
@@ -63,7 +71,10 @@ def judge_announcement(old: Schema, new: Schema, subset: Subset) -> Compatibilit
 def _can_read(written: Schema, read: Schema, subset: Subset) -> bool:
     # No tool decides containment of regular expressions like ours: a pattern may only stay unchanged or be dropped.
     before = dict(_patterns(written))
-    kept = all(pattern is None or before.get(place, pattern) == pattern for place, pattern in _patterns(read))
+    kept = all(
+        pattern is None or before.get(place, pattern) in {pattern, WIDENED.get(pattern, pattern)}
+        for place, pattern in _patterns(read)
+    )
     return kept and subset(closed(_without_patterns(written)), opened(_without_patterns(read)))
 
 

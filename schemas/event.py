@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.reasons import ContractError, Reason
+from schemas.serializers import excerpt
 
 JSON_MEDIA_TYPE: Final = "application/json"
 ATTRIBUTE_CHARACTERS: Final = 2048
@@ -15,6 +16,8 @@ ATTRIBUTE_CHARACTERS: Final = 2048
 REQUIRED: Final = ("id", "source", "type")
 OPTIONAL: Final = ("subject", "dataschema", "datacontenttype")
 CORE: Final = frozenset({*REQUIRED, *OPTIONAL, "specversion", "time"})
+CARRIED: Final = ("correlationid", "traceparent", "tracestate")
+"""Extensions that an outcome copies from its request, so that a flow can be traced."""
 
 _EXTENSION = re.compile(r"[a-z0-9]+")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -63,7 +66,9 @@ def timestamp(name: str, text: str) -> datetime:
     except ValueError:
         pass
     raise ContractError(
-        Reason.INVALID_FIELD, f"`{name}` is not a time of RFC 3339: write it like 2026-11-23T08:15:00Z.", field=name
+        Reason.INVALID_FIELD,
+        f"`{name}` is {excerpt(text)}, which is not a time of RFC 3339: write it like 2026-11-23T08:15:00Z.",
+        field=name,
     )
 
 

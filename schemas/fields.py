@@ -1,5 +1,6 @@
 """The field types of requests and outcomes, with their bounds."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field
@@ -12,26 +13,39 @@ MAX_PIXELS: Final = 1536 * 1536
 
 MAX_VARIANTS: Final = 9
 
-_UNSEEN = (
+_HIDDEN: Final = (
     r"\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
     r"\ufdd0-\ufdef\ufeff\ufff0-\uffff"
 )
-_VISIBLE = rf"[^ {_UNSEEN}]"
+_JOINERS: Final = r"\u200c\u200d"
+_NEVER: Final = _HIDDEN.replace(r"\u2000-\u200f", r"\u2000-\u200b\u200e\u200f")
+_VISIBLE: Final = rf"[^ {_HIDDEN}]"
 
-ARTICLE_ID_PATTERN: Final = rf"^{_VISIBLE}([^{_UNSEEN}]*{_VISIBLE})?$"
-"""Visible characters and plain spaces, no space at either end; the same in every regular expression dialect.
+ARTICLE_ID_PATTERN: Final = rf"^{_VISIBLE}([^{_NEVER}]*{_VISIBLE})?$"
+"""Visible characters and, between them, plain spaces and zero-width joiners, with which Persian and Indic words are
+spelled; the same in every regular expression dialect.
 
 One exception: in Python and Java `$` also matches before a final newline, which a validator accepts and `read` rejects.
 """
+ARTICLE_ID_PATTERN_WITHOUT_JOINERS: Final = rf"^{_VISIBLE}([^{_HIDDEN}]*{_VISIBLE})?$"
+"""The pattern as first released."""
 SLOT_PATTERN: Final = r"^[a-z0-9-]{1,40}$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 PATTERNS_IN_WORDS: Final = {
-    ARTICLE_ID_PATTERN: "visible characters and plain spaces, no space at either end",
+    ARTICLE_ID_PATTERN: "visible characters and, between them, plain spaces and zero-width joiners",
     SLOT_PATTERN: "1 to 40 characters out of a-z, 0-9 and -",
     LOCALE_PATTERN: "a language tag such as en, en-GB or zh-Hans",
 }
 """What error messages say instead of the regular expression."""
+
+_MISPLACED: Final = re.compile(rf"[{_NEVER}]|^[ {_JOINERS}]|[ {_JOINERS}]\Z")
+
+
+def misplaced_character(article_id: str) -> str | None:
+    """Return where an article id has its first character that it cannot have there; None if nowhere."""
+    found = _MISPLACED.search(article_id)
+    return None if found is None else f"U+{ord(found[0]):04X} is at character {found.start() + 1}"
 
 
 def _whole(value: object) -> object:

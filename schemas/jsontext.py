@@ -9,6 +9,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from schemas.reasons import ContractError, Reason
+from schemas.serializers import signature
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 4
@@ -25,9 +26,7 @@ def parse_json(value: bytes) -> object:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        raise ContractError(
-            Reason.NOT_UTF8, f"The value is not UTF-8 at byte {error.start}: encode it as UTF-8."
-        ) from None
+        raise _unreadable(value, Reason.NOT_UTF8, f"is not UTF-8 at byte {error.start}: encode it as UTF-8") from None
     place = None
     try:
         return from_json(value, allow_inf_nan=False)
@@ -40,10 +39,13 @@ def parse_json(value: bytes) -> object:
                 f"`{place}` holds half a character: cut text between characters, not within one.",
                 field=place,
             ) from None
-        raise ContractError(
-            Reason.NOT_JSON,
-            f"The value is not JSON ({error}): send one JSON document, or the content type that it has.",
-        ) from None
+        what = f"is not JSON ({error}): send one JSON document, or the content type that it has"
+        raise _unreadable(value, Reason.NOT_JSON, what) from None
+
+
+def _unreadable(value: bytes, reason: Reason, otherwise: str) -> ContractError:
+    known = signature(value)
+    return ContractError(reason, f"The value {otherwise if known is None else f'{known}: send JSON alone, in UTF-8'}.")
 
 
 def parse_with_halves(value: bytes) -> object:

@@ -8,11 +8,12 @@ from pydantic_core import ErrorDetails
 
 from schemas import names
 from schemas.cloudevents import JSON_MEDIA_TYPE, Event, Headers, is_json, read
-from schemas.event import shown
-from schemas.fields import PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES
+from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES, misplaced_character
+from schemas.key import check_key
 from schemas.reasons import ContractError, Reason
 from schemas.requested import ImageRequested
 from schemas.salvage import Salvage, salvage
+from schemas.serializers import CONNECT_ENVELOPE, excerpt, is_envelope
 
 __all__ = ["Salvage", "explain", "parse_request", "salvage"]
 
@@ -44,25 +45,26 @@ def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> t
     if not is_json(event.datacontenttype):
         raise ContractError(
             Reason.NOT_JSON,
-            f"`datacontenttype` is {shown(event.datacontenttype)}: send the request as `{JSON_MEDIA_TYPE}`.",
+            f"`datacontenttype` is {excerpt(event.datacontenttype)}: send the request as `{JSON_MEDIA_TYPE}`.",
             field="datacontenttype",
         )
     request = _request(event.data)
-    if key != request.article.id.encode():
-        raise ContractError(
-            Reason.WRONG_KEY, "The record key is not `article.id`: set it to that text, as UTF-8.", field="article.id"
-        )
+    check_key(key, request.article.id)
     return event, request
 
 
 def _check_type(event: Event) -> None:
     if _NEWER.fullmatch(event.type):
         raise ContractError(
-            Reason.UNKNOWN_VERSION, "`type` has a newer major version than v1: upgrade the worker first.", field="type"
+            Reason.UNKNOWN_VERSION,
+            f"`type` is {excerpt(event.type, most=80)}, a newer major version than v1: upgrade the worker first.",
+            field="type",
         )
     if event.type != names.IMAGE_REQUESTED:
         raise ContractError(
-            Reason.WRONG_TYPE, f"`type` is not `{names.IMAGE_REQUESTED}`: publish other events elsewhere.", field="type"
+            Reason.WRONG_TYPE,
+            f"`type` is {excerpt(event.type, most=80)}, not `{names.IMAGE_REQUESTED}`: publish other events elsewhere.",
+            field="type",
         )
 
 
@@ -70,6 +72,14 @@ def _request(data: object) -> ImageRequested:
     if data is None:
         raise ContractError(
             Reason.MISSING_FIELD, "`data` is missing: send the request as the event's data.", field="data"
+        )
+    if is_envelope(data):
+        raise ContractError(
+            Reason.MISSING_FIELD, f"`article` is missing: the data {CONNECT_ENVELOPE}.", field="article"
+        )
+    if isinstance(data, str) and data.lstrip().startswith("{"):
+        raise ContractError(
+            Reason.INVALID_FIELD, "`data` is JSON inside a JSON string: serialise it once, not twice.", field="data"
         )
     try:
         return ImageRequested.model_validate(data)
@@ -89,7 +99,9 @@ def explain(error: ValidationError) -> ContractError:
 
 def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
     if first["type"] == "string_pattern_mismatch":
-        return f"has the wrong form: write {PATTERNS_IN_WORDS[context['pattern']]}"
+        pattern = context["pattern"]
+        where = misplaced_character(first["input"]) if pattern == ARTICLE_ID_PATTERN else None
+        return f"has the wrong form: write {PATTERNS_IN_WORDS[pattern]}" + (f" ({where})" if where else "")
     if first["type"] == "multiple_of" and _far_off(first["input"]):
         return f"is far off: write a multiple of {context['multiple_of']}"
     if first["type"] in _SENTENCES:

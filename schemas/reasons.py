@@ -165,7 +165,8 @@ class ContractError(ValueError):
 
     `reason` is the stable code; `message` names the field and says what to do; `field` is a dotted path such as
     `output.width`, the name of an attribute or header outside the data, or None for the whole record. Neither contains
-    text of the article: stories may be unpublished.
+    text of the article: stories may be unpublished. Keys, ids and attributes, which any broker shows, are repeated,
+    shortened and escaped.
     """
 
     def __init__(self, reason: Reason, message: str, *, field: str | None = None) -> None:

@@ -10,20 +10,18 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Headers, attribute_name
-from schemas.event import CORE, Event
+from schemas.event import CARRIED, CORE, Event
 from schemas.fields import ArticleId, Revision, Slot
 from schemas.jsontext import parse_json, parse_with_halves
+from schemas.key import article_of_key
 from schemas.reasons import ContractError
 from schemas.requested import Output
+from schemas.serializers import BYTE_ORDER_MARK, is_envelope, plain
 
 _T = TypeVar("_T")
 _ARTICLE_ID: Final[TypeAdapter[str]] = TypeAdapter(ArticleId)
 _REVISION: Final[TypeAdapter[int]] = TypeAdapter(Revision)
 _SLOT: Final[TypeAdapter[str]] = TypeAdapter(Slot)
-
-
-CARRIED: Final = ("correlationid", "traceparent", "tracestate")
-"""Extensions that an outcome copies from its request, so that a flow can be traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +37,14 @@ class Salvage:
 
 
 def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
-    """Read what is readable of any record, of any size. Never raises.
+    """Read what is readable of any record, of any size, also within what a serializer put around it. Never raises.
 
     A value with a `specversion` is taken for a whole event, unless a header has one and the content type is not that of
     an event. The article id is the data's, else the record key; the slot is the default one if there is an article
     without a slot.
     """
     document, unique = _object(value), _unique_attributes(headers)
-    structured = unique.get("datacontenttype", "").lower().startswith(ENVELOPE_MEDIA_TYPE)
+    structured = plain(unique.get("datacontenttype", "")).lower().startswith(ENVELOPE_MEDIA_TYPE)
     whole = "specversion" in document and (structured or "specversion" not in unique)
     attributes = document if whole else unique
     data = _data(document) if whole else document
@@ -54,7 +52,7 @@ def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage
     return Salvage(
         request_id=_attribute("id", attributes),
         source=_attribute("source", attributes),
-        article_id=_valid(_ARTICLE_ID, article.get("id")) or _valid(_ARTICLE_ID, _text(key)),
+        article_id=_valid(_ARTICLE_ID, article.get("id")) or _valid(_ARTICLE_ID, article_of_key(key)),
         revision=_valid(_REVISION, article.get("revision")),
         slot=_slot(data) if article else None,
         carried={name: text for name in CARRIED if (text := _attribute(name, attributes)) is not None},
@@ -81,15 +79,24 @@ def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(encoded, str):
         with suppress(ValueError):
             return _object(base64.b64decode(encoded, validate=True))
-    return _member(document, "data")
+    return _unwrapped(document.get("data"))
 
 
 def _object(value: bytes | None) -> Mapping[str, Any]:
+    text = (value or b"").removeprefix(BYTE_ORDER_MARK.encode())
     try:
-        document = parse_json(value or b"")
+        document = parse_json(text)
     except ContractError:
-        document = parse_with_halves(value or b"")
-    return document if isinstance(document, dict) else {}
+        document = parse_with_halves(text)
+    return _unwrapped(document)
+
+
+def _unwrapped(document: object) -> Mapping[str, Any]:
+    inner = document["payload"] if is_envelope(document) else document
+    if isinstance(inner, str):
+        with suppress(ContractError):
+            inner = parse_json(inner.encode("utf-8", "surrogatepass"))
+    return inner if isinstance(inner, dict) else {}
 
 
 def _member(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -103,8 +110,9 @@ def _attribute(name: str, attributes: Mapping[str, Any]) -> str | None:
         text = json.dumps(text)
     if not isinstance(text, str):
         return None
+    bare = plain(text)
     try:
-        return Event(id=text, source=text, type=text).id
+        return Event(id=bare, source=bare, type=bare).id
     except ContractError:
         return None
 

@@ -55,6 +55,7 @@ def time_span(text: str | timedelta) -> timedelta:
 
 
 _WIDEST = 1000
+_JOINERS = "\u200c\u200d"
 
 # Output holds paths and people's texts: square brackets in it are not markup.
 console = Console(markup=False, highlight=False)
@@ -131,7 +132,11 @@ def lay_out(shown: RenderableType) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text from outside with control characters and text direction marks escaped."""
+    """Return text from outside with control characters and text direction marks escaped.
+
+    The zero-width joiners stay: words, and so article ids, are spelled with them, and are copied from a terminal.
+    """
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+        character if character.isprintable() or character in _JOINERS else character.encode("unicode_escape").decode()
+        for character in text
     )

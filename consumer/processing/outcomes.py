@@ -27,7 +27,8 @@ from schemas import (
     names,
 )
 from schemas.cloudevents import Event, write
-from schemas.salvage import CARRIED, Salvage, salvage
+from schemas.event import CARRIED
+from schemas.salvage import Salvage, salvage
 
 MESSAGE_CHARACTERS = 1000
 """Longest message of a failure."""

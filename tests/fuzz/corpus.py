@@ -46,6 +46,8 @@ KINDS: Final[dict[str, tuple[int, Callable[[Random], Raw]]]] = {
     "types and versions": (4, envelope.newer_types),
     "whole events": (6, envelope.whole_events),
     "keys": (8, envelope.keys),
+    "serializer's wrapping": (8, envelope.wrapped),
+    "joiners in ids": (3, envelope.joined_ids),
     "path-like ids": (3, envelope.path_ids),
 }
 """Name, share and maker of every kind of malformed record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any, Final
@@ -51,6 +52,7 @@ NOT_UTF8_NAMES: Final = (
     SECRET.encode() * 1000 + b"\x80",
     b"\xc0\xaf",
 )
+SPELLED: Final = ("\u062e\u0628\u0631\u200c\u0647\u0627", "\u0915\u094d\u200d\u0937", "\U0001f469\u200d\U0001f4bb")
 
 
 def missing_header(dice: Random) -> Raw:
@@ -222,6 +224,41 @@ def keys(dice: Random) -> Raw:
         dice.randbytes(16),
     )
     return replace(draft, key=dice.choice(others), expect=Expect.REFUSED).either_mode(dice)
+
+
+def wrapped(dice: Random) -> Raw:
+    """Leave a serializer's wrapping around key, value or attribute: quotation marks, envelope, magic byte."""
+    draft = replace(Draft.fresh(dice), expect=Expect.REFUSED)
+    wrap = dice.choice([_quoted, _enveloped, _marked])
+    match dice.randrange(3):
+        case 0:
+            return replace(draft, key=wrap((draft.key or b"").decode()).encode()).either_mode(dice)
+        case 1:
+            text = wrap(json.dumps(draft.data)).encode()
+            return draft.binary(dice.choice([text, b"\x00\x00\x00\x00\x07" + text]))
+        case _:
+            name = dice.choice(REQUIRED)
+            return draft.tell(name, wrap(dict(draft.attributes)[name])).either_mode(dice)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _enveloped(text: str) -> str:
+    return json.dumps({"schema": {"type": "string", "optional": False}, "payload": text})
+
+
+def _marked(text: str) -> str:
+    return f"\ufeff{text}"
+
+
+def joined_ids(dice: Random) -> Raw:
+    """Article ids that are spelled with zero-width joiners, as Persian and Indic words are: allowed."""
+    draft = Draft.fresh(dice)
+    told = f"{dice.choice(SPELLED)}-{dice.randrange(100)}"
+    data = {**draft.data, "article": {**draft.data["article"], "id": told}}
+    return replace(draft, data=data, key=told.encode()).either_mode(dice)
 
 
 def path_ids(dice: Random) -> Raw:

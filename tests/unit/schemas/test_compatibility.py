@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from schemas.compatibility import (
     judge_announcement,
     judge_request,
 )
+from schemas.fields import ARTICLE_ID_PATTERN, ARTICLE_ID_PATTERN_WITHOUT_JOINERS
 from schemas.publish import Schema, event_schemas
 
 pytestmark = pytest.mark.slow
@@ -87,6 +89,19 @@ def test_changes_of_what_is_accepted(change: Callable[[Schema], None], verdict: 
 def test_changes_of_what_is_announced(change: Callable[[Schema], None], verdict: CompatibilityVerdict) -> None:
     """A new field is compatible; a weaker guarantee breaks subscribers, a stronger one contradicts earlier events."""
     assert judge_announcement(READY, after(READY, change), isSubschema) == verdict
+
+
+def test_a_pattern_that_was_widened_on_purpose_breaks_nobody() -> None:
+    """An article id is the publisher's own: only one that writes joiners gets them back."""
+    assert judge_request(without_joiners(REQUEST), REQUEST, isSubschema) == WORKERS_FIRST
+    assert judge_announcement(without_joiners(READY), READY, isSubschema) == WORKERS_FIRST
+
+
+def without_joiners(schema: Schema) -> Schema:
+    new, old = json.dumps(ARTICLE_ID_PATTERN), json.dumps(ARTICLE_ID_PATTERN_WITHOUT_JOINERS)
+    released: Schema = json.loads(json.dumps(schema).replace(new, old))
+    assert released != schema
+    return released
 
 
 def test_a_new_required_field_forgets_history() -> None:

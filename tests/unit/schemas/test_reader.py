@@ -49,6 +49,7 @@ def test_the_key_has_to_be_the_article_id(key: bytes | None) -> None:
     """Any other key, or none, would break the article's order."""
     error = refusal(key, headers(), VALUE)
     assert (error.reason, error.field) == (Reason.WRONG_KEY, "article.id")
+    assert "`article.id` is '\\u6587-1'" in error.message
 
 
 @pytest.mark.parametrize("version", ["2", "3", "10", "99999999999999999999"])
@@ -68,6 +69,15 @@ def test_another_type_is_refused(other: str) -> None:
     """The lane carries requests and nothing else."""
     error = refusal(KEY, headers(type=other), VALUE)
     assert (error.reason, error.field) == (Reason.WRONG_TYPE, "type")
+    assert f"`type` is '{other}', not" in error.message
+
+
+def test_a_refused_type_is_shown_escaped_and_bounded() -> None:
+    """What arrived is in the message, but cannot disturb who reads it."""
+    message = refusal(KEY, headers(type="com.example\u202e" + "x" * 900), VALUE).message
+    assert "'com.example\\u202exxx" in message
+    assert message.isascii()
+    assert len(message) < 250
 
 
 def test_a_broken_expirytime_is_an_invalid_field() -> None:
@@ -89,6 +99,53 @@ def test_a_content_type_is_shown_and_not_repeated() -> None:
     message = refusal(KEY, sent, VALUE).message
     assert message.isascii()
     assert len(message) < 120
+
+
+@pytest.mark.parametrize("payload", [DATA, json.dumps(DATA)])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_connect_envelope_is_named(payload: object, *, whole: bool) -> None:
+    """Kafka Connect's JsonConverter wraps what it writes unless it is told not to; the outcome knows the request."""
+    sent = [("content-type", b"application/cloudevents+json")] if whole else headers()
+    value = json.dumps({"schema": {"type": "struct"}, "payload": payload}).encode()
+    error = refusal(KEY, sent, value)
+    assert error.reason is (Reason.NOT_CLOUDEVENT if whole else Reason.MISSING_FIELD)
+    assert "Kafka Connect envelope of `schema` and `payload`" in error.message
+    assert "`value.converter.schemas.enable=false`" in error.message
+    known = salvage(KEY, sent, value)
+    assert (known.article_id, known.revision, known.slot) == ("文-1", 7, "hero")
+
+
+def test_json_inside_a_json_string_is_named() -> None:
+    """An outbox that stores JSON as text is serialised twice by a JSON serializer."""
+    value = json.dumps(json.dumps(DATA)).encode()
+    error = refusal(KEY, headers(), value)
+    assert (error.reason, error.field) == (Reason.INVALID_FIELD, "data")
+    assert error.message == "`data` is JSON inside a JSON string: serialise it once, not twice."
+    assert salvage(KEY, headers(), value).revision == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "named"),
+    [
+        (b"\x00\x00\x00\x00\x07\x06\xe6\x96\x87", Reason.NOT_JSON, "magic byte of Avro"),
+        (b"\x00\x00\x00\x00\x07" + VALUE + b"\xff", Reason.NOT_UTF8, "magic byte of Avro"),
+        (b"\xef\xbb\xbf" + VALUE, Reason.NOT_JSON, "byte order mark (EF BB BF)"),
+        (VALUE.decode().encode("utf-16"), Reason.NOT_UTF8, "UTF-16's byte order mark"),
+    ],
+)
+def test_other_formats_are_called_by_name(value: bytes, reason: Reason, named: str) -> None:
+    """A serializer other than JSON's is known by its first bytes."""
+    error = refusal(KEY, headers(), value)
+    assert error.reason is reason
+    assert named in error.message
+
+
+def test_an_id_is_spelled_with_zero_width_joiners() -> None:
+    """A Persian slug is read, and is its record's key as it is."""
+    slug = "\u062e\u0628\u0631\u200c\u0647\u0627-12"
+    value = json.dumps({"article": {"id": slug, "revision": 1, "headline": "x"}}).encode()
+    assert parse_request(slug.encode(), headers(), value)[1].article.id == slug
+    assert salvage(slug.encode(), headers(), b"").article_id == slug
 
 
 def test_an_event_without_data_misses_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -201,11 +202,36 @@ def test_a_wrong_value_is_named_with_what_to_do(path: str, value: object, messag
 
 
 @pytest.mark.parametrize(
-    "text", [" a", "a ", "a\nb", "a\tb", "\x00", "a\x7f", "a\u200bb", "a\u202eb", "\ufeffa", "a\u3000"]
+    "text",
+    [
+        " a",
+        "a ",
+        "a\nb",
+        "a\tb",
+        "\x00",
+        "a\x7f",
+        "a\u200bb",
+        "a\u202eb",
+        "\ufeffa",
+        "a\u3000",
+        "\u200ca",
+        "a\u200d",
+        "\u200d",
+    ],
 )
 def test_article_ids_have_only_visible_characters(text: str) -> None:
     """No control characters, nothing invisible, no white space at the ends: the id is a record key and is logged."""
-    assert refusal(changed("article.id", text)).message.startswith("`article.id` has the wrong form: write visible")
+    message = refusal(changed("article.id", text)).message
+    assert message.startswith("`article.id` has the wrong form: write visible")
+    assert re.search(r"\(U\+[0-9A-F]{4} is at character [12]\)\.$", message)
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0915\u094d\u200d\u0937", "a \u200c\u200d b"]
+)
+def test_article_ids_may_be_spelled_with_joiners(text: str) -> None:
+    """Persian and Indic words need them: they are part of a slug, between its visible characters."""
+    assert ImageRequested.model_validate(changed("article.id", text)).article.id == text
 
 
 def test_the_whole_picture_is_bounded_too() -> None:

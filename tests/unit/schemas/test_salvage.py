@@ -50,6 +50,20 @@ def test_a_key_that_is_no_article_id_is_not_used(key: bytes | None) -> None:
     assert salvage(key, HEADERS, b"").article_id is None
 
 
+@pytest.mark.parametrize("wrapped", ['"{}"', '{{"schema":{{"type":"string"}},"payload":"{}"}}', "\ufeff{}"])
+def test_what_a_serializer_put_around_a_text_comes_off(wrapped: str) -> None:
+    """The outcome carries the publisher's own ids, so that it matches the request it answers."""
+    texts = {"id": "1f0e", "source": "/cms", "correlationid": "flow"}
+    sent = [("content-type", b"application/json"), *((f"ce_{k}", wrapped.format(v).encode()) for k, v in texts.items())]
+    found = salvage(wrapped.format("a-1").encode(), sent, b"{")
+    assert found == Salvage("1f0e", "/cms", "a-1", None, None, {"correlationid": "flow"})
+
+
+def test_a_byte_order_mark_hides_nothing() -> None:
+    """The article behind it is known."""
+    assert salvage(None, [], b"\xef\xbb\xbf" + value(article={"id": "a-1", "revision": 7})).revision == 7
+
+
 @pytest.mark.parametrize("content_type", [b"application/cloudevents+json", b"application/json", b"text/plain"])
 def test_a_whole_event_is_recognised_whatever_the_content_type_says(content_type: bytes) -> None:
     """With a wrong content type the outcome can still be addressed."""
