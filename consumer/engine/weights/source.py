@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from consumer.engine.weights.folder import incomplete, read_json, unavailable, visible
 from consumer.engine.weights.header import HEADER_CAP, TensorInfo, read_header, require_regular
@@ -11,6 +12,7 @@ from consumer.engine.weights.refusal import PICKLED, refused, shown, some
 from consumer.engine.weights.shapes import expected_shapes
 
 _INDEX = ".safetensors.index.json"
+_COPY_AGAIN = "Copy the index and all its shards again."
 _NAME_ONE = "Name the file, or the index of its shards."
 
 
@@ -60,9 +62,11 @@ def check_own_weights(model: Path) -> None:
 
 
 def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors that diffusers would load: it prefers the index to the single file."""
     folder = model / "transformer"
-    plain = folder / "diffusion_pytorch_model.safetensors"
-    source = read_source(plain if plain.is_file() else folder)
+    single = folder / "diffusion_pytorch_model.safetensors"
+    index = single.with_name(f"{single.name}.index.json")
+    source = read_source(next((file for file in (index, single) if file.is_file()), folder))
     return {name: tensor.shape for name, tensor in source.tensors.items()}
 
 
@@ -86,7 +90,9 @@ def _only_entry(folder: Path) -> Path:
 
 
 def _sharded(index: Path) -> WeightsSource:
-    shards = _weight_map(index)
+    shards = weight_map(index)
+    if stray := stray_shard(shards):
+        raise refused(index, f"names {stray}, which is not a .safetensors file beside it", _COPY_AGAIN)
     files = tuple(sorted({index.parent / name for name in shards.values()}))
     headers = [read_header(file) for file in files]
     tensors: dict[str, TensorInfo] = {}
@@ -102,27 +108,30 @@ def _sharded(index: Path) -> WeightsSource:
 def _require_none(index: Path, what: str, names: Iterable[str]) -> None:
     """Raise Fatal if there are such names."""
     if found := sorted(names):
-        raise refused(index, f"has {what}: {some(found)}", "Copy the index and all its shards again.")
+        raise refused(index, f"has {what}: {some(found)}", _COPY_AGAIN)
 
 
-def _weight_map(index: Path) -> dict[str, str]:
-    remedy = "Copy the index and all its shards again."
+def weight_map(index: Path) -> dict[str, Any]:
+    """Return what an index says: the shard of each tensor, unchecked. Raises Fatal unless it is an index."""
     try:
         if require_regular(index) > HEADER_CAP:
-            raise refused(index, "is too large for an index", remedy)
-        shards = json.loads(index.read_bytes())["weight_map"]
-        names = {shard: _is_plain(shard) for shard in shards.values()}
+            raise refused(index, "is too large for an index", _COPY_AGAIN)
+        shards: dict[str, Any] = json.loads(index.read_bytes())["weight_map"]
+        names = set(shards.values())
     except OSError as error:
         raise refused(index, f"cannot be read: {error.strerror}", "Check the path and its rights.") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise refused(index, "is not an index of shards", remedy) from error
+        raise refused(index, "is not an index of shards", _COPY_AGAIN) from error
     if not names:
-        raise refused(index, "names no shard", remedy)
-    for shard, plain in names.items():
-        if not plain:
-            raise refused(index, f"names {shown(str(shard))}, which is not a .safetensors file beside it", remedy)
-    return dict(shards)
+        raise refused(index, "names no shard", _COPY_AGAIN)
+    return shards
+
+
+def stray_shard(shards: Mapping[str, Any]) -> str | None:
+    """Return the first shard that is not a visible .safetensors file beside its index, printable; None without one."""
+    return next((shown(str(shard)) for shard in shards.values() if not _is_plain(shard)), None)
 
 
 def _is_plain(name: object) -> bool:
-    return isinstance(name, str) and name.endswith(".safetensors") and not {"/", "\\", "\0"} & set(name)
+    plain = isinstance(name, str) and name.endswith(".safetensors") and not {"/", "\\", "\0"} & set(name)
+    return plain and not str(name).startswith(".")
