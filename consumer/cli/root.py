@@ -16,6 +16,7 @@ from consumer.cli.publish import publish
 from consumer.cli.replay import replay
 from consumer.cli.shared import complain, console, sentence_of
 from consumer.cli.simulate import simulate
+from consumer.cli.streams import standard_streams
 from consumer.cli.studio import generate, styles
 from consumer.cli.worker import worker
 from consumer.delivery.ports import BusError
@@ -61,6 +62,11 @@ app.add_typer(bench.commands, name="bench")
 
 def main() -> None:
     """Run the command line. An error that a person can act on is one sentence on stderr and exit status 1."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except ModuleNotFoundError as error:

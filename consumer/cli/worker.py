@@ -14,6 +14,7 @@ import typer
 
 from consumer import __version__
 from consumer.cli.shared import EnvFile, sentence_of, settings_from
+from consumer.cli.streams import log_streams
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
@@ -32,14 +33,15 @@ JoinWhen = Annotated[
 
 def worker(env_file: EnvFile = None, join_when: JoinWhen = None) -> None:
     """Run the worker: consume requests, paint, announce outcomes; SIGTERM or Ctrl-C stops it gracefully."""
-    settings = settings_from(env_file, logging_to_stdout=True)
-    try:
-        asyncio.run(_run(settings, join_when))
-    except (Exception, BaseExceptionGroup) as error:
-        # Log collectors read stdout alone; the sentence that `main` prints goes to stderr.
-        sentence = sentence_of(error)
-        log.critical("worker_failed", error=sentence, exc_info=error if sentence is None else None)
-        raise
+    with log_streams():
+        settings = settings_from(env_file, logging_to_stdout=True)
+        try:
+            asyncio.run(_run(settings, join_when))
+        except (Exception, BaseExceptionGroup) as error:
+            # Log collectors read stdout alone; the sentence that `main` prints goes to stderr.
+            sentence = sentence_of(error)
+            log.critical("worker_failed", error=sentence, exc_info=error if sentence is None else None)
+            raise
 
 
 async def _run(settings: Settings, join_when: Path | None) -> None:

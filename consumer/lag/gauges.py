@@ -14,6 +14,7 @@ from consumer.ports import Engine
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.telemetry.metrics import Metrics, Stage
+from consumer.telemetry.streams import log_lines_lost
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class GaugeReporter:
     _reported: set[tuple[str, int]] = field(default_factory=set)
     _rebalances_reported: int = 0
     _restarts_reported: int = 0
+    _lost_reported: int = 0
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -54,6 +56,9 @@ class GaugeReporter:
             metrics.engine_device_ready.labels(device).set(ready)
         metrics.breaker_open.set(self.breaker.cause is not None)
         metrics.pictures_unstored.set(self.admission.in_memory)
+        lost = log_lines_lost()
+        metrics.log_lines_lost.inc(lost - self._lost_reported)
+        self._lost_reported = lost
         metrics.engine_restarts.inc(self.engine.restarts - self._restarts_reported)
         self._restarts_reported = self.engine.restarts
         metrics.rebalances.inc(poll_loop.rebalances - self._rebalances_reported)

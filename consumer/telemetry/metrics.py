@@ -76,6 +76,7 @@ class Metrics:
     jobs_in_hand: Gauge = _gauge(MetricName.JOBS_IN_HAND, "topic")
     pictures_unstored: Gauge = _gauge(MetricName.PICTURES_UNSTORED)
     progress_dropped: Counter = _counter(MetricName.PROGRESS_DROPPED)
+    log_lines_lost: Counter = _counter(MetricName.LOG_LINES_LOST)
 
     engine_restarts: Counter = _counter(MetricName.ENGINE_RESTARTS)
     breaker_open: Gauge = _gauge(MetricName.BREAKER_OPEN)

@@ -70,6 +70,10 @@ class MetricName(StrEnum):
         "leadart_pictures_unstored",
         "Painted pictures in memory, not yet stored. A rise means the store is slow or down.",
     )
+    LOG_LINES_LOST = (
+        "leadart_log_lines_lost_total",
+        "Log lines that could not be written. A rise means that nobody reads the log or its volume is full.",
+    )
     PROGRESS_DROPPED = (
         "leadart_progress_dropped_total",
         "Progress events dropped because Kafka was slow. A rise means that progress jumps; no outcome is lost.",

@@ -1,0 +1,77 @@
+"""The worker as its surroundings treat it: a log that nobody takes, a port that anybody may reach, an end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import fcntl
+import os
+import re
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from consumer.dev.embedded.server import free_ports
+from schemas import names
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data
+
+F_SETPIPE_SZ = 1031
+
+LOGS = {
+    "gone": '"$0" "$@" > >(true) 2>&1',
+    "full": '"$0" "$@" >/dev/full 2>&1',
+    "closed": '"$0" "$@" >&- 2>&- <&-',
+    "unread": '"$0" "$@" >unread 2>&1',
+    "latin-1": 'env PYTHONIOENCODING=latin-1 LEADART_LOG__FORMAT=console "$0" "$@"',
+}
+
+
+def lines_lost(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        found = re.search(r"^leadart_log_lines_lost_total ([0-9.]+)", page.read().decode(), re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
+async def until_lines_lost(port: int) -> None:
+    async with asyncio.timeout(BOUND):
+        while not await asyncio.to_thread(lines_lost, port):
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def unread(tmp_path: Path) -> Iterator[int]:
+    """A small pipe named `unread` that somebody holds open and never reads."""
+    os.mkfifo(tmp_path / "unread")
+    reader = os.open(tmp_path / "unread", os.O_RDWR)
+    fcntl.fcntl(reader, F_SETPIPE_SZ, 4096)
+    yield reader
+    os.close(reader)
+
+
+@pytest.mark.usefixtures("unread")
+@pytest.mark.parametrize("log", LOGS)
+async def test_no_log_ends_a_worker(kafka: KafkaServer, s3: S3Server, tmp_path: Path, log: str) -> None:
+    """Wherever its log goes, the worker paints, counts the lines that were lost, and ends in order."""
+    (port,) = free_ports(1)
+    level = {"LOG__LEVEL": "debug"} if log == "unread" else {}
+    site = Site.fresh(kafka, s3, HTTP__PORT=str(port), **level).prepare()
+    shell = ("bash", "-c", f"exec {LOGS[log]}", *site.command)
+    worker = WorkerProcess(dataclasses.replace(site, command=shell, folder=tmp_path), tmp_path / "log")
+    try:
+        async with cms(site) as desk:
+            ready = await answer(desk, await desk.ask(request_data("a-1", article={"headline": "日本"})))
+            if log in {"gone", "full", "closed"}:
+                await until_lines_lost(port)
+        worker.signal(signal.SIGTERM)
+        status = await asyncio.to_thread(worker.process.wait, BOUND)
+    finally:
+        worker.kill()
+
+    assert ready["ce"]["type"] == names.IMAGE_READY
+    assert status == 0
