@@ -39,6 +39,7 @@ from consumer.processing.progress import ProgressFeed
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles, load_styles, require_adapters
 from consumer.settings import OnRevoke, Settings
+from consumer.settings.open_files import raise_open_files_limit
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
 from consumer.telemetry.metrics import Metrics, make_metrics
@@ -102,6 +103,7 @@ async def open_stages(
     With the engine loaded, `before_bus` is awaited first.
     """
     metrics, health = make_metrics(), starting()
+    raise_open_files_limit(settings, settings.topics.partitions)
     async with AsyncExitStack() as stack:
         styles = load_styles(settings.styles.file)
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
@@ -115,6 +117,7 @@ async def open_stages(
         admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
         await _patiently(lambda: check_acls(admin, settings))
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
+        raise_open_files_limit(settings, partitions)
         lanes = lane_topics(settings)
         reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
         lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))

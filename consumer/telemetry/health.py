@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from consumer.errors import Fatal
 from consumer.settings import HttpSettings
+from consumer.telemetry.connections import ConnectionLimit
 from consumer.telemetry.metrics import Metrics
 from schemas import Reason
 
@@ -101,21 +103,27 @@ class ServedAddress:
 
 
 @asynccontextmanager
-async def serve(http: HttpSettings, metrics: Metrics, health: Health) -> AsyncIterator[ServedAddress]:
+async def serve(
+    http: HttpSettings, metrics: Metrics, health: Health, limit: ConnectionLimit | None = None
+) -> AsyncIterator[ServedAddress]:
     """Serve the pages while the context is open. Raises `Fatal` if the port cannot be bound."""
     runner = web.AppRunner(_app(metrics, health), access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
+    server = None
     try:
-        await _listen(runner, http)
-        host, port = runner.addresses[0][:2]
+        server = await _listen(runner, http, limit or ConnectionLimit())
+        host, port = server.sockets[0].getsockname()[:2]
         yield ServedAddress(host, port)
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, http: HttpSettings) -> None:
+async def _listen(runner: web.AppRunner, http: HttpSettings, limit: ConnectionLimit) -> asyncio.Server:
+    protocols = limit.guard(cast("Callable[[], asyncio.Protocol]", runner.server))
     try:
-        await web.TCPSite(runner, http.host, http.port).start()
+        return await asyncio.get_running_loop().create_server(protocols, http.host, http.port)
     except OSError as error:
         remedy = "set LEADART_HTTP__HOST and LEADART_HTTP__PORT"
         message = f"cannot listen on {http.host}:{http.port} ({error.strerror}): {remedy}"
@@ -133,7 +141,12 @@ def _app(metrics: Metrics, health: Health) -> web.Application:
     async def show_readiness(_request: web.Request) -> web.Response:
         return _response(health.readiness())
 
+    async def close_afterwards(_request: web.Request, response: web.StreamResponse) -> None:
+        response.force_close()
+        response.headers["Connection"] = "close"  # aiohttp's own headers are made before this hook
+
     app = web.Application()
+    app.on_response_prepare.append(close_afterwards)
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", show_liveness)
     app.router.add_get("/readyz", show_readiness)

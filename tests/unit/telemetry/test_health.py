@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 
 from consumer.errors import Fatal
 from consumer.settings import HttpSettings
+from consumer.telemetry.connections import ConnectionLimit
 from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
 from consumer.telemetry.metrics import make_metrics
 
@@ -150,3 +152,49 @@ async def test_what_is_degraded_is_reported_and_fails_nothing() -> None:
     assert await ask(health, "/readyz") == (200, page)
     problem[0] = None
     assert await ask(health, "/readyz") == (200, {"status": "ok", "checks": {}})
+
+
+async def test_each_connection_serves_one_request() -> None:
+    """Whatever the page, even one that does not exist: an open connection would count against the limit."""
+    async with serve(ANY_PORT, make_metrics(), Health()) as served:
+        for path in ("/healthz", "/metrics", "/none"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+            answer = await asyncio.wait_for(reader.read(), timeout=10)
+            writer.close()
+            assert b"Connection: close" in answer
+
+
+async def test_half_a_header_a_thousand_times_keeps_no_health_check_out() -> None:
+    """At the limit the oldest connections are closed for new ones, so that health and metrics are answered."""
+    most = 5
+    async with serve(ANY_PORT, make_metrics(), Health(), ConnectionLimit(most)) as served, AsyncExitStack() as stack:
+        readers = []
+        for _ in range(10 * most):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            stack.callback(writer.close)
+            writer.write(b"GET /healthz HT")
+            readers.append(reader)
+        assert (await fetch(served, "/healthz"))[0] == 200
+        assert (await fetch(served, "/metrics"))[0] == 200
+        async with asyncio.timeout(10):
+            ended = [await _ended(reader) for reader in readers[: -most + 1]]
+    assert len(ended) == 10 * most - most + 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"POST /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"])
+async def test_a_connection_that_comes_to_nothing_is_closed(sent: bytes) -> None:
+    """Neither silence nor half a request holds a connection longer than its time."""
+    limit = ConnectionLimit(seconds=0.05)
+    async with serve(ANY_PORT, make_metrics(), Health(), limit) as served, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(sent)
+        await _ended(reader)
+        writer.close()
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    with suppress(ConnectionResetError):
+        while await reader.read(1000):
+            pass
+    return True
