@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from consumer.engine.weights.layout import split_prefix
-from consumer.engine.weights.lora import LoraPair, is_lora, pair_up, unsupported
+from consumer.engine.weights.lora import LoraPair, is_lora, pair_up, unknown_prefix, unsupported
 from consumer.engine.weights.payload import not_finite, number, scaled
 from consumer.engine.weights.refusal import shown, some
 from consumer.engine.weights.report import (
@@ -55,7 +55,7 @@ def examine_adapter(source: WeightsSource, shapes: Shapes, *, payload: bool = Fa
         idle=idle,
         payload=payload,
     )
-    return replace(report, problems=tuple(_problems(report, source, alphas)))
+    return replace(report, problems=tuple(_problems(report, source, alphas, unknown_prefix(unexpected, shapes))))
 
 
 def _modules(pairs: Iterable[LoraPair]) -> list[str]:
@@ -120,8 +120,10 @@ def _mismatches(source: WeightsSource, pair: LoraPair, shapes: Shapes) -> Iterat
         yield ShapeMismatch(alpha, (), source.tensors[alpha].shape)
 
 
-def _problems(report: WeightsReport, source: WeightsSource, alphas: Collection[str]) -> Iterator[WeightsProblem]:
-    """Yield the problems, causes before their consequences."""
+def _problems(
+    report: WeightsReport, source: WeightsSource, alphas: Collection[str], prefix: tuple[str, str] | None
+) -> Iterator[WeightsProblem]:
+    """Yield the problems, causes before their consequences; `prefix` is an unknown one and the most similar known."""
     if not is_lora(source.tensors):
         yield WeightsProblem("is not a LoRA", "If it is a checkpoint, LEADART_ENGINE__WEIGHTS names it.")
         return
@@ -133,6 +135,10 @@ def _problems(report: WeightsReport, source: WeightsSource, alphas: Collection[s
         yield WeightsProblem(
             f"was saved with {foreign}, which is not applied", "Export it without that, as a plain LoRA."
         )
+    if prefix is not None:
+        what = f"has the unknown prefix {shown(prefix[0])} before names of this model"
+        yield WeightsProblem(what, f"If it is for this model's transformer, rename its tensors: {prefix[1]} is read.")
+        return
     if not report.had and not report.mismatched and not report.idle:
         yield WeightsProblem("matches no module of this model", "Use a LoRA for Z-Image's transformer.")
         return

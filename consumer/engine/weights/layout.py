@@ -6,7 +6,16 @@ Two layouts: diffusers' own, and that of the original release and ComfyUI (one f
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "model.")
+PREFIXES = (
+    "model.diffusion_model.",
+    "diffusion_model.",
+    "transformer.",
+    "_orig_mod.",
+    "pipe.dit.",
+    "module.",
+    "model.",
+    "dit.",
+)
 """Prefixes that tools put before every name, longest first: one is stripped, so `model.` must not match first."""
 
 JUNK = frozenset({"norm_final.weight"})

@@ -1,21 +1,32 @@
 """LoRA files in the dialects of different trainers, as pairs of matrices for the model's modules.
 
 Dialects: PEFT (`lora_A`, `lora_B`, with or without the adapter's name), `down` and `up` with `alpha`, kohya's
-`lora_unet_` with underscores for dots; each with single or fused `qkv`.
+`lora_unet_` and VideoX-Fun's `lora_unet__` with underscores for dots; each with single or fused `qkv`. Underscores are
+ambiguous, so a name is never taken apart: it is looked up among the model's own modules.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from consumer.engine.weights.layout import PREFIXES, to_original_name
 
 _ROLE = re.compile(r"(?P<module>.+)\.(?:lora[_.](?P<role>A|B|down|up)(?:\.[^.]+)?\.weight|(?P<alpha>alpha))")
 _ROLES = {"A": "down", "down": "down", "B": "up", "up": "up"}
-_WRAPPERS = tuple(
-    prefix.replace(".", "_")
-    for prefix in ("base_model.model.", "lora_unet_", "lora_transformer_", "lycoris_", *PREFIXES)
+_KNOWN_PREFIXES = (
+    "base_model.model.",
+    "lora_unet_",
+    "lora_unet__",
+    "lora_transformer_",
+    "lora_transformer__",
+    "lycoris_",
+    *PREFIXES,
 )
+_WRAPPERS = tuple(prefix.replace(".", "_") for prefix in _KNOWN_PREFIXES)
+_MAX_WRAPPERS = 4
+# torch puts these into the path of a module that is compiled, sharded or checkpointed, anywhere in it.
+_RUNTIME = ("__orig_mod_", "__fsdp_wrapped_module_", "__checkpoint_wrapped_module_")
 _SIGNS = re.compile(r"(^lora_unet_|^lora_transformer_|^lycoris_|\.lora[_.](A|B|down|up)\b)")
 _OTHERS = (
     ("a LoKr", re.compile(r"\.lokr_")),
@@ -67,8 +78,8 @@ def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tupl
     unexpected = []
     for name in names:
         role = _ROLE.fullmatch(name)
-        flat = _flat(role["module"]) if role else ""
-        if role is None or flat not in known:
+        flat = _lookup(role["module"], known) if role else None
+        if role is None or flat is None:
             unexpected.append(name)
             continue
         pair = pairs.setdefault(flat, LoraPair(role["module"], known[flat]))
@@ -79,12 +90,39 @@ def pair_up(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tupl
     return list(pairs.values()), unexpected
 
 
-def _flat(module: str) -> str:
-    """Return a file's name for a module without prefixes of tools, with underscores for dots."""
-    flat = module.replace(".", "_")
-    while prefix := next((each for each in _WRAPPERS if flat.startswith(each)), ""):
-        flat = flat.removeprefix(prefix)
-    return flat
+def unknown_prefix(names: Iterable[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, str] | None:
+    """Return a prefix before the model's names that no layout has, and the most similar that one has; None without."""
+    known = _spellings(shapes)
+    for name in names:
+        role = _ROLE.fullmatch(name)
+        if role and (prefix := _unknown_start(role["module"], known)):
+            alike = [each for each in _KNOWN_PREFIXES if each[-1] == prefix[-1]]
+            return prefix, get_close_matches(prefix[:40], alike, 1, cutoff=0)[0]
+    return None
+
+
+def _unknown_start(module: str, known: Collection[str]) -> str:
+    """Return the start of a file's name for a module after which the rest names one of the model; "" without one."""
+    separator = "." if "." in module else "_"
+    parts = module.split(separator)
+    for count in reversed(range(1, min(len(parts), 10))):
+        if _lookup(separator.join(parts[count:]), known):
+            return separator.join(parts[:count]) + separator
+    return ""
+
+
+def _lookup(module: str, known: Collection[str]) -> str | None:
+    """Return the flat name of a module in `known` that a file names, perhaps after prefixes of tools; None without."""
+    flat = "_" + module.replace(".", "_")
+    for inner in _RUNTIME:
+        while inner in flat:
+            flat = flat.replace(inner, "_")
+    candidates = {flat[1:]}
+    for _ in range(_MAX_WRAPPERS + 1):
+        if found := next((name for name in candidates if name in known), None):
+            return found
+        candidates = {name.removeprefix(each) for name in candidates for each in _WRAPPERS if name.startswith(each)}
+    return None
 
 
 def _spellings(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[AdapterTarget, ...]]:

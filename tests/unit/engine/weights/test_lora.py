@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from consumer.engine.runtime.custom_weights import load_adapters, use_adapters
+from consumer.engine.runtime.custom_weights import _matrices, load_adapters, use_adapters
 from consumer.engine.weights.adapter_gate import examine_adapter
 from consumer.engine.weights.layout import PREFIXES
 from consumer.engine.weights.lora import pair_up
@@ -74,6 +74,9 @@ DIALECTS = [
     *(("down/up fused", prefix) for prefix in ("", "diffusion_model.")),
     *((f"down/up alpha kohya{fused}", "lora_unet_") for fused in ("", " fused")),
     *(("down/up alpha kohya", prefix) for prefix in ("lora_unet_diffusion_model_", "lycoris_")),
+    *(("down/up alpha kohya", prefix) for prefix in ("lora_unet__", "lora_transformer__", "lora_unet__orig_mod_")),
+    ("down/up alpha kohya fused", "lora_unet__"),
+    *(("A/B named", prefix) for prefix in ("pipe.dit.", "module._orig_mod.", "base_model.model.module.")),
 ]
 
 
@@ -360,6 +363,82 @@ def test_underscores_for_dots_are_unambiguous(names: set[str]) -> None:
     assert {pair.module: [place.module for place in pair.targets] for pair in pairs} == {
         file: [name] for name, file in files.items()
     }
+
+
+dotted_prefixes = st.lists(st.sampled_from([*PREFIXES, "base_model.model."]), max_size=3).map("".join)
+flat_prefixes = st.builds(
+    "{}{}".format,
+    st.sampled_from(["lora_unet_", "lora_unet__", "lora_transformer_", "lora_transformer__", "lycoris_"]),
+    st.sampled_from(["", "_orig_mod_", "diffusion_model_", "module_"]),
+)
+torch_words = st.sampled_from(["", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"])
+word_pairs = st.sampled_from([("lora_A", "lora_B"), ("lora_A.default", "lora_B.default"), ("lora_down", "lora_up")])
+PAIRS = {
+    "layers.0.attention.to_q": (96, 96),
+    "noise_refiner.0.attention.to_out.0": (96, 96),
+    "context_refiner.0.feed_forward.w2": (256, 96),
+    "layers.1.adaLN_modulation.0": (96, 4 * 96),
+    "all_final_layer.2-1.linear": (96, 64),
+    "cap_embedder.1": (64, 96),
+}
+
+
+@given(st.data())
+def test_the_layout_does_not_change_the_product(
+    tmp_path_factory: pytest.TempPathFactory, shapes: Shapes, data: st.DataObject
+) -> None:
+    """Whatever prefixes, separators, words and alpha a trainer writes, the loaded matrices have the same product."""
+    flat = data.draw(st.booleans())
+    prefix, (down, up) = data.draw(flat_prefixes if flat else dotted_prefixes), data.draw(word_pairs)
+    word, alpha = data.draw(torch_words), data.draw(st.sampled_from([None, 1.0, 6.0]))
+    state: State = {}
+    for seed, (module, (inputs, outputs)) in enumerate(PAIRS.items()):
+        first, dot, rest = module.partition(".")
+        inner = f"{first}{dot}{rest.replace('.', f'.{word}.', 1)}" if word else module
+        name = prefix + (inner.replace(".", "_") if flat else inner)
+        a, b = matrices(seed, inputs, outputs)
+        state |= {f"{name}.{down}.weight": a, f"{name}.{up}.weight": b * (1 if alpha is None else RANK / alpha)}
+        state |= {} if alpha is None else {f"{name}.alpha": torch.tensor(alpha)}
+    file = tmp_path_factory.mktemp("layouts") / "ink.safetensors"
+    save_file(state, file)
+    report = examine_adapter(read_source(file), shapes, payload=True)
+    loaded = _matrices(read_source(file), shapes, torch.float32)
+
+    assert report.accepted, report.problems
+    assert len(loaded) == 2 * len(PAIRS)
+    for seed, (module, (inputs, outputs)) in enumerate(PAIRS.items()):
+        a, b = matrices(seed, inputs, outputs)
+        product = loaded[f"{module}.lora_B.weight"] @ loaded[f"{module}.lora_A.weight"]
+        assert torch.allclose(product, b @ a, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "nearest"),
+    [
+        ("lora_net__", "lora_unet__"),
+        ("denoiser.module.", "module."),
+        ("pipe.transformer.", "transformer."),
+        ("lora_transfomer_", "lora_transformer_"),
+        ("modul.", "module."),
+        ("x" * 10_000 + ".", ""),
+    ],
+)
+def test_an_unknown_prefix_is_named(folder: Path, shapes: Shapes, prefix: str, nearest: str) -> None:
+    """A file whose names are the model's after a prefix that no layout has is refused with it and the nearest one."""
+    state, _ = lora("down/up alpha kohya" if prefix.endswith("_") else "A/B", prefix)
+    (problem,) = examined(folder, state, shapes).problems
+    assert problem.what.startswith(f"has the unknown prefix {prefix[:20]}")
+    assert nearest in problem.remedy
+    assert len(problem.what) < 300
+
+
+def test_a_dora_is_refused_by_its_name_in_every_layout(folder: Path, shapes: Shapes) -> None:
+    """A DoRA is named as one, before any other complaint, whether its layout is known or not."""
+    for prefix in ("lora_unet__", "lora_net_"):
+        state, _ = lora("down/up alpha kohya", prefix)
+        scaled = {name.replace(".alpha", ".dora_scale"): torch.ones(96) for name in state if name.endswith(".alpha")}
+        problem = examined(folder, state | scaled, shapes).problems[0]
+        assert problem.what == "is a DoRA, which is not loaded"
 
 
 @given(st.lists(st.text(max_size=30)))
