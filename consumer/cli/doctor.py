@@ -90,6 +90,7 @@ def doctor_weights(
 
 def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings) -> tuple[WeightsReport, str]:
     """Return the report and the file's SHA-256. Raises `Fatal` and `OSError` for what cannot be compared."""
+    from consumer.engine.weights import check_folder
     from consumer.engine.weights.adapter_gate import examine_adapter
     from consumer.engine.weights.gate import examine_checkpoint
     from consumer.engine.weights.identity import verified_sha256
@@ -102,6 +103,7 @@ def _examine(file: Path, model: Path, as_: WeightsKind, settings: EngineSettings
         sha256 = verified_sha256(file, settings.weights_sha256)
         report = examine_checkpoint(source, shapes, overlay=settings.overlay, payload=True)
     if report.accepted:
+        check_folder(model)
         check_own_weights(model)
     return report, sha256
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from consumer.cli import app
 from consumer.engine.runtime.tiny import build_tiny_model
 from tests.support.checkpoints import base_state, fine_tuned, original, write
+from tests.support.model_folders import shard
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,15 @@ def test_an_incomplete_base_is_not_made_up_for(model: Path, tmp_path: Path) -> N
     done = doctor(write(tmp_path, fine_tuned(model)), "--model", base)
     assert done.exit_code == 1
     assert "lacks 1 tensors of its transformer: x_pad_token" in done.stderr
+
+
+def test_a_model_that_the_worker_refuses_is_not_passed(model: Path, tmp_path: Path) -> None:
+    """A good checkpoint over a folder whose text encoder names a pickle would not be loaded."""
+    folder = shutil.copytree(model, tmp_path / "model")
+    shard(folder, "text_encoder", "pytorch_model.bin", keep=True)
+    done = doctor(write(tmp_path, fine_tuned(model)), "--model", folder)
+    assert done.exit_code == 1
+    assert "names pytorch_model.bin, which is not a .safetensors file beside it" in done.stderr
 
 
 def test_a_lora_that_does_nothing_is_refused(model: Path, lora: Path) -> None:
