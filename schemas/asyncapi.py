@@ -1,4 +1,4 @@
-"""The AsyncAPI document: the contract's channels, operations and messages, from the topics and the examples."""
+"""The AsyncAPI documents: the contract's channels, operations and messages, from the topics and the examples."""
 
 from importlib.resources import files
 from typing import Any, Final
@@ -8,6 +8,8 @@ import yaml
 from schemas import names
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, read, write
 from schemas.fields import ARTICLE_ID_PATTERN
+from schemas.plain import plain_schemas
+from schemas.publish import event_schemas
 from schemas.topics import TopicSpec, load_topics
 
 Node = dict[str, Any]
@@ -47,7 +49,31 @@ failed, superseded or expired. Events are CloudEvents 1.0, published in binary m
 
 def asyncapi() -> str:
     """Return the document as YAML."""
-    return yaml.dump(_document(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return _yaml(_document())
+
+
+def asyncapi_for_generators() -> str:
+    """Return the same contract as AsyncAPI 3.0.0 in one file, for code generators, as YAML.
+
+    Payloads are the plain schemas, called by their titles: Modelina, which reads no later version, names classes after
+    an `$id` and takes a request's replies for its payloads.
+    """
+    document = _document() | {"asyncapi": "3.0.0"}
+    for message in document["components"]["messages"].values():
+        message["payload"] = _ref("components", "schemas", _title(message["name"]))
+    for operation in document["operations"].values():
+        operation.pop("reply", None)
+    document["components"]["schemas"] = plain_schemas()
+    return _yaml(document)
+
+
+def _title(event_type: str) -> str:
+    title: str = event_schemas()[event_type]["title"]
+    return title
+
+
+def _yaml(document: Node) -> str:
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _document() -> Node:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.asyncapi import asyncapi
+from schemas.asyncapi import asyncapi, asyncapi_for_generators
 from schemas.names import dataschema
 from schemas.publish import event_schemas
 from schemas.tables import readme
@@ -26,6 +26,7 @@ def documents() -> dict[Path, str]:
     return {
         **schema_files(EVENTS),
         FOLDER / "asyncapi.yaml": asyncapi(),
+        FOLDER / "asyncapi-3.0.yaml": asyncapi_for_generators(),
         README: readme(README.read_text(encoding="utf-8")),
     }
 

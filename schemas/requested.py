@@ -7,7 +7,7 @@ free text, except in the negative prompt, where an empty text excludes nothing.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -64,12 +64,20 @@ class Accepted(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Allow null for every optional field in the published schema, as the validator does."""
+        """Publish every optional field as one that may be null, as the validator does, and lists of any length."""
         reference = handler(schema)
         resolved = handler.resolve_ref_schema(reference)
         for name in resolved["properties"].keys() - set(resolved.get("required", ())):
-            resolved["properties"][name] = _or_null(resolved["properties"][name])
+            resolved["properties"][name] = _or_null(_of_any_length(resolved["properties"][name]))
         return reference
+
+
+def _of_any_length(field: JsonSchemaValue) -> JsonSchemaValue:
+    # json-schema-to-typescript makes a union of 21 tuple types of `maxItems: 20`, which no list of a program fits.
+    if "maxItems" not in field:
+        return field
+    rest = {key: value for key, value in field.items() if key != "maxItems"}
+    return rest | {"description": f"{field['description']} At most {field['maxItems']} entries."}
 
 
 def _or_null(field: JsonSchemaValue) -> JsonSchemaValue:
@@ -100,7 +108,10 @@ class Article(Accepted):
 class Brief(Accepted):
     """An editor's instructions for the picture."""
 
-    prompt: Paragraph = Field(default=None, description="The editor's own prompt, used instead of the article's text.")
+    prompt: Paragraph = Field(
+        default=None,
+        description="The editor's own prompt, used instead of the article's text; required if there is no headline.",
+    )
     negative_prompt: NegativePrompt | None = Field(
         default=None,
         description="What must not appear, in place of the usual negative prompt; an empty text excludes nothing.",
@@ -156,7 +167,7 @@ class Generation(Accepted):
 
 
 class ImageRequested(Accepted):
-    """Data of `org.leadart.article.image-requested.v1`."""
+    """Data of `org.leadart.article.image-requested.v1`; one of `article.headline` and `brief.prompt` is required."""
 
     article: Article
     brief: Brief = Field(default_factory=Brief)
@@ -184,16 +195,3 @@ class ImageRequested(Accepted):
                 {"field": "article.headline"},
             )
         return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Add the rule that concerns two fields: a headline or a prompt is required."""
-        reference = super().__get_pydantic_json_schema__(schema, handler)
-        handler.resolve_ref_schema(reference)["anyOf"] = [_text_at("article", "headline"), _text_at("brief", "prompt")]
-        return reference
-
-
-def _text_at(parent: str, field: str) -> dict[str, Any]:
-    text = {"type": "string", "pattern": r"\S"}
-    inner = {"type": "object", "required": [field], "properties": {field: text}}
-    return {"required": [parent], "properties": {parent: inner}}

@@ -17,7 +17,6 @@ _SECTION = re.compile(r"(<!-- (\w+): made by `make schemas` -->\n).*?(<!-- end -
 _BOUNDS: Final = {
     "multipleOf": "a multiple of {}",
     "maxLength": "at most {} characters",
-    "maxItems": "at most {} entries",
 }
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 from uuid import uuid4
 
 import hypothesis
@@ -15,8 +13,8 @@ import pytest
 
 from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server, Server
 from consumer.settings import StorageSettings
-
-NPM_SECONDS = 120
+from tests.support import npm
+from tests.support.absent import absent
 
 # On a shared machine a slow example says nothing about the code.
 hypothesis.settings.register_profile("leadart", deadline=None)
@@ -40,7 +38,7 @@ def demo_model() -> Path:
     """The folder of the model that ships."""
     folder = Path(__file__).resolve().parents[1] / "ops" / "demo-model" / "model"
     if not folder.is_dir():
-        _absent("the demo model's weights are not in this checkout")
+        absent("the demo model's weights are not in this checkout")
     return folder
 
 
@@ -49,7 +47,7 @@ def house_style(demo_model: Path) -> Path:
     """The LoRA of the house style over that model."""
     file = demo_model.with_name("house") / "two-colour.safetensors"
     if not file.is_file():
-        _absent("the house style's LoRA is not in this checkout")
+        absent("the house style's LoRA is not in this checkout")
     return file
 
 
@@ -87,18 +85,14 @@ def storage(s3: S3Server) -> StorageSettings:
 @pytest.fixture(scope="session")
 def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which node finds what `tests/e2e/clients/package.json` names, and the programs beside that file."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        _absent("node and npm are not installed")
+    clients = Path(__file__).parent / "e2e" / "clients"
+    try:
+        installed = npm.modules(clients / "package.json")
+    except npm.NpmMissingError as missing:
+        absent(str(missing))
     folder = tmp_path_factory.mktemp("javascript")
-    shutil.copytree(Path(__file__).parent / "e2e" / "clients", folder, dirs_exist_ok=True)
-    options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
-    command = [npm, "install", *options]
-    done = subprocess.run(  # noqa: S603 - npm itself
-        command, cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
-    )
-    if done.returncode:
-        _absent(f"npm could not install: {done.stderr[-500:]}")
+    shutil.copytree(clients, folder, dirs_exist_ok=True)
+    (folder / "node_modules").symlink_to(installed)
     return folder
 
 
@@ -106,11 +100,4 @@ def _start(server: Server) -> None:
     try:
         server.start()
     except EmbeddedMissing as missing:
-        _absent(missing.message)
-
-
-def _absent(reason: str) -> NoReturn:
-    """What a test needs is not here: fine on a laptop, told with the reason; never in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        absent(missing.message)

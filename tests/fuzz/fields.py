@@ -19,6 +19,7 @@ from tests.fuzz.case import SECRET, Doubled, Draft, Expect, Raw
 from tests.fuzz.texts import hostile
 
 SCHEMA: Final = Path(schemas.__file__).parent / "events" / "article.image-requested.v1.json"
+LONGEST: Final = {"tags": 50, "subject_hints": 20, "avoid": 20, "changed_fields": 50}
 OTHER_TYPES: Final[tuple[Any, ...]] = (
     None, True, False, 0, -1, 1.5, 7.0, -0.0, 10**30, "", "7", "x", " ", [], [[]], [None], {}, {"id": "x"}, [{}],
 )  # fmt: skip
@@ -85,8 +86,17 @@ def judged(draft: Draft) -> Draft:
     style = draft.data.get("style")
     if isinstance(style, dict) and "preset" in style:
         return replace(draft, expect=Expect.EITHER)  # which presets there are is the house's matter, not the schema's
-    valid = _validator().is_valid(draft.data) and draft.expect is not Expect.REFUSED
+    valid = _validator().is_valid(draft.data) and _fits_what_is_only_described(draft.data)
+    valid = valid and draft.expect is not Expect.REFUSED
     return replace(draft, expect=Expect.READY if valid else Expect.REFUSED)
+
+
+def _fits_what_is_only_described(data: dict[str, Any]) -> bool:
+    """Apply the rules that the schema's descriptions state: lists have a longest, and there has to be a text."""
+    article, brief = data.get("article") or {}, data.get("brief") or {}
+    lists = {**article, **brief, **data}
+    fits = all(len(lists.get(name) or ()) <= most for name, most in LONGEST.items())
+    return fits and any((text or "").strip() for text in (article.get("headline"), brief.get("prompt")))
 
 
 def set_at(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -167,9 +177,10 @@ def _edges(spec: dict[str, Any]) -> list[Any]:
         edges += ["x" * (spec["maxLength"] + more) for more in (-1, 0, 1, 5000)]
     if "pattern" in spec:
         edges += ["", " ", "x\n", "\nx", "x ", "é" * 200, "A_B.C"]
-    if "maxItems" in spec:
+    if "items" in spec:
         longest = spec["items"]["maxLength"]
-        edges += [["x"] * spec["maxItems"], ["x"] * (spec["maxItems"] + 1), ["x" * (longest + 1)], [None], [7]]
+        edges += [["x"] * most for length in set(LONGEST.values()) for most in (length, length + 1)]
+        edges += [["x" * (longest + 1)], [None], [7]]
     return edges
 
 

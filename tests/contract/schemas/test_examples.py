@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,15 @@ def test_a_request_is_read_in_both_modes(path: Path) -> None:
     event, request = parse_request(key, STRUCTURED, value)
     assert parse_request(key, *write(event)) == (event, request)
     assert request.article.id.encode() == key
+
+
+@pytest.mark.parametrize("path", REQUESTS, ids=name)
+def test_a_whole_number_may_be_written_as_a_fraction(path: Path) -> None:
+    """Some publishers write all numbers so, as one example did when it was released; types in Go cannot read that."""
+    value, key = path.read_bytes(), whole(path)["data"]["article"]["id"].encode()
+    fraction = re.sub(rb'("revision": \d+)', rb"\1.0", value)
+    assert fraction != value
+    assert parse_request(key, STRUCTURED, fraction)[1] == parse_request(key, STRUCTURED, value)[1]
 
 
 @pytest.mark.parametrize("path", ANNOUNCED, ids=name)
