@@ -1,4 +1,4 @@
-"""`leadart doctor`: check what a worker needs. Nothing is changed, except for one probe object in the store."""
+"""`leadart doctor`: check what a worker needs. Nothing is changed, except for probe objects in the store."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -85,10 +85,16 @@ async def _engine(settings: Settings) -> list[CheckResult]:
 async def _store(settings: Settings) -> list[CheckResult]:
     async with S3Store(settings.storage) as store:
         await store.prepare()
-        early = await store.addresses_end_early()
-    message = f"bucket {settings.storage.bucket} exists and honours conditional writes"
-    results = [CheckResult("store", CheckStatus.OK, message)]
-    return [*results, CheckResult("store", CheckStatus.WARNING, ADDRESSES_END_EARLY)] if early else results
+        shortcomings = await store.examine()
+        origin = await store.announced_origin()
+        if await store.addresses_end_early():
+            shortcomings.append(ADDRESSES_END_EARLY)
+    message = f"bucket {settings.storage.bucket} takes pictures, and of writers at once exactly one wins"
+    return [
+        CheckResult("store", CheckStatus.OK, message),
+        CheckResult("store", CheckStatus.OK, f"pictures are announced under {origin}, which their readers must reach"),
+        *(CheckResult("store", CheckStatus.WARNING, sentence) for sentence in shortcomings),
+    ]
 
 
 async def check_cluster(settings: Settings) -> list[CheckResult]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli.shared import EnvFile, console, settings_from
+from consumer.cli.shared import EnvFile, complain, console, settings_from
 
 commands = typer.Typer(no_args_is_help=True, help="The object store.")
 
@@ -20,9 +20,11 @@ def store_prepare(
 
     settings = settings_from(env_file)
 
-    async def prepare() -> None:
+    async def prepare() -> list[str]:
         async with S3Store(settings.storage) as store:
             await store.prepare(create=True, public=public)
+            return await store.examine()
 
-    asyncio.run(prepare())
+    for shortcoming in asyncio.run(prepare()):
+        complain(shortcoming)
     console.print(f"bucket {settings.storage.bucket} is ready")

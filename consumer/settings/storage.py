@@ -1,6 +1,7 @@
 """Settings of the object store."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, HttpUrl, SecretStr
 
@@ -26,5 +27,9 @@ class StorageSettings(WithSecrets):
         None, description="Public base URL of the pictures, such as a CDN's; default: presigned URLs are announced."
     )
     presigned_seconds: int = Field(604_800, ge=60, le=604_800, description="Validity of a presigned URL.")
+    server_side_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        None, description="Encryption to ask for with every object, for buckets whose policy demands it."
+    )
+    kms_key_id: str | None = Field(None, description="KMS key of that encryption; default: the bucket's.")
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Timeout of every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Size of the connection pool.")

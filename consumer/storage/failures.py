@@ -19,12 +19,17 @@ from schemas import Reason
 _BUCKET = "check LEADART_STORAGE__BUCKET and LEADART_STORAGE__MANIFEST_BUCKET, or create the bucket"
 _REGION = "check LEADART_STORAGE__REGION"
 CONDITIONS = "use a store that supports conditional writes (Amazon S3, SeaweedFS)"
+_CHECKSUMS = (
+    "leadart sends `x-amz-checksum-sha256`, where that is refused `Content-MD5`, where both are refused neither: use a "
+    "bucket that takes one of them"
+)
 _TRANSIENT = {"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "Throttling", "SlowDown"}
 """S3's errors with status 400 for a valid request: it was cut off, or there are too many."""
 _KEYS = (
     "check LEADART_STORAGE__ACCESS_KEY_ID and LEADART_STORAGE__SECRET_ACCESS_KEY, and that they allow s3:GetObject, "
     "s3:PutObject and s3:ListBucket"
 )
+_ENCRYPTION = "if they do, the bucket's policy may demand encryption: LEADART_STORAGE__SERVER_SIDE_ENCRYPTION"
 _REMEDIES = {
     "NotImplemented": CONDITIONS,
     "NoSuchBucket": _BUCKET,
@@ -43,7 +48,7 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except ClientError as error:
-        raise _refused(error) from error
+        raise refusal(error) from error
     except (ConnectionFailed, HTTPClientError, ConnectionBroken, OSError) as error:  # OSError: TimeoutError is one
         problem = str(error) or f"no answer within {seconds:g} s"
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the store cannot be reached: {problem}") from error
@@ -61,16 +66,39 @@ def status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-def _refused(error: ClientError) -> Overloaded | Unstorable:
-    answer = f"{code(error)} ({error.response['Error'].get('Message', 'no message')})"
+def is_transient(error: ClientError) -> bool:
+    """Return whether the store may accept the same request later."""
+    failing = status(error) >= 500 and code(error) != "NotImplemented"
+    return failing or status(error) in {408, 409, 429} or code(error) in _TRANSIENT
+
+
+def refusal(error: ClientError, resource: str = "") -> Overloaded | Unstorable:
+    """Return the store's refusal as what happens next: wait, or `Unstorable` for a body too large.
+
+    `resource` is what a missing right is missing on.
+    """
+    answer = f"{code(error)} ({_message(error)})"
     if status(error) == 413 or code(error) == "EntityTooLarge":
         return Unstorable(
             Reason.STORE_UNAVAILABLE,
             f"the picture is too large for the store or a proxy in front of it: {answer}; raise the proxy's limit to "
             "32 MB (nginx calls it client_max_body_size)",
         )
-    transient = status(error) >= 500 and code(error) != "NotImplemented"
-    if transient or status(error) in {408, 409, 429} or code(error) in _TRANSIENT:
+    if is_transient(error):
         return Overloaded(Reason.STORE_UNAVAILABLE, f"the store reports an error: {answer}")
-    remedy = _REMEDIES.get(code(error), _KEYS if status(error) == 403 else "check LEADART_STORAGE__*")
-    return Overloaded(Reason.MISCONFIGURED, f"the store refused {error.operation_name}: {answer}; {remedy}")
+    return Overloaded(
+        Reason.MISCONFIGURED, f"the store refused {error.operation_name}: {answer}; {_remedy(error, resource)}"
+    )
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message", "no message"))
+
+
+def _remedy(error: ClientError, resource: str) -> str:
+    said, keys = _message(error).lower(), f"{_KEYS} on {resource}" if resource else _KEYS
+    if "checksum" in said or "content-md5" in said:
+        return _CHECKSUMS
+    if code(error) == "AccessDenied" and error.operation_name == "PutObject":
+        return f"{keys}; {_ENCRYPTION}"
+    return _REMEDIES.get(code(error), keys if status(error) == 403 else "check LEADART_STORAGE__*")

@@ -13,6 +13,8 @@ import structlog
 from botocore.awsrequest import AWSRequest
 
 _FOUND, _NOT_FOUND = 200, 404
+_CHECKSUM_MODE = {"x-amz-checksum-mode": "ENABLED"}
+_NO_HEADERS: Mapping[str, str] = {}
 
 log = structlog.get_logger(__name__)
 
@@ -38,21 +40,26 @@ class QuickLook:
         """Return the object or that there is none; None if the client has to be asked."""
         return await self._look_up("GET", bucket, key)
 
-    async def head(self, bucket: str, key: str) -> LookupResult | None:
-        """Return the object's headers or that there is none; None if the client has to be asked."""
-        return await self._look_up("HEAD", bucket, key)
+    async def head(self, bucket: str, key: str, *, checksum: bool = False) -> LookupResult | None:
+        """Return the object's headers or that there is none; None if the client has to be asked.
 
-    async def _look_up(self, method: str, bucket: str, key: str) -> LookupResult | None:
+        With `checksum`, the store's own checksum is among them, if it keeps one.
+        """
+        return await self._look_up("HEAD", bucket, key, _CHECKSUM_MODE if checksum else {})
+
+    async def _look_up(
+        self, method: str, bucket: str, key: str, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> LookupResult | None:
         try:
-            return await self._send(method, bucket, key)
+            return await self._send(method, bucket, key, headers)
         except Exception as error:  # noqa: BLE001 - the client is asked next, and raises its own error
             if not self._logged:
                 self._logged = True
                 log.info("store_quick_look_failed", error=repr(error))
             return None
 
-    async def _send(self, method: str, bucket: str, key: str) -> LookupResult | None:
-        request = AWSRequest(method=method, url=await self._prefix(bucket) + key)
+    async def _send(self, method: str, bucket: str, key: str, asked: Mapping[str, str]) -> LookupResult | None:
+        request = AWSRequest(method=method, url=await self._prefix(bucket) + key, headers=asked)
         request.context["client_region"] = self._client.meta.region_name
         await self._client._request_signer.sign("GetObject", request)  # noqa: SLF001 - handles all kinds of credentials
         response = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001 - and certificates

@@ -1,7 +1,7 @@
 """The `Store` port on S3."""
 
 import asyncio
-from base64 import b64encode
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,15 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from consumer import __version__
-from consumer.errors import Overloaded
+from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
 from consumer.settings import StorageSettings
 from consumer.storage.client import credentials_end, open_client
-from consumer.storage.failures import CONDITIONS, bounded, code, status
-from consumer.storage.manifest import MANIFESTS, Manifest, manifest_key, stored_pictures
+from consumer.storage.failures import bounded, code
+from consumer.storage.manifest import PICTURES, Manifest, manifest_key, stored_pictures
+from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, picture_arguments, unchanged
 from consumer.storage.policy import is_public, public_policy
-from consumer.storage.quick import QuickLook
+from consumer.storage.probe import StoreProbe
 from schemas import Reason
 
 ADDRESSES_END_EARLY = (
@@ -27,9 +28,6 @@ ADDRESSES_END_EARLY = (
     "LEADART_STORAGE__PUBLIC_BASE_URL, or use the keys of a user."
 )
 
-_FOR_EVER = "public, max-age=31536000, immutable"
-_NEVER = "private, no-store"
-_CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4)
 _COMMIT_ROUNDS = 5
 _UPLOADS = 8  # at once: more of them on a slow line would all exceed the time limit
 
@@ -47,9 +45,9 @@ class _Found:
 class S3Store:
     """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
 
-    Every call takes at most `timeout_seconds`, not counting the wait for an upload slot, and raises only `Overloaded`,
-    or `Unstorable` for a picture too large for the store. Cancelling is safe at any await: at worst it leaves objects
-    without a manifest, which the next attempt uses.
+    Every call but `examine` takes at most `timeout_seconds`, not counting the wait for an upload slot. Raises only
+    `Overloaded`, or `Unstorable` for what is about one picture: too large, or damaged beyond repair. Cancelling is safe
+    at any await: at worst it leaves objects without a manifest, which the next attempt uses.
     """
 
     def __init__(self, settings: StorageSettings) -> None:
@@ -60,11 +58,11 @@ class S3Store:
         self._uploads = asyncio.Semaphore(_UPLOADS)
         self._stack = AsyncExitStack()
         self._client: Any = None
-        self._quick = QuickLook(None)
+        self._objects = StoreObjects(None, settings)
 
     async def __aenter__(self) -> Self:
         self._client = await self._stack.enter_async_context(open_client(self._settings))
-        self._quick = QuickLook(self._client)
+        self._objects = StoreObjects(self._client, self._settings)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -102,6 +100,16 @@ class S3Store:
             _, end = await credentials_end(self._client)
         return presigned, min(expires, end) if end else expires
 
+    async def announced_origin(self) -> str:
+        """Return how the announced addresses of pictures begin: the public base URL, or what is presigned for."""
+        if self._settings.public_base_url is not None:
+            return str(self._settings.public_base_url)
+        async with bounded(self._seconds):
+            url: str = await self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self._pictures, "Key": PICTURES}
+            )
+        return url.partition("?")[0].removesuffix(PICTURES)
+
     async def addresses_end_early(self) -> bool:
         """Return whether addresses are presigned with temporary credentials, which last for hours at most."""
         if self._settings.public_base_url is not None:
@@ -111,7 +119,7 @@ class S3Store:
         return temporary
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
-        """Check that the buckets are usable and that the store supports conditional writes. Idempotent.
+        """Check that the buckets take pictures and manifests, and support conditional writes. Idempotent.
 
         With `create`, create missing buckets; with `public`, make pictures (and nothing else) public, unless the bucket
         already has another policy. Raises `Overloaded` with a sentence that says how to fix the problem.
@@ -123,37 +131,41 @@ class S3Store:
                 await self._client.head_bucket(Bucket=bucket)
             if public:
                 await self._publish_pictures()
-            await self._check_conditions()
+            await self._probe().check()
+
+    async def examine(self) -> list[str]:
+        """Let writers race for keys of a prepared store; return what it lacks without breaking a promise.
+
+        Takes hundreds of small writes and up to two minutes. Raises `Overloaded` if more than one writer wins a key.
+        """
+        return await self._probe().race()
+
+    def _probe(self) -> StoreProbe:
+        return StoreProbe(self._objects, self._pictures, self._manifests)
 
     async def _keep_object(self, picture: StoredPicture, rendition: Rendition) -> None:
-        request = {
-            "Bucket": self._pictures,
-            "Key": picture.key,
-            "Body": rendition.data,
-            "ContentType": rendition.media_type,
-            "CacheControl": _FOR_EVER,
-            "ChecksumSHA256": b64encode(bytes.fromhex(picture.sha256)).decode(),
-        }
-        if not await self._put_if({"IfNoneMatch": "*"}, **request) and not await self._exists(picture):
-            # The object under this key has another size: something else damaged it.
-            await self._client.put_object(**request)
+        request = picture_arguments(self._pictures, picture.key, rendition.media_type) | {"Body": rendition.data}
+        if not await self._objects.put_if(NEW, **request) and not await self._objects.holds(self._pictures, picture):
+            await self._objects.replace(**request)  # something else damaged it
 
     async def _commit(self, manifest: Manifest) -> StoredPictures:
         key = manifest_key(manifest.recipe.digest)
-        body = manifest.model_dump_json(indent=1).encode()
-        condition = {"IfNoneMatch": "*"}
+        request = manifest_arguments(self._manifests, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
+        condition: Mapping[str, str] = NEW
         for _ in range(_COMMIT_ROUNDS):
-            target = {"Bucket": self._manifests, "Key": key, "ContentType": "application/json", "CacheControl": _NEVER}
-            if await self._put_if(condition, **target, Body=body):
+            if await self._objects.put_if(condition, **request):
                 return manifest.pictures
             winner = await self._read(key)
             if pictures := await self._intact(winner):
                 return pictures
-            condition = {"IfMatch": winner.etag} if winner.etag else {"IfNoneMatch": "*"}
-        raise Overloaded(Reason.STORE_UNAVAILABLE, f"the manifest {key} keeps changing")
+            condition = _next_condition(condition, winner.etag)
+        raise Unstorable(
+            Reason.STORE_UNAVAILABLE,
+            f"the manifest {key} cannot be replaced: the store refuses the ETag that it gives; delete it",
+        )
 
     async def _read(self, key: str) -> _Found:
-        found = await self._text(key)
+        found = await self._objects.text(self._manifests, key)
         if found is None:
             return _Found()
         text, etag = found
@@ -166,54 +178,9 @@ class S3Store:
 
     async def _intact(self, found: _Found) -> StoredPictures | None:
         for picture in found.pictures or ():
-            if not await self._exists(picture):
+            if not await self._objects.holds(self._pictures, picture):
                 return None
         return found.pictures
-
-    async def _text(self, key: str) -> tuple[bytes, str | None] | None:
-        quick = await self._quick.get(self._manifests, key)
-        if quick is not None and quick.found:
-            return quick.body, quick.headers.get("etag")
-        if quick is not None and b"<Code>NoSuchKey</Code>" in quick.body:
-            return None
-        try:
-            response = await self._client.get_object(Bucket=self._manifests, Key=key)
-        except ClientError as error:
-            if code(error) == "NoSuchKey":
-                return None
-            raise
-        async with response["Body"] as body:
-            return await body.read(), response.get("ETag")
-
-    async def _exists(self, picture: StoredPicture) -> bool:
-        quick = await self._quick.head(self._pictures, picture.key)
-        if quick is not None:
-            return quick.found and quick.headers.get("content-length", str(picture.bytes_)) == str(picture.bytes_)
-        try:
-            head = await self._client.head_object(Bucket=self._pictures, Key=picture.key)
-        except ClientError as error:
-            if status(error) == 404:
-                return False
-            raise
-        return bool(head.get("ContentLength", picture.bytes_) == picture.bytes_)
-
-    async def _put_if(self, condition: dict[str, str], **request: Any) -> bool:
-        """Write the object if the condition holds, and return whether it did."""
-        pauses = iter(_CONFLICT_PAUSES)
-        while True:
-            try:
-                await self._client.put_object(**request, **condition)
-            except ClientError as error:
-                if (
-                    status(error) == 412 or code(error) == "NoSuchKey"
-                ):  # the latter: AWS's for If-Match without an object
-                    return False
-                pause = next(pauses, None)
-                if status(error) != 409 or pause is None:
-                    raise
-            else:
-                return True
-            await asyncio.sleep(pause)  # 409: another conditional write to this key is in progress
 
     async def _create(self, bucket: str) -> None:
         location = {"LocationConstraint": self._settings.region}
@@ -241,12 +208,10 @@ class S3Store:
                 f"{public_policy(bucket)}",
             )
 
-    async def _check_conditions(self) -> None:
-        probe = {"Bucket": self._manifests, "Key": f"{MANIFESTS}/probe", "Body": b"", "CacheControl": _NEVER}
-        await self._client.put_object(**probe)
-        if await self._put_if({"IfNoneMatch": "*"}, **probe):
-            raise Overloaded(
-                Reason.MISCONFIGURED,
-                "the store ignores `If-None-Match: *`, so two workers could announce different pictures of one recipe; "
-                f"{CONDITIONS}",
-            )
+
+def _next_condition(refused: Mapping[str, str], etag: str | None) -> Mapping[str, str]:
+    """Return the condition to replace a manifest by after one was refused; the other form of an ETag if it was this."""
+    if etag is None:
+        return NEW
+    quoted = unchanged(etag)
+    return unchanged(etag, bare=True) if refused == quoted else quoted

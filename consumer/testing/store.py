@@ -36,7 +36,7 @@ class MemoryStore:
         await self._reach()
         pictures = stored_pictures(recipe, renditions)
         for picture, rendition in zip(pictures, renditions, strict=True):
-            self.objects.setdefault(picture.key, rendition)
+            self.objects[picture.key] = rendition
         await self._reach()
         winner = self.manifests.get(recipe.digest)
         if winner is None or not self._exist(winner):
@@ -48,7 +48,8 @@ class MemoryStore:
         return f"https://pictures.invalid/{picture.key}", None
 
     def _exist(self, pictures: StoredPictures) -> bool:
-        return all(picture.key in self.objects for picture in pictures)
+        held = {picture: self.objects.get(picture.key) for picture in pictures}
+        return all(rendition and rendition.sha256 == picture.sha256 for picture, rendition in held.items())
 
     async def _reach(self) -> None:
         await asyncio.sleep(0)  # other tasks run here, as they do while a real store responds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,14 @@ from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.testing.store import MemoryStore
 from schemas import Reason
+from tests.support.store_rules import (
+    Rule,
+    RuledStore,
+    bare_etags,
+    no_checksum_headers,
+    no_checksums_at_all,
+    object_lock,
+)
 
 RECIPE = Recipe(
     prompt="Storm over the harbour, 油画",
@@ -49,19 +58,39 @@ class Subject:
         else:
             await self._store._client.delete_object(Bucket=self._store._pictures, Key=picture.key)
 
+    async def damage(self, picture: StoredPicture) -> None:
+        """Change the picture's bytes behind the store's back, but not how many there are."""
+        damaged = bytes(255 - byte for byte in b"?" * picture.bytes_)
+        if isinstance(self._store, MemoryStore):
+            self._store.objects[picture.key] = replace(PICTURE, data=damaged)
+        else:
+            await self._store._objects.replace(Bucket=self._store._pictures, Key=picture.key, Body=damaged)
+
     async def holds(self, picture: StoredPicture) -> bool:
         """Whether the picture's object is there."""
         if isinstance(self._store, MemoryStore):
             return picture.key in self._store.objects
-        return await self._store._exists(picture)
+        return await self._store._objects.holds(self._store._pictures, picture)
 
 
-@pytest.fixture(params=["memory", "s3"])
+RULES: dict[str, Rule] = {
+    "no checksum headers": no_checksum_headers,
+    "no checksums": no_checksums_at_all,
+    "object lock": object_lock,
+    "bare ETags": bare_etags,
+}
+
+
+@pytest.fixture(params=["memory", "s3", *RULES])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param == "memory":
         yield Subject(MemoryStore())
         return
-    async with S3Store(request.getfixturevalue("storage")) as store:
+    async with AsyncExitStack() as stack:
+        settings = request.getfixturevalue("storage")
+        if rule := RULES.get(request.param):
+            settings = (await stack.enter_async_context(RuledStore(settings, rule))).settings
+        store = await stack.enter_async_context(S3Store(settings))
         await store.prepare(create=True)
         yield Subject(store)
 
@@ -174,6 +203,18 @@ async def test_a_lost_object_heals(subject: Subject, again: Rendition) -> None:
 
     (healed,) = await subject.port.keep(RECIPE, (again,))
 
+    assert healed.sha256 == again.sha256
+    assert await subject.port.find(RECIPE) == (healed,)
+    assert await subject.holds(healed)
+
+
+@pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
+async def test_a_damaged_object_is_a_lost_picture(subject: Subject, again: Rendition) -> None:
+    """A picture whose bytes are others, though as many, is not found, and painting it again heals it."""
+    await subject.damage(*await subject.port.keep(RECIPE, (PICTURE,)))
+
+    assert await subject.port.find(RECIPE) is None
+    (healed,) = await subject.port.keep(RECIPE, (again,))
     assert healed.sha256 == again.sha256
     assert await subject.port.find(RECIPE) == (healed,)
     assert await subject.holds(healed)

@@ -87,7 +87,7 @@ async def test_a_manifest_holds_everything_and_is_never_cached(storage: StorageS
     assert manifest["recipe"] == asdict(RECIPE) | {"adapters": []}
     assert manifest["picture"] == asdict(picture)
     assert list(manifest) == ["format", "recipe", "picture", "created", "leadart"]
-    assert [entry["Key"] for entry in pictures_bucket["Contents"]] == [picture.key]
+    assert {entry["Key"] for entry in pictures_bucket["Contents"]} == {picture.key, "pictures/probe"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ async def test_a_failed_quick_look_falls_back_to_the_client(
             response.status_code = status
             return response
 
-        monkeypatch.setattr(store._quick, "_client", _Detour(store._client, send))
+        monkeypatch.setattr(store._objects._quick, "_client", _Detour(store._client, send))
         assert await store.find(RECIPE) == kept
         assert await store.find(replace(RECIPE, seed=RECIPE.seed + 1)) is None
     assert asked == ["GET", "HEAD", "GET"]

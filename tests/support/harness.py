@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.settings import PUBLISHED, Settings
+from consumer.storage import S3Store
 from schemas import names
 from schemas.cloudevents import Event, write
 
@@ -96,10 +99,16 @@ class Site:
 
     def prepare(self) -> Self:
         """Create topics, starting offsets and the bucket."""
-        for command in (("topics", "apply", "--start", "earliest"), ("store", "prepare", "--public")):
-            done = self.run(*command)
-            assert done.returncode == 0, done.stderr
+        done = self.run("topics", "apply", "--start", "earliest")
+        assert done.returncode == 0, done.stderr
+        with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
+            thread.submit(asyncio.run, self._prepare_store()).result(BOUND)
         return self
+
+    async def _prepare_store(self) -> None:
+        """Do what `leadart store prepare --public` does, without its race of writers: seconds on this store."""
+        async with S3Store(self.settings.storage) as store:
+            await store.prepare(create=True, public=True)
 
 
 class WorkerProcess:

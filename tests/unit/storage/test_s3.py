@@ -3,17 +3,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from consumer.errors import Overloaded
+from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import ModelIdentity, Recipe, Rendition
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store, public_policy, stored_pictures
 from consumer.storage.client import client_config
+from consumer.storage.objects import StoreObjects
 from consumer.storage.policy import is_public
 from schemas import Reason
 
@@ -33,6 +34,19 @@ RECIPE = Recipe(
 PICTURE = Rendition(b"x", "image/png", 16, 16)
 
 
+class Body:
+    """An object's empty body."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def read(self) -> bytes:
+        return b""
+
+
 class Answers:
     """An S3 client that answers each PutObject with the next status on its list, and 200 when there are no more."""
 
@@ -49,6 +63,9 @@ class Answers:
             raise ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "PutObject")
         return {}
 
+    async def get_object(self, **_: Any) -> dict[str, Any]:
+        return {"Body": Body()}
+
     async def head_bucket(self, **_: Any) -> dict[str, Any]:
         return {}
 
@@ -56,6 +73,7 @@ class Answers:
 def store(client: Answers) -> S3Store:
     made = S3Store(StorageSettings())
     made._client = client
+    made._objects = StoreObjects(client, StorageSettings())
     return made
 
 
@@ -69,9 +87,9 @@ async def test_a_conflict_is_retried() -> None:
     assert client.puts[0]["Key"] == client.puts[2]["Key"] != client.puts[3]["Key"]
 
 
-async def test_conflicts_without_end_are_given_up() -> None:
-    """Endless 409 counts as an outage, and the job waits as in any other."""
-    with pytest.raises(Overloaded) as caught:
+async def test_conflicts_without_end_are_the_requests_affair() -> None:
+    """Endless 409 is about one key: its request is retried later, and no other waits for it."""
+    with pytest.raises(Unstorable, match=r"pictures/.* 409") as caught:
         await store(Answers(*[409] * 9)).keep(RECIPE, (PICTURE,))
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
@@ -94,12 +112,13 @@ async def test_a_store_that_ignores_conditions_is_refused() -> None:
 
 
 async def test_a_store_that_supports_conditions_is_accepted() -> None:
-    """412 on the second write passes the check."""
-    client = Answers(200, 412)
+    """412 on the second write of each probe object passes the check, and the first may be refused: it was there."""
+    client = Answers(200, 412, 412, 412)
 
     await store(client).prepare()
 
-    assert len(client.puts) == 2
+    assert [put["Key"] for put in client.puts] == ["pictures/probe"] * 2 + ["manifests/probe"] * 2
+    assert all(put["IfNoneMatch"] == "*" and put["ChecksumSHA256"] for put in client.puts)
 
 
 @pytest.mark.parametrize(("region", "host"), [("us-east-1", "s3"), ("eu-south-1", "s3.eu-south-1")])
