@@ -36,7 +36,10 @@ _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record exactly as it was read."""
+    """One record exactly as it was read.
+
+    `not_read` says why its value and headers were left out (too large to read); empty for any other record.
+    """
 
     topic: str
     partition: int
@@ -45,6 +48,7 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     timestamp_ms: int
+    not_read: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,9 @@ class Reason(StrEnum):
     TOO_LARGE = (
         "too_large",
         (
-            "The request asks for too much: its value is over 64 KiB, an attribute over 2048 characters, or its "
-            "picture does not fit into the memory of any of the worker's devices."
+            "The request asks for too much: its value is over 64 KiB, an attribute over 2048 characters, its batch "
+            "unpacks to more than the worker reads, or its picture does not fit into the memory of any of the worker's "
+            "devices."
         ),
         (
             "Send only the text that the picture needs: a headline and a summary suffice. Request a smaller picture, "

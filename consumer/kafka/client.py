@@ -79,7 +79,7 @@ async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[N
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
     """Create the group's consumer, not yet started. It never commits: the shard owners do."""
-    install_parser()
+    install_parser(settings.max_batch_bytes)
     session_ms = int(settings.session_timeout_seconds * 1000)
     return AIOKafkaConsumer(
         **connection(settings),

@@ -21,7 +21,7 @@ from consumer.jobs import Record
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.client import answered_within, connection, first_contact
 from consumer.kafka.producer_close import close_producer
-from consumer.kafka.records import to_record
+from consumer.kafka.records import install_parser, to_record
 from consumer.settings import Settings
 from schemas import ContractError, Reason, names
 from schemas.cloudevents import Event, write
@@ -151,6 +151,7 @@ async def open_subscriber(
     """
     topics = [settings.topics.named(base) for base in bases]
     await require_topics(settings.kafka, topics)  # by itself the client waits for one that is missing
+    install_parser(settings.kafka.max_batch_bytes)
     consumer = AIOKafkaConsumer(
         *topics,
         **connection(settings.kafka),

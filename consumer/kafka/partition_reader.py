@@ -26,6 +26,8 @@ FETCH_BYTES = 1024 * 1024
 
 POLL_MS = 500
 POLL_RECORDS = 500
+SHORT_POLL_RECORDS = 64
+"""Records of one poll while many partitions are read: little memory, even where each is as large as records may be."""
 SHORT_POLL_MS = 100
 """Duration of one poll while many partitions are read: the deadline is checked between polls."""
 
@@ -201,7 +203,7 @@ class _SideBySide:
     async def _take(self, *partitions: Partition) -> bool:
         """Take what has come of these partitions, or of all; False if a batch of theirs cannot be read."""
         try:
-            batches = await self._reader.poll(partitions, SHORT_POLL_MS)
+            batches = await self._reader.poll(partitions, SHORT_POLL_MS, SHORT_POLL_RECORDS)
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001 - a batch that does not decompress raises whatever its codec does
@@ -246,7 +248,7 @@ async def open_partition_reader(
 
     `fetch_bytes` bounds one fetch of a partition.
     """
-    install_parser()
+    install_parser(settings.max_batch_bytes)
     consumer = AIOKafkaConsumer(
         **connection(settings),
         isolation_level="read_committed" if committed else "read_uncommitted",

@@ -233,6 +233,8 @@ class RequestHandler:
 
 def _job(record: Record, state: RetryState) -> Job:
     original = state.original
+    if original.not_read:
+        raise Rejected(Reason.TOO_LARGE, original.not_read)
     try:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError as error:

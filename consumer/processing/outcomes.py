@@ -33,6 +33,9 @@ from schemas.salvage import Salvage, salvage
 MESSAGE_CHARACTERS = 1000
 """Longest message of a failure."""
 
+WHOLE_BATCH = "key, value, headers"
+"""What a dead letter omits that stands for a batch that was not read."""
+
 RETRY = "retry"
 """What the log says instead of an outcome kind when a request goes to a retry lane."""
 
@@ -173,12 +176,15 @@ class OutcomeBuilder:
     def _dead_letter(self, state: RetryState, error: LeadartError, *, whole: bool) -> OutgoingRecord:
         """Return the dead letter: original key, value and headers untouched, then headers that say from where and why.
 
-        Unless `whole`, only a mark: the key, and a header that says value and headers are left out.
+        Unless `whole`, or of a record that was not read, only a mark: the key, if there is one, and a header that says
+        what is left out.
         """
         record, ours = state.original, _history(state, error)
         value, headers = record.value, record.headers
-        if not whole:
+        if not whole or record.not_read:
             value, headers, ours["leadart-omitted"] = b"", (), "value, headers"
+        if record.not_read and record.key is None:
+            ours["leadart-omitted"] = WHOLE_BATCH
         if record.key is None and value is None:
             # Clients refuse to write a record with neither; the header tells the difference.
             value, ours["leadart-null-value"] = b"", "true"

@@ -81,6 +81,13 @@ class KafkaSettings(WithSecrets):
     transaction_timeout_seconds: float = Field(
         10.0, ge=1, le=60, description="The broker aborts a transaction left open for this long."
     )
+    max_batch_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=1024 * 1024 * 1024,
+        description="Most bytes that a batch of records may unpack to; a larger one is not read and becomes one dead "
+        "letter. A worker may hold one such batch for each of its partitions.",
+    )
 
     @property
     def encrypted(self) -> bool:

@@ -29,7 +29,7 @@ from consumer.admin.dead_letters.dead_letter import (
 from consumer.admin.dead_letters.redrive import Redrive
 from consumer.admin.dead_letters.selection import Selection
 from consumer.admin.dead_letters.topic import DeadLetterStates, DeadLetterTopic, open_dead_letter_topic
-from consumer.delivery.ports import BusError, OutgoingRecord
+from consumer.delivery.ports import BusError, OutgoingRecord, Partition
 from consumer.delivery.retry import RetryState
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
@@ -41,6 +41,7 @@ from consumer.kafka.topics import apply
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings.resources import bundled
 from schemas import Reason, names
+from tests.support.batches import bomb, produce
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.lanes import records
 
@@ -353,6 +354,21 @@ async def test_what_cannot_be_redriven_is_refused_with_a_sentence(site: Site) ->
     assert await records(site, names.REQUESTED) == []
     assert run_json(site, "redrive", "9:9", "0:77", status=1)["refused"] == 2
     assert "has no partition 9" in run_json(site, "purge", "9:9", status=1)["refusals"][0]["why"]
+
+
+async def test_what_was_never_read_is_not_redriven(site: Site) -> None:
+    """A batch too large to read is refused with the dead letter's own sentence, a record too large with that one."""
+    servers, lane = site.env["LEADART_KAFKA__BOOTSTRAP_SERVERS"], site.topic(names.REQUESTED)
+    offset = await produce(servers, Partition(lane, 0), bomb(2))
+    batch = Record(lane, 0, offset + 9, None, None, (), 0, not_read="The batch was not read.")
+    (large,) = await records(site, names.REQUESTED)
+    placed = await put(site, [dead(site, one, Reason.TOO_LARGE) for one in (batch, large)])
+    report = run_json(site, "redrive", "--execute", status=1)
+    why = {refusal["at"]: refusal["why"] for refusal in report["refusals"]}
+
+    assert (report["letters"], report["refused"]) == (0, 2)
+    assert "it stands for a whole batch: It is so." in why[str(placed[0])]
+    assert "was not read: send only the request" in why[str(placed[1])]
 
 
 async def test_an_original_that_was_not_kept_is_read_from_its_lane(site: Site, tmp_path: Path) -> None:

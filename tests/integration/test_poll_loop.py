@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiokafka.producer.message_accumulator
@@ -12,13 +13,13 @@ import aiokafka.producer.producer
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from consumer.delivery.ports import Partition
 from schemas import names
 from schemas.cloudevents import Event, write
+from tests.support.batches import MIB, batch, bomb, pack, produce, record
 from tests.support.harness import Cms, Site, answer, cms, request_data, workers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
     from consumer.dev.embedded.kafka import KafkaServer
@@ -55,6 +56,37 @@ async def test_every_compression_is_read(kafka: KafkaServer, s3: S3Server, tmp_p
                 async with AIOKafkaProducer(bootstrap_servers=servers, compression_type=codec) as producer:
                     compressing = replace(desk, producer=producer)
                     assert (await answer(desk, await compressing.ask(request_data(f"a-{codec}"))))["pictures"]
+
+
+async def test_batches_that_unpack_to_more_than_memory_cost_one_dead_letter_each(
+    kafka: KafkaServer, s3: S3Server, tmp_path: Path
+) -> None:
+    """Batches of 900 MB in 27 KB, of every codec, stop no other request of the lane, and take little memory."""
+    site = Site.fresh(kafka, s3).prepare()
+    lane = Partition(site.topic(names.REQUESTED), 0)
+    many = batch(pack([record(0, b"a-many", b"{}", headers=2_000_000)], "zstd"), 1, "zstd")
+    bombs = [bomb(900), bomb(60, "gzip"), bomb(40, "lz4"), bomb(5), many]
+    offsets = [await produce(kafka.bootstrap_servers, lane, each) for each in bombs]
+    async with cms(site) as desk:
+        with workers(site, tmp_path) as (worker,):
+            sound = [await desk.ask(request_data(f"a-{number}")) for number in range(12)]
+            for request in sound:
+                assert (await answer(desk, request))["pictures"]
+            await desk.until(lambda: len(desk.records(names.DEAD_LETTER)) >= len(bombs))
+            peak = peak_memory(worker.process.pid)
+        await desk.settle()
+
+    letters = [dict(letter.headers) for letter in desk.records(names.DEAD_LETTER)]
+    assert sorted(int(letter["leadart-offset"] or b"") for letter in letters) == offsets
+    assert {letter["leadart-reason"] for letter in letters} == {b"too_large"}
+    assert {outcome["article"]["id"] for outcome in desk.outcomes() if "pictures" not in outcome} == {"a-0", "a-many"}
+    assert peak < 500 * MIB
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most bytes of memory that a process has ever had."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024
 
 
 async def test_header_names_that_are_not_utf8_block_no_request(

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import split
 from consumer.jobs import Record
+from consumer.processing.outcomes import WHOLE_BATCH
 
 OURS: Final = "leadart-"
 MARK: Final = "leadart-mark"
@@ -67,6 +68,11 @@ class DeadLetterRecord:
     def omitted(self) -> bool:
         """Whether only the key was kept: value and headers may still be in the lane."""
         return "leadart-omitted" in self.facts
+
+    @property
+    def whole_batch(self) -> bool:
+        """Whether it stands for a batch that was not read, so that not even a key is known."""
+        return self.facts.get("leadart-omitted") == WHOLE_BATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,14 @@ class Redrive:
             raise ActionRefused(f"it came from {origin.topic[:249]!a}, which is not a lane of this worker")
         if not 0 <= origin.partition < lane.partitions:
             raise ActionRefused(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
+        if letter.whole_batch:
+            raise ActionRefused(f"it stands for a whole batch: {letter.facts.get('leadart-message', '')}")
         original = await self._topic.original(letter)
         if original is None:
             raise ActionRefused(
                 f"only its key was kept, and the original is gone from {origin.topic}:{origin.partition} offset "
                 f"{origin.offset}"
             )
+        if original.not_read:
+            raise ActionRefused(original.not_read)
         return original

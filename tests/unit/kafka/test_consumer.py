@@ -19,6 +19,7 @@ from consumer.delivery.ports import BusError, Partition, PositionLost
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka import records
+from consumer.kafka.batches import NotRead, ReadingLimits
 from consumer.kafka.consumer import KafkaReader
 
 HERE = Partition("requested", 3)
@@ -59,6 +60,16 @@ async def test_records_are_translated() -> None:
     assert consumer.asked == [((TP,), {"timeout_ms": 200, "max_records": 10})]
 
 
+async def test_what_was_not_read_has_no_value_and_says_why() -> None:
+    """Only aiokafka's stand-in counts as not read, never a value that a publisher wrote."""
+    theirs = SimpleNamespace(topic="requested", partition=3, offset=7, key=None, headers=(), timestamp=5)
+    answers = [SimpleNamespace(**vars(theirs), value=value) for value in (NotRead(b"too large"), b"too large")]
+
+    batches = await KafkaReader(Consumer({TP: answers})).read(0.2, 10, [HERE])
+
+    assert [(record.value, record.not_read) for record in batches[HERE]] == [(None, "too large"), (b"too large", "")]
+
+
 @pytest.mark.parametrize("error", [NoOffsetForPartitionError(TP), OffsetOutOfRangeError({TP: 9})])
 async def test_a_lost_position_names_its_partitions(error: Exception) -> None:
     """Both of aiokafka's errors for a missing offset give the partitions."""
@@ -84,11 +95,11 @@ async def test_a_batch_that_cannot_be_read_is_a_bus_error() -> None:
 
 async def test_a_header_name_that_is_not_utf8_makes_the_reader_tolerant(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one switches the process to tolerant parsing; the read is to be repeated."""
-    monkeypatch.setattr(records, "_strict", True)
+    monkeypatch.setattr(records, "_limits", ReadingLimits(batch_bytes=1))
     with pytest.raises(BusError, match="tolerantly"):
         await KafkaReader(Consumer(UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"))).read(0.2, 10, [HERE])
 
-    assert not records._strict
+    assert records._limits == ReadingLimits(batch_bytes=1, tolerant=True)
 
 
 @pytest.mark.parametrize("part", ["coordination", "heartbeat", "fetch"])

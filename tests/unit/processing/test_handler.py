@@ -171,6 +171,15 @@ async def test_the_last_failure_is_an_outcome() -> None:
     assert (result.facts["attempts"], result.facts["reason"]) == (4, "engine_failed")
 
 
+async def test_a_record_too_large_to_read_fails_unparsed() -> None:
+    """What stands for it says why: it becomes a dead letter, and nothing is painted."""
+    pipeline = Pipeline()
+    (result,) = await work(replace(valid(), value=None, not_read="The record has over a million bytes."), pipeline)
+
+    assert (result.facts["reason"], result.facts["message"]) == ("too_large", "The record has over a million bytes.")
+    assert pipeline.contexts == []
+
+
 async def test_a_request_that_two_workers_ended_with_is_tried_again_later() -> None:
     """After a worker's death a request is painted alone; after the second it waits in a retry lane."""
     suspected, waiting = Pipeline(Rejected(Reason.NOT_PAINTED, "no")), Pipeline()

@@ -173,6 +173,21 @@ def test_what_the_bus_refuses_still_leaves_a_mark(record: Record) -> None:
     assert sum(written.size for written in fallback.records) < 10_000
 
 
+@pytest.mark.parametrize("key", [None, b"a-1"])
+def test_what_was_not_read_leaves_a_mark_with_its_coordinates(key: bytes | None) -> None:
+    """Of a record too large to read there is no value to keep: its dead letter says so, and what else is missing."""
+    record = Record("article-image-requested", 3, 7, key, None, (), 5, not_read="too large to read")
+    result = outcomes().failed(RetryState(record), Rejected(Reason.TOO_LARGE, record.not_read))
+    letter = result.records[-1]
+    ours = attributes(letter.headers)
+
+    assert (letter.partition, letter.key, letter.value) == (3, key, b"")
+    assert (ours["leadart-topic"], ours["leadart-offset"], ours["leadart-reason"]) == (record.topic, "7", "too_large")
+    assert ours["leadart-omitted"] == ("value, headers" if key else "key, value, headers")
+    assert ours["leadart-message"] == record.not_read
+    assert [one.topic for one in result.records] == [*([names.OUTCOME] if key else []), names.DEAD_LETTER]
+
+
 def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
     """When the ready event itself is refused a failure is announced and the request is kept."""
     fallback = outcomes().ready(job(), ready(), {}).fall_back()
