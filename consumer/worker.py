@@ -23,6 +23,7 @@ from consumer.engine import open_engine
 from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import open_bus
+from consumer.kafka.group import check_group
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import GaugeReporter
@@ -119,6 +120,7 @@ async def open_stages(
         partitions = await _patiently(lambda: one_partition_count(admin, settings))
         raise_open_files_limit(settings, partitions)
         lanes = lane_topics(settings)
+        await _patiently(lambda: check_group(admin, settings, lanes))
         reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
         lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
         progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
@@ -261,6 +263,7 @@ class WorkerRun:
             max_in_flight=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
             polled=self._polled.beat,
+            strangers=stages.bus.strangers,
         )
 
     def _set_health(self, poll_loop: PollLoop, gauges: GaugeReporter | None) -> None:
@@ -271,12 +274,18 @@ class WorkerRun:
         health.ready.update(
             bus=lambda: gauges.bus_problem if gauges else None,
             engine=lambda: None if engine.ready else "no device of the engine is ready",
-            group=lambda: None if poll_loop.joined else "the consumer group gave no assignment yet",
+            group=lambda: _group_problem(poll_loop),
             store=self._outage,
             breaker=self._breaker,
             lanes=lambda: f"cannot be read: {poll_loop.unreadable}" if poll_loop.unreadable else None,
             shards=lambda: None if poll_loop.all_open else "some assigned shards are not open",
         )
+
+
+def _group_problem(poll_loop: PollLoop) -> str | None:
+    if not poll_loop.joined:
+        return "the consumer group gave no assignment yet"
+    return f"others in the group keep shards from this worker: {poll_loop.strangers}" if poll_loop.strangers else None
 
 
 def _devices_missing(engine: Engine) -> str | None:

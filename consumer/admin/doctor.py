@@ -7,9 +7,10 @@ from enum import StrEnum
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, BusError, Partition
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
-from consumer.errors import LeadartError
+from consumer.errors import Fatal, LeadartError
 from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import KafkaAdmin, open_admin
+from consumer.kafka.group import check_former_group, described, strangers
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind, Settings
@@ -112,6 +113,7 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
             *_durability(configs),
             *_compaction(settings, configs),
             *_sizes(settings, configs),
+            await _group_members(admin, settings),
             await _starting_offsets(admin, settings, count),
             await _offsets_retention(admin),
         ]
@@ -171,6 +173,18 @@ def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) 
     if not problems:
         return [CheckResult("sizes", CheckStatus.OK, "dead letters can hold whatever a lane takes")]
     return [CheckResult("sizes", CheckStatus.FAILURE, problem) for problem in problems]
+
+
+async def _group_members(admin: KafkaAdmin, settings: Settings) -> CheckResult:
+    try:
+        await check_former_group(admin, settings)
+    except Fatal as error:
+        return CheckResult("group", CheckStatus.FAILURE, error.message)
+    who = f"group {settings.kafka.group_id}"
+    if others := strangers(await admin.group(), lane_topics(settings)):
+        message = f"{who} is in use by others, which take partitions from the workers: {described(others)}"
+        return CheckResult("group", CheckStatus.FAILURE, message)
+    return CheckResult("group", CheckStatus.OK, f"nobody else is in {who}")
 
 
 async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -> CheckResult:

@@ -5,7 +5,7 @@ come back begin another epoch.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -27,12 +27,20 @@ CAREFUL_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
 """How long a rebalance waits for an owner's transaction before cancelling it; below the rebalance timeout."""
+STRANGERS_SECONDS = 5.0
+"""How long a rebalance waits for the names of strangers in the group."""
+
+_STRANGERS = (
+    "they keep partitions of these shards from this worker, and what they commit counts for the group: stop them, or "
+    "give each fleet a group of its own with LEADART_KAFKA__GROUP_ID"
+)
 
 
 class PollLoop:
     """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop.
 
-    `max_in_flight` bounds the records of one lane; `polled` is called after each good poll.
+    `max_in_flight` bounds the records of one lane; `polled` is called after each good poll; `strangers` names the
+    group's members that read other topics, empty if there are none, and raises `BusError` when that is unknown.
     """
 
     def __init__(  # noqa: PLR0913 - what it feeds, and how much of it
@@ -44,6 +52,7 @@ class PollLoop:
         max_in_flight: int,
         cancel_revoked: bool,
         polled: Callable[[], None],
+        strangers: Callable[[], Awaitable[str]],
     ) -> None:
         self._reader = reader
         self.lanes = tuple(lanes)
@@ -51,6 +60,7 @@ class PollLoop:
         self._max_in_flight = max_in_flight
         self._cancel_revoked = cancel_revoked
         self._polled = polled
+        self._ask_for_strangers = strangers
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._failure: Fatal | None = None
@@ -58,6 +68,8 @@ class PollLoop:
         self.rebalances = 0
         self.unreadable: dict[Partition, str] = {}
         self.assigned: frozenset[int] = frozenset()
+        self.incomplete: frozenset[int] = frozenset()
+        self.strangers = ""
 
     @property
     def joined(self) -> bool:
@@ -232,7 +244,8 @@ class PollLoop:
         with self._keeping_errors():
             self.rebalances += 1
             await failpoints.reached(Failpoint.REBALANCING)
-            self._begin_epochs(self._complete_shards(partitions))
+            await self._check_shards(partitions)
+            self._begin_epochs(_complete_shards(partitions, self.lanes))
 
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
@@ -256,23 +269,38 @@ class PollLoop:
             if self._tasks is not None and not self._stopping:
                 self._running[shard] = self._tasks.create_task(self._owners[shard].run(), name=f"owner-{shard}")
 
-    def _complete_shards(self, partitions: frozenset[Partition]) -> frozenset[int]:
-        by_lane = {lane: {number for topic, number in partitions if topic == lane} for lane in self.lanes}
-        shards = set.intersection(*by_lane.values())
-        gone = [lane for lane, numbers in by_lane.items() if partitions and not numbers]
-        if gone:
-            raise Fatal(
-                Reason.TOPICS_MISMATCH, f"{', '.join(gone)}: no such topic any more. Make it: leadart topics apply."
-            )
-        if shards != set.union(*by_lane.values()) or not shards <= self._owners.keys():
-            raise Fatal(
-                Reason.TOPICS_MISMATCH,
+    async def _check_shards(self, partitions: frozenset[Partition]) -> None:
+        """Find out why some lanes of a shard were assigned without the others: strangers, or other partition counts.
+
+        Strangers in the group do not end this worker: it goes on with the shards that it has whole, and with the others
+        once they have left.
+        """
+        self.strangers, numbers = "", {number for _, number in partitions}
+        self.incomplete = frozenset(numbers) - _complete_shards(partitions, self.lanes)
+        if not numbers <= self._owners.keys():
+            raise self._counts_differ(partitions)
+        if not self.incomplete:
+            return
+        try:
+            async with asyncio.timeout(STRANGERS_SECONDS):
+                self.strangers = await self._ask_for_strangers()
+        except (BusError, TimeoutError) as error:  # the next rebalance is near
+            self.strangers = f"unknown ({error or 'no answer'})"
+        if not self.strangers:
+            raise self._counts_differ(partitions)
+        log.error("strangers_in_group", shards=sorted(self.incomplete), members=self.strangers, remedy=_STRANGERS)
+
+    def _counts_differ(self, partitions: frozenset[Partition]) -> Fatal:
+        by_lane = {lane: sorted(number for topic, number in partitions if topic == lane) for lane in self.lanes}
+        if gone := [lane for lane, numbers in by_lane.items() if not numbers]:
+            message = f"{', '.join(gone)}: no such topic any more. Make it: leadart topics apply."
+        else:
+            message = (
                 f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
-                f"was given { {lane: sorted(numbers) for lane, numbers in by_lane.items()} }. Growing moves articles "
-                "between shards: drain the lanes, stop the workers, then LEADART_TOPICS__PARTITIONS=N leadart topics "
-                "apply --grow. (Workers of two versions in one group look like this as well: stop the old ones.)",
+                f"was given {by_lane}. Growing moves articles between shards: drain the lanes, stop the workers, then "
+                "LEADART_TOPICS__PARTITIONS=N leadart topics apply --grow."
             )
-        return frozenset(shards)
+        return Fatal(Reason.TOPICS_MISMATCH, message)
 
     async def close_shards(self) -> None:
         """End all owners after their last commit; takes at most twice `REVOKE_SECONDS`."""
@@ -292,3 +320,10 @@ class PollLoop:
                 self._failure = Fatal(
                     Reason.INTERNAL, "An owner did not end; the worker does, so that it starts afresh."
                 )
+
+
+def _complete_shards(partitions: frozenset[Partition], lanes: Sequence[str]) -> frozenset[int]:
+    """Return the shards of which every lane is among the partitions."""
+    return frozenset.intersection(
+        *(frozenset(number for topic, number in partitions if topic == lane) for lane in lanes)
+    )

@@ -114,6 +114,12 @@ class Bus(Protocol):
         never committed. Raises `BusError`.
         """
 
+    async def strangers(self) -> str:
+        """Name the group's members that read other topics than this one; empty if there are none.
+
+        Raises `BusError` when that is unknown, as while the group rebalances.
+        """
+
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read one partition of a compacted topic from offset `start` to the end of what is committed.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
@@ -31,11 +32,19 @@ class TopicRequest(NamedTuple):
     config: Mapping[str, str]
 
 
+class GroupMember(NamedTuple):
+    """A member of a group. `topics` are those it subscribed to, empty while the group rebalances."""
+
+    client_id: str
+    host: str
+    topics: frozenset[str]
+
+
 class ConsumerGroup(NamedTuple):
     """The group as its coordinator describes it. `members` None: not allowed to see, or still loading."""
 
     state: str
-    members: int | None
+    members: tuple[GroupMember, ...] | None
 
 
 class KafkaAdmin:
@@ -145,17 +154,19 @@ class KafkaAdmin:
         async with answered_within(self.seconds):
             (answer,) = await self.client.describe_consumer_groups([self._group_id])
         ((code, _name, state, _type, _protocol, members, *_),) = answer.groups
-        return ConsumerGroup(state, None if code else len(members))
+        return ConsumerGroup(state, None if code else tuple(_member(*member) for member in members))
 
-    async def committed_offsets(self, partitions: Collection[Partition]) -> dict[Partition, CommittedOffset]:
-        """Return the group's committed offsets with their metadata, which the consumer's own call drops.
+    async def committed_offsets(
+        self, partitions: Collection[Partition], group_id: str | None = None
+    ) -> dict[Partition, CommittedOffset]:
+        """Return the committed offsets, with their metadata, of this worker's group or another one.
 
         A partition missing from the answer means that the call failed: aiokafka ignores the error that stands for the
         whole group.
         """
         asked = [TopicPartition(*partition) for partition in partitions]
         async with answered_within(self.seconds):
-            answer = await self.client.list_consumer_group_offsets(self._group_id, partitions=asked)
+            answer = await self.client.list_consumer_group_offsets(group_id or self._group_id, partitions=asked)
         return {Partition(*tp): CommittedOffset(at.offset, at.metadata or "") for tp, at in answer.items()}
 
     async def all_committed_offsets(self, partitions: Collection[Partition]) -> dict[Partition, CommittedOffset]:
@@ -167,6 +178,15 @@ class KafkaAdmin:
                     if all(partition in answer for partition in partitions):
                         return answer
                 await asyncio.sleep(POLL_SECONDS)
+
+
+def _member(_member_id: str, client_id: str, host: str, metadata: bytes, *_rest: object) -> GroupMember:
+    """Decode a member; one that is not a consumer, such as a Connect worker, subscribes to no topic."""
+    try:
+        topics = frozenset(ConsumerProtocolMemberMetadata.decode(metadata).subscription) if metadata else frozenset()
+    except ValueError:
+        topics = frozenset()
+    return GroupMember(client_id, host.removeprefix("/"), topics)
 
 
 def _denied(what: str) -> Fatal:

@@ -11,6 +11,7 @@ from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.kafka.admin_client import KafkaAdmin
 from consumer.kafka.client import answered_within, open_consumer
 from consumer.kafka.consumer import KafkaReader
+from consumer.kafka.group import strangers_beside
 from consumer.kafka.partition_reader import read_table
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.producer_close import CLOSE_SECONDS
@@ -43,6 +44,10 @@ class KafkaBus:
         partitions = [Partition(topic, shard) for topic in self._topics]
         answer = await self._admin.committed_offsets(partitions)
         return {partition.topic: committed for partition, committed in answer.items()}
+
+    async def strangers(self) -> str:
+        """Ask the group's coordinator who reads other topics."""
+        return strangers_beside(await self._admin.group(), self._topics)
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read a compacted topic's partition with a consumer of its own, outside the group."""

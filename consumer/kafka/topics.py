@@ -11,6 +11,7 @@ from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.delivery.retry import DELAYS, RetryPolicy
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, TopicRequest, open_admin, set_offsets
+from consumer.kafka.group import check_former_group
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.settings import Settings
 from schemas import Reason
@@ -88,7 +89,7 @@ async def apply(
 
     `only` limits the partitions whose offsets may be set; empty: all of the lanes. Existing topics are compared, never
     changed. A `dry_run` changes nothing; while topics are missing it knows no offsets. Raises `BusError`, and `Fatal`
-    for offsets of a running group and for a partition of no lane.
+    for offsets of a running group, for a partition of no lane, and where an upgrade would change the group.
     """
     async with open_admin(settings.kafka) as admin:
         missing = await _missing(admin, settings)
@@ -102,6 +103,8 @@ async def apply(
         require_lane_partitions(only, settings, count)
         lanes = (Partition(lane, number) for lane in lane_topics(settings) for number in range(count))
         chosen = [partition for partition in lanes if not only or partition in only]
+        if start and not force:
+            await check_former_group(admin, settings)
         offsets = await _start_offsets(admin, settings, chosen, start, force=force) if start else {}
     if offsets and not dry_run:
         await set_offsets(settings.kafka, offsets)

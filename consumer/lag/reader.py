@@ -157,7 +157,8 @@ class LagReader:
 
     async def _members(self) -> int | None:
         with suppress(BusError):
-            return (await self._admin.group()).members
+            members = (await self._admin.group()).members
+            return None if members is None else len(members)
         return None
 
 

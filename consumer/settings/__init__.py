@@ -4,12 +4,20 @@ The configuration reference in `docs/configuration.md` is generated from the des
 """
 
 from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
-from consumer.settings.kafka import PUBLISHED, KafkaSettings, SaslMechanism, SecurityProtocol, TopicSettings
+from consumer.settings.kafka import (
+    DEFAULT_GROUP,
+    PUBLISHED,
+    KafkaSettings,
+    SaslMechanism,
+    SecurityProtocol,
+    TopicSettings,
+)
 from consumer.settings.storage import StorageSettings
 from consumer.settings.tree import Settings, load_settings, unknown_variables
 from consumer.settings.worker import HttpSettings, LogFormat, LogSettings, OnRevoke, StyleSettings, WorkerSettings
 
 __all__ = [
+    "DEFAULT_GROUP",
     "PUBLISHED",
     "EngineKind",
     "EngineSettings",

@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from consumer.settings.secrets import WithSecrets
 from schemas import names
 
+DEFAULT_GROUP = "leadart"
+"""Consumer group of a fleet without topic prefixes."""
+
 PUBLISHED = frozenset({names.REQUESTED, names.BACKFILL})
 """Base names of the topics that others write to, and every group of workers reads."""
 
@@ -43,9 +46,10 @@ class KafkaSettings(WithSecrets):
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers: host:port, comma-separated.")
     group_id: str = Field(
-        "leadart",
+        DEFAULT_GROUP,
         pattern=r"^[A-Za-z0-9._-]{1,128}$",
-        description="Consumer group; also part of every transactional id.",
+        description="Consumer group; also part of every transactional id. Default: both topic prefixes, if any, and "
+        "`leadart`, so that fleets on one cluster keep apart.",
     )
     client_id: str = Field(
         default_factory=lambda: f"leadart-{socket.gethostname()}",
@@ -150,6 +154,11 @@ class TopicSettings(BaseModel):
     replication_factor: int = Field(
         -1, ge=-1, le=9, description="Replicas of every topic that `topics apply` creates; -1: the broker's default."
     )
+
+    @property
+    def default_group(self) -> str:
+        """The consumer group of a fleet that reads and writes these topics, unless it is set."""
+        return self.prefix + self.own_prefix + DEFAULT_GROUP
 
     def named(self, base: str) -> str:
         """Return the topic's full name."""

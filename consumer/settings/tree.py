@@ -3,9 +3,10 @@
 import difflib
 import os
 from pathlib import Path
+from typing import Self
 
 from dotenv import dotenv_values
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.settings.engine import EngineSettings
@@ -37,6 +38,18 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     styles: StyleSettings = Field(default_factory=StyleSettings)
+
+    @model_validator(mode="after")
+    def _complete_group(self) -> Self:
+        if not self.group_is_set:
+            self.kafka.group_id = self.topics.default_group
+            self.kafka.model_fields_set.discard("group_id")  # it is still a default
+        return self
+
+    @property
+    def group_is_set(self) -> bool:
+        """Whether the operator named the consumer group."""
+        return "group_id" in self.kafka.model_fields_set
 
     @property
     def source(self) -> str:

@@ -69,6 +69,7 @@ class MemoryBroker:
         self.journey: Callable[[str, str, str], Journey] = self._ordinary_journey
         self.transaction_ended: Callable[[int], None] = lambda _shard: None
         self.marker_seconds = 0.0
+        self.strangers = ""
         self.transaction_seconds = 60.0
         self._readers: list[asyncio.Future[None]] = []
 

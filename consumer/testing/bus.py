@@ -83,6 +83,10 @@ class MemoryBus:
             answer.pop(self._topics[0])
         return answer
 
+    async def strangers(self) -> str:
+        """Return what the test says: all members of the twin read the same topics."""
+        return self._broker.strangers
+
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Return what is committed from an offset on. Raises `BusError` where an open transaction hides a part."""
         log = Partition(topic, shard)

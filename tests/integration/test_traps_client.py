@@ -25,6 +25,8 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import KafkaBus
 from consumer.kafka.client import open_consumer
 from consumer.kafka.topics import apply
+from consumer.testing.broker import MemoryBroker
+from consumer.testing.bus import MemoryBus
 from schemas import names
 from tests.support.harness import BOUND, Site
 
@@ -213,7 +215,13 @@ async def test_a_failed_poll_is_not_a_sign_of_life() -> None:
     beats: list[int] = []
     reader = AilingReader(failures=4)
     intake = PollLoop(
-        reader, ["requested"], {}, max_in_flight=1, cancel_revoked=False, polled=lambda: beats.append(reader.polls)
+        reader,
+        ["requested"],
+        {},
+        max_in_flight=1,
+        cancel_revoked=False,
+        polled=lambda: beats.append(reader.polls),
+        strangers=MemoryBus(MemoryBroker(), ["requested"]).strangers,
     )
     running = asyncio.create_task(intake.run())
     await asyncio.wait_for(reader.enough.wait(), BOUND)

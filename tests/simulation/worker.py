@@ -197,4 +197,5 @@ class Worker:
             max_in_flight=4,
             cancel_revoked=self._plan.cancel_revoked,
             polled=lambda: None,
+            strangers=bus.strangers,
         )

@@ -228,7 +228,7 @@ async def _refuse_a_group_in_use(settings: Settings) -> None:
     """Raise `Fatal` when the group has members or waiting requests, which the demo's worker would answer."""
     group = settings.kafka.group_id
     async with open_admin(settings.kafka) as admin:
-        members = (await admin.group()).members
+        members = len((await admin.group()).members or ())
     async with open_lag_reader(settings) as reader:
         waiting = known_sum(lag.records for lag in (await reader.read(outcomes=False)).partitions)
     if members or waiting:

@@ -9,6 +9,8 @@ from typing import Any
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, Listener, Partition
 from consumer.jobs import Record
+from consumer.testing.broker import MemoryBroker
+from consumer.testing.bus import MemoryBus
 
 BOUND = 5.0
 BROKEN = Partition("requested", 1)
@@ -54,7 +56,15 @@ async def test_one_unreadable_partition_is_reported_and_is_no_standstill() -> No
     """The others are read, which is a sign of life; the broken one is reported while it is broken."""
     beats = asyncio.Event()
     owners: Any = {0: EagerOwner(), 1: EagerOwner()}
-    intake = PollLoop(HalfReader(), ["requested"], owners, max_in_flight=8, cancel_revoked=False, polled=beats.set)
+    intake = PollLoop(
+        HalfReader(),
+        ["requested"],
+        owners,
+        max_in_flight=8,
+        cancel_revoked=False,
+        polled=beats.set,
+        strangers=MemoryBus(MemoryBroker(), ["requested"]).strangers,
+    )
     running = asyncio.ensure_future(intake.run())
     await asyncio.wait_for(beats.wait(), BOUND)
     running.cancel()

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
 from consumer.kafka import admin_client
-from consumer.kafka.admin_client import ConsumerGroup, KafkaAdmin, require_topics
+from consumer.kafka.admin_client import ConsumerGroup, GroupMember, KafkaAdmin, require_topics
 from consumer.settings import KafkaSettings
 
 HERE, OTHER = Partition("requested", 0), Partition("requested", 1)
@@ -88,12 +89,24 @@ async def test_a_broker_config_that_may_not_be_read_is_unknown() -> None:
     assert config == {"offsets.retention.minutes": "10080"}
 
 
-@pytest.mark.parametrize(("code", "members"), [(0, 2), (15, None)])
-async def test_members_are_unknown_while_the_coordinator_answers_an_error(code: int, members: int | None) -> None:
-    """A group whose coordinator is loading has an unknown number of members, not none."""
-    answer = SimpleNamespace(groups=[(code, "leadart", "Stable", "consumer", "range", ["a", "b"])])
+MEMBERS = [
+    ("id-1", "reads", "/10.0.0.7", ConsumerProtocolMemberMetadata(1, ["b", "a"], b"").encode() + b"\0\0\0\0", b""),
+    ("id-2", "rebalances", "/10.0.0.8", b"", b""),
+    ("id-3", "connects", "/10.0.0.9", b"\0\1\0\x17http://10.0.0.9:8083/", b""),
+]
 
-    assert await admin(describe_consumer_groups=[answer]).group() == ConsumerGroup("Stable", members)
+
+@pytest.mark.parametrize("code", [0, 15])
+async def test_members_are_unknown_while_the_coordinator_answers_an_error(code: int) -> None:
+    """Members are decoded as far as they say what they read; a coordinator that is loading knows them not, not none."""
+    members = (
+        GroupMember("reads", "10.0.0.7", frozenset({"a", "b"})),
+        GroupMember("rebalances", "10.0.0.8", frozenset()),
+        GroupMember("connects", "10.0.0.9", frozenset()),
+    )
+    answer = SimpleNamespace(groups=[(code, "leadart", "Stable", "consumer", "range", MEMBERS)])
+
+    assert await admin(describe_consumer_groups=[answer]).group() == ConsumerGroup("Stable", None if code else members)
 
 
 async def test_committed_offsets_keep_their_metadata() -> None:

@@ -234,3 +234,15 @@ def test_a_file_without_a_secret_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_the_pages_listen_on_loopback_by_default() -> None:
     """Pages without authentication are not served to other machines by default."""
     assert HttpSettings().host == "127.0.0.1"
+
+
+def test_the_default_group_carries_both_prefixes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fleets that differ in a prefix alone have groups of their own; a group that is set is kept, whatever it is."""
+    assert (load_settings().kafka.group_id, load_settings().group_is_set) == ("leadart", False)
+
+    prefixed = load(monkeypatch, TOPICS__PREFIX="staging-", TOPICS__OWN_PREFIX="trial-")
+    assert (prefixed.kafka.group_id, prefixed.source) == ("staging-trial-leadart", "/leadart/staging-trial-leadart")
+    assert not prefixed.group_is_set
+
+    kept = load(monkeypatch, KAFKA__GROUP_ID="leadart")
+    assert (kept.kafka.group_id, kept.group_is_set) == ("leadart", True)

@@ -1,0 +1,88 @@
+"""Others in the consumer group, with real workers on Apache Kafka: who comes later ends, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from schemas import names
+from tests.support.harness import BOUND, Site, WorkerProcess, cms, request_data, workers
+
+
+@pytest.fixture
+def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    return Site.fresh(kafka, s3, KAFKA__CLIENT_ID="ours").prepare()
+
+
+async def until(condition: Callable[[], bool], seconds: float = BOUND) -> None:
+    """Wait for another process."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("setting", ["TOPICS__PREFIX", "TOPICS__OWN_PREFIX"])
+async def test_a_second_fleet_in_the_first_ones_group_ends_by_itself(site: Site, tmp_path: Path, setting: str) -> None:
+    """It says who is in the group and what they read; the first fleet goes on."""
+    other = site.changed(**{setting: f"other-{site.settings.topics.prefix}"})
+    assert other.run("topics", "apply").returncode == 0
+    with workers(site, tmp_path) as (worker,):
+        newcomer = WorkerProcess(other, tmp_path / "newcomer.log")
+        try:
+            await until(lambda: newcomer.process.poll() is not None)
+        finally:
+            newcomer.kill()
+        async with cms(site) as desk:
+            asked = await desk.ask(request_data("a-1"))
+            await desk.until(lambda: bool(desk.outcomes(asked)))
+        assert worker.log.read_text().count('"event": "shard_open"') == 3  # each once: nobody fenced or rebalanced it
+
+    said = newcomer.log.read_text()
+    assert newcomer.process.returncode == 1
+    assert f"Group {site.settings.kafka.group_id} is in use by others: ours at 127.0.0.1 (reads " in said
+    assert "LEADART_KAFKA__GROUP_ID" in said
+    assert site.topic(names.RETRY_1M) in said
+
+
+async def test_a_stray_consumer_does_not_end_the_workers(site: Site, tmp_path: Path) -> None:
+    """A worker keeps the shards that it has whole, says who keeps the others, and takes them once they are free."""
+    with workers(site, tmp_path) as (worker,):
+        async with cms(site) as desk:
+            async with AIOKafkaConsumer(
+                site.topic(names.REQUESTED),
+                bootstrap_servers=site.settings.kafka.bootstrap_servers,
+                group_id=site.settings.kafka.group_id,
+                client_id="kafka-ui",
+                enable_auto_commit=False,
+                partition_assignment_strategy=(RangePartitionAssignor,),
+            ):
+                await until(lambda: '"event": "strangers_in_group"' in worker.log.read_text())
+                await until(lambda: "kafka-ui at 127.0.0.1 (reads " in worker.get("/readyz")[1])
+            await until(lambda: worker.get("/readyz")[0] == 200)
+            asked = [await desk.ask(request_data(f"a-{number}")) for number in range(8)]
+            await desk.until(lambda: len(desk.outcomes()) >= 8)
+            await desk.settle()
+
+    assert sorted(outcome["request_id"] for outcome in desk.outcomes()) == sorted(asked)
+
+
+def test_a_prefixed_fleet_does_not_lose_its_former_group(kafka: KafkaServer, s3: S3Server) -> None:
+    """The default group was the same with every prefix: neither a start nor a deployment's `topics apply` leaves it."""
+    former = Site.fresh(kafka, s3, KAFKA__GROUP_ID="leadart").prepare()
+    site = Site({name: value for name, value in former.env.items() if name != "LEADART_KAFKA__GROUP_ID"})
+    group = f"{site.settings.topics.prefix}leadart"
+
+    for command in (("worker",), ("topics", "apply", "--start", "latest"), ("doctor",)):
+        said = site.run(*command)
+        assert said.returncode == 1
+        assert f"the default group is now {group}" in said.stdout + said.stderr
+        assert "LEADART_KAFKA__GROUP_ID=leadart" in said.stdout + said.stderr
+    assert site.changed(KAFKA__GROUP_ID=group).run("topics", "apply", "--start", "latest").returncode == 0
+    assert site.run("doctor").returncode == 0
