@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
+from consumer.delivery.own_offsets import replay_command
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, BusError, Partition
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import Fatal, LeadartError
@@ -12,6 +13,7 @@ from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.group import check_former_group, described, strangers
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
+from consumer.lag.reader import open_lag_reader
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -115,6 +117,7 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
             *_sizes(settings, configs),
             await _group_members(admin, settings),
             await _starting_offsets(admin, settings, count),
+            *await _foreign_commits(admin, settings),
             await _offsets_retention(admin),
         ]
 
@@ -203,6 +206,24 @@ async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -
         message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
         return CheckResult("group", CheckStatus.FAILURE, message)
     return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} has an offset in every lane")
+
+
+async def _foreign_commits(admin: KafkaAdmin, settings: Settings) -> list[CheckResult]:
+    async with open_lag_reader(settings, admin) as reader:
+        lags = (await reader.read(outcomes=False)).partitions
+    skipped: dict[str, dict[int, range]] = {}
+    for lag in lags:
+        if lag.skipped:
+            skipped.setdefault(lag.topic, {})[lag.partition] = lag.skipped
+    return [
+        CheckResult(
+            "group",
+            CheckStatus.FAILURE,
+            f"{topic}: somebody else committed offsets for group {settings.kafka.group_id}; a worker that gets the "
+            f"partition goes back to leadart's own. To see what they skip: {replay_command(topic, spans)}",
+        )
+        for topic, spans in skipped.items()
+    ]
 
 
 async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:

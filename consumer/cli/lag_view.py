@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from consumer.delivery.own_offsets import replay_command
 from consumer.kafka.topics import lane_topics
 from consumer.lag.history import LagSummary, summarize
 from consumer.lag.status import LagStatus
@@ -62,7 +63,11 @@ class LagView:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
-        parts += [Text(line, style="red") for line in (*self._hidden(settings), *self._outages(), why) if line]
+        parts += [
+            Text(line, style="red")
+            for line in (*self._hidden(settings), *self._foreign(), *self._outages(), why)
+            if line
+        ]
         return Group(*parts)
 
     def _title(self, settings: Settings) -> Text:
@@ -96,6 +101,18 @@ class LagView:
         ]
         return [f"hidden behind open transactions: {', '.join(hidden)}"] if hidden else []
 
+    def _foreign(self) -> list[str]:
+        lines = []
+        for topic in dict.fromkeys(each.lag.topic for each in self.partitions if each.lag.skipped):
+            lags = {each.lag.partition: each.lag for each in self.partitions if each.lag.topic == topic}
+            skipped = {partition: lag.skipped for partition, lag in lags.items() if lag.skipped}
+            where = ", ".join(f"{partition} (at {lags[partition].foreign})" for partition in sorted(skipped))
+            lines.append(
+                f"{topic}: somebody else committed offsets ahead of leadart's own in partitions {where}. A worker that "
+                f"gets them goes back to its own; to see what they skip: {replay_command(topic, skipped)}"
+            )
+        return lines
+
     def _outages(self) -> list[str]:
         lines = []
         for outage in sorted({each.lag.outage for each in self.partitions if each.lag.outage}):
@@ -121,7 +138,7 @@ def _row(each: PartitionStatus, devices: int | None) -> dict[str, Any]:
     lag = each.lag
     at = {"topic": lag.topic, "partition": lag.partition, "committed": lag.committed, "end": lag.end}
     exact = lag.backlog.exact if lag.backlog else None
-    rest = {"finished_above": lag.finished_above, "trouble": lag.outage, "exact": exact}
+    rest = {"finished_above": lag.finished_above, "trouble": lag.outage, "exact": exact, "foreign": lag.foreign}
     return at | rest | _figures(summarize([each]), devices)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class Heads:
         self._known: dict[Slot, Head] = {}
         self._changed: dict[Slot, Head] = {}
         self._next_offset = 0
+        self.own_offsets = OwnOffsets(topic, group_id, shard)
 
     async def restore(self, bus: Bus) -> None:
         """Read what was written since the last call, and drop uncommitted changes. Raises `BusError`.
@@ -81,6 +83,7 @@ class Heads:
         self._known.clear()
         self._changed.clear()
         self._next_offset = 0
+        self.own_offsets.forget()
 
     def get(self, slot: Slot) -> Head | None:
         """Return the slot's head, None if it has none."""
@@ -129,6 +132,7 @@ class Heads:
                 del self._changed[slot]
 
     def _take(self, key: bytes, value: bytes | None) -> None:
+        self.own_offsets.take(key, value)
         slot = slot_of(key, self._group_id)
         if slot is None:
             return

@@ -11,6 +11,7 @@ import structlog
 
 from consumer.delivery.engine_exposure import EnginePresence
 from consumer.delivery.heads import Claim
+from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordResult
 from consumer.jobs import Record
 
@@ -49,6 +50,9 @@ class DeliveryObserver(Protocol):
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
         """An epoch broke; the next begins after a pause."""
+
+    def foreign_commit(self, commit: ForeignCommit) -> None:
+        """Somebody else committed an offset for the group; the shard goes on where this fleet stood."""
 
     def committed(self, shard: int, seconds: float, records: int) -> None:
         """A transaction of that many records went through."""

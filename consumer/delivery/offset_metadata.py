@@ -1,5 +1,7 @@
 """The metadata an owner commits beside an offset: `v1:<offset>:<finished>:<exposures>:<outage>`, empty tail omitted.
 
+Its beginning is there even when there is nothing to say: it shows whose commit it is.
+
 `finished` is a base64 bitmap of the offsets finished above the commit. `exposures` lists records that are in the
 engine, or were when a process died: distance from the offset, deaths, and `!` while in the engine, joined by commas.
 `outage` is the reason code of what keeps the worker from working. Kafka keeps at most 4 096 bytes of it all.
@@ -44,15 +46,20 @@ class OffsetMetadata:
 
 
 def write_metadata(base: int, metadata: OffsetMetadata) -> str:
-    """Encode the metadata of a commit at `base`; an empty string where there is nothing to say."""
+    """Encode the metadata of a commit at `base`."""
     exposures = ",".join(
         f"{offset - base}.{min(exposure.deaths, 999)}{'!' if exposure.in_engine else ''}"
         for offset, exposure in metadata.exposures.items()
     )
     parts = [_bitmap(base, metadata.finished), exposures, metadata.outage]
-    while parts and not parts[-1]:
+    while len(parts) > 1 and not parts[-1]:
         parts.pop()
-    return ":".join([VERSION, str(base), *parts]) if parts else ""
+    return ":".join([VERSION, str(base), *parts])
+
+
+def has_mark(committed: CommittedOffset) -> bool:
+    """Return whether leadart made this commit; one of a version that wrote no metadata has no mark either."""
+    return committed.metadata.startswith(f"{VERSION}:")
 
 
 def read_metadata(committed: CommittedOffset) -> OffsetMetadata:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from consumer.delivery.offset_metadata import MetadataUnreadable
 from consumer.delivery.offset_tracker import OffsetTracker
+from consumer.delivery.own_offsets import ForeignCommit, OwnOffsets
 from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, CommittedOffset
 from consumer.errors import Fatal
 from schemas import Reason
@@ -30,15 +31,22 @@ class OwnerTiming:
 
 
 async def restore_offsets(
-    bus: Bus, shard: int, topics: Sequence[str], timing: OwnerTiming, stopping: asyncio.Event
-) -> dict[str, OffsetTracker]:
-    """Return a tracker for each lane, at what the group committed.
+    bus: Bus, own_offsets: OwnOffsets, topics: Sequence[str], timing: OwnerTiming, stopping: asyncio.Event
+) -> tuple[dict[str, OffsetTracker], list[ForeignCommit]]:
+    """Return a tracker for each lane, at what the group committed, and the commits that were not ours.
 
-    Call it only after the epoch began: what is read earlier may still be changed by the owner that was fenced. Raises
-    `BusError` without a complete answer, `Fatal` where only an operator knows how to go on.
+    In their lanes the tracker is at our own offset. Call it only after the epoch began: what is read earlier may still
+    be changed by the owner that was fenced. Raises `BusError` without a complete answer, `Fatal` where only an operator
+    knows how to go on.
     """
+    shard = own_offsets.shard
     committed = await _read_committed(bus, shard, topics, timing, stopping)
-    return {topic: _tracker(f"{topic}:{shard}", committed[topic]) for topic in topics}
+    foreign = own_offsets.foreign({topic: committed[topic] for topic in topics})
+    own = {commit.topic: commit.own for commit in foreign}
+    trackers = {topic: _tracker(f"{topic}:{shard}", own.get(topic, committed[topic])) for topic in topics}
+    for commit in foreign:
+        trackers[commit.topic].committed = committed[commit.topic]  # so that ours is committed again
+    return trackers, foreign
 
 
 async def _read_committed(

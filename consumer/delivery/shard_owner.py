@@ -160,16 +160,19 @@ class ShardOwner:
                 self._trackers = {}
 
     async def _open(self) -> None:
-        trackers = await restore_offsets(self._bus, self.shard, self.topics, self._timing, self._stopping)
         await self._heads.restore(self._bus)
+        own_offsets = self._heads.own_offsets
+        trackers, foreign = await restore_offsets(self._bus, own_offsets, self.topics, self._timing, self._stopping)
         self._latest_wins.begin_epoch()
         self._forget_finished(trackers)
         self._blame(trackers)
-        self._due, self._touched, self._in_transaction = {}, set(), False
+        self._due, self._touched, self._in_transaction = {}, {commit.topic for commit in foreign}, False
         self._committed_outage = "".join({tracker.outage for tracker in trackers.values()})
         for topic, tracker in trackers.items():
             self._bus.seek(topic, self.shard, tracker.next_offset)
         self._trackers = trackers
+        for commit in foreign:
+            self._observer.foreign_commit(commit)
         log.info("shard_open", shard=self.shard, adopted=len(self._in_flight))
 
     def _forget_finished(self, trackers: Mapping[str, OffsetTracker]) -> None:
@@ -227,6 +230,9 @@ class ShardOwner:
         started = time.monotonic()
         heads = self._latest_wins.changes(batch)
         records = [outgoing for _, result in batch for outgoing in result.records] + self._heads.records(heads)
+        if records:
+            kept = {topic: tracker.committed for topic, tracker in self._trackers.items()}
+            records.append(self._heads.own_offsets.record({**kept, **offsets}))
         self._in_transaction = True
         try:
             async with asyncio.timeout(self._timing.transaction):

@@ -12,6 +12,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
 from consumer.kafka.client import access_denied, answered_within, connection, first_contact
@@ -220,19 +221,22 @@ async def require_topics(settings: KafkaSettings, topics: Collection[str]) -> di
 
 
 async def set_offsets(settings: KafkaSettings, offsets: Mapping[Partition, int]) -> None:
-    """Commit offsets without metadata for a stopped group. Raises `Fatal` while it has members, `BusError`.
+    """Commit offsets for a stopped group, nothing finished above them. Raises `Fatal` while it has members, `BusError`.
 
     A consumer that never joins does it: `assign` and `commit` are the one way to set a stopped group's offsets.
     """
-    plain = {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+    marked = {
+        TopicPartition(*partition): OffsetAndMetadata(offset, write_metadata(offset, OffsetMetadata()))
+        for partition, offset in offsets.items()
+    }
     consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.group_id, enable_auto_commit=False)
     try:
         async with answered_within(settings.request_timeout_seconds):
             await consumer.start()
-        consumer.assign(list(plain))
+        consumer.assign(list(marked))
         try:
             async with answered_within(settings.request_timeout_seconds):
-                await consumer.commit(plain)
+                await consumer.commit(marked)
         except BusError as error:
             raise Fatal(
                 Reason.MISCONFIGURED,

@@ -63,6 +63,7 @@ class GaugeReporter:
         self._restarts_reported = self.engine.restarts
         metrics.rebalances.inc(poll_loop.rebalances - self._rebalances_reported)
         self._rebalances_reported = poll_loop.rebalances
+        metrics.group_strangers.set(bool(poll_loop.incomplete))
         metrics.shards_open.set(poll_loop.open_shards)
         metrics.assigned_partitions.set(len(poll_loop.assigned) * len(poll_loop.lanes))
         for lane in poll_loop.lanes:
@@ -81,7 +82,7 @@ class GaugeReporter:
     async def _statuses(self) -> list[PartitionStatus]:
         try:
             # A worker knows by itself what it announced: it needs no ACL to read outcomes.
-            snapshot = await self.lag_reader.read(self.poll_loop.assigned, outcomes=False)
+            snapshot = await self.lag_reader.read(self._shards, outcomes=False)
             self.bus_problem = None
         except BusError as error:
             if self.bus_problem is None:
@@ -90,8 +91,13 @@ class GaugeReporter:
             return []
         throughput = replace(NO_THROUGHPUT, engine_seconds=self.metrics.mean_seconds(Stage.ENGINE))
         # It may have lost some meanwhile.
-        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self.poll_loop.assigned)
+        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._shards)
         return self.history.assess(replace(snapshot, throughput=throughput, partitions=mine))
+
+    @property
+    def _shards(self) -> frozenset[int]:
+        """This worker's shards, and those of which strangers keep a part from it."""
+        return self.poll_loop.assigned | self.poll_loop.incomplete
 
     def _report(self, each: PartitionStatus) -> None:
         metrics, lag = self.metrics, each.lag
@@ -103,6 +109,7 @@ class GaugeReporter:
             metrics.not_due: lag.not_due,
             metrics.hidden: lag.hidden,
             metrics.backlog_engine: each.engine_seconds,
+            metrics.foreign_offsets: None if lag.committed is None else len(lag.skipped),
             metrics.lag_verdict: None if each.status is None else each.status.level,
         }
         metrics.set_partition(lag.topic, lag.partition, figures)

@@ -87,6 +87,7 @@ class LagHistory:
             silence_anywhere=_since(latest, snapshot.at_ms),
             ahead=self._ahead(snapshot, lag),
             job_seconds=job,
+            foreign=bool(lag.skipped),
             growth=_growth(self._past[lag.topic, lag.partition].samples),
         )
         cost = None if job is None or lag.incomplete is None else lag.incomplete * job

@@ -13,9 +13,10 @@ from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, open_admin
 from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.backlog import NO_BACKLOG, Backlog, GroupPosition, read_backlogs
+from consumer.lag.own_offsets import foreign_commits
 from consumer.lag.throughput import NO_THROUGHPUT, Throughput, read_throughput
 from consumer.settings import Settings
-from schemas.names import OUTCOME
+from schemas.names import HEADS, OUTCOME
 
 PEEK_BYTES = 64 * 1024
 """Fetched of each partition at a time: the oldest records are wanted, not the backlog."""
@@ -31,7 +32,8 @@ class PartitionLag:
     """One partition's lag. None is unknown: never committed, unreadable metadata, or not read in time.
 
     `outage` is the reason code of what keeps its worker from working, as that worker committed it; mostly empty.
-    `hidden` is the number of offsets behind the first open transaction, where no worker sees them.
+    `hidden` is the number of offsets behind the first open transaction, where no worker sees them. `foreign` is the
+    offset that somebody else committed for the group, at or ahead of `committed`, which is leadart's own then.
     """
 
     topic: str
@@ -42,10 +44,16 @@ class PartitionLag:
     outage: str = ""
     hidden: int | None = None
     backlog: Backlog | None = None
+    foreign: int | None = None
+
+    @property
+    def skipped(self) -> range:
+        """The offsets that somebody else's commit would skip."""
+        return range(self.committed or 0, self.foreign or 0)
 
     @property
     def records(self) -> int | None:
-        """Offsets from the commit to the last stable one: what Burrow and KEDA see."""
+        """Offsets from the commit to the last stable one: what Burrow and KEDA see, unless others committed."""
         return None if self.committed is None else max(0, self.end - self.committed)
 
     @property
@@ -117,6 +125,9 @@ class LagReader:
 
     async def _lags(self, partitions: Sequence[Partition]) -> tuple[PartitionLag, ...]:
         offsets = await self._offsets(partitions)
+        foreign = await self._foreign(offsets)
+        theirs = {partition: offsets[partition].offset for partition in foreign}
+        offsets |= foreign
         # Read-committed, the end is the last stable offset. Not `highwater`: it stands still while paused.
         ends, tops = await self._committed.ends(partitions), await self._everything.ends(partitions)
         metadata = {partition: read for partition, at in offsets.items() if (read := _metadata(at)) is not None}
@@ -131,6 +142,7 @@ class LagReader:
                 outage=metadata[partition].outage if partition in metadata else "",
                 hidden=max(0, tops[partition] - ends[partition]),
                 backlog=backlogs.get(partition),
+                foreign=theirs.get(partition),
             )
             for partition in sorted(partitions)
         )
@@ -143,6 +155,10 @@ class LagReader:
                 return await self._admin.committed_offsets(partitions)
             await asyncio.sleep(POLL_SECONDS)
         return await self._admin.committed_offsets(partitions)
+
+    async def _foreign(self, offsets: Mapping[Partition, CommittedOffset]) -> dict[Partition, CommittedOffset]:
+        heads, group_id = self._settings.topics.named(HEADS), self._settings.kafka.group_id
+        return await foreign_commits(self._committed, heads, group_id, offsets)
 
     async def _backlogs(
         self,

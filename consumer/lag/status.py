@@ -49,7 +49,8 @@ class LagFacts:
 
     `incomplete` records are unfinished and due; the oldest has `waited` that long. `awaited`: somebody waits for this
     lane. `silence` is the time since anything was finished in its shard, `silence_anywhere` in the whole group. `ahead`
-    records may be served before its own, and one job takes `job_seconds`.
+    records may be served before its own, and one job takes `job_seconds`. `foreign`: somebody else has committed an
+    offset ahead of them.
     """
 
     incomplete: int | None
@@ -61,6 +62,7 @@ class LagFacts:
     ahead: int = 0
     job_seconds: float | None = None
     growth: BacklogGrowth | None = None
+    foreign: bool = False
 
 
 def patience(job_seconds: float | None) -> float:
@@ -78,7 +80,7 @@ def assess(facts: LagFacts) -> LagStatus | None:
         return LagStatus.STOPPED
     if facts.waited is None:
         return None
-    if _stalled(facts, facts.waited):
+    if facts.foreign or _stalled(facts, facts.waited):
         return LagStatus.STALLED
     return LagStatus.SLOW if facts.awaited and _slow(facts, facts.waited) else LagStatus.OK
 

@@ -10,6 +10,7 @@ import structlog
 from consumer import failpoints
 from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.own_offsets import ForeignCommit, replay_command
 from consumer.delivery.ports import BusError, RecordResult
 from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.errors import Expired, Rejected, Superseded, Transient
@@ -223,6 +224,20 @@ class RequestHandler:
         self._metrics.transactions.labels(TransactionResult.FAILED).inc()
         self._metrics.shard_reopens.inc()
         log.warning("epoch_ended", shard=shard, error=str(error))
+
+    def foreign_commit(self, commit: ForeignCommit) -> None:
+        """Count and log a commit by somebody else, with the command that shows what it would have skipped."""
+        self._metrics.foreign_commits.inc()
+        log.error(
+            "foreign_commit",
+            topic=commit.topic,
+            partition=commit.partition,
+            offset=commit.offset,
+            own_offset=commit.own.offset,
+            message="Somebody else committed an offset for this group. The worker goes on where leadart stood, so that "
+            "no request is skipped. Find out who reads with this group: leadart doctor.",
+            replay=replay_command(commit.topic, {commit.partition: commit.skipped}) if commit.skipped else None,
+        )
 
     def committed(self, shard: int, seconds: float, records: int) -> None:
         """Count a committed transaction."""

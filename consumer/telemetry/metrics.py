@@ -90,6 +90,9 @@ class Metrics:
     assigned_partitions: Gauge = _gauge(MetricName.ASSIGNED_PARTITIONS)
     rebalances: Counter = _counter(MetricName.REBALANCES)
 
+    group_strangers: Gauge = _gauge(MetricName.GROUP_STRANGERS)
+    foreign_commits: Counter = _counter(MetricName.FOREIGN_COMMITS)
+
     consumer_lag: Gauge = _gauge(MetricName.CONSUMER_LAG, *_PARTITION)
     committed_offset: Gauge = _gauge(MetricName.COMMITTED_OFFSET, *_PARTITION)
     incomplete: Gauge = _gauge(MetricName.INCOMPLETE, *_PARTITION)
@@ -97,6 +100,7 @@ class Metrics:
     not_due: Gauge = _gauge(MetricName.NOT_DUE, *_PARTITION)
     hidden: Gauge = _gauge(MetricName.HIDDEN, *_PARTITION)
     backlog_engine: Gauge = _gauge(MetricName.BACKLOG_ENGINE, *_PARTITION)
+    foreign_offsets: Gauge = _gauge(MetricName.FOREIGN_OFFSETS, *_PARTITION)
     lag_verdict: Gauge = _gauge(MetricName.LAG_VERDICT, *_PARTITION)
 
     build: Info = _info(MetricName.BUILD_INFO)
@@ -106,7 +110,7 @@ class Metrics:
     def by_partition(self) -> tuple[Gauge, ...]:
         """The gauges with a series per partition."""
         lag = (self.consumer_lag, self.committed_offset, self.incomplete, self.oldest_pending)
-        return (*lag, self.not_due, self.hidden, self.backlog_engine, self.lag_verdict)
+        return (*lag, self.not_due, self.hidden, self.backlog_engine, self.foreign_offsets, self.lag_verdict)
 
     def set_partition(self, topic: str, partition: int, figures: Mapping[Gauge, float | None]) -> None:
         """Set the figures of a partition. None is unknown: the series is removed, not set to 0."""

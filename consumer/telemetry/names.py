@@ -122,6 +122,18 @@ class MetricName(StrEnum):
         "leadart_rebalances_total",
         "Assignments received. A steady rise means that workers restart, or miss their poll interval.",
     )
+    GROUP_STRANGERS = (
+        "leadart_group_strangers",
+        "1 while members that read other topics keep shards from this worker, else 0. At 1, some requests wait.",
+    )
+    FOREIGN_COMMITS = (
+        "leadart_foreign_commits_total",
+        "Offsets that somebody else committed for the group, not gone by. A rise: another program uses the group.",
+    )
+    FOREIGN_OFFSETS = (
+        "leadart_foreign_offsets",
+        "Offsets that somebody else's commit is ahead of leadart's own. Above 0, other monitors show too little lag.",
+    )
     CONSUMER_LAG = (
         "leadart_consumer_lag_records",
         "Records from the committed offset to the last stable one. Absent while unknown. A rise: the backlog grows.",

@@ -116,10 +116,10 @@ async def test_offsets_alone_can_be_committed(world: World) -> None:
     """An idle lane's position is committed without any record."""
     async with world.bus.epoch(0) as epoch:
         await epoch.begin()
-        await epoch.send_offsets({lane: CommittedOffset(3, "") for lane in LANES})
+        await epoch.send_offsets({lane: CommittedOffset(3, "v1:3:") for lane in LANES})
         await epoch.commit()
     async with world.bus.epoch(0):
-        assert await committed(world) == {lane: CommittedOffset(3, "") for lane in LANES}
+        assert await committed(world) == {lane: CommittedOffset(3, "v1:3:") for lane in LANES}
 
 
 async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> None:
@@ -127,7 +127,7 @@ async def test_a_new_epoch_undoes_what_the_old_one_left_open(world: World) -> No
     async with abandoned(world.bus) as old:
         await old.begin()
         await old.write([outgoing(b"lost")])
-        await old.send_offsets({LANES[0]: CommittedOffset(5, "")})
+        await old.send_offsets({LANES[0]: CommittedOffset(5, "v1:5:")})
         async with world.bus.epoch(0) as epoch:
             assert (await committed(world))[LANES[0]] == CommittedOffset(UNCOMMITTED, "")
             await epoch.begin()
@@ -178,7 +178,7 @@ async def write(bus: Bus, value: bytes) -> None:
 
 
 async def commit(epoch: Epoch) -> None:
-    await epoch.send_offsets({LANES[0]: CommittedOffset(9, "")})
+    await epoch.send_offsets({LANES[0]: CommittedOffset(9, "v1:9:")})
     await epoch.commit()
 
 

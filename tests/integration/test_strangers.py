@@ -86,3 +86,45 @@ def test_a_prefixed_fleet_does_not_lose_its_former_group(kafka: KafkaServer, s3:
         assert "LEADART_KAFKA__GROUP_ID=leadart" in said.stdout + said.stderr
     assert site.changed(KAFKA__GROUP_ID=group).run("topics", "apply", "--start", "latest").returncode == 0
     assert site.run("doctor").returncode == 0
+
+
+async def test_what_a_stray_consumer_commits_skips_no_request(site: Site, tmp_path: Path) -> None:
+    """Requests that it took and committed are painted once it has left; log, lag, doctor and gauges say so."""
+    lane = site.topic(names.REQUESTED)
+    async with cms(site) as desk:
+        with workers(site, tmp_path) as (worker,):
+            asked = [await desk.ask(request_data(f"a-{number}")) for number in range(9)]
+            await desk.until(lambda: len(desk.outcomes()) >= 9)
+            stray = AIOKafkaConsumer(
+                lane,
+                bootstrap_servers=site.settings.kafka.bootstrap_servers,
+                group_id=site.settings.kafka.group_id,
+                partition_assignment_strategy=(RangePartitionAssignor,),
+                auto_commit_interval_ms=100,
+            )
+            async with stray:
+                theirs = {partition.partition for partition in stray.assignment()}
+                asked += [await desk.ask(request_data(f"b-{number}")) for number in range(30)]
+                await read_to_the_end(stray)
+                await until(lambda: f'{{partition="{min(theirs)}",topic="{lane}"}} 2.0' in worker.get("/metrics")[1])
+                doctor, lag = await asyncio.to_thread(site.run, "doctor"), await asyncio.to_thread(site.run, "lag")
+            await desk.until(lambda: len(desk.outcomes()) >= 39)
+            await desk.settle()
+        log = worker.log.read_text()
+
+    assert theirs
+    assert sorted(outcome["request_id"] for outcome in desk.outcomes()) == sorted(asked)
+    for said in (log, doctor.stdout, lag.stdout):
+        assert f"leadart replay --lane {lane} --from {min(theirs)}:" in said
+    assert doctor.returncode == 1
+    assert "STALLED" in lag.stdout
+    assert '"event": "foreign_commit"' in log
+
+
+async def read_to_the_end(consumer: AIOKafkaConsumer) -> None:
+    """Read the assigned partitions to their ends, as they are now."""
+    ends = await consumer.end_offsets(consumer.assignment())
+    async with asyncio.timeout(BOUND):
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            await consumer.getmany(timeout_ms=100)
+    await consumer.commit()

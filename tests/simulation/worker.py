@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from consumer.delivery.heads import Claim, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
@@ -98,6 +99,9 @@ class Handler:
         assert result.records
         assert seconds >= 0
         assert record.topic in LANES
+
+    def foreign_commit(self, commit: ForeignCommit) -> None:
+        raise AssertionError(f"taken for somebody else's: {commit}")
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
         assert shard >= 0

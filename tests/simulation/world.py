@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import replace
 from itertools import count
 
-from consumer.delivery.offset_metadata import read_metadata
+from consumer.delivery.offset_metadata import OffsetMetadata, read_metadata, write_metadata
 from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition, RecordRefused
 from consumer.testing.broker import Fate, MemoryBroker
 from consumer.testing.clock import simulate
@@ -53,7 +53,9 @@ class _World:
         broker.faults = self._fault
         broker.journey = self._journey
         broker.transaction_ended = self._check_promise
-        broker.offsets = {(lane, shard): CommittedOffset(0, "") for lane in LANES for shard in range(schedule.shards)}
+        broker.offsets = {
+            (lane, shard): CommittedOffset(0, "v1:0:") for lane in LANES for shard in range(schedule.shards)
+        }
 
     async def run(self) -> Trace:
         for _ in range(self._schedule.workers):
@@ -172,12 +174,11 @@ class _World:
         asyncio.get_running_loop().call_later(seconds, step, context=Context())
 
     def _all_finished(self) -> bool:
-        ends = {
-            (lane, shard): CommittedOffset(len(self._broker.logs[lane, shard]), "")
-            for lane in LANES
-            for shard in range(self._schedule.shards)
+        places = [(lane, shard) for lane in LANES for shard in range(self._schedule.shards)]
+        ends = {place: len(self._broker.logs[place]) for place in places}
+        return self._broker.offsets == {
+            place: CommittedOffset(end, write_metadata(end, OffsetMetadata())) for place, end in ends.items()
         }
-        return self._broker.offsets == ends
 
     async def _end(self) -> None:
         self._closing = True

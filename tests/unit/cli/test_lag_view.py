@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -54,7 +55,7 @@ def test_a_group_that_is_well_takes_seven_lines() -> None:
     """All is well: who works and how fast, a line for each lane, nothing else."""
     lines = printed(view(whole_group(due=2)))
 
-    assert lines[0] == "group leadart: OK, 3 workers, 20 s per job, median of the last 300"
+    assert lines[0] == "group staging-leadart: OK, 3 workers, 20 s per job, median of the last 300"
     assert lines[2].split() == ["requested", "OK", "2", "2", "0", "30", "s", "40", "s"]
     assert len(lines) == 7
 
@@ -65,7 +66,7 @@ def test_partitions_that_are_not_well_are_listed() -> None:
     many = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0))
     all_of_them = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0), whole=True)
 
-    assert one[0].startswith("group leadart: STOPPED, 0 workers")
+    assert one[0].startswith("group staging-leadart: STOPPED, 0 workers")
     assert one[9].split()[:3] == ["requested:0", "STOPPED", "2"]
     assert len(one) == 10
     assert many[-1] == "and 5 more; --partitions shows all"
@@ -105,7 +106,7 @@ def test_the_json_has_the_documented_shape() -> None:
     assert set(document) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
     assert set(document["lanes"][0]) == {"topic"} | FIGURES
     old = {"topic", "partition", "committed", "end", "finished_above", "trouble", "lag", "incomplete"}
-    assert set(document["partitions"][0]) == old | {"exact"} | FIGURES
+    assert set(document["partitions"][0]) == old | {"exact", "foreign"} | FIGURES
     assert (
         document["partitions"][1]["incomplete"]
         is document["incomplete"]
@@ -124,3 +125,17 @@ def test_every_line_fits_into_eighty_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
     assert lines[3].split()[:5] == ["retry-1m", "OK", "1333320", "1185180", "148140"]
+
+
+def test_commits_by_others_are_named_with_the_command_that_shows_what_they_skip() -> None:
+    """One line for each lane, all its partitions in one command; the verdict is not OK."""
+    skipped = [replace(lag(REQUESTED, shard, due=7), foreign=4_000_005) for shard in (0, 2)]
+    shown = view([*skipped, lag(REQUESTED, 1)])
+    text = "".join(printed(shown))
+
+    assert "STALLED" in text
+    assert "partitions 0 (at 4000005), 2 (at 4000005)" in text.replace("\n", "")
+    assert shown._foreign()[0].endswith(
+        "leadart replay --lane staging-article-image-requested --from 0:4000000,2:4000000 --to 0:4000005,2:4000005"
+    )
+    assert [row["foreign"] for row in shown.as_json(SETTINGS, None)["partitions"]] == [4_000_005, 4_000_005, None]

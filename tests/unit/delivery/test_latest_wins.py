@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.delivery import latest_wins
-from consumer.delivery.heads import Claim, Heads, Slot, head_key, read_head
+from consumer.delivery.heads import Claim, Heads, Slot, head_key, read_head, slot_of
+from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
@@ -79,6 +80,9 @@ class Handler:
     def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
         assert (record.topic in {LANE, BACKFILL}, bool(result.records), seconds >= 0) == (True, True, True)
 
+    def foreign_commit(self, commit: ForeignCommit) -> None:
+        raise AssertionError(f"taken for somebody else's: {commit}")
+
     def epoch_ended(self, shard: int, error: Exception) -> None:
         assert (shard, bool(str(error))) == (0, True)
 
@@ -104,7 +108,7 @@ class Shard:
     def __init__(self, broker: MemoryBroker | None = None) -> None:
         self.broker = broker or MemoryBroker()
         for lane in (LANE, BACKFILL):
-            self.broker.offsets.setdefault((lane, 0), CommittedOffset(0, ""))
+            self.broker.offsets.setdefault((lane, 0), CommittedOffset(0, "v1:0:"))
         self.handler = Handler()
         self.bus = MemoryBus(self.broker, (LANE, BACKFILL))
         heads = Heads(HEADS, "group", 0)
@@ -151,7 +155,8 @@ class Shard:
         return [(record.value or b"").decode() for record in self.broker.visible(OUT, 0)]
 
     def made(self) -> int | None:
-        values = [record.value for record in self.broker.visible(HEADS, 0)]
+        heads = [record for record in self.broker.visible(HEADS, 0) if slot_of(record.key or b"", "group")]
+        values = [record.value for record in heads]
         head = read_head(values[-1] or b"") if values else None
         return head.made if head else None
 

@@ -14,6 +14,7 @@ from consumer.delivery.offset_metadata import (
     Exposure,
     MetadataUnreadable,
     OffsetMetadata,
+    has_mark,
     read_metadata,
     write_metadata,
 )
@@ -80,6 +81,14 @@ def test_incomplete_metadata_is_refused(metadata: str) -> None:
         read_metadata(CommittedOffset(5, metadata))
 
 
-def test_nothing_to_say_is_an_empty_string() -> None:
-    """An idle lane's commit carries no metadata at all, as every other tool's does."""
-    assert write_metadata(5, OffsetMetadata()) == ""
+def test_a_commit_with_nothing_to_say_shows_whose_it_is() -> None:
+    """An idle lane's commit has a mark, which an older leadart reads as nothing; those of others have none."""
+    ours = CommittedOffset(5, write_metadata(5, OffsetMetadata()))
+
+    assert ours.metadata == "v1:5:"
+    assert read_metadata(ours) == OffsetMetadata()
+    assert (has_mark(ours), has_mark(CommittedOffset(5, "")), has_mark(CommittedOffset(5, "kgo-1f2e"))) == (
+        True,
+        False,
+        False,
+    )

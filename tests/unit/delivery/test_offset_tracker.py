@@ -23,7 +23,7 @@ def offsets_of(steps: list[int], base: int) -> list[int]:
 def test_no_record_is_lost_or_repeated_over_a_crash(steps: list[int], order: object, crash_after: int) -> None:
     """Finish in any order over gaps, crash, restore: each record is worked on exactly once after the restore."""
     offsets = offsets_of(steps, base=3)
-    tracker = OffsetTracker.restore(CommittedOffset(3, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(3, "v1:3:"))
     for offset in offsets:
         assert tracker.deliver(offset)
     shuffled = list(offsets)
@@ -66,12 +66,15 @@ def test_a_lane_that_ends_in_finished_records_is_idle() -> None:
         idle.append(tracker.idle)
 
     assert idle == [False, False, True]
-    assert tracker.to_commit() == CommittedOffset(12, "")
+    assert tracker.to_commit() == CommittedOffset(12, "v1:12:")
 
 
 def test_admission_stops_before_the_tracker_overflows() -> None:
     """One stuck record stops admission after `MAX_RECORDS` records above it, and after `MAX_SPAN` offsets."""
-    crowded, spread = OffsetTracker.restore(CommittedOffset(0, "")), OffsetTracker.restore(CommittedOffset(0, ""))
+    crowded, spread = (
+        OffsetTracker.restore(CommittedOffset(0, "v1:0:")),
+        OffsetTracker.restore(CommittedOffset(0, "v1:0:")),
+    )
     for offset in range(MAX_RECORDS):
         crowded.deliver(offset)
         if offset:
@@ -92,7 +95,7 @@ def test_a_restored_bitmap_never_blocks_reading() -> None:
 
 def test_a_record_beyond_the_bitmap_waits() -> None:
     """A record above a huge gap cannot be finished before the lowest is: it would not fit the metadata."""
-    tracker = OffsetTracker.restore(CommittedOffset(0, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(0, "v1:0:"))
     tracker.deliver(0)
     tracker.deliver(10 * MAX_SPAN)
 
@@ -103,11 +106,11 @@ def test_a_record_beyond_the_bitmap_waits() -> None:
 
 def test_an_idle_tracker_moves_past_control_markers() -> None:
     """Where all that was read is finished, the position itself is committed, so that an idle lane shows no lag."""
-    tracker = OffsetTracker.restore(CommittedOffset(4, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(4, "v1:4:"))
     assert tracker.idle
     tracker.skip_to(6)
 
-    assert tracker.to_commit() == CommittedOffset(6, "")
+    assert tracker.to_commit() == CommittedOffset(6, "v1:6:")
 
 
 def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
@@ -126,7 +129,7 @@ def test_an_owner_that_leaves_in_order_keeps_only_the_deaths() -> None:
 @given(gaps=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=8))
 def test_every_exposure_can_be_read_back(gaps: list[int]) -> None:
     """However far the log's gaps put two records apart, what is committed of them is readable."""
-    tracker = OffsetTracker.restore(CommittedOffset(100, ""))
+    tracker = OffsetTracker.restore(CommittedOffset(100, "v1:100:"))
     for offset in offsets_of(gaps, base=100):
         tracker.deliver(offset)
         tracker.exposure.enter(offset, tracker.lowest)

@@ -16,6 +16,7 @@ from consumer.delivery.batch_limit import MAX_BATCH_BYTES
 from consumer.delivery.heads import Heads
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.offset_metadata import Exposure, OffsetMetadata, read_metadata, write_metadata
+from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, OutgoingRecord, RecordRefused, RecordResult
 from consumer.delivery.restore import OwnerTiming, pause
 from consumer.delivery.shard_owner import ShardOwner
@@ -58,6 +59,7 @@ class Handler:
         self.outage = ""
         self.admitting = True
         self.waits: dict[int, float] = {}
+        self.foreign: list[ForeignCommit] = []
 
     def admits(self) -> bool:
         return self.admitting
@@ -78,6 +80,9 @@ class Handler:
         assert result.records
         assert seconds >= 0
         self.committed_offsets.append(record.offset)
+
+    def foreign_commit(self, commit: ForeignCommit) -> None:
+        self.foreign.append(commit)
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
         assert shard == 0
@@ -102,7 +107,7 @@ class Bench:
     def __init__(self, broker: MemoryBroker | None = None, timing: OwnerTiming = QUICK) -> None:
         self.broker = broker or MemoryBroker()
         for topic in (LANE, SECOND):
-            self.broker.offsets.setdefault((topic, 0), CommittedOffset(0, ""))
+            self.broker.offsets.setdefault((topic, 0), CommittedOffset(0, "v1:0:"))
         self.handler = Handler()
         self.bus = MemoryBus(self.broker, (LANE, SECOND))
         self.owner = ShardOwner(
@@ -159,7 +164,7 @@ async def test_every_record_gets_one_outcome_and_the_offset_follows() -> None:
         await bench.until(lambda: len(bench.handler.committed_offsets) == 20)
 
     assert Counter(bench.visible()) == Counter(b"%d" % offset for offset in range(20))
-    assert bench.broker.offsets[LANE, 0] == CommittedOffset(20, "")
+    assert bench.broker.offsets[LANE, 0] == CommittedOffset(20, "v1:20:")
 
 
 @pytest.mark.parametrize("step", ["init", "offsets", "begin", "send", "answer", "send_offsets", "commit", "committed"])
@@ -202,7 +207,7 @@ async def test_bits_above_unread_records_survive_a_reopen() -> None:
         await bench.until(lambda: bench.visible() == [b"1"])
         assert bench.broker.offsets[LANE, 0] == CommittedOffset(0, write_metadata(0, OffsetMetadata({1, 2})))
         bench.handler.complete[0](outcome(0))
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, "v1:3:"))
 
     assert bench.visible() == [b"1", b"0"]
 
@@ -211,7 +216,7 @@ async def test_a_missing_answer_is_not_taken_for_no_commit() -> None:
     """(!) A lane missing from the offsets' answer means that the call failed; it is repeated."""
     bench = Bench()
     bench.broker.publish(request())
-    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
+    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "v1:1:")
     fail_once(bench.broker, "offsets_missing")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
@@ -241,6 +246,52 @@ async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
     with pytest.raises(Fatal, match="leadart topics apply --start") as raised:
         await asyncio.wait_for(bench.owner.run(), BOUND)
     assert raised.value.reason is Reason.NO_STARTING_OFFSET
+
+
+@pytest.mark.parametrize("metadata", ["", "kgo-0a1b"])
+async def test_a_commit_by_somebody_else_skips_nothing(metadata: str) -> None:
+    """(!) The shard goes on where this fleet stood, finished records included, says so once, and commits its own."""
+    first = Bench()
+    for _ in range(4):
+        first.broker.publish(request())
+    first.handler.automatic = False
+    async with first.running():
+        await first.until(lambda: set(first.handler.complete) == {0, 1, 2, 3})
+        for offset in (0, 2):
+            first.handler.complete[offset](outcome(offset))
+        await first.until(lambda: len(first.visible()) == 2)
+    ours = first.broker.offsets[LANE, 0]
+
+    first.broker.offsets[LANE, 0] = CommittedOffset(4, metadata)
+    second = Bench(first.broker)
+    second.handler.automatic = False
+    async with second.running():
+        await second.until(lambda: set(second.handler.complete) == {1, 3})
+        await second.until(lambda: second.broker.offsets[LANE, 0] == ours)
+        for offset in (1, 3):
+            second.handler.complete[offset](outcome(offset))
+        await second.until(lambda: len(second.visible()) == 4)
+
+    assert Counter(second.visible()) == Counter(b"%d" % offset for offset in range(4))
+    assert second.handler.foreign == [ForeignCommit(LANE, 0, ours, 4)]
+    assert second.broker.offsets[LANE, 0] == CommittedOffset(4, "v1:4:")
+
+
+async def test_an_offset_that_a_tool_set_back_is_gone_by() -> None:
+    """An operator who moves the group back wants its requests processed again."""
+    first = Bench()
+    for _ in range(3):
+        first.broker.publish(request())
+    async with first.running():
+        await first.until(lambda: len(first.visible()) == 3)
+
+    first.broker.offsets[LANE, 0] = CommittedOffset(1, "")
+    second = Bench(first.broker)
+    async with second.running():
+        await second.until(lambda: len(second.visible()) == 5)
+
+    assert second.handler.begun == Counter({1: 1, 2: 1})
+    assert second.handler.foreign == []
 
 
 @pytest.mark.parametrize(
@@ -349,7 +400,7 @@ async def test_work_that_another_owner_finished_is_dropped() -> None:
     bench.broker.publish(request())
     async with bench.running():
         await bench.until(lambda: 0 in bench.handler.complete)
-    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "")
+    bench.broker.offsets[LANE, 0] = CommittedOffset(1, "v1:1:")
     async with bench.running():
         await bench.until(lambda: bench.owner.open)
         bench.handler.complete[0](outcome(0))
@@ -479,7 +530,7 @@ async def test_an_idle_lane_that_ends_in_a_marker_shows_no_lag() -> None:
     bench.broker.publish(request())
     bench.broker.leave_gap(LANE, 0, 2)
     async with bench.running():
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(3, "v1:3:"))
 
     assert bench.visible() == [b"0"]
 
@@ -533,7 +584,7 @@ async def test_a_record_that_is_not_due_is_not_begun() -> None:
         await bench.until(lambda: len(bench.visible()) == 2)
         assert not bench.owner.accepts(LANE)
         assert bench.owner.accepts(SECOND)
-        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(1, ""))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0] == CommittedOffset(1, "v1:1:"))
 
     assert bench.handler.begun == Counter({0: 2})
 
@@ -671,7 +722,7 @@ async def test_an_outage_is_reported_to_the_group() -> None:
         bench.handler.outage = "engine_failed"
         await bench.until(lambda: read_metadata(bench.broker.offsets[SECOND, 0]).outage == "engine_failed")
         bench.handler.outage = ""
-        await bench.until(lambda: bench.broker.offsets[SECOND, 0] == CommittedOffset(0, ""))
+        await bench.until(lambda: bench.broker.offsets[SECOND, 0] == CommittedOffset(0, "v1:0:"))
 
 
 async def test_a_handler_that_admits_nothing_stops_every_lane() -> None:

@@ -144,10 +144,11 @@ def a_lost_answer_is_taken_for_no_commit(patch: pytest.MonkeyPatch) -> None:
     known: dict[Any, Any] = {}
     restore_offsets = restore.restore_offsets
 
-    async def remembered(bus: Any, shard: int, *rest: Any) -> dict[str, OffsetTracker]:
-        if (bus, shard) not in known:
-            known[bus, shard] = await restore_offsets(bus, shard, *rest)
-        return {topic: OffsetTracker.restore(tracker.committed) for topic, tracker in known[bus, shard].items()}
+    async def remembered(bus: Any, own_offsets: Any, *rest: Any) -> tuple[dict[str, OffsetTracker], list[Any]]:
+        place = bus, own_offsets.shard
+        if place not in known:
+            known[place], _ = await restore_offsets(bus, own_offsets, *rest)
+        return {topic: OffsetTracker.restore(tracker.committed) for topic, tracker in known[place].items()}, []
 
     patch.setattr("consumer.delivery.shard_owner.restore_offsets", remembered)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from consumer.delivery.poll_loop import PollLoop
@@ -28,6 +28,7 @@ BY_PARTITION = {
     MetricName.NOT_DUE: 2.0,
     MetricName.HIDDEN: 1.0,
     MetricName.BACKLOG_ENGINE: 100.0,
+    MetricName.FOREIGN_OFFSETS: 0.0,
     MetricName.LAG_VERDICT: 0.0,
 }
 LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Backlog(4, 2, NOW - 30_000, exact=True))
@@ -36,6 +37,7 @@ LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Backlog(4, 2, NOW - 30_000,
 @dataclass
 class FakeIntake:
     assigned: frozenset[int] = frozenset({3})
+    incomplete: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -90,7 +92,8 @@ async def test_what_is_not_known_is_not_shown() -> None:
     world = World()
     world.reader.lags = (PartitionLag(REQUESTED, 3, 100, 107, None),)
 
-    assert await world.shown() == {MetricName.CONSUMER_LAG: 7.0, MetricName.COMMITTED_OFFSET: 100.0}
+    known = {MetricName.CONSUMER_LAG: 7.0, MetricName.COMMITTED_OFFSET: 100.0, MetricName.FOREIGN_OFFSETS: 0.0}
+    assert await world.shown() == known
     world.reader.lags = (LAG,)
     assert set(await world.shown()) == set(BY_PARTITION) - {MetricName.BACKLOG_ENGINE}
     world.reader.lags = (PartitionLag(REQUESTED, 3, None, 107, None),)
@@ -117,3 +120,14 @@ async def test_without_an_answer_nothing_is_shown_and_readiness_says_why() -> No
     world.reader.error = None
     assert set(await world.shown()) >= {MetricName.CONSUMER_LAG}
     assert world.gauges.bus_problem is None
+
+
+async def test_a_shard_of_which_strangers_keep_a_part_is_shown_too() -> None:
+    """Nobody else shows it: by how much they committed too far, and that it stands still."""
+    world = World()
+    world.intake = FakeIntake(assigned=frozenset(), incomplete=frozenset({3}))
+    world.gauges.poll_loop = cast("PollLoop", world.intake)
+    world.reader.lags = (replace(LAG, foreign=105),)
+
+    shown = await world.shown()
+    assert (shown[MetricName.FOREIGN_OFFSETS], shown[MetricName.LAG_VERDICT]) == (5.0, 2.0)

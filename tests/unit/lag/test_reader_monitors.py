@@ -72,7 +72,7 @@ class _World:
             1, 1, cancel_revoked=False, asks=tuple(asks), strikes=(), marker_seconds=0.0, delays=(0.0,)
         )
         self._broker = broker = MemoryBroker(1, MemoryGroup(3.0, 8.0))
-        broker.offsets = {(lane, 0): CommittedOffset(0, "") for lane in LANES}
+        broker.offsets = {(lane, 0): CommittedOffset(0, "v1:0:") for lane in LANES}
         broker.transaction_ended = self._settled
         self._written: list[float] = []
         self._newest = 0.0

@@ -41,6 +41,8 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
         (replace(WELL, members=0), LagStatus.STOPPED),
         (replace(WELL, members=0, waited=None, silence=None), LagStatus.STOPPED),
         (replace(WELL, members=None), LagStatus.OK),
+        (replace(WELL, foreign=True), LagStatus.STALLED),
+        (replace(WELL, foreign=True, incomplete=0), LagStatus.OK),
         (STILL, LagStatus.STALLED),
         (replace(STILL, members=None), LagStatus.STALLED),
         (replace(STILL, awaited=False), LagStatus.STALLED),
