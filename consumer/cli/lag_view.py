@@ -63,11 +63,9 @@ class LagView:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
-        parts += [
-            Text(line, style="red")
-            for line in (*self._hidden(settings), *self._foreign(), *self._outages(), why)
-            if line
-        ]
+        # Never wrapped: each ends in a command to copy.
+        parts += [Text(line, style="red", no_wrap=True, overflow="ignore") for line in self._foreign()]
+        parts += [Text(line, style="red") for line in (*self._hidden(settings), *self._outages(), why) if line]
         return Group(*parts)
 
     def _title(self, settings: Settings) -> Text:

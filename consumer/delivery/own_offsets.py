@@ -1,8 +1,8 @@
 """The offsets that this fleet committed itself, kept beside the heads: somebody else may commit for its group.
 
 Any consumer that joins the group, or a tool, can commit offsets for requests that nobody painted. Such a commit lacks
-our mark (`offset_metadata`). So each transaction that writes records also writes, last, one with the shard's offsets
-into its partition of the heads; what the next owner finds there is where it goes on.
+our mark (`offset_metadata`). So an owner's first transaction, and each one that writes records, also writes, last, one
+with the shard's offsets into its partition of the heads; what the next owner finds there is where it goes on.
 """
 
 import json

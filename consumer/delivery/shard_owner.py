@@ -219,7 +219,7 @@ class ShardOwner:
         batch = self._take_batch()
         entering = [] if leaving else self._expose()
         offsets = self._changed_offsets([in_flight for in_flight, _ in batch] + entering, leaving=leaving)
-        if offsets:
+        if offsets or self._keeps_no_offsets:
             await self._transact(epoch, batch, offsets)
         for in_flight in entering:
             in_flight.engine.announced()
@@ -230,17 +230,17 @@ class ShardOwner:
         started = time.monotonic()
         heads = self._latest_wins.changes(batch)
         records = [outgoing for _, result in batch for outgoing in result.records] + self._heads.records(heads)
-        if records:
-            kept = {topic: tracker.committed for topic, tracker in self._trackers.items()}
-            records.append(self._heads.own_offsets.record({**kept, **offsets}))
+        kept = {**{topic: tracker.committed for topic, tracker in self._trackers.items()}, **offsets}
+        own = [self._heads.own_offsets.record(kept)] if records or self._keeps_no_offsets else []
         self._in_transaction = True
         try:
             async with asyncio.timeout(self._timing.transaction):
                 await epoch.begin()
-                await epoch.write(records)
+                await epoch.write(records + own)
                 if records:
                     await failpoints.reached(Failpoint.BEGUN)
-                await epoch.send_offsets(offsets)
+                if offsets:
+                    await epoch.send_offsets(offsets)
                 await epoch.commit()
         except TimeoutError as error:
             self._limit.halve(len(batch))
@@ -251,7 +251,13 @@ class ShardOwner:
         self._in_transaction = False
         self._observer.committed(self.shard, time.monotonic() - started, len(records))
         self._heads.committed(heads)
+        self._heads.own_offsets.known = kept
         self._after_commit(batch, offsets)
+
+    @property
+    def _keeps_no_offsets(self) -> bool:
+        """True until this fleet keeps an offset of its own for each lane of the shard."""
+        return not self._heads.own_offsets.known.keys() >= self._trackers.keys()
 
     def _expose(self) -> list[InFlightRecord]:
         """Update who is in the engine; return the records to announce. One without room waits for the next commit."""
@@ -320,7 +326,7 @@ class ShardOwner:
 
     def _after_refusal(self, batch: Sequence[InFlightRecord]) -> None:
         """Find the record whose result is refused by halving the batch; alone, it gets its fallback."""
-        if len(batch) > 1:
+        if len(batch) != 1:
             self._limit.halve(len(batch))
             return
         (in_flight,) = batch
