@@ -63,8 +63,7 @@ class LagView:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
-        # Never wrapped: each ends in a command to copy.
-        parts += [Text(line, style="red", no_wrap=True, overflow="ignore") for line in self._foreign()]
+        parts += [_unwrapped(line) for line in self._foreign()]  # each ends in a command to copy
         parts += [Text(line, style="red") for line in (*self._hidden(settings), *self._outages(), why) if line]
         return Group(*parts)
 
@@ -155,6 +154,14 @@ def _table(*columns: str) -> Table:
     for number, name in enumerate(columns):
         table.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
     return table
+
+
+def _unwrapped(line: str) -> Table:
+    """Return a line that is as wide as a table may be."""
+    cell = Table.grid()
+    cell.add_column(no_wrap=True)
+    cell.add_row(Text(line, style="red"))
+    return cell
 
 
 def _counts(figures: LagSummary) -> tuple[str, str, str]:

@@ -44,8 +44,10 @@ def whole_group(due: int = 0) -> list[PartitionLag]:
     return [first, *rest]
 
 
-def printed(shown: LagView, *, whole: bool = False, devices: int | None = None, why: str = "") -> list[str]:
-    out = Console(file=StringIO(), width=80)
+def printed(
+    shown: LagView, *, whole: bool = False, devices: int | None = None, why: str = "", width: int = 80
+) -> list[str]:
+    out = Console(file=StringIO(), width=width)
     out.print(shown.as_tables(SETTINGS, devices, whole=whole, why=why))
     assert isinstance(out.file, StringIO)
     return [line.rstrip() for line in out.file.getvalue().splitlines()]
@@ -131,7 +133,7 @@ def test_commits_by_others_are_named_with_the_command_that_shows_what_they_skip(
     """One line for each lane, all its partitions in one command; the verdict is not OK."""
     skipped = [replace(lag(REQUESTED, shard, due=7), foreign=4_000_005) for shard in (0, 2)]
     shown = view([*skipped, lag(REQUESTED, 1)])
-    lines = printed(shown)
+    lines = printed(shown, width=400)
 
     assert "STALLED" in lines[0]
     assert "partitions 0 (at 4000005), 2 (at 4000005)" in lines[-1]
