@@ -12,7 +12,10 @@ import pytest
 import typer.main
 
 from consumer.cli import app
+from consumer.kafka.cms_client import request_event
 from consumer.settings import reference
+from schemas import cloudevents
+from schemas.reader import parse_request
 from schemas.topics import load_topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,6 +118,21 @@ def test_printed_programs_are_those_of_the_files() -> None:
     files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
 
     assert dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", PROGRAMS, re.DOTALL)) == files
+
+
+def test_the_requests_of_the_cms_pages_are_valid() -> None:
+    """Every request that a CMS developer copies from docs/cms is accepted, and none of its fields is unknown."""
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "cms").glob("*.md")]
+    written = [json.loads(block) for page in pages for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+
+    for each in written:
+        data = each.get("data", each)
+        headers, value = cloudevents.write(request_event(data, "an-id"))
+        if "data" in each:
+            headers, value = [("content-type", b"application/cloudevents+json")], json.dumps(each).encode()
+        _, request = parse_request(data["article"]["id"].encode(), headers, value)
+        assert request.model_dump(mode="json", exclude_unset=True) == data
+    assert len(written) >= 4
 
 
 def test_the_documents_name_the_tested_kafkajs() -> None:
