@@ -120,6 +120,20 @@ def _nested(model: Path) -> None:
     edit(model / "model_index.json", vae=["diffusers", "DiffusionPipeline"])
 
 
+def _nested_beside_the_scheduler(model: Path) -> None:
+    """Make the scheduler a whole pipeline of its own, with a pickle in it."""
+    inner = model / "scheduler"
+    for component in ("transformer", "text_encoder", "vae", "tokenizer"):
+        shutil.copytree(model / component, inner / component)
+    (inner / "scheduler").mkdir()
+    shutil.copy(inner / "scheduler_config.json", inner / "scheduler")
+    shutil.copy(model / "model_index.json", inner)
+    weights = inner / "vae" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    edit(model / "model_index.json", scheduler=["diffusers", "DiffusionPipeline"])
+
+
 def _distributed(model: Path) -> None:
     encoder = model / "text_encoder"
     (encoder / "model.safetensors").rename(encoder / "shard-00001-model-00001-of-00001.safetensors")
@@ -167,11 +181,13 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a hidden template": (_hidden_template, "has hidden files in tokenizer/additional_chat_templates"),
     "a pipe": (_pipe, "has tokenizer/vocab.json, neither a file nor a folder"),
     "a nested pipeline": (_nested, "has the class DiffusionPipeline for its vae, not AutoencoderKL"),
+    "a pipeline for a scheduler": (_nested_beside_the_scheduler, "has the class DiffusionPipeline for its scheduler"),
     "a class that reads other files": (
         _setting("model_index.json", tokenizer=["transformers", "BertTokenizer"]),
         "has the class BertTokenizer for its tokenizer, not Qwen2Tokenizer",
     ),
     "a class that is a list": (_setting("model_index.json", vae=["diffusers", []]), "has the class [] for its vae"),
+    "a word for a class": (_setting("model_index.json", vae="os"), "wants its vae from None"),
     "no class": (_setting("model_index.json", vae=[]), "wants its vae from None"),
 }
 """Folders of which the libraries would read more than the identity covers, or not safetensors; with the refusal."""

@@ -4,6 +4,7 @@ The libraries follow what the JSON in the folder says: to pickles, to files outs
 The identity would cover none of that, so a folder that says such a thing is refused.
 """
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _CLASSES = {
     "text_encoder": ("Qwen3Model", "Qwen3ForCausalLM"),
     "vae": ("AutoencoderKL",),
     "tokenizer": ("Qwen2Tokenizer", "Qwen2TokenizerFast"),
+    "scheduler": ("*Scheduler",),
 }
 """Classes that read only the files checked here: another might read a nested pipeline, or formats of its own."""
 
@@ -46,6 +48,13 @@ def check_folder(folder: Path) -> None:
     Reads file names, indices of shards and settings, not the weights. Pickled weights are refused because reading them
     runs code. What passes is read by names inside the folder only; a link is followed, like a Hugging Face cache's.
     """
+    try:
+        _check(folder)
+    except OSError as error:
+        raise unavailable(folder, f"cannot be read: {error}") from error
+
+
+def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise unavailable(folder, "is not a folder")
     index = read_json(folder, "model_index.json")
@@ -54,7 +63,7 @@ def check_folder(folder: Path) -> None:
     if index.get("_class_name") != _PIPELINE:
         raise unavailable(folder, f"holds a {index.get('_class_name')}, not a {_PIPELINE}")
     for component, described in index.items():
-        if isinstance(described, list):
+        if isinstance(described, list) or component in _CLASSES:
             _check_class(folder, component, described)
     for component in _WEIGHTED:
         _check_weights(folder, component)
@@ -63,12 +72,12 @@ def check_folder(folder: Path) -> None:
     _check_additions(folder)
 
 
-def _check_class(folder: Path, component: str, described: list[Any]) -> None:
-    library, name = described if len(described) == 2 else (None, None)
+def _check_class(folder: Path, component: str, described: Any) -> None:
+    library, name = described if isinstance(described, list) and len(described) == 2 else (None, None)
     if library not in _LIBRARIES:
         raise unavailable(folder, f"wants its {component} from {library}, not from diffusers or transformers")
-    known = _CLASSES.get(component)
-    if known and name not in known:
+    known = _CLASSES.get(component, ("*",))
+    if not any(fnmatchcase(str(name), each) for each in known):
         raise unavailable(folder, f"has the class {name} for its {component}, not {' or '.join(known)}")
 
 

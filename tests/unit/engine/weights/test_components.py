@@ -42,6 +42,18 @@ def test_a_cache_has_the_identity_of_a_copy(model: Path, tiny_model: Path) -> No
     assert identify_folder(model).sha256 == identify_folder(tiny_model).sha256
 
 
+def test_a_folder_that_may_not_be_read_is_a_sentence(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without rights ends the start with its name, not with a traceback."""
+
+    def forbidden(folder: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("consumer.engine.weights.components.visible", forbidden)
+    with pytest.raises(Fatal, match=r"cannot be read: .*Permission denied") as refused:
+        check_folder(model)
+    assert str(model) in refused.value.message
+
+
 def test_a_missing_blob_is_named(model: Path) -> None:
     """A link whose target is gone, as after cleaning a cache, is refused by its name."""
     as_in_the_cache(model)
