@@ -53,7 +53,10 @@ _FOOT = """\
 
 | Variable | Description |
 | --- | --- |
-| `AWS_*` | Read by the S3 client if no access key is set above: the usual chain of environment, profile and role. |
+| `AWS_*` | If no `LEADART_STORAGE__ACCESS_KEY_ID` is set, the S3 client gets keys by the usual chain of environment, \
+profile and role. Set, it reads neither `AWS_PROFILE` nor the files of profiles. The region is never taken from there. |
+| `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | S3 endpoint if `LEADART_STORAGE__ENDPOINT_URL` is not set. |
+| `AWS_CA_BUNDLE` | Authorities (PEM) of the store's certificate; default: those that come with botocore. |
 | `LEADART_MAVEN_MIRROR` | Mirror of Maven Central for the embedded broker's jars: demo, dev, tests. |
 | `XDG_CACHE_HOME` | Parent of `leadart/jars`, the cache of those jars; default: `~/.cache`. |
 """

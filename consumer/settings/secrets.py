@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
@@ -20,6 +20,12 @@ class WithSecrets(BaseModel):
     """A group of settings with secrets: `x_file` names a file with the secret `x`."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_file_marks(cls, value: object) -> object:
+        """Drop what a file adds to a text that a variable was filled from."""
+        return without_file_marks(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -47,15 +53,20 @@ class WithSecrets(BaseModel):
         return problems
 
 
+def without_file_marks(text: str) -> str:
+    """Return the text without the byte order mark and the line break that editors and shells put around it."""
+    return text.removeprefix("\ufeff").rstrip("\r\n")
+
+
 def read_secret(path: Path) -> str:
-    """Return the file's text without its final line break. Raises `SecretMissing`."""
+    """Return the file's text without its byte order mark and final line break. Raises `SecretMissing`."""
     try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        secret = without_file_marks(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SecretMissing(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         # Not chained: the error carries the bytes.
-        raise SecretMissing(f"{path} is not text") from None
+        raise SecretMissing(f"{path} is not text in UTF-8") from None
     if not secret:
         raise SecretMissing(f"{path} is empty")
     return secret

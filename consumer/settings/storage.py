@@ -1,11 +1,19 @@
 """Settings of the object store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, HttpUrl, SecretStr
 
 from consumer.settings.secrets import WithSecrets
+
+_NOT_IN_ADDRESSES = {
+    "username": "a user",
+    "password": "a password",
+    "query": "a query (?)",
+    "fragment": "a fragment (#)",
+}
 
 
 class StorageSettings(WithSecrets):
@@ -33,3 +41,12 @@ class StorageSettings(WithSecrets):
     kms_key_id: str | None = Field(None, description="KMS key of that encryption; default: the bucket's.")
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Timeout of every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Size of the connection pool.")
+
+    def problems(self) -> Mapping[str, str]:
+        """Return the addresses that keys of objects cannot follow: every subscriber would get them as they are."""
+        return {
+            name: f"must be an address without {' and '.join(wrong)}: keys of objects are appended to it"
+            for name, address in (("endpoint_url", self.endpoint_url), ("public_base_url", self.public_base_url))
+            if address is not None
+            and (wrong := [what for part, what in _NOT_IN_ADDRESSES.items() if getattr(address, part) is not None])
+        }

@@ -14,6 +14,9 @@ from consumer.settings.kafka import KafkaSettings, TopicSettings
 from consumer.settings.storage import StorageSettings
 from consumer.settings.worker import HttpSettings, LogSettings, StyleSettings, WorkerSettings
 
+_ENCODING = "utf-8-sig"
+"""UTF-8; a byte order mark, as Windows editors write it, is no part of the first name."""
+
 _SIMILARITY = 0.8
 """Share of equal letters from which on a name may be a misspelling of another."""
 
@@ -24,6 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="LEADART_",
         env_nested_delimiter="__",
+        env_file_encoding=_ENCODING,
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
@@ -72,7 +76,7 @@ def unknown_variables(env_file: Path | None = None) -> dict[str, str]:
         for group, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", {})
     )
-    given = {**os.environ, **(dotenv_values(env_file) if env_file else {})}
+    given = {**os.environ, **(dotenv_values(env_file, encoding=_ENCODING) if env_file else {})}
     unknown = sorted(name for name in given if name.upper().startswith("LEADART_") and name.upper() not in known)
     nearest = {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, _SIMILARITY)), "") for name in unknown}
     # Kubernetes makes variables out of services, such as LEADART_KAFKA_SERVICE_HOST for one called leadart-kafka.

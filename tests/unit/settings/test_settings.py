@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from consumer.cli import app
@@ -71,6 +71,26 @@ WRONG = {
     "a port that is none": (
         kafka(BOOTSTRAP_SERVERS="b:65536"),
         {"kafka.bootstrap_servers": "'b:65536' is not host:port"},
+    ),
+    "a public address with a query": (
+        {"STORAGE__PUBLIC_BASE_URL": f"https://cdn.example.org/?token={HUSH}"},
+        {
+            "storage.public_base_url": "must be an address without a query (?): keys of objects are appended to it",
+        },
+    ),
+    "a public address with a user": (
+        {"STORAGE__PUBLIC_BASE_URL": f"https://leadart:{HUSH}@cdn.example.org/#top"},
+        {
+            "storage.public_base_url": "must be an address without a user and a password and a fragment (#): "
+            "keys of objects are appended to it",
+        },
+    ),
+    "an endpoint with a password": (
+        {"STORAGE__ENDPOINT_URL": f"http://leadart:{HUSH}@minio:9000"},
+        {
+            "storage.endpoint_url": "must be an address without a user and a password: keys of objects are appended "
+            "to it",
+        },
     ),
     "a secret of the wrong kind": (
         {"KAFKA": f'{{"sasl_password": ["{HUSH}"]}}'},
@@ -160,20 +180,44 @@ SECRETS: dict[str, dict[str, str]] = {
 """Every secret, and what has to be set beside it."""
 
 
+FILE_MARKS = [" {} ", " {} \n", " {} \r\n", "\ufeff {} \n"]
+"""A text as editors and shells write it into a file."""
+
+
 def value_of(settings: Settings, secret: str) -> str:
     section, _, name = secret.lower().partition("__")
-    value: str = getattr(getattr(settings, section), name).get_secret_value()
-    return value
+    value: SecretStr | str = getattr(getattr(settings, section), name)
+    return value if isinstance(value, str) else value.get_secret_value()
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_a_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secret: str, ending: str) -> None:
-    """The file's text is the secret, without the line break at its end and with everything else."""
-    (tmp_path / "secret").write_bytes(f" {HUSH} ".encode() + ending.encode())
+@pytest.mark.parametrize("written", FILE_MARKS)
+def test_a_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secret: str, written: str) -> None:
+    """The file's text is the secret, without its byte order mark and line break and with everything else."""
+    (tmp_path / "secret").write_bytes(written.format(HUSH).encode())
     settings = load(monkeypatch, **SECRETS[secret], **{f"{secret}_FILE": str(tmp_path / "secret")})
 
     assert value_of(settings, secret) == f" {HUSH} "
+
+
+@pytest.mark.parametrize("secret", [*SECRETS, "STORAGE__ACCESS_KEY_ID"])
+@pytest.mark.parametrize("written", FILE_MARKS)
+def test_a_variable_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, secret: str, written: str) -> None:
+    """A variable that was filled from a file has lost what the editor or the shell put around its text."""
+    settings = load(monkeypatch, **SECRETS.get(secret, {}), **{secret: written.format(HUSH)})
+
+    assert value_of(settings, secret) == f" {HUSH} "
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Its first name counts like the others, and is reported like the others if it is no setting."""
+    env_file = tmp_path / "leadart.env"
+    env_file.write_text("\ufeffLEADART_LOG__LEVEL=debug\nLEADART_HTTP__PORT=1\n", encoding="utf-8")
+    settings = load_settings(env_file)
+
+    assert (settings.log.level, settings.http.port) == ("debug", 1)
+    env_file.write_text("\ufeffLEADART_LOG__LEVELS=debug\n", encoding="utf-8")
+    assert unknown_variables(env_file) == {"LEADART_LOG__LEVELS": "LEADART_LOG__LEVEL"}
 
 
 @pytest.mark.parametrize("secret", SECRETS)

@@ -13,7 +13,6 @@ from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import ModelIdentity, Recipe, Rendition
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store, public_policy, stored_pictures
-from consumer.storage.client import client_config
 from consumer.storage.objects import StoreObjects
 from consumer.storage.policy import is_public
 from schemas import Reason
@@ -157,27 +156,6 @@ async def test_an_address_expires_with_the_credentials_that_signed_it(
     lasting = StorageSettings(access_key_id="k", secret_access_key=SecretStr("s"))
     async with S3Store(lasting) as opened:
         assert not await opened.addresses_end_early()
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [({"access_key_id": "k"}, "LEADART_STORAGE__"), ({"region": "eu west"}, "eu west")],
-)
-async def test_settings_without_a_client_are_reported(settings: dict[str, str], named: str) -> None:
-    """Half a key pair or an invalid region is reported like any other wrong setting."""
-    with pytest.raises(Overloaded, match=named) as refused:
-        async with S3Store(StorageSettings.model_validate(settings)):
-            pass
-    assert refused.value.reason is Reason.MISCONFIGURED
-
-
-@pytest.mark.parametrize(
-    ("host", "direct"), [("127.0.0.1", True), ("[::1]", True), ("localhost", True), ("s3.de", False)]
-)
-def test_no_proxy_is_used_for_this_machine(host: str, direct: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A proxy from the environment cannot reach the demo's own store."""
-    settings = StorageSettings.model_validate({"endpoint_url": f"http://{host}:8333"})
-    assert (client_config(settings).proxies == {}) is direct
 
 
 def test_a_policy_is_recognised_however_it_is_written() -> None:
