@@ -59,6 +59,18 @@ def with_templates(model: Path) -> None:
     edit(model / "text_encoder" / "generation_config.json", do_sample=True)
 
 
+def with_older_tokenizer_files(model: Path) -> None:
+    """Replace the tokenizer's one file by the several ones of older downloads."""
+    folder = model / "tokenizer"
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").unlink()
+    edit(folder / "vocab.json", **tokenizer["model"]["vocab"])
+    merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in tokenizer["model"]["merges"])
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+    edit(folder / "added_tokens.json", **{"<|im_start|>": 600})
+    edit(folder / "special_tokens_map.json", additional_special_tokens=["<|im_start|>"])
+
+
 def _sharded(model: Path) -> None:
     for component, stem in STEMS.items():
         shard(model, component, f"{stem}-1.safetensors", f"{stem}-2.safetensors")
@@ -71,6 +83,7 @@ SOUND: dict[str, Callable[[Path], None]] = {
     "links into a cache": as_in_the_cache,
     "pickles, code and hidden files beside": with_neighbours,
     "chat templates": with_templates,
+    "older tokenizer files": with_older_tokenizer_files,
 }
 
 
