@@ -64,10 +64,12 @@ async def _with_memory_groups(folder: Path) -> AsyncIterator[Servers]:
 
 ROWS: Final = (
     Row("worker_kill", strikes.kill_worker),
+    Row("worker_kill_in_turn", strikes.kill_in_turn),
     Row("worker_freeze", strikes.freeze_worker),
     Row("worker_out_of_memory", strikes.starve_worker, _with_memory_groups),
     Row("worker_term", strikes.stop_worker),
     Row("engine_kill", strikes.kill_engine, servers.with_model, workers=1, steps=8),
+    Row("engine_kill_every", strikes.kill_every_engine, servers.with_model, workers=1, steps=8),
     Row(
         "engine_hang",
         strikes.hang_engine,

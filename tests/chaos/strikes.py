@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
+from contextlib import suppress
 
 import psutil
 
 from consumer.dev.embedded.server import Server
+from consumer.failpoints import Failpoint
 from tests.chaos.memory import starve
 from tests.chaos.proxies import Mood
 from tests.chaos.scene import Scene
@@ -21,6 +24,7 @@ SESSION_SECONDS = 4
 FREEZE_SECONDS = SESSION_SECONDS + 2.5
 DOWN_SECONDS = 3.0
 BAD_STORE_SECONDS = 8.0
+DEADLY_SECONDS = 20.0
 CROWD = 4
 
 
@@ -58,6 +62,27 @@ async def kill_engine(scene: Scene) -> None:
     """The engine's process gets SIGKILL; the worker has another one started."""
     _engine(scene).kill()
     scene.release()
+
+
+async def kill_every_engine(scene: Scene) -> None:
+    """For 20 s every process of the engine gets SIGKILL within 6 s of its start, whatever it does."""
+    scene.release()
+    deadline = time.monotonic() + DEADLY_SECONDS
+    while time.monotonic() < deadline:
+        lifetime = scene.dice.uniform(0.2, 6)
+        for engine in _engines(scene):
+            with suppress(psutil.NoSuchProcess):
+                if time.time() - engine.create_time() > lifetime:
+                    engine.kill()
+        await scene.pause(0.1)
+
+
+async def kill_in_turn(scene: Scene) -> None:
+    """The caught worker gets SIGKILL, and so do the next four that paint, each while it does."""
+    await kill_worker(scene)
+    for _ in range(4):
+        if await scene.caught(Failpoint.PAINTING):
+            await kill_worker(scene)
 
 
 async def hang_engine(scene: Scene) -> None:
@@ -167,6 +192,13 @@ async def _bad_store(scene: Scene, mood: Mood) -> None:
 
 def _engine(scene: Scene) -> psutil.Process:
     """Return the victim's engine process: the one of its children that paints."""
-    children = psutil.Process(scene.victim.process.pid).children(recursive=True)
-    (engine,) = [child for child in children if "consumer.engine.runtime.main" in child.cmdline()]
+    (engine,) = _engines(scene)
     return engine
+
+
+def _engines(scene: Scene) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(scene.victim.process.pid).children(recursive=True)
+        return [child for child in children if "consumer.engine.runtime.main" in child.cmdline()]
+    except psutil.Error:  # between two lives
+        return []
