@@ -7,6 +7,7 @@ from enum import StrEnum
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.own_offsets import replay_command
 from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, BusError, Partition
+from consumer.engine.temporary_folder import require_temporary_folder
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import Fatal, LeadartError
 from consumer.kafka.acls import check_acls
@@ -78,6 +79,7 @@ async def _engine(settings: Settings) -> list[CheckResult]:
     if engine.model is None:
         message = "LEADART_ENGINE__MODEL is not set: it names the model's folder"
         return [CheckResult("engine", CheckStatus.FAILURE, message)]
+    require_temporary_folder()
     check_folder(engine.model)
     return [
         CheckResult("engine", CheckStatus.OK, f"{engine.model} holds a Z-Image pipeline in safetensors"),

@@ -20,6 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine import protocol
+from consumer.engine.temporary_folder import require_temporary_folder
 from consumer.engine.weights import check_folder, examine_custom_weights, identify_model, unavailable
 from consumer.errors import Fatal
 from schemas import Reason
@@ -108,6 +109,7 @@ def _open(request: protocol.Open, send: Callable[[protocol.Reply], None]) -> Den
     settings = request.settings
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
+    require_temporary_folder()
     check_folder(settings.model)
     examine_custom_weights(settings)
     with ThreadPoolExecutor(1, thread_name_prefix="identify") as beside:
