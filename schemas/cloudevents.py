@@ -116,7 +116,8 @@ def _check_content_types(texts: Mapping[str, str]) -> None:
         first, second = CONTENT_TYPES
         raise ContractError(
             Reason.DUPLICATE_HEADER,
-            f"Headers `{first}` and `{second}` differ: send the first alone, or both alike.",
+            f"Headers `{first}` and `{second}` differ, {excerpt(texts[first])} and {excerpt(texts[second])}: send the "
+            "first alone, or both alike.",
             field=second,
         )
 
@@ -132,7 +133,9 @@ def _header_text(header: str, raw: bytes | None) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         raise ContractError(
-            Reason.NOT_UTF8, f"Header `{shown(header)}` is not UTF-8: encode it as UTF-8.", field=shown(header)
+            Reason.NOT_UTF8,
+            f"Header `{shown(header)}` is {excerpt(raw)}, which is not UTF-8: encode it as UTF-8.",
+            field=shown(header),
         ) from None
 
 

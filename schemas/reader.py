@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas import names
-from schemas.cloudevents import JSON_MEDIA_TYPE, Event, Headers, is_json, read
+from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, JSON_MEDIA_TYPE, Event, Headers, is_json, read
 from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES, misplaced_character
 from schemas.key import check_key
 from schemas.reasons import ContractError, Reason
@@ -73,10 +73,8 @@ def _request(data: object) -> ImageRequested:
         raise ContractError(
             Reason.MISSING_FIELD, "`data` is missing: send the request as the event's data.", field="data"
         )
-    if is_envelope(data):
-        raise ContractError(
-            Reason.MISSING_FIELD, f"`article` is missing: the data {CONNECT_ENVELOPE}.", field="article"
-        )
+    if isinstance(data, dict) and "article" not in data and (what := _wrapping(data)) is not None:
+        raise ContractError(Reason.MISSING_FIELD, f"`article` is missing: the data {what}.", field="article")
     if isinstance(data, str) and data.lstrip().startswith("{"):
         raise ContractError(
             Reason.INVALID_FIELD, "`data` is JSON inside a JSON string: serialise it once, not twice.", field="data"
@@ -85,6 +83,16 @@ def _request(data: object) -> ImageRequested:
         return ImageRequested.model_validate(data)
     except ValidationError as error:
         raise explain(error) from None
+
+
+def _wrapping(data: dict[str, object]) -> str | None:
+    if is_envelope(data):
+        return CONNECT_ENVELOPE
+    if {"op", "after"} <= data.keys():
+        return "is a Debezium change event: unwrap it with ExtractNewRecordState, and write the request's fields"
+    if {"specversion", "data"} <= data.keys():
+        return f"is a whole event: send it without `ce_` headers as `{ENVELOPE_MEDIA_TYPE}`, or its `data` alone"
+    return None
 
 
 def explain(error: ValidationError) -> ContractError:

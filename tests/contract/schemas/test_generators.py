@@ -137,7 +137,7 @@ func main() {
 
 
 def test_typescript_reads_every_example(made: Path, javascript: Path) -> None:
-    """Each event is of json-schema-to-typescript's type under `--strict`, and quicktype's converter reads it."""
+    """Each event, and any list, is of json-schema-to-typescript's type; quicktype's converter reads each event."""
     folder = made / "typescript"
     imports = "\n".join(f'import type {{ {t} }} from "./jsonschema/{t}";' for t in sorted(TITLES.values()))
     typed = "\n".join(f"const e{n}: {title} = {json.dumps(data)};" for n, (title, data) in enumerate(DATA))
@@ -145,14 +145,21 @@ def test_typescript_reads_every_example(made: Path, javascript: Path) -> None:
         f"console.log(JSON.stringify(Convert.to{title}(JSON.stringify(e{number}))));"
         for number, (title, _) in enumerate(DATA)
     )
-    program = (
-        f'{imports}\nimport {{ Convert }} from "./quicktype/events";\ndeclare const console: any;\n{typed}\n{reading}\n'
-    )
-    (folder / "read.ts").write_text(program, encoding="utf-8")
+    (folder / "read.ts").write_text(f"{imports}\n{TYPESCRIPT}{typed}\n{reading}\n", encoding="utf-8")
     compiler = str(javascript / "node_modules" / "typescript" / "bin" / "tsc")
     options = ("--strict", "--target", "es2022", "--module", "commonjs", "--outDir", "made")
     run(folder, "node", compiler, *options, "read.ts")
     assert_read(run(folder, "node", "made/read.js").splitlines())
+
+
+TYPESCRIPT = """\
+import { Convert } from "./quicktype/events";
+declare const console: any;
+const list: string[] = [];
+const withLists: ImageRequested = {
+  article: { id: "a-1", revision: 1, tags: list }, brief: { subject_hints: list, avoid: list }, changed_fields: list,
+};
+"""
 
 
 def test_python_reads_every_example(tmp_path: Path) -> None:

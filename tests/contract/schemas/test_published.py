@@ -73,8 +73,8 @@ def replaced(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
 WORDS = st.text("aZ09 -_.", max_size=45) | st.sampled_from(["save", "refine", "normal", "hero", "en-GB", "x" * 9000])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from([16, 512, 512.0, 2048, 2**53, 1e300, 0.5]) | WORDS,
-    lambda inner: st.lists(inner, max_size=51) | st.dictionaries(st.sampled_from(["id", "slot", "width"]), inner),
-    max_leaves=60,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["id", "slot", "width"]), inner),
+    max_leaves=10,
 )
 
 

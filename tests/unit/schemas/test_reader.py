@@ -115,6 +115,20 @@ def test_a_connect_envelope_is_named(payload: object, *, whole: bool) -> None:
     assert (known.article_id, known.revision, known.slot) == ("文-1", 7, "hero")
 
 
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"before": None, "after": {"id": 7}, "op": "c"}, "is a Debezium change event: unwrap it"),
+        ({"specversion": "1.0", "data": DATA}, "is a whole event: send it without `ce_` headers"),
+    ],
+)
+def test_other_wrappings_are_named(data: object, named: str) -> None:
+    """A change event of the CMS's database, or an event inside another, misses its article for a reason."""
+    error = refusal(KEY, headers(), json.dumps(data).encode())
+    assert (error.reason, error.field) == (Reason.MISSING_FIELD, "article")
+    assert named in error.message
+
+
 def test_json_inside_a_json_string_is_named() -> None:
     """An outbox that stores JSON as text is serialised twice by a JSON serializer."""
     value = json.dumps(json.dumps(DATA)).encode()
