@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 WITHOUT = "import sys; sys.modules['consumer.dev'] = None; "
 RUN = WITHOUT + "from consumer.cli.root import main; main()"

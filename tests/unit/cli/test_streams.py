@@ -20,6 +20,8 @@ PROGRAM = """
 import json, os, sys
 from consumer.cli.root import main
 
+pytestmark = pytest.mark.slow
+
 def run(arguments, how, errors):
     sys.argv = ["leadart", *arguments]
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
