@@ -1,8 +1,8 @@
 """The published schemas in a plainer form, from which code generators such as Modelina make types that compile.
 
 They give a union with null no name, cannot compile an enumeration with null or an empty list as a default, and give an
-integer 32 bits unless its format says otherwise. So here null stands beside the type, and an enumeration is a text with
-a pattern.
+integer 32 bits unless its format says otherwise, and no room for null if it is required. So here null stands beside the
+type, what may be null is not required, and an enumeration is a text with a pattern.
 """
 
 from collections.abc import Iterator
@@ -53,13 +53,18 @@ def _plain(node: Any, definitions: dict[str, Schema]) -> Any:
         return [_plain(item, definitions) for item in node]
     if not isinstance(node, dict):
         return node
-    return _of_64_bits(
-        {
-            key: _plain(item, definitions)
-            for key, item in _without_union(node, definitions).items()
-            if not (key == "default" and item in (None, []))
-        }
-    )
+    plain = {
+        key: _plain(item, definitions)
+        for key, item in _without_union(node, definitions).items()
+        if not (key == "default" and item in (None, []))
+    }
+    return _of_64_bits(_without_nullable_among_required(plain, node))
+
+
+def _without_nullable_among_required(plain: Schema, node: Schema) -> Schema:
+    if not isinstance(node.get("required"), list):
+        return plain
+    return plain | {"required": [n for n in node["required"] if _NULL not in node["properties"][n].get("anyOf", ())]}
 
 
 def _without_union(node: Schema, definitions: dict[str, Schema]) -> Schema:

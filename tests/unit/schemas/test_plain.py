@@ -41,6 +41,13 @@ def test_null_stands_beside_the_type() -> None:
     )
 
 
+def test_what_may_be_null_is_not_required() -> None:
+    """A required number has no room for null in Java, Go or C#: it would become 0, or be refused."""
+    assert "offset" not in PLAIN["DeadLetter"]["required"]
+    assert "url_expires" not in PLAIN["ReadyPicture"]["required"]
+    assert {"topic", "partition"} == set(PLAIN["DeadLetter"]["required"])
+
+
 def test_integers_beyond_32_bits_say_so() -> None:
     """Revisions and seeds do not fit into Java's Integer; the number of steps does."""
     assert PLAIN["Article"]["properties"]["revision"]["format"] == "int64"
