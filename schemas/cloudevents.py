@@ -6,6 +6,7 @@ alone decides the mode. The record key is not checked here.
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -37,10 +38,13 @@ READ: Final = (CORE - {"subject"}) | {"expirytime", *CARRIED}
 """The attributes that a worker reads: their text is copied or compared, so it has to be what the publisher means."""
 CONTENT_TYPES: Final = ("content-type", "ce_datacontenttype")
 """The headers that set `datacontenttype`."""
+_OTHER_TRANSPORT: Final = re.compile(r"(ce-|cloudevents[:_])[a-z0-9]+", re.IGNORECASE)
+"""How attributes are spelled in HTTP and AMQP."""
 
 
 def read(headers: Headers, value: bytes | None) -> Event:
     """Read a record in either mode. Raises only `ContractError`, for a record that is not a CloudEvent."""
+    headers = list(headers)
     attributes = _from_headers(headers)
     if value is None:
         raise ContractError(Reason.TOMBSTONE, "The record has no value: send the event's data as the value.")
@@ -53,7 +57,7 @@ def read(headers: Headers, value: bytes | None) -> Event:
     _check_plain("datacontenttype", content_type)
     if content_type.lower().startswith("application/cloudevents"):
         return _structured(content_type, value)
-    _check_required(attributes)
+    _check_required(attributes, headers)
     return _event(attributes, parse_json(value) if is_json(content_type) else value)
 
 
@@ -207,13 +211,15 @@ def _decoded(encoded: object) -> bytes:
     )
 
 
-def _check_required(attributes: Mapping[str, str]) -> None:
+def _check_required(attributes: Mapping[str, str], headers: Headers = ()) -> None:
     for name in ("specversion", *REQUIRED):
         if name not in attributes:
+            other = next((shown(header) for header, _ in headers if _OTHER_TRANSPORT.fullmatch(header)), None)
             raise ContractError(
                 Reason.NOT_CLOUDEVENT,
-                f"CloudEvents attribute `{name}` is missing: send it as header `ce_{name}`, or send the whole event "
-                f"with `content-type: {ENVELOPE_MEDIA_TYPE}`.",
+                f"CloudEvents attribute `{name}` is missing: send it as header `ce_{name}`"
+                + (f", not as another transport does (`{other}`)" if other else "")
+                + f", or send the whole event with `content-type: {ENVELOPE_MEDIA_TYPE}`.",
                 field=name,
             )
     for name in READ & attributes.keys():

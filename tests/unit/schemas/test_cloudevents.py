@@ -169,6 +169,15 @@ def test_a_missing_attribute_is_named(name: str) -> None:
     assert (binary.reason, binary.field) == (structured.reason, structured.field) == (Reason.NOT_CLOUDEVENT, name)
 
 
+@pytest.mark.parametrize("prefix", ["ce-", "Ce-", "cloudEvents_", "cloudEvents:"])
+def test_another_transports_spelling_is_named(prefix: str) -> None:
+    """Bridges from HTTP and AMQP keep the names that attributes have there."""
+    headers = [(header.replace("ce_", prefix), value) for header, value in BINARY]
+    error = refusal(headers, b"{}")
+    assert (error.reason, error.field) == (Reason.NOT_CLOUDEVENT, "specversion")
+    assert f"not as another transport does (`{prefix}specversion`)" in error.message
+
+
 @pytest.mark.parametrize("version", [b"0.3", b"1", b"2.0", b""])
 def test_other_versions_of_cloudevents_are_refused(version: bytes) -> None:
     """Only 1.0 is read."""
