@@ -45,6 +45,10 @@ class Fatal(LeadartError):
     """The worker cannot go on: it exits non-zero with this message, which names the remedy."""
 
 
+class OperatorNeeded(LeadartError):
+    """One shard cannot go on until an operator decides, as the message says: it stays closed, the others go on."""
+
+
 class WorkerStopping(Exception):
     """The worker is stopping and does not begin this picture: another worker will read its request again."""
 

@@ -28,6 +28,7 @@ from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import GaugeReporter
 from consumer.lag.history import LagHistory
+from consumer.lag.positions import require_some_shard
 from consumer.lag.reader import LagReader, open_lag_reader
 from consumer.pictures.encoder import PictureEncoder
 from consumer.ports import Encoder, Engine, WorkerStore
@@ -123,6 +124,7 @@ async def open_stages(
         await _patiently(lambda: check_group(admin, settings, lanes))
         reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
         lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
+        require_some_shard(await _patiently(lags.positions), partitions)
         progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
         ours = (metrics, health, served, styles, store, engine, encoder)
         yield OpenStages(*ours, reader, bus, partitions, progress, lags, services=(progress.run,))
@@ -278,7 +280,7 @@ class WorkerRun:
             store=self._outage,
             breaker=self._breaker,
             lanes=lambda: f"cannot be read: {poll_loop.unreadable}" if poll_loop.unreadable else None,
-            shards=lambda: None if poll_loop.all_open else "some assigned shards are not open",
+            shards=lambda: None if poll_loop.all_open else poll_loop.stuck or "some assigned shards are not open",
         )
 
 

@@ -141,8 +141,11 @@ class Reason(StrEnum):
     )
     NO_STARTING_OFFSET = (
         "no_starting_offset",
-        "The group has no committed offset for a partition: it is new, or was down for over a week.",
-        "Run `leadart topics apply --start earliest` (or `latest`).",
+        (
+            "The group has no committed offset for a partition (it is new, or was down for over a week), or one beyond "
+            "the end of the log."
+        ),
+        "Run `leadart topics apply --start earliest` (or `latest`), with `--only` and `--force` as `message` says.",
     )
     TOPICS_MISMATCH = (
         "topics_mismatch",

@@ -1,12 +1,12 @@
 """`leadart doctor`: check what a worker needs. Nothing is changed, except for probe objects in the store."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.own_offsets import replay_command
-from consumer.delivery.ports import MAX_RECORD_BYTES, UNCOMMITTED, BusError, Partition
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
+from consumer.delivery.positions import explain
 from consumer.engine.temporary_folder import require_temporary_folder
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
 from consumer.errors import Fatal, LeadartError
@@ -14,7 +14,7 @@ from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.group import check_former_group, described, strangers
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
-from consumer.lag.reader import open_lag_reader
+from consumer.lag.reader import PartitionLag, open_lag_reader
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -118,8 +118,7 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
             *_compaction(settings, configs),
             *_sizes(settings, configs),
             await _group_members(admin, settings),
-            await _starting_offsets(admin, settings, count),
-            *await _foreign_commits(admin, settings),
+            *await _group_offsets(admin, settings),
             await _offsets_retention(admin),
         ]
 
@@ -192,27 +191,21 @@ async def _group_members(admin: KafkaAdmin, settings: Settings) -> CheckResult:
     return CheckResult("group", CheckStatus.OK, f"nobody else is in {who}")
 
 
-async def _starting_offsets(admin: KafkaAdmin, settings: Settings, count: int) -> CheckResult:
-    partitions = [Partition(lane, number) for lane in lane_topics(settings) for number in range(count)]
-    committed = await admin.committed_offsets(partitions)
-    for partition, at in committed.items():
-        try:
-            read_metadata(at)
-        except MetadataUnreadable as error:
-            name = f"{partition.topic}:{partition.number}"
-            message = f"{name}: {error}: leadart topics reset-offset-metadata {name}"
-            return CheckResult("group", CheckStatus.FAILURE, message)
-    unset = [each for each in partitions if each not in committed or committed[each].offset == UNCOMMITTED]
-    if unset:
-        who = f"group {settings.kafka.group_id}"
-        message = f"{who} has no offset for {len(unset)} partitions: leadart topics apply --start earliest"
-        return CheckResult("group", CheckStatus.FAILURE, message)
-    return CheckResult("group", CheckStatus.OK, f"group {settings.kafka.group_id} has an offset in every lane")
-
-
-async def _foreign_commits(admin: KafkaAdmin, settings: Settings) -> list[CheckResult]:
+async def _group_offsets(admin: KafkaAdmin, settings: Settings) -> list[CheckResult]:
+    """Compare the group's offsets with what the lanes' logs hold, and with those that leadart committed itself."""
+    group = settings.kafka.group_id
     async with open_lag_reader(settings, admin) as reader:
         lags = (await reader.read(outcomes=False)).partitions
+    results = _foreign_commits(group, lags)
+    if stuck := [lag.stuck for lag in lags if lag.stuck]:
+        results.append(CheckResult("group", CheckStatus.FAILURE, explain(stuck).message))
+    if deleted := [f"{lag.topic}:{lag.partition} ({lag.deleted})" for lag in lags if lag.deleted]:
+        message = f"records were deleted before they were read, and get no outcome: {', '.join(deleted)}"
+        results.append(CheckResult("group", CheckStatus.WARNING, message))
+    return results or [CheckResult("group", CheckStatus.OK, f"group {group} has an offset in every lane")]
+
+
+def _foreign_commits(group: str, lags: Sequence[PartitionLag]) -> list[CheckResult]:
     skipped: dict[str, dict[int, range]] = {}
     for lag in lags:
         if lag.skipped:
@@ -221,8 +214,8 @@ async def _foreign_commits(admin: KafkaAdmin, settings: Settings) -> list[CheckR
         CheckResult(
             "group",
             CheckStatus.FAILURE,
-            f"{topic}: somebody else committed offsets for group {settings.kafka.group_id}; a worker that gets the "
-            f"partition goes back to leadart's own. To see what they skip: {replay_command(topic, spans)}",
+            f"{topic}: somebody else committed offsets for group {group}; a worker that gets the partition goes back "
+            f"to leadart's own. To see what they skip: {replay_command(topic, spans)}",
         )
         for topic, spans in skipped.items()
     ]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.delivery.own_offsets import replay_command
+from consumer.delivery.positions import explain
 from consumer.kafka.topics import lane_topics
 from consumer.lag.history import LagSummary, summarize
 from consumer.lag.status import LagStatus
@@ -64,7 +65,11 @@ class LagView:
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
         parts += [_unwrapped(line) for line in self._foreign()]  # each ends in a command to copy
-        parts += [Text(line, style="red") for line in (*self._hidden(settings), *self._outages(), why) if line]
+        parts += [
+            Text(line, style="red")
+            for line in (*self._hidden(settings), *self._deleted(settings), *self._outages(), *self._stuck(), why)
+            if line
+        ]
         return Group(*parts)
 
     def _title(self, settings: Settings) -> Text:
@@ -110,6 +115,18 @@ class LagView:
             )
         return lines
 
+    def _deleted(self, settings: Settings) -> list[str]:
+        deleted = [
+            f"{_short(settings, each.lag.topic)}:{each.lag.partition} ({each.lag.deleted})"
+            for each in self.partitions
+            if each.lag.deleted
+        ]
+        return [f"deleted before they were read: {', '.join(deleted)}"] if deleted else []
+
+    def _stuck(self) -> list[str]:
+        stuck = [each.lag.stuck for each in self.partitions if each.lag.stuck]
+        return [explain(stuck).message] if stuck else []
+
     def _outages(self) -> list[str]:
         lines = []
         for outage in sorted({each.lag.outage for each in self.partitions if each.lag.outage}):
@@ -136,6 +153,7 @@ def _row(each: PartitionStatus, devices: int | None) -> dict[str, Any]:
     at = {"topic": lag.topic, "partition": lag.partition, "committed": lag.committed, "end": lag.end}
     exact = lag.backlog.exact if lag.backlog else None
     rest = {"finished_above": lag.finished_above, "trouble": lag.outage, "exact": exact, "foreign": lag.foreign}
+    rest |= {"deleted": lag.deleted, "stuck": lag.stuck.obstacle.value if lag.stuck else None}
     return at | rest | _figures(summarize([each]), devices)
 
 

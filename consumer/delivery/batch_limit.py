@@ -1,9 +1,11 @@
 """Size limit of one transaction: large enough for throughput, small enough to commit before its timeout."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
+from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.ports import RecordResult
 from consumer.errors import Fatal
 from consumer.jobs import Record
@@ -31,6 +33,15 @@ class BatchLimit:
     def halve(self, records: int) -> None:
         """Limit to half of the records just tried, at least one."""
         self._records = max(1, records // 2)
+
+    def refused(self, batch: Sequence[InFlightRecord]) -> None:
+        """Find the record whose result is refused by halving the batch; alone, it gets its fallback."""
+        if len(batch) != 1:
+            self.halve(len(batch))
+            return
+        (in_flight,) = batch
+        if in_flight.result is not None:
+            in_flight.result = instead_of(in_flight.record, in_flight.result)
 
     def double(self) -> None:
         """Double the limit, up to the maximum."""

@@ -54,6 +54,9 @@ class DeliveryObserver(Protocol):
     def foreign_commit(self, commit: ForeignCommit) -> None:
         """Somebody else committed an offset for the group; the shard goes on where this fleet stood."""
 
+    def records_deleted(self, topic: str, shard: int, records: int) -> None:
+        """At most that many records were deleted from the lane before they were read: it goes on behind them."""
+
     def committed(self, shard: int, seconds: float, records: int) -> None:
         """A transaction of that many records went through."""
 

@@ -61,6 +61,12 @@ class OffsetTracker:
         """Mark everything below `position` as read: what was not delivered there are control markers."""
         self.next_offset = max(self.next_offset, position)
 
+    def skip_deleted(self, start: int) -> int:
+        """Go on from the log's `start` if it is further on; return how many offsets in between were not finished."""
+        skipped = range(self.next_offset, start)
+        self.next_offset = max(self.next_offset, start)
+        return len(skipped) - sum(offset in skipped for offset in self.finished)
+
     @property
     def lowest(self) -> int:
         """The lowest unfinished offset.

@@ -82,6 +82,11 @@ class PollLoop:
         return all(self._owners[shard].open for shard in self.assigned)
 
     @property
+    def stuck(self) -> str:
+        """What an operator has to decide before shards of this worker can go on, all of it; empty when nothing."""
+        return " ".join(owner.stuck for shard in sorted(self.assigned) if (owner := self._owners[shard]).stuck)
+
+    @property
     def open_shards(self) -> int:
         """The number of shards that take records."""
         return sum(owner.open for owner in self._owners.values())
@@ -130,7 +135,7 @@ class PollLoop:
             if not await self._read_fetched():
                 await self._read(FULL_SECONDS if self._full else POLL_SECONDS, self._admitted())
         except PositionLost as error:
-            self._check_lost_position(error)
+            self._find_lost_positions(error)
             return True
         except BusError as error:
             if not self.unreadable:
@@ -212,18 +217,11 @@ class PollLoop:
                 self.unreadable.pop(partition, None)
         return read
 
-    def _check_lost_position(self, error: PositionLost) -> None:
-        """Raise `Fatal` for an open shard; before a shard is open, the client looks for a position by itself."""
+    def _find_lost_positions(self, error: PositionLost) -> None:
+        """Have open shards find their positions; before a shard is open, the client looks for one by itself."""
         for partition in error.partitions:
-            owner = self._owners.get(partition.number)
-            if owner is not None and owner.open:
-                raise Fatal(
-                    Reason.NO_STARTING_OFFSET,
-                    f"The group's offset for {partition.topic}:{partition.number} is not in the log any more "
-                    f"({error}): records were deleted before they were worked on. Decide where to go on, with the "
-                    f"workers stopped: leadart topics apply --only {partition.topic}:{partition.number} --force "
-                    "--start earliest --execute, or --start latest.",
-                )
+            if (owner := self._owners.get(partition.number)) is not None:
+                owner.position_lost(partition.topic)
 
     def _steer(self) -> None:
         """Pause and resume by what is true now: a rebalance forgets pauses, so nothing may rely on earlier ones."""

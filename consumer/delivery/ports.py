@@ -120,6 +120,12 @@ class Bus(Protocol):
         Raises `BusError` when that is unknown, as while the group rebalances.
         """
 
+    async def log_spans(self, shard: int) -> Mapping[str, range]:
+        """Return what the log of each of the shard's lanes holds: its first offset, to one past its last.
+
+        Raises `BusError`.
+        """
+
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read one partition of a compacted topic from offset `start` to the end of what is committed.
 

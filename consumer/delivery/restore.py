@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from consumer.delivery.offset_metadata import MetadataUnreadable
+import structlog
+
+from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.own_offsets import ForeignCommit, OwnOffsets
-from consumer.delivery.ports import UNCOMMITTED, Bus, BusError, CommittedOffset
-from consumer.errors import Fatal
-from schemas import Reason
+from consumer.delivery.ports import Bus, BusError, CommittedOffset, Partition
+from consumer.delivery.positions import explain, find_obstacle
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +31,64 @@ class OwnerTiming:
     backoff: float = 0.5
     """Before the next epoch after a broken one; doubles with each, up to `max_backoff`."""
     max_backoff: float = 10.0
+    recheck: float = 30.0
+    """Before a shard that waits for an operator is tried again."""
 
 
-async def restore_offsets(
-    bus: Bus, own_offsets: OwnOffsets, topics: Sequence[str], timing: OwnerTiming, stopping: asyncio.Event
+async def restore_offsets(  # noqa: PLR0913 - what it asks, and whom it tells
+    bus: Bus,
+    own_offsets: OwnOffsets,
+    topics: Sequence[str],
+    timing: OwnerTiming,
+    stopping: asyncio.Event,
+    *,
+    observer: DeliveryObserver,
 ) -> tuple[dict[str, OffsetTracker], list[ForeignCommit]]:
     """Return a tracker for each lane, at what the group committed, and the commits that were not ours.
 
-    In their lanes the tracker is at our own offset. Call it only after the epoch began: what is read earlier may still
-    be changed by the owner that was fenced. Raises `BusError` without a complete answer, `Fatal` where only an operator
-    knows how to go on.
+    In lanes with such a commit the tracker is at our own offset; where the log begins further on, it is there. Call it
+    only after the epoch began: what is read earlier may still be changed by the owner that was fenced. Raises
+    `BusError` without a complete answer, `OperatorNeeded` where only an operator knows how to go on.
     """
     shard = own_offsets.shard
     committed = await _read_committed(bus, shard, topics, timing, stopping)
+    spans = await bus.log_spans(shard)
     foreign = own_offsets.foreign({topic: committed[topic] for topic in topics})
     own = {commit.topic: commit.own for commit in foreign}
-    trackers = {topic: _tracker(f"{topic}:{shard}", own.get(topic, committed[topic])) for topic in topics}
+    offsets = {topic: own.get(topic, committed[topic]) for topic in topics}
+    _require_no_obstacle(shard, offsets, spans)
+    trackers = {topic: OffsetTracker.restore(at) for topic, at in offsets.items()}
     for commit in foreign:
         trackers[commit.topic].committed = committed[commit.topic]  # so that ours is committed again
+    _skip(shard, trackers, spans, observer)
     return trackers, foreign
+
+
+async def skip_deleted(bus: Bus, shard: int, trackers: Mapping[str, OffsetTracker], observer: DeliveryObserver) -> None:
+    """Go on from the log's start in lanes whose next records were deleted, and set the cursor of each.
+
+    Raises `BusError`, and `OperatorNeeded` for a lane whose log ends before what was already read.
+    """
+    spans = await bus.log_spans(shard)
+    reached = {topic: CommittedOffset(tracker.next_offset, "") for topic, tracker in trackers.items()}
+    _require_no_obstacle(shard, reached, spans)
+    _skip(shard, trackers, spans, observer)
+    for topic, tracker in trackers.items():
+        bus.seek(topic, shard, tracker.next_offset)
+
+
+def _require_no_obstacle(shard: int, offsets: Mapping[str, CommittedOffset], spans: Mapping[str, range]) -> None:
+    found = [find_obstacle(Partition(topic, shard), at, spans[topic]) for topic, at in offsets.items()]
+    if stuck := [each for each in found if each is not None]:
+        raise explain(stuck)
+
+
+def _skip(
+    shard: int, trackers: Mapping[str, OffsetTracker], spans: Mapping[str, range], observer: DeliveryObserver
+) -> None:
+    for topic, tracker in trackers.items():
+        if deleted := tracker.skip_deleted(spans[topic].start):
+            observer.records_deleted(topic, shard, deleted)
 
 
 async def _read_committed(
@@ -63,22 +105,24 @@ async def _read_committed(
     raise BusError(f"the committed offsets of shard {shard} could not be read")
 
 
-def _tracker(tp: str, committed: CommittedOffset) -> OffsetTracker:
-    if committed.offset == UNCOMMITTED:
-        raise Fatal(
-            Reason.NO_STARTING_OFFSET,
-            f"The group has no committed offset for {tp} (never set, or expired while the group was empty). Say where "
-            "to begin: leadart topics apply --start earliest, or --start latest.",
-        )
-    try:
-        return OffsetTracker.restore(committed)
-    except MetadataUnreadable as error:
-        raise Fatal(
-            Reason.PROGRESS_UNREADABLE,
-            f"The offset metadata committed for {tp} cannot be read: {error}. Stop the workers and run: leadart topics "
-            f"reset-offset-metadata {tp}; records finished above offset {committed.offset} are then announced once "
-            "more, under the same ids.",
-        ) from error
+def forget_finished(in_flight: dict[tuple[str, int], InFlightRecord], trackers: Mapping[str, OffsetTracker]) -> None:
+    """Drop work whose outcome was committed: by a commit that looked lost, or by another owner."""
+    for (topic, offset), each in list(in_flight.items()):
+        tracker = trackers[topic]
+        if offset < tracker.next_offset or offset in tracker.finished:
+            each.release(cancel_running=True)
+            del in_flight[topic, offset]
+
+
+def blame(
+    shard: int, in_flight: Mapping[tuple[str, int], InFlightRecord], trackers: Mapping[str, OffsetTracker]
+) -> None:
+    """Count a death against records left in an engine, except those this process still has in flight."""
+    for topic, tracker in trackers.items():
+        ours = {offset: each.engine for (lane, offset), each in in_flight.items() if lane == topic}
+        for offset in tracker.exposure.blame(ours):
+            deaths = tracker.exposure.deaths(offset)
+            log.warning("died_in_engine", topic=topic, shard=shard, offset=offset, deaths=deaths)
 
 
 async def pause(seconds: float, stopping: asyncio.Event) -> None:

@@ -25,13 +25,14 @@ from contextlib import suppress
 import structlog
 
 from consumer import failpoints
-from consumer.delivery.batch_limit import BatchLimit, instead_of
+from consumer.delivery.batch_limit import BatchLimit
 from consumer.delivery.heads import Heads
 from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord, RecordHandler
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.ports import Bus, BusError, CommittedOffset, Epoch, RecordRefused, RecordResult
-from consumer.delivery.restore import OwnerTiming, pause, restore_offsets
+from consumer.delivery.restore import OwnerTiming, blame, forget_finished, pause, restore_offsets, skip_deleted
+from consumer.errors import OperatorNeeded
 from consumer.failpoints import Failpoint
 from consumer.jobs import Record
 
@@ -64,11 +65,13 @@ class ShardOwner:
         self._in_flight: dict[tuple[str, int], InFlightRecord] = {}
         self._due: dict[str, float] = {}
         self._touched: set[str] = set()
+        self._lost: set[str] = set()
         self._committed_outage = ""
         self._in_transaction = False
         self._limit = BatchLimit()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
+        self.stuck = ""  # what an operator has to decide before the shard can go on
 
     @property
     def open(self) -> bool:
@@ -87,7 +90,7 @@ class ShardOwner:
     def accepts(self, topic: str) -> bool:
         """Return whether the poll loop may read on in this lane."""
         tracker = self._trackers.get(topic)
-        if tracker is None or tracker.full or self._stopping.is_set() or self._is_paused(topic):
+        if tracker is None or tracker.full or self._stopping.is_set() or self._is_paused(topic) or topic in self._lost:
             return False
         return self._handler.admits()
 
@@ -118,6 +121,12 @@ class ShardOwner:
     def _is_paused(self, topic: str) -> bool:
         return asyncio.get_running_loop().time() < self._due.get(topic, 0.0)
 
+    def position_lost(self, topic: str) -> None:
+        """Find the lane's next record anew: the log does not hold the one at the cursor."""
+        if self.open:
+            self._lost.add(topic)
+            self._wake.set()
+
     def rewind(self) -> None:
         """Set the cursors back to what was delivered: a poll that failed half-way may have moved them past more."""
         for topic, tracker in self._trackers.items():
@@ -139,7 +148,8 @@ class ShardOwner:
         """Own the shard, epoch after epoch, until `stop`; which counts from this call on, not from the first step.
 
         Cancelling ends it after one last commit, or at once in the middle of one: nobody sees what was not committed.
-        Raises `Fatal` for what only an operator can fix.
+        Where only an operator knows how to go on, the shard stays closed, says so in `stuck`, and is tried again.
+        Raises `Fatal` for what no other epoch can do.
         """
         self._stopping.clear()
         return self._run()
@@ -156,40 +166,37 @@ class ShardOwner:
                 self._observer.epoch_ended(self.shard, error)
                 await pause(backoff, self._stopping)
                 backoff = min(2 * backoff, self._timing.max_backoff)
+            except OperatorNeeded as error:
+                self._report_stuck(error)
+                await pause(self._timing.recheck, self._stopping)
             finally:
                 self._trackers = {}
 
+    def _report_stuck(self, error: OperatorNeeded) -> None:
+        """Log once what an operator has to decide, and drop the work: nothing of this shard can be committed."""
+        if self.stuck != error.message:
+            log.error("shard_stopped", shard=self.shard, reason=error.reason, message=error.message)
+        self.stuck = error.message
+        self._trackers = {}
+        self.release(cancel_running=False)
+
     async def _open(self) -> None:
         await self._heads.restore(self._bus)
-        own_offsets = self._heads.own_offsets
-        trackers, foreign = await restore_offsets(self._bus, own_offsets, self.topics, self._timing, self._stopping)
+        own, timing, stopping = self._heads.own_offsets, self._timing, self._stopping
+        restored = restore_offsets(self._bus, own, self.topics, timing, stopping, observer=self._observer)
+        trackers, foreign = await restored
         self._latest_wins.begin_epoch()
-        self._forget_finished(trackers)
-        self._blame(trackers)
-        self._due, self._touched, self._in_transaction = {}, {commit.topic for commit in foreign}, False
+        forget_finished(self._in_flight, trackers)
+        blame(self.shard, self._in_flight, trackers)
+        self._due, self._lost, self._in_transaction = {}, set(), False
+        self._touched = {commit.topic for commit in foreign}
         self._committed_outage = "".join({tracker.outage for tracker in trackers.values()})
         for topic, tracker in trackers.items():
             self._bus.seek(topic, self.shard, tracker.next_offset)
-        self._trackers = trackers
+        self._trackers, self.stuck = trackers, ""
         for commit in foreign:
             self._observer.foreign_commit(commit)
         log.info("shard_open", shard=self.shard, adopted=len(self._in_flight))
-
-    def _forget_finished(self, trackers: Mapping[str, OffsetTracker]) -> None:
-        """Drop work whose outcome was committed: by a commit that looked lost, or by another owner."""
-        for (topic, offset), in_flight in list(self._in_flight.items()):
-            tracker = trackers[topic]
-            if offset < tracker.next_offset or offset in tracker.finished:
-                in_flight.release(cancel_running=True)
-                del self._in_flight[topic, offset]
-
-    def _blame(self, trackers: Mapping[str, OffsetTracker]) -> None:
-        """Count a death against records left in an engine, except those this process still has in flight."""
-        for topic, tracker in trackers.items():
-            ours = {offset: each.engine for (lane, offset), each in self._in_flight.items() if lane == topic}
-            for offset in tracker.exposure.blame(ours):
-                deaths = tracker.exposure.deaths(offset)
-                log.warning("died_in_engine", topic=topic, shard=self.shard, offset=offset, deaths=deaths)
 
     async def _serve(self, epoch: Epoch) -> None:
         try:
@@ -198,11 +205,17 @@ class ShardOwner:
                     async with asyncio.timeout(self._timing.tick):
                         await self._wake.wait()
                 self._wake.clear()
+                if lost := {topic: self._trackers[topic] for topic in self._lost}:
+                    await skip_deleted(self._bus, self.shard, lost, self._observer)
+                    self._lost.clear()
                 await self._commit(epoch)
         except asyncio.CancelledError:
             if not self._in_transaction:
                 with suppress(BusError):
                     await self._leave(epoch)
+            raise
+        except OperatorNeeded:
+            await self._leave(epoch)
             raise
         await self._leave(epoch)
 
@@ -246,7 +259,7 @@ class ShardOwner:
             self._limit.halve(len(batch))
             raise BusError(f"no answer within {self._timing.transaction} s") from error
         except RecordRefused:
-            self._after_refusal([in_flight for in_flight, _ in batch])
+            self._limit.refused([in_flight for in_flight, _ in batch])
             raise
         self._in_transaction = False
         self._observer.committed(self.shard, time.monotonic() - started, len(records))
@@ -323,15 +336,6 @@ class ShardOwner:
         for in_flight, result in batch:
             self._in_flight.pop((in_flight.record.topic, in_flight.record.offset), None)
             self._observer.announced(in_flight.record, result, now - in_flight.completed_at)
-
-    def _after_refusal(self, batch: Sequence[InFlightRecord]) -> None:
-        """Find the record whose result is refused by halving the batch; alone, it gets its fallback."""
-        if len(batch) != 1:
-            self._limit.halve(len(batch))
-            return
-        (in_flight,) = batch
-        if in_flight.result is not None:
-            in_flight.result = instead_of(in_flight.record, in_flight.result)
 
     def _begin(self, record: Record, tracker: OffsetTracker) -> None:
         coordinates = (record.topic, record.offset)

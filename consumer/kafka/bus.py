@@ -12,7 +12,7 @@ from consumer.kafka.admin_client import KafkaAdmin
 from consumer.kafka.client import answered_within, open_consumer
 from consumer.kafka.consumer import KafkaReader
 from consumer.kafka.group import strangers_beside
-from consumer.kafka.partition_reader import read_table
+from consumer.kafka.partition_reader import read_spans, read_table
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.producer_close import CLOSE_SECONDS
 from consumer.settings import KafkaSettings
@@ -48,6 +48,11 @@ class KafkaBus:
     async def strangers(self) -> str:
         """Ask the group's coordinator who reads other topics."""
         return strangers_beside(await self._admin.group(), self._topics)
+
+    async def log_spans(self, shard: int) -> Mapping[str, range]:
+        """Read where the shard's logs begin and end, open transactions included."""
+        spans = await read_spans(self._settings, [Partition(topic, shard) for topic in self._topics])
+        return {partition.topic: span for partition, span in spans.items()}
 
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Read a compacted topic's partition with a consumer of its own, outside the group."""

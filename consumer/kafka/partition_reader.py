@@ -269,6 +269,13 @@ async def open_partition_reader(
                 await consumer.stop()
 
 
+async def read_spans(settings: KafkaSettings, partitions: Collection[Partition]) -> dict[Partition, range]:
+    """Return where logs begin and end, open transactions included. Raises `BusError`."""
+    async with open_partition_reader(settings, committed=False) as everything:
+        await everything.load_metadata({partition.topic for partition in partitions})
+        return await everything.spans(partitions)
+
+
 async def read_table(
     settings: KafkaSettings, partition: Partition, start: int
 ) -> tuple[list[tuple[bytes, bytes | None]], int]:

@@ -89,6 +89,7 @@ class LagHistory:
             job_seconds=job,
             foreign=bool(lag.skipped),
             growth=_growth(self._past[lag.topic, lag.partition].samples),
+            stuck=lag.stuck is not None,
         )
         cost = None if job is None or lag.incomplete is None else lag.incomplete * job
         return PartitionStatus(lag, assess(facts), waited, cost)

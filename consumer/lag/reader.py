@@ -9,11 +9,13 @@ from typing import TypeVar
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, Partition
+from consumer.delivery.positions import StuckPartition
 from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, open_admin
 from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.backlog import NO_BACKLOG, Backlog, GroupPosition, read_backlogs
 from consumer.lag.own_offsets import foreign_commits
+from consumer.lag.positions import GroupPositions
 from consumer.lag.throughput import NO_THROUGHPUT, Throughput, read_throughput
 from consumer.settings import Settings
 from schemas.names import HEADS, OUTCOME
@@ -33,7 +35,9 @@ class PartitionLag:
 
     `outage` is the reason code of what keeps its worker from working, as that worker committed it; mostly empty.
     `hidden` is the number of offsets behind the first open transaction, where no worker sees them. `foreign` is the
-    offset that somebody else committed for the group, at or ahead of `committed`, which is leadart's own then.
+    offset that somebody else committed for the group, at or ahead of `committed`, which is leadart's own then. `stuck`
+    says what an operator has to decide before the partition can be worked on; `deleted` is how many offsets were
+    deleted unread.
     """
 
     topic: str
@@ -45,6 +49,8 @@ class PartitionLag:
     hidden: int | None = None
     backlog: Backlog | None = None
     foreign: int | None = None
+    stuck: StuckPartition | None = None
+    deleted: int | None = None
 
     @property
     def skipped(self) -> range:
@@ -105,31 +111,40 @@ class LagReader:
         ACL to read outcomes. Raises `BusError`, and `Fatal` where access is denied; no answer is never a lag of 0.
         """
         outcome_topic = self._settings.topics.named(OUTCOME)
-        topics = [*lane_topics(self._settings), *([outcome_topic] if outcomes else [])]
-        counts = await self._admin.partition_counts(topics)
-        for reader in (self._committed, self._everything):
-            # Only existing topics: asking for another creates it where brokers are set to.
-            await reader.load_metadata(list(counts))
-        outcome_partitions = counts.pop(outcome_topic, 0)
-        partitions = [
-            Partition(topic, number)
-            for topic, count in counts.items()
-            for number in range(count)
-            if shards is None or number in shards
-        ]
+        lanes = lane_topics(self._settings)
+        counts = await self._load([*lanes, *([outcome_topic] if outcomes else [])])
+        partitions = _partitions({lane: counts[lane] for lane in lanes if lane in counts}, shards)
         lags = await self._lags(partitions) if partitions else ()
         throughput = NO_THROUGHPUT
         if outcomes:
-            throughput = await read_throughput(self._settings, self._committed, outcome_partitions)
+            throughput = await read_throughput(self._settings, self._committed, counts.get(outcome_topic, 0))
         return LagSnapshot(_now_ms(), await self._members(), throughput, lags)
 
-    async def _lags(self, partitions: Sequence[Partition]) -> tuple[PartitionLag, ...]:
+    async def positions(self) -> GroupPositions:
+        """Compare the offsets with what the logs of all lanes hold. Raises `BusError`, `Fatal` for denied access."""
+        return await self._positions(_partitions(await self._load(lane_topics(self._settings)), None))
+
+    async def _load(self, topics: Collection[str]) -> Mapping[str, int]:
+        """Return the partition counts of the topics that exist, and let both readers know of those.
+
+        Asking them for another would create it where brokers are set to.
+        """
+        counts = await self._admin.partition_counts(topics)
+        for reader in (self._committed, self._everything):
+            await reader.load_metadata(list(counts))
+        return counts
+
+    async def _positions(self, partitions: Sequence[Partition]) -> GroupPositions:
         offsets = await self._offsets(partitions)
-        foreign = await self._foreign(offsets)
-        theirs = {partition: offsets[partition].offset for partition in foreign}
-        offsets |= foreign
+        own = await self._foreign(offsets)
+        foreign = {partition: offsets[partition].offset for partition in own}
+        return GroupPositions(offsets | own, await self._everything.spans(partitions), foreign)
+
+    async def _lags(self, partitions: Sequence[Partition]) -> tuple[PartitionLag, ...]:
+        positions = await self._positions(partitions)
+        offsets, spans, stuck, deleted = positions.offsets, positions.spans, positions.stuck, positions.deleted
         # Read-committed, the end is the last stable offset. Not `highwater`: it stands still while paused.
-        ends, tops = await self._committed.ends(partitions), await self._everything.ends(partitions)
+        ends = await self._committed.ends(partitions)
         metadata = {partition: read for partition, at in offsets.items() if (read := _metadata(at)) is not None}
         backlogs = await self._backlogs(offsets, metadata, ends)
         return tuple(
@@ -140,9 +155,11 @@ class LagReader:
                 end=ends[partition],
                 finished_above=len(metadata[partition].finished) if partition in metadata else None,
                 outage=metadata[partition].outage if partition in metadata else "",
-                hidden=max(0, tops[partition] - ends[partition]),
+                hidden=max(0, spans[partition].stop - ends[partition]),
                 backlog=backlogs.get(partition),
-                foreign=theirs.get(partition),
+                foreign=positions.foreign.get(partition),
+                stuck=stuck.get(partition),
+                deleted=deleted.get(partition),
             )
             for partition in sorted(partitions)
         )
@@ -176,6 +193,15 @@ class LagReader:
             members = (await self._admin.group()).members
             return None if members is None else len(members)
         return None
+
+
+def _partitions(counts: Mapping[str, int], shards: Collection[int] | None) -> list[Partition]:
+    return [
+        Partition(topic, number)
+        for topic, count in counts.items()
+        for number in range(count)
+        if shards is None or number in shards
+    ]
 
 
 def _offset(committed: CommittedOffset | None) -> int | None:

@@ -50,7 +50,7 @@ class LagFacts:
     `incomplete` records are unfinished and due; the oldest has `waited` that long. `awaited`: somebody waits for this
     lane. `silence` is the time since anything was finished in its shard, `silence_anywhere` in the whole group. `ahead`
     records may be served before its own, and one job takes `job_seconds`. `foreign`: somebody else has committed an
-    offset ahead of them.
+    offset ahead of them. `stuck`: it stands still until an operator decides.
     """
 
     incomplete: int | None
@@ -63,6 +63,7 @@ class LagFacts:
     job_seconds: float | None = None
     growth: BacklogGrowth | None = None
     foreign: bool = False
+    stuck: bool = False
 
 
 def patience(job_seconds: float | None) -> float:
@@ -72,12 +73,12 @@ def patience(job_seconds: float | None) -> float:
 
 def assess(facts: LagFacts) -> LagStatus | None:
     """Return the status, None where too little is known."""
+    if facts.stuck or (facts.incomplete and facts.members == 0):
+        return LagStatus.STOPPED
     if facts.incomplete is None:
         return None
     if not facts.incomplete:
         return LagStatus.OK
-    if facts.members == 0:
-        return LagStatus.STOPPED
     if facts.waited is None:
         return None
     if facts.foreign or _stalled(facts, facts.waited):

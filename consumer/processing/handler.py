@@ -239,6 +239,11 @@ class RequestHandler:
             replay=replay_command(commit.topic, {commit.partition: commit.skipped}) if commit.skipped else None,
         )
 
+    def records_deleted(self, topic: str, shard: int, records: int) -> None:
+        """Count and log requests that nobody will ever read."""
+        self._metrics.deleted_unread.labels(topic).inc(records)
+        log.error("records_deleted_unread", topic=topic, partition=shard, records=records)
+
     def committed(self, shard: int, seconds: float, records: int) -> None:
         """Count a committed transaction."""
         self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()

@@ -93,6 +93,7 @@ class Metrics:
     group_strangers: Gauge = _gauge(MetricName.GROUP_STRANGERS)
     foreign_commits: Counter = _counter(MetricName.FOREIGN_COMMITS)
 
+    deleted_unread: Counter = _counter(MetricName.DELETED_UNREAD, "topic")
     consumer_lag: Gauge = _gauge(MetricName.CONSUMER_LAG, *_PARTITION)
     committed_offset: Gauge = _gauge(MetricName.COMMITTED_OFFSET, *_PARTITION)
     incomplete: Gauge = _gauge(MetricName.INCOMPLETE, *_PARTITION)

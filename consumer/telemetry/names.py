@@ -146,6 +146,10 @@ class MetricName(StrEnum):
         "leadart_incomplete_records",
         "Records due and not finished. Absent while unknown. A rise means more is requested than painted.",
     )
+    DELETED_UNREAD = (
+        "leadart_deleted_unread_records_total",
+        "Records deleted from a topic (retention, an operator) before they were read. A rise means requests are lost.",
+    )
     OLDEST_PENDING = (
         "leadart_oldest_pending_age_seconds",
         "Wait of the oldest due record. Absent while unknown or none is due. A rise means editors wait longer.",

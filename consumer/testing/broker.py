@@ -61,6 +61,7 @@ class MemoryBroker:
         self.partitions = partitions
         self.group = group or MemoryGroup()
         self.logs: defaultdict[Coordinates, list[Entry]] = defaultdict(list)
+        self.starts: defaultdict[Coordinates, int] = defaultdict(int)
         self.offsets: dict[Coordinates, CommittedOffset] = {}
         self.epochs: defaultdict[int, int] = defaultdict(int)
         self.open: dict[int, Transaction] = {}
@@ -81,6 +82,14 @@ class MemoryBroker:
         """Append offsets that no consumer ever sees, like those of markers and aborted copies."""
         self.logs[topic, partition].extend(Entry(None, Fate.MARKER) for _ in range(offsets))
         self._wake_readers()
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Move the log's start, as retention does."""
+        self.starts[topic, partition] = before
+
+    def spans(self, topics: Iterable[str], shard: int) -> dict[str, range]:
+        """Return what each log still holds."""
+        return {topic: range(self.starts[topic, shard], len(self.logs[topic, shard])) for topic in topics}
 
     def visible(self, topic: str, partition: int) -> list[OutgoingRecord]:
         """Return what a read-committed subscriber sees: nothing at or above the first open transaction."""

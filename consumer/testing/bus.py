@@ -87,6 +87,11 @@ class MemoryBus:
         """Return what the test says: all members of the twin read the same topics."""
         return self._broker.strangers
 
+    async def log_spans(self, shard: int) -> Mapping[str, range]:
+        """Return where the shard's logs begin and end."""
+        spans: dict[str, range] = await self._reader.line.ask("spans", lambda: self._broker.spans(self._topics, shard))
+        return spans
+
     async def read_table(self, topic: str, shard: int, start: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
         """Return what is committed from an offset on. Raises `BusError` where an open transaction hides a part."""
         log = Partition(topic, shard)
@@ -111,6 +116,8 @@ class MemoryBus:
         delivered = 0
         for topic in self._topics:
             for _ in range(most):
+                if self._reader.is_out_of_range(Partition(topic, owner.shard)):
+                    owner.position_lost(topic)
                 records = self._reader.take(1, [Partition(topic, owner.shard)]) if owner.accepts(topic) else {}
                 for record in records.get(Partition(topic, owner.shard), []):
                     owner.deliver(record)

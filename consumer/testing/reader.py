@@ -101,6 +101,8 @@ class MemoryReader:
             if lost := [partition for partition in self._lost if self.position(partition) is None]:
                 self._lost.clear()
                 raise PositionLost("the group never committed here", lost)
+            if lost := [partition for partition in among if self.is_out_of_range(partition)]:
+                raise PositionLost("the log does not hold this position", lost)
             # No await between this and the caller, as in the real one.
             if (records := self.take(most, among)) or loop.time() >= end:
                 return records
@@ -110,13 +112,23 @@ class MemoryReader:
         """Return what can be read now, and move past it."""
         taken: dict[Partition, list[Record]] = {}
         for partition, cursor in self._cursors.items():
-            if cursor.paused or cursor.position is None or not self.line.up or partition not in among:
+            if cursor.position is None or cursor.paused or not self.line.up or partition not in among:
+                continue
+            if self.is_out_of_range(partition):
                 continue
             records, cursor.position = self._broker.read(partition, cursor.position, most)
             if records:
                 taken[partition] = records
                 most -= len(records)
         return taken
+
+    def is_out_of_range(self, partition: Partition) -> bool:
+        """Return whether the log does not hold what is to be read next, nor ends there."""
+        cursor = self._cursors.get(partition)
+        if cursor is None or cursor.paused or cursor.position is None:
+            return False
+        span = self._broker.spans([partition.topic], partition.number)[partition.topic]
+        return not span.start <= cursor.position <= span.stop
 
     @property
     def _name(self) -> str:

@@ -81,6 +81,8 @@ class World(Protocol):
 
     def member(self) -> AbstractAsyncContextManager[Member]: ...
 
+    async def delete(self, before: int) -> None: ...
+
 
 class MemoryWorld:
     def __init__(self) -> None:
@@ -99,6 +101,9 @@ class MemoryWorld:
             yield member
         finally:
             await reader.close()
+
+    async def delete(self, before: int) -> None:
+        self._broker.delete_records(self.lane, 0, before)
 
 
 class KafkaWorld:
@@ -124,6 +129,9 @@ class KafkaWorld:
             member = Member(KafkaReader(consumer), bus, gate.clear, gate.set)
             member.reader.subscribe([self.lane], member)
             yield member
+
+    async def delete(self, before: int) -> None:
+        await self._admin.delete_records(Partition(self.lane, 0), before)
 
 
 @pytest.fixture(params=["twin", "kafka"])
@@ -204,6 +212,25 @@ async def test_a_group_that_never_committed_reads_nothing(world: World) -> None:
             await member.read(1)
 
     assert raised.value.partitions == (Partition(world.lane, 0),)
+
+
+async def test_records_deleted_beneath_the_cursor_are_a_lost_position(world: World) -> None:
+    """A read says which partition lost its position; the log says where it begins, and reading goes on from there."""
+    here = Partition(world.lane, 0)
+    async with begun(world, 5) as member:
+        member.reader.pause(here)
+        assert await member.reader.read(0.2, 10, [here]) == {}
+        await world.delete(before=4)
+        member.reader.resume(here)
+        with pytest.raises(PositionLost) as raised:
+            await member.read(1)
+        span = (await member.bus.log_spans(0))[world.lane]
+        member.bus.seek(world.lane, 0, span.start)
+        records = await member.read(3)
+
+    assert raised.value.partitions == (here,)
+    assert span.start == 4
+    assert [record.value for record in records] == [b"2", b"3", b"4"]
 
 
 async def test_a_rebalance_redelivers_what_is_in_flight(world: World) -> None:

@@ -8,6 +8,8 @@ from io import StringIO
 from rich.console import Console
 
 from consumer.cli.lag_view import SHOWN, LagView
+from consumer.delivery.ports import Partition
+from consumer.delivery.positions import Obstacle, StuckPartition
 from consumer.kafka.topics import lane_topics
 from consumer.lag.backlog import NO_BACKLOG, Backlog
 from consumer.lag.history import LagHistory
@@ -99,6 +101,21 @@ def test_what_hides_and_what_hinders_is_told_in_words() -> None:
     assert text.endswith("Kafka does not answer: gone")
 
 
+def test_what_stands_still_is_told_with_the_command() -> None:
+    """Partitions whose offset the log does not reach are named together, and so is what was deleted unread."""
+    stuck = [
+        replace(lag(REQUESTED, shard), stuck=StuckPartition(Partition(REQUESTED, shard), Obstacle.BEYOND_END, "9 of 2"))
+        for shard in (1, 2)
+    ]
+    shown = view([*stuck, replace(lag(BACKFILL, 4), deleted=42)])
+    text = " ".join(printed(shown))
+
+    assert f"--only {REQUESTED}:1 --only {REQUESTED}:2 --force" in text
+    assert "deleted before they were read: backfill:4 (42)" in text
+    assert shown.as_json(SETTINGS, None)["verdict"] == "STOPPED"
+    assert shown.as_json(SETTINGS, None)["partitions"][0]["stuck"] == "committed offset beyond the log's end"
+
+
 def test_the_json_has_the_documented_shape() -> None:
     """Whole group, lanes and partitions have the same figures; what is unknown is null, and the old keys are there."""
     unknown = PartitionLag(SETTINGS.topics.named(RETRY_1M), 1, None, 5, None)
@@ -108,7 +125,7 @@ def test_the_json_has_the_documented_shape() -> None:
     assert set(document) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
     assert set(document["lanes"][0]) == {"topic"} | FIGURES
     old = {"topic", "partition", "committed", "end", "finished_above", "trouble", "lag", "incomplete"}
-    assert set(document["partitions"][0]) == old | {"exact", "foreign"} | FIGURES
+    assert set(document["partitions"][0]) == old | {"exact", "foreign", "deleted", "stuck"} | FIGURES
     assert (
         document["partitions"][1]["incomplete"]
         is document["incomplete"]

@@ -83,6 +83,9 @@ class Handler:
     def foreign_commit(self, commit: ForeignCommit) -> None:
         raise AssertionError(f"taken for somebody else's: {commit}")
 
+    def records_deleted(self, topic: str, shard: int, records: int) -> None:
+        raise AssertionError(topic, shard, records)
+
     def epoch_ended(self, shard: int, error: Exception) -> None:
         assert (shard, bool(str(error))) == (0, True)
 

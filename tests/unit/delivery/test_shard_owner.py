@@ -29,7 +29,9 @@ from schemas import Reason
 LANE = "requested"
 SECOND = "backfill"
 OUT = "outcome"
-QUICK = OwnerTiming(tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, max_backoff=0.01)
+QUICK = OwnerTiming(
+    tick=0.005, reread=0.001, rereads=20, transaction=1.0, backoff=0.001, max_backoff=0.01, recheck=0.01
+)
 BOUND = 5.0
 
 
@@ -55,6 +57,7 @@ class Handler:
         self.cancelled: list[int] = []
         self.committed_offsets: list[int] = []
         self.errors: list[BusError] = []
+        self.deleted: list[tuple[str, int]] = []
         self.automatic = True
         self.outage = ""
         self.admitting = True
@@ -83,6 +86,10 @@ class Handler:
 
     def foreign_commit(self, commit: ForeignCommit) -> None:
         self.foreign.append(commit)
+
+    def records_deleted(self, topic: str, shard: int, records: int) -> None:
+        assert shard == 0
+        self.deleted.append((topic, records))
 
     def epoch_ended(self, shard: int, error: BusError) -> None:
         assert shard == 0
@@ -239,13 +246,18 @@ async def test_answers_that_stay_missing_end_the_epoch_not_the_worker() -> None:
 
 
 async def test_a_group_that_never_committed_is_told_how_to_begin() -> None:
-    """(!) Only an explicit -1 means no commit, and that is an error that names the command."""
+    """(!) Only an explicit -1 means no commit: the shard stands still, names the command, and goes on after it."""
     bench = Bench()
+    bench.broker.publish(request())
     bench.broker.offsets[SECOND, 0] = CommittedOffset(UNCOMMITTED, "")
+    async with bench.running():
+        await bench.until(lambda: "leadart topics apply --start" in bench.owner.stuck)
+        assert f"{SECOND}:0" in bench.owner.stuck
+        assert not bench.owner.open
+        bench.broker.offsets[SECOND, 0] = CommittedOffset(0, "")
+        await bench.until(lambda: bench.visible() == [b"0"])
 
-    with pytest.raises(Fatal, match="leadart topics apply --start") as raised:
-        await asyncio.wait_for(bench.owner.run(), BOUND)
-    assert raised.value.reason is Reason.NO_STARTING_OFFSET
+    assert bench.owner.stuck == ""
 
 
 @pytest.mark.parametrize("metadata", ["", "kgo-0a1b"])
@@ -298,12 +310,81 @@ async def test_an_offset_that_a_tool_set_back_is_gone_by() -> None:
     "committed", [CommittedOffset(3, "somebody else's"), CommittedOffset(3, write_metadata(2, OffsetMetadata({4})))]
 )
 async def test_unreadable_metadata_is_refused(committed: CommittedOffset) -> None:
-    """(!) Unreadable metadata, or one whose base is not the offset, stops the worker and names the reset command."""
+    """(!) Unreadable metadata, or one whose base is not the offset, stops the shard and names the reset command."""
     bench = Bench()
+    bench.broker.leave_gap(LANE, 0, 5)
     bench.broker.offsets[LANE, 0] = committed
+    async with bench.running():
+        await bench.until(lambda: f"reset-offset-metadata {LANE}:0" in bench.owner.stuck)
 
-    with pytest.raises(Fatal, match=f"reset-offset-metadata {LANE}:0"):
-        await asyncio.wait_for(bench.owner.run(), BOUND)
+
+async def test_an_offset_beyond_the_logs_end_is_the_operators_to_decide() -> None:
+    """(!) After a topic was made anew, its shard stands still instead of waiting for the old offset to come again."""
+    bench = Bench()
+    bench.broker.publish(request())
+    for lane in (LANE, SECOND):
+        bench.broker.offsets[lane, 0] = CommittedOffset(500, "")
+    async with bench.running():
+        await bench.until(lambda: bool(bench.owner.stuck))
+
+    assert f"--only {SECOND}:0 --only {LANE}:0 --force --start earliest" in bench.owner.stuck
+    assert "(500, and the log ends at 1)" in bench.owner.stuck
+    assert bench.broker.offsets[LANE, 0].offset == 500
+
+
+async def test_records_deleted_while_the_shard_was_closed_are_skipped_and_counted_once() -> None:
+    """(!) It goes on from the log's start, says how many are gone besides those finished, and commits that."""
+    bench = Bench()
+    for _ in range(8):
+        bench.broker.publish(request())
+    bench.broker.offsets[LANE, 0] = CommittedOffset(1, write_metadata(1, OffsetMetadata({3, 6})))
+    bench.broker.delete_records(LANE, 0, before=5)
+    for _ in range(2):
+        async with bench.running():
+            await bench.until(lambda: bench.broker.offsets[LANE, 0].offset == 8)
+
+    assert bench.visible() == [b"5", b"7"]
+    assert bench.handler.deleted == [(LANE, 3)]
+
+
+async def test_records_deleted_under_a_running_shard_cost_no_work_in_flight() -> None:
+    """(!) What was read goes on to its outcome; the lane is read on from the log's start, the others all along."""
+    bench = Bench()
+    bench.handler.automatic = False
+    bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: 0 in bench.handler.complete)
+        bench.broker.leave_gap(LANE, 0, 9)
+        bench.handler.admitting = False
+        bench.broker.delete_records(LANE, 0, before=10)
+        bench.handler.admitting = True
+        assert bench.broker.publish(request()) == 10
+        await bench.until(lambda: 10 in bench.handler.complete)
+        assert bench.handler.deleted == [(LANE, 9)]
+        for offset in (10, 0):
+            bench.handler.complete[offset](outcome(offset))
+        await bench.until(lambda: bench.broker.offsets[LANE, 0].offset == 11)
+
+    assert sorted(bench.visible()) == [b"0", b"10"]
+    assert bench.handler.errors == []
+
+
+async def test_a_topic_made_anew_under_a_running_shard_stops_only_that_shard() -> None:
+    """(!) Where the log ends before what was read, nothing of the shard is left in the engine, and it stands still."""
+    bench = Bench()
+    bench.handler.automatic = False
+    for _ in range(3):
+        bench.broker.publish(request())
+    async with bench.running() as run:
+        await bench.until(lambda: bench.owner.in_flight(LANE) == 3)
+        with bench.handler.records[0].engine.entering():
+            await bench.until(lambda: bool(exposures(bench)))
+            bench.broker.logs[LANE, 0].clear()
+            await bench.until(lambda: bool(bench.owner.stuck))
+        assert not run.done()
+
+    assert f"{LANE}:0 (3, and the log ends at 0)" in bench.owner.stuck
+    assert exposures(bench) == {}
 
 
 async def test_a_fenced_owner_writes_nothing() -> None:

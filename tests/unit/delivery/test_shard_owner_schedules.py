@@ -144,10 +144,12 @@ def a_lost_answer_is_taken_for_no_commit(patch: pytest.MonkeyPatch) -> None:
     known: dict[Any, Any] = {}
     restore_offsets = restore.restore_offsets
 
-    async def remembered(bus: Any, own_offsets: Any, *rest: Any) -> tuple[dict[str, OffsetTracker], list[Any]]:
+    async def remembered(
+        bus: Any, own_offsets: Any, *rest: Any, observer: Any
+    ) -> tuple[dict[str, OffsetTracker], list[Any]]:
         place = bus, own_offsets.shard
         if place not in known:
-            known[place], _ = await restore_offsets(bus, own_offsets, *rest)
+            known[place], _ = await restore_offsets(bus, own_offsets, *rest, observer=observer)
         return {topic: OffsetTracker.restore(tracker.committed) for topic, tracker in known[place].items()}, []
 
     patch.setattr("consumer.delivery.shard_owner.restore_offsets", remembered)

@@ -39,6 +39,8 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
         (replace(WELL, incomplete=0, members=0, waited=None), LagStatus.OK),
         (replace(WELL, incomplete=0, silence=1e9, silence_anywhere=1e9), LagStatus.OK),
         (replace(WELL, members=0), LagStatus.STOPPED),
+        (replace(WELL, incomplete=None, waited=None, stuck=True), LagStatus.STOPPED),
+        (replace(WELL, incomplete=0, waited=None, stuck=True), LagStatus.STOPPED),
         (replace(WELL, members=0, waited=None, silence=None), LagStatus.STOPPED),
         (replace(WELL, members=None), LagStatus.OK),
         (replace(WELL, foreign=True), LagStatus.STALLED),
