@@ -30,7 +30,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command run inside a test must not send the whole run's logs into its captured, soon closed output."""
-    monkeypatch.setattr("consumer.cli.shared.configure_logs", lambda *_arguments: None)
+    monkeypatch.setattr("consumer.cli.shared.configure_logs", lambda *_arguments, **_options: None)
 
 
 @pytest.fixture(scope="session")

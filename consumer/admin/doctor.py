@@ -61,7 +61,7 @@ async def _guarded(
     except LeadartError as error:
         return [CheckResult(subject, CheckStatus.FAILURE, error.message)]
     except BusError as error:
-        message = f"{settings.kafka.bootstrap_servers} does not answer: {error}"
+        message = f"Kafka does not answer: {error}"
         return [CheckResult(subject, CheckStatus.FAILURE, message)]
 
 

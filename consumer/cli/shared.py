@@ -72,11 +72,12 @@ def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> 
         raise typer.Exit(2) from error
     for name, nearest in unknown_variables(env_file).items():
         complain(f"{name} is not a setting and is ignored{f': did you mean {nearest}?' if nearest else ''}")
-    # A command's output is for its reader; its log is not, unless something is wrong.
+    # A command's output is for its reader; its log is not, unless something is wrong. What is wrong with Kafka it says
+    # in a sentence of its own.
     if logging_to_stdout:
         configure_logs(settings.log)
     else:
-        configure_logs(LogSettings(level="warning"), sys.stderr)
+        configure_logs(LogSettings(level="warning"), sys.stderr, silent=["aiokafka"])
     return settings
 
 
@@ -112,7 +113,7 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, LeadartError):
         return f"{error.message} ({error.reason})"
     if isinstance(error, BusError):
-        return f"Kafka does not answer: {error}. Set LEADART_KAFKA__BOOTSTRAP_SERVERS, or give --env-file."
+        return f"Kafka does not answer: {str(error).removesuffix('.')}."
     if isinstance(error, OSError) and error.filename is not None:  # a file that a person named; sockets have no name
         return f"{error.filename}: {error.strerror}"
     return None

@@ -15,7 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.delivery.offset_metadata import OffsetMetadata, write_metadata
 from consumer.delivery.ports import BusError, CommittedOffset, Partition
 from consumer.errors import Fatal
-from consumer.kafka.client import access_denied, answered_within, connection, first_contact
+from consumer.kafka.client import access_denied, answered_within, connection
+from consumer.kafka.contact import first_contact
 from consumer.kafka.producer_close import CLOSE_SECONDS
 from consumer.settings import KafkaSettings
 from schemas import Reason
@@ -202,7 +203,7 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[KafkaAdmin]:
     """Open an admin client. Raises `BusError` when no broker answers, `Fatal` when one rejects this worker."""
     client = AIOKafkaAdminClient(**connection(settings))
     try:
-        await first_contact(settings, client.start)
+        await first_contact(settings, client._client, client.start)  # noqa: SLF001 - it has no public access to it
         yield KafkaAdmin(settings, client)
     finally:
         with suppress(TimeoutError):

@@ -1,22 +1,25 @@
 """Authentication at Kafka: TLS and SASL credentials, and a sentence that says what to check when a broker rejects them.
 
 aiokafka logs why it could not connect and then raises only that it could not. A wrong password would look like a broker
-that is down, and be waited for without end; so after a failed first contact we probe the brokers ourselves.
+that is down, and be waited for without end; so after a failed first contact (`contact`) we probe the brokers ourselves.
 """
 
 import asyncio
+import socket
 import ssl
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import aiokafka.conn
 from aiokafka.abc import AbstractTokenProvider
-from aiokafka.conn import OAuthAuthenticator, collect_hosts, create_conn
+from aiokafka.conn import OAuthAuthenticator, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
     KafkaError,
+    RequestTimedOutError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
@@ -82,20 +85,35 @@ class _RejectableOAuth(OAuthAuthenticator):  # type: ignore[misc]  # aiokafka's 
 aiokafka.conn.OAuthAuthenticator = _RejectableOAuth
 
 
-async def probe_brokers(settings: KafkaSettings) -> str | None:
-    """Connect to each bootstrap server once and raise `Fatal`, with what to check, if one rejects us.
+async def probe_brokers(settings: KafkaSettings, addresses: Iterable[tuple[str, int]]) -> list[str]:
+    """Connect to each address once and raise `Fatal`, with what to check, if a broker rejects us.
 
-    Returns what else may be wrong, None if all servers are down. Takes at most two request timeouts for each.
+    Returns what else is wrong, a clause for each address that cannot be used. Takes at most two request timeouts for
+    each.
     """
-    hint = None
-    for host, port, _ in collect_hosts(settings.bootstrap_servers):
+    problems = []
+    for host, port in addresses:
         try:
             async with asyncio.timeout(2 * settings.request_timeout_seconds):
-                hint = await _probe(host, port, settings) or hint
+                problem = await _probe(host, port, settings)
         except (TimeoutError, KafkaError, OSError) as error:
             if sentence := _rejection(error, settings):
                 raise Fatal(Reason.MISCONFIGURED, f"{host}:{port} {sentence}") from error
-    return hint
+            problem = _absence(error)
+        if problem:
+            problems.append(f"{host}:{port} {problem}")
+    return problems
+
+
+def _absence(error: BaseException) -> str:
+    """Return the predicate of a sentence about a broker that is not there."""
+    if isinstance(error, TimeoutError | RequestTimedOutError):
+        return "does not answer"
+    if isinstance(error, socket.gaierror):
+        return "is no host name that is known here"
+    if isinstance(error, ConnectionRefusedError):
+        return "refuses the connection"
+    return f"cannot be reached ({(isinstance(error, OSError) and error.strerror) or error})"
 
 
 async def _probe(host: str, port: int, settings: KafkaSettings) -> str | None:
@@ -113,8 +131,8 @@ async def _probe(host: str, port: int, settings: KafkaSettings) -> str | None:
         if not isinstance(error.__cause__ or error, (EOFError, ConnectionResetError)):
             raise
         return (
-            f"{host}:{port} closes the connection: does LEADART_KAFKA__SECURITY_PROTOCOL "
-            f"({settings.security_protocol}) match that port?"
+            "closes the connection; perhaps LEADART_KAFKA__SECURITY_PROTOCOL "
+            f"({settings.security_protocol}) does not match that port"
         )
     finally:
         if connection is not None:

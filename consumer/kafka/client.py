@@ -5,7 +5,7 @@ Workarounds for aiokafka 0.14 stand where they are needed, each with its reason:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalOperation,
+    IncompatibleBrokerVersion,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -23,6 +24,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
     UnknownTopicOrPartitionError,
+    UnsupportedVersionError,
 )
 
 from consumer.delivery.ports import BusError, RecordRefused
@@ -45,6 +47,9 @@ ACCESS_DENIED = (
 )
 """What a broker answers to wrong credentials or missing ACLs: for an operator to fix, never an article's fault."""
 
+API_MISSING = (IncompatibleBrokerVersion, UnsupportedVersionError)
+"""What aiokafka or a broker answers when the broker lacks an API, or the version of it that we need."""
+
 PREFETCH_BYTES = 128 * 1024
 """Read ahead of each partition: a hundred usual requests; a larger record is still read, alone.
 
@@ -60,21 +65,6 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
         **auth.credentials(settings),
     }
-
-
-async def first_contact(settings: KafkaSettings, start: Callable[[], Awaitable[None]]) -> None:
-    """Start a client that is the first to contact the brokers.
-
-    Raises `Fatal` when one of them rejects this worker, `BusError` when none answers: to aiokafka both are one error.
-    """
-    try:
-        async with answered_within(settings.request_timeout_seconds):
-            await start()
-    except BusError as error:
-        hint = await auth.probe_brokers(settings)
-        if hint is None:
-            raise
-        raise BusError(hint) from error
 
 
 def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
@@ -103,7 +93,10 @@ def open_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Turn every way in which a call to Kafka can fail or hang into `BusError`; denied access is `Fatal`."""
+    """Turn every way in which a call to Kafka can fail or hang into `BusError`.
+
+    Denied access is `Fatal`, and so is a broker without an API that is needed.
+    """
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -113,6 +106,10 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
     # that has failed.
     except (KafkaError, OSError, AssertionError, IllegalOperation) as error:
         raise _translated(error) from error
+    except NotImplementedError as error:
+        if "codec" in str(error):  # of a batch, which a library is missing for
+            raise
+        raise _too_old(error) from error
 
 
 _RESOURCES = {
@@ -147,5 +144,21 @@ def _translated(error: BaseException) -> BusError | Fatal:
         return access_denied(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusError("a topic that the worker writes to is missing: run `leadart topics apply`")
+    if isinstance(error, API_MISSING):
+        return _too_old(error)
     kind = RecordRefused if isinstance(error, RECORD_REJECTED) else BusError
-    return kind(repr(error))
+    return kind(_in_words(error))
+
+
+def _too_old(error: BaseException) -> Fatal:
+    return Fatal(
+        Reason.MISCONFIGURED,
+        f"The brokers lack a part of Kafka's protocol that leadart needs: {_in_words(error)}. Use Kafka 3.4 or newer, "
+        "or another broker that speaks its protocol in full.",
+    )
+
+
+def _in_words(error: BaseException) -> str:
+    """Return aiokafka's sentence, if it has one, and the error's name."""
+    text = str(error) if isinstance(error, OSError) else " ".join(str(argument) for argument in error.args)
+    return f"{text.strip().rstrip('.')} ({type(error).__name__})" if text.strip() else type(error).__name__

@@ -19,7 +19,8 @@ from consumer.delivery.ports import BusError
 from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.admin_client import require_topics
-from consumer.kafka.client import answered_within, connection, first_contact
+from consumer.kafka.client import answered_within, connection
+from consumer.kafka.contact import first_contact
 from consumer.kafka.producer_close import close_producer
 from consumer.kafka.records import install_parser, to_record
 from consumer.settings import Settings
@@ -103,7 +104,7 @@ async def open_publisher(settings: Settings, linger_ms: int = 0) -> AsyncIterato
     await require_topics(settings.kafka, [settings.topics.named(names.REQUESTED)])
     producer = AIOKafkaProducer(**connection(settings.kafka), enable_idempotence=True, linger_ms=linger_ms)
     try:
-        await first_contact(settings.kafka, producer.start)
+        await first_contact(settings.kafka, producer.client, producer.start)
         yield CmsPublisher(producer, settings)
     finally:
         await close_producer(producer)
@@ -161,7 +162,7 @@ async def open_subscriber(
         fetch_max_wait_ms=100,
     )
     try:
-        await first_contact(settings.kafka, consumer.start)
+        await first_contact(settings.kafka, consumer._client, consumer.start)  # noqa: SLF001 - it has no public access to it
         async with answered_within(settings.kafka.request_timeout_seconds):
             if not from_start and not await consumer.seek_to_end():
                 raise BusError("no answer to where the topics end")

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
@@ -38,10 +38,11 @@ _PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 _PLAIN = (str, int, float, type(None), date, Enum, PurePath, BaseException)
 
 
-def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
+def configure_logs(settings: LogSettings, stream: TextIO | None = None, *, silent: Collection[str] = ()) -> None:
     """Configure structlog and the standard library's logging to write to `stream` (default: stdout).
 
-    Libraries log from warning upwards. Call once, before the first log line: loggers cache their configuration.
+    Libraries log from warning upwards, those named in `silent` not at all. Call once, before the first log line:
+    loggers cache their configuration.
     """
     stream = stream or sys.stdout
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -63,6 +64,8 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+    for name in silent:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)
 
 
