@@ -1,7 +1,8 @@
 """How this package opens aiokafka's clients and translates their errors; every call is bounded in time.
 
 Workarounds for aiokafka 0.14 stand where they are needed, each with its reason: `records` (header names), `auth`
-(rejections), `producer` and `producer_close` (errors and shutdown), `consumer` (signs of life), `admin_client`.
+(rejections), `connections` (idleness, sessions), `producer` and `producer_close` (errors and shutdown), `consumer`
+(signs of life), `admin_client`.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from aiokafka.errors import (
 from consumer.delivery.ports import BusError, RecordRefused
 from consumer.errors import Fatal
 from consumer.kafka import auth
+from consumer.kafka.connections import IDLE_SECONDS
 from consumer.kafka.records import install_parser
 from consumer.settings import KafkaSettings
 from schemas import Reason
@@ -63,6 +65,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.client_id,
         "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
+        "connections_max_idle_ms": int(IDLE_SECONDS * 1000),
         **auth.credentials(settings),
     }
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aioboto3
+from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.config import Config
 from botocore.configprovider import ConfiguredEndpointProvider
 
 from consumer.errors import Overloaded
@@ -19,6 +19,7 @@ from consumer.storage.failures import bounded
 from schemas import Reason
 
 _CONNECT_SECONDS = 5.0
+_IDLE_SECONDS = 5.0  # an idle connection is closed before anything on the way forgets it, and answers with silence
 
 
 @asynccontextmanager
@@ -79,10 +80,11 @@ async def credentials_end(client: Any) -> tuple[bool, datetime | None]:
     return True, getattr(credentials, "_expiry_time", None)
 
 
-def client_config(settings: StorageSettings, endpoint: str | None) -> Config:
+def client_config(settings: StorageSettings, endpoint: str | None) -> AioConfig:
     """Return the client's timeouts, retries, signature and addressing style; without an endpoint, Amazon's."""
     host = urlsplit(endpoint).hostname if endpoint else None
-    return Config(
+    return AioConfig(
+        connector_args={"keepalive_timeout": _IDLE_SECONDS},
         connect_timeout=min(_CONNECT_SECONDS, settings.timeout_seconds),
         read_timeout=settings.timeout_seconds,
         max_pool_connections=settings.connections,

@@ -13,6 +13,7 @@ import pytest
 from consumer.dev.embedded.s3 import S3Server
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import open_admin
+from consumer.lag.reader import open_lag_reader
 from tests.support.certificates import Authority
 from tests.support.guarded import ADMIN, CLIENT, GuardedKafka, password_of, token
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
@@ -267,3 +268,24 @@ async def test_a_token_is_read_again_for_each_connection(guarded: GuardedKafka, 
     (tmp_path / "token").write_text(token(CLIENT))
     async with open_admin(settings) as admin:
         assert (await admin.client.describe_cluster())["brokers"]
+
+
+class HurriedKafka(GuardedKafka):
+    """Ends each SASL session after two seconds: the next request on its connection is answered by a hang-up."""
+
+    def _properties(self) -> str:
+        return f"{super()._properties()}connections.max.reauth.ms=2000\n"
+
+
+async def test_no_request_fails_because_a_session_ended(tmp_path: Path, s3: S3Server) -> None:
+    """Through several sessions every call is answered, and a lag that is read again and again is always known."""
+    with HurriedKafka(tmp_path) as hurried:
+        site = through(Site.fresh(hurried, s3).prepare(), unencrypted(hurried, tmp_path))
+        began, read = time.monotonic(), 0
+        async with open_lag_reader(site.settings) as lags:
+            while time.monotonic() - began < 3.5 * 2:
+                snapshot = await lags.read()
+                read += all(lag.records == 0 for lag in snapshot.partitions)
+                assert snapshot.members == 0
+
+    assert read > 3
