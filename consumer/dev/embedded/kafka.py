@@ -1,10 +1,9 @@
 """Apache Kafka: one KRaft node, broker and controller in one JVM of 256 MB heap."""
 
-import math
 import os
 import subprocess
-import time
 from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -23,7 +22,11 @@ _JVM_FLAGS = [
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
 _FORMAT_SECONDS = 60.0
-_FENCING_SECONDS = 5.0  # once the controller has started
+_WRITES_UNTIL_FENCED = 50
+"""Of the started controller, which writes ten times a second: then a broker alive by its log would have been fenced."""
+_WRITES_UNTIL_KEPT = 3
+"""After the fencing was logged: writes come in order, so that it is in the controller's log."""
+_METADATA = "__cluster_metadata-0"
 _STARTED = "Kafka Server started"
 
 
@@ -56,7 +59,8 @@ class KafkaServer(Server):
         if not (self._data / "meta.properties").exists():
             _format([*java, *self._format_command(), "--config", str(config)], environment)
         elif not (self._data / ".kafka_cleanshutdown").exists():
-            with _FencingController(self.folder, self._properties() + self._controller_only(), java, environment):
+            properties = self._properties() + self._controller_only()
+            with _FencingController(self.folder, properties, java, environment, self._data / _METADATA):
                 pass
         return [*java, "kafka.Kafka", str(config)], environment
 
@@ -86,12 +90,16 @@ class _FencingController(Server):
     read-committed readers wait forever. Declaring the broker dead first avoids this.
     """
 
-    def __init__(self, folder: Path, properties: str, java: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, properties: str, java: list[str], environment: dict[str, str], metadata: Path
+    ) -> None:
         super().__init__(folder, "kafka-fencing")
         self._properties = properties
         self._java = java
         self._environment = environment
-        self._patient_until = math.inf
+        self._metadata = metadata
+        self._size = 0
+        self._writes: Counter[str] = Counter()
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         config = self.folder / "kafka-fencing.properties"
@@ -99,11 +107,16 @@ class _FencingController(Server):
         return [*self._java, "kafka.Kafka", str(config)], self._environment
 
     def _answers(self) -> bool:
-        log, now = self._log_since_start(), time.monotonic()
+        # Counted in the controller's writes, not in seconds: on a loaded machine it may get nowhere for long. And what
+        # it logs is not in its metadata yet: ended at once, it forgets the fencing, and refuses the broker's return.
+        log, size = self._log_since_start(), sum(each.stat().st_size for each in self._metadata.glob("*.log"))
+        grown, self._size = size != self._size, size
         if _STARTED in log:
-            self._patient_until = min(self._patient_until, now + _FENCING_SECONDS)
+            self._writes["started"] += grown
+        if "Fencing broker" in log:
+            self._writes["fenced"] += grown
         # If an earlier start got no further than this, the broker is fenced already and nothing is logged.
-        return "Fencing broker" in log or now >= self._patient_until
+        return self._writes["fenced"] > _WRITES_UNTIL_KEPT or self._writes["started"] > _WRITES_UNTIL_FENCED
 
 
 _CONTROLLER_ONLY = """\
@@ -112,6 +125,7 @@ listeners=CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=CONTROLLER://127.0.0.1:{controller_port}
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=250
+metadata.max.idle.interval.ms=100
 """
 
 # Small and fast: one replica of everything, few internal partitions, no wait before a group's first rebalance, consumer

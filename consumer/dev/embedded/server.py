@@ -68,7 +68,7 @@ class Server(ABC):
                 Reason.INTERNAL, f"{self.name} has ended by itself; its log {self.log} ends:\n{self._log_tail()}"
             )
 
-    def start(self, within_seconds: float = 60.0) -> None:
+    def start(self, within_seconds: float = 180.0) -> None:
         """Start the server and wait until it answers; nothing if it runs.
 
         Raises `Fatal` with the end of its log when it does not come up, `EmbeddedMissing` when it is not installed.
