@@ -55,6 +55,8 @@ CONNECT_AGAIN_SECONDS = 3.0
 POLL_BOUND_SECONDS = 120.0
 """Oldest poll that still counts as alive: a rebalance may hold one back for its whole timeout."""
 LOOP_BOUND_SECONDS = 30.0
+CLOSING_SECONDS = 5.0
+"""Of the grace, what is kept for the last commits and for leaving the group: a second when nothing is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +200,11 @@ class WorkerRun:
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
 
     async def _stop(self, poll_loop: PollLoop, handler: RequestHandler) -> None:
-        log.info("stopping", grace_seconds=self._settings.worker.shutdown_grace_seconds)
+        grace = self._settings.worker.shutdown_grace_seconds
+        log.info("stopping", grace_seconds=grace)
         poll_loop.stop()
         self._admission.close()
-        await handler.finish(self._settings.worker.shutdown_grace_seconds)
+        await handler.finish(max(0.0, grace - CLOSING_SECONDS))
         await poll_loop.close_shards()
 
     def _gauges(self, poll_loop: PollLoop) -> GaugeReporter | None:

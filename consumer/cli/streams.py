@@ -12,12 +12,13 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from consumer.telemetry.streams import BackgroundFile, LossyFile, WholeFile, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 READER_GONE = 128 + signal.SIGPIPE
 """Exit status when nobody reads the output any more: a shell's for a program that SIGPIPE ended."""
@@ -60,20 +61,28 @@ def standard_streams() -> Iterator[None]:
 
 
 @contextmanager
-def log_streams() -> Iterator[None]:
-    """Let standard output and error be a worker's log, which neither fails nor delays it."""
+def log_streams() -> Iterator[Callable[[], None]]:
+    """Let standard output and error be a worker's log, which neither fails nor delays it.
+
+    What is yielded waits, for two seconds at most, until the log is written; leaving the context does the same.
+    """
     before = sys.stdout, sys.stderr
-    files = []
+    files: list[BackgroundFile] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         with suppress(io.UnsupportedOperation):  # a test's stream in memory stays
             files.append(BackgroundFile(stream.fileno()))
             setattr(sys, name, as_text(files[-1], stream))
-    try:
-        yield
-    finally:
+
+    def drain() -> None:
+        until = monotonic() + _DRAIN_SECONDS
         for file in files:
-            file.drain(_DRAIN_SECONDS)
+            file.drain(until - monotonic())
+
+    try:
+        yield drain
+    finally:
+        drain()
         sys.stdout, sys.stderr = before
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ from consumer.cli.shared import EnvFile, sentence_of, settings_from
 from consumer.cli.streams import log_streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consumer.settings import Settings
     from consumer.telemetry.health import ServedAddress
 
@@ -33,10 +36,10 @@ JoinWhen = Annotated[
 
 def worker(env_file: EnvFile = None, join_when: JoinWhen = None) -> None:
     """Run the worker: consume requests, paint, announce outcomes; SIGTERM or Ctrl-C stops it gracefully."""
-    with log_streams():
+    with log_streams() as drain:
         settings = settings_from(env_file, logging_to_stdout=True)
         try:
-            asyncio.run(_run(settings, join_when))
+            asyncio.run(_run(settings, join_when, drain))
         except (Exception, BaseExceptionGroup) as error:
             # Log collectors read stdout alone; the sentence that `main` prints goes to stderr.
             sentence = sentence_of(error)
@@ -44,9 +47,9 @@ def worker(env_file: EnvFile = None, join_when: JoinWhen = None) -> None:
             raise
 
 
-async def _run(settings: Settings, join_when: Path | None) -> None:
-    """Run the worker until a signal: the first shuts it down gracefully, the second at once."""
-    from consumer.worker import run_worker
+async def _run(settings: Settings, join_when: Path | None, drain: Callable[[], None]) -> None:
+    """Run the worker until a signal: the first shuts it down within the grace, the second at once."""
+    from consumer.worker import CLOSING_SECONDS, run_worker
 
     stopping = asyncio.Event()
     started = False
@@ -62,6 +65,7 @@ async def _run(settings: Settings, join_when: Path | None) -> None:
         if stopping.is_set():
             os._exit(130)
         stopping.set()
+        _end_after(max(settings.worker.shutdown_grace_seconds, CLOSING_SECONDS), drain)
         if not started:
             task.cancel()
 
@@ -69,6 +73,22 @@ async def _run(settings: Settings, join_when: Path | None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _end_after(seconds: float, drain: Callable[[], None]) -> None:
+    """End the process then, if it still runs: a frozen broker, or a look-up of its name, may hold its last steps up.
+
+    Nothing is lost by it. What was not committed is done by the next owner, as after any other death.
+    """
+
+    def end() -> None:
+        log.warning("stopped_unfinished", grace_seconds=seconds)
+        drain()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _until_exists(file: Path | None) -> None:

@@ -63,7 +63,11 @@ class WorkerSettings(BaseModel):
         5.0, gt=0, le=600, description="Wait before an open circuit breaker tries one request; doubles up to a minute."
     )
     shutdown_grace_seconds: float = Field(
-        25.0, ge=0, le=3600, description="Time that running jobs get to finish after SIGTERM."
+        25.0,
+        ge=0,
+        le=3600,
+        description="Time from SIGTERM to the worker's end, whatever is down; at least 5 s. Running jobs get all but "
+        "the last 5 s.",
     )
     on_revoke: OnRevoke = Field(
         OnRevoke.FINISH,

@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,14 @@ import pytest
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
-from consumer.dev.embedded.server import free_ports
+from consumer.dev.embedded.server import Server, free_ports
 from schemas import names
-from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 F_SETPIPE_SZ = 1031
+
+DRAIN_SECONDS = 3.0
+"""For a last log line, and for a busy machine."""
 
 LOGS = {
     "gone": '"$0" "$@" > >(true) 2>&1',
@@ -75,3 +79,24 @@ async def test_no_log_ends_a_worker(kafka: KafkaServer, s3: S3Server, tmp_path: 
 
     assert ready["ce"]["type"] == names.IMAGE_READY
     assert status == 0
+
+
+@pytest.mark.parametrize("away", [("kafka", "s3"), ("kafka",), ("s3",)], ids="+".join)
+async def test_the_grace_holds_whatever_is_down(tmp_path: Path, away: tuple[str, ...]) -> None:
+    """With servers that no longer answer and pictures in hand, the worker ends within its grace, with status 0."""
+    with KafkaServer(tmp_path) as kafka, S3Server(tmp_path) as s3:
+        servers: dict[str, Server] = {"kafka": kafka, "s3": s3}
+        site = Site.fresh(kafka, s3, ENGINE__SWATCH_SECONDS="0.5", WORKER__SHUTDOWN_GRACE_SECONDS="8")
+        with workers(site.prepare(), tmp_path) as (worker,):
+            async with cms(site) as desk:
+                for number in range(20):
+                    await desk.ask(request_data(f"a-{number}"))
+                await desk.until(lambda: bool(desk.outcomes()))
+            for name in away:
+                servers[name].freeze()
+            began = time.monotonic()
+            status = await asyncio.to_thread(worker.stop)
+            seconds = time.monotonic() - began
+
+    assert status == 0
+    assert seconds < 8 + DRAIN_SECONDS
