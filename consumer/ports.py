@@ -77,5 +77,8 @@ class WorkerStore(Store, Protocol):
     async def prepare(self) -> None:
         """Check that pictures can be stored. Raises `Overloaded` with a sentence that says how to fix the problem."""
 
+    async def probe(self) -> None:
+        """Write and read small objects of its own. Raises `LeadartError` if that fails: then the store is down."""
+
     async def addresses_end_early(self) -> bool:
         """Return whether addresses expire within hours, as those presigned with temporary credentials do."""

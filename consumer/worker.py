@@ -169,7 +169,9 @@ class WorkerRun:
         self._lanes = lane_topics(settings)
         self._breaker = CircuitBreaker(settings.worker.breaker_probe_seconds)
         self._outage = StoreOutage(
-            lambda reason: stages.metrics.failures.labels(reason).inc(), settings.worker.store_retry_seconds
+            lambda reason: stages.metrics.failures.labels(reason).inc(),
+            settings.worker.store_retry_seconds,
+            stages.store.probe,
         )
         self._polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         self._looped = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from consumer.errors import Overloaded
+from consumer.errors import LeadartError, Overloaded, Unstorable
 from schemas import Reason
 
 Result = TypeVar("Result")
@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 MAX_WAIT_SECONDS = 5.0
 """Longest wait between two attempts at a store that is down."""
+
+ALONE = 5
+"""Failures of one job, each with a success of another since the one before, that make it that job's own affair."""
 
 
 class Operation(StrEnum):
@@ -32,13 +35,22 @@ class Operation(StrEnum):
 class StoreOutage:
     """The store operations that fail right now. Logged when the first fails and when all work again, not by every job.
 
-    For readiness and admission an operation works again with its next success. The log calls the outage over only when
-    no refused job is left: a store that refuses every second call has one outage, not hundreds.
+    For readiness and admission an operation works again with its next success, or when the store passes the `probe`:
+    what fails may be about one job's objects, and no other has to wait for that. The log calls the outage over only
+    when no refused job is left: a store that refuses every second call has one outage, not hundreds.
     """
 
-    def __init__(self, count: Callable[[Reason], None] = lambda _reason: None, retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        count: Callable[[Reason], None] = lambda _reason: None,
+        retry_seconds: float = 1.0,
+        probe: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._count = count
         self._retry_seconds = retry_seconds
+        self._probe = probe
+        self._probing = False
+        self._successes: Counter[Operation] = Counter()
         self._failing: dict[Operation, Overloaded] = {}
         self._trying: Counter[Operation] = Counter()
         self._refused: Counter[Operation] = Counter()
@@ -71,7 +83,10 @@ class StoreOutage:
             self._log_end("overload_forgotten")
 
     async def retry_until_up(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Attempt until the store answers, without bound: an outage is no failure of a request."""
+        """Attempt until the store answers, without bound: an outage is no failure of a request.
+
+        Raises `Unstorable` when this attempt goes on failing while those of others succeed.
+        """
         with self.watched(operation):
             try:
                 result = await attempt()
@@ -83,19 +98,36 @@ class StoreOutage:
     async def _again(
         self, operation: Operation, attempt: Callable[[], Awaitable[Result]], refusal: Overloaded
     ) -> Result:
-        wait = self._retry_seconds
+        wait, alone = self._retry_seconds, 0
         self._refused[operation] += 1
         try:
-            while True:
+            while alone < ALONE:
                 self.begin(operation, refusal)
+                await self._reopen_if_up(operation)
+                others = self._successes[operation]
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, MAX_WAIT_SECONDS)
                 try:
                     return await attempt()
                 except Overloaded as error:
                     refusal = error
+                alone += self._successes[operation] > others
+            raise Unstorable(refusal.reason, f"The store works for other requests, but not for this one: {refusal}")
         finally:
             self._refused[operation] -= 1
+
+    async def _reopen_if_up(self, operation: Operation) -> None:
+        """Forget the failure if the store passes the probe. One probe at a time is enough for all jobs."""
+        if self._probe is None or self._probing or operation is Operation.STARTUP_CHECK:
+            return
+        self._probing = True
+        try:
+            await self._probe()
+        except LeadartError:  # it is down, as `refusal` says
+            return
+        finally:
+            self._probing = False
+        self._failing.pop(operation, None)
 
     def begin(self, operation: Operation, error: Overloaded) -> None:
         """Note that an operation failed."""
@@ -107,6 +139,7 @@ class StoreOutage:
 
     def end(self, operation: Operation) -> None:
         """Note that an operation succeeded, which says nothing about the others."""
+        self._successes[operation] += 1
         self._failing.pop(operation, None)
         self._log_end("overload_over")
 

@@ -37,13 +37,19 @@ class StoreProbe:
 
         Leaves `pictures/probe` and `manifests/probe`.
         """
-        for request in (self._picture(f"{PICTURES}/probe"), manifest_arguments(self._manifests, f"{MANIFESTS}/probe")):
+        for request in self._requests():
             with _naming(request["Bucket"], request["Key"]):
                 await self._objects.put_if(NEW, **request, Body=_BODY)
                 if await self._objects.text(request["Bucket"], request["Key"]) is None:
                     raise _misconfigured("the store does not give back an object that it has just taken")
                 if await self._objects.put_if(NEW, **request, Body=_BODY):
                     raise _misconfigured(_several("`If-None-Match: *`", "ignores"))
+
+    async def overwrite(self) -> None:
+        """Write the objects that `check` leaves once more, whatever is there, and read them."""
+        for request in self._requests():
+            await self._objects.replace(**request, Body=_BODY)
+            await self._objects.text(request["Bucket"], request["Key"])
 
     async def race(self) -> list[str]:
         """Let writers race for each of several keys; return what the store lacks without breaking a promise.
@@ -63,6 +69,9 @@ class StoreProbe:
                 async with bounded(_RACE_SECONDS):
                     await self._objects.delete(self._pictures, [picture])
                     await self._objects.delete(self._manifests, keys)
+
+    def _requests(self) -> Sequence[dict[str, str]]:
+        return (self._picture(f"{PICTURES}/probe"), manifest_arguments(self._manifests, f"{MANIFESTS}/probe"))
 
     def _picture(self, key: str) -> dict[str, str]:
         return picture_arguments(self._pictures, key, "image/webp")

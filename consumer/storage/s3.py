@@ -133,6 +133,11 @@ class S3Store:
                 await self._publish_pictures()
             await self._probe().check()
 
+    async def probe(self) -> None:
+        """Overwrite and read an object under each prefix. Raises `Overloaded` or `Unstorable` if that fails."""
+        async with bounded(self._seconds):
+            await self._probe().overwrite()
+
     async def examine(self) -> list[str]:
         """Let writers race for keys of a prepared store; return what it lacks without breaking a promise.
 

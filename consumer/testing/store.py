@@ -21,6 +21,10 @@ class MemoryStore:
         """Find nothing to check but whether it is up."""
         await self._reach()
 
+    async def probe(self) -> None:
+        """Find out whether it is up."""
+        await self._reach()
+
     async def addresses_end_early(self) -> bool:
         """Return False: they never end."""
         return False

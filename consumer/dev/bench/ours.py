@@ -69,6 +69,9 @@ class EmptyStore:
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Do nothing."""
 
+    async def probe(self) -> None:
+        """Do nothing."""
+
     async def addresses_end_early(self) -> bool:
         """Return False: addresses do not expire."""
         return False

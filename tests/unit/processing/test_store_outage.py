@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
-from consumer.errors import Overloaded
+from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import Recipe
-from consumer.processing.store_outage import Operation, StoreOutage
+from consumer.processing.store_outage import ALONE, Operation, StoreOutage
 from schemas import Reason
 from tests.support.pipeline import BOUND, job, open_bench, until
 
@@ -116,3 +117,89 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
             task.cancel()
         await asyncio.wait(tasks, timeout=BOUND)
         assert outage() is None
+
+
+async def _refused() -> None:
+    raise Overloaded(Reason.STORE_UNAVAILABLE, "no answer about this manifest")
+
+
+async def _fine() -> None:
+    """Answer, as a store that is up."""
+
+
+async def test_what_fails_for_one_job_keeps_no_other_waiting() -> None:
+    """While the store passes a probe, it is ready for others, although a job goes on trying alone."""
+    outage = StoreOutage(retry_seconds=BOUND, probe=_fine)
+
+    stubborn = asyncio.ensure_future(outage.retry_until_up(Operation.FIND, _refused))
+    await until(lambda: outage._refused[Operation.FIND] == 1)
+    await until(lambda: outage() is None)
+    assert not stubborn.done()
+    stubborn.cancel()
+    await asyncio.wait([stubborn], timeout=BOUND)
+
+
+async def test_a_store_that_fails_its_probe_is_down() -> None:
+    """Then nobody is admitted until an attempt succeeds."""
+    outage = StoreOutage(retry_seconds=BOUND, probe=_refused)
+
+    waiting = asyncio.ensure_future(outage.retry_until_up(Operation.FIND, _refused))
+    await until(lambda: outage() is not None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert outage() is not None
+    waiting.cancel()
+    await asyncio.wait([waiting], timeout=BOUND)
+
+
+async def test_what_fails_while_others_succeed_is_the_jobs_own_affair() -> None:
+    """After several failures with successes of others in between, the job fails with the store's last sentence."""
+    outage = StoreOutage(retry_seconds=0.0, probe=_fine)
+    attempts = 0
+
+    async def alone() -> None:
+        nonlocal attempts
+        attempts += 1
+        await outage.retry_until_up(Operation.KEEP, _fine)
+        await _refused()
+
+    with pytest.raises(Unstorable, match="works for other requests, but not for this one: no answer") as failed:
+        await asyncio.wait_for(outage.retry_until_up(Operation.KEEP, alone), BOUND)
+    assert failed.value.reason is Reason.STORE_UNAVAILABLE
+    assert attempts == 1 + ALONE
+
+
+async def test_a_job_that_fails_while_nobody_succeeds_waits_on() -> None:
+    """Probes and successes of other operations prove nothing about a job's own: it waits for as long as that takes."""
+    outage = StoreOutage(retry_seconds=0.0, probe=_fine)
+    attempts = 0
+
+    async def late() -> int:
+        nonlocal attempts
+        attempts += 1
+        await outage.retry_until_up(Operation.FIND, _fine)
+        if attempts < 10 * ALONE:
+            await _refused()
+        return attempts
+
+    assert await asyncio.wait_for(outage.retry_until_up(Operation.KEEP, late), BOUND) == 10 * ALONE
+
+
+async def test_one_probe_serves_all_jobs() -> None:
+    """A store in trouble is not asked by every waiting job at once."""
+    probes, release = 0, asyncio.Event()
+
+    async def probe() -> None:
+        nonlocal probes
+        probes += 1
+        await release.wait()
+
+    outage = StoreOutage(retry_seconds=BOUND, probe=probe)
+    jobs = [asyncio.ensure_future(outage.retry_until_up(Operation.FIND, _refused)) for _ in range(5)]
+    await until(lambda: outage._refused[Operation.FIND] == len(jobs))
+    release.set()
+    await until(lambda: outage() is None)
+    assert probes == 1
+    for job_ in jobs:
+        job_.cancel()
+    await asyncio.wait(jobs, timeout=BOUND)
