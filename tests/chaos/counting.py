@@ -63,9 +63,11 @@ async def _aborted(desk: Cms, witness: Cms) -> int:
 
 
 def _request_ids(desk: Cms) -> Iterable[str]:
-    """Return the request ids of the dead letters, which carry the request's own headers."""
+    """Return the request ids of the dead letters, which carry the request's own headers; of a batch, where it was."""
     for record in desk.records(names.DEAD_LETTER):
-        yield dict(record.headers)["ce_id"].decode()
+        headers = {name: (value or b"").decode() for name, value in record.headers}
+        where = (headers.get(f"leadart-{part}", "") for part in ("topic", "partition", "offset"))
+        yield headers.get("ce_id") or ":".join(where)
 
 
 def _newest(requests: Iterable[Asked]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from consumer.failpoints import Failpoint
-from tests.chaos import memory, servers, strikes
+from tests.chaos import lanes, memory, servers, strikes
 from tests.chaos.scene import Scene
 from tests.chaos.servers import Servers
 
@@ -86,6 +86,8 @@ ROWS: Final = (
     Row("store_errors", strikes.failing_store, servers.gated_store),
     # A small disk has room for the volumes of three buckets.
     Row("store_full", strikes.fill_store, servers.small_disk, fresh=True),
+    Row("batch_bomb", lanes.bomb_lane),
+    Row("records_deleted", lanes.delete_unread),
     Row("cut_broker", strikes.cut_broker, servers.cuttable_broker),
     Row("cut_store", strikes.cut_store, servers.cuttable_store),
     Row("rolling_restart", strikes.restart_all),
