@@ -38,8 +38,8 @@ A subscriber MUST set isolation.level=read_committed (Java, aiokafka and others 
 A CMS publishes a request when an article is saved; leadart answers every request with exactly one outcome: ready,
 failed, superseded or expired. Events are CloudEvents 1.0, published in binary mode, read in binary and structured mode.
 
-- The record key is the article id, and all producers of a topic use the same partitioner: librdkafka's default differs
-  from Java's murmur2.
+- The record key is the article id, and all producers of a topic partition as Java's client does (murmur2): the defaults
+  of librdkafka (CRC32) and sarama (FNV) differ.
 - The state of a slot is its outcome with the highest revision.
 - Events with equal `source` and `id` are the same event: process it once, but take newer addresses from a repeat.
 - Ignore unknown fields: new ones may be added without notice. An incompatible change gets a type `.v2`.

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consumer.admin.partitioning import split_articles
 from consumer.delivery.own_offsets import replay_command
-from consumer.delivery.ports import MAX_RECORD_BYTES, BusError
+from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, Partition
 from consumer.delivery.positions import explain
 from consumer.engine.temporary_folder import require_temporary_folder
 from consumer.engine.weights import adapter_files, check_folder, examine_custom_weights
@@ -13,10 +14,11 @@ from consumer.errors import Fatal, LeadartError
 from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.group import check_former_group, described, strangers
+from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.lag.reader import PartitionLag, open_lag_reader
 from consumer.processing.styles import load_styles, require_adapters
-from consumer.settings import EngineKind, Settings
+from consumer.settings import PUBLISHED, EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from schemas.cloudevents import EVENT_BYTES
 from schemas.topics import load_topics
@@ -120,6 +122,7 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
             await _group_members(admin, settings),
             *await _group_offsets(admin, settings),
             await _offsets_retention(admin),
+            await _partitioning(settings, count),
         ]
 
 
@@ -183,12 +186,12 @@ async def _group_members(admin: KafkaAdmin, settings: Settings) -> CheckResult:
     try:
         await check_former_group(admin, settings)
     except Fatal as error:
-        return CheckResult("group", CheckStatus.FAILURE, error.message)
+        return CheckResult("members", CheckStatus.FAILURE, error.message)
     who = f"group {settings.kafka.group_id}"
     if others := strangers(await admin.group(), lane_topics(settings)):
         message = f"{who} is in use by others, which take partitions from the workers: {described(others)}"
-        return CheckResult("group", CheckStatus.FAILURE, message)
-    return CheckResult("group", CheckStatus.OK, f"nobody else is in {who}")
+        return CheckResult("members", CheckStatus.FAILURE, message)
+    return CheckResult("members", CheckStatus.OK, f"nobody else is in {who}")
 
 
 async def _group_offsets(admin: KafkaAdmin, settings: Settings) -> list[CheckResult]:
@@ -231,3 +234,18 @@ async def _offsets_retention(admin: KafkaAdmin) -> CheckResult:
         message = f"offsets.retention.minutes is {minutes}: a group stopped for longer loses its offsets"
         return CheckResult("offsets", CheckStatus.WARNING, message)
     return CheckResult("offsets", CheckStatus.OK, f"offsets of a stopped group are kept {minutes // 1440} days")
+
+
+async def _partitioning(settings: Settings, count: int) -> CheckResult:
+    lanes = [Partition(settings.topics.named(base), number) for base in sorted(PUBLISHED) for number in range(count)]
+    async with open_partition_reader(settings.kafka) as reader:
+        split = await split_articles(reader, lanes)
+    if not split:
+        return CheckResult("partitioner", CheckStatus.OK, "recent requests of an article lie on one partition")
+    article, numbers = next(iter(split.items()))
+    message = (
+        f"recent requests of {len(split)} article(s) lie on several partitions, such as {article[:80]!a} on {numbers}, "
+        "and lose their order: let all publishers partition as Java's client does (murmur2), schemas/README.md; or the "
+        "topics grew since"
+    )
+    return CheckResult("partitioner", CheckStatus.WARNING, message)

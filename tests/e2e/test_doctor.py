@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from aiokafka import AIOKafkaProducer
+
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
+from schemas import names
 from tests.support.harness import Site
 
 
@@ -45,3 +48,17 @@ def test_a_group_without_offsets_is_told_how_to_begin(kafka: KafkaServer, s3: S3
 
     assert status == 1
     assert told["group"] == {"failure"}
+
+
+async def test_an_article_on_two_partitions_is_named(kafka: KafkaServer, s3: S3Server) -> None:
+    """As when one publisher uses sarama's default partitioner and another Java's: a warning, with the rule."""
+    site = Site.fresh(kafka, s3).prepare()
+    servers = site.settings.kafka.bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        for partition in (0, 2):
+            await producer.send_and_wait(site.topic(names.REQUESTED), b"{}", key=b"a-1042", partition=partition)
+    done = site.run("doctor")
+
+    assert done.returncode == 0
+    assert "recent requests of 1 article(s) lie on several partitions, such as 'a-1042' on [0, 2]" in done.stdout
+    assert "murmur2" in done.stdout
