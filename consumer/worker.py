@@ -1,11 +1,12 @@
 """The worker: builds the stages, runs them in one task group, stops them in order.
 
-Start: pages, styles, store, engine, bus; only then does it join the group. Stop: admit nothing, let running work finish
-within the grace, commit, leave the group, end the engine.
+Start: pages, styles, store, engine, bus; it joins the group once it can work (`consumer.processing.membership`). Stop:
+admit nothing, let running work finish within the grace, commit, leave the group, end the engine.
 """
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.bus import open_bus
 from consumer.kafka.group import check_group
+from consumer.kafka.peers import GroupPeers
 from consumer.kafka.progress_publisher import ProgressPublisher
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.lag.gauges import GaugeReporter
@@ -32,9 +34,11 @@ from consumer.lag.positions import require_some_shard
 from consumer.lag.reader import LagReader, open_lag_reader
 from consumer.pictures.encoder import PictureEncoder
 from consumer.ports import Encoder, Engine, WorkerStore
+from consumer.processing.ability import Ability
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.handler import RequestHandler
+from consumer.processing.membership import Membership, MembershipTiming, Peers
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline
 from consumer.processing.progress import ProgressFeed
@@ -63,7 +67,8 @@ CLOSING_SECONDS = 5.0
 class OpenStages:
     """What a worker is composed of, open for as long as it runs. Replace a field to compose it otherwise.
 
-    `services` run beside the worker until it stops. Without a `lag_reader` no gauges are set.
+    `services` run beside the worker until it stops. Without a `lag_reader` no gauges are set; without `peers` the
+    worker never leaves the group. `engine_seconds`: how long the engine took to load.
     """
 
     metrics: Metrics
@@ -78,6 +83,8 @@ class OpenStages:
     partitions: int
     progress: ProgressFeed
     lag_reader: LagReader | None = None
+    peers: Peers | None = None
+    engine_seconds: float = 0.0
     services: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()
 
 
@@ -113,7 +120,7 @@ async def open_stages(
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
         store = await stack.enter_async_context(S3Store(settings.storage))
         encoder = stack.enter_context(PictureEncoder(settings.worker.encode_threads))
-        engine = await stack.enter_async_context(open_engine(settings.engine))
+        engine, engine_seconds = await _timed(stack.enter_async_context(open_engine(settings.engine)))
         require_adapters(styles.presets.values(), settings.engine.kind, engine.paintable.adapters)
         metrics.set_model(engine.paintable.model)
         if before_bus:
@@ -129,12 +136,18 @@ async def open_stages(
         require_some_shard(await _patiently(lags.positions), partitions)
         progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
         ours = (metrics, health, served, styles, store, engine, encoder)
-        yield OpenStages(*ours, reader, bus, partitions, progress, lags, services=(progress.run,))
+        peers = GroupPeers(admin, reader, lanes, partitions)
+        yield OpenStages(*ours, reader, bus, partitions, progress, lags, peers, engine_seconds, (progress.run,))
 
 
 def starting() -> Health:
     """Return the health of a worker that is opening its stages; `WorkerRun` replaces its checks once they are open."""
     return Health(ready={"start": lambda: "the worker is starting"})
+
+
+async def _timed(wait: Awaitable[Result]) -> tuple[Result, float]:
+    begun = time.monotonic()
+    return await wait, time.monotonic() - begun
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -173,6 +186,8 @@ class WorkerRun:
             settings.worker.store_retry_seconds,
             stages.store.probe,
         )
+        self._ability = Ability(lambda: stages.engine.ready, self._outage, self._breaker)
+        self._membership = Membership(self._ability, self._check_store, stages.peers, self._membership_timing())
         self._polled = Heartbeat("poll of the bus", POLL_BOUND_SECONDS)
         self._looped = Heartbeat("turn of the event loop", LOOP_BOUND_SECONDS)
 
@@ -183,7 +198,8 @@ class WorkerRun:
             poll_loop = self._poll_loop(handler)
             gauges = self._gauges(poll_loop)
             async with asyncio.TaskGroup() as tasks:
-                services = [poll_loop.run, self._check_store, *([gauges.run] if gauges else []), *self._stages.services]
+                services = [self._membership.run, self._check_addresses, poll_loop.run, *self._stages.services]
+                services += [gauges.run] if gauges else []
                 running = [tasks.create_task(service()) for service in services]
                 running.append(tasks.create_task(pulse(self._looped)))
                 self._set_health(poll_loop, gauges)
@@ -196,10 +212,17 @@ class WorkerRun:
 
     async def _check_store(self) -> None:
         """Check the store until it works, so that wrong keys show at the start and not with the first article."""
-        store = self._stages.store
-        await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.prepare)
-        if await self._outage.retry_until_up(Operation.STARTUP_CHECK, store.addresses_end_early):
+        await self._outage.retry_until_up(Operation.CHECK, self._stages.store.prepare)
+
+    async def _check_addresses(self) -> None:
+        if await self._outage.retry_until_up(Operation.ADDRESS, self._stages.store.addresses_end_early):
             log.warning("addresses_end_early", meaning=ADDRESSES_END_EARLY)
+
+    def _membership_timing(self) -> MembershipTiming:
+        """Return when to leave: others notice an outage that is theirs too within the store's timeout."""
+        rest = self._settings.worker.leave_seconds
+        leave = rest + self._settings.storage.timeout_seconds
+        return MembershipTiming(leave=leave, engine=self._stages.engine_seconds, rest=rest)
 
     async def _stop(self, poll_loop: PollLoop, handler: RequestHandler) -> None:
         grace = self._settings.worker.shutdown_grace_seconds
@@ -240,6 +263,7 @@ class WorkerRun:
             pipeline=pipeline,
             breaker=self._breaker,
             outage=self._outage,
+            ability=self._ability,
             retries=retry_policy(settings),
             outcomes=OutcomeBuilder(settings),
             progress=stages.progress,
@@ -267,6 +291,7 @@ class WorkerRun:
             stages.reader,
             self._lanes,
             owners,
+            wanted=lambda: self._membership.wanted,
             max_in_flight=settings.worker.jobs_in_hand,
             cancel_revoked=settings.worker.on_revoke is OnRevoke.CANCEL,
             polled=self._polled.beat,
@@ -274,14 +299,14 @@ class WorkerRun:
         )
 
     def _set_health(self, poll_loop: PollLoop, gauges: GaugeReporter | None) -> None:
-        health, engine = self._stages.health, self._stages.engine
+        health, membership = self._stages.health, self._membership
         health.live.update(loop=self._looped, poll=self._polled)
-        health.degraded["devices"] = lambda: _devices_missing(engine)
+        health.degraded["devices"] = lambda: _devices_missing(self._stages.engine)
         health.ready.clear()
         health.ready.update(
             bus=lambda: gauges.bus_problem if gauges else None,
-            engine=lambda: None if engine.ready else "no device of the engine is ready",
-            group=lambda: _group_problem(poll_loop),
+            engine=self._ability.engine_problem,
+            group=lambda: membership() or _group_problem(poll_loop),
             store=self._outage,
             breaker=self._breaker,
             lanes=lambda: f"cannot be read: {poll_loop.unreadable}" if poll_loop.unreadable else None,

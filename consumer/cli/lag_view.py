@@ -65,11 +65,14 @@ class LagView:
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
         parts += [_unwrapped(line) for line in self._foreign()]  # each ends in a command to copy
-        parts += [
-            Text(line, style="red")
-            for line in (*self._hidden(settings), *self._deleted(settings), *self._outages(), *self._stuck(), why)
-            if line
-        ]
+        problems = (
+            *self._hidden(settings),
+            *self._deleted(settings),
+            *self._outages(),
+            *self._stuck(),
+            *self._nobody(),
+        )
+        parts += [Text(line, style="red") for line in (*problems, why) if line]
         return Group(*parts)
 
     def _title(self, settings: Settings) -> Text:
@@ -133,6 +136,11 @@ class LagView:
             shards = sorted({each.lag.partition for each in self.partitions if each.lag.outage == outage})
             lines.append(f"shards {shards} wait, {outage}: {_remedy(outage)}")
         return lines
+
+    def _nobody(self) -> list[str]:
+        if self.snapshot.members != 0 or summarize(self.partitions).status is not LagStatus.STOPPED:
+            return []
+        return ["nobody is in the group: start workers, or see /readyz of those that run"]
 
 
 def _figures(figures: LagSummary, devices: int | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The poll loop: read the lanes, deliver records to their shards' owners, throttle by pausing; never await a job.
 
 Rebalances arrive here too. Each stops the world: every owner ends its transaction, and the owners of the shards that
-come back begin another epoch.
+come back begin another epoch. So does leaving the group, which the loop does while the worker is not wanted there.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.assignment import complete_shards, counts_differ
 from consumer.delivery.ports import BusError, Partition, PositionLost, Reader
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
@@ -39,8 +40,9 @@ _STRANGERS = (
 class PollLoop:
     """Feeds the owners from the group's reader, and is its `Listener`. All of it runs on the event loop.
 
-    `max_in_flight` bounds the records of one lane; `polled` is called after each good poll; `strangers` names the
-    group's members that read other topics, empty if there are none, and raises `BusError` when that is unknown.
+    `wanted` says whether to be in the group. `max_in_flight` bounds the records of one lane; `polled` is called after
+    each good poll, and outside the group at each turn; `strangers` names the group's members that read other topics,
+    empty if there are none, and raises `BusError` when that is unknown.
     """
 
     def __init__(  # noqa: PLR0913 - what it feeds, and how much of it
@@ -49,6 +51,7 @@ class PollLoop:
         lanes: Sequence[str],
         owners: Mapping[int, ShardOwner],
         *,
+        wanted: Callable[[], bool],
         max_in_flight: int,
         cancel_revoked: bool,
         polled: Callable[[], None],
@@ -57,24 +60,24 @@ class PollLoop:
         self._reader = reader
         self.lanes = tuple(lanes)
         self._owners = owners
+        self._wanted = wanted
         self._max_in_flight = max_in_flight
         self._cancel_revoked = cancel_revoked
         self._polled = polled
         self._ask_for_strangers = strangers
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._closing = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._failure: Fatal | None = None
-        self._stopping = False
+        self._stopping = self._leaving = self._rebalancing = False
+        self._subscribed = False
+        self.joined = False
+        """Whether the group has given this worker an assignment, even an empty one, since it joined."""
         self.rebalances = 0
         self.unreadable: dict[Partition, str] = {}
         self.assigned: frozenset[int] = frozenset()
         self.incomplete: frozenset[int] = frozenset()
         self.strangers = ""
-
-    @property
-    def joined(self) -> bool:
-        """True once the group gave this worker an assignment, even an empty one."""
-        return self.rebalances > 0
 
     @property
     def all_open(self) -> bool:
@@ -109,14 +112,40 @@ class PollLoop:
         Owners run in a task group of this loop: when one fails, the loop ends with it, and vice versa.
         """
         async with asyncio.TaskGroup() as self._tasks:
-            self._reader.subscribe(self.lanes, self)
             self._tasks.create_task(self._watch())
-            while True:
-                self._steer()
-                if await self._poll():
-                    self._polled()
-                if self._failure:
-                    raise self._failure
+            while not self._failure:
+                await self._turn()
+            raise self._failure
+
+    async def _turn(self) -> None:
+        """Join or leave the group if that is due; then poll once, or wait outside as long as an empty poll takes."""
+        if self._wanted() and not self._subscribed and not self._stopping:
+            self._reader.subscribe(self.lanes, self)
+            self._subscribed = self._rebalancing = True
+        elif self._subscribed and not self._wanted() and not self._stopping:
+            await self._leave()
+        if self._subscribed:
+            self._steer()
+            if await self._poll():
+                self._polled()
+        else:
+            await asyncio.sleep(POLL_SECONDS)
+            self._polled()
+
+    async def _leave(self) -> None:
+        """Give all shards up and leave the group; not in a rebalance, in which the group waits for this member."""
+        self._leaving = True
+        self._steer()
+        await self.close_shards()
+        self._leaving = False
+        if self._rebalancing or self._reader.awaits_assignment or self._running:
+            return
+        self.assigned, self.incomplete, self.strangers = frozenset(), frozenset(), ""
+        for owner in self._owners.values():
+            owner.release(cancel_running=self._cancel_revoked)
+        self._subscribed = self.joined = False
+        await self._reader.unsubscribe()
+        log.info("left_group")
 
     async def _watch(self) -> None:
         """End the worker when a part of the client has died: aiokafka restarts none, and polls on regardless."""
@@ -169,7 +198,7 @@ class PollLoop:
 
     def _admitted(self) -> list[Partition]:
         """Return the partitions that may be read now. What was fetched of the others is kept for later."""
-        if self._stopping:
+        if self._stopping or self._leaving:
             return []
         return [
             partition
@@ -234,16 +263,18 @@ class PollLoop:
 
     async def on_revoked(self) -> None:
         """End every owner's epoch; their jobs go on, and are adopted if the shard comes back."""
+        self._rebalancing = True
         with self._keeping_errors():
             await self.close_shards()
 
     async def on_assigned(self, partitions: frozenset[Partition]) -> None:
         """Begin an epoch for each shard whose lanes are all assigned."""
         with self._keeping_errors():
-            self.rebalances += 1
+            self.rebalances, self.joined = self.rebalances + 1, True
             await failpoints.reached(Failpoint.REBALANCING)
             await self._check_shards(partitions)
-            self._begin_epochs(_complete_shards(partitions, self.lanes))
+            self._begin_epochs(complete_shards(partitions, self.lanes))
+        self._rebalancing = False
 
     @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
@@ -274,9 +305,9 @@ class PollLoop:
         once they have left.
         """
         self.strangers, numbers = "", {number for _, number in partitions}
-        self.incomplete = frozenset(numbers) - _complete_shards(partitions, self.lanes)
+        self.incomplete = frozenset(numbers) - complete_shards(partitions, self.lanes)
         if not numbers <= self._owners.keys():
-            raise self._counts_differ(partitions)
+            raise counts_differ(partitions, self.lanes, len(self._owners))
         if not self.incomplete:
             return
         try:
@@ -285,29 +316,23 @@ class PollLoop:
         except (BusError, TimeoutError) as error:  # the next rebalance is near
             self.strangers = f"unknown ({error or 'no answer'})"
         if not self.strangers:
-            raise self._counts_differ(partitions)
+            raise counts_differ(partitions, self.lanes, len(self._owners))
         log.error("strangers_in_group", shards=sorted(self.incomplete), members=self.strangers, remedy=_STRANGERS)
 
-    def _counts_differ(self, partitions: frozenset[Partition]) -> Fatal:
-        by_lane = {lane: sorted(number for topic, number in partitions if topic == lane) for lane in self.lanes}
-        if gone := [lane for lane, numbers in by_lane.items() if not numbers]:
-            message = f"{', '.join(gone)}: no such topic any more. Make it: leadart topics apply."
-        else:
-            message = (
-                f"The lanes' partition counts changed while the worker ran, from {len(self._owners)} each: this worker "
-                f"was given {by_lane}. Growing moves articles between shards: drain the lanes, stop the workers, then "
-                "LEADART_TOPICS__PARTITIONS=N leadart topics apply --grow."
-            )
-        return Fatal(Reason.TOPICS_MISMATCH, message)
-
     async def close_shards(self) -> None:
-        """End all owners after their last commit; takes at most twice `REVOKE_SECONDS`."""
-        running, self._running = list(self._running.items()), {}
-        for shard, _ in running:
-            self._owners[shard].stop()
-        tasks = [task for _, task in running]
-        if not tasks:
-            return
+        """End all owners after their last commit; takes at most twice `REVOKE_SECONDS`.
+
+        A second call waits for the first, which leaving the group and a rebalance may make at once: an owner that has
+        not ended must not be run again.
+        """
+        async with self._closing:
+            running, self._running = list(self._running.items()), {}
+            for shard, _ in running:
+                self._owners[shard].stop()
+            if running:
+                await self._await_ends([task for _, task in running])
+
+    async def _await_ends(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         _, late = await asyncio.wait(tasks, timeout=REVOKE_SECONDS)
         for task in late:
             task.cancel()
@@ -318,10 +343,3 @@ class PollLoop:
                 self._failure = Fatal(
                     Reason.INTERNAL, "An owner did not end; the worker does, so that it starts afresh."
                 )
-
-
-def _complete_shards(partitions: frozenset[Partition], lanes: Sequence[str]) -> frozenset[int]:
-    """Return the shards of which every lane is among the partitions."""
-    return frozenset.intersection(
-        *(frozenset(number for topic, number in partitions if topic == lane) for lane in lanes)
-    )

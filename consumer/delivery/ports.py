@@ -180,7 +180,13 @@ class Reader(Protocol):
         """True until the group has assigned this member its partitions; reads wait for that without a timeout."""
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
-        """Join the group."""
+        """Join the group, for the first time or once more."""
+
+    async def unsubscribe(self) -> None:
+        """Leave the group, which then gives its partitions to others; the listener is not told. Takes bounded time.
+
+        Call it only while the member has an assignment. Reads wait until the group was joined again.
+        """
 
     def pause(self, partition: Partition) -> None:
         """Stop reading an assigned partition, until `resume` or the next rebalance."""

@@ -1,6 +1,8 @@
 """The group's consumer behind the `Reader` port: aiokafka's records, errors and signs of life, translated."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,6 +15,9 @@ from consumer.kafka.client import ACCESS_DENIED, access_denied
 from consumer.kafka.records import to_record, tolerate_header_names
 
 log = structlog.get_logger(__name__)
+
+LEAVE_SECONDS = 5.0
+LOOK_SECONDS = 0.05
 
 NEVER_ASSIGNED = TopicPartition("", 0)
 """Polling it alone returns no records, and drives the consumer all the same."""
@@ -50,6 +55,15 @@ class KafkaReader:
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Join the group."""
         self._consumer.subscribe(topics=list(topics), listener=_Relay(listener))
+
+    async def unsubscribe(self) -> None:
+        """Leave the group; where it cannot be told, the end of the session does it."""
+        self._consumer.unsubscribe()
+        # aiokafka tells the group in a task that it does not return.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                while self._consumer._coordinator.generation > 0:  # noqa: ASYNC110, SLF001 - nothing else shows it
+                    await asyncio.sleep(LOOK_SECONDS)
 
     def pause(self, partition: Partition) -> None:
         """Pause a partition. aiokafka drops what it fetched of it, and forgets the pause at a rebalance."""

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import structlog
+from prometheus_client import Gauge
 
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
@@ -71,18 +72,22 @@ class GaugeReporter:
 
     async def _read_lag(self) -> None:
         """Report the lag of this worker's shards. What cannot be read is removed from the page: unknown is never 0."""
-        statuses = await self._statuses()
+        joined = self.poll_loop.joined
+        statuses = await self._statuses(joined=joined)
         reported = {(each.lag.topic, each.lag.partition) for each in statuses}
         for topic, partition in self._reported - reported:
             self.metrics.remove_partition(topic, partition)
         self._reported = reported
         for each in statuses:
-            self._report(each)
+            self._report(each, whole=joined)
 
-    async def _statuses(self) -> list[PartitionStatus]:
+    async def _statuses(self, *, joined: bool) -> list[PartitionStatus]:
+        """Return those of this worker's shards; outside an empty group those of all, since nobody else has them."""
         try:
             # A worker knows by itself what it announced: it needs no ACL to read outcomes.
             snapshot = await self.lag_reader.read(self._shards, outcomes=False)
+            if not joined and snapshot.members == 0:
+                snapshot = await self.lag_reader.read(None, outcomes=False)
             self.bus_problem = None
         except BusError as error:
             if self.bus_problem is None:
@@ -91,7 +96,7 @@ class GaugeReporter:
             return []
         throughput = replace(NO_THROUGHPUT, engine_seconds=self.metrics.mean_seconds(Stage.ENGINE))
         # It may have lost some meanwhile.
-        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._shards)
+        mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._shards or not joined)
         return self.history.assess(replace(snapshot, throughput=throughput, partitions=mine))
 
     @property
@@ -99,9 +104,11 @@ class GaugeReporter:
         """This worker's shards, and those of which strangers keep a part from it."""
         return self.poll_loop.assigned | self.poll_loop.incomplete
 
-    def _report(self, each: PartitionStatus) -> None:
+    def _report(self, each: PartitionStatus, *, whole: bool) -> None:
+        """Set a partition's gauges; unless `whole` only the verdict: several may report it, and sums are made."""
         metrics, lag = self.metrics, each.lag
-        figures = {
+        verdict = None if each.status is None else each.status.level
+        figures: dict[Gauge, float | None] = {
             metrics.consumer_lag: lag.records,
             metrics.committed_offset: lag.committed,
             metrics.incomplete: lag.incomplete,
@@ -110,6 +117,8 @@ class GaugeReporter:
             metrics.hidden: lag.hidden,
             metrics.backlog_engine: each.engine_seconds,
             metrics.foreign_offsets: None if lag.committed is None else len(lag.skipped),
-            metrics.lag_verdict: None if each.status is None else each.status.level,
+            metrics.lag_verdict: verdict,
         }
+        if not whole:
+            figures = {**dict.fromkeys(figures), metrics.lag_verdict: verdict}
         metrics.set_partition(lag.topic, lag.partition, figures)

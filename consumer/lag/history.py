@@ -90,6 +90,7 @@ class LagHistory:
             foreign=bool(lag.skipped),
             growth=_growth(self._past[lag.topic, lag.partition].samples),
             stuck=lag.stuck is not None,
+            outage=bool(lag.outage),
         )
         cost = None if job is None or lag.incomplete is None else lag.incomplete * job
         return PartitionStatus(lag, assess(facts), waited, cost)

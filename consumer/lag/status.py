@@ -50,7 +50,8 @@ class LagFacts:
     `incomplete` records are unfinished and due; the oldest has `waited` that long. `awaited`: somebody waits for this
     lane. `silence` is the time since anything was finished in its shard, `silence_anywhere` in the whole group. `ahead`
     records may be served before its own, and one job takes `job_seconds`. `foreign`: somebody else has committed an
-    offset ahead of them. `stuck`: it stands still until an operator decides.
+    offset ahead of them. `stuck`: it stands still until an operator decides. `outage`: the shard's worker has committed
+    that it cannot work.
     """
 
     incomplete: int | None
@@ -64,6 +65,7 @@ class LagFacts:
     growth: BacklogGrowth | None = None
     foreign: bool = False
     stuck: bool = False
+    outage: bool = False
 
 
 def patience(job_seconds: float | None) -> float:
@@ -79,10 +81,10 @@ def assess(facts: LagFacts) -> LagStatus | None:
         return None
     if not facts.incomplete:
         return LagStatus.OK
+    if facts.outage or (facts.waited is not None and (facts.foreign or _stalled(facts, facts.waited))):
+        return LagStatus.STALLED
     if facts.waited is None:
         return None
-    if facts.foreign or _stalled(facts, facts.waited):
-        return LagStatus.STALLED
     return LagStatus.SLOW if facts.awaited and _slow(facts, facts.waited) else LagStatus.OK
 
 

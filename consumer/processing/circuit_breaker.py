@@ -112,6 +112,12 @@ class CircuitBreaker:
             self._open(reason)
         return self.cause is not None
 
+    def probe_soon(self) -> None:
+        """Start over with the first wait: what it waited for may have changed, such as the requests there are."""
+        if self.cause is not None and self._probe is None:
+            self._wait = self._first_wait
+            self._arm()
+
     def undecided(self, permit: BreakerPermit) -> None:
         """Note that an attempt ended without a verdict on us: rejected, cancelled, or found in the store."""
         self._held = deque(entry for entry in self._held if entry[0] is not permit)
@@ -139,6 +145,8 @@ class CircuitBreaker:
         self._arm()
 
     def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._stopping:
             return
         self._timer = asyncio.get_running_loop().call_later(self._wait, self._let_one_through)

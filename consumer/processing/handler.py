@@ -16,6 +16,7 @@ from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.errors import Expired, Rejected, Superseded, Transient
 from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane, Record
+from consumer.processing.ability import Ability
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
@@ -59,6 +60,7 @@ class RequestHandler:
         pipeline: Pipeline,
         breaker: CircuitBreaker,
         outage: StoreOutage,
+        ability: Ability,
         retries: RetryPolicy,
         outcomes: OutcomeBuilder,
         progress: ProgressFeed,
@@ -69,6 +71,7 @@ class RequestHandler:
         self._pipeline = pipeline
         self._breaker = breaker
         self._outage = outage
+        self._ability = ability
         self._retries = retries
         self._outcomes = outcomes
         self._progress = progress
@@ -85,11 +88,11 @@ class RequestHandler:
     @property
     def outage(self) -> str:
         """The reason code of what keeps this worker from working; empty when nothing does."""
-        return self._breaker.cause or self._outage.reason
+        return self._ability.reason
 
     def admits(self) -> bool:
         """Return whether to poll more records. While the store is down, only in-flight requests probe it."""
-        if self._outage.at_startup:
+        if self._outage.checking:
             return False
         return self._breaker.admits and (self._outage() is None or not self._busy)
 

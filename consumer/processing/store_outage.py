@@ -26,7 +26,7 @@ ALONE = 5
 class Operation(StrEnum):
     """What is asked of the store. One may fail while the others work: a full disk can still be read."""
 
-    STARTUP_CHECK = "startup_check"
+    CHECK = "check"
     FIND = "find"
     KEEP = "keep"
     ADDRESS = "address"
@@ -66,9 +66,9 @@ class StoreOutage:
         return next((error.reason.value for error in self._failing.values()), "")
 
     @property
-    def at_startup(self) -> bool:
-        """True while the startup check fails: that repeats itself, so no job is needed to probe the store."""
-        return Operation.STARTUP_CHECK in self._failing
+    def checking(self) -> bool:
+        """True while the worker's own check fails: that repeats itself, so no job is needed to probe the store."""
+        return Operation.CHECK in self._failing
 
     @contextmanager
     def watched(self, operation: Operation) -> Iterator[None]:
@@ -118,7 +118,7 @@ class StoreOutage:
 
     async def _reopen_if_up(self, operation: Operation) -> None:
         """Forget the failure if the store passes the probe. One probe at a time is enough for all jobs."""
-        if self._probe is None or self._probing or operation is Operation.STARTUP_CHECK:
+        if self._probe is None or self._probing or operation is Operation.CHECK:
             return
         self._probing = True
         try:

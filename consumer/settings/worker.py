@@ -62,6 +62,13 @@ class WorkerSettings(BaseModel):
     breaker_probe_seconds: float = Field(
         5.0, gt=0, le=600, description="Wait before an open circuit breaker tries one request; doubles up to a minute."
     )
+    leave_seconds: float = Field(
+        15.0,
+        ge=1,
+        le=3600,
+        description="A worker that cannot work leaves the group this long after the store's timeout, if others can "
+        "work; it joins again when it can.",
+    )
     shutdown_grace_seconds: float = Field(
         25.0,
         ge=0,

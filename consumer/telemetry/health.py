@@ -106,7 +106,11 @@ class ServedAddress:
 async def serve(
     http: HttpSettings, metrics: Metrics, health: Health, limit: ConnectionLimit | None = None
 ) -> AsyncIterator[ServedAddress]:
-    """Serve the pages while the context is open. Raises `Fatal` if the port cannot be bound."""
+    """Serve the pages while the context is open. Raises `Fatal` if the port cannot be bound.
+
+    The gauge `leadart_ready` is `/readyz` at the moment in which `/metrics` is read.
+    """
+    metrics.ready.set_function(lambda: health.readiness().passed)
     runner = web.AppRunner(_app(metrics, health), access_log=None, shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
     server = None

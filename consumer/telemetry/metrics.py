@@ -104,6 +104,7 @@ class Metrics:
     foreign_offsets: Gauge = _gauge(MetricName.FOREIGN_OFFSETS, *_PARTITION)
     lag_verdict: Gauge = _gauge(MetricName.LAG_VERDICT, *_PARTITION)
 
+    ready: Gauge = _gauge(MetricName.READY)
     build: Info = _info(MetricName.BUILD_INFO)
     model: Info = _info(MetricName.MODEL_INFO)
 

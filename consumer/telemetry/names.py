@@ -172,6 +172,10 @@ class MetricName(StrEnum):
     )
 
     # What runs.
+    READY = (
+        "leadart_ready",
+        "1 while `/readyz` passes, else 0. A fall means that the worker cannot work; `/readyz` says why.",
+    )
     BUILD_INFO = (
         "leadart_build_info",
         "Always 1; the label is the worker's version.",

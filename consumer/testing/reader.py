@@ -58,6 +58,15 @@ class MemoryReader:
         """Join the group."""
         self._coordination = asyncio.get_running_loop().create_task(self._coordinate(tuple(topics), listener))
 
+    async def unsubscribe(self) -> None:
+        """Leave the group, until it is joined again as a new member."""
+        await self.close()
+        self._incarnations += 1
+        self._cursors = {}
+        self._lost.clear()
+        self._assigned.clear()
+        self._rejoin.clear()
+
     def assign(self, partitions: Iterable[Partition]) -> None:
         """Take partitions without a group; `seek` sets where each is read."""
         self._cursors = {partition: Cursor() for partition in sorted(partitions)}

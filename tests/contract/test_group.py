@@ -326,3 +326,23 @@ async def test_no_more_is_read_than_asked_for(world: World) -> None:
                 sizes += [len(records) for records in batches.values()]
 
     assert max(sizes) <= 2
+
+
+async def test_a_member_leaves_at_once_and_joins_again(world: World) -> None:
+    """What a member had that leaves goes to another without waiting for its session; later it is a member anew."""
+    async with begun(world, 2) as first, world.member() as second:
+        await asyncio.gather(first.rejoined(2), second.rejoined(1))
+        owner, other = (first, second) if first.reader.assignment else (second, first)
+        before, revocations = len(other.assignments), owner.revocations
+        await owner.reader.unsubscribe()
+        assert owner.reader.assignment == frozenset()
+        await other.rejoined(before + 1)
+        assert other.reader.assignment == {Partition(world.lane, 0)}
+        assert owner.revocations == revocations, "who leaves knows it already"
+        joined = len(owner.assignments)
+        owner.reader.subscribe([world.lane], owner)
+        await asyncio.gather(owner.rejoined(joined + 1), other.rejoined(before + 2))
+        (reading,) = [member for member in (owner, other) if member.reader.assignment]
+
+        assert [record.value for record in await reading.read(2)] == [b"0", b"1"]
+        assert (owner.reader.failure, other.reader.failure) == (None, None)

@@ -194,6 +194,10 @@ class AilingReader:
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Ignore the listener."""
 
+    async def unsubscribe(self) -> None:
+        """Never called."""
+        raise AssertionError
+
     def pause(self, partition: Partition) -> None:
         """Do nothing."""
 
@@ -218,6 +222,7 @@ async def test_a_failed_poll_is_not_a_sign_of_life() -> None:
         reader,
         ["requested"],
         {},
+        wanted=lambda: True,
         max_in_flight=1,
         cancel_revoked=False,
         polled=lambda: beats.append(reader.polls),

@@ -52,6 +52,7 @@ class Fault(Enum):
     MISSING = "the answer with the offsets is incomplete"
     REBALANCE = "the group rebalances"
     SCALE = "another worker joins"
+    UNABLE = "it cannot work for a while, and is out of the group until then"
 
 
 @dataclass(frozen=True)

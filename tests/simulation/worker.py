@@ -149,6 +149,7 @@ class Worker:
         self._plan = plan
         self._die = die
         self._stopping = asyncio.Event()
+        self.wanted = True
         self.main = self.process.run(self._work())
 
     @property
@@ -160,6 +161,9 @@ class Worker:
         if error is not None and not isinstance(error, Fatal):
             raise error
         return error.reason if error is not None else None
+
+    def is_wanted(self) -> None:
+        self.wanted = True
 
     def stop(self) -> None:
         self._stopping.set()
@@ -201,6 +205,7 @@ class Worker:
             self.reader,
             LANES,
             owners,
+            wanted=lambda: self.wanted,
             max_in_flight=4,
             cancel_revoked=self._plan.cancel_revoked,
             polled=lambda: None,

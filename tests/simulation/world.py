@@ -148,6 +148,9 @@ class _World:
                     self._later(strike.seconds, line.release)
             case Fault.MISSING:
                 self._missing = True
+            case Fault.UNABLE:
+                worker.wanted = False
+                self._later(strike.seconds, worker.is_wanted)
             case Fault.REBALANCE:
                 self._broker.group.rebalance()
             case _:

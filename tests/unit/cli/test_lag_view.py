@@ -65,15 +65,15 @@ def test_a_group_that_is_well_takes_seven_lines() -> None:
 
 
 def test_partitions_that_are_not_well_are_listed() -> None:
-    """With the workers down the partitions with work are named; of many only the first, with the number of the rest."""
+    """With nobody at work the partitions are named, and what to do; of many only the first, and how many are left."""
     one = printed(view(whole_group(due=2), members=0))
     many = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0))
     all_of_them = printed(view([lag(REQUESTED, shard, due=1) for shard in range(SHOWN + 5)], members=0), whole=True)
 
     assert one[0].startswith("group staging-leadart: STOPPED, 0 workers")
     assert one[9].split()[:3] == ["requested:0", "STOPPED", "2"]
-    assert len(one) == 10
-    assert many[-1] == "and 5 more; --partitions shows all"
+    assert one[10:] == ["nobody is in the group: start workers, or see /readyz of those that run"]
+    assert many[-2] == "and 5 more; --partitions shows all"
     assert len(all_of_them) == len(many) - 1 + 5
 
 

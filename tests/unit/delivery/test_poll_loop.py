@@ -1,18 +1,25 @@
-"""The poll loop, with a reader that fails on demand."""
+"""The poll loop: with a reader that fails on demand, and in and out of the group."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from consumer.delivery.heads import Heads
+from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import BusError, Listener, Partition
+from consumer.delivery.ports import BusError, CommittedOffset, Listener, OutgoingRecord, Partition, RecordResult
+from consumer.delivery.shard_owner import ShardOwner
 from consumer.jobs import Record
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
+from consumer.testing.group import MemoryGroup
+from consumer.testing.reader import MemoryReader
 
 BOUND = 5.0
+LANE = "requested"
 BROKEN = Partition("requested", 1)
 
 
@@ -25,6 +32,10 @@ class HalfReader:
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Never rebalance."""
+
+    async def unsubscribe(self) -> None:
+        """Never leave."""
+        raise AssertionError
 
     def pause(self, partition: Partition) -> None:
         """Do nothing."""
@@ -60,6 +71,7 @@ async def test_one_unreadable_partition_is_reported_and_is_no_standstill() -> No
         HalfReader(),
         ["requested"],
         owners,
+        wanted=lambda: True,
         max_in_flight=8,
         cancel_revoked=False,
         polled=beats.set,
@@ -71,3 +83,120 @@ async def test_one_unreadable_partition_is_reported_and_is_no_standstill() -> No
     await asyncio.wait([running], timeout=BOUND)
 
     assert intake.unreadable == {BROKEN: "a batch that cannot be unpacked"}
+
+
+class Member:
+    """A worker's poll loop over the in-memory group, whose jobs are done at once."""
+
+    def __init__(self, broker: MemoryBroker, name: str) -> None:
+        self.wanted, self.beats = False, 0
+        self.reader = MemoryReader(broker, name, heartbeat_seconds=0.05)
+        bus = MemoryBus(broker, [LANE], self.reader)
+        handler: Any = QuickHandler()
+        owners = {
+            shard: ShardOwner(
+                shard, [LANE], bus=bus, handler=handler, observer=handler, heads=Heads("heads", "g", shard)
+            )
+            for shard in range(broker.partitions)
+        }
+        self.loop = PollLoop(
+            self.reader,
+            [LANE],
+            owners,
+            wanted=lambda: self.wanted,
+            max_in_flight=8,
+            cancel_revoked=False,
+            polled=self._beat,
+            strangers=bus.strangers,
+        )
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    @property
+    def serves(self) -> frozenset[int]:
+        return self.loop.assigned if self.loop.joined and self.loop.all_open else frozenset()
+
+
+class QuickHandler:
+    """Answers each record with an outcome."""
+
+    outage = ""
+
+    def admits(self) -> bool:
+        return True
+
+    def seconds_until_due(self, record: Record) -> float:
+        return -1.0 if record.topic == LANE else 1.0
+
+    def begin(self, in_flight: InFlightRecord) -> Any:
+        record = in_flight.record
+        written = OutgoingRecord("outcome", record.partition, record.key, record.value, ())
+        in_flight.complete(RecordResult((written,)))
+
+    def announced(self, *_told: object) -> None:
+        """Hear nothing."""
+
+    epoch_ended = committed = announced
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(BOUND):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def members(broker: MemoryBroker, count: int) -> AsyncIterator[list[Member]]:
+    """Run poll loops, none of which is wanted in the group yet."""
+    made = [Member(broker, f"member-{number}") for number in range(count)]
+    running = [asyncio.ensure_future(member.loop.run()) for member in made]
+    yield made
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running, timeout=BOUND)
+    for member in made:
+        await member.reader.close()
+
+
+def two_shards() -> MemoryBroker:
+    broker = MemoryBroker(2, MemoryGroup(session_seconds=1.0, rebalance_seconds=5.0))
+    broker.offsets = {(LANE, shard): CommittedOffset(0, "") for shard in range(2)}
+    return broker
+
+
+async def test_a_worker_that_is_not_wanted_is_alive_and_no_member() -> None:
+    """Outside the group it shows signs of life and takes no shard; the one that is wanted has them all."""
+    async with members(two_shards(), 2) as (able, unable):
+        able.wanted = True
+        await until(lambda: able.serves == {0, 1} and unable.beats > 2)
+
+        assert (unable.loop.joined, unable.serves) == (False, frozenset())
+        assert len(able.reader._broker.group.members) == 1
+
+
+async def test_a_member_that_is_no_longer_wanted_gives_its_shards_up() -> None:
+    """The others have them within a rebalance, not after a session, and it comes back as a member like any other."""
+    broker = two_shards()
+    async with members(broker, 2) as (first, second):
+        first.wanted = second.wanted = True
+        await until(lambda: len(first.serves) == len(second.serves) == 1)
+        first.wanted = False
+        await until(lambda: second.serves == {0, 1})
+        assert (first.loop.joined, first.loop.assigned, first.loop.open_shards) == (False, frozenset(), 0)
+        for shard in range(2):
+            broker.publish(OutgoingRecord(LANE, shard, b"a-1", b"{}", ()))
+        await until(lambda: all(broker.offsets[LANE, shard].offset == 1 for shard in range(2)))
+        first.wanted = True
+        await until(lambda: len(first.serves) == len(second.serves) == 1)
+
+
+async def test_a_worker_that_stops_does_not_join() -> None:
+    """A stop that comes while it waits outside is not answered with a rebalance."""
+    async with members(two_shards(), 1) as (worker,):
+        await until(lambda: worker.beats > 0)
+        worker.loop.stop()
+        worker.wanted, beats = True, worker.beats
+        await until(lambda: worker.beats > beats + 2)
+
+        assert worker.reader._broker.group.members == {}

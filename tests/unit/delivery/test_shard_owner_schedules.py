@@ -74,6 +74,20 @@ READ_WHILE_IT_STOPS = Schedule(
 )
 """A poll under way when the worker stops returns records whose jobs nobody would wait for."""
 
+LEAVING_IN_A_REBALANCE = Schedule(
+    workers=1,
+    shards=1,
+    cancel_revoked=False,
+    asks=(*[ask()] * 3, ask(seconds=0.1)),
+    strikes=(
+        *(Strike(0, False, Fault.KILL, 0.0, 0.0), Strike(3, False, Fault.REBALANCE, 0.0, 0.0)),
+        Strike(14, False, Fault.UNABLE, 0.0, 0.3),
+    ),
+    marker_seconds=0.3,
+    delays=(0.0,),
+)
+"""A worker that leaves the group ends its owners while a rebalance wants to: neither may run one again too soon."""
+
 
 @settings(
     max_examples=SCHEDULES,
@@ -85,6 +99,7 @@ READ_WHILE_IT_STOPS = Schedule(
 @given(schedules())
 @example(BITS_ABOVE_THE_END)
 @example(READ_WHILE_IT_STOPS)
+@example(LEAVING_IN_A_REBALANCE)
 def test_each_record_has_one_outcome_whatever_happens(schedule: Schedule) -> None:
     """Every commit announces what it finishes; at the end each record has one outcome, and none is left."""
     play(schedule)

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+import pytest
+
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
 from consumer.lag.backlog import Backlog
@@ -38,20 +40,23 @@ LAG = PartitionLag(REQUESTED, 3, 100, 107, 1, "", 1, Backlog(4, 2, NOW - 30_000,
 class FakeIntake:
     assigned: frozenset[int] = frozenset({3})
     incomplete: frozenset[int] = frozenset()
+    joined: bool = True
 
 
 @dataclass
 class FakeReader:
     lags: tuple[PartitionLag, ...] = (LAG,)
     error: BusError | None = None
-    asked: list[Collection[int]] = field(default_factory=list)
+    asked: list[Collection[int] | None] = field(default_factory=list)
+    members: int | None = 1
 
-    async def read(self, shards: Collection[int], *, outcomes: bool) -> LagSnapshot:
+    async def read(self, shards: Collection[int] | None, *, outcomes: bool) -> LagSnapshot:
         assert not outcomes
         self.asked.append(shards)
         if self.error:
             raise self.error
-        return LagSnapshot(NOW, 1, NO_THROUGHPUT, self.lags)
+        lags = tuple(lag for lag in self.lags if shards is None or lag.partition in shards)
+        return LagSnapshot(NOW, self.members, NO_THROUGHPUT, lags)
 
 
 class World:
@@ -131,3 +136,30 @@ async def test_a_shard_of_which_strangers_keep_a_part_is_shown_too() -> None:
 
     shown = await world.shown()
     assert (shown[MetricName.FOREIGN_OFFSETS], shown[MetricName.LAG_VERDICT]) == (5.0, 2.0)
+
+
+async def test_a_worker_outside_an_empty_group_shows_that_nobody_works() -> None:
+    """Gauge and `leadart lag` agree that the partition is stopped; what is summed over workers is not shown twice."""
+    world = World()
+    await world.shown()
+    world.intake.joined, world.intake.assigned, world.reader.members = False, frozenset(), 0
+
+    assert await world.shown() == {MetricName.LAG_VERDICT: 3.0}
+    assert world.reader.asked[-2:] == [frozenset(), None]
+
+
+@pytest.mark.parametrize("members", [2, None])
+async def test_a_worker_outside_leaves_the_lag_to_those_inside(members: int | None) -> None:
+    """While the group has members, or may have, a worker that is not one shows no partition."""
+    world = World()
+    world.intake.joined, world.intake.assigned, world.reader.members = False, frozenset(), members
+
+    assert await world.shown() == {}
+
+
+async def test_a_shard_whose_worker_cannot_work_is_stalled_from_the_first_read() -> None:
+    """What the worker commits about itself shows at once, in the gauge as in the table."""
+    world = World()
+    world.reader.lags = (replace(LAG, outage="store_unavailable"),)
+
+    assert (await world.shown())[MetricName.LAG_VERDICT] == 2.0

@@ -67,6 +67,10 @@ STILL = replace(WELL, waited=1000.0, silence=1000.0, silence_anywhere=1000.0)
         (replace(WELL, waited=100.0, growth=BacklogGrowth(20, -1.0)), LagStatus.OK),
         (replace(WELL, waited=60.0, growth=BacklogGrowth(20, 50.0)), LagStatus.OK),
         (replace(WELL, waited=100.0, awaited=False, growth=BacklogGrowth(20, 60.0)), LagStatus.OK),
+        (replace(WELL, outage=True), LagStatus.STALLED),
+        (replace(WELL, outage=True, waited=None), LagStatus.STALLED),
+        (replace(WELL, outage=True, members=0), LagStatus.STOPPED),
+        (replace(WELL, outage=True, incomplete=0), LagStatus.OK),
         (replace(WELL, incomplete=None), None),
         (replace(WELL, waited=None), None),
     ],
@@ -95,6 +99,7 @@ facts_strategy = st.builds(
     ahead=st.integers(0, 2000),
     job_seconds=st.none() | st.floats(0, 600),
     growth=st.none() | st.builds(BacklogGrowth, st.integers(-1000, 1000), st.floats(-1e5, 1e5)),
+    outage=st.booleans(),
 )
 
 
@@ -116,7 +121,7 @@ def test_more_silence_never_looks_better(facts: LagFacts, more: float) -> None:
 @given(facts_strategy, st.floats(0.1, 600), st.integers(1, JOBS))
 def test_finishing_jobs_of_any_length_is_not_a_stall(facts: LagFacts, job: float, jobs: int) -> None:
     """Silence of as many jobs as one request may hold is not a stall, however old the backlog and long its jobs."""
-    working = replace(facts, job_seconds=job, silence=jobs * job, silence_anywhere=jobs * job, members=1)
+    working = replace(facts, job_seconds=job, silence=jobs * job, silence_anywhere=jobs * job, members=1, outage=False)
     assert assess(working) not in {LagStatus.STALLED, LagStatus.STOPPED}
 
 

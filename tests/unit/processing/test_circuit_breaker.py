@@ -129,3 +129,16 @@ async def test_a_stopping_worker_hands_back_whoever_is_held() -> None:
     for waiting in (held, breaker.passage(BreakerPermit())):
         with pytest.raises(WorkerStopping):
             await asyncio.wait_for(waiting, BOUND)
+
+
+async def test_a_probe_can_be_brought_forward() -> None:
+    """A worker that has new requests need not wait out what its last ones made of the wait."""
+    breaker = opened(probe_seconds=QUICK)
+    breaker._wait = 3600.0
+    breaker._arm()
+    breaker.probe_soon()
+
+    assert (await passed(breaker, BreakerPermit())).probing
+    breaker.probe_soon()
+    assert breaker._probe is not None, "a probe under way goes on"
+    breaker.stop()

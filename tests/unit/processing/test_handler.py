@@ -20,6 +20,7 @@ from consumer.delivery.ports import RecordResult
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
 from consumer.jobs import Job, Record
 from consumer.kafka.topics import retry_policy
+from consumer.processing.ability import Ability
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import JobContext
 from consumer.processing.handler import RequestHandler
@@ -109,11 +110,13 @@ def handler_of(
 ) -> RequestHandler:
     settings, metrics = Settings(), make_metrics()
     outcomes = OutcomeBuilder(settings)
+    breaker, outage = breaker or CircuitBreaker(), outage or StoreOutage()
     return RequestHandler(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
-        breaker=breaker or CircuitBreaker(),
-        outage=outage or StoreOutage(),
+        breaker=breaker,
+        outage=outage,
+        ability=Ability(lambda: True, outage, breaker),
         retries=retry_policy(settings),
         outcomes=outcomes,
         progress=NoFeed(),
@@ -292,9 +295,9 @@ async def test_a_store_that_is_not_fit_for_work_gets_none() -> None:
     outage = StoreOutage()
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         handler = handler_of(tasks, Pipeline(), outage=outage)
-        outage.begin(Operation.STARTUP_CHECK, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
+        outage.begin(Operation.CHECK, Overloaded(Reason.MISCONFIGURED, "ignores If-None-Match"))
         assert not handler.admits()
-        outage.end(Operation.STARTUP_CHECK)
+        outage.end(Operation.CHECK)
         assert handler.admits()
 
 

@@ -74,7 +74,7 @@ async def test_an_outage_that_is_given_up_is_logged_anew() -> None:
     assert [line["event"] for line in lines] == ["overloaded", "overload_forgotten"] * 2
 
 
-async def test_the_startup_check_repeats_until_the_store_works() -> None:
+async def test_the_check_repeats_until_the_store_works() -> None:
     """What the check finds stays visible although other calls succeed, and ends without any request."""
     outage, answers = StoreOutage(retry_seconds=0.001), [Overloaded(Reason.MISCONFIGURED, "conditions")] * 3
     seen = []
@@ -85,7 +85,7 @@ async def test_the_startup_check_repeats_until_the_store_works() -> None:
         if answers:
             raise answers.pop()
 
-    await asyncio.wait_for(outage.retry_until_up(Operation.STARTUP_CHECK, prepare), BOUND)
+    await asyncio.wait_for(outage.retry_until_up(Operation.CHECK, prepare), BOUND)
     assert seen == [None, "conditions", "conditions", "conditions"]
     assert outage() is None
 

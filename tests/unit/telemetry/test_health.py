@@ -198,3 +198,15 @@ async def _ended(reader: asyncio.StreamReader) -> bool:
         while await reader.read(1000):
             pass
     return True
+
+
+async def test_the_gauge_is_readiness_as_a_number() -> None:
+    """`leadart_ready` says what `/readyz` says at the same moment, liveness included, and not what it said before."""
+    problem: dict[str, str | None] = {"store": "wrong keys", "poll": None}
+    health = Health(live={"poll": lambda: problem["poll"]}, ready={"store": lambda: problem["store"]})
+    async with serve(ANY_PORT, make_metrics(), health) as served:
+        for store, poll, expected in (("wrong keys", None, 0), (None, None, 1), (None, "stuck", 0), (None, None, 1)):
+            problem.update(store=store, poll=poll)
+            page = (await fetch(served, "/metrics"))[2]
+            assert f"leadart_ready {expected}.0" in page.splitlines()
+            assert (await fetch(served, "/readyz"))[0] == (200 if expected else 503)
