@@ -9,10 +9,13 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from typer.testing import CliRunner, Result
 
+from consumer.admin.doctor import CheckStatus, _store
+from consumer.cli import app
 from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import Rendition
-from consumer.settings import StorageSettings
+from consumer.settings import StorageSettings, load_settings
 from consumer.storage import S3Store, manifest_key
 from schemas import Reason
 from tests.support.samples import RECIPE
@@ -196,3 +199,43 @@ async def test_a_right_missing_on_one_prefix_is_found_at_the_start(storage: Stor
     async with ruled(storage, on_key(f"{prefix}/", 403, "AccessDenied")) as (store, _, _):
         with pytest.raises(Overloaded, match=rf"{storage.bucket}/{prefix}/\*"):
             await store.prepare()
+
+
+async def _command(monkeypatch: pytest.MonkeyPatch, storage: StorageSettings, *arguments: str) -> Result:
+    """Run a leadart command with this store, in a thread because it has an event loop of its own."""
+    assert storage.secret_access_key is not None
+    for name, value in {
+        "ENDPOINT_URL": str(storage.endpoint_url),
+        "BUCKET": storage.bucket,
+        "ACCESS_KEY_ID": str(storage.access_key_id),
+        "SECRET_ACCESS_KEY": storage.secret_access_key.get_secret_value(),
+    }.items():
+        monkeypatch.setenv(f"LEADART_STORAGE__{name}", value)
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments))
+
+
+async def test_the_commands_tell_what_a_store_lacks(storage: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`store prepare` and `doctor` name the refused header, and `doctor` where readers will fetch the pictures."""
+    async with RuledStore(storage, no_checksum_headers) as proxy:
+        prepared = await _command(monkeypatch, proxy.settings, "store", "prepare")
+        results = await _store(load_settings())
+        origin = f"{proxy.settings.endpoint_url}{storage.bucket}/"
+
+    assert prepared.exit_code == 0
+    assert "x-amz-checksum-sha256" in prepared.output
+    assert [result.status for result in results] == [CheckStatus.OK, CheckStatus.OK, CheckStatus.WARNING]
+    assert origin in results[1].message
+    assert "x-amz-checksum-sha256" in results[2].message
+
+
+async def test_the_commands_refuse_a_store_where_several_win(
+    storage: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`store prepare` ends with an error and `doctor` with a failure, and both name the header."""
+    async with RuledStore(storage, sometimes_late("if-none-match")) as proxy:
+        prepared = await _command(monkeypatch, proxy.settings, "store", "prepare")
+        with pytest.raises(Overloaded, match="If-None-Match"):
+            await _store(load_settings())
+
+    assert isinstance(prepared.exception, Overloaded)
+    assert "If-None-Match" in str(prepared.exception)
