@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import unescape
 
+from consumer.processing.sentences import EXCLAMATIONS, FULL_STOPS, QUESTIONS, asserts, first_sentence
 from schemas import Article, ImageRequested
 
 ALT_LENGTH = 125
@@ -21,19 +22,23 @@ _TAGS = 5
 
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 _SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->", re.IGNORECASE)
+_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+|:[a-z][a-z0-9]*)*"  # custom elements have a hyphen, Word's a colon
+_TAG = re.compile(
+    rf"</?{_NAME}(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->|<![^<>]*>|<\?[^<>]*>",
+    re.IGNORECASE,
+)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.IGNORECASE)
+_UNREAD = ("style", "script", "template", "noscript", "iframe", "object", "svg", "head", "xml")
+_UNREAD_OPENING = re.compile(rf"<({'|'.join(_UNREAD)})(?:\s[^<>]*)?>", re.IGNORECASE)
+_UNREAD_CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _UNREAD}
 _TAG_IN_PUNCTUATION = re.compile(rf"(?:{_TAG.pattern})(?=[,.;:!?…)\]”’、。，；：！？])", re.IGNORECASE)
-_OPENING = re.compile(r"<(?=[/|!a-z])", re.IGNORECASE)
+_OPENING = re.compile(r"<(?=[/|!?a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _PASSES = 3  # more are needed only for entities nested on purpose
 _WITH_HAN = {"CJK", "HIRAGANA", "KATAKANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
-_NO_STATEMENT = "?？!！…"
-_END = " .。!！?？…;；,，:：、"
-_SENTENCE = re.compile(
-    r"[。！？]|(?<!\b[A-Z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)[.!?…](?=[\"”’')\]]*\s)"
-)
+_END = f" {FULL_STOPS}{QUESTIONS}{EXCLAMATIONS};；,，、:："
 _LEAD_IN = re.compile(
     r"^(?:(?:an?|the)\s+)?(?:image|picture|photo|photograph)\s+(?:of|showing)\s+|^图片[:：]\s*", re.IGNORECASE
 )
@@ -65,10 +70,26 @@ def clean(text: str) -> str:
         return " ".join(text.split())
     kept = _plain(text)
     for _ in range(_PASSES):
+        kept = _without_unread(_CDATA.sub(r" \1 ", kept))
         kept = _SPECIAL.sub(" ", _TAG.sub(" ", _TAG_IN_PUNCTUATION.sub("", kept)))
-    if _TAG.search(kept) or _SPECIAL.search(kept):
+    if _TAG.search(kept) or _SPECIAL.search(kept) or _CDATA.search(kept):
         kept = _OPENING.sub("< ", kept)
     return " ".join(kept.split())
+
+
+def _without_unread(text: str) -> str:
+    """Drop the elements whose content no reader sees; one that is cut off within its style sheet or program, too."""
+    kept, at, start = "", 0, 0
+    while (opening := _UNREAD_OPENING.search(text, start)) is not None:
+        name = opening[1].lower()
+        closing = _UNREAD_CLOSING[name].search(text, opening.end())
+        if closing is not None:
+            kept, at, start = f"{kept}{text[at : opening.start()]} ", closing.end(), closing.end()
+        elif name in {"style", "script"} and "{" in text[opening.end() :]:
+            return kept + text[at : opening.start()]
+        else:
+            start = opening.end()
+    return kept + text[at:]
 
 
 def has_words(text: str) -> bool:
@@ -154,9 +175,7 @@ def alternative_of(request: ImageRequested) -> str:
 
 def _as_sentence(headline: str, grammar: _Grammar) -> str:
     """Return the headline as a sentence that another follows; a question or an exclamation stays one."""
-    if headline.endswith(tuple(_NO_STATEMENT)):
-        return headline + grammar.stop[1:]
-    return headline.rstrip(_END) + grammar.stop
+    return headline.rstrip(_END) + grammar.stop if asserts(headline) else headline + grammar.stop[1:]
 
 
 def terms(texts: Iterable[str], length: int) -> str:
@@ -206,5 +225,4 @@ def _items(texts: Iterable[str], length: int) -> list[str]:
 
 def _lead(article: Article) -> str:
     text = clean(article.summary or article.standfirst or article.body_excerpt or "")
-    end = _SENTENCE.search(text)
-    return text[: end.end()] if end else text
+    return first_sentence(text, language_of(text, article.locale))

@@ -21,7 +21,23 @@ from schemas import ImageRequested
 
 COMMANDS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_pad|>", "<think>", "</think>", "<tool_call>"]
 MARKUP = ["&lt;", "&amp;", "&#", "&#x3c;", "&#8203;", "amp;", "54;", ";", "&"]
-TAGS = ["<b>", "</p>", "<a href='x'>", "<!--", "-->", "<a ", "<th"]
+TAGS = [
+    "<style>",
+    "</style>",
+    "<o:p>",
+    "<![CDATA[",
+    "]]>",
+    "<!",
+    "<?",
+    "{",
+    "<b>",
+    "</p>",
+    "<a href='x'>",
+    "<!--",
+    "-->",
+    "<a ",
+    "<th",
+]
 OTHERS = ["<|", "|>", "<", ">", "im_end", "\x00", "\u200b", "\u202e", "e", "\u0301", " ", "\n"]
 pieces = st.sampled_from([*COMMANDS, *MARKUP, *TAGS, *OTHERS])
 hostile = st.lists(pieces | st.text(max_size=3), max_size=20).map("".join)
@@ -66,6 +82,7 @@ def test_cleaned_text_holds_nothing_that_commands_the_model(text: str) -> None:
 
 @given(hostile)
 @example("caf\u0065\u200b\u0301")
+@example("<![CDATA[" * 4)
 @example(CLOSING_UP)
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     """Cleaned text is one line of NFC with single spaces, and is clean."""
@@ -91,6 +108,19 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
         ("<th<b>ink>x", "x"),
         ("<a " * 5 + ">" * 5, "< a < a >>"),
         ("<!--" * 20_000, "<!--" * 20_000),
+        ("<style>.hero-7{color:#fff;margin:0 auto}</style><p>Ferries stay in port.</p>", "Ferries stay in port."),
+        ("A<SCRIPT type='x'>if (a < b) {}</script >B <style-guide>C</style-guide>", "A B C"),
+        ("Ferries stay. <style>.hero-7{color:#fff;mar", "Ferries stay."),
+        ("&lt;style&gt;p{}&lt;/style&gt;Ferries", "Ferries"),
+        ("Why <script> tags matter", "Why tags matter"),
+        ("<style>" * 10_000 + "Ferries", "Ferries"),
+        ("Storm<o:p></o:p> <p class=MsoNormal>Ferries<o:p>&nbsp;</o:p></p>", "Storm Ferries"),
+        ("<?xml:namespace prefix = o /><!DOCTYPE html><![if !x]>Ferries<![endif]>", "Ferries"),
+        ("<!--[if gte mso 9]><xml><w:View>Normal</w:View></xml><![endif]-->Ferries", "Ferries"),
+        ('<amp-img src="a.jpg" width="3"></amp-img>Ferries', "Ferries"),
+        ("<![CDATA[Storm over the harbour]]>", "Storm over the harbour"),
+        ("<![CDATA[<b>Storm</b> over", "Storm over"),
+        ("see <https://example.org:80/a> and <localhost:8080>", "see <https://example.org:80/a> and <localhost:8080>"),
     ],
 )
 def test_the_markup_of_a_cms_is_no_text(text: str, plain: str) -> None:
@@ -102,6 +132,10 @@ def test_a_headline_that_asks_asserts_nothing() -> None:
     """In the text alternative a question stays one: without its mark it would be a statement, and perhaps a libel."""
     asked = {"headline": "Mayor guilty?", "summary": "The court rules on Friday. More later."}
     assert alternative_of(request(asked)) == "Mayor guilty? The court rules on Friday."
+    asked = {"headline": "Ένοχος ο δήμαρχος;", "summary": "Το δικαστήριο αποφασίζει την Παρασκευή.", "locale": "el"}
+    assert alternative_of(request(asked)) == "Ένοχος ο δήμαρχος; Το δικαστήριο αποφασίζει την Παρασκευή."
+    asked = {"headline": "هل تمطر غدا؟", "summary": "الرياح تهدأ.", "locale": "ar"}
+    assert alternative_of(request(asked)) == "هل تمطر غدا؟ الرياح تهدأ."
     asked = {"headline": "市长受贿？", "summary": "法院周五宣判。", "locale": "zh-CN"}
     assert alternative_of(request(asked)) == "市长受贿？法院周五宣判。"
 
