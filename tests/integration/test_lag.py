@@ -263,7 +263,7 @@ async def test_the_workers_pages_and_the_command_agree(site: Site, tmp_path: Pat
 
 
 async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
-    """Lanes come first, then what is not OK; every line fits into a terminal, whatever the prefix."""
+    """Lanes come first, then what is not OK, then what to do; every line fits into a terminal, whatever the prefix."""
     async with plain_writer(site) as producer:
         await put(producer, site, names.BACKFILL)
     lines = site.run("lag", "--devices", "2").stdout.splitlines()
@@ -272,8 +272,8 @@ async def test_the_table_fits_into_eighty_columns(site: Site) -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith(f"group {site.settings.kafka.group_id}: STOPPED, 0 workers")
     assert [line.split()[0] for line in lines[2:7]] == ["requested", "retry-1m", "retry-10m", "retry-1h", "backfill"]
-    assert [line.split()[:2] for line in lines[9:]] == [["backfill:0", "STOPPED"]]
-    assert len(every) == 9 + 15
+    assert [line.split()[:2] for line in lines[9:]] == [["backfill:0", "STOPPED"], ["nobody", "is"]]
+    assert len(every) == 9 + 15 + 1
 
 
 @pytest.mark.parametrize("form", [("--json",), ()], ids=["json", "tables"])
