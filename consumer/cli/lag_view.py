@@ -64,14 +64,8 @@ class LagView:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
-        parts += [_unwrapped(line) for line in self._foreign()]  # each ends in a command to copy
-        problems = (
-            *self._hidden(settings),
-            *self._deleted(settings),
-            *self._outages(),
-            *self._stuck(),
-            *self._nobody(),
-        )
+        parts += [_unwrapped(line) for line in (*self._foreign(), *self._stuck())]  # each ends in a command to copy
+        problems = (*self._hidden(settings), *self._deleted(settings), *self._outages(), *self._nobody())
         parts += [Text(line, style="red") for line in (*problems, why) if line]
         return Group(*parts)
 

@@ -60,7 +60,7 @@ def explain(stuck: Iterable[StuckPartition]) -> OperatorNeeded:
 def _unset(stuck: list[StuckPartition]) -> str:
     return (
         f"The group has no committed offset for {_names(stuck)} (never set, or expired while the group was empty). Say "
-        "where to begin: leadart topics apply --start earliest, or --start latest."
+        "where to begin, with the workers stopped: leadart topics apply --start earliest, or --start latest."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import cramjam
 from aiokafka import TopicPartition
+from aiokafka.errors import NotLeaderForPartitionError
 from aiokafka.producer import AIOKafkaProducer
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBase
@@ -18,6 +20,9 @@ from consumer.delivery.ports import Partition
 
 MIB: Final = 1024 * 1024
 CODECS: Final = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+LEADER_SECONDS: Final = 20.0
+"""How long a broker may take to know that it leads a new partition."""
+
 TIMESTAMP_MS: Final = 1_700_000_000_000
 _COMPRESSORS: Final[Mapping[str, Callable[[], Any]]] = {
     "gzip": cramjam.gzip.Compressor,
@@ -65,12 +70,16 @@ def bomb(mebibytes: int, codec: str = "zstd") -> bytes:
 
 async def produce(servers: str, to: Partition, data: bytes) -> int:
     """Send a batch as it is; return the offset that the broker gave its first record."""
-    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
-        await producer.partitions_for(to.topic)
-        leader = producer.client.cluster.leader_for_partition(TopicPartition(*to))
-        request = ProduceRequest(None, -1, 30_000, [(to.topic, [(to.number, data)])])
-        answer = await producer.client.send(leader, request)
-    ((_topic, ((_partition, code, offset, *_), *_)), *_) = answer.topics
+    request = ProduceRequest(None, -1, 30_000, [(to.topic, [(to.number, data)])])
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer, asyncio.timeout(LEADER_SECONDS):
+        while True:
+            await producer.partitions_for(to.topic)
+            leader = producer.client.cluster.leader_for_partition(TopicPartition(*to))
+            answer = await producer.client.send(leader, request)
+            ((_topic, ((_partition, code, offset, *_), *_)), *_) = answer.topics
+            if code != NotLeaderForPartitionError.errno:
+                break
+            await producer.client.force_metadata_update()
     assert code == 0, code
     return int(offset)
 

@@ -59,7 +59,7 @@ class Redrive:
         if not 0 <= origin.partition < lane.partitions:
             raise ActionRefused(f"it came from partition {origin.partition}, and {origin.topic} has {lane.partitions}")
         if letter.whole_batch:
-            raise ActionRefused(f"it stands for a whole batch: {letter.facts.get('leadart-message', '')}")
+            raise ActionRefused(f"it stands for a whole batch: {letter.facts.get('leadart-message', '').rstrip('.')}")
         original = await self._topic.original(letter)
         if original is None:
             raise ActionRefused(
@@ -67,5 +67,5 @@ class Redrive:
                 f"{origin.offset}"
             )
         if original.not_read:
-            raise ActionRefused(original.not_read)
+            raise ActionRefused(original.not_read.rstrip("."))
         return original

@@ -108,7 +108,7 @@ def test_what_stands_still_is_told_with_the_command() -> None:
         for shard in (1, 2)
     ]
     shown = view([*stuck, replace(lag(BACKFILL, 4), deleted=42)])
-    text = " ".join(printed(shown))
+    text = "\n".join(printed(shown, width=500))
 
     assert f"--only {REQUESTED}:1 --only {REQUESTED}:2 --force" in text
     assert "deleted before they were read: backfill:4 (42)" in text
