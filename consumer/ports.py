@@ -56,7 +56,7 @@ class Store(Protocol):
     """Keeps pictures by their bytes and manifests by their recipe."""
 
     async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures that the recipe's manifest lists; None without a manifest or when an object is gone.
+        """Return the pictures that the recipe's manifest lists; None without a manifest or an object with those bytes.
 
         Raises `Overloaded` when the store cannot be reached.
         """
@@ -64,7 +64,8 @@ class Store(Protocol):
     async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
         """Store the bytes, then the manifest: the commit point. If another manifest won, return the pictures it lists.
 
-        Raises `Overloaded` when the store cannot be reached, `Unstorable` when a rendition is too large for it.
+        Raises `Overloaded` when the store cannot be reached, `Unstorable` when a rendition is too large for it or what
+        is stored for this recipe is damaged and cannot be replaced.
         """
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:

@@ -19,6 +19,9 @@ WRITERS = 8
 KEYS = 20
 """Raced for: a gateway that lets two win at one key in four is missed once in three hundred times."""
 
+LARGE_BYTES = 2 << 20
+"""Size of a large picture: above nginx's usual limit of a body."""
+
 _RACE_SECONDS = 120.0
 _BODY = b"written by leadart to find out whether this store takes pictures"
 _READ_IN_FULL = "a stored picture is therefore read in full before it is announced again"
@@ -61,7 +64,7 @@ class StoreProbe:
         picture = f"{PICTURES}/probe/{run}"
         try:
             async with bounded(_RACE_SECONDS):
-                shortcomings = await self._checksums(picture)
+                shortcomings = await self._lacks_for_pictures(picture)
                 replaceable = all(_results(await asyncio.gather(*map(self._race_for, keys), return_exceptions=True)))
             return shortcomings if replaceable else [*shortcomings, _IRREPLACEABLE]
         finally:
@@ -76,9 +79,14 @@ class StoreProbe:
     def _picture(self, key: str) -> dict[str, str]:
         return picture_arguments(self._pictures, key, "image/webp")
 
-    async def _checksums(self, key: str) -> list[str]:
-        """Put a picture that the store has never seen; return what it says about checksums."""
-        await self._objects.put_if(NEW, **self._picture(key), Body=_BODY)
+    async def _lacks_for_pictures(self, key: str) -> list[str]:
+        """Put a picture that the store has never seen; return what it says about its size or its checksum."""
+        try:
+            await self._objects.put_if(NEW, **self._picture(key), Body=bytes(LARGE_BYTES))
+        except ClientError as error:
+            if isinstance(refused := refusal(error), Unstorable):
+                return [refused.message]
+            raise
         header = self._objects.checksum
         if header is not Checksum.SHA256:
             instead = "nothing" if header is Checksum.NONE else f"`{header}`"

@@ -69,7 +69,7 @@ class S3Store:
         await self._stack.aclose()
 
     async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures that the manifest lists; None without a readable manifest or when an object is gone."""
+        """Return the pictures that the manifest lists; None without a readable one or an object with those bytes."""
         async with bounded(self._seconds):
             return await self._intact(await self._read(manifest_key(recipe.digest)))
 

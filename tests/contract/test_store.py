@@ -12,7 +12,7 @@ import pytest
 
 from consumer.errors import Overloaded
 from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition, StoredPicture
-from consumer.ports import Store
+from consumer.ports import WorkerStore
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.testing.store import MemoryStore
@@ -48,7 +48,7 @@ class Subject:
     """A store under test, with access to its objects."""
 
     def __init__(self, store: MemoryStore | S3Store) -> None:
-        self.port: Store = store
+        self.port: WorkerStore = store
         self._store = store
 
     async def lose(self, picture: StoredPicture) -> None:
@@ -96,7 +96,7 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
 
 
 @pytest.fixture(params=["memory", "s3"])
-async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[WorkerStore]:
     if request.param == "memory":
         store = MemoryStore()
         store.down = True
@@ -240,9 +240,15 @@ async def test_an_address_ends_in_the_key(subject: Subject) -> None:
     assert address.partition("?")[0].endswith(f"/{picture.key}")
 
 
-async def test_an_unreachable_store_is_overloaded(unreachable: Store) -> None:
-    """Both calls soon raise the error that costs no attempt."""
-    for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, (PICTURE,))):
+async def test_a_store_that_works_passes_its_probe(subject: Subject) -> None:
+    """Again and again, whatever is there already."""
+    for _ in range(2):
+        await subject.port.probe()
+
+
+async def test_an_unreachable_store_is_overloaded(unreachable: WorkerStore) -> None:
+    """Every call soon raises the error that costs no attempt."""
+    for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, (PICTURE,)), unreachable.probe()):
         with pytest.raises(Overloaded) as caught:
             await asyncio.wait_for(call, 10)
         assert caught.value.reason is Reason.STORE_UNAVAILABLE

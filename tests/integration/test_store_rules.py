@@ -35,6 +35,7 @@ from tests.support.store_rules import (
     object_lock,
     on_key,
     refused,
+    small_bodies_only,
     sometimes_late,
 )
 
@@ -60,6 +61,7 @@ SHORTCOMINGS = {
     "bare ETags": (bare_etags, []),
     "no checksum headers": (no_checksum_headers, ["x-amz-checksum-sha256` and gets `Content-MD5` instead"]),
     "no checksums": (no_checksums_at_all, ["x-amz-checksum-sha256` and gets nothing instead"]),
+    "large bodies": (small_bodies_only, ["client_max_body_size"]),
     "no If-Match": (no_if_match, ["refuses `If-Match` with the ETag"]),
     "If-Match unknown": (on_key("", 501, "NotImplemented", header="if-match"), ["refuses `If-Match` with the ETag"]),
 }

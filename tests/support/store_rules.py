@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Self
 
 from aiohttp import ClientSession, web
@@ -76,8 +77,8 @@ class RuledStore:
         url = f"{str(self.behind.endpoint_url).rstrip('/')}{call.path}"
         kept = {n: v for n, v in call.headers.items() if n in _PASSED_ON or n.startswith("x-amz-checksum-")}
         signed = self._signed(AWSRequest(method=call.method, url=url, headers=kept, data=call.body))
-        at = URL(url, encoded=True)
-        async with self._session.request(call.method, at, headers=signed, data=call.body or None) as answer:
+        at, body = URL(url, encoded=True), BytesIO(call.body) if call.body else None
+        async with self._session.request(call.method, at, headers=signed, data=body) as answer:
             passed = {n: v for n, v in answer.headers.items() if n.lower() not in {"transfer-encoding", "connection"}}
             return web.Response(status=answer.status, headers=passed, body=await answer.read())
 
@@ -159,6 +160,12 @@ def sometimes_late(header: str) -> Rule:
         return None if holds else refused(412, "PreconditionFailed")
 
     return rule
+
+
+async def small_bodies_only(call: StoreCall, _forward: Forward) -> web.Response | None:
+    """nginx, as it is installed."""
+    too_large = len(call.body) > 1 << 20
+    return web.Response(status=413, text="<html>Request Entity Too Large</html>") if too_large else None
 
 
 def on_key(part: str, status: int, code: str, method: str = "PUT", header: str = "") -> Rule:
