@@ -58,11 +58,12 @@ class KafkaReader:
 
     async def unsubscribe(self) -> None:
         """Leave the group; where it cannot be told, the end of the session does it."""
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - `unsubscribe` leaves its heartbeats running
         self._consumer.unsubscribe()
-        # aiokafka tells the group in a task that it does not return.
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
-                while self._consumer._coordinator.generation > 0:  # noqa: ASYNC110, SLF001 - nothing else shows it
+                await coordinator._stop_heartbeat_task()  # noqa: SLF001 - as above
+                while coordinator.generation > 0:  # noqa: ASYNC110 - it tells the group in a task nobody can await
                     await asyncio.sleep(LOOK_SECONDS)
 
     def pause(self, partition: Partition) -> None:
