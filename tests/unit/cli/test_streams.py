@@ -16,11 +16,11 @@ from typer.main import get_command
 from consumer.cli.root import app
 from consumer.cli.streams import READER_GONE
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, os, sys
 from consumer.cli.root import main
-
-pytestmark = pytest.mark.slow
 
 def run(arguments, how, errors):
     sys.argv = ["leadart", *arguments]
