@@ -90,6 +90,12 @@ ROWS: Final = (
     Row("records_deleted", lanes.delete_unread),
     Row("cut_broker", strikes.cut_broker, servers.cuttable_broker),
     Row("cut_store", strikes.cut_store, servers.cuttable_store),
+    Row(
+        "worker_without_store",
+        strikes.lose_store,
+        servers.cuttable_store,
+        settings={"WORKER__LEAVE_SECONDS": "2"},
+    ),
     Row("rolling_restart", strikes.restart_all),
     Row("scale_1_4_1", strikes.scale, workers=1),
 )

@@ -25,6 +25,7 @@ FREEZE_SECONDS = SESSION_SECONDS + 2.5
 DOWN_SECONDS = 3.0
 BAD_STORE_SECONDS = 8.0
 DEADLY_SECONDS = 20.0
+LEFT_SECONDS = 60.0
 CROWD = 4
 
 
@@ -144,6 +145,19 @@ async def cut_broker(scene: Scene) -> None:
 async def cut_store(scene: Scene) -> None:
     """The caught worker's line to the store swallows every byte for 6.5 s; connections stay open."""
     await _cut(scene)
+
+
+async def lose_store(scene: Scene) -> None:
+    """Only the caught worker has lost the store, until it has left the group and the other has done all of its work."""
+    assert scene.servers.toxiproxy is not None
+    line = str(scene.fleet.slot(scene.victim))
+    scene.servers.toxiproxy.cut(line)
+    scene.release()
+    async with asyncio.timeout(LEFT_SECONDS):
+        while "left the consumer group" not in (await asyncio.to_thread(scene.victim.get, "/readyz"))[1]:
+            await asyncio.sleep(0.1)
+    assert not await scene.drained()
+    scene.servers.toxiproxy.mend(line)
 
 
 async def _kill_and_start(scene: Scene, server: Server) -> None:

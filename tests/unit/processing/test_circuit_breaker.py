@@ -142,3 +142,17 @@ async def test_a_probe_can_be_brought_forward() -> None:
     breaker.probe_soon()
     assert breaker._probe is not None, "a probe under way goes on"
     breaker.stop()
+
+
+async def test_however_often_it_is_asked_for_one_probe_is_let_through() -> None:
+    """Each request for a probe replaces the one before it: never are two attempts made while the breaker is open."""
+    breaker = opened(probe_seconds=QUICK)
+    for _ in range(5):
+        breaker.probe_soon()
+    waiting = [asyncio.create_task(breaker.passage(BreakerPermit())) for _ in range(5)]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    _, held = await asyncio.wait(waiting, timeout=20 * QUICK)
+
+    assert (len(done), len(held)) == (1, 4)
+    breaker.stop()
+    await asyncio.gather(*waiting, return_exceptions=True)
