@@ -13,7 +13,7 @@ from consumer.engine.weights import adapter_files, check_folder, examine_custom_
 from consumer.errors import Fatal, LeadartError
 from consumer.kafka.acls import check_acls
 from consumer.kafka.admin_client import KafkaAdmin, open_admin
-from consumer.kafka.group import check_former_group, described, strangers
+from consumer.kafka.group import NEWER_PROTOCOL, check_former_group, described, has_offsets, strangers
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.lag.reader import PartitionLag, open_lag_reader
@@ -187,10 +187,15 @@ async def _group_members(admin: KafkaAdmin, settings: Settings) -> CheckResult:
         await check_former_group(admin, settings)
     except Fatal as error:
         return CheckResult("members", CheckStatus.FAILURE, error.message)
-    who = f"group {settings.kafka.group_id}"
-    if others := strangers(await admin.group(), lane_topics(settings)):
+    who, group, lanes = f"group {settings.kafka.group_id}", await admin.group(), lane_topics(settings)
+    if others := strangers(group, lanes):
         message = f"{who} is in use by others, which take partitions from the workers: {described(others)}"
         return CheckResult("members", CheckStatus.FAILURE, message)
+    # A stopped group is empty, and one that never was has no offsets.
+    firsts = [Partition(lane, 0) for lane in lanes]
+    if group.state == "Dead" and await has_offsets(admin, firsts, settings.kafka.group_id):
+        message = f"{who} has offsets, but is not there for classic members: perhaps it is in use by {NEWER_PROTOCOL}"
+        return CheckResult("members", CheckStatus.WARNING, message)
     return CheckResult("members", CheckStatus.OK, f"nobody else is in {who}")
 
 

@@ -20,6 +20,9 @@ SETTLED_SECONDS = 10.0
 LISTED = 5
 """Members that a sentence names."""
 
+NEWER_PROTOCOL = "clients with group.protocol=consumer, which Kafka does not list"
+"""Who is in a group that is in use, yet has no member to whoever asks by the older protocol, as we do."""
+
 _REBALANCING = frozenset({"PreparingRebalance", "CompletingRebalance"})
 
 
@@ -54,10 +57,10 @@ async def check_former_group(admin: KafkaAdmin, settings: Settings) -> None:
     topics = [settings.topics.named(base) for base in DELAYS]
     counts = await admin.partition_counts(topics)
     partitions = [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
-    if not partitions or await _has_offsets(admin, partitions, group):
+    if not partitions or await has_offsets(admin, partitions, group):
         return
     try:
-        former = await _has_offsets(admin, partitions, DEFAULT_GROUP)
+        former = await has_offsets(admin, partitions, DEFAULT_GROUP)
     except (BusError, Fatal):  # a user that may not see that group never was in it
         return
     if former:
@@ -69,7 +72,8 @@ async def check_former_group(admin: KafkaAdmin, settings: Settings) -> None:
         )
 
 
-async def _has_offsets(admin: KafkaAdmin, partitions: Sequence[Partition], group: str) -> bool:
+async def has_offsets(admin: KafkaAdmin, partitions: Sequence[Partition], group: str) -> bool:
+    """Return whether a group has committed an offset in these partitions. Raises `BusError` without an answer."""
     committed = await admin.committed_offsets(partitions, group)
     if len(committed) < len(partitions):
         raise BusError(f"the coordinator of group {group} does not answer")
@@ -100,8 +104,7 @@ def strangers_beside(group: ConsumerGroup, lanes: Collection[str]) -> str:
         return described(others)
     if group.members is None or any(not member.topics for member in group.members):
         raise BusError("the group rebalances")
-    # Kafka lists a group in which somebody speaks the newer consumer protocol to nobody who asks in the older one.
-    return "" if group.members else "clients with group.protocol=consumer, which Kafka does not list"
+    return "" if group.members else NEWER_PROTOCOL  # this worker is a member, so somebody should be listed
 
 
 def described(members: Sequence[GroupMember]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
@@ -62,3 +63,19 @@ async def test_an_article_on_two_partitions_is_named(kafka: KafkaServer, s3: S3S
     assert done.returncode == 0
     assert "recent requests of 1 article(s) lie on several partitions, such as 'a-1042' on [0, 2]" in done.stdout
     assert "murmur2" in done.stdout
+
+
+async def test_a_stranger_in_the_group_is_named(kafka: KafkaServer, s3: S3Server) -> None:
+    """Client id, host and what it reads, before any worker meets it."""
+    site = Site.fresh(kafka, s3).prepare()
+    async with AIOKafkaConsumer(
+        site.topic(names.REQUESTED),
+        bootstrap_servers=site.settings.kafka.bootstrap_servers,
+        group_id=site.settings.kafka.group_id,
+        client_id="kafka-ui",
+        enable_auto_commit=False,
+    ):
+        done = await asyncio.to_thread(site.run, "doctor")
+
+    assert done.returncode == 1
+    assert f"kafka-ui at 127.0.0.1 (reads {site.topic(names.REQUESTED)})" in done.stdout

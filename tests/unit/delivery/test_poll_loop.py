@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from consumer.delivery.heads import Heads
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.poll_loop import PollLoop
@@ -200,3 +202,68 @@ async def test_a_worker_that_stops_does_not_join() -> None:
         await until(lambda: worker.beats > beats + 2)
 
         assert worker.reader._broker.group.members == {}
+
+
+LANES = ("requested", "retry")
+BOTH = frozenset(Partition(lane, number) for lane in LANES for number in (0, 1))
+
+
+class Owner:
+    """A shard that can be given up."""
+
+    open = False
+
+    def accepts(self, topic: str) -> bool:
+        return topic not in LANES
+
+    def in_flight(self, topic: str) -> int:
+        return len(topic) * 0
+
+    def release(self, *, cancel_running: bool) -> None:
+        assert not cancel_running
+
+
+async def assigned(partitions: frozenset[Partition], answer: str | Exception) -> PollLoop:
+    """Return a poll loop that was given these partitions, and the answer to who else is in the group."""
+
+    async def strangers() -> str:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    owners: Any = {0: Owner(), 1: Owner()}
+    loop = PollLoop(
+        HalfReader(),
+        LANES,
+        owners,
+        wanted=lambda: True,
+        max_in_flight=8,
+        cancel_revoked=False,
+        polled=lambda: None,
+        strangers=strangers,
+    )
+    await loop.on_assigned(partitions)
+    return loop
+
+
+@pytest.mark.parametrize("answer", ["kafka-ui at 10.0.0.7", BusError("the group rebalances"), TimeoutError()])
+async def test_strangers_cost_only_the_shards_that_they_keep(answer: str | Exception) -> None:
+    """Shards that are whole go on; who keeps the others is known, or is asked again with the next rebalance."""
+    loop = await assigned(BOTH - {Partition("requested", 1)}, answer)
+
+    assert (loop.assigned, loop.incomplete, loop._failure) == (frozenset({0}), frozenset({1}), None)
+    assert loop.strangers
+
+    await loop.on_assigned(BOTH)
+    assert (loop.assigned, loop.incomplete, loop.strangers) == (frozenset({0, 1}), frozenset(), "")
+
+
+async def test_incomplete_shards_without_strangers_end_the_worker() -> None:
+    """Then the lanes' partition counts changed, or one is gone: only an operator can say what is right."""
+    grown = await assigned(BOTH - {Partition("requested", 1)}, "")
+    assert grown._failure is not None
+    assert "partition counts changed" in grown._failure.message
+
+    gone = await assigned(frozenset({Partition("retry", 0)}), "")
+    assert gone._failure is not None
+    assert "requested: no such topic any more" in gone._failure.message
