@@ -18,7 +18,8 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.topics import StartPosition, apply, reset_offset_metadata
 from consumer.lag.reader import known_sum, open_lag_reader
 from schemas import Reason, names
-from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
+from tests.support.lanes import asking, put
 
 
 @pytest.fixture
@@ -84,19 +85,25 @@ async def test_offsets_of_a_running_group_are_not_touched(site: Site, tmp_path: 
             assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
 
 
-async def test_foreign_metadata_stops_the_worker_until_it_is_reset(site: Site, tmp_path: Path) -> None:
+async def test_foreign_metadata_stops_its_shard_until_it_is_reset(site: Site, tmp_path: Path) -> None:
     """Metadata that somebody else committed is refused with the command that drops it, and that command works."""
     site.prepare()
     topic = site.topic(names.REQUESTED)
     await commit(site, topic, 0, "somebody else's notes")
-    refused = site.run("worker")
-    assert refused.returncode == 1
-    assert f"reset-offset-metadata {topic}:0" in refused.stderr
+    worker = WorkerProcess(site, tmp_path / "refused.log")
+    async with cms(site) as desk:
+        try:
+            await put(site, [asking(site, "a-1", partition=1)])
+            assert (await answer(desk, "a-1@1"))["pictures"]
+            assert f"reset-offset-metadata {topic}:0" in worker.get("/readyz")[1]
+            assert worker.stop() == 0
+        finally:
+            worker.kill()
 
-    assert site.run("topics", "reset-offset-metadata", f"{topic}:0").returncode == 0
-    with workers(site, tmp_path):
-        async with cms(site) as desk:
-            assert (await answer(desk, await desk.ask(request_data("a-1"))))["pictures"]
+        assert site.run("topics", "reset-offset-metadata", f"{topic}:0").returncode == 0
+        with workers(site, tmp_path):
+            await put(site, [asking(site, "a-2", partition=0)])
+            assert (await answer(desk, "a-2@1"))["pictures"]
 
 
 async def test_finished_records_above_the_commit_are_not_redone(site: Site, tmp_path: Path) -> None:

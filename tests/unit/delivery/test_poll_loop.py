@@ -94,7 +94,8 @@ class Member:
         self.wanted, self.beats = False, 0
         self.reader = MemoryReader(broker, name, heartbeat_seconds=0.05)
         bus = MemoryBus(broker, [LANE], self.reader)
-        handler: Any = QuickHandler()
+        self.handler = QuickHandler()
+        handler: Any = self.handler
         owners = {
             shard: ShardOwner(
                 shard, [LANE], bus=bus, handler=handler, observer=handler, heads=Heads("heads", "g", shard)
@@ -124,6 +125,12 @@ class QuickHandler:
     """Answers each record with an outcome."""
 
     outage = ""
+
+    def __init__(self) -> None:
+        self.deleted: list[tuple[str, int, int]] = []
+
+    def records_deleted(self, topic: str, shard: int, records: int) -> None:
+        self.deleted.append((topic, shard, records))
 
     def admits(self) -> bool:
         return True
@@ -202,6 +209,35 @@ async def test_a_worker_that_stops_does_not_join() -> None:
         await until(lambda: worker.beats > beats + 2)
 
         assert worker.reader._broker.group.members == {}
+
+
+async def test_records_deleted_beneath_the_cursor_end_no_worker() -> None:
+    """The shard is read on from the log's start, and what is gone is told once; the other shard goes on all along."""
+    broker = two_shards()
+    async with members(broker, 1) as (worker,):
+        worker.wanted = True
+        await until(lambda: worker.serves == {0, 1})
+        broker.leave_gap(LANE, 0, 5)
+        broker.delete_records(LANE, 0, before=5)
+        for shard in range(2):
+            broker.publish(OutgoingRecord(LANE, shard, b"a-1", b"{}", ()))
+        await until(lambda: [broker.offsets[LANE, shard].offset for shard in range(2)] == [6, 1])
+
+    assert worker.handler.deleted == [(LANE, 0, 5)]
+
+
+async def test_a_shard_that_waits_for_an_operator_stops_no_other() -> None:
+    """It says what is to be decided, and the worker stays in the group and works on the rest."""
+    broker = two_shards()
+    broker.offsets[LANE, 0] = CommittedOffset(500, "")
+    async with members(broker, 1) as (worker,):
+        worker.wanted = True
+        await until(lambda: bool(worker.loop.stuck))
+        broker.publish(OutgoingRecord(LANE, 1, b"a-1", b"{}", ()))
+        await until(lambda: broker.offsets[LANE, 1].offset == 1)
+
+        assert f"--only {LANE}:0 --force" in worker.loop.stuck
+        assert (worker.loop.open_shards, worker.loop.assigned) == (1, frozenset({0, 1}))
 
 
 LANES = ("requested", "retry")
