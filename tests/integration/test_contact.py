@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.dev.embedded.kafka import KafkaServer
-from tests.support.harness import BOUND
 
 TOLD = "kafka.invalid:9092"
 
@@ -36,18 +35,17 @@ def test_the_address_that_the_broker_told_is_named(misnamed: Misnamed, command: 
     """Not the bootstrap address, which answers; a worker says so in its log and waits."""
     settings = {"KAFKA__BOOTSTRAP_SERVERS": misnamed.bootstrap_servers, "ENGINE__KIND": "swatch", "HTTP__PORT": "0"}
     env = {**os.environ, **{f"LEADART_{name}": value for name, value in settings.items()}}
-    running = subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "consumer", *command.split()],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        said = _until(running, TOLD)
-    finally:
-        running.kill()
-        running.wait(BOUND)
+    ) as running:
+        try:
+            said = _until(running, TOLD)
+        finally:
+            running.kill()
 
     assert f"{misnamed.bootstrap_servers} sends clients to the addresses that the brokers go by, and {TOLD} " in said
     assert "advertised.listeners" in said
