@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, CommittedOffset, Partition
@@ -82,7 +83,8 @@ _SENTENCES = {Obstacle.UNSET: _unset, Obstacle.BEYOND_END: _beyond_end, Obstacle
 
 
 def _names(stuck: list[StuckPartition]) -> str:
-    return ", ".join(each.name for each in stuck)
+    lanes = groupby((each.partition for each in stuck), lambda partition: partition.topic)
+    return ", ".join(f"{topic}:{','.join(str(each.number) for each in of_lane)}" for topic, of_lane in lanes)
 
 
 def _details(stuck: list[StuckPartition]) -> str:
