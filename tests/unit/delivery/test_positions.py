@@ -35,14 +35,19 @@ def test_all_partitions_are_named_with_one_command_for_each_obstacle() -> None:
     stuck = [
         found
         for number, committed in enumerate(
-            [CommittedOffset(500, ""), CommittedOffset(700, ""), CommittedOffset(-1, "")]
+            [
+                CommittedOffset(500, ""),
+                CommittedOffset(700, ""),
+                CommittedOffset(UNCOMMITTED, ""),
+                CommittedOffset(UNCOMMITTED, ""),
+            ]
         )
         if (found := find_obstacle(Partition("requested", number), committed, range(20)))
     ]
     error = explain(reversed(stuck))
 
     assert "--only requested:0 --only requested:1 --force --start earliest --execute" in error.message
-    assert "no committed offset for requested:2 (" in error.message
+    assert "no committed offset for requested:2,3 (" in error.message
     assert error.reason is Reason.NO_STARTING_OFFSET
 
 
