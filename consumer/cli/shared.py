@@ -113,7 +113,7 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, LeadartError):
         return f"{error.message} ({error.reason})"
     if isinstance(error, BusError):
-        return f"Kafka does not answer: {str(error).removesuffix('.')}."
+        return f"Kafka does not answer: {error}{'' if str(error).endswith(('.', '?')) else '.'}"
     if isinstance(error, OSError) and error.filename is not None:  # a file that a person named; sockets have no name
         return f"{error.filename}: {error.strerror}"
     return None

@@ -131,8 +131,8 @@ async def _probe(host: str, port: int, settings: KafkaSettings) -> str | None:
         if not isinstance(error.__cause__ or error, (EOFError, ConnectionResetError)):
             raise
         return (
-            "closes the connection; perhaps LEADART_KAFKA__SECURITY_PROTOCOL "
-            f"({settings.security_protocol}) does not match that port"
+            "closes the connection: does LEADART_KAFKA__SECURITY_PROTOCOL "
+            f"({settings.security_protocol}) match that port?"
         )
     finally:
         if connection is not None:

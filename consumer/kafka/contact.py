@@ -33,7 +33,10 @@ async def first_contact(settings: KafkaSettings, client: AIOKafkaClient, start: 
         if len(problems := await auth.probe_brokers(settings, servers)) < len(servers):
             await _reach_any_broker(settings, client)
             raise
-        raise BusError(f"{', '.join(problems)}: check LEADART_KAFKA__BOOTSTRAP_SERVERS") from error
+        remedy = (
+            "" if any(problem.endswith("?") for problem in problems) else ": check LEADART_KAFKA__BOOTSTRAP_SERVERS"
+        )
+        raise BusError(", ".join(problems) + remedy) from error
     await _reach_any_broker(settings, client)
 
 
