@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -57,9 +57,20 @@ def time_span(text: str | timedelta) -> timedelta:
 _WIDEST = 1000
 _JOINERS = "\u200c\u200d"
 
-# Output holds paths and people's texts: square brackets in it are not markup.
-console = Console(markup=False, highlight=False)
-complaints = Console(stderr=True, markup=False, highlight=False)
+
+class PlainConsole(Console):
+    """Prints text as it is: output holds paths and people's texts, and square brackets in it are not markup."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, highlight=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error: rich's `SystemExit` would break out of the event loop, past what has to be ended first."""
+        raise  # noqa: PLE0704 - rich calls this where it caught the error
+
+
+console = PlainConsole()
+complaints = PlainConsole(stderr=True)
 
 
 def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
@@ -129,7 +140,7 @@ def lay_out(shown: RenderableType) -> None:
     wide = console.options.update(max_width=_WIDEST)
     tables = [part for part in (shown.renderables if isinstance(shown, Group) else [shown]) if isinstance(part, Table)]
     needed = [Measurement.get(console, wide, table).maximum for table in tables]
-    Console(width=max(console.width, *needed, 0), markup=False).print(shown)
+    PlainConsole(width=max(console.width, *needed, 0)).print(shown)
 
 
 def printable(text: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from typer.main import get_command
 
 from consumer.cli.root import app
+from consumer.cli.shared import PlainConsole
 from consumer.cli.streams import READER_GONE
 
 pytestmark = pytest.mark.slow
@@ -111,3 +112,13 @@ def test_the_interpreter_has_nothing_to_add_at_its_end(tmp_path: Path, words: st
     assert "Exception ignored" not in told
     # The reader that ends at once may have read it all.
     assert int(status.read_text()) in ({1} if words == "worker" else {0, 1, READER_GONE})
+
+
+def test_a_reader_that_leaves_does_not_break_out_of_the_event_loop() -> None:
+    """The console raises an ordinary error, so that `leadart dev` ends its servers; rich would raise `SystemExit`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        with pytest.raises(BrokenPipeError):
+            PlainConsole(file=closed).print("line")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # what is left in the buffer goes somewhere
