@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,14 @@ from consumer.failpoints import Failpoint
 from tests.chaos import lanes, memory, servers, strikes
 from tests.chaos.scene import Scene
 from tests.chaos.servers import Servers
+
+LEADART = (sys.executable, "-m", "consumer")
+
+PIPED = ("bash", "-c", 'exec "$0" "$@" > >(exec cat)', *LEADART)
+"""The worker's log goes through a pipe, to a child that copies it."""
+
+FEW_FILES = ("bash", "-c", 'ulimit -n 1024; exec "$0" "$@"', *LEADART)
+"""The usual limit on open files, and no right to raise it."""
 
 
 class Column(StrEnum):
@@ -38,7 +47,7 @@ class Row:
     """What is hit.
 
     `steps` are those of each picture, so that the engine is still painting when it is struck. With `fresh` each cell
-    has servers of its own.
+    has servers of its own. `command` starts its workers.
     """
 
     name: str
@@ -48,6 +57,7 @@ class Row:
     steps: int = 2
     fresh: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = LEADART
 
     @property
     def told(self) -> str:
@@ -78,6 +88,8 @@ ROWS: Final = (
         steps=8,
         settings={"ENGINE__STEP_TIMEOUT_SECONDS": "5"},
     ),
+    Row("log_reader_gone", strikes.silence_log, command=PIPED),
+    Row("port_crowded", strikes.crowd_port, command=FEW_FILES),
     Row("broker_kill", strikes.kill_broker),
     Row("broker_freeze", strikes.freeze_broker),
     Row("broker_one_of_three", strikes.lose_broker, servers.three_brokers),

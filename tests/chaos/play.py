@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import time
 import zlib
@@ -62,6 +63,7 @@ async def _scene(row: Row, servers: Servers, folder: Path, seed: int) -> AsyncIt
     empty(folder)
     own = {"WORKER__FAILPOINTS": str(folder)}
     site = Site.fresh(servers.kafka, servers.s3, **SETTINGS, **servers.env, **row.settings, **own)
+    site = dataclasses.replace(site, command=row.command)
     await prepare(site)
     fleet = Fleet(site, servers.slots, folder)
     async with newsroom(site) as desk, cms(site, "read_uncommitted") as witness, running(fleet, row.workers):

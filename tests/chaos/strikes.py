@@ -6,9 +6,11 @@ A caught worker is let go (`scene.release()`) when the trouble is there, not bef
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from http import HTTPStatus
 
 import psutil
 
@@ -27,6 +29,8 @@ BAD_STORE_SECONDS = 8.0
 DEADLY_SECONDS = 20.0
 LEFT_SECONDS = 60.0
 CROWD = 4
+CROWD_CONNECTIONS = 1102
+"""More than the usual limit on open files, 1 024."""
 
 
 async def kill_worker(scene: Scene) -> None:
@@ -174,6 +178,36 @@ async def _cut(scene: Scene) -> None:
     scene.release()
     await scene.pause(FREEZE_SECONDS)
     scene.servers.toxiproxy.mend(line)
+
+
+async def silence_log(scene: Scene) -> None:
+    """Whoever reads the caught worker's log is gone: each further line meets a closed pipe."""
+    (reader,) = psutil.Process(scene.victim.process.pid).children()[:1]
+    reader.kill()
+    while reader.status() != psutil.STATUS_ZOMBIE:  # the worker never asks after it
+        await scene.pause(0.01)
+    scene.release()
+
+
+async def crowd_port(scene: Scene) -> None:
+    """For 8 s 1 102 connections to the caught worker's port stay at half a header; its health is answered meanwhile."""
+    host, _, port = scene.victim.address.removeprefix("http://").rpartition(":")
+    _allow_files(CROWD_CONNECTIONS + 500)
+    async with AsyncExitStack() as stack:
+        for _ in range(CROWD_CONNECTIONS):
+            _, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+            writer.write(b"GET /healthz HT")
+        scene.release()
+        await scene.pause(BAD_STORE_SECONDS)
+        status, page = await asyncio.to_thread(scene.victim.get, "/healthz")
+        assert status == HTTPStatus.OK, page
+
+
+def _allow_files(number: int) -> None:
+    """Let this process open so many files, if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(number, hard)), hard))
 
 
 async def restart_all(scene: Scene) -> None:

@@ -19,9 +19,15 @@ from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.dev.embedded.server import Server, free_ports
 from schemas import names
+from tests.chaos.proxies import CuttableKafka
+from tests.support.forgetful import ForgetfulProxy
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 
 F_SETPIPE_SZ = 1031
+
+QUIET_SECONDS = 4.0
+FIRST_SAVE_SECONDS = 5.0
+"""Far below a transaction's 10 s, and room for a busy machine."""
 
 DRAIN_SECONDS = 3.0
 """For a last log line, and for a busy machine."""
@@ -100,3 +106,29 @@ async def test_the_grace_holds_whatever_is_down(tmp_path: Path, away: tuple[str,
 
     assert status == 0
     assert seconds < 8 + DRAIN_SECONDS
+
+
+async def test_the_first_save_after_a_quiet_time_is_quick(s3: S3Server, tmp_path: Path) -> None:
+    """A load balancer has forgotten the worker's idle connections: the save costs a second, not a whole time limit."""
+    with CuttableKafka(tmp_path, ways=1) as kafka:
+        ((listen, upstream),) = kafka.ways
+        async with ForgetfulProxy(listen, upstream) as proxy:
+            direct = Site.fresh(kafka, s3).prepare()
+            forgetful = direct.changed(KAFKA__BOOTSTRAP_SERVERS=f"127.0.0.1:{listen}")
+            worker = WorkerProcess(forgetful, tmp_path / "worker.log")
+            try:
+                await asyncio.to_thread(worker.wait_ready)
+                async with cms(direct) as desk:
+                    await answer(desk, await desk.ask(request_data("a-1")))
+                    async with asyncio.timeout(BOUND):
+                        while not proxy.idle(QUIET_SECONDS):
+                            await asyncio.sleep(0.1)
+                    proxy.forget(QUIET_SECONDS)
+                    began = time.monotonic()
+                    await answer(desk, await desk.ask(request_data("a-1", 2, article={"headline": "Storm over"})))
+                    seconds = time.monotonic() - began
+            finally:
+                worker.kill()
+
+    assert seconds < FIRST_SAVE_SECONDS
+    assert "epoch_ended" not in worker.log.read_text()
