@@ -25,13 +25,16 @@ class Ability:
 
     @property
     def reason(self) -> str:
-        """The reason code; empty while the worker can work."""
+        """The reason code of what makes this worker's requests stand still, empty when nothing does.
+
+        That includes a store that passes every probe and takes no picture, as one whose disk is full.
+        """
         return self._breaker.cause or self._outage.reason or ("" if self._engine_ready() else Reason.ENGINE_FAILED)
 
     @property
     def may_try(self) -> bool:
         """True if nothing but the breaker is in the way: only a request can tell whether it is still right."""
-        return self._engine_ready() and not self._outage.reason
+        return self._engine_ready() and self._outage() is None
 
     def probe_soon(self) -> None:
         """Have an open breaker try a request soon: the worker has new ones."""

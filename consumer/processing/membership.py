@@ -116,7 +116,7 @@ class Membership:
         while True:
             await asyncio.sleep(self._timing.look)
             now = asyncio.get_running_loop().time()
-            if not self._ability.reason:
+            if self._ability() is None:
                 steady += 1
                 since = since if steady < STEADY_LOOKS else None
                 if await self._others_in_trouble():

@@ -52,6 +52,7 @@ class StoreOutage:
         self._probing = False
         self._successes: Counter[Operation] = Counter()
         self._failing: dict[Operation, Overloaded] = {}
+        self._refusals: dict[Operation, Overloaded] = {}
         self._trying: Counter[Operation] = Counter()
         self._refused: Counter[Operation] = Counter()
         self._logged = False
@@ -62,8 +63,8 @@ class StoreOutage:
 
     @property
     def reason(self) -> str:
-        """The reason code of what is down, empty when nothing is."""
-        return next((error.reason.value for error in self._failing.values()), "")
+        """The reason code of what was refused and not answered to any job since, whatever a probe found; else empty."""
+        return next((error.reason.value for error in self._refusals.values()), "")
 
     @property
     def checking(self) -> bool:
@@ -79,7 +80,7 @@ class StoreOutage:
         finally:
             self._trying[operation] -= 1
             if not self._trying[operation]:
-                self._failing.pop(operation, None)
+                self._forget(operation)
             self._log_end("overload_forgotten")
 
     async def retry_until_up(self, operation: Operation, attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -135,13 +136,17 @@ class StoreOutage:
         if not self._logged:
             log.warning("overloaded", operation=operation, reason=error.reason, error=error.message)
         self._logged = True
-        self._failing[operation] = error
+        self._failing[operation] = self._refusals[operation] = error
 
     def end(self, operation: Operation) -> None:
         """Note that an operation succeeded, which says nothing about the others."""
         self._successes[operation] += 1
-        self._failing.pop(operation, None)
+        self._forget(operation)
         self._log_end("overload_over")
+
+    def _forget(self, operation: Operation) -> None:
+        self._failing.pop(operation, None)
+        self._refusals.pop(operation, None)
 
     def _log_end(self, event: str) -> None:
         if self._logged and not self._failing and not any(self._refused.values()):

@@ -256,3 +256,16 @@ def test_an_open_breaker_is_tried_again_after_the_rest() -> None:
         assert await world.stays(wanted=True)
 
     live(story)
+
+
+def test_a_refusal_that_no_probe_confirms_moves_nobody() -> None:
+    """One object in trouble, or a full disk, is the same for every worker: the shard shows it, and stays."""
+
+    async def story(world: World) -> None:
+        await world.becomes(wanted=True)
+        world.outage.begin(Operation.KEEP, DOWN)
+        world.outage._failing.clear()
+        assert world.outage.reason == "store_unavailable"
+        assert await world.stays(wanted=True)
+
+    live(story)

@@ -135,6 +135,9 @@ async def test_what_fails_for_one_job_keeps_no_other_waiting() -> None:
     await until(lambda: outage._refused[Operation.FIND] == 1)
     await until(lambda: outage() is None)
     assert not stubborn.done()
+    assert outage.reason == "store_unavailable", "its shard stands still, which lag has to show"
+    await outage.retry_until_up(Operation.FIND, _fine)
+    assert outage.reason == ""
     stubborn.cancel()
     await asyncio.wait([stubborn], timeout=BOUND)
 
