@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -112,8 +111,7 @@ class Fleet:
     def _start(self, slot: int) -> WorkerProcess:
         self._logs += 1
         own = self._slots[slot % len(self._slots)] if self._slots else {}
-        site = dataclasses.replace(self._site, env={**self._site.env, **own})
-        worker = WorkerProcess(site, self._folder / f"worker-{slot}-{self._logs}.log")
+        worker = WorkerProcess(self._site.changed(**own), self._folder / f"worker-{slot}-{self._logs}.log")
         self._running[slot] = worker
         return worker
 

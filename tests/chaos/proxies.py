@@ -37,9 +37,11 @@ class Toxiproxy(Server):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "toxiproxy")
         self._program = toxiproxy()
+        self.addresses: dict[str, str] = {}
 
     def add(self, name: str, listen: int, upstream: int) -> None:
         """Lead a port to another."""
+        self.addresses[name] = _local(listen)
         self._ask("POST", "/proxies", {"name": name, "listen": _local(listen), "upstream": _local(upstream)})
 
     def add_anywhere(self, name: str, upstream: int) -> int:

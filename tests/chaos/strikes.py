@@ -9,7 +9,8 @@ import asyncio
 import resource
 import signal
 import time
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 
 import psutil
@@ -153,15 +154,11 @@ async def cut_store(scene: Scene) -> None:
 
 async def lose_store(scene: Scene) -> None:
     """Only the caught worker has lost the store, until it has left the group and the other has done all of its work."""
-    assert scene.servers.toxiproxy is not None
-    line = str(scene.fleet.slot(scene.victim))
-    scene.servers.toxiproxy.cut(line)
-    scene.release()
-    async with asyncio.timeout(LEFT_SECONDS):
-        while "left the consumer group" not in (await asyncio.to_thread(scene.victim.get, "/readyz"))[1]:
-            await asyncio.sleep(0.1)
-    assert not await scene.drained()
-    scene.servers.toxiproxy.mend(line)
+    async with _line_cut(scene):
+        async with asyncio.timeout(LEFT_SECONDS):
+            while "left the consumer group" not in (await asyncio.to_thread(scene.victim.get, "/readyz"))[1]:
+                await asyncio.sleep(0.1)
+        assert not await scene.drained()
 
 
 async def _kill_and_start(scene: Scene, server: Server) -> None:
@@ -172,11 +169,21 @@ async def _kill_and_start(scene: Scene, server: Server) -> None:
 
 
 async def _cut(scene: Scene) -> None:
+    async with _line_cut(scene):
+        await scene.pause(FREEZE_SECONDS)
+
+
+@asynccontextmanager
+async def _line_cut(scene: Scene) -> AsyncIterator[None]:
+    """Cut the line that the caught worker, and no other, has been told to use."""
     assert scene.servers.toxiproxy is not None
     line = str(scene.fleet.slot(scene.victim))
+    address = scene.servers.toxiproxy.addresses[line]
+    told = psutil.Process(scene.victim.process.pid).environ()
+    assert any(address in value for name, value in told.items() if name.startswith("LEADART_"))
     scene.servers.toxiproxy.cut(line)
     scene.release()
-    await scene.pause(FREEZE_SECONDS)
+    yield
     scene.servers.toxiproxy.mend(line)
 
 

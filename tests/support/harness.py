@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,7 +78,7 @@ class Site:
 
     def changed(self, **settings: str) -> Site:
         """Return the same corner with other settings for the next worker."""
-        return Site({**self.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
+        return replace(self, env={**self.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
 
     def topic(self, base: str) -> str:
         """Return the full name of a topic here."""
