@@ -106,6 +106,23 @@ def _other_file(component: str, config: str, setting: str, name: str, original: 
     return change
 
 
+def _vocabulary_outside(config: str, *settings: str) -> Callable[[Path], None]:
+    """Have the tokenizer's settings name its vocabulary, which lies outside the folder."""
+
+    def change(model: Path) -> None:
+        with_older_tokenizer_files(model)
+        files = [str(shutil.move(model / "tokenizer" / name, model.parent)) for name in ("vocab.json", "merges.txt")]
+        named = {"init_inputs": files} if settings == ("init_inputs",) else dict(zip(settings, files, strict=True))
+        edit(model / "tokenizer" / config, **named)
+
+    return change
+
+
+def _stray_vocabulary(model: Path) -> None:
+    with_older_tokenizer_files(model)
+    shutil.copy(model / "tokenizer" / "vocab.json", model / "tokenizer" / "tokenizer.model.")
+
+
 def _setting(file: str, **values: Any) -> Callable[[Path], None]:
     return lambda model: edit(model / file, **values)
 
@@ -200,6 +217,23 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         "has the class BertTokenizer for its tokenizer, not Qwen2Tokenizer",
     ),
     "a class that is a list": (_setting("model_index.json", vae=["diffusers", []]), "has the class [] for its vae"),
+    "words outside": (
+        _vocabulary_outside("tokenizer_config.json", "vocab", "merges"),
+        "has a setting merges in tokenizer/tokenizer_config.json",
+    ),
+    "words outside, by position": (
+        _vocabulary_outside("tokenizer_config.json", "init_inputs"),
+        "has a setting init_inputs in tokenizer/tokenizer_config.json",
+    ),
+    "words outside, by the map of tokens": (
+        _vocabulary_outside("special_tokens_map.json", "vocab", "merges"),
+        "has a setting merges in tokenizer/special_tokens_map.json",
+    ),
+    "words of a GGUF file": (
+        _setting("tokenizer/tokenizer_config.json", gguf_file="../../words.gguf"),
+        "has a setting gguf_file in tokenizer/tokenizer_config.json",
+    ),
+    "words of a stray file": (_stray_vocabulary, "has a file tokenizer/tokenizer.model with dots at its end"),
     "a word for a class": (_setting("model_index.json", vae="os"), "wants its vae from None"),
     "no class": (_setting("model_index.json", vae=[]), "wants its vae from None"),
 }

@@ -24,20 +24,26 @@ _CLASSES = {
 }
 """Classes that read only the files checked here: another might read a nested pipeline, or formats of its own."""
 
-_CONFIGS = {
-    "transformer": "config.json",
-    "text_encoder": "config.json",
-    "vae": "config.json",
-    "tokenizer": "tokenizer_config.json",
-    "scheduler": "scheduler_config.json",
-}
+_CONFIGS = (
+    "transformer/config.json",
+    "text_encoder/config.json",
+    "vae/config.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/special_tokens_map.json",
+    "scheduler/scheduler_config.json",
+)
+_VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _NAMES_CODE = "asks for code that does not come with the library"
 _NAMES_FILES = "names files to read instead of the usual ones"
 _REFUSED_SETTINGS = {
     "auto_map": _NAMES_CODE,
     "configuration_files": _NAMES_FILES,
     "fast_tokenizer_files": _NAMES_FILES,
+    "gguf_file": _NAMES_FILES,
+    "init_inputs": _NAMES_FILES,
+    "merges": _NAMES_FILES,
     "transformers_weights": _NAMES_FILES,
+    "vocab": _NAMES_FILES,
 }
 _ATTENTION = ("attn_implementation", "_attn_implementation")
 
@@ -67,9 +73,10 @@ def _check(folder: Path) -> None:
             _check_class(folder, component, described)
     for component in _WEIGHTED:
         _check_weights(folder, component)
-    for component, name in _CONFIGS.items():
-        _check_settings(folder, f"{component}/{name}")
+    for name in _CONFIGS:
+        _check_settings(folder, name)
     _check_additions(folder)
+    _check_vocabulary(folder, folder / "tokenizer")
 
 
 def _check_class(folder: Path, component: str, described: Any) -> None:
@@ -106,6 +113,15 @@ def _check_settings(folder: Path, name: str) -> None:
             raise unavailable(folder, f"has a setting {setting} in {name}, which {_NAMES_CODE}: remove it")
 
 
+def _check_vocabulary(folder: Path, tokenizer: Path) -> None:
+    """Refuse a tokenizer without words, with which every prompt would be ignored, or with words from a stray file."""
+    if not any(all((tokenizer / name).is_file() for name in names) for names in _VOCABULARIES):
+        needs = " or ".join(" with ".join(names) for names in _VOCABULARIES)
+        raise unavailable(folder, f"has no vocabulary for its tokenizer ({needs}): copy it again")
+    if any(tokenizer.glob("tokenizer.model*.")):
+        raise unavailable(folder, "has a file tokenizer/tokenizer.model with dots at its end: remove it")
+
+
 def _check_additions(folder: Path) -> None:
     """Refuse what transformers reads although nothing names it, and what would block it for ever."""
     encoder, templates = folder / "text_encoder", folder / "tokenizer" / "additional_chat_templates"
@@ -116,7 +132,7 @@ def _check_additions(folder: Path) -> None:
         raise unavailable(folder, "has a distributed checkpoint for its text_encoder: save it with an index")
     if any(templates.glob(".*.jinja")):
         raise unavailable(folder, "has hidden files in tokenizer/additional_chat_templates: remove them")
-    for component in _CONFIGS:
+    for component in _CLASSES:
         for entry in visible(folder / component) if (folder / component).is_dir() else []:
             if not (entry.is_file() or entry.is_dir()):
                 raise unavailable(

@@ -8,7 +8,7 @@ import pytest
 from consumer.engine.weights import check_folder, identify_folder
 from consumer.errors import Fatal
 from schemas import Reason
-from tests.support.model_folders import REFUSED, SOUND, as_in_the_cache
+from tests.support.model_folders import REFUSED, SOUND, as_in_the_cache, with_older_tokenizer_files
 
 
 @pytest.fixture
@@ -59,4 +59,16 @@ def test_a_missing_blob_is_named(model: Path) -> None:
     as_in_the_cache(model)
     (model / "vae" / "config.json").resolve().unlink()
     with pytest.raises(Fatal, match=r"has vae/config\.json, neither a file nor a folder"):
+        check_folder(model)
+
+
+@pytest.mark.parametrize("missing", ["tokenizer.json", "vocab.json", "merges.txt"])
+def test_a_tokenizer_without_words_is_refused(model: Path, missing: str) -> None:
+    """Without its vocabulary a tokenizer loads all the same, and would encode every prompt as nothing."""
+    if missing != "tokenizer.json":
+        with_older_tokenizer_files(model)
+    (model / "tokenizer" / missing).unlink()
+    with pytest.raises(
+        Fatal, match=r"has no vocabulary for its tokenizer \(tokenizer\.json or vocab\.json with merges"
+    ):
         check_folder(model)

@@ -19,6 +19,8 @@ def folder(tmp_path: Path) -> Path:
         (model / part).mkdir(parents=True)
         (model / part / "model.safetensors").write_bytes(part.encode())
         (model / part / "config.json").write_text("{}")
+    (model / "tokenizer").mkdir()
+    (model / "tokenizer" / "tokenizer.json").write_text("{}")
     index = {"_class_name": "ZImagePipeline", "transformer": ["diffusers", "ZImageTransformer2DModel"]}
     (model / "model_index.json").write_text(json.dumps(index))
     return model
