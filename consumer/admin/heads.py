@@ -1,10 +1,9 @@
 """Show heads, delete those set by mistake, and move them after topics have grown."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 
-from consumer.delivery.heads import Head, Slot, head_key, read_head, slot_of
+from consumer.delivery.heads import Head, Slot, head_key, read_head, read_key, slot_of
 from consumer.delivery.ports import OutgoingRecord, Partition
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.partition_reader import read_table
@@ -89,8 +88,6 @@ async def _read_all(settings: Settings) -> list[dict[bytes, bytes]]:
 
 
 def _home(key: bytes, partitions: int) -> int | None:
-    try:
-        _, article_id, _ = json.loads(key)
-        return key_partition(article_id.encode(), partitions)
-    except (ValueError, TypeError, AttributeError):  # not the key of a head
-        return None
+    """Return the partition that a head's key belongs in, None for other keys."""
+    found = read_key(key)
+    return None if found is None else key_partition(found[1].article_id.encode(), partitions)

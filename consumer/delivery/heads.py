@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import structlog
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
+from schemas.fields import SAFE_INTEGER
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,20 @@ class Head(NamedTuple):
     request_id: str
     made: int | None = None
     in_a_row: int = 0
+
+
+_Revision = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
+_KEY = TypeAdapter(tuple[str, str, str])
+
+
+class _StoredHead(BaseModel, strict=True):
+    """A head's record, into which others may write anything. A field that a newer worker added is ignored."""
+
+    revision: _Revision
+    source: str
+    request_id: str
+    made: _Revision | None
+    in_a_row: _Revision
 
 
 class Heads:
@@ -150,24 +166,26 @@ def head_key(group_id: str, slot: Slot) -> bytes:
     return json.dumps([group_id, *slot], ensure_ascii=False).encode()
 
 
+def read_key(key: bytes) -> tuple[str, Slot] | None:
+    """Return the group and the slot of a head's record key, None for other keys."""
+    try:
+        group, article_id, name = _KEY.validate_json(key, strict=True)
+    except ValidationError:
+        return None
+    # A newsroom has a million articles, but only a handful of slots and sources.
+    return group, Slot(article_id, intern(name))
+
+
 def slot_of(key: bytes, group_id: str) -> Slot | None:
     """Return the slot of a head's record key, None for another group's and for other keys."""
-    try:
-        group, article_id, name = json.loads(key)
-        # A newsroom has a million articles, but only a handful of slots and sources.
-        slot = Slot(article_id, intern(name))
-    except (ValueError, TypeError):
-        return None
+    group, slot = read_key(key) or ("", None)
     return slot if group == group_id else None
 
 
 def read_head(value: bytes) -> Head | None:
-    """Decode a head's record, None if it is unreadable. A field that a newer worker added is ignored."""
+    """Decode a head's record, None if it is unreadable."""
     try:
-        head = json.loads(value)
-        revision, made, in_a_row = head["revision"], head["made"], head["in_a_row"]
-        if not all(type(number) is int for number in (revision, in_a_row, made or 0)):
-            return None
-        return Head(revision, intern(str(head["source"])), str(head["request_id"]), made, in_a_row)
-    except (ValueError, TypeError, KeyError):
+        stored = _StoredHead.model_validate_json(value)
+    except ValidationError:
         return None
+    return Head(stored.revision, intern(stored.source), stored.request_id, stored.made, stored.in_a_row)

@@ -8,9 +8,15 @@ with the shard's offsets into its partition of the heads; what the next owner fi
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from consumer.delivery.offset_metadata import has_mark
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
+
+_Offset = Annotated[int, Field(ge=0, lt=2**63)]
+_OFFSETS = TypeAdapter(dict[str, tuple[_Offset, str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,10 @@ def offsets_key(group_id: str, shard: int) -> bytes:
 def read_offsets(value: bytes | None) -> dict[str, CommittedOffset]:
     """Decode a record of own offsets, by topic; an unreadable one holds none."""
     try:
-        return {
-            topic: CommittedOffset(int(at), str(metadata))
-            for topic, (at, metadata) in json.loads(value or b"{}").items()
-        }
-    except (ValueError, TypeError, AttributeError):
+        found = _OFFSETS.validate_json(value or b"{}", strict=True)
+    except ValidationError:
         return {}
+    return {topic: CommittedOffset(at, metadata) for topic, (at, metadata) in found.items()}
 
 
 def replay_command(topic: str, skipped: Mapping[int, range]) -> str:

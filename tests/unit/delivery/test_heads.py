@@ -82,6 +82,8 @@ async def test_a_record_that_is_no_head_hides_none() -> None:
     broker.publish(OutgoingRecord("heads", 0, b"\xff", b"garbage", ()))
     broker.publish(OutgoingRecord("heads", 0, None, b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, b'["group", 1, 2]', b"{}", ()))
+    broker.publish(OutgoingRecord("heads", 0, b'["group", ["a-1"], "hero"]', b"{}", ()))
+    broker.publish(OutgoingRecord("heads", 0, b"[" * 100_000, b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
     known.advance(claim(7))
     publish(broker, known)
@@ -124,7 +126,19 @@ def test_a_key_leads_back_to_its_slot(group: str, article_id: str, name: str) ->
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"\xff", b"7", b"{}", b'{"revision": "7", "source": "", "request_id": "", "made": null, "in_a_row": 0}'],
+    [
+        b"",
+        b"\xff",
+        b"7",
+        b"{}",
+        b"[" * 100_000,
+        b'{"revision": "7", "source": "", "request_id": "", "made": null, "in_a_row": 0}',
+        b'{"revision": 7, "source": "", "request_id": "", "made": "", "in_a_row": 0}',
+        b'{"revision": 7, "source": "", "request_id": "", "made": [], "in_a_row": 0}',
+        b'{"revision": 7e999, "source": "", "request_id": "", "made": null, "in_a_row": 0}',
+        b'{"revision": 7, "source": "", "request_id": "\\ud800", "made": null, "in_a_row": 0}',
+        b'{"revision": 9007199254740992, "source": "", "request_id": "", "made": null, "in_a_row": 0}',
+    ],
 )
 def test_a_value_that_is_no_head_is_none(value: bytes) -> None:
     """What cannot be read is not guessed."""

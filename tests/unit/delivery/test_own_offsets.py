@@ -23,14 +23,33 @@ def restored(*records: OutgoingRecord) -> OwnOffsets:
 
 
 def test_the_last_record_of_the_group_counts() -> None:
-    """Other groups keep theirs under other keys; an unreadable record holds nothing."""
+    """Other groups keep theirs under other keys."""
     own = restored(kept(lane=CommittedOffset(7, "v1:7:")), kept(lane=OURS))
     own.take(offsets_key("others", 3), kept(lane=CommittedOffset(9, "")).value)
     assert own.known == {"lane": OURS}
 
-    for value in (None, b"", b"[]", b'{"lane": 4}', b"\xff"):
-        own.take(offsets_key("group", 3), value)
-        assert own.known == {}
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"lane": 4}',
+        b'{"lane": [-5, ""]}',
+        b'{"lane": ["5", ""]}',
+        b'{"lane": [1e999, ""]}',
+        b'{"lane": [9223372036854775808, ""]}',
+        b"[" * 100_000,
+    ],
+)
+def test_an_unreadable_record_holds_nothing(value: bytes | None) -> None:
+    """Whatever stands under the shard's own key: no owner ends of it, and no offset is guessed."""
+    own = restored(kept(lane=OURS))
+    own.take(offsets_key("group", 3), value)
+
+    assert own.known == {}
 
 
 @pytest.mark.parametrize(
