@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from schemas import ImageRequested
+from schemas import ImageRequested, Reason
 from schemas.cloudevents import Event
 
 RENDERER = "2"
@@ -38,7 +38,8 @@ _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 class Record:
     """One record exactly as it was read.
 
-    `not_read` says why its value and headers were left out (too large to read); empty for any other record.
+    `not_read` says why its value and headers were left out (too large, or not to be unpacked), as a sentence beside the
+    reason; empty for any other record.
     """
 
     topic: str
@@ -49,6 +50,7 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...]
     timestamp_ms: int
     not_read: str = ""
+    not_read_reason: Reason = Reason.TOO_LARGE
 
 
 @dataclass(frozen=True, slots=True)

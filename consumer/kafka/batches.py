@@ -1,7 +1,8 @@
 """The batches of a fetch, within bounds, behind the interface that aiokafka's fetcher takes its records from.
 
 One small batch may unpack to more than the memory there is, and one record of it may hold millions of headers. What is
-beyond the bounds is never read: a record stands for it whose value is a `NotRead`, so that its reader can go on.
+beyond the bounds, or cannot be unpacked, is never read: a record stands for it whose value is a `NotRead`, so that its
+reader can go on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from aiokafka.record.default_records import (
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-from consumer.kafka.unpacking import TooLarge, unpack
+from consumer.kafka.unpacking import DAMAGE, TooLarge, unpack
+from schemas import Reason
 
 RECORDS: Final = 100_000
 """Most records of a batch that is read."""
@@ -44,6 +46,14 @@ _LEGACY_KEY: Final = {0: 18, 1: 26}
 
 class NotRead(bytes):
     """The value of a record that stands for what was not read: a sentence that says what, and why."""
+
+    reason = Reason.TOO_LARGE
+
+
+class NotUnpacked(NotRead):
+    """The same for a batch that is not compressed as it says."""
+
+    reason = Reason.NOT_JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,11 @@ class _BoundedBatch:
         try:
             return self._legacy_records() if self._batch.producer_id is None else self._records()
         except TooLarge:
-            return iter([self._stand_in()])
+            return iter([self._stand_in(self._too_large())])
+        except (
+            DAMAGE
+        ) as error:  # its checksum is right: it was sent like this, and a broker that reads less of it took it
+            return iter([self._stand_in(self._damaged(error))])
 
     def _records(self) -> Iterator[Any]:
         batch, data = self._batch, self._data
@@ -113,18 +127,31 @@ class _BoundedBatch:
             for record in self._batch
         )
 
-    def _stand_in(self) -> Any:
+    def _stand_in(self, said: NotRead) -> Any:
         """Return the record that stands for the whole batch, at its last offset: whoever reads is before that."""
+        timestamp = 0 if self._batch.producer_id is None else self._batch.max_timestamp
+        return _DefaultRecordPy(self._batch.next_offset - 1, timestamp, 0, None, said, [])
+
+    def _too_large(self) -> NotRead:
+        said = (
+            f"The batch {self._where} unpacks to more than {self._limits.batch_bytes} bytes or {RECORDS} records and "
+            "was not read: send smaller ones. To read one of many bytes after all, raise "
+            "LEADART_KAFKA__MAX_BATCH_BYTES and replay these offsets."
+        )
+        return NotRead(said.encode())
+
+    def _damaged(self, error: BaseException) -> NotUnpacked:
+        said = (
+            f"The batch {self._where} cannot be unpacked and was not read ({error}): its publisher's compression is "
+            "at fault. Send its requests again, by another client or uncompressed."
+        )
+        return NotUnpacked(said.encode())
+
+    @property
+    def _where(self) -> str:
         last = self._batch.next_offset - 1
         first = last if self._batch.producer_id is None else self._batch.base_offset
-        where = f"at offsets {first} to {last}" if first < last else f"at offset {last}"
-        said = (
-            f"The batch {where} unpacks to more than {self._limits.batch_bytes} bytes or {RECORDS} records and was "
-            "not read: send smaller ones. To read one of many bytes after all, raise LEADART_KAFKA__MAX_BATCH_BYTES "
-            "and replay these offsets."
-        )
-        timestamp = 0 if self._batch.producer_id is None else self._batch.max_timestamp
-        return _DefaultRecordPy(last, timestamp, 0, None, NotRead(said.encode()), [])
+        return f"at offsets {first} to {last}" if first < last else f"at offset {last}"
 
 
 class _Oversized(NamedTuple):

@@ -20,16 +20,20 @@ _limits = ReadingLimits(batch_bytes=0)
 def to_record(record: ConsumerRecord[bytes, bytes]) -> Record:
     """Return aiokafka's record as ours."""
     value: bytes | None = record.value
-    not_read = value.decode() if isinstance(value, NotRead) else ""
+    if isinstance(value, NotRead):
+        return replace(_as_ours(record, None), not_read=value.decode(), not_read_reason=value.reason)
+    return _as_ours(record, value)
+
+
+def _as_ours(record: ConsumerRecord[bytes, bytes], value: bytes | None) -> Record:
     return Record(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         key=record.key,
-        value=None if not_read else value,
+        value=value,
         headers=tuple(record.headers),
         timestamp_ms=record.timestamp,
-        not_read=not_read,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import mmap
+import zlib
 from collections.abc import Callable
 
 import cramjam
@@ -17,6 +18,10 @@ _NO_ROOM = "failed to write whole buffer"
 """What cramjam's error says when the output is full."""
 
 
+DAMAGE = (cramjam.DecompressionError, EOFError, gzip.BadGzipFile, zlib.error)
+"""What a codec raises for data that it cannot unpack."""
+
+
 class TooLarge(Exception):
     """There is more than the bound."""
 
@@ -24,7 +29,7 @@ class TooLarge(Exception):
 def unpack(codec: int, packed: bytes, limit: int) -> bytes:
     """Return what a batch of this codec (Kafka's number) holds, at most `limit` bytes. Raises `TooLarge`.
 
-    Memory taken: no more than about twice the limit. Damaged data raises whatever its codec does.
+    Memory taken: no more than about twice the limit. Damaged data raises one of `DAMAGE`.
     """
     data = _CODECS[codec](packed, limit)
     if len(data) > limit:

@@ -257,7 +257,7 @@ class RequestHandler:
 def _job(record: Record, state: RetryState) -> Job:
     original = state.original
     if original.not_read:
-        raise Rejected(Reason.TOO_LARGE, original.not_read)
+        raise Rejected(original.not_read_reason, original.not_read)
     try:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError as error:

@@ -201,7 +201,7 @@ class SourceLane:
     def _parse(self, record: Record) -> OriginalRequest:
         """Parse a record. Raises `ContractError` if it is not a valid request."""
         if record.not_read:
-            raise ContractError(Reason.TOO_LARGE, record.not_read)
+            raise ContractError(record.not_read_reason, record.not_read)
         headers = self._retries.unwrap(record).original.headers
         return OriginalRequest(record, headers, *parse_request(record.key, headers, record.value))
 

@@ -61,6 +61,19 @@ def test_one_record_stands_for_a_batch_that_is_too_large(codec: str) -> None:
     assert b"LEADART_KAFKA__MAX_BATCH_BYTES" in stand_in.value
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4"])
+def test_one_record_stands_for_a_batch_that_cannot_be_unpacked(codec: str) -> None:
+    """Java's readers, and so brokers, stop where the data ends and take what no other reader can unpack."""
+    packed = pack([record(0, b"a-0", b"one"), record(1, b"a-1", b"two")], codec) + b"garbage"
+    following = batch(record(0, b"a-9", b"after"), 1)
+
+    stand_in, after = read(batch(packed, 2, codec) + following)
+
+    assert outline([stand_in, after]) == [(1, None, False), (0, b"a-9", True)]
+    assert stand_in.value.reason == "not_json"
+    assert b"at offsets 0 to 1 cannot be unpacked" in stand_in.value
+
+
 def test_a_batch_that_is_large_as_it_comes_is_too_large() -> None:
     """The bound holds for what is not compressed, too."""
     assert outline(read(batch(record(0, b"a-1", bytes(5 * MIB)), 1))) == [(0, None, False)]
