@@ -1,10 +1,11 @@
 """Recent throughput, read from the newest outcome events: seconds per job, and when each shard last finished one."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
 
 from consumer.delivery.ports import Partition
 from consumer.jobs import Record
@@ -17,6 +18,17 @@ TAIL = 64
 
 TAIL_SECONDS = 2.0
 """Time after which whatever was not read stays unknown."""
+
+
+class _StageSeconds(BaseModel, strict=True):
+    engine: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _ReadyOutcome(BaseModel, strict=True):
+    """What is read of an outcome; others may have written anything."""
+
+    reused: bool
+    seconds: _StageSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,8 @@ def _painted(records: Iterable[Record]) -> Iterable[float]:
         if dict(record.headers).get("ce_type") != IMAGE_READY.encode():
             continue
         try:
-            data: Any = json.loads(record.value or b"")
-            if not data["reused"]:
-                yield float(data["seconds"]["engine"])
-        except (KeyError, TypeError, ValueError):  # not written by a worker
+            outcome = _ReadyOutcome.model_validate_json(record.value or b"")
+        except ValidationError:  # not written by a worker
             continue
+        if not outcome.reused:
+            yield outcome.seconds.engine

@@ -1,9 +1,9 @@
 """A replay session: the connections of a replay, and the steps that use them."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from consumer import failpoints
 from consumer.admin.replay.publish import BackfillLane, ReplayPublisher, ReplayReport
@@ -86,6 +86,18 @@ async def open_replay_session(settings: Settings, topic: str) -> AsyncIterator[R
         yield ReplaySession(settings, backfill, SourceLane(settings, source, topic, partitions), lags, partitions)
 
 
+class _OutcomeArticle(BaseModel, strict=True):
+    id: str
+    revision: int
+
+
+class _SlotOutcome(BaseModel, strict=True):
+    """What is read of an outcome; others may have written anything."""
+
+    article: _OutcomeArticle
+    slot: str
+
+
 class SlotOutcomes:
     """The outcome that counts for each slot: the one with the highest revision, of equal ones the last. Pure."""
 
@@ -96,11 +108,11 @@ class SlotOutcomes:
         """Add an outcome. One without a revision or slot concerns no valid request and is ignored."""
         kind = dict(record.headers).get("ce_type")
         try:
-            data: Any = json.loads(record.value or b"")
-            slot, revision = Slot(data["article"]["id"], data["slot"]), data["article"]["revision"]
-        except (KeyError, TypeError, ValueError):
+            outcome = _SlotOutcome.model_validate_json(record.value or b"")
+        except ValidationError:
             return
-        if isinstance(revision, int) and slot.name and self._outcomes.get(slot, (-1, False))[0] <= revision:
+        slot, revision = Slot(outcome.article.id, outcome.slot), outcome.article.revision
+        if self._outcomes.get(slot, (-1, False))[0] <= revision:
             self._outcomes[slot] = (revision, kind == names.IMAGE_FAILED.encode())
 
     @property

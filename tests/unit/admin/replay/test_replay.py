@@ -71,6 +71,8 @@ STORIES = [
     ([outcome(names.IMAGE_READY, 8), outcome(names.IMAGE_FAILED, 7)], None),
     ([outcome(names.IMAGE_FAILED, None), outcome(names.IMAGE_FAILED, 7, None)], None),
     ([Record(names.OUTCOME, 0, 0, b"a-1", b"\xff", (), 0)], None),
+    ([Record(names.OUTCOME, 0, 0, b"a-1", b"[" * 100_000, (), 0)], None),
+    ([Record(names.OUTCOME, 0, 0, b"a-1", b'{"article": {"id": [], "revision": 7}, "slot": "hero"}', (), 0)], None),
 ]
 
 
