@@ -34,6 +34,7 @@ _REMEDIES = {
     "NotImplemented": CONDITIONS,
     "NoSuchBucket": _BUCKET,
     "404": _BUCKET,  # a response to HEAD has no body with a code
+    "InvalidObjectState": "it is archived: restore it, and let no lifecycle rule archive what leadart stores",
     "RequestTimeTooSkewed": "correct this machine's clock",
     "PermanentRedirect": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
@@ -50,15 +51,21 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
     except ClientError as error:
         raise refusal(error) from error
     except (ConnectionFailed, HTTPClientError, ConnectionBroken, OSError) as error:  # OSError: TimeoutError is one
-        problem = str(error) or f"no answer within {seconds:g} s"
+        problem = _connection_problem(error) or f"no answer within {seconds:g} s"
         raise Overloaded(Reason.STORE_UNAVAILABLE, f"the store cannot be reached: {problem}") from error
     except BotoCoreError as error:
         raise Overloaded(Reason.MISCONFIGURED, f"storage is misconfigured, see LEADART_STORAGE__*: {error}") from error
 
 
+def _connection_problem(error: Exception) -> str:
+    """Return what went wrong, for what botocore has no name for by the class of the cause, such as TooManyRedirects."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    return f"{type(cause).__name__}: {cause}" if type(error) is HTTPClientError else str(error)
+
+
 def code(error: ClientError) -> str:
-    """Return S3's code of the error; for a response to HEAD only the status."""
-    return str(error.response["Error"]["Code"])
+    """Return S3's code of the error; the status for a response without one, as to HEAD or from a proxy."""
+    return str(error.response["Error"]["Code"] or status(error))
 
 
 def status(error: ClientError) -> int:
@@ -92,7 +99,7 @@ def refusal(error: ClientError, resource: str = "") -> Overloaded | Unstorable:
 
 
 def _message(error: ClientError) -> str:
-    return str(error.response["Error"].get("Message", "no message"))
+    return str(error.response["Error"].get("Message") or "no message")
 
 
 def _remedy(error: ClientError, resource: str) -> str:

@@ -97,11 +97,16 @@ class StoreObjects:
             return await body.read(), response.get("ETag")
 
     async def holds(self, bucket: str, picture: StoredPicture) -> bool:
-        """Return whether the object is there and has the picture's bytes, by the store's checksum or by reading it."""
+        """Return whether the object is there and has the picture's bytes, by the store's checksum or by reading it.
+
+        It is also read where the checksum differs, before it is painted again: gateways make up their own.
+        """
         headers = await self._head(bucket, picture.key)
         if headers is None or headers.get("content-length", str(picture.bytes_)) != str(picture.bytes_):
             return False
-        sha256 = stored_sha256(headers) or await self._read_sha256(bucket, picture)
+        if stored_sha256(headers) == picture.sha256:
+            return True
+        sha256 = await self._read_sha256(bucket, picture)
         if sha256 != picture.sha256:
             _log.warning("picture_damaged", key=picture.key, sha256=sha256)
         return sha256 == picture.sha256

@@ -36,23 +36,24 @@ class StoreProbe:
         self._manifests = manifests
 
     async def check(self) -> None:
-        """Write one object under each prefix, as pictures and manifests are written, and read it.
+        """Write one object under each prefix, as pictures and manifests are written, and look it up as they are.
 
         Leaves `pictures/probe` and `manifests/probe`.
         """
         for request in self._requests():
             with _naming(request["Bucket"], request["Key"]):
-                await self._objects.put_if(NEW, **request, Body=_BODY)
-                if await self._objects.text(request["Bucket"], request["Key"]) is None:
-                    raise _misconfigured("the store does not give back an object that it has just taken")
+                new = await self._objects.put_if(NEW, **request, Body=_BODY)
+                if not await self._finds_what_it_has(request["Bucket"], request["Key"]):
+                    problem = "does not give back an object that it has just taken" if new else _REFUSES_NEW
+                    raise _misconfigured(f"the store {problem}")
                 if await self._objects.put_if(NEW, **request, Body=_BODY):
                     raise _misconfigured(_several("`If-None-Match: *`", "ignores"))
 
     async def overwrite(self) -> None:
-        """Write the objects that `check` leaves once more, whatever is there, and read them."""
+        """Write the objects that `check` leaves once more, whatever is there, and look them up."""
         for request in self._requests():
             await self._objects.replace(**request, Body=_BODY)
-            await self._objects.text(request["Bucket"], request["Key"])
+            await self._finds_what_it_has(request["Bucket"], request["Key"])
 
     async def race(self) -> list[str]:
         """Let writers race for each of several keys; return what the store lacks without breaking a promise.
@@ -72,6 +73,16 @@ class StoreProbe:
                 async with bounded(_RACE_SECONDS):
                     await self._objects.delete(self._pictures, [picture])
                     await self._objects.delete(self._manifests, keys)
+
+    async def _finds_what_it_has(self, bucket: str, key: str) -> bool:
+        """Return whether the store gives the object. Looks up one that is not there, too.
+
+        Every new picture begins with that, and stores refuse it to keys that may not list the bucket.
+        """
+        for each in (f"{key}-absent", key):
+            await self._objects.keeps_sha256(bucket, each)
+            found = await self._objects.text(bucket, each)
+        return found is not None
 
     def _requests(self) -> Sequence[dict[str, str]]:
         return (self._picture(f"{PICTURES}/probe"), manifest_arguments(self._manifests, f"{MANIFESTS}/probe"))
@@ -100,7 +111,7 @@ class StoreProbe:
         if winners := await self._winners(NEW, key):
             await self._require_one(winners, key, "`If-None-Match: *`")
         elif await self._objects.text(self._manifests, key) is None:  # else the winner was not told, and tried again
-            raise _misconfigured(f"the store refuses `If-None-Match: *` for a key that does not exist; {CONDITIONS}")
+            raise _misconfigured(f"the store {_REFUSES_NEW}")
         return await self._race_to_replace(key)
 
     async def _race_to_replace(self, key: str) -> bool:
@@ -135,6 +146,7 @@ class StoreProbe:
             raise _misconfigured(_several(header, "stored what it had refused by"))
 
 
+_REFUSES_NEW = f"refuses `If-None-Match: *` for a key that does not exist; {CONDITIONS}"
 _IRREPLACEABLE = (
     "the store refuses `If-Match` with the ETag that it has just given: a damaged manifest cannot be replaced, and "
     "requests for its picture fail until you delete it"

@@ -71,7 +71,7 @@ class S3Store:
     async def find(self, recipe: Recipe) -> StoredPictures | None:
         """Return the pictures that the manifest lists; None without a readable one or an object with those bytes."""
         async with bounded(self._seconds):
-            return await self._intact(await self._read(manifest_key(recipe.digest)))
+            return await self._intact(await self._read(recipe))
 
     async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
         """Store the bytes, then the manifest; return our pictures or, if another manifest won, those it lists."""
@@ -160,16 +160,19 @@ class S3Store:
         for _ in range(_COMMIT_ROUNDS):
             if await self._objects.put_if(condition, **request):
                 return manifest.pictures
-            winner = await self._read(key)
+            winner = await self._read(manifest.recipe)
             if pictures := await self._intact(winner):
                 return pictures
             condition = _next_condition(condition, winner.etag)
         raise Unstorable(
             Reason.STORE_UNAVAILABLE,
-            f"the manifest {key} cannot be replaced: the store refuses the ETag that it gives; delete it",
+            f"the manifest {key} cannot be written: the store "
+            + ("says that it exists, but does not give it" if winner.etag is None else "refuses the ETag that it gives")
+            + "; delete it",
         )
 
-    async def _read(self, key: str) -> _Found:
+    async def _read(self, recipe: Recipe) -> _Found:
+        key = manifest_key(recipe.digest)
         found = await self._objects.text(self._manifests, key)
         if found is None:
             return _Found()
@@ -178,6 +181,9 @@ class S3Store:
             pictures = Manifest.model_validate_json(text).pictures
         except ValidationError as error:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
+            return _Found(etag=etag)
+        if any(picture.recipe != recipe.digest for picture in pictures):
+            _log.warning("manifest_of_another_recipe", key=key)
             return _Found(etag=etag)
         return _Found(pictures, etag)
 

@@ -104,6 +104,21 @@ async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left
         assert await store.find(RECIPE) == kept
 
 
+async def test_another_recipes_manifest_is_replaced(storage: StorageSettings) -> None:
+    """What lies under a recipe's key but describes another one, as after a mixed-up restore, is not announced."""
+    other = replace(RECIPE, seed=RECIPE.seed + 1)
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        await store.keep(other, (replace(PICTURE, data=b"another picture"),))
+        source = {"Bucket": storage.bucket, "Key": manifest_key(other.digest)}
+        await client.copy_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), CopySource=source)
+
+        assert await store.find(RECIPE) is None
+        kept = await store.keep(RECIPE, (PICTURE,))
+        assert await store.find(RECIPE) == kept
+        assert kept[0].recipe == RECIPE.digest
+
+
 async def test_presigned_address_opens_without_keys(storage: StorageSettings) -> None:
     """Without a public base URL, anybody can fetch the picture from the announced address until it expires."""
     async with S3Store(storage) as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -201,6 +202,46 @@ async def test_a_right_missing_on_one_prefix_is_found_at_the_start(storage: Stor
     async with ruled(storage, on_key(f"{prefix}/", 403, "AccessDenied")) as (store, _, _):
         with pytest.raises(Overloaded, match=rf"{storage.bucket}/{prefix}/\*"):
             await store.prepare()
+
+
+async def nothing_about_absent_keys(call: StoreCall, forward: Forward) -> web.Response | None:
+    """Without the right to list, S3 answers 403 for what does not exist."""
+    answer = await forward(call)
+    return refused(403, "AccessDenied") if call.key and answer.status == 404 else answer
+
+
+LOOK_UPS = {
+    "absent objects": nothing_about_absent_keys,
+    "HEAD": on_key("/", 403, "AccessDenied", method="HEAD"),
+    "GET": on_key("/", 403, "AccessDenied", method="GET"),
+}
+
+
+@pytest.mark.parametrize("what", LOOK_UPS)
+async def test_a_look_up_that_is_refused_is_found_at_the_start(storage: StorageSettings, what: str) -> None:
+    """Every request begins with one: the store would take pictures, and no request would get that far."""
+    async with ruled(storage, LOOK_UPS[what]) as (store, behind, proxy):
+        with pytest.raises(Overloaded, match="s3:ListBucket"):
+            await store.prepare()
+        await behind.prepare()
+        async with S3Store(proxy.settings) as later:
+            with pytest.raises(Overloaded, match="s3:ListBucket"):
+                await later.probe()
+
+
+async def test_a_checksum_that_a_gateway_made_up_costs_no_picture(storage: StorageSettings) -> None:
+    """Where the store's SHA-256 is another one, the bytes decide before anything is painted again."""
+
+    async def made_up(call: StoreCall, forward: Forward) -> web.Response | None:
+        answer = await forward(call)
+        answer.headers["x-amz-checksum-sha256"] = b64encode(bytes(32)).decode()
+        return answer
+
+    async with ruled(storage, made_up) as (store, behind, _):
+        kept = await behind.keep(RECIPE, (PICTURE,))
+        assert await store.find(RECIPE) == kept
+        await behind._objects.replace(Bucket=storage.bucket, Key=kept[0].key, Body=b"?" * kept[0].bytes_)
+        assert await store.find(RECIPE) is None
 
 
 async def _command(monkeypatch: pytest.MonkeyPatch, storage: StorageSettings, *arguments: str) -> Result:

@@ -8,6 +8,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     ReadTimeoutError,
 )
@@ -58,6 +59,8 @@ async def test_a_transient_error_is_unavailable(error: Exception) -> None:
         (answer("InvalidAccessKeyId", 403), "LEADART_STORAGE__ACCESS_KEY_ID"),
         (answer("403", 403), "s3:ListBucket"),
         (answer("NoSuchBucket", 404), "LEADART_STORAGE__BUCKET"),
+        (answer("", 404), "404 (because); check LEADART_STORAGE__BUCKET"),
+        (answer("InvalidObjectState", 403), "restore it"),
         (answer("404", 404), "LEADART_STORAGE__BUCKET"),
         (answer("PermanentRedirect", 301), "LEADART_STORAGE__REGION"),
         (answer("RequestTimeTooSkewed", 403), "clock"),
@@ -82,6 +85,12 @@ async def test_a_picture_that_is_too_large_is_no_overload(error: Exception) -> N
     with pytest.raises(Unstorable, match="client_max_body_size"):
         async with bounded(1.0):
             raise error
+
+
+async def test_an_unnamed_connection_problem_is_named_by_its_class() -> None:
+    """Botocore wraps what it does not know, in a sentence that hides it."""
+    overloaded = await _overloaded(HTTPClientError(error=aiohttp.ClientError("moved")))
+    assert overloaded.message == "the store cannot be reached: ClientError: moved"
 
 
 async def test_silence_is_bounded() -> None:

@@ -65,6 +65,9 @@ class Answers:
     async def get_object(self, **_: Any) -> dict[str, Any]:
         return {"Body": Body()}
 
+    async def head_object(self, **_: Any) -> dict[str, Any]:
+        raise ClientError({"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404}}, "HeadObject")
+
     async def head_bucket(self, **_: Any) -> dict[str, Any]:
         return {}
 
