@@ -26,7 +26,10 @@ def parse_json(value: bytes) -> object:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        raise _unreadable(value, Reason.NOT_UTF8, f"is not UTF-8 at byte {error.start}: encode it as UTF-8") from None
+        what = f"is not UTF-8 at byte {error.start}: encode it as UTF-8" if error.start else _binary(value)
+        raise _unreadable(value, Reason.NOT_UTF8, what) from None
+    if not value.strip():
+        raise ContractError(Reason.NOT_JSON, "The value is empty: send one JSON document.")
     place = None
     try:
         return from_json(value, allow_inf_nan=False)
@@ -41,6 +44,10 @@ def parse_json(value: bytes) -> object:
             ) from None
         what = f"is not JSON ({error}): send one JSON document, or the content type that it has"
         raise _unreadable(value, Reason.NOT_JSON, what) from None
+
+
+def _binary(value: bytes) -> str:
+    return f"starts with {value[:4].hex(' ').upper()}, as binary formats such as MessagePack do: send JSON, in UTF-8"
 
 
 def _unreadable(value: bytes, reason: Reason, otherwise: str) -> ContractError:

@@ -16,12 +16,22 @@ EXCERPT: Final = 40
 _LEAD: Final = 10
 _SIGNATURES: Final = (
     (b"\xef\xbb\xbf", "starts with a byte order mark (EF BB BF)"),
+    (b"\xff\xfe\x00\x00", "starts with UTF-32's byte order mark (FF FE 00 00)"),
     (b"\xff\xfe", "starts with UTF-16's byte order mark (FF FE)"),
     (b"\xfe\xff", "starts with UTF-16's byte order mark (FE FF)"),
     (b"Obj\x01", "is an Avro file"),
     (b"\xac\xed\x00\x05", "is a serialised Java object (AC ED)"),
-    (b"\x1f\x8b", "is compressed with gzip (1F 8B), beside the producer's own `compression.type`"),
-    (b"\x28\xb5\x2f\xfd", "is compressed with zstd (28 B5 2F FD), beside the producer's own `compression.type`"),
+    (b"\xc3\x01", "is a single object of Avro (C3 01)"),
+)
+_CODECS: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x82SNAPPY\x00", "snappy"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"x\x9c", "zlib"),
+    (b"x\xda", "zlib"),
 )
 
 
@@ -30,6 +40,10 @@ def signature(raw: bytes) -> str | None:
     for start, what in _SIGNATURES:
         if raw.startswith(start):
             return what
+    for start, codec in _CODECS:
+        if raw.startswith(start):
+            magic = start[:4].hex(" ").upper()
+            return f"is compressed with {codec} ({magic}), beside the producer's own `compression.type`"
     if _alternates_with_nul(raw):
         return "is UTF-16"
     if raw.startswith(b"\x00") and len(raw) > 5:

@@ -67,7 +67,9 @@ def read_secret(path: Path) -> str:
     except UnicodeDecodeError:
         # Not chained: the error carries the bytes.
         raise SecretMissing(f"{path} is not text in UTF-8") from None
-    if not secret:
+    if "\0" in secret:  # UTF-16 without a byte order mark, which passes for UTF-8
+        raise SecretMissing(f"{path} is not text in UTF-8")
+    if not secret.strip():
         raise SecretMissing(f"{path} is empty")
     return secret
 

@@ -62,6 +62,21 @@ def test_another_encoding_has_its_own_reason(value: bytes) -> None:
     assert caught.value.reason is Reason.NOT_UTF8
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"", "The value is empty"),
+        (b" \n", "The value is empty"),
+        (b"\x82\xa7article\x83", "The value starts with 82 A7 61 72, as binary formats such as MessagePack do"),
+        ('{"a": "é"}'.encode("latin-1"), "The value is not UTF-8 at byte 7"),
+    ],
+)
+def test_what_is_no_json_is_told_by_its_start(value: bytes, told: str) -> None:
+    """Nothing, a binary format, and text in another encoding are three different mistakes."""
+    with pytest.raises(ContractError, match=told):
+        parse_json(value)
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @settings(deadline=None)
 def test_no_bytes_raise_anything_else(value: bytes) -> None:

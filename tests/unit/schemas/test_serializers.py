@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +31,15 @@ TEXT = '{"article": {"id": "a-1"}}'
         (b"Obj\x01\x04", "Avro file"),
         (b"\xac\xed\x00\x05t\x00", "Java object"),
         (b"\x1f\x8b\x08\x00", "gzip"),
-        (b"\x28\xb5\x2f\xfd\x00", "zstd"),
+        (b"\x28\xb5\x2f\xfd\x00", "zstd (28 B5 2F FD)"),
+        (b"\x04\x22\x4d\x18\x60", "lz4"),
+        (b"\x82SNAPPY\x00\x00", "snappy"),
+        (lzma.compress(TEXT.encode()), "xz"),
+        (bz2.compress(TEXT.encode()), "bzip2"),
+        (zlib.compress(TEXT.encode()), "zlib"),
+        (zlib.compress(TEXT.encode(), 9), "zlib"),
+        (b"\xc3\x01\x00", "single object of Avro"),
+        (TEXT.encode("utf-32"), "UTF-32's byte order mark"),
     ],
 )
 def test_first_bytes_give_a_format_away(raw: bytes, named: str) -> None:
@@ -36,7 +48,8 @@ def test_first_bytes_give_a_format_away(raw: bytes, named: str) -> None:
 
 
 @given(
-    st.text(st.characters(exclude_characters="\x00\ufeff")) | st.sampled_from([TEXT, "", "\x00", "a-1", "[]", "文-1"])
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00\ufeff"))
+    | st.sampled_from([TEXT, "", "\x00", "a-1", "[]", "文-1"])
 )
 def test_text_has_no_signature(text: str) -> None:
     """No plain text is taken for another format."""

@@ -259,7 +259,17 @@ def no_text(folder: Path) -> Path:
     return folder / "binary"
 
 
-@pytest.mark.parametrize("kind", [missing, empty, a_folder, no_text])
+def only_spaces(folder: Path) -> Path:
+    (folder / "spaces").write_text("  \n")
+    return folder / "spaces"
+
+
+def another_encoding(folder: Path) -> Path:
+    (folder / "utf-16").write_bytes(HUSH.encode("utf-16-le"))
+    return folder / "utf-16"
+
+
+@pytest.mark.parametrize("kind", [missing, empty, a_folder, no_text, only_spaces, another_encoding])
 def test_a_file_without_a_secret_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: object) -> None:
     """A file that is missing, empty, a folder or no text is an error that names setting and file, not its contents."""
     assert callable(kind)
