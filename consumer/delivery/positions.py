@@ -42,11 +42,18 @@ def find_obstacle(partition: Partition, committed: CommittedOffset, span: range)
     if committed.offset > span.stop:
         return StuckPartition(partition, Obstacle.BEYOND_END, f"{committed.offset}, and the log ends at {span.stop}")
     try:
-        read_metadata(committed)
+        _read_within(committed, span)
     except MetadataUnreadable as error:
         detail = f"{error}; records finished above offset {committed.offset} would be announced once more"
         return StuckPartition(partition, Obstacle.UNREADABLE, detail)
     return None
+
+
+def _read_within(committed: CommittedOffset, span: range) -> None:
+    """Raise `MetadataUnreadable` also for records that are finished and not in the log: others would come there."""
+    last = max(read_metadata(committed).finished, default=UNCOMMITTED)
+    if last >= span.stop:
+        raise MetadataUnreadable(f"it calls offset {last} finished, but the log ends at {span.stop}")
 
 
 def explain(stuck: Iterable[StuckPartition]) -> OperatorNeeded:

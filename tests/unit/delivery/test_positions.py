@@ -20,6 +20,8 @@ HERE = Partition("requested", 3)
         (CommittedOffset(15, "somebody else's"), Obstacle.UNREADABLE),
         (CommittedOffset(20, ""), None),
         (CommittedOffset(15, write_metadata(15, OffsetMetadata({17}))), None),
+        (CommittedOffset(15, write_metadata(15, OffsetMetadata({17, 19}))), None),
+        (CommittedOffset(15, write_metadata(15, OffsetMetadata({17, 20}))), Obstacle.UNREADABLE),
         (CommittedOffset(3, ""), None),
     ],
 )
