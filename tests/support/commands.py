@@ -15,6 +15,9 @@ import psutil
 BOUND = 90.0
 """Seconds that any one wait may take."""
 
+LEFT_SECONDS = 40.0
+"""For what is left behind: a worker whose servers are gone takes its whole grace, 25 s."""
+
 _MARK = "TEST_RUN_MARK"  # every process that comes of the command inherits it, orphans included
 
 
@@ -44,7 +47,7 @@ class Command:
     async def left_behind(self) -> list[str]:
         """Return the processes that came of the command and are still there, once none is, or after a bound."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LEFT_SECONDS):
                 while self.processes():
                     await asyncio.sleep(0.05)
         return self.processes()
