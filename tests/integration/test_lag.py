@@ -296,6 +296,7 @@ async def test_a_publishers_transaction_leaves_no_lag(site: Site, tmp_path: Path
 
     With the worker up at once, and with one that starts when only a transaction's remains lie before it.
     """
+    site.prepare()
     with workers(site, tmp_path) as (worker,):
         await publish_in_transaction(site, committed=committed)
         await no_lag(site)

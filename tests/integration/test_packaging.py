@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -125,17 +127,13 @@ def test_the_contract_needs_no_worker(installation: Installation) -> None:
 
 def test_weights_are_examined_without_torch(installation: Installation) -> None:
     """The doctor holds a file of weights against a model where nothing of the engine is installed."""
-    tensors = {"all_x_embedder.2-1.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
-    header = json.dumps(tensors).encode()
-    house, base = installation.elsewhere / "house.safetensors", installation.elsewhere / "model" / "transformer"
-    base.mkdir(parents=True)
-    (base / "config.json").write_text("{}")
-    for file in (house, base / "diffusion_pytorch_model.safetensors"):
-        file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    model = installation.elsewhere / "model"
+    shutil.copytree(ROOT / "ops" / "demo-model" / "model", model)
+    shutil.copy(next((model / "transformer").glob("*.safetensors")), installation.elsewhere / "house.safetensors")
 
     told = installation.run("leadart", "doctor", "weights", "house.safetensors", "--model", "model")
 
-    assert "1 of the model's tensors, 1 in all: 100 %" in told
+    assert re.search(r"(\d+) of the model's tensors, \1 in all: 100 %", told)
     assert "the worker would load it" in told
 
 
