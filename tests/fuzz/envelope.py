@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
+from consumer.kafka.batches import HEADERS
 from schemas import names
 from tests.fuzz.case import SECRET, Draft, Expect, Raw, encoded
 from tests.fuzz.texts import hostile
@@ -141,7 +142,7 @@ def long_name_not_utf8(dice: Random) -> Raw:
 
 
 def strangers(dice: Random) -> Raw:
-    """Add headers that are nobody's business: many, huge, null, hostile."""
+    """Add headers that are nobody's business: many, huge, null, hostile. Too many of them are not read."""
     bulk: tuple[tuple[bytes, bytes | None], ...]
     match dice.randrange(4):
         case 0:
@@ -152,7 +153,8 @@ def strangers(dice: Random) -> Raw:
             bulk = ((b"x-null", None), (b"x-empty", b""), (b"x-bytes", dice.randbytes(64)))
         case _:
             bulk = ((encoded(hostile(dice)).decode(errors="ignore").encode() or b"x", encoded(hostile(dice))),)
-    return replace(Draft.fresh(dice), extra=bulk).binary()
+    raw = replace(Draft.fresh(dice), extra=bulk).binary()
+    return replace(raw, expect=Expect.READY if len(raw.headers) <= HEADERS else Expect.REFUSED)
 
 
 def forged(dice: Random) -> Raw:
