@@ -23,7 +23,9 @@ LARGE_BYTES = 2 << 20
 """Size of a large picture: above nginx's usual limit of a body."""
 
 _RACE_SECONDS = 120.0
-_BODY = b"written by leadart to find out whether this store takes pictures"
+_BODY = b"written by leadart to find out whether this store takes pictures".ljust(16 << 10)
+"""As large as a small picture: SeaweedFS keeps smaller objects in its index, which a write on a full disk damages."""
+
 _READ_IN_FULL = "a stored picture is therefore read in full before it is announced again"
 
 

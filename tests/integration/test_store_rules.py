@@ -121,6 +121,17 @@ async def test_every_put_carries_a_checksum(storage: StorageSettings) -> None:
     assert all(has_checksum(call.headers) for call in puts)
 
 
+async def test_a_probe_is_as_large_as_a_picture(storage: StorageSettings) -> None:
+    """SeaweedFS keeps small objects in its index: probing a full disk with one damaged it, and some keys with it."""
+    async with ruled(storage, object_lock) as (store, _, proxy):
+        await store.prepare()
+        await store.probe()
+
+    sizes = [len(call.body) for call in proxy.calls if call.method == "PUT" and call.key.endswith("/probe")]
+    assert len(sizes) >= 4
+    assert min(sizes) >= 16 << 10
+
+
 async def test_the_refused_header_is_sent_only_once(storage: StorageSettings) -> None:
     """What the store takes is found out with the first object and kept."""
     async with ruled(storage, no_checksum_headers) as (store, _, proxy):
