@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ QUICK = {
     "WORKER__BREAKER_PROBE_SECONDS": "0.5",
     "WORKER__RETRY_DELAY_SCALE": "0.01",
 }
+REST_SECONDS = 4.0
 HELD_SECONDS = 15.0
 """How long nobody may move: several times the bound after which a worker leaves."""
 
@@ -136,6 +138,17 @@ async def test_a_worker_that_loses_its_store_leaves_and_comes_back(
                 await all_ready(desk, await ask(desk, part="b"), seconds=20)
 
 
+async def at_rest(running: Sequence[WorkerProcess]) -> list[float]:
+    """Return how many rebalances each worker has seen, once that has not changed for longer than one takes."""
+    counts: list[float] = []
+    since = time.monotonic()
+    while time.monotonic() - since < REST_SECONDS:
+        if (now := [metric(worker, "leadart_rebalances_total") for worker in running]) != counts:
+            counts, since = now, time.monotonic()
+        await asyncio.sleep(0.1)
+    return counts
+
+
 async def test_when_everybodys_store_is_away_nobody_moves(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
     """All hold what they have, idle ones too; gauge and table say that nothing moves, and then all goes on."""
     async with gates(s3, 3) as opened:
@@ -144,7 +157,7 @@ async def test_when_everybodys_store_is_away_nobody_moves(kafka: KafkaServer, s3
         with started(sites, tmp_path) as running:
             await ready(running)
             await until(lambda: all(metric(worker, "leadart_assigned_partitions") == 10 for worker in running))
-            moved = [metric(worker, "leadart_rebalances_total") for worker in running]
+            moved = await at_rest(running)
             for gate in opened:
                 gate.mood = Mood.FAILING
             async with cms(site) as desk:
