@@ -152,7 +152,7 @@ async def at_rest(running: Sequence[WorkerProcess]) -> list[float]:
 async def test_when_everybodys_store_is_away_nobody_moves(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
     """All hold what they have, idle ones too; gauge and table say that nothing moves, and then all goes on."""
     async with gates(s3, 3) as opened:
-        site = Site.fresh(kafka, s3, **QUICK).prepare()
+        site = Site.fresh(kafka, s3, **QUICK | {"WORKER__LEAVE_SECONDS": "10"}).prepare()  # idle ones find out first
         sites = [site.changed(STORAGE__ENDPOINT_URL=gate.endpoint_url) for gate in opened]
         with started(sites, tmp_path) as running:
             await ready(running)
