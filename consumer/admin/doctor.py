@@ -16,7 +16,7 @@ from consumer.kafka.admin_client import KafkaAdmin, open_admin
 from consumer.kafka.group import NEWER_PROTOCOL, check_former_group, described, has_offsets, strangers
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
-from consumer.lag.reader import PartitionLag, open_lag_reader
+from consumer.lag.reader import PartitionLag, open_lag_reader, skipped_by_topic
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import PUBLISHED, EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -214,10 +214,6 @@ async def _group_offsets(admin: KafkaAdmin, settings: Settings) -> list[CheckRes
 
 
 def _foreign_commits(group: str, lags: Sequence[PartitionLag]) -> list[CheckResult]:
-    skipped: dict[str, dict[int, range]] = {}
-    for lag in lags:
-        if lag.skipped:
-            skipped.setdefault(lag.topic, {})[lag.partition] = lag.skipped
     return [
         CheckResult(
             "group",
@@ -225,7 +221,7 @@ def _foreign_commits(group: str, lags: Sequence[PartitionLag]) -> list[CheckResu
             f"{topic}: somebody else committed offsets for group {group}; a worker that gets the partition goes back "
             f"to leadart's own. To see what they skip: {replay_command(topic, spans)}",
         )
-        for topic, spans in skipped.items()
+        for topic, spans in skipped_by_topic(lags).items()
     ]
 
 

@@ -21,7 +21,7 @@ async def split_articles(reader: PartitionReader, partitions: Sequence[Partition
     """
     each = max(1, RECENT // max(1, len(partitions)))
     spans = await reader.spans(partitions)
-    tails = {at: range(max(span.start, span.stop - each), span.stop) for at, span in spans.items()}
+    tails = {at: span[-each:] for at, span in spans.items()}
     numbers: dict[bytes, set[int]] = {}
     for partition, read in (await reader.side_by_side(tails, READ_SECONDS)).items():
         for record in read.records:

@@ -14,6 +14,7 @@ from consumer.delivery.own_offsets import replay_command
 from consumer.delivery.positions import explain
 from consumer.kafka.topics import lane_topics
 from consumer.lag.history import LagSummary, summarize
+from consumer.lag.reader import skipped_by_topic
 from consumer.lag.status import LagStatus
 from schemas import Reason
 
@@ -102,10 +103,8 @@ class LagView:
 
     def _foreign(self) -> list[str]:
         lines = []
-        for topic in dict.fromkeys(each.lag.topic for each in self.partitions if each.lag.skipped):
-            lags = {each.lag.partition: each.lag for each in self.partitions if each.lag.topic == topic}
-            skipped = {partition: lag.skipped for partition, lag in lags.items() if lag.skipped}
-            where = ", ".join(f"{partition} (at {lags[partition].foreign})" for partition in sorted(skipped))
+        for topic, skipped in skipped_by_topic(each.lag for each in self.partitions).items():
+            where = ", ".join(f"{partition} (at {span.stop})" for partition, span in sorted(skipped.items()))
             lines.append(
                 f"{topic}: somebody else committed offsets ahead of leadart's own in partitions {where}. A worker that "
                 f"gets them goes back to its own; to see what they skip: {replay_command(topic, skipped)}"

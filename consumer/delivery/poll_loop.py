@@ -272,8 +272,9 @@ class PollLoop:
         with self._keeping_errors():
             self.rebalances, self.joined = self.rebalances + 1, True
             await failpoints.reached(Failpoint.REBALANCING)
-            await self._check_shards(partitions)
-            self._begin_epochs(complete_shards(partitions, self.lanes))
+            whole = complete_shards(partitions, self.lanes)
+            await self._check_shards(partitions, whole)
+            self._begin_epochs(whole)
         self._rebalancing = False
 
     @contextmanager
@@ -298,14 +299,14 @@ class PollLoop:
             if self._tasks is not None and not self._stopping:
                 self._running[shard] = self._tasks.create_task(self._owners[shard].run(), name=f"owner-{shard}")
 
-    async def _check_shards(self, partitions: frozenset[Partition]) -> None:
+    async def _check_shards(self, partitions: frozenset[Partition], whole: frozenset[int]) -> None:
         """Find out why some lanes of a shard were assigned without the others: strangers, or other partition counts.
 
         Strangers in the group do not end this worker: it goes on with the shards that it has whole, and with the others
         once they have left.
         """
         self.strangers, numbers = "", {number for _, number in partitions}
-        self.incomplete = frozenset(numbers) - complete_shards(partitions, self.lanes)
+        self.incomplete = frozenset(numbers) - whole
         if not numbers <= self._owners.keys():
             raise counts_differ(partitions, self.lanes, len(self._owners))
         if not self.incomplete:

@@ -97,9 +97,8 @@ class _BoundedBatch:
             return self._legacy_records() if self._batch.producer_id is None else self._records()
         except TooLarge:
             return iter([self._stand_in(self._too_large())])
-        except (
-            DAMAGE
-        ) as error:  # its checksum is right: it was sent like this, and a broker that reads less of it took it
+        except DAMAGE as error:
+            # Its checksum is right: it was sent like this, and a broker that reads less of it took it.
             return iter([self._stand_in(self._damaged(error))])
 
     def _records(self) -> Iterator[Any]:

@@ -34,7 +34,7 @@ async def check_group(admin: KafkaAdmin, settings: Settings, lanes: Sequence[str
     """
     await check_former_group(admin, settings)
     group = await _settled_group(admin)
-    if any(member.topics == frozenset(lanes) for member in group.members or ()):
+    if workers(group, lanes):
         return
     if others := strangers(group, lanes):
         raise Fatal(
@@ -88,6 +88,11 @@ async def _settled_group(admin: KafkaAdmin) -> ConsumerGroup:
         if group.state not in _REBALANCING or asyncio.get_running_loop().time() >= end:
             return group
         await asyncio.sleep(POLL_SECONDS)
+
+
+def workers(group: ConsumerGroup, lanes: Collection[str]) -> list[GroupMember]:
+    """Return the members that read just these lanes."""
+    return [member for member in group.members or () if member.topics == frozenset(lanes)]
 
 
 def strangers(group: ConsumerGroup, lanes: Collection[str]) -> list[GroupMember]:

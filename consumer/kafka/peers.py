@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from consumer.delivery.offset_metadata import MetadataUnreadable, read_metadata
 from consumer.delivery.ports import CommittedOffset, Partition, Reader
 from consumer.kafka.admin_client import KafkaAdmin
+from consumer.kafka.group import workers
 
 STABLE = "Stable"
 """The state of a group whose members have their partitions; in any other, members may be gone already."""
@@ -30,10 +31,10 @@ class GroupPeers:
     async def any_can_work(self, *, member: bool) -> bool:
         """Return whether another worker has a shard without an outage, or no shard. Raises `BusError`."""
         group = await self._admin.group()
-        workers = sum(one.topics == frozenset(self._lanes) for one in group.members or ())
-        if group.state != STABLE or workers <= member:
+        count = len(workers(group, self._lanes))
+        if group.state != STABLE or count <= member:
             return False
-        idle = max(0, workers - self._partitions) - (member and not self._ours)
+        idle = max(0, count - self._partitions) - (member and not self._ours)
         return idle > 0 or any(outage == "" for outage in (await self._outages()).values())
 
     @property

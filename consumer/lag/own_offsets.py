@@ -32,7 +32,7 @@ async def _own_offsets(
     if not shards:
         return {}
     spans = await reader.spans([Partition(heads, shard) for shard in shards])
-    tails = {at: range(max(span.start, span.stop - TAIL), span.stop) for at, span in spans.items()}
+    tails = {at: span[-TAIL:] for at, span in spans.items()}
     found: dict[Partition, CommittedOffset] = {}
     for partition, read in (await reader.side_by_side(tails, TAIL_SECONDS)).items():
         own = OwnOffsets(heads, group_id, partition.number)

@@ -35,10 +35,11 @@ class GroupPositions:
     @property
     def deleted(self) -> dict[Partition, int]:
         """How many offsets of each partition that is not stuck were deleted unread, at most."""
+        stuck = self.stuck
         return {
             partition: OffsetTracker.restore(at).skip_deleted(self.spans[partition].start)
             for partition, at in self.offsets.items()
-            if partition not in self.stuck
+            if partition not in stuck
         }
 
 

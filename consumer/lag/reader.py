@@ -79,6 +79,15 @@ class PartitionLag:
         return max(0, at_ms - self.backlog.since_ms) / 1000
 
 
+def skipped_by_topic(lags: Iterable[PartitionLag]) -> dict[str, dict[int, range]]:
+    """Return what others' commits would skip, by topic and partition number."""
+    skipped: dict[str, dict[int, range]] = {}
+    for lag in lags:
+        if lag.skipped:
+            skipped.setdefault(lag.topic, {})[lag.partition] = lag.skipped
+    return skipped
+
+
 @dataclass(frozen=True, slots=True)
 class LagSnapshot:
     """The group's lag at a time in milliseconds since 1970. `members` None: unknown."""

@@ -84,7 +84,7 @@ def refusal(error: ClientError, resource: str = "") -> Overloaded | Unstorable:
 
     `resource` is what a missing right is missing on.
     """
-    answer = f"{code(error)} ({_message(error)})"
+    answer = said(error)
     if status(error) == 413 or code(error) == "EntityTooLarge":
         return Unstorable(
             Reason.STORE_UNAVAILABLE,
@@ -98,13 +98,18 @@ def refusal(error: ClientError, resource: str = "") -> Overloaded | Unstorable:
     )
 
 
+def said(error: ClientError) -> str:
+    """Return what the store said, in its own words."""
+    return f"{code(error)} ({_message(error)})"
+
+
 def _message(error: ClientError) -> str:
     return str(error.response["Error"].get("Message") or "no message")
 
 
 def _remedy(error: ClientError, resource: str) -> str:
-    said, keys = _message(error).lower(), f"{_KEYS} on {resource}" if resource else _KEYS
-    if "checksum" in said or "content-md5" in said:
+    message, keys = _message(error).lower(), f"{_KEYS} on {resource}" if resource else _KEYS
+    if "checksum" in message or "content-md5" in message:
         return _CHECKSUMS
     if code(error) == "AccessDenied" and error.operation_name == "PutObject":
         return f"{keys}; {_ENCRYPTION}"

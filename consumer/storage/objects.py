@@ -15,7 +15,7 @@ from consumer.errors import Unstorable
 from consumer.jobs import StoredPicture
 from consumer.settings import StorageSettings
 from consumer.storage.checksums import Checksum, may_blame_header, stored_sha256
-from consumer.storage.failures import code, is_transient, status
+from consumer.storage.failures import code, is_transient, said, status
 from consumer.storage.quick import QuickLook
 from schemas import Reason
 
@@ -77,8 +77,8 @@ class StoreObjects:
         except ClientError as error:
             if is_transient(error):
                 raise
-            answer = f"{code(error)} ({error.response['Error'].get('Message', 'no message')})"
-            raise _unstorable(f"{request['Key']} is damaged and cannot be replaced: {answer}; delete it") from error
+            message = f"{request['Key']} is damaged and cannot be replaced: {said(error)}; delete it"
+            raise _unstorable(message) from error
 
     async def text(self, bucket: str, key: str) -> tuple[bytes, str | None] | None:
         """Return an object's bytes and ETag, None if there is none."""
@@ -128,10 +128,9 @@ class StoreObjects:
         except ClientError as error:
             if status(error) == 409:
                 return None
+            # For If-Match also NoSuchKey, AWS's answer without an object, and whoever knows no If-Match.
             if status(error) == 412 or ("IfMatch" in condition and not is_transient(error)):
-                return (
-                    False  # for If-Match also NoSuchKey, AWS's answer without an object, and whoever knows no If-Match
-                )
+                return False
             raise
         return True
 
