@@ -126,10 +126,24 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """Where in a picture its prompt acted: the middle, as fractions of width and height from the top left, 0 to 1.
+
+    `spread` is the standard deviation around it along a side, as a fraction of the shorter side: 0 for a point, 0.29
+    for a square that is the same all over.
+    """
+
+    x: float
+    y: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Pixels as the engine made them: 8-bit sRGB, row-major, 3 bytes a pixel.
 
-    `prompt_cut`: the prompt was longer than the model reads, and only its beginning was painted.
+    `prompt_cut`: the prompt was longer than the model reads, and only its beginning was painted. `focus` is None where
+    nothing tells it: without guidance, from the swatch engine, or if guidance acted the same all over.
     """
 
     recipe: Recipe
@@ -138,6 +152,7 @@ class Picture:
     rgb: bytes
     engine_seconds: float
     prompt_cut: bool = False
+    focus: Focus | None = None
 
 
 FILE_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}

@@ -215,7 +215,15 @@ class DeviceWorker:
 
 def _outcome(request: PaintRequest, reply: protocol.Painted | protocol.Failed) -> Picture | LeadartError:
     if isinstance(reply, protocol.Painted):
-        return Picture(request.recipe, reply.width, reply.height, reply.rgb, reply.seconds, prompt_cut=reply.prompt_cut)
+        return Picture(
+            request.recipe,
+            reply.width,
+            reply.height,
+            reply.rgb,
+            reply.seconds,
+            prompt_cut=reply.prompt_cut,
+            focus=reply.focus,
+        )
     if reply.transient:
         return Transient(reply.reason, reply.message, field=reply.field)
     # A size that is too large says nothing about the engine.

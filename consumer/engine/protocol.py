@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from consumer.jobs import Adapter, Lane, ModelIdentity, Recipe
+from consumer.jobs import Adapter, Focus, Lane, ModelIdentity, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
 
@@ -84,7 +84,8 @@ class StepDone:
 class Painted:
     """From the child: a picture's pixels (8-bit sRGB, row-major) and the seconds since its first step.
 
-    `prompt_cut`: the prompt was longer than the model reads; only its beginning was painted.
+    `prompt_cut`: the prompt was longer than the model reads; only its beginning was painted. `focus`: where guidance
+    acted, None where that says nothing.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Painted:
     rgb: bytes
     seconds: float
     prompt_cut: bool = False
+    focus: Focus | None = None
 
 
 @dataclass(frozen=True, slots=True)

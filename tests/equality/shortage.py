@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from consumer.engine.protocol import Painted
 from consumer.engine.runtime.model import Model
-from tests.support.denoising import DenoiserSession, psnr
+from tests.support.denoising import SAME_FOCUS, DenoiserSession, apart, psnr
 from tests.support.samples import recipe_of
 
 RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(guidance_scale=0.0, prompt="港口"))
@@ -63,6 +63,8 @@ def harm(session: DenoiserSession, undisturbed: DenoiserSession) -> str:
         return "lost or doubled"
     if any(session.steps_of(number) != list(range(1, recipe.steps + 1)) for number, recipe in enumerate(RECIPES)):
         return "a step missing or repeated"
+    if any(apart(found, undisturbed.focuses[number]) > SAME_FOCUS for number, found in session.focuses.items()):
+        return "focus moved"
     worst = min(psnr(session.pictures[number], undisturbed.pictures[number]) for number in range(len(RECIPES)))
     return "none" if worst > ALIKE_DB else "changed"
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from consumer.engine.runtime.model import Model, load_pipeline
+from consumer.engine.runtime.sample import Flow
 from consumer.engine.runtime.tiny import build_tiny_model
 from consumer.settings import MemoryPolicy
-from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, stock
+from tests.support.denoising import CORPUS, DenoiserSession, apart, begun, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -54,6 +55,23 @@ def test_pictures_in_half_precision(folder: Path) -> None:
     for number, recipe in enumerate(CORPUS):
         assert psnr(session.pictures[number], stock(half, recipe, "pil")) > ALIKE_DB
         assert psnr(session.pictures[number], stock(full, recipe, "pil")) > ALIKE_DB
+
+
+def test_telling_the_focus_makes_no_step_wait(folder: Path) -> None:
+    """On a GPU as on a CPU each picture's focus is found, and adding to it never waits for the device."""
+    session = painted(Model(load_pipeline(folder, CPU), CUDA, MemoryPolicy.RESIDENT))
+    reference = painted(Model(load_pipeline(folder, CPU), CPU, MemoryPolicy.AUTO))
+    assert all(apart(found, reference.focuses[number]) < 1e-3 for number, found in session.focuses.items())
+    model = Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT)
+    flow = Flow(torch.ones(16, 8, 8, device=CUDA), torch.ones(16, 8, 8, device=CUDA))
+    sample = begun(model, recipe_of(steps=4))
+    sample.advance(flow)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sample.advance(flow)
+        sample.advance(flow)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("policy", [MemoryPolicy.OFFLOAD, MemoryPolicy.GROUP_OFFLOAD])

@@ -12,6 +12,8 @@ import torch
 from consumer.engine.protocol import Failed, Paint, Painted, Running, StepDone
 from consumer.engine.runtime.decoder import decode
 from consumer.engine.runtime.denoiser import Denoiser
+from consumer.engine.runtime.prompts import PromptEncoder
+from consumer.engine.runtime.sample import Sample
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from tests.support.samples import recipe_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from consumer.engine.protocol import Reply
     from consumer.engine.runtime.model import Model
-    from consumer.jobs import Recipe
+    from consumer.jobs import Focus, Recipe
 
 
 CORPUS = (
@@ -80,6 +82,11 @@ class DenoiserSession:
             for reply in self.of(Painted)
         }
 
+    @property
+    def focuses(self) -> dict[int, Focus | None]:
+        """Where guidance acted in the pictures, by number."""
+        return {reply.number: reply.focus for reply in self.of(Painted)}
+
     def numbered(self, latents: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
         """Return latents kept by `keeping_latents`, by picture number."""
         return dict(zip((reply.number for reply in self.of(Painted)), latents, strict=True))
@@ -97,6 +104,16 @@ class DenoiserSession:
     def steps_of(self, number: int) -> list[int]:
         """Return the reported steps of a picture, in order."""
         return [reply.done for reply in self.of(StepDone) if reply.number == number]
+
+
+def begun(model: Model, recipe: Recipe) -> Sample:
+    """Return a picture of the recipe that has its noise and no step yet."""
+    encoder = PromptEncoder(model.pipeline, 2**20)
+    negative = encoder.read(recipe.negative_prompt) if recipe.guidance_scale > 0 else None
+    sample = Sample(Paint(0, recipe, Lane.LIVE), encoder.read(recipe.prompt), negative, model.geometry)
+    with torch.no_grad():
+        sample.begin(model, encoder)
+    return sample
 
 
 @contextmanager
@@ -132,6 +149,17 @@ def psnr(one: Any, other: Any) -> float:
     """Return the peak signal-to-noise ratio of two 8-bit pictures in dB."""
     error = float(np.mean((one.astype(float) - other.astype(float)) ** 2))
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+SAME_FOCUS = 1e-4
+"""Most that a focus may move by rounding."""
+
+
+def apart(one: Focus | None, other: Focus | None) -> float:
+    """Return the largest difference of two focuses' fields: 0 if there is neither, infinite if there is one."""
+    if one is None or other is None:
+        return 0.0 if one is other else float("inf")
+    return max(abs(one.x - other.x), abs(one.y - other.y), abs(one.spread - other.spread))
 
 
 def spread_over_lanes(corpus: Sequence[Recipe]) -> Iterator[tuple[int, Recipe, Lane]]:

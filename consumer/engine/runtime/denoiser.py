@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from consumer.engine.runtime.failure import StepFailure
     from consumer.engine.runtime.model import Model
     from consumer.engine.runtime.step_scheduler import StepBatch
+    from consumer.jobs import Focus
     from consumer.settings import EngineSettings
 
 
@@ -133,21 +134,23 @@ class Denoiser:
     def _decode(self, samples: Sequence[Sample]) -> None:
         size = samples[0].size
         pictures: list[NDArray[np.uint8]] = []
+        focuses: list[Focus | None] = []
 
         def decode_all() -> None:
             self._model.placement.activate(PipelinePart.VAE)
             latents = [sample.latents for sample in samples]
             pictures.extend(decode(self._model.vae, latents, tiled=self._memory.tiled(*size)))
+            focuses.extend(sample.focus() for sample in samples)
 
         failure = attempt(decode_all)
         if failure:
             self._recover(samples, failure, lambda: self._memory.shrink_decodes(*size, len(samples)))
             return
         self._reports.flush()
-        for sample, pixels in zip(samples, pictures, strict=True):
+        for sample, pixels, focus in zip(samples, pictures, focuses, strict=True):
             height, width, _ = pixels.shape
             painted = protocol.Painted(
-                sample.number, width, height, pixels.tobytes(), sample.seconds, sample.prompt.cut
+                sample.number, width, height, pixels.tobytes(), sample.seconds, sample.prompt.cut, focus
             )
             self._finish(sample, painted)
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from consumer.engine.runtime.sample import Sample
+from consumer.engine.runtime.sample import Flow, Sample
 from consumer.engine.runtime.step_scheduler import StepBatch
 
 
-def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[torch.Tensor]:
-    """Return the velocity of each picture of the batch in its order, fp32, channels x rows x columns.
+def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[Flow]:
+    """Return the flow of each picture of the batch in its order.
 
     Takes one call of the transformer, or two if `batch` says so, whatever the pictures' sizes, prompts and times.
     """
@@ -24,7 +24,7 @@ def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[torch.Tensor]
     return [
         _guided(flow, negatives[sample.number], sample.command.recipe.guidance_scale)
         if sample.number in negatives
-        else flow
+        else Flow(flow)
         for sample, flow in zip(batch.pictures, flows[: len(toward)], strict=True)
     ]
 
@@ -40,6 +40,7 @@ def _flows(transformer: Any, sequences: Sequence[tuple[Sample, torch.Tensor]]) -
     return [flow.squeeze(1).float() for flow in flows]
 
 
-def _guided(toward: torch.Tensor, away: torch.Tensor, scale: float) -> torch.Tensor:
+def _guided(toward: torch.Tensor, away: torch.Tensor, scale: float) -> Flow:
     """Return classifier-free guidance by Z-Image's definition: scale 0 is none, other tools' scale minus one."""
-    return toward + scale * (toward - away)
+    difference = toward - away
+    return Flow(toward + scale * difference, difference)

@@ -3,23 +3,36 @@
 import copy
 import time
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_default_z_image_sigmas
 from diffusers.utils.torch_utils import randn_tensor
 
 from consumer.engine import protocol
+from consumer.engine.runtime.focus import counts_for_focus, find_focus
 from consumer.engine.runtime.geometry import LatentGeometry, padded
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import Prompt, PromptEncoder
+from consumer.jobs import Focus
+
+
+class Flow(NamedTuple):
+    """What the transformer says of one picture in one step: both fp32, channels x rows x columns.
+
+    `velocity` leads from noise to picture; `difference` is the prompt's velocity minus the negative prompt's, None
+    without guidance.
+    """
+
+    velocity: torch.Tensor
+    difference: torch.Tensor | None = None
 
 
 class Sample:
     """A picture being painted; implements `consumer.engine.runtime.step_scheduler.StepCandidate`.
 
-    Holds nothing on the device before `begin`; after it the embeddings of its prompts and the latents (fp32, channels x
-    rows x columns), which only `advance` changes.
+    Holds nothing on the device before `begin`; after it the embeddings of its prompts, the latents (fp32, channels x
+    rows x columns) and where guidance acted (a number for each position), which only `advance` changes.
     """
 
     def __init__(
@@ -36,6 +49,7 @@ class Sample:
         self.embedding = torch.empty(0)
         self.negative_embedding: torch.Tensor | None = None
         self._latents: torch.Tensor | None = None
+        self._acted: torch.Tensor | None = None
         self._scheduler: Any = None
         self._begun_at = 0.0
         rows, columns = geometry.tokens(command.recipe.width, command.recipe.height)
@@ -115,11 +129,25 @@ class Sample:
         self._latents = randn_tensor(shape, generator=generator, device=model.device, dtype=torch.float32)[0]
         self._begun_at = time.monotonic()
 
-    def advance(self, velocity: torch.Tensor) -> None:
-        """Take one step along `velocity` (fp32, shaped like the latents, from noise to picture)."""
+    def advance(self, flow: Flow) -> None:
+        """Take one step along the flow. All of it or nothing."""
         timestep = self._scheduler.timesteps[self.done]
-        self._latents = self._scheduler.step(-velocity, timestep, self.latents, return_dict=False)[0]
+        acted = self._acted_after(flow)
+        # The scheduler counts its steps, so nothing that can fail may follow it.
+        self._latents = self._scheduler.step(-flow.velocity, timestep, self.latents, return_dict=False)[0]
+        self._acted = acted
         self.done += 1
+
+    def focus(self) -> Focus | None:
+        """Return where guidance acted, None if that says nothing; waits for the device."""
+        return None if self._acted is None else find_focus(self._acted.cpu().numpy())
+
+    def _acted_after(self, flow: Flow) -> torch.Tensor | None:
+        """Return where guidance acted, with this step's part: the mean over channels of the difference's size."""
+        if flow.difference is None or not counts_for_focus(self.done, self.command.recipe.steps):
+            return self._acted
+        acted = flow.difference.abs().mean(dim=0)
+        return acted if self._acted is None else acted + self._acted
 
 
 def _schedule(scheduler: Any, steps: int, tokens: int, device: torch.device) -> Any:

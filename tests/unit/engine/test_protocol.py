@@ -18,14 +18,23 @@ from consumer.engine.protocol import (
     StepDone,
     frame,
 )
-from consumer.jobs import Lane, Recipe
+from consumer.jobs import Focus, Lane, Recipe
 from schemas import Reason
 
 numbers = st.integers(min_value=0, max_value=2**63)
 replies = st.one_of(
     st.builds(Running, st.tuples(numbers, numbers)),
     st.builds(StepDone, numbers, numbers, numbers),
-    st.builds(Painted, numbers, numbers, numbers, st.binary(max_size=500), st.floats(allow_nan=False)),
+    st.builds(
+        Painted,
+        numbers,
+        numbers,
+        numbers,
+        st.binary(max_size=500),
+        st.floats(allow_nan=False),
+        st.booleans(),
+        st.none() | st.builds(Focus, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    ),
     st.builds(Failed, numbers, st.sampled_from(Reason), st.text(), st.booleans()),
     st.builds(Refused, st.sampled_from(Reason), st.text()),
 )
