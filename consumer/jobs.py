@@ -1,4 +1,4 @@
-"""The language between the stages: Record → Job → Recipe → Picture → Renditions → StoredPictures.
+"""The language between the stages: Record → Job → Recipe → Picture → Master → StoredPicture.
 
 Every value is frozen; a stage takes one and returns the next. Nothing here does I/O.
 """
@@ -156,12 +156,12 @@ class Picture:
 
 
 FILE_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
-"""File name suffix of each media type that a rendition may have."""
+"""File name suffix of each media type that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rendition:
-    """One encoding of a picture: the bytes to store, and what its manifest records about the painting."""
+class Master:
+    """A picture encoded whole and without loss: the bytes to store, and what its manifest records of the painting."""
 
     data: bytes
     media_type: str
@@ -175,13 +175,9 @@ class Rendition:
         return hashlib.sha256(self.data).hexdigest()
 
 
-Renditions = tuple[Rendition, ...]
-"""The renditions of one picture: never empty, the master first."""
-
-
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A rendition in the object store, as its manifest describes it. `bytes_` is the object's size."""
+    """A master in the object store, as its manifest describes it. `bytes_` is the object's size."""
 
     key: str
     sha256: str
@@ -192,7 +188,3 @@ class StoredPicture:
     seed: int
     recipe: str
     prompt_cut: bool = False
-
-
-StoredPictures = tuple[StoredPicture, ...]
-"""The stored renditions of one picture: never empty, the master first."""

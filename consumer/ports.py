@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol, Self
 
-from consumer.jobs import Lane, Paintable, Picture, Recipe, Renditions, StoredPicture, StoredPictures
+from consumer.jobs import Lane, Master, Paintable, Picture, Recipe, StoredPicture
 
 
 class Engine(Protocol):
@@ -48,23 +48,23 @@ class Engine(Protocol):
 class Encoder(Protocol):
     """Turns pixels into files."""
 
-    async def encode(self, picture: Picture) -> Renditions:
-        """Check the picture and encode its renditions. Raises `Transient` or `Unpaintable` when the check fails."""
+    async def encode(self, picture: Picture) -> Master:
+        """Check the picture and encode it. Raises `Transient` or `Unpaintable` when the check fails."""
 
 
 class Store(Protocol):
     """Keeps pictures by their bytes and manifests by their recipe."""
 
-    async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures that the recipe's manifest lists; None without a manifest or an object with those bytes.
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return the picture of the recipe's manifest; None without a manifest or an object with those bytes.
 
         Raises `Overloaded` when the store cannot be reached.
         """
 
-    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
-        """Store the bytes, then the manifest: the commit point. If another manifest won, return the pictures it lists.
+    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+        """Store the bytes, then the manifest: the commit point. If another manifest won, return its picture.
 
-        Raises `Overloaded` when the store cannot be reached, `Unstorable` when a rendition is too large for it or what
+        Raises `Overloaded` when the store cannot be reached, `Unstorable` when the picture is too large for it or what
         is stored for this recipe is damaged and cannot be replaced.
         """
 

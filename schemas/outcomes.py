@@ -7,11 +7,10 @@ nevertheless: a later field must not break a subscriber.
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, WithJsonSchema
 
 from schemas import names
+from schemas.emitted import Emitted
 from schemas.fields import (
     ArticleId,
     Count,
@@ -20,39 +19,15 @@ from schemas.fields import (
     Revision,
     Scale,
     Seconds,
-    Seed,
     Share,
     Slot,
     Variation,
 )
+from schemas.pictures import OPEN_CODE, Disclosure, ReadyPicture
 from schemas.reasons import Reason
 
-_OPEN_CODE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
-
-Code = Annotated[Reason, WithJsonSchema(_OPEN_CODE)]
-ProgressStage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSchema(_OPEN_CODE)]
-
-
-class Emitted(BaseModel):
-    """Base of what is announced: closed, frozen, every field always present.
-
-    `later` names fields added after the first release. The published schema does not require them, because earlier
-    events are still in the topics and must stay valid.
-    """
-
-    later: ClassVar[frozenset[str]] = frozenset()
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True, hide_input_in_errors=True
-    )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Make later fields optional in the published schema."""
-        reference = handler(schema)
-        resolved = handler.resolve_ref_schema(reference)
-        resolved["required"] = [name for name in resolved["required"] if name not in cls.later]
-        return reference
+Code = Annotated[Reason, WithJsonSchema(OPEN_CODE)]
+ProgressStage = Annotated[Literal["accepted", "started", "step", "storing"], WithJsonSchema(OPEN_CODE)]
 
 
 class ArticleRevision(Emitted):
@@ -97,22 +72,6 @@ class RequestAnnouncement(Announcement):
     slot: Slot = Field(description="The place in the article.")
 
 
-class ReadyPicture(Emitted):
-    """One picture and where to fetch it."""
-
-    index: Count = Field(description="Index of the variant, from 0.")
-    url: str = Field(description="Address to fetch it from.")
-    url_expires: Moment | None = Field(default=None, description="When the address expires; null: never.")
-    key: str = Field(description="The object's key in the bucket.")
-    sha256: Digest = Field(description="SHA-256 of the bytes, in lower-case hex.")
-    bytes: Count = Field(description="File size in bytes.")
-    media_type: str = Field(description="Media type, such as image/png.")
-    width: Count = Field(description="Width in pixels.")
-    height: Count = Field(description="Height in pixels.")
-    seed: Seed = Field(description="The seed it was painted with.")
-    recipe: Digest = Field(description="SHA-256 of everything that decides its pixels: equal recipes, equal pictures.")
-
-
 class ReadyStyle(Emitted):
     """The style that was used."""
 
@@ -148,9 +107,12 @@ class ReadyModel(Emitted):
 class ReadySeconds(Emitted):
     """Time spent, in seconds; for several pictures the longest of each."""
 
+    later = frozenset({"renditions"})
+
     queued: Seconds = Field(description="Waiting for the engine.")
     engine: Seconds = Field(description="Painting.")
     stored: Seconds = Field(description="Storing.")
+    renditions: Seconds = Field(default=0.0, description="Making and storing the renditions. Absent from older events.")
     total: Seconds = Field(description="From receiving the request to this event.")
 
 
@@ -158,7 +120,7 @@ class ImageReady(RequestAnnouncement):
     """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
 
     type: ClassVar[str] = names.IMAGE_READY
-    later = frozenset({"prompt_cut"})
+    later = frozenset({"prompt_cut", "disclosure"})
 
     variation: Variation = Field(description="As requested.")
     prompt: str = Field(description="The prompt that was used.")
@@ -171,6 +133,9 @@ class ImageReady(RequestAnnouncement):
     pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, in order of `index`.")
     style: ReadyStyle = Field(description="The style that was used.")
     model: ReadyModel = Field(description="The model that painted the pictures.")
+    disclosure: Disclosure | None = Field(
+        default=None, description="How to disclose that the pictures are AI-made. Absent from older events."
+    )
     reused: bool = Field(description="True if every picture existed already and none was painted for this request.")
     seconds: ReadySeconds = Field(description="Time spent, in seconds.")
 

@@ -7,7 +7,7 @@ from typing import Self
 from PIL import ImageStat
 
 from consumer.errors import Transient, Unpaintable
-from consumer.jobs import Picture, Renditions
+from consumer.jobs import Master, Picture
 from consumer.pictures.renditions import encode, open_picture
 from schemas import Reason
 
@@ -27,8 +27,8 @@ class PictureEncoder:
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
-    async def encode(self, picture: Picture) -> Renditions:
-        """Check a picture and encode its renditions. Raises `Unpaintable` or `Transient` if the check fails.
+    async def encode(self, picture: Picture) -> Master:
+        """Check a picture and encode it. Raises `Unpaintable` or `Transient` if the check fails.
 
         Cancelling drops a queued picture; one being encoded is finished and discarded.
         """
@@ -41,7 +41,7 @@ class PictureEncoder:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_and_encode(picture: Picture) -> Renditions:
+def _check_and_encode(picture: Picture) -> Master:
     check(picture)
     return encode(picture)
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from consumer.jobs import Picture, Rendition, Renditions
+from consumer.jobs import Master, Picture
 
 _COMPRESS_LEVEL = 3  # a third of the default level's time for a few per cent more bytes
 _PERCEPTUAL = b"\0"
@@ -59,16 +59,16 @@ def png(image: Image.Image, model: str) -> bytes:
     return buffer.getvalue()
 
 
-def encode(picture: Picture) -> Renditions:
-    """Return the picture's renditions: today the PNG master alone. Deterministic in pixels and model."""
+def encode(picture: Picture) -> Master:
+    """Return the picture's master, a PNG. Deterministic in pixels and model."""
     data = png(open_picture(picture), picture.recipe.model.name)
-    return (Rendition(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut),)
+    return Master(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut)
 
 
 def write_png(path: Path, picture: Picture) -> None:
     """Write the picture's master to a file, creating its folder if missing. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode(picture)[0].data)
+    path.write_bytes(encode(picture).data)
 
 
 def xmp(model: str) -> str:

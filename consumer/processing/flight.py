@@ -14,15 +14,15 @@ from functools import partial
 from typing import NamedTuple
 
 from consumer.errors import Transient
-from consumer.jobs import Lane, Recipe, StoredPictures
+from consumer.jobs import Lane, Recipe, StoredPicture
 from consumer.processing.context import JobContext
 from consumer.processing.singleflight import SingleFlight
 
 
 class PictureResult(NamedTuple):
-    """The stored renditions of one picture, and whether they cost the job no painting."""
+    """A stored picture, and whether it cost the job no painting."""
 
-    stored: StoredPictures
+    stored: StoredPicture
     reused: bool
 
 

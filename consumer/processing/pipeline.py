@@ -13,7 +13,7 @@ from typing import TypeVar
 from consumer import failpoints
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
-from consumer.jobs import Recipe, Renditions, StoredPicture, StoredPictures
+from consumer.jobs import Master, Recipe, StoredPicture
 from consumer.ports import Encoder, Engine, Store
 from consumer.processing.admission import Admission, EngineSlot
 from consumer.processing.circuit_breaker import CircuitBreaker
@@ -116,16 +116,16 @@ class Pipeline:
                     return None
                 if not flight.is_painted_elsewhere(attempt):
                     attempt.painting = True
-                    renditions = await self._paint(context, flight, attempt, slot, requested_at)
-                    stored = await self._keep(flight.recipe, renditions, context.timings)
+                    master = await self._paint(context, flight, attempt, slot, requested_at)
+                    stored = await self._keep(flight.recipe, master, context.timings)
                     flight.mark_overtaken(attempt)
                     return PictureResult(stored, reused=False)
             await flight.wait_for_other_lane(attempt)
 
     async def _paint(
         self, context: JobContext, flight: Flight, attempt: LaneAttempt, slot: EngineSlot, requested_at: float
-    ) -> Renditions:
-        """Return the files' bytes; the pixels end here, because the store may be down for hours."""
+    ) -> Master:
+        """Return the file's bytes; the pixels end here, because the store may be down for hours."""
         timings = context.timings
         async with flight.in_engine(attempt):
             flight.started()
@@ -138,22 +138,22 @@ class Pipeline:
             timings.note(Stage.ENGINE, picture.engine_seconds)
             flight.storing()
             begun = time.monotonic()
-            renditions = await self._encoder.encode(picture)
+            master = await self._encoder.encode(picture)
             timings.note(Stage.ENCODE, time.monotonic() - begun)
-            return renditions
+            return master
 
-    async def _keep(self, recipe: Recipe, renditions: Renditions, timings: Timings) -> StoredPictures:
+    async def _keep(self, recipe: Recipe, master: Master, timings: Timings) -> StoredPicture:
         begun = time.monotonic()
         await failpoints.reached(Failpoint.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._outage.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, renditions))
+        stored = await self._outage.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, master))
         await failpoints.reached(Failpoint.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
 
     async def _announce(self, context: JobContext, plan: PaintPlan, made: Sequence[PictureResult]) -> ImageReady:
         request, stages = context.job.request, context.timings.stages
-        masters = [picture.stored[0] for picture in made]
+        masters = [picture.stored for picture in made]
         pictures = [await self._ready_picture(index, master) for index, master in enumerate(masters)]
         return ImageReady(
             request_id=context.job.event.id,

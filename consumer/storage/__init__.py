@@ -2,12 +2,12 @@
 
 A picture's object is named by the SHA-256 of its bytes: written once, immutable, cached for ever. A manifest is named
 by its recipe's digest and written last, as the commit point. The write is conditional, so one of several writers wins
-and all announce what the winner wrote. A manifest that is unreadable, or lists an object that is gone, is replaced by
+and all announce what the winner wrote. A manifest that is unreadable, or names an object that is gone, is replaced by
 the next `keep`, on condition that it has not changed since it was read.
 """
 
-from consumer.storage.manifest import Manifest, manifest_key, stored_pictures
+from consumer.storage.manifest import Manifest, manifest_key, stored_picture
 from consumer.storage.policy import public_policy
 from consumer.storage.s3 import ADDRESSES_END_EARLY, S3Store
 
-__all__ = ["ADDRESSES_END_EARLY", "Manifest", "S3Store", "manifest_key", "public_policy", "stored_pictures"]
+__all__ = ["ADDRESSES_END_EARLY", "Manifest", "S3Store", "manifest_key", "public_policy", "stored_picture"]

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from consumer.jobs import FILE_SUFFIXES, Recipe, Rendition, Renditions, StoredPicture, StoredPictures
+from consumer.jobs import FILE_SUFFIXES, Master, Recipe, StoredPicture
 
 PICTURES = "pictures"
 """Prefix of the picture objects; the only one that may be public."""
@@ -14,10 +14,9 @@ MANIFESTS = "manifests"
 
 
 class Manifest(BaseModel):
-    """A recipe, the renditions stored for it, when, and by which leadart.
+    """A recipe, the master stored for it, when, and by which leadart.
 
-    `picture` is the master; `further`, its other renditions, is written only where there are any. Earlier workers read
-    the master and ignore the rest; `format` rises only when they could no longer read that.
+    Earlier workers ignore fields that came later; `format` rises only when they could no longer read the rest.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,33 +24,23 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     recipe: Recipe
     picture: StoredPicture
-    further: tuple[StoredPicture, ...] = Field(default=(), exclude_if=lambda further: not further)
     created: AwareDatetime
     leadart: str
 
-    @property
-    def pictures(self) -> StoredPictures:
-        """All stored renditions, the master first."""
-        return (self.picture, *self.further)
 
-
-def stored_pictures(recipe: Recipe, renditions: Renditions) -> StoredPictures:
-    """Return where the renditions of a recipe are stored and what the manifest says about each."""
-    return tuple(_stored_picture(recipe, rendition) for rendition in renditions)
-
-
-def _stored_picture(recipe: Recipe, rendition: Rendition) -> StoredPicture:
-    sha256 = rendition.sha256
+def stored_picture(recipe: Recipe, master: Master) -> StoredPicture:
+    """Return where the master of a recipe is stored and what the manifest says about it."""
+    sha256 = master.sha256
     return StoredPicture(
-        key=f"{PICTURES}/{sha256[:2]}/{sha256}.{FILE_SUFFIXES[rendition.media_type]}",
+        key=f"{PICTURES}/{sha256[:2]}/{sha256}.{FILE_SUFFIXES[master.media_type]}",
         sha256=sha256,
-        bytes_=len(rendition.data),
-        media_type=rendition.media_type,
-        width=rendition.width,
-        height=rendition.height,
+        bytes_=len(master.data),
+        media_type=master.media_type,
+        width=master.width,
+        height=master.height,
         seed=recipe.seed,
         recipe=recipe.digest,
-        prompt_cut=rendition.prompt_cut,
+        prompt_cut=master.prompt_cut,
     )
 
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from consumer import __version__
 from consumer.errors import Overloaded, Unstorable
-from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
+from consumer.jobs import Master, Recipe, StoredPicture
 from consumer.settings import StorageSettings
 from consumer.storage.client import credentials_end, open_client
 from consumer.storage.failures import bounded, code
-from consumer.storage.manifest import PICTURES, Manifest, manifest_key, stored_pictures
+from consumer.storage.manifest import PICTURES, Manifest, manifest_key, stored_picture
 from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, picture_arguments, unchanged
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.probe import StoreProbe
@@ -36,9 +36,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A manifest as stored: its pictures if it is readable, its ETag if it exists."""
+    """A manifest as stored: its picture if it is readable, its ETag if it exists."""
 
-    pictures: StoredPictures | None = None
+    picture: StoredPicture | None = None
     etag: str | None = None
 
 
@@ -68,21 +68,17 @@ class S3Store:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
-    async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures that the manifest lists; None without a readable one or an object with those bytes."""
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return the picture of the manifest; None without a readable one or an object with those bytes."""
         async with bounded(self._seconds):
             return await self._intact(await self._read(recipe))
 
-    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
-        """Store the bytes, then the manifest; return our pictures or, if another manifest won, those it lists."""
-        pictures = stored_pictures(recipe, renditions)
-        master, *further = pictures
-        manifest = Manifest(
-            recipe=recipe, picture=master, further=tuple(further), created=datetime.now(UTC), leadart=__version__
-        )
+    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+        """Store the bytes, then the manifest; return our picture or, if another manifest won, that one's."""
+        picture = stored_picture(recipe, master)
+        manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
         async with self._uploads, bounded(self._seconds):
-            for picture, rendition in zip(pictures, renditions, strict=True):
-                await self._keep_object(picture, rendition)
+            await self._keep_object(picture, master)
             return await self._commit(manifest)
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
@@ -148,21 +144,21 @@ class S3Store:
     def _probe(self) -> StoreProbe:
         return StoreProbe(self._objects, self._pictures, self._manifests)
 
-    async def _keep_object(self, picture: StoredPicture, rendition: Rendition) -> None:
-        request = picture_arguments(self._pictures, picture.key, rendition.media_type) | {"Body": rendition.data}
+    async def _keep_object(self, picture: StoredPicture, master: Master) -> None:
+        request = picture_arguments(self._pictures, picture.key, master.media_type) | {"Body": master.data}
         if not await self._objects.put_if(NEW, **request) and not await self._objects.holds(self._pictures, picture):
             await self._objects.replace(**request)  # something else damaged it
 
-    async def _commit(self, manifest: Manifest) -> StoredPictures:
+    async def _commit(self, manifest: Manifest) -> StoredPicture:
         key = manifest_key(manifest.recipe.digest)
         request = manifest_arguments(self._manifests, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
         condition: Mapping[str, str] = NEW
         for _ in range(_COMMIT_ROUNDS):
             if await self._objects.put_if(condition, **request):
-                return manifest.pictures
+                return manifest.picture
             winner = await self._read(manifest.recipe)
-            if pictures := await self._intact(winner):
-                return pictures
+            if picture := await self._intact(winner):
+                return picture
             condition = _next_condition(condition, winner.etag)
         raise Unstorable(
             Reason.STORE_UNAVAILABLE,
@@ -178,20 +174,19 @@ class S3Store:
             return _Found()
         text, etag = found
         try:
-            pictures = Manifest.model_validate_json(text).pictures
+            picture = Manifest.model_validate_json(text).picture
         except ValidationError as error:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
             return _Found(etag=etag)
-        if any(picture.recipe != recipe.digest for picture in pictures):
+        if picture.recipe != recipe.digest:
             _log.warning("manifest_of_another_recipe", key=key)
             return _Found(etag=etag)
-        return _Found(pictures, etag)
+        return _Found(picture, etag)
 
-    async def _intact(self, found: _Found) -> StoredPictures | None:
-        for picture in found.pictures or ():
-            if not await self._objects.holds(self._pictures, picture):
-                return None
-        return found.pictures
+    async def _intact(self, found: _Found) -> StoredPicture | None:
+        if found.picture is None or not await self._objects.holds(self._pictures, found.picture):
+            return None
+        return found.picture
 
     async def _create(self, bucket: str) -> None:
         location = {"LocationConstraint": self._settings.region}

@@ -4,8 +4,8 @@ import asyncio
 from datetime import datetime
 
 from consumer.errors import Overloaded
-from consumer.jobs import Recipe, Rendition, Renditions, StoredPicture, StoredPictures
-from consumer.storage import stored_pictures
+from consumer.jobs import Master, Recipe, StoredPicture
+from consumer.storage import stored_picture
 from schemas import Reason
 
 
@@ -13,8 +13,8 @@ class MemoryStore:
     """The `Store` port in memory. `down = True` makes every call raise `Overloaded`."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, Rendition] = {}
-        self.manifests: dict[str, StoredPictures] = {}
+        self.objects: dict[str, Master] = {}
+        self.manifests: dict[str, StoredPicture] = {}
         self.down = False
 
     async def prepare(self) -> None:
@@ -29,31 +29,30 @@ class MemoryStore:
         """Return False: they never end."""
         return False
 
-    async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the pictures that the manifest lists; None without a manifest or when an object is gone."""
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return the picture of the manifest; None without a manifest or when its object is gone."""
         await self._reach()
-        pictures = self.manifests.get(recipe.digest)
-        return pictures if pictures and self._exist(pictures) else None
+        picture = self.manifests.get(recipe.digest)
+        return picture if picture and self._exists(picture) else None
 
-    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
-        """Store the bytes, then the manifest; return our pictures or, if another manifest won, those it lists."""
+    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+        """Store the bytes, then the manifest; return our picture or, if another manifest won, that one's."""
         await self._reach()
-        pictures = stored_pictures(recipe, renditions)
-        for picture, rendition in zip(pictures, renditions, strict=True):
-            self.objects[picture.key] = rendition
+        picture = stored_picture(recipe, master)
+        self.objects[picture.key] = master
         await self._reach()
         winner = self.manifests.get(recipe.digest)
-        if winner is None or not self._exist(winner):
-            winner = self.manifests[recipe.digest] = pictures
+        if winner is None or not self._exists(winner):
+            winner = self.manifests[recipe.digest] = picture
         return winner
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
         """Return an address that does not resolve and never expires."""
         return f"https://pictures.invalid/{picture.key}", None
 
-    def _exist(self, pictures: StoredPictures) -> bool:
-        held = {picture: self.objects.get(picture.key) for picture in pictures}
-        return all(rendition and rendition.sha256 == picture.sha256 for picture, rendition in held.items())
+    def _exists(self, picture: StoredPicture) -> bool:
+        held = self.objects.get(picture.key)
+        return held is not None and held.sha256 == picture.sha256
 
     async def _reach(self) -> None:
         await asyncio.sleep(0)  # other tasks run here, as they do while a real store responds

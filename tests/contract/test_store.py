@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from consumer.errors import Overloaded
-from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition, StoredPicture
+from consumer.jobs import Adapter, Master, ModelIdentity, Recipe, StoredPicture
 from consumer.ports import WorkerStore
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
@@ -39,9 +39,8 @@ RECIPE = Recipe(
     style="oil_painting",
     style_version=1,
 )
-PICTURE = Rendition(data=b"one", media_type="image/png", width=256, height=256)
-OTHER = Rendition(data=b"another", media_type="image/png", width=256, height=256)
-CROP = Rendition(data=b"cropped", media_type="image/webp", width=128, height=256)
+PICTURE = Master(data=b"one", media_type="image/png", width=256, height=256)
+OTHER = Master(data=b"another", media_type="image/png", width=256, height=256)
 
 
 class Subject:
@@ -115,117 +114,97 @@ async def test_an_unknown_recipe_is_not_found(subject: Subject) -> None:
 
 async def test_what_is_kept_is_found_again(subject: Subject) -> None:
     """Keeping a picture returns every fact about it, and finding its recipe returns the same."""
-    (kept,) = await subject.port.keep(RECIPE, (PICTURE,))
+    kept = await subject.port.keep(RECIPE, PICTURE)
 
     digest = hashlib.sha256(b"one").hexdigest()
     assert kept.key == f"pictures/{digest[:2]}/{digest}.png"
     assert (kept.sha256, kept.bytes_, kept.media_type) == (digest, 3, "image/png")
     assert (kept.width, kept.height, kept.seed, kept.recipe) == (256, 256, RECIPE.seed, RECIPE.digest)
-    assert await subject.port.find(RECIPE) == (kept,)
-
-
-async def test_every_rendition_is_kept_and_found(subject: Subject) -> None:
-    """The renditions of a picture come back complete and in order, the master first."""
-    kept = await subject.port.keep(RECIPE, (PICTURE, CROP))
-
-    assert [(picture.sha256, picture.width) for picture in kept] == [(PICTURE.sha256, 256), (CROP.sha256, 128)]
-    assert await subject.port.find(RECIPE) == kept
-    assert [await subject.holds(picture) for picture in kept] == [True, True]
-
-
-@pytest.mark.parametrize("lost", [0, 1])
-async def test_a_lost_rendition_is_a_lost_picture(subject: Subject, lost: int) -> None:
-    """When one rendition is gone the recipe is not found, and keeping all of them again heals it."""
-    kept = await subject.port.keep(RECIPE, (PICTURE, CROP))
-    await subject.lose(kept[lost])
-
-    assert await subject.port.find(RECIPE) is None
-    assert await subject.port.keep(RECIPE, (PICTURE, CROP)) == kept
     assert await subject.port.find(RECIPE) == kept
 
 
 async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
     """An event that reuses the picture says of the prompt what the first event said."""
-    await subject.port.keep(RECIPE, (replace(PICTURE, prompt_cut=True),))
+    await subject.port.keep(RECIPE, replace(PICTURE, prompt_cut=True))
 
     found = await subject.port.find(RECIPE)
     assert found is not None
-    assert found[0].prompt_cut
+    assert found.prompt_cut
 
 
 async def test_recipes_stay_apart(subject: Subject) -> None:
     """A recipe that differs in one field has a manifest of its own, even for the same bytes."""
     other = replace(RECIPE, seed=7)
-    (kept,) = await subject.port.keep(RECIPE, (PICTURE,))
+    kept = await subject.port.keep(RECIPE, PICTURE)
 
     assert await subject.port.find(other) is None
-    (again,) = await subject.port.keep(other, (PICTURE,))
+    again = await subject.port.keep(other, PICTURE)
     assert (again.key, again.seed) == (kept.key, 7)
-    assert await subject.port.find(RECIPE) == (kept,)
+    assert await subject.port.find(RECIPE) == kept
 
 
 async def test_keeping_twice_changes_nothing(subject: Subject) -> None:
     """Keeping a picture again, as after a redelivery, returns the same picture."""
-    (kept,) = await subject.port.keep(RECIPE, (PICTURE,))
+    kept = await subject.port.keep(RECIPE, PICTURE)
 
-    assert await subject.port.keep(RECIPE, (PICTURE,)) == (kept,)
+    assert await subject.port.keep(RECIPE, PICTURE) == kept
 
 
 async def test_the_first_manifest_wins(subject: Subject) -> None:
     """A second writer with other bytes announces what the first one stored."""
-    first = await subject.port.keep(RECIPE, (PICTURE,))
+    first = await subject.port.keep(RECIPE, PICTURE)
 
-    assert await subject.port.keep(RECIPE, (OTHER,)) == first
+    assert await subject.port.keep(RECIPE, OTHER) == first
 
 
 async def test_racing_keepers_announce_one_picture(subject: Subject) -> None:
     """Of many concurrent writers with different bytes for one recipe one wins, and all return its picture."""
     renders = [replace(PICTURE, data=b"render %d" % number) for number in range(20)]
 
-    kept = await asyncio.gather(*(subject.port.keep(RECIPE, (render,)) for render in renders))
+    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render) for render in renders))
 
     assert len(set(kept)) == 1
     assert await subject.port.find(RECIPE) == kept[0]
-    assert await subject.holds(kept[0][0])
+    assert await subject.holds(kept[0])
 
 
 async def test_a_lost_object_is_not_found(subject: Subject) -> None:
     """A manifest whose object is gone counts as none."""
-    await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
 
     assert await subject.port.find(RECIPE) is None
 
 
 @pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
-async def test_a_lost_object_heals(subject: Subject, again: Rendition) -> None:
+async def test_a_lost_object_heals(subject: Subject, again: Master) -> None:
     """Painting a lost picture again restores it, with the same bytes or with others."""
-    await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
 
-    (healed,) = await subject.port.keep(RECIPE, (again,))
+    healed = await subject.port.keep(RECIPE, again)
 
     assert healed.sha256 == again.sha256
-    assert await subject.port.find(RECIPE) == (healed,)
+    assert await subject.port.find(RECIPE) == healed
     assert await subject.holds(healed)
 
 
 @pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
-async def test_a_damaged_object_is_a_lost_picture(subject: Subject, again: Rendition) -> None:
+async def test_a_damaged_object_is_a_lost_picture(subject: Subject, again: Master) -> None:
     """A picture whose bytes are others, though as many, is not found, and painting it again heals it."""
-    await subject.damage(*await subject.port.keep(RECIPE, (PICTURE,)))
+    await subject.damage(await subject.port.keep(RECIPE, PICTURE))
 
     assert await subject.port.find(RECIPE) is None
-    (healed,) = await subject.port.keep(RECIPE, (again,))
+    healed = await subject.port.keep(RECIPE, again)
     assert healed.sha256 == again.sha256
-    assert await subject.port.find(RECIPE) == (healed,)
+    assert await subject.port.find(RECIPE) == healed
     assert await subject.holds(healed)
 
 
 async def test_racing_healers_announce_one_picture(subject: Subject) -> None:
     """Of many concurrent writers that restore a lost picture one wins, and all return its picture."""
-    await subject.lose(*await subject.port.keep(RECIPE, (PICTURE,)))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
     renders = [replace(PICTURE, data=b"healed %d" % number) for number in range(10)]
 
-    kept = await asyncio.gather(*(subject.port.keep(RECIPE, (render,)) for render in renders))
+    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render) for render in renders))
 
     assert len(set(kept)) == 1
     assert await subject.port.find(RECIPE) == kept[0]
@@ -233,7 +212,7 @@ async def test_racing_healers_announce_one_picture(subject: Subject) -> None:
 
 async def test_an_address_ends_in_the_key(subject: Subject) -> None:
     """A picture's address is made from its key."""
-    (picture,) = await subject.port.keep(RECIPE, (PICTURE,))
+    picture = await subject.port.keep(RECIPE, PICTURE)
 
     address, _ = await subject.port.url(picture)
 
@@ -248,7 +227,7 @@ async def test_a_store_that_works_passes_its_probe(subject: Subject) -> None:
 
 async def test_an_unreachable_store_is_overloaded(unreachable: WorkerStore) -> None:
     """Every call soon raises the error that costs no attempt."""
-    for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, (PICTURE,)), unreachable.probe()):
+    for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, PICTURE), unreachable.probe()):
         with pytest.raises(Overloaded) as caught:
             await asyncio.wait_for(call, 10)
         assert caught.value.reason is Reason.STORE_UNAVAILABLE

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from consumer.dev.embedded import S3Server
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.errors import Overloaded
-from consumer.jobs import Rendition
+from consumer.jobs import Master
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from schemas import Reason
@@ -128,7 +128,7 @@ async def test_the_documented_policy_is_enough(kafka: KafkaServer, store: Guarde
             second = await answer(desk, await desk.ask(request_data("a-1", revision=2)))
 
     assert second["reused"]
-    (picture,) = first["pictures"]
+    picture = first["pictures"]
     async with aiohttp.ClientSession() as session, session.get(picture["url"]) as response:
         assert hashlib.sha256(await response.read()).hexdigest() == picture["sha256"]
 
@@ -154,11 +154,11 @@ async def test_the_documented_policy_is_not_more(kafka: KafkaServer, store: Guar
 REFUSED = r"the store refused \w+: .*s3:GetObject, s3:PutObject and s3:ListBucket"
 
 
-async def the_whole_way(store: S3Store, picture: Rendition) -> None:
+async def the_whole_way(store: S3Store, picture: Master) -> None:
     """Do all that a worker does with a store."""
     await store.prepare()
     await store.find(RECIPE)
-    await store.keep(RECIPE, (picture,))
+    await store.keep(RECIPE, picture)
     await store.find(RECIPE)
 
 
@@ -167,7 +167,7 @@ async def test_each_missing_right_is_told(kafka: KafkaServer, store: GuardedStor
     """Without any single right the way of a picture stops with the refused call and what the keys should be allowed."""
     async with S3Store(site_of(kafka, store, LACKING[right]).settings.storage) as opened:
         with pytest.raises(Overloaded, match=REFUSED) as told:
-            await the_whole_way(opened, Rendition(data=right.encode(), media_type="image/png", width=512, height=512))
+            await the_whole_way(opened, Master(data=right.encode(), media_type="image/png", width=512, height=512))
 
     assert told.value.reason is Reason.MISCONFIGURED
     assert secret(LACKING[right]) not in str(told.value)

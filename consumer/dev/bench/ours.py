@@ -13,17 +13,15 @@ from typing import Self
 
 from consumer.jobs import (
     Lane,
+    Master,
     ModelIdentity,
     Paintable,
     Picture,
     Recipe,
-    Rendition,
-    Renditions,
     StoredPicture,
-    StoredPictures,
 )
 from consumer.settings import Settings, load_settings
-from consumer.storage import stored_pictures
+from consumer.storage import stored_picture
 from consumer.telemetry.logs import configure_logs
 from consumer.worker import WorkerRun, open_stages
 
@@ -55,16 +53,16 @@ class EmptyEngine:
 class EmptyEncoder:
     """An encoder that encodes nothing."""
 
-    async def encode(self, picture: Picture) -> Renditions:
+    async def encode(self, picture: Picture) -> Master:
         """Return the same bytes for every picture."""
-        return (Rendition(_BYTES, "image/png", picture.width, picture.height),)
+        return Master(_BYTES, "image/png", picture.width, picture.height)
 
 
 class EmptyStore:
     """A `Store` in a dictionary; it remembers which recipes were kept, since the pipeline asks."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, StoredPictures] = {}
+        self._kept: dict[str, StoredPicture] = {}
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Do nothing."""
@@ -76,13 +74,13 @@ class EmptyStore:
         """Return False: addresses do not expire."""
         return False
 
-    async def find(self, recipe: Recipe) -> StoredPictures | None:
-        """Return the recipe's pictures if they were kept."""
+    async def find(self, recipe: Recipe) -> StoredPicture | None:
+        """Return the recipe's picture if it was kept."""
         return self._kept.get(recipe.digest)
 
-    async def keep(self, recipe: Recipe, renditions: Renditions) -> StoredPictures:
+    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
         """Remember the recipe."""
-        return self._kept.setdefault(recipe.digest, stored_pictures(recipe, renditions))
+        return self._kept.setdefault(recipe.digest, stored_picture(recipe, master))
 
     async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
         """Return an address that leads nowhere and does not expire."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from consumer.errors import Rejected
-from consumer.jobs import Picture, Renditions
+from consumer.jobs import Master, Picture
 from consumer.pictures import encoder
 from consumer.pictures.encoder import PictureEncoder
 from consumer.pictures.renditions import encode
@@ -30,7 +30,7 @@ async def test_only_its_own_threads_encode(picture: Callable[..., Picture], monk
     names: set[str] = set()
     both = threading.Barrier(2, timeout=10)
 
-    def watched(painted: Picture) -> Renditions:
+    def watched(painted: Picture) -> Master:
         names.add(threading.current_thread().name)
         both.wait()
         return encode(painted)
@@ -47,7 +47,7 @@ async def test_a_cancelled_wait_leaves_the_encoder_usable(
     """Cancelling a picture that is being encoded loses only that picture."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(painted: Picture) -> Renditions:
+    def slow(painted: Picture) -> Master:
         begun.set()
         assert go_on.wait(timeout=10)
         return encode(painted)

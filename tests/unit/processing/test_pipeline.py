@@ -100,12 +100,12 @@ async def test_a_store_that_is_down_costs_waiting_only() -> None:
         refusals = 0
         keep = bench.store.keep
 
-        async def reluctant(recipe: Recipe, renditions: Any) -> Any:
+        async def reluctant(recipe: Recipe, master: Any) -> Any:
             nonlocal refusals
             refusals += 1
             if refusals <= 5:
                 raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
-            return await keep(recipe, renditions)
+            return await keep(recipe, master)
 
         bench.store.keep = reluctant  # type: ignore[method-assign]
         ready = await bench.produce(job())

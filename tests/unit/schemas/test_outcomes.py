@@ -77,7 +77,7 @@ def test_a_later_field_is_always_written_and_never_required() -> None:
     schema = event_schemas()[names.IMAGE_READY]
     model = schema["$defs"]["ReadyModel"]
 
-    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later == {"prompt_cut"}
+    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later == {"prompt_cut", "disclosure"}
     assert model["properties"].keys() - set(model["required"]) == ReadyModel.later == {"coverage", "adapters"}
     assert ReadyModel(name="base", sha256="0" * 64).model_dump(mode="json") == {
         "name": "base",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consumer.jobs import Adapter, ModelIdentity, Recipe, Rendition
-from consumer.storage import Manifest, manifest_key, stored_pictures
+from consumer.jobs import Adapter, Master, ModelIdentity, Recipe
+from consumer.storage import Manifest, manifest_key, stored_picture
 
 _TEXT = st.text(st.characters(codec="utf-8"))
 _SIZES = st.integers(16, 4096)
@@ -77,17 +77,15 @@ _SINGLE = """{
 }"""
 
 
-@given(_RECIPES, st.booleans(), st.integers(1, 5))
-def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool, renditions: int) -> None:  # noqa: FBT001 - drawn
+@given(_RECIPES, st.booleans())
+def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool) -> None:  # noqa: FBT001 - drawn
     """A recipe read back from a manifest is the same recipe, to the last digit: it has the same digest."""
-    encoded = [Rendition(b"%d" % n, "image/webp", recipe.width, recipe.height, prompt_cut) for n in range(renditions)]
-    master, *further = pictures = stored_pictures(recipe, tuple(encoded))
-    manifest = Manifest(recipe=recipe, picture=master, further=tuple(further), created=datetime.now(UTC), leadart="1.0")
+    picture = stored_picture(recipe, Master(b"1", "image/webp", recipe.width, recipe.height, prompt_cut))
+    manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart="1.0")
 
     again = Manifest.model_validate_json(manifest.model_dump_json())
 
     assert again == manifest
-    assert again.pictures == pictures
     assert again.recipe.digest == recipe.digest
 
 
@@ -109,21 +107,9 @@ def test_the_first_manifest_is_still_read() -> None:
     }
 
 
-def test_a_single_rendition_is_written_as_always() -> None:
-    """A manifest with one rendition has the bytes that it had before there could be several."""
+def test_a_manifest_is_written_as_always() -> None:
+    """A manifest has the bytes that it had in the first version."""
     assert Manifest.model_validate_json(_FIRST).model_dump_json(indent=1) == _SINGLE
-    assert Manifest.model_validate_json(_SINGLE).pictures == Manifest.model_validate_json(_FIRST).pictures
-
-
-def test_earlier_workers_read_the_master_of_several_renditions() -> None:
-    """Further renditions are a field of their own, so that the rest of the manifest stays what it was."""
-    single = Manifest.model_validate_json(_SINGLE)
-    several = single.model_copy(update={"further": (replace(single.picture, key="pictures/77/77.webp"),)})
-
-    written = several.model_dump(mode="json")
-
-    assert [picture["key"] for picture in written.pop("further")] == ["pictures/77/77.webp"]
-    assert written == single.model_dump(mode="json")
 
 
 def test_a_later_manifest_may_say_more() -> None:
@@ -145,7 +131,7 @@ def test_another_format_is_not_guessed_at(change: str) -> None:
 def test_keys_spread_and_carry_the_suffix(media_type: str, suffix: str) -> None:
     """A key has the first two digits of the SHA-256, all of them, and the suffix of the media type."""
     recipe = Manifest.model_validate_json(_FIRST).recipe
-    (picture,) = stored_pictures(recipe, (Rendition(b"x", media_type, 1, 1),))
+    picture = stored_picture(recipe, Master(b"x", media_type, 1, 1))
 
     assert picture.key == f"pictures/2d/{picture.sha256}.{suffix}"
     assert manifest_key("abcdef") == "manifests/ab/abcdef.json"

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from consumer.errors import Overloaded, Unstorable
-from consumer.jobs import ModelIdentity, Recipe, Rendition
+from consumer.jobs import Master, ModelIdentity, Recipe
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store, public_policy, stored_pictures
+from consumer.storage import S3Store, public_policy, stored_picture
 from consumer.storage.objects import StoreObjects
 from consumer.storage.policy import is_public
 from schemas import Reason
@@ -30,7 +30,7 @@ RECIPE = Recipe(
     style="default",
     style_version=1,
 )
-PICTURE = Rendition(b"x", "image/png", 16, 16)
+PICTURE = Master(b"x", "image/png", 16, 16)
 
 
 class Body:
@@ -83,7 +83,7 @@ async def test_a_conflict_is_retried() -> None:
     """409 means a concurrent write to the same key: the write is repeated, with its condition."""
     client = Answers(409, 409)
 
-    await store(client).keep(RECIPE, (PICTURE,))
+    await store(client).keep(RECIPE, PICTURE)
 
     assert [put["IfNoneMatch"] for put in client.puts] == ["*"] * 4
     assert client.puts[0]["Key"] == client.puts[2]["Key"] != client.puts[3]["Key"]
@@ -92,7 +92,7 @@ async def test_a_conflict_is_retried() -> None:
 async def test_conflicts_without_end_are_the_requests_affair() -> None:
     """Endless 409 is about one key: its request is retried later, and no other waits for it."""
     with pytest.raises(Unstorable, match=r"pictures/.* 409") as caught:
-        await store(Answers(*[409] * 9)).keep(RECIPE, (PICTURE,))
+        await store(Answers(*[409] * 9)).keep(RECIPE, PICTURE)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 
@@ -101,7 +101,7 @@ async def test_no_manifest_without_its_object() -> None:
     client = Answers(503)
 
     with pytest.raises(Overloaded):
-        await store(client).keep(RECIPE, (PICTURE,))
+        await store(client).keep(RECIPE, PICTURE)
 
     assert [put["Key"].split("/")[0] for put in client.puts] == ["pictures"]
 
@@ -129,7 +129,7 @@ async def test_an_address_on_amazon_names_its_region(region: str, host: str) -> 
     for bucket, begins in (("news", f"news.{host}.amazonaws.com/p"), ("a.news", f"{host}.amazonaws.com/a.news/p")):
         settings = StorageSettings(bucket=bucket, region=region, access_key_id="k", secret_access_key=SecretStr("s"))
         async with S3Store(settings) as opened:
-            address, _ = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
+            address, _ = await opened.url(stored_picture(RECIPE, PICTURE))
         assert address.startswith(f"https://{begins}")
 
 
@@ -149,9 +149,9 @@ async def test_an_address_expires_with_the_credentials_that_signed_it(
     (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     async with S3Store(StorageSettings(presigned_seconds=60)) as opened:
-        _, sooner = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
+        _, sooner = await opened.url(stored_picture(RECIPE, PICTURE))
     async with S3Store(StorageSettings()) as opened:
-        _, expires = await opened.url(*stored_pictures(RECIPE, (PICTURE,)))
+        _, expires = await opened.url(stored_picture(RECIPE, PICTURE))
         assert await opened.addresses_end_early()
     assert expires == end
     assert sooner is not None
