@@ -12,6 +12,7 @@ from functools import cached_property
 
 from schemas import ImageRequested, Reason
 from schemas.cloudevents import Event
+from schemas.ignored import NOTHING_IGNORED, Ignored
 
 RENDERER = "2"
 """Version of everything that decides pixels and is no field of a recipe; raising it repaints every picture."""
@@ -55,12 +56,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A validated request and where it came from."""
+    """A validated request, where it came from, and what of it the contract does not know."""
 
     event: Event
     request: ImageRequested
     record: Record
     lane: Lane
+    ignored: Ignored = NOTHING_IGNORED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pydantic_core import CoreSchema
 class Emitted(BaseModel):
     """Base of what is announced: closed, frozen, every field always present.
 
-    `later` names fields added after the first release. The published schema does not require them, because earlier
-    events are still in the topics and must stay valid.
+    `later` names those of a class's own fields that were added after the first release. The published schema does not
+    require them, because earlier events are still in the topics and must stay valid.
     """
 
     later: ClassVar[frozenset[str]] = frozenset()
@@ -25,5 +25,6 @@ class Emitted(BaseModel):
         """Make later fields optional in the published schema."""
         reference = handler(schema)
         resolved = handler.resolve_ref_schema(reference)
-        resolved["required"] = [name for name in resolved["required"] if name not in cls.later]
+        later = frozenset[str]().union(*(vars(base).get("later", ()) for base in cls.__mro__))
+        resolved["required"] = [name for name in resolved["required"] if name not in later]
         return reference

@@ -72,6 +72,22 @@ class RequestAnnouncement(Announcement):
     slot: Slot = Field(description="The place in the article.")
 
 
+class Outcome(Announcement):
+    """Data of an event that ends a request; it says what of the request was not understood."""
+
+    later = frozenset({"ignored", "did_you_mean"})
+
+    ignored: tuple[str, ...] = Field(
+        default=(),
+        description="Fields of the request that this contract does not know, as dotted paths in the order of the "
+        "document, at most 20. Absent from older events.",
+    )
+    did_you_mean: dict[str, str] = Field(
+        default_factory=dict,
+        description="For entries of `ignored` that resemble a known field: its path. Absent from older events.",
+    )
+
+
 class ReadyStyle(Emitted):
     """The style that was used."""
 
@@ -116,7 +132,7 @@ class ReadySeconds(Emitted):
     total: Seconds = Field(description="From receiving the request to this event.")
 
 
-class ImageReady(RequestAnnouncement):
+class ImageReady(Outcome, RequestAnnouncement):
     """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
 
     type: ClassVar[str] = names.IMAGE_READY
@@ -148,7 +164,7 @@ class DeadLetter(Emitted):
     offset: Count | None = Field(default=None, description="The offset, if it is known.")
 
 
-class ImageFailed(Announcement):
+class ImageFailed(Outcome):
     """Data of `org.leadart.article.image-failed.v1`: there will be no picture for this request."""
 
     type: ClassVar[str] = names.IMAGE_FAILED
@@ -172,7 +188,7 @@ class SupersededBy(Emitted):
     revision: Revision = Field(description="The newer revision.")
 
 
-class ImageSuperseded(RequestAnnouncement):
+class ImageSuperseded(Outcome, RequestAnnouncement):
     """Data of `org.leadart.article.image-superseded.v1`: a newer revision replaced the request."""
 
     type: ClassVar[str] = names.IMAGE_SUPERSEDED
@@ -180,7 +196,7 @@ class ImageSuperseded(RequestAnnouncement):
     superseded_by: SupersededBy = Field(description="What replaced the request.")
 
 
-class ImageExpired(RequestAnnouncement):
+class ImageExpired(Outcome, RequestAnnouncement):
     """Data of `org.leadart.article.image-expired.v1`: the request's `expirytime` passed before its turn came."""
 
     type: ClassVar[str] = names.IMAGE_EXPIRED

@@ -9,13 +9,15 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas import names
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Headers, attribute_name
 from schemas.event import CARRIED, CORE, Event
 from schemas.fields import ArticleId, Revision, Slot
+from schemas.ignored import NOTHING_IGNORED, Ignored, unknown_fields
 from schemas.jsontext import parse_json, parse_with_halves
 from schemas.key import article_of_key
 from schemas.reasons import ContractError
-from schemas.requested import Output
+from schemas.requested import ImageRequested, Output
 from schemas.serializers import BYTE_ORDER_MARK, is_envelope, plain
 
 _T = TypeVar("_T")
@@ -34,6 +36,7 @@ class Salvage:
     revision: int | None
     slot: str | None
     carried: Mapping[str, str] = field(default_factory=dict)
+    ignored: Ignored = NOTHING_IGNORED
 
 
 def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage:
@@ -56,7 +59,13 @@ def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage
         revision=_valid(_REVISION, article.get("revision")),
         slot=_slot(data) if article else None,
         carried={name: text for name in CARRIED if (text := _attribute(name, attributes)) is not None},
+        ignored=unknown_fields(data, ImageRequested) if _is_ours(attributes) else NOTHING_IGNORED,
     )
+
+
+def _is_ours(attributes: Mapping[str, Any]) -> bool:
+    """Return whether the data are meant for this contract; without a type they may be."""
+    return _attribute("type", attributes) in {names.IMAGE_REQUESTED, None}
 
 
 def _slot(data: Mapping[str, Any]) -> str | None:

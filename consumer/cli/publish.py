@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,9 @@ def publish(
     """
     from consumer.kafka.cms_client import parse_request_file
 
-    settings, event = settings_from(env_file), parse_request_file(file.read())
+    settings, text = settings_from(env_file), file.read()
+    event = parse_request_file(text)
+    _warn_of_unknown_fields(text)
     if not wait:
         asyncio.run(_publish(settings, event))
         return
@@ -50,6 +53,16 @@ def publish(
     for line in (outcome.sentence, *outcome.urls):
         say(printable(line))
     raise typer.Exit(outcome.kind != OutcomeKind.READY)
+
+
+def _warn_of_unknown_fields(text: bytes) -> None:
+    from schemas import ImageRequested
+    from schemas.ignored import unknown_fields
+
+    unknown = unknown_fields(json.loads(text), ImageRequested)
+    for path in unknown.ignored:
+        nearest = unknown.did_you_mean.get(path)
+        complain(f"{path} is not a field of a request and is ignored{f': did you mean {nearest}?' if nearest else ''}")
 
 
 async def _publish(settings: Settings, event: Event) -> None:

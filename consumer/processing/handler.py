@@ -27,6 +27,7 @@ from consumer.processing.prompting import PaintPlan
 from consumer.processing.store_outage import StoreOutage
 from consumer.telemetry.metrics import Metrics, Stage, TransactionResult
 from schemas import ContractError, ImageReady, OutcomeKind, Priority, Reason
+from schemas.ignored import unknown_fields
 from schemas.names import BACKFILL
 from schemas.reader import parse_request
 
@@ -268,7 +269,7 @@ def _job(record: Record, state: RetryState) -> Job:
         lane = Lane.BACKFILL
     else:
         lane = Lane.INTERACTIVE if request.priority is Priority.INTERACTIVE else Lane.LIVE
-    return Job(event, request, original, lane)
+    return Job(event, request, original, lane, unknown_fields(event.data, type(request)))
 
 
 def _claim(job: Job) -> Claim:

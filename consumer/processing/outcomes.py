@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from consumer import __version__
 from consumer.delivery.ports import OutgoingRecord, RecordResult
@@ -28,6 +29,7 @@ from schemas import (
 )
 from schemas.cloudevents import Event, write
 from schemas.event import CARRIED
+from schemas.ignored import Ignored
 from schemas.salvage import Salvage, salvage
 
 MESSAGE_CHARACTERS = 1000
@@ -64,7 +66,8 @@ class OutcomeBuilder:
         `seconds` of the stages go into the log.
         """
         recipes = [picture.recipe for picture in ready.pictures]
-        outcome = self._outcome(job.record.partition, _identity(job), ready, recipes)
+        told = ready.model_copy(update=_told(job.ignored))
+        outcome = self._outcome(job.record.partition, _identity(job), told, recipes)
         facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
         state = RetryState(job.record)
         return RecordResult(
@@ -78,6 +81,7 @@ class OutcomeBuilder:
             article=_article(job),
             slot=job.request.output.slot,
             superseded_by=SupersededBy(revision=revision),
+            **_told(job.ignored),
         )
         outcome = self._outcome(job.record.partition, _identity(job), data, [str(revision)])
         facts = {"outcome": OutcomeKind.SUPERSEDED, "superseded_by": revision}
@@ -90,6 +94,7 @@ class OutcomeBuilder:
             article=_article(job),
             slot=job.request.output.slot,
             expired_at=job.event.expirytime or datetime.now(UTC),
+            **_told(job.ignored),
         )
         outcome = self._outcome(job.record.partition, _identity(job), data, [])
         return RecordResult((outcome,), facts={"outcome": OutcomeKind.EXPIRED} | _about(job))
@@ -120,6 +125,7 @@ class OutcomeBuilder:
             "request_id": known.request_id,
             "article_id": known.article_id,
             "revision": known.revision,
+            **_noted(known.ignored),
         }
         if known.article_id is None:
             return RecordResult((dead_letter,), facts=facts)
@@ -148,6 +154,7 @@ class OutcomeBuilder:
             retryable=not isinstance(error, Rejected),
             attempts=attempts,
             dead_letter=where,
+            **_told(known.ignored),
         )
         return self._outcome(record.partition, identity, data, [error.reason.value])
 
@@ -224,7 +231,18 @@ def _about(job: Job) -> dict[str, object]:
         "slot": job.request.output.slot,
         "lane": job.lane.value,
         "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
+        **_noted(job.ignored),
     }
+
+
+def _told(ignored: Ignored) -> dict[str, Any]:
+    """Return the fields of an outcome that name what was not understood."""
+    return {"ignored": ignored.ignored, "did_you_mean": dict(ignored.did_you_mean)}
+
+
+def _noted(ignored: Ignored) -> dict[str, object]:
+    """Return what the log line says of it: nothing of nearly every request."""
+    return {"ignored": ignored.ignored} if ignored.ignored else {}
 
 
 def _facts(state: RetryState, error: LeadartError) -> dict[str, object]:

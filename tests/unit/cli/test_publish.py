@@ -11,6 +11,7 @@ from consumer.cli import publish
 from consumer.cli.root import app
 from consumer.jobs import Record
 from consumer.kafka.cms_client import CmsSubscriber
+from schemas.cloudevents import Event
 from tests.support.announcements import announced, record
 
 REQUEST = '{"article": {"id": "a-1", "revision": 7}}'
@@ -65,3 +66,20 @@ def test_the_exit_status_is_the_outcomes(
 
     assert done.exit_code == status
     assert printed in done.output
+
+
+def test_unknown_fields_are_named_before_the_request_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr, with the nearest known field; the request is published all the same."""
+    published: list[Event] = []
+
+    async def publish_it(_: object, event: Event) -> None:
+        published.append(event)
+
+    monkeypatch.setattr(publish, "_publish", publish_it)
+    request = '{"article": {"id": "a-1", "revision": 7}, "otput": {}, "mood": "calm"}'
+    done = CliRunner().invoke(app, ["publish", "-"], input=request)
+
+    assert done.exit_code == 0
+    assert "leadart: otput is not a field of a request and is ignored: did you mean output?\n" in done.stderr
+    assert "leadart: mood is not a field of a request and is ignored\n" in done.stderr
+    assert [event.data for event in published] == [request.encode()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
+from schemas.ignored import unknown_fields
 
 HEADERS = st.lists(st.tuples(st.text(max_size=10), st.none() | st.binary(max_size=20)), max_size=4)
 RECORDS = st.builds(
@@ -39,12 +41,14 @@ def outcomes(**settings: Any) -> OutcomeBuilder:
     return OutcomeBuilder(Settings.model_validate(settings))
 
 
-def job(request_id: str = "r-1", partition: int = 3, **extensions: str) -> Job:
-    data = {"article": {"id": "a-1", "revision": 7, "headline": "Storm"}}
+def job(
+    request_id: str = "r-1", partition: int = 3, unknown: Mapping[str, object] | None = None, **extensions: str
+) -> Job:
+    data = {"article": {"id": "a-1", "revision": 7, "headline": "Storm"}, **(unknown or {})}
     event = Event(id=request_id, source="/cms", type=names.IMAGE_REQUESTED, extensions=extensions, data=data)
     headers, value = write(event)
     record = Record("article-image-requested", partition, 5, b"a-1", value, tuple(headers), 1)
-    return Job(event, ImageRequested.model_validate(data), record, Lane.LIVE)
+    return Job(event, ImageRequested.model_validate(data), record, Lane.LIVE, unknown_fields(data, ImageRequested))
 
 
 def ready(recipe: str = "1" * 64) -> ImageReady:
@@ -151,6 +155,25 @@ def test_a_failure_names_field_reason_and_dead_letter() -> None:
     assert (failed.reason, failed.field, failed.retryable) == (Reason.INVALID_FIELD, "output.width", False)
     assert failed.dead_letter is not None
     assert (failed.dead_letter.topic, failed.dead_letter.partition) == ("article-image-dead-letter", 3)
+
+
+def told(result: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(result.records[0].value)
+    return data
+
+
+def test_every_outcome_names_the_fields_that_were_not_understood() -> None:
+    """Ready, superseded, expired and failed alike, and the line in the log; of other requests it has no such field."""
+    box, asked = outcomes(), job(unknown={"otput": {"width": 64}, "mood": "calm"})
+    late = replace(asked, event=replace(asked.event, extensions={"expirytime": "2026-11-23T08:15:00Z"}))
+    failed = box.failed(RetryState(asked.record), REFUSED)
+
+    for result in (box.ready(asked, ready(), {}), box.superseded(asked, 8), box.expired(late), failed):
+        assert (told(result)["ignored"], told(result)["did_you_mean"]) == (["otput", "mood"], {"otput": "output"})
+        assert result.facts["ignored"] == ("otput", "mood")
+    for result in (box.ready(job(), ready(), {}), box.failed(RetryState(job().record), REFUSED)):
+        assert (told(result)["ignored"], told(result)["did_you_mean"]) == ([], {})
+        assert "ignored" not in result.facts
 
 
 def test_our_own_failures_are_worth_another_try() -> None:

@@ -22,6 +22,7 @@ from schemas import (
     Reason,
     names,
 )
+from schemas.outcomes import Outcome
 from schemas.publish import event_schemas
 
 ARTICLE = ArticleRevision(id="a-1", revision=7)
@@ -63,6 +64,8 @@ def test_every_field_is_announced() -> None:
         "request_id": None,
         "article": {"id": "a-1", "revision": None},
         "slot": None,
+        "ignored": [],
+        "did_you_mean": {},
         "reason": "not_json",
         "message": "No.",
         "field": None,
@@ -77,7 +80,9 @@ def test_a_later_field_is_always_written_and_never_required() -> None:
     schema = event_schemas()[names.IMAGE_READY]
     model = schema["$defs"]["ReadyModel"]
 
-    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later == {"prompt_cut", "disclosure"}
+    later = {"prompt_cut", "disclosure", "ignored", "did_you_mean"}
+
+    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later | Outcome.later == later
     assert model["properties"].keys() - set(model["required"]) == ReadyModel.later == {"coverage", "adapters"}
     assert ReadyModel(name="base", sha256="0" * 64).model_dump(mode="json") == {
         "name": "base",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas import Article, names
 from schemas.event import Event
 from schemas.fields import ARTICLE_ID_PATTERN
+from schemas.ignored import Ignored
 from schemas.salvage import Salvage, salvage
 
 HEADERS = [
@@ -76,12 +77,27 @@ def test_a_valid_request_loses_nothing() -> None:
     """What `read` accepts is salvaged in full: an unknown field `specversion`, Base64, a number for an extension."""
     data = {"article": {"id": "a-1", "revision": 7}, "output": {"slot": "social"}}
     known = Salvage("1", "/cms", "a-1", 7, "social")
-    assert salvage(None, HEADERS, value(**data, specversion="2")) == known
+    unknown = replace(known, ignored=Ignored(("specversion",)))
+    assert salvage(None, HEADERS, value(**data, specversion="2")) == unknown
     envelope = [("content-type", b"application/cloudevents+json")]
     encoded = base64.b64encode(value(**data)).decode()
     whole = {"specversion": "1.0", "id": "1", "source": "/cms", "data_base64": encoded, "correlationid": 42}
     assert salvage(None, envelope, value(**whole)) == replace(known, carried={"correlationid": "42"})
     assert salvage(None, envelope, value(**{**whole, "data_base64": "no"})).article_id is None
+
+
+@pytest.mark.parametrize("event_type", [names.IMAGE_REQUESTED, None])
+def test_unknown_fields_are_told_where_something_is_missing(event_type: str | None) -> None:
+    """They are often why: here the headline is in an object that is called otherwise, and the type was forgotten."""
+    sent = [*HEADERS[:-1], *([("ce_type", event_type.encode())] if event_type else [])]
+    found = salvage(b"a-1", sent, value(artcle={"id": "a-1", "headline": "Storm"}, brief={"Prompt": ""}))
+    assert found.ignored == Ignored(("artcle", "brief.Prompt"), {"artcle": "article", "brief.Prompt": "brief.prompt"})
+
+
+def test_another_contracts_fields_are_not_compared_with_ours() -> None:
+    """An event of another type has no fields of this one."""
+    sent = [*HEADERS[:-1], ("ce_type", b"org.example.saved")]
+    assert salvage(b"a-1", sent, value(artcle={})).ignored == Ignored()
 
 
 def test_half_a_character_costs_one_field() -> None:
