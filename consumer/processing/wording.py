@@ -5,9 +5,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import unescape
 
-from consumer.processing.sentences import EXCLAMATIONS, FULL_STOPS, QUESTIONS, asserts, first_sentence
+from consumer.processing.cleaning import clean, has_words
+from consumer.processing.graphemes import LOOSE_ENDS, shorten
+from consumer.processing.sentences import asserts, first_sentence
 from schemas import Article, ImageRequested
 
 ALT_LENGTH = 125
@@ -20,25 +21,8 @@ _HINTS = 6
 _TOPIC_LENGTH = 40
 _TAGS = 5
 
-_JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
-_SPECIAL = re.compile(r"<\|[^\s|<>]*\|>|<\||\|>|</?(?:think|tool_call|tool_response)>", re.IGNORECASE)
-_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+|:[a-z][a-z0-9]*)*"  # custom elements have a hyphen, Word's a colon
-_TAG = re.compile(
-    rf"</?{_NAME}(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->|<![^<>]*>|<\?[^<>]*>",
-    re.IGNORECASE,
-)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.IGNORECASE)
-_UNREAD = ("style", "script", "template", "noscript", "iframe", "object", "svg", "head", "xml")
-_UNREAD_OPENING = re.compile(rf"<({'|'.join(_UNREAD)})(?:\s[^<>]*)?>", re.IGNORECASE)
-_UNREAD_CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _UNREAD}
-_TAG_IN_PUNCTUATION = re.compile(rf"(?:{_TAG.pattern})(?=[,.;:!?…)\]”’、。，；：！？])", re.IGNORECASE)
-_OPENING = re.compile(r"<(?=[/|!?a-z])", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-_AMPERSAND = re.compile(r"&(?:(?:amp|#0*38|#x0*26);)+", re.IGNORECASE)
-_PASSES = 3  # more are needed only for entities nested on purpose
 _WITH_HAN = {"CJK", "HIRAGANA", "KATAKANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
-_END = f" {FULL_STOPS}{QUESTIONS}{EXCLAMATIONS};；,，、:："
 _LEAD_IN = re.compile(
     r"^(?:(?:an?|the)\s+)?(?:image|picture|photo|photograph)\s+(?:of|showing)\s+|^图片[:：]\s*", re.IGNORECASE
 )
@@ -61,42 +45,6 @@ _GRAMMARS = {
 _WORDLESS = _Grammar(". ", ", ")
 
 
-def clean(text: str) -> str:
-    """Return `text` as one line of NFC text without control characters, markup and the chat template's commands.
-
-    Cleaning twice changes nothing. What is removed leaves a space, so that no new command forms across the gap.
-    """
-    if text.isascii() and text.isprintable() and not set("<|&") & set(text):
-        return " ".join(text.split())
-    kept = _plain(text)
-    for _ in range(_PASSES):
-        kept = _without_unread(_CDATA.sub(r" \1 ", kept))
-        kept = _SPECIAL.sub(" ", _TAG.sub(" ", _TAG_IN_PUNCTUATION.sub("", kept)))
-    if _TAG.search(kept) or _SPECIAL.search(kept) or _CDATA.search(kept):
-        kept = _OPENING.sub("< ", kept)
-    return " ".join(kept.split())
-
-
-def _without_unread(text: str) -> str:
-    """Drop the elements whose content no reader sees; one that is cut off within its style sheet or program, too."""
-    kept, at, start = "", 0, 0
-    while (opening := _UNREAD_OPENING.search(text, start)) is not None:
-        name = opening[1].lower()
-        closing = _UNREAD_CLOSING[name].search(text, opening.end())
-        if closing is not None:
-            kept, at, start = f"{kept}{text[at : opening.start()]} ", closing.end(), closing.end()
-        elif name in {"style", "script"} and "{" in text[opening.end() :]:
-            return kept + text[at : opening.start()]
-        else:
-            start = opening.end()
-    return kept + text[at:]
-
-
-def has_words(text: str) -> bool:
-    """Return whether the text has a letter, a number or a symbol: punctuation alone cannot be painted."""
-    return any(unicodedata.category(character)[0] in "LNS" for character in text)
-
-
 def script_of(text: str) -> str:
     """Return the script of most letters, as Unicode's names begin: LATIN, CYRILLIC, ...; "" without any letter.
 
@@ -104,16 +52,6 @@ def script_of(text: str) -> str:
     """
     found = Counter(unicodedata.name(letter, "LETTER").split()[0] for letter in text if letter.isalpha())
     return "CJK" if found.keys() & _WITH_HAN else max(found, key=found.__getitem__, default="")
-
-
-def shorten(text: str, length: int, mark: str = "") -> str:
-    """Return `text` cut to at most `length` characters, `mark` included, between words where there are any."""
-    if len(text) <= length:
-        return text
-    room = length - len(mark)
-    cut = text[:room]
-    whole_words = cut if text[room] == " " else cut.rpartition(" ")[0]
-    return (whole_words if len(whole_words) > length // 2 else cut).rstrip(_END) + mark
 
 
 def language_of(text: str, locale: str) -> str:
@@ -175,7 +113,7 @@ def alternative_of(request: ImageRequested) -> str:
 
 def _as_sentence(headline: str, grammar: _Grammar) -> str:
     """Return the headline as a sentence that another follows; a question or an exclamation stays one."""
-    return headline.rstrip(_END) + grammar.stop if asserts(headline) else headline + grammar.stop[1:]
+    return headline.rstrip(LOOSE_ENDS) + grammar.stop if asserts(headline) else headline + grammar.stop[1:]
 
 
 def terms(texts: Iterable[str], length: int) -> str:
@@ -183,39 +121,14 @@ def terms(texts: Iterable[str], length: int) -> str:
     found: dict[str, str] = {}
     for text in texts:
         for term in re.split("[,，、]", clean(text)):
-            bare = term.strip(_END)
+            bare = term.strip(LOOSE_ENDS)
             found.setdefault(bare.casefold(), bare)
     found.pop("", None)
     return shorten(", ".join(found.values()), length)
 
 
-def _plain(text: str) -> str:
-    """Resolve HTML entities, however often they were escaped, and drop invisible characters."""
-    kept = _seen(text)
-    for _ in range(_PASSES):
-        resolved = _ENTITY.sub(lambda found: unescape(found[0]), _AMPERSAND.sub("&", kept))
-        if resolved == kept:
-            return kept
-        kept = _seen(resolved)
-    return _ENTITY.sub(lambda found: f"& {found[0][1:]}", kept)
-
-
-def _seen(text: str) -> str:
-    return unicodedata.normalize("NFC", "".join(_visible(character) for character in text))
-
-
-def _visible(character: str) -> str:
-    match unicodedata.category(character):
-        case "Cc" | "Zl" | "Zp":
-            return " "
-        case "Cf" | "Cs":
-            return character if character in _JOINERS else ""
-        case _:
-            return character
-
-
 def _bare(text: str, length: int) -> str:
-    return shorten(" ".join(clean(text).translate(_QUOTES).split()), length).strip(_END)
+    return shorten(" ".join(clean(text).translate(_QUOTES).split()), length).strip(LOOSE_ENDS)
 
 
 def _items(texts: Iterable[str], length: int) -> list[str]:

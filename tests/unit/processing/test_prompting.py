@@ -5,15 +5,16 @@ import unicodedata
 from typing import Any
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, ModelIdentity, Paintable
+from consumer.processing.cleaning import clean
 from consumer.processing.prompting import make_plan
-from consumer.processing.styles import StylePreset, Styles, WantedAdapter
-from consumer.processing.wording import clean
+from consumer.processing.styles import StylePreset, Styles, WantedAdapter, load_styles
 from schemas import ImageRequested, Output, Reason, defaults
 from schemas.fields import SAFE_INTEGER
 
@@ -180,6 +181,61 @@ def test_seeds_stay_exact_in_javascript() -> None:
 def test_a_made_seed_is_the_same_for_ever() -> None:
     """A golden value: a change here would repaint every picture of every replay."""
     assert seeds(output={"variants": 2}) == [4734539352228935, 5182576993714044]
+
+
+STORM = {
+    "locale": "en-GB",
+    "section": "weather",
+    "summary": "Ferries stay in port as winds pass 100 km/h. More rain is expected.",
+    "tags": ["storm", "Weather"],
+}
+TYPHOON = {
+    "locale": "zh-Hans",
+    "section": "天气",
+    "headline": "台风逼近港口",
+    "summary": "渡轮停航，风速超过每小时100公里。更多消息稍后公布。",
+    "tags": ["台风", "港口"],
+}
+
+
+@pytest.mark.parametrize(
+    ("article", "parts", "digest"),
+    [
+        (STORM, {}, "df3abd52e4adf691eea930d7c0ceb98e1ffd5d7d8e6d8b749f94be9ada3f6533"),
+        (
+            STORM,
+            {"style": {"preset": "oil_painting"}, "brief": {"subject_hints": ["fishing boats"], "avoid": ["people"]}},
+            "08723ad41db531023871dfa7d2dd5214c846ec5ca82672a6e22316d6ad691ca1",
+        ),
+        (
+            STORM,
+            {"brief": {"prompt": "A lighthouse at dusk, 2 < 3 & AT&T."}},
+            "507692cf45062af35ccf6aa3a1b7c99ae811a1f247aa37b1bfc5f27f11897bfc",
+        ),
+        (TYPHOON, {}, "4e97df84ae4a1aa4393b610767d43fca4dd8cf20bee4f7496ccf4a69ad24f32b"),
+        (
+            TYPHOON,
+            {"style": {"preset": "photorealistic"}, "brief": {"subject_hints": ["渔船"]}},
+            "5ff455daecbf226f3837e0716e4891a156e8fe050d721e74ce3b74d801bc8fa0",
+        ),
+    ],
+)
+def test_a_plain_requests_recipe_is_the_same_for_ever(
+    article: dict[str, Any], parts: dict[str, Any], digest: str
+) -> None:
+    """A golden value each, with the bundled styles: a change here would repaint the articles of every site."""
+    made = make_plan(request(article, **parts), load_styles(None), Paintable(ModelIdentity("demo", "0" * 64)))
+    assert made.recipes[0].digest == digest
+
+
+@given(st.lists(st.sampled_from(["กำ", "ที่", "👩\u200d🚒", "🇩🇪", "e\u0331", "क्षि", " "]), min_size=130, max_size=200))
+def test_no_cut_takes_a_character_apart(shown: list[str]) -> None:
+    """Headlines, hints, tags and what to avoid are cut between the characters that readers see."""
+    headline, hint, tag = ("".join(["x", *shown[:count]]) for count in (120, 60, 30))
+    asked = request({"headline": headline, "tags": [tag]}, brief={"subject_hints": [hint], "avoid": [hint] * 20})
+    made = make_plan(asked, styles(), PAINTABLE)
+    whole = {*shown, *"x.Showing Topics:,", *defaults.NEGATIVE_PROMPT}
+    assert set(regex.findall(r"\X", made.prompt + made.recipes[0].negative_prompt)) <= whole
 
 
 identities = st.tuples(
