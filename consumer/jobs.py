@@ -129,10 +129,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """Where in a picture its prompt acted: the middle, as fractions of width and height from the top left, 0 to 1.
+    """Where in a picture its prompt acted most: the middle, as fractions of width and height from the top left, 0 to 1.
 
-    `spread` is the standard deviation around it along a side, as a fraction of the shorter side: 0 for a point, 0.29
-    for a square that is the same all over.
+    `spread` is the standard deviation around it along a side, as a fraction of the shorter side: about 0.1 for one
+    thing, more for several or for a whole landscape.
     """
 
     x: float

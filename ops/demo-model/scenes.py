@@ -124,6 +124,21 @@ def subject_frame(scene: Scene, width: int, height: int) -> tuple[float, float, 
     return across - 0.55 * size, foot - size, across + 0.55 * size, foot
 
 
+def subject_box(scene: Scene, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return left, top, right and lower edge, in whole pixels, of the subject as it is usually drawn."""
+    layer = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    painter, scale = SUBJECTS[scene.subject]
+    at = {"x": _PLACES[scene.place] * width, "y": _foot(scene) * height}
+    size = min(width, height) * scale * _SIZES[scene.size]
+    for facing in (-1, 1):
+        colours = {"main": PAINTS[scene.colour], "glass": HOURS[scene.time].glass}
+        painter(Pen(sheet=ImageDraw.Draw(layer), **at, size=size, facing=facing, **colours, line=0))
+    box = layer.getbbox()
+    if box is None:
+        raise ValueError(f"{scene.subject} is not drawn at {width}x{height}")
+    return box
+
+
 def _foot(scene: Scene) -> float:
     """Return how far down the picture the subject usually stands or flies, from 0 to 1."""
     return _FLIGHT[scene.size] if scene.subject in _FLYING else 0.83

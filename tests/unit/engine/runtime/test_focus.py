@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from consumer.engine.runtime.focus import counts_for_focus, find_focus
-from consumer.jobs import Focus
 
 
 def spot(row: int, column: int, rows: int = 16, columns: int = 24) -> np.ndarray:
@@ -20,8 +19,32 @@ def spot(row: int, column: int, rows: int = 16, columns: int = 24) -> np.ndarray
 
 
 def test_a_point_is_found_where_it_is() -> None:
-    """The focus of a single place is its middle, without spread."""
-    assert find_focus(spot(4, 6)) == Focus(6.5 / 24, 4.5 / 16, 0.0)
+    """The focus of a single place is its middle, with little spread."""
+    focus = find_focus(spot(4, 6))
+    assert focus
+    assert (focus.x, focus.y) == pytest.approx((6.5 / 24, 4.5 / 16))
+    assert focus.spread < 0.1
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(32, 32), (18, 32), (32, 18), (128, 128), (16, 64)])
+def test_a_thing_is_found_in_noise(rows: int, columns: int) -> None:
+    """A thing that fills a third of each side is found off the middle, beside noise, a horizon and a bright corner."""
+    acted = np.random.default_rng(1).uniform(0.5, 1.5, (rows, columns)).astype(np.float32)
+    acted[rows // 2, :] += 0.5
+    acted[0, :2] += 5
+    acted[rows // 2 : rows // 2 + rows // 3, columns // 2 : columns // 2 + columns // 3] += 1
+    focus = find_focus(acted)
+    assert focus
+    assert (focus.x, focus.y) == pytest.approx((2 / 3, 2 / 3), abs=0.06)
+
+
+def test_what_is_scattered_has_more_spread() -> None:
+    """The spread tells one place from two far apart."""
+    one, two = find_focus(spot(8, 4)), find_focus(spot(8, 4) + spot(8, 20))
+    assert one
+    assert two
+    assert two.x == pytest.approx(0.5 + 0.5 / 24)
+    assert two.spread > one.spread + 0.3
 
 
 @pytest.mark.parametrize(
