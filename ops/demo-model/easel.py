@@ -26,12 +26,13 @@ _PIECE = 40
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be painted, on a square of so many pixels a side; the seed decides the noise."""
+    """What is to be painted, width and height in pixels; the seed decides the noise."""
 
     prompt: str
     negative: str
     guidance: float
-    side: int
+    width: int
+    height: int
     seed: int
 
 
@@ -50,14 +51,35 @@ def paint(
     return [Image.fromarray(picture) for file in pieces for picture in np.load(file)]
 
 
+def found_points(
+    settings: EngineSettings, orders: Sequence[Order], say: Callable[[str], None]
+) -> list[tuple[float, float] | None]:
+    """Return the focus that the engine finds in each order's picture, as fractions of width and height."""
+    found: list[tuple[float, float] | None] = []
+
+    async def find() -> None:
+        async with open_engine(settings) as engine:
+            for start in range(0, len(orders), _PIECE):
+                pictures = await _pictures(engine, orders[start : start + _PIECE])
+                found.extend((one.focus.x, one.focus.y) if one.focus else None for one in pictures)
+                say(f"{len(found)} of {len(orders)}")
+
+    asyncio.run(find())
+    return found
+
+
 async def _paint(settings: EngineSettings, pieces: Mapping[Path, Sequence[Order]], say: Callable[[str], None]) -> None:
     async with open_engine(settings) as engine:
         for number, (file, orders) in enumerate(pieces.items(), 1):
-            recipes = [_recipe(order, engine) for order in orders]
-            async with asyncio.TaskGroup() as tasks:
-                painting = [tasks.create_task(engine.paint(recipe, Lane.BACKFILL, _pass_over)) for recipe in recipes]
-            _keep([task.result() for task in painting], file)
+            _keep(await _pictures(engine, orders), file)
             say(f"{file.parent.name}: {number} of {len(pieces)} pieces")
+
+
+async def _pictures(engine: Engine, orders: Sequence[Order]) -> list[Picture]:
+    recipes = [_recipe(order, engine) for order in orders]
+    async with asyncio.TaskGroup() as tasks:
+        painting = [tasks.create_task(engine.paint(recipe, Lane.BACKFILL, _pass_over)) for recipe in recipes]
+    return [task.result() for task in painting]
 
 
 def _pass_over(_done: int, _of: int) -> None:
@@ -77,8 +99,8 @@ def _recipe(order: Order, engine: Engine) -> Recipe:
         negative_prompt=order.negative,
         model=engine.paintable.model,
         adapters=(),
-        width=order.side,
-        height=order.side,
+        width=order.width,
+        height=order.height,
         steps=defaults.STEPS,
         guidance_scale=order.guidance,
         seed=order.seed,

@@ -73,7 +73,7 @@ def main() -> None:
 
 def _adherence(reader: Reader, options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Return what share of the pictures shows what was asked for, by attribute, for each way of asking."""
-    scenes, languages, orders = _questions(options.count, options.size)
+    scenes, languages, orders = questions(options.count, (options.size, options.size), 2026)
     few = options.others
     pictures = _painted(options, "guided", orders)
     sheet(pictures[:40], 8).save(options.work / f"adherence-{options.size}.png")
@@ -105,9 +105,12 @@ def _painted(options: argparse.Namespace, name: str, orders: Sequence[Order]) ->
     return pictures
 
 
-def _questions(count: int, side: int) -> tuple[list[Scene], list[str], list[Order]]:
-    """Return scenes, the language that each is asked for in, and the orders as leadart would give them."""
-    rng, styles = Random(2026), load_styles()
+def questions(count: int, size: tuple[int, int], seed: int) -> tuple[list[Scene], list[str], list[Order]]:
+    """Return scenes, the language that each is asked for in, and the orders as leadart would give them.
+
+    `size` is width and height in pixels; another `seed` gives other scenes.
+    """
+    rng, styles = Random(seed), load_styles()
     scenes = [random_scene(rng, held_out=True) for _ in range(count)]
     languages = [LANGUAGES[index % len(LANGUAGES)] for index in range(count)]
     prompts = [complete_prompt(scene, rng, language) for scene, language in zip(scenes, languages, strict=True)]
@@ -118,8 +121,8 @@ def _questions(count: int, side: int) -> tuple[list[Scene], list[str], list[Orde
         scenes,
         languages,
         [
-            Order(prompt, negative, defaults.GUIDANCE_SCALE, side, seed)
-            for seed, (prompt, negative) in enumerate(zip(prompts, negatives, strict=True))
+            Order(prompt, negative, defaults.GUIDANCE_SCALE, *size, noise)
+            for noise, (prompt, negative) in enumerate(zip(prompts, negatives, strict=True))
         ],
     )
 

@@ -125,18 +125,23 @@ def subject_frame(scene: Scene, width: int, height: int) -> tuple[float, float, 
 
 
 def subject_box(scene: Scene, width: int, height: int) -> tuple[int, int, int, int]:
-    """Return left, top, right and lower edge, in whole pixels, of the subject as it is usually drawn."""
+    """Return left, top, right and lower edge, in whole pixels, of the subject drawn where it usually is, both ways."""
     layer = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     painter, scale = SUBJECTS[scene.subject]
-    at = {"x": _PLACES[scene.place] * width, "y": _foot(scene) * height}
-    size = min(width, height) * scale * _SIZES[scene.size]
     for facing in (-1, 1):
-        colours = {"main": PAINTS[scene.colour], "glass": HOURS[scene.time].glass}
-        painter(Pen(sheet=ImageDraw.Draw(layer), **at, size=size, facing=facing, **colours, line=0))
-    box = layer.getbbox()
-    if box is None:
-        raise ValueError(f"{scene.subject} is not drawn at {width}x{height}")
-    return box
+        painter(
+            Pen(
+                sheet=ImageDraw.Draw(layer),
+                x=_PLACES[scene.place] * width,
+                y=_foot(scene) * height,
+                size=min(width, height) * scale * _SIZES[scene.size],
+                facing=facing,
+                main=PAINTS[scene.colour],
+                glass=HOURS[scene.time].glass,
+                line=0,
+            )
+        )
+    return layer.getbbox() or (0, 0, width, height)
 
 
 def _foot(scene: Scene) -> float:

@@ -49,4 +49,5 @@ def find_focus(acted: NDArray[Any]) -> Focus | None:
 def _nearness(places: int, reach: float) -> NDArray[np.float64]:
     """Return how near n places in a row are to each other: 1 for the same, falling to 0 at `reach` places."""
     at = np.arange(places)
-    return np.clip(1 - np.abs(at - at[:, None]) / reach, 0, None)
+    nearness: NDArray[np.float64] = np.clip(1 - np.abs(at - at[:, None]) / reach, 0, None)
+    return nearness

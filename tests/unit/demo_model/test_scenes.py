@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from consumer.processing.styles import load_styles
-from scenes import ATTRIBUTES, CHOICES, Scene, draw, random_scene
+from scenes import ATTRIBUTES, CHOICES, Scene, draw, random_scene, subject_box
 
 SCENE = Scene("boat", "red", "sea", "clear", "day", "default", "large", "centre", seed=7)
 
@@ -63,6 +63,21 @@ def test_subjects_can_be_drawn_at_every_shape(subject: str) -> None:
     scene = replace(SCENE, subject=subject)
 
     assert [draw(scene, width, height).size for width, height in ((96, 48), (48, 96))] == [(96, 48), (48, 96)]
+
+
+@pytest.mark.parametrize("place", CHOICES["place"])
+@pytest.mark.parametrize("subject", CHOICES["subject"])
+def test_a_subject_fills_its_box(subject: str, place: str) -> None:
+    """What another colour of the subject changes lies, but for outlines and light, in the box that is told."""
+    one = replace(SCENE, subject=subject, place=place, ground="meadow")
+    drawn = [np.asarray(draw(replace(one, colour=colour), 128, 128)).astype(int) for colour in ("red", "blue")]
+    left, top, right, lower = subject_box(one, 128, 128)
+    rows, columns = np.nonzero(np.abs(drawn[0] - drawn[1]).max(axis=2) > 40)
+    assert columns.min() >= left - 5
+    assert columns.max() <= right + 5
+    assert rows.min() >= top - 5
+    assert rows.max() <= lower + 5
+    assert (right - left) * (lower - top) < 128 * 128 / 2
 
 
 def test_training_never_sees_what_is_held_out() -> None:
