@@ -11,7 +11,11 @@ await consumer.run({
     const outcome = JSON.parse(message.value);
     const { id, revision } = outcome.article;
     if (kind === "image-ready") {
-      for (const picture of outcome.pictures) console.log(id, revision, picture.url);
+      for (const { url, renditions = [] } of outcome.pictures) {
+        console.log(id, revision, url);
+        for (const file of renditions) console.log(`  ${file.name} ${file.media_type} ${file.bytes} bytes ${file.url}`);
+      }
+      console.log("  AI-generated.", outcome.disclosure?.credit_line ?? "");
     } else { // image-failed, image-superseded, image-expired: no picture will come for this request
       console.log(id, revision, kind, outcome.message ?? "");
     }

@@ -23,6 +23,9 @@ async def main() -> None:
             if kind == "image-ready":
                 for picture in outcome["pictures"]:
                     print(*article, picture["url"], flush=True)
+                    for file in picture.get("renditions", ()):
+                        print(f"  {file['name']} {file['media_type']} {file['bytes']} bytes {file['url']}", flush=True)
+                print("  AI-generated.", outcome.get("disclosure", {}).get("credit_line", ""), flush=True)
             else:  # image-failed, image-superseded, image-expired: no picture will come for this request
                 print(*article, kind, outcome.get("message", ""), flush=True)
 

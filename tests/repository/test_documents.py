@@ -6,12 +6,15 @@ import json
 import re
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
 
 from consumer.cli import app
+from consumer.dev.demo import responsive
 from consumer.kafka.cms_client import request_event
 from consumer.settings import reference
 from schemas import cloudevents
@@ -114,10 +117,36 @@ def test_the_table_of_events_is_the_contract() -> None:
 
 
 def test_printed_programs_are_those_of_the_files() -> None:
-    """A program that is changed in docs/clients is changed in the README or docs/clients.md too, and the reverse."""
-    files = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "clients").iterdir()}
+    """A program that is changed in docs/clients is changed in the README or docs/clients.md too, and the reverse.
+
+    The programs for HTML are only linked to: docs/cms/responsive.md prints what they make.
+    """
+    folder = ROOT / "docs" / "clients"
+    files = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.stem != "responsive"}
 
     assert dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", PROGRAMS, re.DOTALL)) == files
+
+
+def test_the_program_to_copy_is_the_one_that_the_demo_runs() -> None:
+    """docs/clients/responsive.py is the demo's own, which the tests know, letter by letter."""
+    copy = ROOT / "docs" / "clients" / "responsive.py"
+
+    assert copy.read_bytes() == Path(responsive.__file__).read_bytes()
+
+
+def test_the_html_on_the_page_is_what_the_program_makes() -> None:
+    """docs/cms/responsive.md prints the HTML of the example event, but for line breaks and what is shortened."""
+    page = (ROOT / "docs" / "cms" / "responsive.md").read_text(encoding="utf-8")
+    printed = [re.sub(r"\s*\n\s*", " ", block.strip()) for block in re.findall(r"```html\n(.*?)```", page, re.DOTALL)]
+    event = ROOT / "schemas" / "examples" / "image-ready" / "v1" / "renditions.json"
+    ready = json.loads(event.read_text(encoding="utf-8"))["data"]
+
+    def shortened(file: Mapping[str, Any]) -> str:
+        return f"…/{file['sha256'][:6]}.{file['key'].rpartition('.')[2]}"
+
+    figure = responsive.figure(ready, sizes="(min-width: 64rem) 60rem, 100vw", first=True, address=shortened)
+    made = [re.sub(r"url\(data:[^)]*\)", "url(data:…)", figure), responsive.social_tags(ready, address=shortened)]
+    assert [re.sub(r">\s+<", "><", html) for html in printed] == [re.sub(r">\s+<", "><", html) for html in made]
 
 
 def test_the_requests_of_the_cms_pages_are_valid() -> None:
