@@ -170,6 +170,7 @@ class Master:
     width: int
     height: int
     prompt_cut: bool = False
+    focus: Focus | None = None
 
     @property
     def sha256(self) -> str:
@@ -190,3 +191,27 @@ class StoredPicture:
     seed: int
     recipe: str
     prompt_cut: bool = False
+    focus: Focus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedFor:
+    """What the first request for a picture said of it: its text alternative, its variation, and how many variants."""
+
+    alt: str
+    variation: int
+    variants: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPicture:
+    """A picture looked up by its name: its recipe, and what its manifest says.
+
+    `asked` is None for pictures stored before it was recorded. Without `intact`, the object is gone or damaged, and the
+    picture has to be painted again.
+    """
+
+    recipe: Recipe
+    stored: StoredPicture
+    asked: PaintedFor | None
+    intact: bool

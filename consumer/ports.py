@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
-from consumer.jobs import Lane, Master, Paintable, Picture, Recipe, StoredPicture
+from consumer.jobs import FoundPicture, Lane, Master, Paintable, PaintedFor, Picture, Recipe, StoredPicture
+from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 
 
 class Engine(Protocol):
@@ -53,22 +54,40 @@ class Encoder(Protocol):
 
 
 class Store(Protocol):
-    """Keeps pictures by their bytes and manifests by their recipe."""
+    """Keeps pictures by their bytes, manifests by their recipe, and renditions by what was ordered of a picture.
+
+    Every call raises `Overloaded` when the store cannot be reached, and may be cancelled: what it leaves then is used
+    by the next attempt.
+    """
 
     async def find(self, recipe: Recipe) -> StoredPicture | None:
-        """Return the picture of the recipe's manifest; None without a manifest or an object with those bytes.
+        """Return the picture of the recipe's manifest; None without a manifest or an object with those bytes."""
 
-        Raises `Overloaded` when the store cannot be reached.
-        """
-
-    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+    async def keep(self, recipe: Recipe, master: Master, asked: PaintedFor) -> StoredPicture:
         """Store the bytes, then the manifest: the commit point. If another manifest won, return its picture.
 
-        Raises `Overloaded` when the store cannot be reached, `Unstorable` when the picture is too large for it or what
-        is stored for this recipe is damaged and cannot be replaced.
+        Raises `Unstorable` when the picture is too large for the store or what is stored for this recipe is damaged and
+        cannot be replaced.
         """
 
-    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+    async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
+        """Return the picture that was announced with this SHA-256 or recipe (hex), None if none was."""
+
+    async def read(self, picture: StoredPicture) -> bytes | None:
+        """Return the picture's bytes; None if the object is gone or has others."""
+
+    async def find_renditions(self, picture: StoredPicture, order: RenditionOrder) -> StoredRenditions | None:
+        """Return what was made of the picture for this order; None if nothing was or an object is gone or damaged."""
+
+    async def keep_renditions(
+        self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
+    ) -> StoredRenditions:
+        """Store the files, then their manifest: the commit point. If another manifest won, return what it lists.
+
+        Raises `Unstorable` as `keep` does.
+        """
+
+    async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
         """Return where a subscriber fetches the picture, and when a presigned address expires (None: never)."""
 
 

@@ -62,7 +62,7 @@ def png(image: Image.Image, model: str) -> bytes:
 def encode(picture: Picture) -> Master:
     """Return the picture's master, a PNG. Deterministic in pixels and model."""
     data = png(open_picture(picture), picture.recipe.model.name)
-    return Master(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut)
+    return Master(data, "image/png", picture.width, picture.height, prompt_cut=picture.prompt_cut, focus=picture.focus)
 
 
 def write_png(path: Path, picture: Picture) -> None:

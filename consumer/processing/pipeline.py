@@ -13,7 +13,7 @@ from typing import TypeVar
 from consumer import failpoints
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
-from consumer.jobs import Master, Recipe, StoredPicture
+from consumer.jobs import Master, PaintedFor, Recipe, StoredPicture
 from consumer.ports import Encoder, Engine, Store
 from consumer.processing.admission import Admission, EngineSlot
 from consumer.processing.circuit_breaker import CircuitBreaker
@@ -79,14 +79,17 @@ class Pipeline:
         Raises `Transient` when this attempt failed, `WorkerStopping` when the worker stops first. Waits without bound
         for a store that is down. Cancelling is safe at any await.
         """
-        made = await _all_of([self._picture(context, index, recipe) for index, recipe in enumerate(plan.recipes)])
+        asked = PaintedFor(plan.alt, context.job.request.generation.variation, len(plan.recipes))
+        made = await _all_of([self._picture(context, asked, *numbered) for numbered in enumerate(plan.recipes)])
         finished = [picture for picture in made if picture is not None]
         if len(finished) < len(made):
             raise WorkerStopping
         context.begin()  # all is there: what is left to do must not expire
         return await self._announce(context, plan, finished)
 
-    async def _picture(self, context: JobContext, index: int, recipe: Recipe) -> PictureResult | None:
+    async def _picture(
+        self, context: JobContext, asked: PaintedFor, index: int, recipe: Recipe
+    ) -> PictureResult | None:
         """Return the stored picture, None when the worker stops before it is painted.
 
         None instead of an error, which would cancel the job's other pictures: one of them may be at the engine.
@@ -94,14 +97,16 @@ class Pipeline:
         try:
             while True:
                 with self._flights.of(recipe) as flight:
-                    made = await flight.join(context, index, partial(self._make, context, flight))
+                    made = await flight.join(context, index, partial(self._make, context, asked, flight))
                 if made is not None:
                     return made
                 await self._breaker.passage(context.permit)
         except WorkerStopping:
             return None
 
-    async def _make(self, context: JobContext, flight: Flight, attempt: LaneAttempt) -> PictureResult | None:
+    async def _make(
+        self, context: JobContext, asked: PaintedFor, flight: Flight, attempt: LaneAttempt
+    ) -> PictureResult | None:
         """Find or paint the picture; None if the breaker is open when the slot is requested or granted."""
         while True:
             attempt.overtaken = False
@@ -117,7 +122,7 @@ class Pipeline:
                 if not flight.is_painted_elsewhere(attempt):
                     attempt.painting = True
                     master = await self._paint(context, flight, attempt, slot, requested_at)
-                    stored = await self._keep(flight.recipe, master, context.timings)
+                    stored = await self._keep(flight.recipe, master, asked, context.timings)
                     flight.mark_overtaken(attempt)
                     return PictureResult(stored, reused=False)
             await flight.wait_for_other_lane(attempt)
@@ -142,11 +147,11 @@ class Pipeline:
             timings.note(Stage.ENCODE, time.monotonic() - begun)
             return master
 
-    async def _keep(self, recipe: Recipe, master: Master, timings: Timings) -> StoredPicture:
+    async def _keep(self, recipe: Recipe, master: Master, asked: PaintedFor, timings: Timings) -> StoredPicture:
         begun = time.monotonic()
         await failpoints.reached(Failpoint.UPLOADING)
         # Here and not around the whole job: a store that is down must not cost the picture that is already painted.
-        stored = await self._outage.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, master))
+        stored = await self._outage.retry_until_up(Operation.KEEP, lambda: self._store.keep(recipe, master, asked))
         await failpoints.reached(Failpoint.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from consumer.jobs import FILE_SUFFIXES, Master, Recipe, StoredPicture
+from consumer.jobs import FILE_SUFFIXES, Master, PaintedFor, Recipe, StoredPicture
 
 PICTURES = "pictures"
 """Prefix of the picture objects; the only one that may be public."""
@@ -14,7 +14,7 @@ MANIFESTS = "manifests"
 
 
 class Manifest(BaseModel):
-    """A recipe, the master stored for it, when, and by which leadart.
+    """A recipe, the master stored for it, what it was first asked for, when, and by which leadart.
 
     Earlier workers ignore fields that came later; `format` rises only when they could no longer read the rest.
     """
@@ -24,6 +24,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     recipe: Recipe
     picture: StoredPicture
+    asked: PaintedFor | None = None
     created: AwareDatetime
     leadart: str
 
@@ -32,7 +33,7 @@ def stored_picture(recipe: Recipe, master: Master) -> StoredPicture:
     """Return where the master of a recipe is stored and what the manifest says about it."""
     sha256 = master.sha256
     return StoredPicture(
-        key=f"{PICTURES}/{sha256[:2]}/{sha256}.{FILE_SUFFIXES[master.media_type]}",
+        key=object_key(sha256, master.media_type),
         sha256=sha256,
         bytes_=len(master.data),
         media_type=master.media_type,
@@ -41,7 +42,13 @@ def stored_picture(recipe: Recipe, master: Master) -> StoredPicture:
         seed=recipe.seed,
         recipe=recipe.digest,
         prompt_cut=master.prompt_cut,
+        focus=master.focus,
     )
+
+
+def object_key(sha256: str, media_type: str) -> str:
+    """Return the key of an object with these bytes."""
+    return f"{PICTURES}/{sha256[:2]}/{sha256}.{FILE_SUFFIXES[media_type]}"
 
 
 def manifest_key(digest: str) -> str:

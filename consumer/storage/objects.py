@@ -5,7 +5,7 @@ What is about one key is that request's affair and raises `Unstorable`: others a
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from consumer.errors import Unstorable
 from consumer.jobs import StoredPicture
+from consumer.renditions import StoredRendition
 from consumer.settings import StorageSettings
 from consumer.storage.checksums import Checksum, may_blame_header, stored_sha256
 from consumer.storage.failures import code, is_transient, said, status
@@ -96,20 +97,33 @@ class StoreObjects:
         async with response["Body"] as body:
             return await body.read(), response.get("ETag")
 
-    async def holds(self, bucket: str, picture: StoredPicture) -> bool:
-        """Return whether the object is there and has the picture's bytes, by the store's checksum or by reading it.
+    async def keep(self, bucket: str, stored: StoredPicture | StoredRendition, data: bytes) -> None:
+        """Put an object under the name of its bytes unless it is there; one that is damaged is replaced."""
+        request = picture_arguments(bucket, stored.key, stored.media_type) | {"Body": data}
+        if not await self.put_if(NEW, **request) and not await self.holds(bucket, stored):
+            await self.replace(**request)  # something else damaged it
 
-        It is also read where the checksum differs, before it is painted again: gateways make up their own.
+    async def holds(self, bucket: str, stored: StoredPicture | StoredRendition, *, trust_size: bool = False) -> bool:
+        """Return whether the object is there and has its bytes, by the store's checksum or by reading it.
+
+        It is also read where the checksum differs, before it is made again: gateways make up their own. With
+        `trust_size`, the right size is enough where the store shows no checksum.
         """
-        headers = await self._head(bucket, picture.key)
-        if headers is None or headers.get("content-length", str(picture.bytes_)) != str(picture.bytes_):
+        headers = await self._head(bucket, stored.key)
+        if headers is None or headers.get("content-length", str(stored.bytes_)) != str(stored.bytes_):
             return False
-        if stored_sha256(headers) == picture.sha256:
+        shown = stored_sha256(headers)
+        if shown == stored.sha256 or (shown is None and trust_size):
             return True
-        sha256 = await self._read_sha256(bucket, picture)
-        if sha256 != picture.sha256:
-            _log.warning("picture_damaged", key=picture.key, sha256=sha256)
-        return sha256 == picture.sha256
+        digest = hashlib.sha256()
+        async for chunk in self._chunks(bucket, stored):
+            digest.update(chunk)
+        return _is_whole(stored, digest.hexdigest())
+
+    async def body(self, bucket: str, stored: StoredPicture | StoredRendition) -> bytes | None:
+        """Return the object's bytes; None if there is none or they are not those of its name."""
+        data = b"".join([chunk async for chunk in self._chunks(bucket, stored)])
+        return data if _is_whole(stored, hashlib.sha256(data).hexdigest()) else None
 
     async def keeps_sha256(self, bucket: str, key: str) -> bool:
         """Return whether the store tells the SHA-256 of an object without giving out its bytes."""
@@ -190,17 +204,27 @@ class StoreObjects:
             self._shows_checksums = False
         return answer
 
-    async def _read_sha256(self, bucket: str, picture: StoredPicture) -> str:
-        """Return the SHA-256 (hex) of what the object holds; of one that grew meanwhile, a wrong one."""
-        response = await self._client.get_object(Bucket=bucket, Key=picture.key)
-        digest, left = hashlib.sha256(), picture.bytes_
+    async def _chunks(self, bucket: str, stored: StoredPicture | StoredRendition) -> AsyncIterator[bytes]:
+        """Yield what the object holds, nothing if it is gone; of one that grew meanwhile, a chunk too many."""
+        try:
+            response = await self._client.get_object(Bucket=bucket, Key=stored.key)
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return
+            raise
+        left = stored.bytes_
         async with response["Body"] as body:
             async for chunk in body.content.iter_chunked(_CHUNK):
-                digest.update(chunk)
+                yield chunk
                 left -= len(chunk)
                 if left < 0:
                     break
-        return digest.hexdigest()
+
+
+def _is_whole(stored: StoredPicture | StoredRendition, sha256: str) -> bool:
+    if sha256 != stored.sha256:
+        _log.warning("picture_damaged", key=stored.key, sha256=sha256)
+    return sha256 == stored.sha256
 
 
 def _encryption(settings: StorageSettings) -> dict[str, str]:

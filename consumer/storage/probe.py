@@ -1,6 +1,5 @@
 """Whether a store does what is relied on, found out with objects under the prefixes that are written to."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,6 +12,7 @@ from consumer.storage.checksums import Checksum
 from consumer.storage.failures import CONDITIONS, bounded, refusal
 from consumer.storage.manifest import MANIFESTS, PICTURES
 from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, picture_arguments, unchanged
+from consumer.storage.side_by_side import all_of
 from schemas import Reason
 
 WRITERS = 8
@@ -68,7 +68,7 @@ class StoreProbe:
         try:
             async with bounded(_RACE_SECONDS):
                 shortcomings = await self._lacks_for_pictures(picture)
-                replaceable = all(_results(await asyncio.gather(*map(self._race_for, keys), return_exceptions=True)))
+                replaceable = all(await all_of(map(self._race_for, keys)))
             return shortcomings if replaceable else [*shortcomings, _IRREPLACEABLE]
         finally:
             with suppress(LeadartError):
@@ -131,7 +131,7 @@ class StoreProbe:
         bodies = [f"{condition} {number}".encode() for number in range(WRITERS)]
         request = manifest_arguments(self._manifests, key)
         calls = [self._wins(condition, request | {"Body": body}) for body in bodies]
-        results = _results(await asyncio.gather(*calls, return_exceptions=True))
+        results = await all_of(calls)
         return [body for body, written in zip(bodies, results, strict=True) if written]
 
     async def _wins(self, condition: Mapping[str, str], request: dict[str, Any]) -> bool:
@@ -153,14 +153,6 @@ _IRREPLACEABLE = (
     "the store refuses `If-Match` with the ETag that it has just given: a damaged manifest cannot be replaced, and "
     "requests for its picture fail until you delete it"
 )
-
-
-def _results(ended: Sequence[bool | BaseException]) -> list[bool]:
-    """Return the results of calls that have all ended. Raises the first error among them."""
-    for result in ended:
-        if isinstance(result, BaseException):
-            raise result
-    return [result is True for result in ended]
 
 
 @contextmanager

@@ -1,26 +1,28 @@
 """The `Store` port on S3."""
 
 import asyncio
-from collections.abc import Mapping
+import re
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import structlog
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
 from consumer import __version__
-from consumer.errors import Overloaded, Unstorable
-from consumer.jobs import Master, Recipe, StoredPicture
+from consumer.errors import Overloaded
+from consumer.jobs import FoundPicture, Master, PaintedFor, Recipe, StoredPicture
+from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import StorageSettings
 from consumer.storage.client import credentials_end, open_client
 from consumer.storage.failures import bounded, code
 from consumer.storage.manifest import PICTURES, Manifest, manifest_key, stored_picture
-from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, picture_arguments, unchanged
+from consumer.storage.manifest_files import ManifestFiles
+from consumer.storage.objects import StoreObjects
+from consumer.storage.picture_index import PictureIndex
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.probe import StoreProbe
+from consumer.storage.renditions import RenditionFiles
 from schemas import Reason
 
 ADDRESSES_END_EARLY = (
@@ -28,24 +30,17 @@ ADDRESSES_END_EARLY = (
     "LEADART_STORAGE__PUBLIC_BASE_URL, or use the keys of a user."
 )
 
-_COMMIT_ROUNDS = 5
 _UPLOADS = 8  # at once: more of them on a slow line would all exceed the time limit
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A manifest as stored: its picture if it is readable, its ETag if it exists."""
-
-    picture: StoredPicture | None = None
-    etag: str | None = None
 
 
 class S3Store:
     """The `Store` port on S3: an async context manager that holds one client and its bounded connections.
 
-    Every call but `examine` takes at most `timeout_seconds`, not counting the wait for an upload slot. Raises only
+    Every call but `examine` takes at most `timeout_seconds`, not counting the wait for an upload slot; of
+    `keep_renditions`, that holds for each object. Raises only
     `Overloaded`, or `Unstorable` for what is about one picture: too large, or damaged beyond repair. Cancelling is safe
     at any await: at worst it leaves objects without a manifest, which the next attempt uses.
     """
@@ -71,17 +66,54 @@ class S3Store:
     async def find(self, recipe: Recipe) -> StoredPicture | None:
         """Return the picture of the manifest; None without a readable one or an object with those bytes."""
         async with bounded(self._seconds):
-            return await self._intact(await self._read(recipe))
+            manifest, _ = await self._manifest_files().read(manifest_key(recipe.digest), Manifest)
+            if manifest is None or not await self._stands(manifest, recipe.digest):
+                return None
+            return manifest.picture
 
-    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+    async def keep(self, recipe: Recipe, master: Master, asked: PaintedFor) -> StoredPicture:
         """Store the bytes, then the manifest; return our picture or, if another manifest won, that one's."""
-        picture = stored_picture(recipe, master)
-        manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart=__version__)
+        picture, digest = stored_picture(recipe, master), recipe.digest
+        manifest = Manifest(recipe=recipe, picture=picture, asked=asked, created=datetime.now(UTC), leadart=__version__)
         async with self._uploads, bounded(self._seconds):
-            await self._keep_object(picture, master)
-            return await self._commit(manifest)
+            await self._objects.keep(self._pictures, picture, master.data)
+            await PictureIndex(self._objects, self._manifests).add(picture.sha256, digest)
+            kept = await self._manifest_files().commit(
+                manifest_key(digest), manifest, lambda winner: self._stands(winner, digest)
+            )
+        return kept.picture
 
-    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+    async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
+        """Return the picture announced with this SHA-256 or recipe; if it was lost since, what was painted instead."""
+        if not _DIGEST.fullmatch(picture):  # nothing else is a key
+            return None
+        async with bounded(self._seconds):
+            index = PictureIndex(self._objects, self._manifests)
+            digest = picture if by == "recipe" else await index.recipe_of(picture)
+            if digest is None:
+                return None
+            manifest, _ = await self._manifest_files().read(manifest_key(digest), Manifest)
+            if manifest is None or not _describes(manifest, digest):
+                return None
+            intact = await self._objects.holds(self._pictures, manifest.picture)
+            return FoundPicture(manifest.recipe, manifest.picture, manifest.asked, intact)
+
+    async def read(self, picture: StoredPicture) -> bytes | None:
+        """Return the picture's bytes; None if the object is gone or has others."""
+        async with bounded(self._seconds):
+            return await self._objects.body(self._pictures, picture)
+
+    async def find_renditions(self, picture: StoredPicture, order: RenditionOrder) -> StoredRenditions | None:
+        """Return what was made for the order; None without a readable manifest or if an object is gone or damaged."""
+        return await self._rendition_files().find(picture, order)
+
+    async def keep_renditions(
+        self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
+    ) -> StoredRenditions:
+        """Store the files side by side, then their manifest; if another manifest won, return what it lists."""
+        return await self._rendition_files().keep(picture, order, made)
+
+    async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
         """Return the public address, or a presigned one and when it expires, at the latest with the credentials."""
         base = self._settings.public_base_url
         if base is not None:
@@ -144,49 +176,15 @@ class S3Store:
     def _probe(self) -> StoreProbe:
         return StoreProbe(self._objects, self._pictures, self._manifests)
 
-    async def _keep_object(self, picture: StoredPicture, master: Master) -> None:
-        request = picture_arguments(self._pictures, picture.key, master.media_type) | {"Body": master.data}
-        if not await self._objects.put_if(NEW, **request) and not await self._objects.holds(self._pictures, picture):
-            await self._objects.replace(**request)  # something else damaged it
+    def _manifest_files(self) -> ManifestFiles:
+        return ManifestFiles(self._objects, self._manifests)
 
-    async def _commit(self, manifest: Manifest) -> StoredPicture:
-        key = manifest_key(manifest.recipe.digest)
-        request = manifest_arguments(self._manifests, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
-        condition: Mapping[str, str] = NEW
-        for _ in range(_COMMIT_ROUNDS):
-            if await self._objects.put_if(condition, **request):
-                return manifest.picture
-            winner = await self._read(manifest.recipe)
-            if picture := await self._intact(winner):
-                return picture
-            condition = _next_condition(condition, winner.etag)
-        raise Unstorable(
-            Reason.STORE_UNAVAILABLE,
-            f"the manifest {key} cannot be written: the store "
-            + ("says that it exists, but does not give it" if winner.etag is None else "refuses the ETag that it gives")
-            + "; delete it",
-        )
+    def _rendition_files(self) -> RenditionFiles:
+        return RenditionFiles(self._objects, self._pictures, self._manifests, self._uploads, self._seconds)
 
-    async def _read(self, recipe: Recipe) -> _Found:
-        key = manifest_key(recipe.digest)
-        found = await self._objects.text(self._manifests, key)
-        if found is None:
-            return _Found()
-        text, etag = found
-        try:
-            picture = Manifest.model_validate_json(text).picture
-        except ValidationError as error:
-            _log.warning("manifest_unreadable", key=key, problems=error.error_count())
-            return _Found(etag=etag)
-        if picture.recipe != recipe.digest:
-            _log.warning("manifest_of_another_recipe", key=key)
-            return _Found(etag=etag)
-        return _Found(picture, etag)
-
-    async def _intact(self, found: _Found) -> StoredPicture | None:
-        if found.picture is None or not await self._objects.holds(self._pictures, found.picture):
-            return None
-        return found.picture
+    async def _stands(self, manifest: Manifest, digest: str) -> bool:
+        """Return whether the manifest may be announced for the recipe of that digest."""
+        return _describes(manifest, digest) and await self._objects.holds(self._pictures, manifest.picture)
 
     async def _create(self, bucket: str) -> None:
         location = {"LocationConstraint": self._settings.region}
@@ -215,9 +213,8 @@ class S3Store:
             )
 
 
-def _next_condition(refused: Mapping[str, str], etag: str | None) -> Mapping[str, str]:
-    """Return the condition to replace a manifest by after one was refused; the other form of an ETag if it was this."""
-    if etag is None:
-        return NEW
-    quoted = unchanged(etag)
-    return unchanged(etag, bare=True) if refused == quoted else quoted
+def _describes(manifest: Manifest, digest: str) -> bool:
+    if manifest.picture.recipe == digest:
+        return True
+    _log.warning("manifest_of_another_recipe", key=manifest_key(digest))
+    return False

@@ -11,12 +11,15 @@ from dataclasses import replace
 import pytest
 
 from consumer.errors import Overloaded
-from consumer.jobs import Adapter, Master, ModelIdentity, Recipe, StoredPicture
+from consumer.jobs import Adapter, Focus, Master, ModelIdentity, Recipe, StoredPicture
 from consumer.ports import WorkerStore
+from consumer.renditions import CENTRE, RenditionOrder, StoredRendition
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store
+from consumer.storage import S3Store, stored_picture
+from consumer.storage.checksums import Checksum
 from consumer.testing.store import MemoryStore
 from schemas import Reason
+from tests.support.samples import ASKED, MADE, ORDER
 from tests.support.store_rules import (
     Rule,
     RuledStore,
@@ -50,14 +53,19 @@ class Subject:
         self.port: WorkerStore = store
         self._store = store
 
-    async def lose(self, picture: StoredPicture) -> None:
+    @property
+    def shows_checksums(self) -> bool:
+        """Whether the store tells the SHA-256 of an object that it was given with one."""
+        return isinstance(self._store, MemoryStore) or self._store._objects.checksum is Checksum.SHA256
+
+    async def lose(self, picture: StoredPicture | StoredRendition) -> None:
         """Delete the picture's object behind the store's back."""
         if isinstance(self._store, MemoryStore):
             del self._store.objects[picture.key]
         else:
             await self._store._client.delete_object(Bucket=self._store._pictures, Key=picture.key)
 
-    async def damage(self, picture: StoredPicture) -> None:
+    async def damage(self, picture: StoredPicture | StoredRendition) -> None:
         """Change the picture's bytes behind the store's back, but not how many there are."""
         damaged = bytes(255 - byte for byte in b"?" * picture.bytes_)
         if isinstance(self._store, MemoryStore):
@@ -65,7 +73,7 @@ class Subject:
         else:
             await self._store._objects.replace(Bucket=self._store._pictures, Key=picture.key, Body=damaged)
 
-    async def holds(self, picture: StoredPicture) -> bool:
+    async def holds(self, picture: StoredPicture | StoredRendition) -> bool:
         """Whether the picture's object is there."""
         if isinstance(self._store, MemoryStore):
             return picture.key in self._store.objects
@@ -114,7 +122,7 @@ async def test_an_unknown_recipe_is_not_found(subject: Subject) -> None:
 
 async def test_what_is_kept_is_found_again(subject: Subject) -> None:
     """Keeping a picture returns every fact about it, and finding its recipe returns the same."""
-    kept = await subject.port.keep(RECIPE, PICTURE)
+    kept = await subject.port.keep(RECIPE, PICTURE, ASKED)
 
     digest = hashlib.sha256(b"one").hexdigest()
     assert kept.key == f"pictures/{digest[:2]}/{digest}.png"
@@ -125,7 +133,7 @@ async def test_what_is_kept_is_found_again(subject: Subject) -> None:
 
 async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
     """An event that reuses the picture says of the prompt what the first event said."""
-    await subject.port.keep(RECIPE, replace(PICTURE, prompt_cut=True))
+    await subject.port.keep(RECIPE, replace(PICTURE, prompt_cut=True), ASKED)
 
     found = await subject.port.find(RECIPE)
     assert found is not None
@@ -135,33 +143,33 @@ async def test_a_cut_prompt_is_remembered(subject: Subject) -> None:
 async def test_recipes_stay_apart(subject: Subject) -> None:
     """A recipe that differs in one field has a manifest of its own, even for the same bytes."""
     other = replace(RECIPE, seed=7)
-    kept = await subject.port.keep(RECIPE, PICTURE)
+    kept = await subject.port.keep(RECIPE, PICTURE, ASKED)
 
     assert await subject.port.find(other) is None
-    again = await subject.port.keep(other, PICTURE)
+    again = await subject.port.keep(other, PICTURE, ASKED)
     assert (again.key, again.seed) == (kept.key, 7)
     assert await subject.port.find(RECIPE) == kept
 
 
 async def test_keeping_twice_changes_nothing(subject: Subject) -> None:
     """Keeping a picture again, as after a redelivery, returns the same picture."""
-    kept = await subject.port.keep(RECIPE, PICTURE)
+    kept = await subject.port.keep(RECIPE, PICTURE, ASKED)
 
-    assert await subject.port.keep(RECIPE, PICTURE) == kept
+    assert await subject.port.keep(RECIPE, PICTURE, ASKED) == kept
 
 
 async def test_the_first_manifest_wins(subject: Subject) -> None:
     """A second writer with other bytes announces what the first one stored."""
-    first = await subject.port.keep(RECIPE, PICTURE)
+    first = await subject.port.keep(RECIPE, PICTURE, ASKED)
 
-    assert await subject.port.keep(RECIPE, OTHER) == first
+    assert await subject.port.keep(RECIPE, OTHER, ASKED) == first
 
 
 async def test_racing_keepers_announce_one_picture(subject: Subject) -> None:
     """Of many concurrent writers with different bytes for one recipe one wins, and all return its picture."""
     renders = [replace(PICTURE, data=b"render %d" % number) for number in range(20)]
 
-    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render) for render in renders))
+    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render, ASKED) for render in renders))
 
     assert len(set(kept)) == 1
     assert await subject.port.find(RECIPE) == kept[0]
@@ -170,7 +178,7 @@ async def test_racing_keepers_announce_one_picture(subject: Subject) -> None:
 
 async def test_a_lost_object_is_not_found(subject: Subject) -> None:
     """A manifest whose object is gone counts as none."""
-    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE, ASKED))
 
     assert await subject.port.find(RECIPE) is None
 
@@ -178,9 +186,9 @@ async def test_a_lost_object_is_not_found(subject: Subject) -> None:
 @pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
 async def test_a_lost_object_heals(subject: Subject, again: Master) -> None:
     """Painting a lost picture again restores it, with the same bytes or with others."""
-    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE, ASKED))
 
-    healed = await subject.port.keep(RECIPE, again)
+    healed = await subject.port.keep(RECIPE, again, ASKED)
 
     assert healed.sha256 == again.sha256
     assert await subject.port.find(RECIPE) == healed
@@ -190,10 +198,10 @@ async def test_a_lost_object_heals(subject: Subject, again: Master) -> None:
 @pytest.mark.parametrize("again", [PICTURE, OTHER], ids=["same bytes", "other bytes"])
 async def test_a_damaged_object_is_a_lost_picture(subject: Subject, again: Master) -> None:
     """A picture whose bytes are others, though as many, is not found, and painting it again heals it."""
-    await subject.damage(await subject.port.keep(RECIPE, PICTURE))
+    await subject.damage(await subject.port.keep(RECIPE, PICTURE, ASKED))
 
     assert await subject.port.find(RECIPE) is None
-    healed = await subject.port.keep(RECIPE, again)
+    healed = await subject.port.keep(RECIPE, again, ASKED)
     assert healed.sha256 == again.sha256
     assert await subject.port.find(RECIPE) == healed
     assert await subject.holds(healed)
@@ -201,22 +209,154 @@ async def test_a_damaged_object_is_a_lost_picture(subject: Subject, again: Maste
 
 async def test_racing_healers_announce_one_picture(subject: Subject) -> None:
     """Of many concurrent writers that restore a lost picture one wins, and all return its picture."""
-    await subject.lose(await subject.port.keep(RECIPE, PICTURE))
+    await subject.lose(await subject.port.keep(RECIPE, PICTURE, ASKED))
     renders = [replace(PICTURE, data=b"healed %d" % number) for number in range(10)]
 
-    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render) for render in renders))
+    kept = await asyncio.gather(*(subject.port.keep(RECIPE, render, ASKED) for render in renders))
 
     assert len(set(kept)) == 1
     assert await subject.port.find(RECIPE) == kept[0]
 
 
+async def test_a_picture_is_looked_up_by_its_names(subject: Subject) -> None:
+    """By its SHA-256 or its recipe: recipe, picture with its focus, and what it was asked for come back."""
+    kept = await subject.port.keep(RECIPE, replace(PICTURE, focus=Focus(0.25, 1 / 3, 0.1)), ASKED)
+
+    by_bytes = await subject.port.look_up(kept.sha256, by="sha256")
+    assert by_bytes == await subject.port.look_up(RECIPE.digest, by="recipe")
+    assert by_bytes is not None
+    assert (by_bytes.recipe, by_bytes.stored, by_bytes.asked, by_bytes.intact) == (RECIPE, kept, ASKED, True)
+    assert by_bytes.stored.focus == Focus(0.25, 1 / 3, 0.1)
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "", "../manifests/probe", "f" * 63, "\u0661" * 64])
+async def test_what_was_never_announced_is_unknown(subject: Subject, name: str) -> None:
+    """Names that no picture has, and what is no name at all, find nothing."""
+    await subject.port.keep(RECIPE, PICTURE, ASKED)
+
+    assert await subject.port.look_up(name, by="sha256") is None
+    assert await subject.port.look_up(name, by="recipe") is None
+
+
+async def test_a_lost_picture_is_looked_up_to_be_painted_again(subject: Subject) -> None:
+    """Its recipe is still known; once painted again, with other bytes, its old name leads to the new picture."""
+    lost = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    await subject.lose(lost)
+
+    found = await subject.port.look_up(lost.sha256, by="sha256")
+    assert found is not None
+    assert (found.recipe, found.intact) == (RECIPE, False)
+    healed = await subject.port.keep(found.recipe, OTHER, ASKED)
+    again = await subject.port.look_up(lost.sha256, by="sha256")
+    assert again is not None
+    assert (again.stored, again.intact) == (healed, True)
+
+
+async def test_a_picture_is_read(subject: Subject) -> None:
+    """Its bytes as they were kept."""
+    assert await subject.port.read(await subject.port.keep(RECIPE, PICTURE, ASKED)) == PICTURE.data
+
+
+async def test_a_lost_or_damaged_picture_is_not_read(subject: Subject) -> None:
+    """Nothing is made of other bytes than were announced."""
+    kept = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    await subject.damage(kept)
+    assert await subject.port.read(kept) is None
+    await subject.lose(kept)
+    assert await subject.port.read(kept) is None
+
+
+async def test_kept_renditions_are_found_again(subject: Subject) -> None:
+    """Keeping renditions returns everything about them, and finding the order returns the same."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    assert await subject.port.find_renditions(picture, ORDER) is None
+
+    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+
+    assert [(each.name, each.sha256, each.bytes_) for each in kept.renditions] == [
+        (each.name, each.sha256, len(each.data)) for each in MADE.renditions
+    ]
+    assert (kept.missing, kept.thumbhash, kept.dominant_colour) == (MADE.missing, MADE.thumbhash, MADE.dominant_colour)
+    assert await subject.port.find_renditions(picture, ORDER) == kept
+    assert all([await subject.holds(each) for each in kept.renditions])
+
+
+async def test_orders_and_masters_stay_apart(subject: Subject) -> None:
+    """Nothing is found for another focal point, nor for a master that was painted again with other bytes."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    await subject.port.keep_renditions(picture, ORDER, MADE)
+
+    assert await subject.port.find_renditions(picture, RenditionOrder(ORDER.sets, CENTRE)) is None
+    assert await subject.port.find_renditions(replace(picture, sha256="0" * 64), ORDER) is None
+    assert await subject.port.find_renditions(replace(picture, recipe="0" * 64), ORDER) is None
+
+
+async def test_an_order_of_nothing_is_kept_too(subject: Subject) -> None:
+    """No renditions, no objects: there is a manifest all the same."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    kept = await subject.port.keep_renditions(picture, ORDER, replace(MADE, renditions=()))
+
+    assert kept.renditions == ()
+    assert await subject.port.find_renditions(picture, ORDER) == kept
+
+
+async def test_racing_rendition_keepers_announce_the_same(subject: Subject) -> None:
+    """Of many writers, with other bytes as of another library version, one wins, and all return what it wrote."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    each = MADE.renditions[0]
+    versions = [replace(MADE, renditions=(replace(each, data=b"version %d" % number),)) for number in range(8)]
+
+    kept = await asyncio.gather(*(subject.port.keep_renditions(picture, ORDER, version) for version in versions))
+
+    assert len(set(kept)) == 1
+    assert await subject.port.find_renditions(picture, ORDER) == kept[0]
+    assert await subject.holds(kept[0].renditions[0])
+
+
+async def test_lost_renditions_heal(subject: Subject) -> None:
+    """If one object is gone none of its order is announced, and keeping it again restores it."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+    await subject.lose(kept.renditions[-1])
+
+    assert await subject.port.find_renditions(picture, ORDER) is None
+    assert await subject.port.keep_renditions(picture, ORDER, MADE) == kept
+    assert await subject.port.find_renditions(picture, ORDER) == kept
+
+
+async def test_lost_renditions_heal_with_other_bytes(subject: Subject) -> None:
+    """Made anew by another version of a library, they replace what the manifest named."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    await subject.lose((await subject.port.keep_renditions(picture, ORDER, MADE)).renditions[0])
+    other = replace(MADE, renditions=(replace(MADE.renditions[0], data=b"other"),))
+
+    healed = await subject.port.keep_renditions(picture, ORDER, other)
+
+    assert [each.sha256 for each in healed.renditions] == [other.renditions[0].sha256]
+    assert await subject.port.find_renditions(picture, ORDER) == healed
+
+
+async def test_damaged_renditions_heal(subject: Subject) -> None:
+    """Where the store shows a checksum, one whose bytes are others, though as many, is made again."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+    await subject.damage(kept.renditions[0])
+
+    found = await subject.port.find_renditions(picture, ORDER)
+    assert found == (None if subject.shows_checksums else kept)
+    assert await subject.port.keep_renditions(picture, ORDER, MADE) == kept
+    assert await subject.holds(kept.renditions[0])
+
+
 async def test_an_address_ends_in_the_key(subject: Subject) -> None:
     """A picture's address is made from its key."""
-    picture = await subject.port.keep(RECIPE, PICTURE)
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    renditions = await subject.port.keep_renditions(picture, ORDER, MADE)
 
-    address, _ = await subject.port.url(picture)
-
-    assert address.partition("?")[0].endswith(f"/{picture.key}")
+    announced: list[StoredPicture | StoredRendition] = [picture, *renditions.renditions]
+    for stored in announced:
+        address, _ = await subject.port.url(stored)
+        assert address.partition("?")[0].endswith(f"/{stored.key}")
 
 
 async def test_a_store_that_works_passes_its_probe(subject: Subject) -> None:
@@ -227,7 +367,16 @@ async def test_a_store_that_works_passes_its_probe(subject: Subject) -> None:
 
 async def test_an_unreachable_store_is_overloaded(unreachable: WorkerStore) -> None:
     """Every call soon raises the error that costs no attempt."""
-    for call in (unreachable.find(RECIPE), unreachable.keep(RECIPE, PICTURE), unreachable.probe()):
+    picture = stored_picture(RECIPE, PICTURE)
+    for call in (
+        unreachable.find(RECIPE),
+        unreachable.keep(RECIPE, PICTURE, ASKED),
+        unreachable.look_up(RECIPE.digest, by="recipe"),
+        unreachable.read(picture),
+        unreachable.find_renditions(picture, ORDER),
+        unreachable.keep_renditions(picture, ORDER, MADE),
+        unreachable.probe(),
+    ):
         with pytest.raises(Overloaded) as caught:
             await asyncio.wait_for(call, 10)
         assert caught.value.reason is Reason.STORE_UNAVAILABLE

@@ -23,7 +23,7 @@ from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from schemas import Reason
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
-from tests.support.samples import RECIPE
+from tests.support.samples import ASKED, RECIPE
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"
@@ -158,7 +158,7 @@ async def the_whole_way(store: S3Store, picture: Master) -> None:
     """Do all that a worker does with a store."""
     await store.prepare()
     await store.find(RECIPE)
-    await store.keep(RECIPE, picture)
+    await store.keep(RECIPE, picture, ASKED)
     await store.find(RECIPE)
 
 

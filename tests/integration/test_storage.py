@@ -22,7 +22,7 @@ from consumer.jobs import Master
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store, manifest_key, public_policy
 from schemas import Reason
-from tests.support.samples import RECIPE
+from tests.support.samples import ASKED, RECIPE
 
 PICTURE = Master(data=b"\x89PNG not really", media_type="image/png", width=512, height=512)
 
@@ -51,7 +51,7 @@ def _changed(storage: StorageSettings, **changes: object) -> StorageSettings:
 
 async def _refusal(store: S3Store) -> Overloaded:
     with pytest.raises(Overloaded) as caught:
-        await store.keep(RECIPE, PICTURE)
+        await store.keep(RECIPE, PICTURE, ASKED)
     return caught.value
 
 
@@ -59,7 +59,7 @@ async def test_a_picture_is_stored_for_browsers(storage: StorageSettings) -> Non
     """The object carries its exact type, is cached for ever, and holds the bytes and their SHA-256."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         answer = await client.get_object(Bucket=storage.bucket, Key=picture.key, ChecksumMode="ENABLED")
         async with answer["Body"] as body:
             assert await body.read() == PICTURE.data
@@ -74,7 +74,7 @@ async def test_a_manifest_holds_everything_and_is_never_cached(storage: StorageS
     storage = _changed(storage, manifest_bucket=f"{storage.bucket}-m")
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         answer = await client.get_object(Bucket=storage.manifest_bucket, Key=manifest_key(RECIPE.digest))
         async with answer["Body"] as body:
             manifest = json.loads(await body.read())
@@ -100,7 +100,7 @@ async def test_an_unreadable_manifest_is_replaced(storage: StorageSettings, left
         await client.put_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), Body=left_by)
 
         assert await store.find(RECIPE) is None
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, PICTURE, ASKED)
         assert await store.find(RECIPE) == kept
 
 
@@ -109,12 +109,12 @@ async def test_another_recipes_manifest_is_replaced(storage: StorageSettings) ->
     other = replace(RECIPE, seed=RECIPE.seed + 1)
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        await store.keep(other, replace(PICTURE, data=b"another picture"))
+        await store.keep(other, replace(PICTURE, data=b"another picture"), ASKED)
         source = {"Bucket": storage.bucket, "Key": manifest_key(other.digest)}
         await client.copy_object(Bucket=storage.bucket, Key=manifest_key(RECIPE.digest), CopySource=source)
 
         assert await store.find(RECIPE) is None
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, PICTURE, ASKED)
         assert await store.find(RECIPE) == kept
         assert kept.recipe == RECIPE.digest
 
@@ -123,7 +123,7 @@ async def test_presigned_address_opens_without_keys(storage: StorageSettings) ->
     """Without a public base URL, anybody can fetch the picture from the announced address until it expires."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         address, expires = await store.url(picture)
 
     assert expires is not None
@@ -136,7 +136,7 @@ async def test_only_pictures_are_public(storage: StorageSettings) -> None:
     base = f"{storage.endpoint_url}{storage.bucket}"
     async with S3Store(_changed(storage, public_base_url=base)) as store:
         await store.prepare(create=True, public=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         address, expires = await store.url(picture)
 
     assert (address, expires) == (f"{base}/{picture.key}", None)
@@ -162,7 +162,7 @@ async def test_preparing_again_changes_nothing(storage: StorageSettings) -> None
     """Existing buckets are left unchanged and pass the check."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         await store.prepare(create=True)
         await store.prepare()
         assert await store.find(RECIPE) == picture
@@ -198,7 +198,7 @@ async def test_a_frozen_store_times_out(storage: StorageSettings, tmp_path: Path
             await asyncio.to_thread(server.freeze)
             refusal = await asyncio.wait_for(_refusal(store), 5)
             await asyncio.to_thread(server.thaw)
-            kept = await store.keep(RECIPE, PICTURE)
+            kept = await store.keep(RECIPE, PICTURE, ASKED)
             await asyncio.to_thread(server.kill)
             assert (await asyncio.wait_for(_refusal(store), 5)).reason is Reason.STORE_UNAVAILABLE
             await asyncio.to_thread(server.start)
@@ -212,11 +212,11 @@ async def test_an_object_of_the_wrong_size_is_not_announced_and_heals(storage: S
     """An object that was emptied behind its manifest counts as missing, and keeping it again restores it."""
     async with S3Store(storage) as store, _client(storage) as client:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, PICTURE, ASKED)
         await client.put_object(Bucket=storage.bucket, Key=kept.key, Body=b"")
         assert await store.find(RECIPE) is None
 
-        assert await store.keep(RECIPE, PICTURE) == kept
+        assert await store.keep(RECIPE, PICTURE, ASKED) == kept
         assert await store.find(RECIPE) == kept
 
 
@@ -224,7 +224,7 @@ async def test_a_look_up_bypasses_botocore(storage: StorageSettings, monkeypatch
     """Objects are found, or found missing, without a botocore call."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, PICTURE, ASKED)
         for name in ("get_object", "head_object"):
             monkeypatch.setattr(store._client, name, _unasked)
         assert await store.find(RECIPE) == kept
@@ -238,7 +238,7 @@ async def test_a_failed_quick_look_falls_back_to_the_client(
     """Any answer but 200 and 404, or none, does not change the result of a look-up."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        kept = await store.keep(RECIPE, PICTURE)
+        kept = await store.keep(RECIPE, PICTURE, ASKED)
         session, asked = store._client._endpoint.http_session, []
 
         async def send(request: Any) -> Any:

@@ -19,7 +19,7 @@ from consumer.jobs import Master
 from consumer.settings import StorageSettings, load_settings
 from consumer.storage import S3Store, manifest_key
 from schemas import Reason
-from tests.support.samples import RECIPE
+from tests.support.samples import ASKED, RECIPE
 from tests.support.store_rules import (
     Forward,
     Rule,
@@ -114,7 +114,7 @@ async def test_every_put_carries_a_checksum(storage: StorageSettings) -> None:
     async with ruled(storage, object_lock) as (store, _, proxy):
         await store.prepare()
         await store.examine()
-        await store.keep(RECIPE, PICTURE)
+        await store.keep(RECIPE, PICTURE, ASKED)
 
     puts = [call for call in proxy.calls if call.method == "PUT"]
     assert {call.key.partition("/")[0] for call in puts} == {"pictures", "manifests"}
@@ -136,7 +136,7 @@ async def test_the_refused_header_is_sent_only_once(storage: StorageSettings) ->
     """What the store takes is found out with the first object and kept."""
     async with ruled(storage, no_checksum_headers) as (store, _, proxy):
         for seed in range(3):
-            await store.keep(replace(RECIPE, seed=seed), replace(PICTURE, data=b"%d" % seed))
+            await store.keep(replace(RECIPE, seed=seed), replace(PICTURE, data=b"%d" % seed), ASKED)
             assert await store.find(replace(RECIPE, seed=seed))
 
     assert sum(has_checksum(call.headers) for call in proxy.calls) == 1
@@ -156,8 +156,8 @@ async def test_a_manifest_beyond_repair_is_its_requests_affair(storage: StorageS
     async with ruled(storage, BEYOND_REPAIR[what]) as (store, behind, _):
         await _damage_manifest(behind)
         with pytest.raises(Unstorable, match=manifest_key(RECIPE.digest)):
-            await store.keep(RECIPE, PICTURE)
-        assert await store.keep(OTHER_RECIPE, PICTURE)
+            await store.keep(RECIPE, PICTURE, ASKED)
+        assert await store.keep(OTHER_RECIPE, PICTURE, ASKED)
 
 
 async def test_a_picture_that_must_not_be_replaced_is_its_requests_affair(storage: StorageSettings) -> None:
@@ -168,11 +168,11 @@ async def test_a_picture_that_must_not_be_replaced_is_its_requests_affair(storag
         return refused(403, "AccessDenied", "locked") if call.method == "PUT" and not new else None
 
     async with ruled(storage, locked) as (store, behind, _):
-        picture = await behind.keep(RECIPE, PICTURE)
+        picture = await behind.keep(RECIPE, PICTURE, ASKED)
         await behind._objects.replace(Bucket=storage.bucket, Key=picture.key, Body=b"?" * picture.bytes_)
         with pytest.raises(Unstorable, match=rf"{picture.key} is damaged and cannot be replaced.*locked"):
-            await store.keep(RECIPE, PICTURE)
-        assert await store.keep(OTHER_RECIPE, replace(PICTURE, data=b"other"))
+            await store.keep(RECIPE, PICTURE, ASKED)
+        assert await store.keep(OTHER_RECIPE, replace(PICTURE, data=b"other"), ASKED)
 
 
 async def test_racing_healers_agree_where_etags_are_bare(storage: StorageSettings) -> None:
@@ -180,7 +180,7 @@ async def test_racing_healers_agree_where_etags_are_bare(storage: StorageSetting
     renders = [replace(PICTURE, data=b"%d" % number) for number in range(8)]
     async with ruled(storage, bare_etags) as (store, behind, _):
         await _damage_manifest(behind)
-        kept = await asyncio.gather(*(store.keep(RECIPE, render) for render in renders))
+        kept = await asyncio.gather(*(store.keep(RECIPE, render, ASKED) for render in renders))
 
     assert len(set(kept)) == 1
 
@@ -189,7 +189,7 @@ async def test_a_damaged_picture_without_a_stored_checksum_is_noticed(storage: S
     """Where the store keeps no SHA-256 of it, the picture is read in full; a larger one is not read to its end."""
     async with S3Store(storage) as store:
         await store.prepare(create=True)
-        picture = await store.keep(RECIPE, PICTURE)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
         for body, found in ((PICTURE.data, picture), (b"?" * picture.bytes_, None), (PICTURE.data + b"?", None)):
             await store._client.put_object(Bucket=storage.bucket, Key=picture.key, Body=body)
             assert await store.find(RECIPE) == found
@@ -203,7 +203,7 @@ async def test_demanded_encryption_is_named_and_can_be_set(storage: StorageSetti
         settings = proxy.settings.model_copy(update={"server_side_encryption": "AES256"})
         async with S3Store(settings) as encrypting:
             await encrypting.prepare()
-            kept = await encrypting.keep(RECIPE, PICTURE)
+            kept = await encrypting.keep(RECIPE, PICTURE, ASKED)
             assert await encrypting.find(RECIPE) == kept
 
 
@@ -249,7 +249,7 @@ async def test_a_checksum_that_a_gateway_made_up_costs_no_picture(storage: Stora
         return answer
 
     async with ruled(storage, made_up) as (store, behind, _):
-        kept = await behind.keep(RECIPE, PICTURE)
+        kept = await behind.keep(RECIPE, PICTURE, ASKED)
         assert await store.find(RECIPE) == kept
         await behind._objects.replace(Bucket=storage.bucket, Key=kept.key, Body=b"?" * kept.bytes_)
         assert await store.find(RECIPE) is None

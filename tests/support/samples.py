@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer.jobs import ModelIdentity, Recipe
+from consumer.jobs import Focus, Master, ModelIdentity, PaintedFor, Recipe
+from consumer.renditions import (
+    Crop,
+    EncodedRenditions,
+    Encoding,
+    FocalPoint,
+    Rendition,
+    RenditionFormat,
+    RenditionOrder,
+    RenditionSet,
+    TooWide,
+)
+from schemas.pictures import FocalSource
 
 RECIPE = Recipe(
     prompt="Ferries in port",
@@ -18,6 +30,21 @@ RECIPE = Recipe(
     seed=42,
     style="default",
     style_version=3,
+)
+
+ASKED = PaintedFor(alt="A drawing of ferries in port", variation=0, variants=1)
+MASTER = Master(b"\x89PNG not really", "image/png", 512, 512, focus=Focus(0.25, 0.4, 0.1))
+_HERO = RenditionSet("hero", (16, 9), (320, 480, 640), (Encoding(RenditionFormat.AVIF, 60, 40),))
+ORDER = RenditionOrder((_HERO,), FocalPoint(0.25, 0.4, FocalSource.FOUND), {"hero": Crop(0, 60, 512, 288)})
+MADE = EncodedRenditions(
+    renditions=tuple(
+        Rendition(f"hero-{width}", "hero", b"AVIF of %d" % width, "image/avif", width, width * 9 // 16, crop)
+        for crop in ORDER.crops.values()
+        for width in (320, 480)
+    ),
+    missing=(TooWide("hero-640", "hero", 640, 480),),
+    thumbhash="3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
+    dominant_colour="#a1b2c3",
 )
 
 

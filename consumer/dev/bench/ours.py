@@ -9,19 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Literal, Self
 
 from consumer.jobs import (
+    FoundPicture,
     Lane,
     Master,
     ModelIdentity,
     Paintable,
+    PaintedFor,
     Picture,
     Recipe,
     StoredPicture,
 )
+from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import Settings, load_settings
-from consumer.storage import stored_picture
+from consumer.storage import rendition_manifest_key, stored_picture, stored_renditions
 from consumer.telemetry.logs import configure_logs
 from consumer.worker import WorkerRun, open_stages
 
@@ -63,6 +66,7 @@ class EmptyStore:
 
     def __init__(self) -> None:
         self._kept: dict[str, StoredPicture] = {}
+        self._renditions: dict[str, StoredRenditions] = {}
 
     async def prepare(self, *, create: bool = False, public: bool = False) -> None:
         """Do nothing."""
@@ -78,11 +82,32 @@ class EmptyStore:
         """Return the recipe's picture if it was kept."""
         return self._kept.get(recipe.digest)
 
-    async def keep(self, recipe: Recipe, master: Master) -> StoredPicture:
+    async def keep(self, recipe: Recipe, master: Master, asked: PaintedFor) -> StoredPicture:
         """Remember the recipe."""
+        del asked
         return self._kept.setdefault(recipe.digest, stored_picture(recipe, master))
 
-    async def url(self, picture: StoredPicture) -> tuple[str, datetime | None]:
+    async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
+        """Return None: no bench looks a picture up."""
+        del picture, by
+        return None
+
+    async def read(self, picture: StoredPicture) -> bytes | None:
+        """Return the bytes of every picture."""
+        del picture
+        return _BYTES
+
+    async def find_renditions(self, picture: StoredPicture, order: RenditionOrder) -> StoredRenditions | None:
+        """Return what was kept for the order."""
+        return self._renditions.get(rendition_manifest_key(picture, order))
+
+    async def keep_renditions(
+        self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
+    ) -> StoredRenditions:
+        """Remember what was made."""
+        return self._renditions.setdefault(rendition_manifest_key(picture, order), stored_renditions(made))
+
+    async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
         """Return an address that leads nowhere and does not expire."""
         return f"https://pictures.invalid/{picture.key}", None
 

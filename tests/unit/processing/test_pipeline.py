@@ -12,7 +12,7 @@ import pytest
 
 from consumer.engine.swatch import MODEL
 from consumer.errors import Expired, Fatal, Overloaded, Rejected, Transient, WorkerStopping
-from consumer.jobs import Lane, Picture, Recipe
+from consumer.jobs import Lane, PaintedFor, Picture, Recipe
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import JobContext
@@ -34,6 +34,16 @@ async def test_a_job_becomes_its_pictures() -> None:
     assert not ready.reused
     assert {"started 0", "storing 2", "step 1 2/2"} <= set(bench.progress.reports)
     assert bench.timings.stages.keys() == {Stage.BRIEF, Stage.QUEUED, Stage.ENGINE, Stage.ENCODE, Stage.STORE}
+
+
+async def test_what_a_picture_was_asked_for_is_kept_with_it() -> None:
+    """Its text alternative, variation and number of variants: a re-crop announces the one, a sweep reads the other."""
+    asked = job(output={"width": 64, "height": 64, "variants": 2}, generation={"steps": 2, "variation": 3})
+    async with open_bench() as bench:
+        ready = await bench.produce(asked)
+        found = [await bench.store.look_up(picture.sha256, by="sha256") for picture in ready.pictures]
+
+    assert [each and each.asked for each in found] == [PaintedFor(ready.alt, 3, 2)] * 2
 
 
 async def test_a_made_picture_is_not_painted_again() -> None:
@@ -100,12 +110,12 @@ async def test_a_store_that_is_down_costs_waiting_only() -> None:
         refusals = 0
         keep = bench.store.keep
 
-        async def reluctant(recipe: Recipe, master: Any) -> Any:
+        async def reluctant(recipe: Recipe, master: Any, asked: Any) -> Any:
             nonlocal refusals
             refusals += 1
             if refusals <= 5:
                 raise Overloaded(Reason.STORE_UNAVAILABLE, "down")
-            return await keep(recipe, master)
+            return await keep(recipe, master, asked)
 
         bench.store.keep = reluctant  # type: ignore[method-assign]
         ready = await bench.produce(job())

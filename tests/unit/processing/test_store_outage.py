@@ -96,8 +96,8 @@ async def test_a_store_that_only_refuses_writes_is_down() -> None:
     async with open_bench() as bench:
         bench.pipeline._outage = outage
 
-        async def full(recipe: Recipe, master: Any) -> Any:
-            del recipe, master
+        async def full(recipe: Recipe, master: Any, asked: Any) -> Any:
+            del recipe, master, asked
             raise Overloaded(Reason.STORE_UNAVAILABLE, "disk full")
 
         bench.store.keep = full  # type: ignore[method-assign]

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from consumer.jobs import Adapter, Master, ModelIdentity, Recipe
+from consumer.jobs import Adapter, Focus, Master, ModelIdentity, PaintedFor, Recipe
 from consumer.storage import Manifest, manifest_key, stored_picture
 
 _TEXT = st.text(st.characters(codec="utf-8"))
@@ -40,8 +41,8 @@ _FIRST = """{
  "leadart": "0.1.0"
 }"""
 
-# As a manifest with a single rendition is written, byte for byte: other workers and tools read it.
-_SINGLE = """{
+# As the first version's is written today, byte for byte: other workers and tools read it.
+_AGAIN = """{
  "format": 1,
  "recipe": {
   "prompt": "Storm 油画",
@@ -70,18 +71,60 @@ _SINGLE = """{
   "height": 512,
   "seed": 7,
   "recipe": "18",
-  "prompt_cut": false
+  "prompt_cut": false,
+  "focus": null
  },
+ "asked": null,
  "created": "2026-11-23T03:00:00Z",
  "leadart": "0.1.0"
 }"""
 
 
-@given(_RECIPES, st.booleans())
-def test_a_recipe_survives_its_manifest(recipe: Recipe, prompt_cut: bool) -> None:  # noqa: FBT001 - drawn
-    """A recipe read back from a manifest is the same recipe, to the last digit: it has the same digest."""
-    picture = stored_picture(recipe, Master(b"1", "image/webp", recipe.width, recipe.height, prompt_cut))
-    manifest = Manifest(recipe=recipe, picture=picture, created=datetime.now(UTC), leadart="1.0")
+_SHARES = st.floats(0, 1)
+_MASTERS = st.builds(
+    Master,
+    data=st.binary(),
+    media_type=st.just("image/png"),
+    width=_SIZES,
+    height=_SIZES,
+    prompt_cut=st.booleans(),
+    focus=st.none() | st.builds(Focus, x=_SHARES, y=_SHARES, spread=_SHARES),
+)
+_ASKED = st.builds(PaintedFor, alt=_TEXT, variation=st.integers(0, 999), variants=st.integers(1, 9))
+
+
+@dataclass(frozen=True)
+class EarlierStoredPicture:
+    """A picture as the version before renditions knew it. Never change it: such workers run beside these."""
+
+    key: str
+    sha256: str
+    bytes_: int
+    media_type: str
+    width: int
+    height: int
+    seed: int
+    recipe: str
+    prompt_cut: bool = False
+
+
+class EarlierManifest(BaseModel):
+    """A manifest as that version knew it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    recipe: Recipe
+    picture: EarlierStoredPicture
+    created: AwareDatetime
+    leadart: str
+
+
+@given(_RECIPES, _MASTERS, st.none() | _ASKED)
+def test_a_recipe_survives_its_manifest(recipe: Recipe, master: Master, asked: PaintedFor | None) -> None:
+    """What is read back from a manifest is the same, to the last digit: the recipe has the same digest."""
+    picture = stored_picture(recipe, master)
+    manifest = Manifest(recipe=recipe, picture=picture, asked=asked, created=datetime.now(UTC), leadart="1.0")
 
     again = Manifest.model_validate_json(manifest.model_dump_json())
 
@@ -104,12 +147,28 @@ def test_the_first_manifest_is_still_read() -> None:
         "seed": 7,
         "recipe": "18",
         "prompt_cut": False,
+        "focus": None,
     }
+    assert manifest.asked is None
 
 
 def test_a_manifest_is_written_as_always() -> None:
-    """A manifest has the bytes that it had in the first version."""
-    assert Manifest.model_validate_json(_FIRST).model_dump_json(indent=1) == _SINGLE
+    """A manifest has the bytes that it had in the first version, and what came since."""
+    assert Manifest.model_validate_json(_FIRST).model_dump_json(indent=1) == _AGAIN
+
+
+@given(_RECIPES, _MASTERS, _ASKED)
+def test_earlier_workers_read_the_manifests_of_today(recipe: Recipe, master: Master, asked: PaintedFor) -> None:
+    """During an upgrade a worker of before finds the same picture in a manifest that says more."""
+    picture = stored_picture(recipe, master)
+    manifest = Manifest(recipe=recipe, picture=picture, asked=asked, created=datetime.now(UTC), leadart="1.0")
+
+    read = EarlierManifest.model_validate_json(manifest.model_dump_json(indent=1))
+
+    later = asdict(picture)
+    del later["focus"]
+    assert asdict(read.picture) == later
+    assert read.recipe == recipe
 
 
 def test_a_later_manifest_may_say_more() -> None:

@@ -12,10 +12,12 @@ from pydantic import SecretStr
 from consumer.errors import Overloaded, Unstorable
 from consumer.jobs import Master, ModelIdentity, Recipe
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store, public_policy, stored_picture
+from consumer.storage import S3Store, manifest_key, public_policy, stored_picture
 from consumer.storage.objects import StoreObjects
+from consumer.storage.picture_index import index_key
 from consumer.storage.policy import is_public
 from schemas import Reason
+from tests.support.samples import ASKED
 
 RECIPE = Recipe(
     prompt="x",
@@ -83,16 +85,16 @@ async def test_a_conflict_is_retried() -> None:
     """409 means a concurrent write to the same key: the write is repeated, with its condition."""
     client = Answers(409, 409)
 
-    await store(client).keep(RECIPE, PICTURE)
+    await store(client).keep(RECIPE, PICTURE, ASKED)
 
-    assert [put["IfNoneMatch"] for put in client.puts] == ["*"] * 4
+    assert [put["IfNoneMatch"] for put in client.puts] == ["*"] * 5
     assert client.puts[0]["Key"] == client.puts[2]["Key"] != client.puts[3]["Key"]
 
 
 async def test_conflicts_without_end_are_the_requests_affair() -> None:
     """Endless 409 is about one key: its request is retried later, and no other waits for it."""
     with pytest.raises(Unstorable, match=r"pictures/.* 409") as caught:
-        await store(Answers(*[409] * 9)).keep(RECIPE, PICTURE)
+        await store(Answers(*[409] * 9)).keep(RECIPE, PICTURE, ASKED)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 
@@ -101,9 +103,23 @@ async def test_no_manifest_without_its_object() -> None:
     client = Answers(503)
 
     with pytest.raises(Overloaded):
-        await store(client).keep(RECIPE, PICTURE)
+        await store(client).keep(RECIPE, PICTURE, ASKED)
 
     assert [put["Key"].split("/")[0] for put in client.puts] == ["pictures"]
+
+
+async def test_the_manifest_is_written_last() -> None:
+    """Object, index, manifest: whoever dies in between leaves nothing that is announced."""
+    client = Answers()
+
+    await store(client).keep(RECIPE, PICTURE, ASKED)
+
+    picture = stored_picture(RECIPE, PICTURE)
+    assert [put["Key"] for put in client.puts] == [
+        picture.key,
+        index_key(picture.sha256),
+        manifest_key(RECIPE.digest),
+    ]
 
 
 async def test_a_store_that_ignores_conditions_is_refused() -> None:

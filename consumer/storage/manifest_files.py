@@ -1,0 +1,72 @@
+"""Manifests in the store: of several writers of one key one wins, and all learn what the winner wrote."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from consumer.errors import Unstorable
+from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, unchanged
+from schemas import Reason
+
+_COMMIT_ROUNDS = 5
+
+_AnyManifest = TypeVar("_AnyManifest", bound=BaseModel)
+
+_log = structlog.get_logger(__name__)
+
+
+class ManifestFile(NamedTuple, Generic[_AnyManifest]):
+    """A manifest as stored: what it says if it is readable, its ETag if it exists."""
+
+    manifest: _AnyManifest | None = None
+    etag: str | None = None
+
+
+class ManifestFiles:
+    """The manifests in a bucket. Raises the client's errors, and `Unstorable` for what one key is about."""
+
+    def __init__(self, objects: StoreObjects, bucket: str) -> None:
+        self._objects = objects
+        self._bucket = bucket
+
+    async def read(self, key: str, model: type[_AnyManifest]) -> ManifestFile[_AnyManifest]:
+        """Return what lies under a key."""
+        found = await self._objects.text(self._bucket, key)
+        if found is None:
+            return ManifestFile()
+        text, etag = found
+        try:
+            return ManifestFile(model.model_validate_json(text), etag)
+        except ValidationError as error:
+            _log.warning("manifest_unreadable", key=key, problems=error.error_count())
+            return ManifestFile(etag=etag)
+
+    async def commit(
+        self, key: str, manifest: _AnyManifest, stands: Callable[[_AnyManifest], Awaitable[bool]]
+    ) -> _AnyManifest:
+        """Write a manifest; return it or, if another one won that `stands`, that one. What does not is replaced."""
+        request = manifest_arguments(self._bucket, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
+        condition: Mapping[str, str] = NEW
+        for _ in range(_COMMIT_ROUNDS):
+            if await self._objects.put_if(condition, **request):
+                return manifest
+            winner, etag = await self.read(key, type(manifest))
+            if winner is not None and await stands(winner):
+                return winner
+            condition = _next_condition(condition, etag)
+        raise Unstorable(
+            Reason.STORE_UNAVAILABLE,
+            f"the manifest {key} cannot be written: the store "
+            + ("says that it exists, but does not give it" if etag is None else "refuses the ETag that it gives")
+            + "; delete it",
+        )
+
+
+def _next_condition(refused: Mapping[str, str], etag: str | None) -> Mapping[str, str]:
+    """Return the condition to replace a manifest by after one was refused; the other form of an ETag if it was this."""
+    if etag is None:
+        return NEW
+    quoted = unchanged(etag)
+    return unchanged(etag, bare=True) if refused == quoted else quoted
