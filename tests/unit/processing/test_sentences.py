@@ -6,7 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.processing import abbreviations
 from consumer.processing.sentences import asserts, first_sentence
+
+CONTINUATIONS = [
+    "Whitfield signed it",
+    "3 of them came",
+    "(Ohio) came",
+    "“Yes”, said Ito",
+    "signed it",
+    "Éva Ács kam",
+]
+spellings = sorted(
+    (language, spelling)
+    for language, words in abbreviations.OF.items()
+    for word in words
+    for spelling in (f"Yesterday {word}", word[:1].upper() + word[1:])
+)
+unlisted = st.sampled_from("budget port Hafen ville cielo порт Ελλάδα FBI NATO".split())  # noqa: SIM905
+ordinals = st.sampled_from("bs cs da de et fi fo hr hu is lb lt lv nb nn pl sk sl sr tr".split())  # noqa: SIM905
+marks = st.sampled_from([*"。｡！？।॥።፧۔؟։။។᠃꓿", ". ", "! ", "? ", "… ", "‽ ", "⁇ "])
 
 
 @pytest.mark.parametrize(
@@ -35,11 +54,78 @@ from consumer.processing.sentences import asserts, first_sentence
         ("नगर में वर्षा हुई।", "लोग घर गए।", "hi"),
         ("Փոթորիկ է։", "Նավերը մնում են։", "hy"),
         ("渡轮停航。", "更多消息稍后公布。", "zh"),
+        ("Brig. Gen. Tom Hall resigned.", "No reason was given.", "en"),
+        ("The train left at 5 p.m. Monday.", "It was late.", "en"),
+        ("It left at 5 p.m.", "Nobody saw it.", "en"),
+        ("Fire Dept. Chief Ann Lee spoke to Messrs. Hale and Ito.", "They left.", "en"),
+        ("“We stay.”", "So said the crew.", "en"),
+        ("He said: “It is over.”", "She left.", "en"),
+        ("It was 33.8°F.", "Nobody minded.", "en"),
+        ("Die Fa. Müller GmbH & Co. KG baut in der Schillerstr. am Markt.", "80 Leute helfen.", "de"),
+        ("Der 100. Geburtstag wird am 3. Oktober gefeiert.", "Alle kommen.", "de"),
+        ("Das Gesetz gilt gem. Art. 5 Abs. 2 ab sofort.", "Es ist streng.", "de"),
+        ("Wir trafen Dr. med. Meyer.", "Er ging.", "de"),
+        ("« Nous restons. »", "Ainsi parla le capitaine.", "fr"),
+        ("El Excmo. Sr. D. Juan Ruiz nació en el s. XX.", "Saludó.", "es"),
+        ("L'on. Rossi cita l'art. 5 della legge.", "Tutti tacciono.", "it"),
+        ("A Av. Paulista está fechada.", "Há protestos.", "pt"),
+        ("Spotkanie 3. maja o godz. 12 w Warszawie.", "Zapraszamy.", "pl"),
+        ("Ing. Novák a MUDr. Malá mluví.", "Prší.", "cs"),
+        ("Dl. Popescu și dna. Ionescu vorbesc.", "Plouă.", "ro"),
+        ("Hinta on n. 3 milj. euroa.", "Kaupunki maksaa.", "fi"),
+        ("В 2010-2012 гг. Виктор посещал г. Волгоград.", "Да.", "ru"),
+        ("В 2026 г.", "Виктор приехал.", "ru"),
+        ("Вул. Шевченка закрита.", "Дощ.", "uk"),
+        ("Проф. Иванов говори.", "Вали.", "bg"),
+        ("Ο κ. Παπαδόπουλος μίλησε.", "Βρέχει.", "el"),
+        ("قال د. أحمد إن الرياح تهدأ.", "البحر هادئ.", "ar"),
+        ("डॉ. शर्मा ने कहा कि वर्षा होगी।", "लोग घर गए।", "hi"),
+        ("डॉ. पाटील बोलले.", "पाऊस आहे.", "mr"),
+        ("PGS. TS. Nguyễn Văn A ở TP. Hồ Chí Minh phát biểu.", "Trời mưa.", "vi"),
+        ("Dr. Budi tinggal di Jl. Sudirman.", "Hujan turun.", "id"),
+        ("ქალაქი ზეიმობს.", "მუსიკაა.", "ka"),
+        ("ဆောင်းရာသီ၊ မိုးရွာသည်။", "လူများ အိမ်ပြန်ကြသည်။", "my"),
     ],
 )
 def test_the_first_sentence_ends_where_readers_end_it(sentence: str, rest: str, language: str) -> None:
     """Titles, abbreviations, ordinals and quoted questions end none; every script has its own marks."""
     assert first_sentence(f"{sentence} {rest}", language) == sentence
+
+
+@given(st.sampled_from(spellings), st.sampled_from(CONTINUATIONS))
+def test_no_abbreviation_ends_a_sentence(spelt: tuple[str, str], continuation: str) -> None:
+    """Whatever follows it, and also where it begins the sentence with a capital."""
+    language, start = spelt
+    sentence = f"{start}. {continuation}."
+    assert first_sentence(f"{sentence} Schools get more.", language) == sentence
+
+
+@given(unlisted, st.sampled_from(["en", "de", "ru", "xx"]), st.sampled_from(["Schools get more.", "Уроки.", "“Yes.”"]))
+def test_any_other_word_ends_one(word: str, language: str, rest: str) -> None:
+    """Short words, names in capitals and words of any script do, in languages without a list too."""
+    assert first_sentence(f"They saw the {word}. {rest}", language) == f"They saw the {word}."
+
+
+@given(ordinals, st.integers(1, 99), st.sampled_from(["Oktober", "máje", "FC Köln", "kerran"]))
+def test_no_ordinal_ends_a_sentence(language: str, number: int, continuation: str) -> None:
+    """In the languages that write a full stop behind it."""
+    sentence = f"Am {number}. {continuation} ist es so weit."
+    assert first_sentence(f"{sentence} Alle kommen.", language) == sentence
+
+
+@given(st.integers(0, 999), st.text("0123456789 .-•", max_size=5))
+def test_a_number_alone_is_no_sentence(number: int, bullet: str) -> None:
+    """Lists begin with one, in any language."""
+    assert first_sentence(f"{bullet}{number}. Schools get more. Others less.", "en") == (
+        f"{bullet}{number}. Schools get more."
+    )
+
+
+@given(marks, st.sampled_from(["", "”", "»", "」", "')"]), st.sampled_from(["渡轮停航", "Ferries stay", "لوگ گھر گئے"]))
+def test_every_scripts_mark_ends_a_sentence(mark: str, closing: str, words: str) -> None:
+    """With the quotation marks and brackets behind it."""
+    sentence = f"{words}{mark.strip()}{closing}"
+    assert first_sentence(f"{sentence}{' ' if ' ' in mark else ''}{words}。", "und") == sentence
 
 
 def test_a_mark_without_a_space_ends_a_sentence_where_the_script_has_none() -> None:
