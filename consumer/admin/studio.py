@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from consumer.engine import open_engine
 from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane, Picture, Recipe
-from consumer.pictures.renditions import contact_sheet, write_png
+from consumer.pictures.contact_sheet import contact_sheet
+from consumer.pictures.master import write_png
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import MAX_ADAPTERS, StylePreset, Styles, WantedAdapter, load_styles, require_adapters
@@ -71,7 +72,7 @@ async def paint_one(settings: Settings, options: GenerateOptions, output: Path) 
         require_adapters([style], settings.engine.kind, engine.paintable.adapters)
         (recipe,) = make_plan(request, styles, engine.paintable).recipes
         picture = await _paint(engine, recipe)
-    await asyncio.to_thread(write_png, output, picture)
+    await asyncio.to_thread(write_png, output, picture, settings.disclosure.producer)
     return recipe
 
 
@@ -112,7 +113,8 @@ async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int
             painting = {name: tasks.create_task(_paint(engine, plan.recipes[0])) for name, plan in plans.items()}
         pictures = [(name, task.result()) for name, task in painting.items()]
     output.parent.mkdir(parents=True, exist_ok=True)
-    await asyncio.to_thread(output.write_bytes, contact_sheet(pictures, SHEET_COLUMNS))
+    sheet = contact_sheet(pictures, SHEET_COLUMNS, settings.disclosure.producer)
+    await asyncio.to_thread(output.write_bytes, sheet)
 
 
 async def _paint(engine: Engine, recipe: Recipe) -> Picture:

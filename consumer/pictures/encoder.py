@@ -8,7 +8,8 @@ from PIL import ImageStat
 
 from consumer.errors import Transient, Unpaintable
 from consumer.jobs import Master, Picture
-from consumer.pictures.renditions import encode, open_picture
+from consumer.pictures.master import encode, open_picture
+from consumer.settings.disclosure import DEFAULT_PRODUCER
 from schemas import Reason
 
 _LEAST_DEVIATION = 1.0  # of 255 levels: real pictures vary by tens, and so does noise
@@ -21,10 +22,12 @@ _BLANK = (
 class PictureEncoder:
     """Encodes pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
 
-    Further pictures queue; the caller limits how many, because they hold their pixels.
+    Further pictures queue; the caller limits how many, because they hold their pixels. `producer` is named in the marks
+    of every file.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, producer: str = DEFAULT_PRODUCER) -> None:
+        self._producer = producer
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
 
     async def encode(self, picture: Picture) -> Master:
@@ -32,7 +35,9 @@ class PictureEncoder:
 
         Cancelling drops a queued picture; one being encoded is finished and discarded.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _check_and_encode, picture)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, _check_and_encode, picture, self._producer
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -41,9 +46,9 @@ class PictureEncoder:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _check_and_encode(picture: Picture) -> Master:
+def _check_and_encode(picture: Picture, producer: str) -> Master:
     check(picture)
-    return encode(picture)
+    return encode(picture, producer)
 
 
 def check(picture: Picture) -> None:

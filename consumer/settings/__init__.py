@@ -3,6 +3,7 @@
 The configuration reference in `docs/configuration.md` is generated from the descriptions.
 """
 
+from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
 from consumer.settings.kafka import (
     DEFAULT_GROUP,
@@ -19,6 +20,7 @@ from consumer.settings.worker import HttpSettings, LogFormat, LogSettings, OnRev
 __all__ = [
     "DEFAULT_GROUP",
     "PUBLISHED",
+    "DisclosureSettings",
     "EngineKind",
     "EngineSettings",
     "HttpSettings",

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineSettings
 from consumer.settings.kafka import KafkaSettings, TopicSettings
 from consumer.settings.storage import StorageSettings
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     styles: StyleSettings = Field(default_factory=StyleSettings)
+    disclosure: DisclosureSettings = Field(default_factory=DisclosureSettings)
 
     @model_validator(mode="after")
     def _complete_group(self) -> Self:

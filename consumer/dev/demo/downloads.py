@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from consumer.jobs import FILE_SUFFIXES
-from consumer.pictures.renditions import measure
+from consumer.pictures.decoding import measure
 from schemas import ReadyPicture
 
 _SECONDS = 30.0

@@ -10,13 +10,14 @@ from consumer.errors import Rejected
 from consumer.jobs import Master, Picture
 from consumer.pictures import encoder
 from consumer.pictures.encoder import PictureEncoder
-from consumer.pictures.renditions import encode
+from consumer.pictures.master import encode
+from consumer.settings.disclosure import DEFAULT_PRODUCER
 
 
-async def test_the_encoder_returns_the_renditions(picture: Callable[..., Picture]) -> None:
+async def test_the_encoder_returns_the_master(picture: Callable[..., Picture]) -> None:
     """The result is that of encoding without threads."""
     with PictureEncoder(threads=1) as pool:
-        assert await pool.encode(picture()) == encode(picture())
+        assert await pool.encode(picture()) == encode(picture(), DEFAULT_PRODUCER)
 
 
 async def test_a_blank_picture_does_not_leave(picture: Callable[..., Picture]) -> None:
@@ -30,10 +31,10 @@ async def test_only_its_own_threads_encode(picture: Callable[..., Picture], monk
     names: set[str] = set()
     both = threading.Barrier(2, timeout=10)
 
-    def watched(painted: Picture) -> Master:
+    def watched(painted: Picture, producer: str) -> Master:
         names.add(threading.current_thread().name)
         both.wait()
-        return encode(painted)
+        return encode(painted, producer)
 
     monkeypatch.setattr(encoder, "encode", watched)
     with PictureEncoder(threads=2) as pool:
@@ -47,10 +48,10 @@ async def test_a_cancelled_wait_leaves_the_encoder_usable(
     """Cancelling a picture that is being encoded loses only that picture."""
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(painted: Picture) -> Master:
+    def slow(painted: Picture, producer: str) -> Master:
         begun.set()
         assert go_on.wait(timeout=10)
-        return encode(painted)
+        return encode(painted, producer)
 
     monkeypatch.setattr(encoder, "encode", slow)
     with PictureEncoder(threads=1) as pool:
@@ -60,4 +61,4 @@ async def test_a_cancelled_wait_leaves_the_encoder_usable(
         with pytest.raises(asyncio.CancelledError):
             await first
         go_on.set()
-        assert await asyncio.wait_for(pool.encode(picture()), timeout=10) == encode(picture())
+        assert await asyncio.wait_for(pool.encode(picture()), timeout=10) == encode(picture(), DEFAULT_PRODUCER)
