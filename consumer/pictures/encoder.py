@@ -1,6 +1,7 @@
-"""Encoding on a few threads beside the event loop (zlib releases the GIL)."""
+"""Encoding on a few threads beside the event loop (the encoders release the GIL)."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -9,6 +10,8 @@ from PIL import ImageStat
 from consumer.errors import Transient, Unpaintable
 from consumer.jobs import Master, Picture
 from consumer.pictures.master import encode, open_picture
+from consumer.pictures.rendering import render
+from consumer.renditions import EncodedRenditions, RenditionOrder
 from consumer.settings.disclosure import DEFAULT_PRODUCER
 from schemas import Reason
 
@@ -20,15 +23,16 @@ _BLANK = (
 
 
 class PictureEncoder:
-    """Encodes pictures on `threads` threads; a context manager whose exit waits for the pictures being encoded.
+    """Encodes masters on `threads` threads and renditions on others; a context manager whose exit waits for them.
 
-    Further pictures queue; the caller limits how many, because they hold their pixels. `producer` is named in the marks
-    of every file.
+    A master never waits for renditions, which take ten times as long. Further pictures queue; the caller limits how
+    many, because they hold their pixels. `producer` is named in the marks of every file.
     """
 
-    def __init__(self, threads: int, producer: str = DEFAULT_PRODUCER) -> None:
+    def __init__(self, threads: int, rendition_threads: int = 1, producer: str = DEFAULT_PRODUCER) -> None:
         self._producer = producer
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="encoder")
+        self._rendition_threads = ThreadPoolExecutor(rendition_threads, thread_name_prefix="renditions")
 
     async def encode(self, picture: Picture) -> Master:
         """Check a picture and encode it. Raises `Unpaintable` or `Transient` if the check fails.
@@ -39,11 +43,27 @@ class PictureEncoder:
             self._threads, _check_and_encode, picture, self._producer
         )
 
+    async def render(self, master: bytes, order: RenditionOrder) -> EncodedRenditions:
+        """Make the renditions of a master, on one thread. Deterministic.
+
+        Raises `Rejected` (reason `invalid_field`, field `crops.<set>`) for a crop outside the master, of another ratio
+        or for no set of the order; ValueError for bytes that are no picture. Cancelling drops a queued picture; of one
+        being rendered, the file begun is finished and all are discarded.
+        """
+        cancelled = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._rendition_threads, render, master, order, self._producer, lambda: not cancelled.is_set()
+            )
+        finally:
+            cancelled.set()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._rendition_threads):
+            threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_and_encode(picture: Picture, producer: str) -> Master:

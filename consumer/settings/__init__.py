@@ -13,6 +13,7 @@ from consumer.settings.kafka import (
     SecurityProtocol,
     TopicSettings,
 )
+from consumer.settings.renditions import FocalPointChoice, RenditionSettings
 from consumer.settings.storage import StorageSettings
 from consumer.settings.tree import Settings, load_settings, unknown_variables
 from consumer.settings.worker import HttpSettings, LogFormat, LogSettings, OnRevoke, StyleSettings, WorkerSettings
@@ -23,12 +24,14 @@ __all__ = [
     "DisclosureSettings",
     "EngineKind",
     "EngineSettings",
+    "FocalPointChoice",
     "HttpSettings",
     "KafkaSettings",
     "LogFormat",
     "LogSettings",
     "MemoryPolicy",
     "OnRevoke",
+    "RenditionSettings",
     "SaslMechanism",
     "SecurityProtocol",
     "Settings",

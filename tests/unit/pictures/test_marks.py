@@ -14,12 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.jobs import Picture
+from consumer.jobs import FILE_SUFFIXES, Picture
 from consumer.pictures.marks import SOURCE_TYPE, Marks, taken_over
 from consumer.pictures.master import encode, png
+from consumer.pictures.rendering import render
+from consumer.renditions import CENTRE, Encoding, RenditionFormat, RenditionOrder, RenditionSet
 from tests.support.absent import absent
 
 PRODUCER = "The Daily Harbour & Söhne 港"
+ALL = RenditionSet("hero", (16, 9), (64,), tuple(Encoding(each, 70, 70) for each in RenditionFormat))
 MARKS = Marks("Z-Image", PRODUCER, model_sha256="ab" * 32, recipe="cd" * 32)
 OLD = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -58,11 +61,15 @@ def label(recipe: str, producer: str = PRODUCER) -> dict[str, str]:
 
 @pytest.fixture(name="files")
 def _files(picture: Callable[..., Picture], tmp_path: Path) -> dict[Path, Picture]:
-    """A master as a file."""
+    """A master and its renditions in all formats, as files."""
     painted = picture(width=128, height=80, model="Z-Image <turbo>")
-    file = tmp_path / "picture.png"
-    file.write_bytes(encode(painted, PRODUCER).data)
-    return {file: painted}
+    master = encode(painted, PRODUCER).data
+    rendered = render(master, RenditionOrder((ALL,), CENTRE), PRODUCER).renditions
+    contents = {"png": master, **{FILE_SUFFIXES[each.media_type]: each.data for each in rendered}}
+    assert list(contents) == ["png", "avif", "webp", "jpg"]
+    for suffix, data in contents.items():
+        (tmp_path / f"picture.{suffix}").write_bytes(data)
+    return {tmp_path / f"picture.{suffix}": painted for suffix in contents}
 
 
 def program(name: str, package: str, *arguments: str) -> str:

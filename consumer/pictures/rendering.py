@@ -1,0 +1,97 @@
+"""Renditions of a master: crop, scale and encode all that an order asks for."""
+
+from collections.abc import Callable, Iterator
+
+from PIL import Image
+
+from consumer.errors import Rejected
+from consumer.pictures.crops import check_crop, crop_for, fitting_sizes
+from consumer.pictures.decoding import decode
+from consumer.pictures.marks import KEYWORD, taken_over
+from consumer.pictures.placeholder import dominant_colour, thumbhash
+from consumer.pictures.rendition_encoding import encode_to_fit
+from consumer.renditions import Crop, EncodedRenditions, Rendition, RenditionOrder, RenditionSet, TooWide
+from schemas import Reason
+
+_LONGEST_XMP = 65_000
+"""Bytes; a JPEG takes no more."""
+
+
+class NotWanted(Exception):
+    """Nobody waits for these renditions any more."""
+
+
+def render(
+    master: bytes, order: RenditionOrder, producer: str, wanted: Callable[[], bool] = lambda: True
+) -> EncodedRenditions:
+    """Return everything that the order asks of the master. Deterministic.
+
+    `wanted` is asked before each file. Raises `Rejected` (field `crops.<set>`) for a crop that no set asks for, outside
+    the master or of another ratio; ValueError for bytes that are no picture; `NotWanted`.
+    """
+    decoded = decode(master)
+    image, xmp = decoded.convert("RGB"), _xmp(decoded, producer)
+    image.info = {}  # or encoders would write what the master says besides its marks
+    _check_names(order)
+    crops = {rendition_set.name: _crop(rendition_set, order, image.size) for rendition_set in order.sets}
+    renditions = tuple(
+        rendition
+        for rendition_set in order.sets
+        for rendition in _files(image, rendition_set, crops[rendition_set.name], xmp, wanted)
+    )
+    missing = tuple(
+        lacking
+        for rendition_set in order.sets
+        for lacking in _missing(rendition_set, image.size, crops[rendition_set.name])
+    )
+    return EncodedRenditions(renditions, missing, thumbhash(image), dominant_colour(image))
+
+
+def _files(
+    image: Image.Image, rendition_set: RenditionSet, crop: Crop, xmp: bytes, wanted: Callable[[], bool]
+) -> Iterator[Rendition]:
+    part = image.crop((crop.x, crop.y, crop.x + crop.width, crop.y + crop.height))
+    for size in fitting_sizes(rendition_set, image.size, crop):
+        scaled = part.resize(size, Image.Resampling.LANCZOS)
+        for encoding in rendition_set.encodings:
+            if not wanted():
+                raise NotWanted
+            data = encode_to_fit(scaled, encoding, rendition_set.largest_bytes, xmp)
+            name = _name(rendition_set, size[0])
+            yield Rendition(name, rendition_set.name, data, encoding.format.media_type, *size, crop)
+
+
+def _crop(rendition_set: RenditionSet, order: RenditionOrder, size: tuple[int, int]) -> Crop:
+    crop = order.crops.get(rendition_set.name)
+    if crop is None:
+        return crop_for(rendition_set, size, order.focal_point)
+    check_crop(rendition_set, size, crop)
+    return crop
+
+
+def _missing(rendition_set: RenditionSet, size: tuple[int, int], crop: Crop) -> Iterator[TooWide]:
+    largest = max(width for width, _ in fitting_sizes(rendition_set, size, crop))
+    for width in rendition_set.widths:
+        if width > crop.width:
+            yield TooWide(_name(rendition_set, width), rendition_set.name, width, largest)
+
+
+def _check_names(order: RenditionOrder) -> None:
+    names = [rendition_set.name for rendition_set in order.sets]
+    for name in order.crops:
+        if name not in names:
+            message = f"There is no rendition set {name!r} here: use one of {', '.join(names) or 'none'}."
+            raise Rejected(Reason.INVALID_FIELD, message, field=f"crops.{name}")
+
+
+def _name(rendition_set: RenditionSet, width: int) -> str:
+    return f"{rendition_set.name}-{width}"
+
+
+def _xmp(master: Image.Image, producer: str) -> bytes:
+    packet = master.info.get(KEYWORD) or master.info.get("xmp") or ""
+    text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else str(packet)
+    xmp = taken_over(text, producer).encode()
+    if len(xmp) > _LONGEST_XMP:
+        raise ValueError(f"its XMP is {len(xmp)} bytes, and a JPEG takes {_LONGEST_XMP} at most")
+    return xmp
