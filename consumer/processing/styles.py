@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,14 +14,14 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
-    ValidationError,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from consumer.errors import Fatal, Rejected
+from consumer.errors import Rejected
 from consumer.settings import EngineKind
 from consumer.settings.resources import bundled
+from consumer.settings.toml_files import load_toml, misconfigured
 from schemas import Reason, defaults
 from schemas.fields import MAX_PIXELS, GuidanceScale, Scale, Side, Steps
 
@@ -92,22 +90,8 @@ def load_styles(path: Path | None = None) -> Styles:
 
     Raises `Fatal` whose message has, for every mistake, the file, the line, the key and what to do.
     """
-    file = path or bundled("styles.toml")
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-        document = tomllib.loads(text)
-        return Styles({name: _style(name, entry) for name, entry in _ENTRIES.validate_python(document).items()})
-    except OSError as error:
-        raise _misconfigured(f"{file}: {error.strerror}: let LEADART_STYLES__FILE name a readable file") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise _misconfigured(f"{file}:{line}: is not UTF-8: save the file in that encoding") from error
-    except tomllib.TOMLDecodeError as error:
-        raise _misconfigured(f"{file}:{_line_of_syntax(error, text)}: is not TOML here: {error}") from error
-    except ValidationError as error:
-        raise _misconfigured(
-            "\n".join(f"{file}:{_explain(found, text, document)}" for found in error.errors())
-        ) from None
+    entries = load_toml(path or bundled("styles.toml"), "LEADART_STYLES__FILE", _ENTRIES, _advice)
+    return Styles({name: _style(name, entry) for name, entry in entries.items()})
 
 
 def require_adapters(styles: Iterable[StylePreset], kind: EngineKind, loaded: Collection[str]) -> None:
@@ -126,7 +110,7 @@ def require_adapters(styles: Iterable[StylePreset], kind: EngineKind, loaded: Co
         if adapter.name not in loaded
     ]
     if lacking:
-        raise _misconfigured("\n".join(lacking))
+        raise misconfigured("\n".join(lacking))
 
 
 def _one_subject(template: str) -> str:
@@ -196,64 +180,12 @@ def _style(name: str, entry: _Entry) -> StylePreset:
     return StylePreset(name=name, adapters=adapters, **entry.model_dump(exclude={"adapters"}))
 
 
-def _misconfigured(message: str) -> Fatal:
-    return Fatal(Reason.MISCONFIGURED, message)
-
-
-def _explain(error: ErrorDetails, text: str, document: dict[str, Any]) -> str:
-    """Return "line: key: what to do" for one of pydantic's errors."""
-    path = [str(part) for part in error["loc"] if part != "[key]"]
-    key = ".".join(path)
-    line = _line_of(path, text, document)
+def _advice(error: ErrorDetails, path: Sequence[str]) -> str | None:
+    of_adapter = path[1:2] == ["adapters"]
     match error["type"]:
         case "extra_forbidden":
-            kind, model = ("an adapter", _AdapterEntry) if path[1:2] == ["adapters"] else ("a style", _Entry)
-            advice = f"is not a key of {kind}: remove it, or use one of {', '.join(model.model_fields)}"
-        case "missing":
-            advice = "is missing: add it"
-        case "model_type" | "model_attributes_type" if path[1:2] == ["adapters"]:
-            advice = 'is not a table: write { name = "its-file", scale = 1.0 }'
-        case "model_type" | "model_attributes_type":
-            advice = f"is not a table: write [{key}] and its keys below"
-        case "advice":
-            advice = error["msg"]
-        case _:
-            advice = f"{error['msg'].removeprefix('Input ').removeprefix('String ')}, but is {error['input']!r}"
-    return f"{line}: {key}: {advice}" if key else f"{line}: {advice}"
-
-
-def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
-    found = re.search(r"at line (\d+)", str(error))
-    return int(found[1]) if found else text.count("\n") + 1
-
-
-def _line_of(path: Sequence[str], text: str, document: dict[str, Any]) -> int:
-    """Return the line where the key at `path`, or the nearest table above it, begins.
-
-    It is the first line with which the file, read up to there, has the key. A value of several lines is no TOML before
-    its last line, so the line sought is the one after the last one without the key that could be read.
-    """
-    known = _existing(path, document)
-    if not known:
-        return 1
-    before = 0
-    lines = text.split("\n")
-    for count in range(1, len(lines) + 1):
-        try:
-            part = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        if len(_existing(known, part)) == len(known):
-            return before + 1
-        before = count
-    return before
-
-
-def _existing(path: Sequence[str], document: Any) -> Sequence[str]:
-    """Return the part of `path` that exists in the document."""
-    for depth, key in enumerate(path):
-        inside = {str(place): entry for place, entry in enumerate(document)} if isinstance(document, list) else document
-        if not isinstance(inside, dict) or key not in inside:
-            return path[:depth]
-        document = inside[key]
-    return path
+            kind, model = ("an adapter", _AdapterEntry) if of_adapter else ("a style", _Entry)
+            return f"is not a key of {kind}: remove it, or use one of {', '.join(model.model_fields)}"
+        case "model_type" | "model_attributes_type" if of_adapter:
+            return 'is not a table: write { name = "its-file", scale = 1.0 }'
+    return None

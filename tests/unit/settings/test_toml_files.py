@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import ErrorDetails
+
+from consumer.errors import Fatal
+from consumer.settings.toml_files import load_toml
+
+
+class Shelf(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    books: int
+
+
+SHELVES = TypeAdapter(dict[str, Shelf])
+
+
+def own_advice(error: ErrorDetails, path: Sequence[str]) -> str | None:
+    return f"{path[-1]} is not on a shelf" if error["type"] == "extra_forbidden" else None
+
+
+def load(folder: Path, text: bytes) -> dict[str, Shelf]:
+    file = folder / "shelves.toml"
+    file.write_bytes(text)
+    return load_toml(file, "LEADART_SHELVES__FILE", SHELVES, own_advice)
+
+
+def test_a_file_is_read_as_its_content(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first key."""
+    assert load(tmp_path, b"\xef\xbb\xbf[a]\nbooks = 3\n") == {"a": Shelf(books=3)}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"[a]\nbooks = 3\ncups = 1\n", ["3: a.cups: cups is not on a shelf"]),
+        (b"[a]\n", ["1: a.books: is missing: add it"]),
+        (b"\n[a]\nbooks = 'x'\n[b]\nbooks = 1\ncups = 2\n", ["3: a.books: should be", "6: b.cups: cups is"]),
+        (b"\na = 1\n", ["2: a: is not a table: write [a] and its keys below"]),
+        (b"[a]\nbooks = = 1\n", ["2: is not TOML here"]),
+        (b"[a]\n# caf\xe9\n", ["2: is not UTF-8: save the file in that encoding"]),
+    ],
+)
+def test_each_mistake_has_its_line(tmp_path: Path, text: bytes, lines: list[str]) -> None:
+    """The file's own advice comes first, then the usual one."""
+    with pytest.raises(Fatal) as fatal:
+        load(tmp_path, text)
+    told = fatal.value.message.split("\n")
+    assert len(told) == len(lines)
+    for line, expected in zip(told, lines, strict=True):
+        assert line.startswith(f"{tmp_path}/shelves.toml:{expected}")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    """What cannot be read names the setting."""
+    with pytest.raises(Fatal, match="Is a directory: let LEADART_SHELVES__FILE name a readable file"):
+        load_toml(tmp_path, "LEADART_SHELVES__FILE", SHELVES, own_advice)
