@@ -173,13 +173,15 @@ class KafkaAdmin:
 
     async def all_committed_offsets(self, partitions: Collection[Partition]) -> dict[Partition, CommittedOffset]:
         """Ask until no partition is missing: a young cluster first has to create the group's coordinator."""
-        async with answered_within(self.seconds):
-            while True:
-                with suppress(BusError):
-                    answer = await self.committed_offsets(partitions)
-                    if all(partition in answer for partition in partitions):
-                        return answer
-                await asyncio.sleep(POLL_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds):
+                while True:
+                    with suppress(BusError):
+                        answer = await self.committed_offsets(partitions)
+                        if all(partition in answer for partition in partitions):
+                            return answer
+                    await asyncio.sleep(POLL_SECONDS)
+        raise BusError(f"the coordinator of group {self._group_id} gave no offsets within {self.seconds} s")
 
 
 def _member(_member_id: str, client_id: str, host: str, metadata: bytes, *_rest: object) -> GroupMember:

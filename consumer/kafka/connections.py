@@ -13,7 +13,7 @@ from typing import Any
 
 import aiokafka.conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.protocol.admin import SaslAuthenticateRequest
+from aiokafka.protocol.admin import ApiVersionRequest, SaslAuthenticateRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import (
     AddOffsetsToTxnRequest,
@@ -68,6 +68,11 @@ class LastingConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka's
         streams = await super().connect()
         keep_alive(self._writer.get_extra_info("socket"))
         return streams
+
+    async def _do_version_lookup(self) -> None:
+        # Some brokers state a range that ends before it begins for an API that they lack; aiokafka asserts none does.
+        answer = await self.send(ApiVersionRequest())
+        self._versions = {api: (first, last) for api, first, last in answer.api_versions if first <= last}
 
     def connected(self) -> bool:
         """Return whether requests may be sent."""

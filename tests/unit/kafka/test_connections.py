@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from types import SimpleNamespace
 
 import aiokafka.conn
 import pytest
@@ -51,6 +52,15 @@ async def test_a_connection_retires_before_its_session_ends(monkeypatch: pytest.
     async with asyncio.timeout(10):
         await lasting.closed.wait()
     assert not lasting.connected()
+
+
+async def test_versions_that_end_before_they_begin_are_an_api_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not need that API works; what does is told that the broker lacks it."""
+    lasting, answer = Connected(), SimpleNamespace(api_versions=[(3, 0, 9), (17, 1, 0)])
+    monkeypatch.setattr(lasting, "send", lambda _request: answered(answer))
+    await lasting._do_version_lookup()
+    lasting.close()
+    assert lasting._versions == {3: (0, 9)}
 
 
 @pytest.mark.parametrize(
