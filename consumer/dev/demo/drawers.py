@@ -16,7 +16,7 @@ def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:
     recipes = recipes_of(ticket, ready, styles) if ready else ()
     return tag(
         "details",
-        tag("summary", "Recipe and record" if ready else "Record", _spoken(ticket)),
+        tag("summary", "Recipe and record" if ready else "Record", spoken(ticket)),
         tag("ul", *(tag("li", problem) for problem in problems), class_="wrong") if problems else None,
         _made(ready, recipes[0]) if ready and recipes else None,
         *(_picture(picture) for picture in (ready.pictures if ready else ())),
@@ -26,8 +26,8 @@ def drawer(ticket: SaveTicket, problems: list[str], styles: Styles) -> Markup:
     )
 
 
-def _spoken(ticket: SaveTicket) -> Markup:
-    """Name the drawer's article for screen readers."""
+def spoken(ticket: SaveTicket) -> Markup:
+    """Return the name of a drawer's article, for screen readers."""
     return tag(
         "span", f" of {ticket.save.article['headline']}, revision {ticket.save.article['revision']}", class_="spoken"
     )

@@ -7,15 +7,15 @@ from datetime import datetime
 from importlib.resources import files
 
 from consumer import __version__
-from consumer.dev.demo.downloads import Download
-from consumer.dev.demo.drawers import drawer
-from consumer.dev.demo.markup import Markup, join, prose, tag
+from consumer.dev.demo.crops import crops_drawer
+from consumer.dev.demo.drawers import drawer, spoken
+from consumer.dev.demo.figures import credit, is_wide, plate, plates
+from consumer.dev.demo.markup import Markup, join, tag
 from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 from consumer.dev.demo.verdict import EditionVerdict
 from consumer.engine.weights import CARD
 from consumer.processing.styles import Styles
 from consumer.settings import EngineKind, EngineSettings
-from schemas import ImageFailed, ImageReady
 
 _TITLE = "The Demo Edition"
 _FEW = 2
@@ -78,10 +78,12 @@ def _by_article(desk: EditionDesk) -> list[list[SaveTicket]]:
 
 def _masthead(desk: EditionDesk, verdict: EditionVerdict, imprint: PageImprint) -> Markup:
     shown = {download.file for ticket in desk.tickets for download in ticket.downloads}
+    files = {file for ticket in desk.tickets for download in ticket.downloads for file in download.renditions}
     figures = (
         f"{len(_by_article(desk))} articles",
         f"{len(desk.tickets)} saves",
         f"{len(shown)} pictures",
+        f"{len(files)} files for screens",
         f"{imprint.seconds:.0f} seconds from cold start to print",
     )
     return tag(
@@ -106,12 +108,12 @@ def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles
     """Return an article as last saved, with the outcomes of earlier saves below its text."""
     *earlier, last = saves
     before = (_earlier(ticket, verdict, styles) for ticket in earlier)
-    picture = tag("div", _plates(last), drawer(last, verdict.saves[last.save.event.id], styles), class_="art")
+    drawers = (crops_drawer(last, spoken(last)), drawer(last, verdict.saves[last.save.event.id], styles))
     return tag(
         "article",
         tag("div", _text(number, last), *before),
-        picture,
-        class_="lead" if len(last.downloads) > _FEW else None,
+        tag("div", plates(last, first=number == 1), *drawers, class_="art"),
+        class_="lead" if len(last.downloads) > _FEW else "wide" if is_wide(last.downloads) else None,
         aria_labelledby=f"headline-{number}",
         id=f"article-{number}",
     )
@@ -132,66 +134,16 @@ def _text(number: int, ticket: SaveTicket) -> Markup:
     )
 
 
-def _plates(ticket: SaveTicket) -> Markup:
-    if ticket.failed:
-        return _refusal(ticket.failed)
-    if ticket.ready is None:
-        return tag("div", tag("p", "No outcome came for this save.", class_="why"), class_="refusal")
-    figures = [_figure(ticket, ticket.ready, download) for download in ticket.downloads]
-    return join(
-        tag("div", *figures, class_=f"plates of-{min(len(figures), 4)}"),
-        tag("p", ticket.ready.alt, class_="caption", lang=ticket.save.article.get("locale")),
-        tag("p", _credit(ticket.ready), class_="credit"),
-    )
-
-
-def _credit(ready: ImageReady) -> str:
-    style = ready.style.preset.replace("_", " ").capitalize()
-    how = "reused from the store" if ready.reused else f"painted in {ready.seconds.engine:.1f} s"
-    return f"{style} · {ready.model.name} · {how}"
-
-
-def _figure(ticket: SaveTicket, ready: ImageReady, download: Download) -> Markup:
-    picture, count = download.picture, len(ready.pictures)
-    if download.file is None:
-        return tag("div", tag("p", *download.problems, class_="why"), class_="refusal")
-    address = f"pictures/{download.file.name}"
-    which = f" ({picture.index + 1}/{count})" if count > 1 else ""
-    image = tag(
-        "img",
-        src=address,
-        alt=ready.alt + which,
-        width=picture.width,
-        height=picture.height,
-        loading="lazy",
-        lang=ticket.save.article.get("locale"),
-    )
-    return tag("a", image, href=address)
-
-
-def _refusal(failed: ImageFailed) -> Markup:
-    where = join(" on ", tag("code", failed.field)) if failed.field else None
-    kept = failed.dead_letter
-    kept_where = f"The original request is in {kept.topic}, partition {kept.partition}." if kept else None
-    return tag(
-        "div",
-        tag("p", "No picture: ", tag("code", failed.reason), where, class_="reason"),
-        tag("p", prose(failed.message), class_="why"),
-        tag("p", kept_where) if kept_where else None,
-        class_="refusal",
-    )
-
-
 def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Markup:
     article = ticket.save.article
     text = tag(
         "div",
         tag("p", f"Saved before, as revision {article['revision']}", class_="kicker"),
         tag("p", article["headline"], class_="headline", lang=article.get("locale")),
-        tag("p", _credit(ticket.ready), class_="credit") if ticket.ready else None,
+        tag("p", credit(ticket.ready), class_="credit") if ticket.ready else None,
         drawer(ticket, verdict.saves[ticket.save.event.id], styles),
     )
-    figures = [_figure(ticket, ticket.ready, download) for download in ticket.downloads] if ticket.ready else []
+    figures = [plate(ticket, ticket.ready, download) for download in ticket.downloads] if ticket.ready else []
     return tag("section", tag("div", *figures[:1], class_="plates"), text, class_="earlier")
 
 

@@ -40,7 +40,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
     def report(text: str) -> None:
         console.print(Text(text), soft_wrap=True)
 
-    report(f"{len(desk.tickets)} saves, with small pictures (256x256) that a CPU paints in seconds")
+    report(f"{len(desk.tickets)} saves, with small pictures that a CPU paints in seconds")
     async with open_stack(plan, report, with_worker=True) as stack:
         await _publish_and_watch(plan.folder, stack, desk, console, clock)
         settings = stack.settings

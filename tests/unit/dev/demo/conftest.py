@@ -18,7 +18,7 @@ from consumer.dev.demo.articles import ArticleSave, load_edition
 from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import EditionDesk
 from consumer.errors import Rejected
-from consumer.jobs import Job, Lane, ModelIdentity, Paintable, Recipe, Record
+from consumer.jobs import FILE_SUFFIXES, Job, Lane, ModelIdentity, Paintable, Recipe, Record
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles, load_styles
@@ -26,15 +26,21 @@ from consumer.settings import Settings
 from schemas import (
     ArticleRevision,
     ContractError,
+    Disclosure,
     ImageReady,
+    MissingRendition,
     ReadyAdapter,
+    ReadyCrop,
+    ReadyFocalPoint,
     ReadyModel,
     ReadyPicture,
+    ReadyRendition,
     ReadySeconds,
     ReadyStyle,
     names,
 )
 from schemas.cloudevents import write
+from schemas.pictures import FocalSource
 from schemas.reader import parse_request
 
 MODEL = ModelIdentity("tiny-random", "ab" * 32)
@@ -78,9 +84,14 @@ def answers_to(save: ArticleSave, styles: Styles, loaded: Mapping[str, str] = Ma
         variation=0,
         prompt=brief.prompt,
         alt=brief.alt,
-        pictures=tuple(picture_of(index, recipe) for index, recipe in enumerate(brief.recipes)),
+        pictures=tuple(
+            with_renditions(picture_of(index, recipe), len(brief.recipes)) for index, recipe in enumerate(brief.recipes)
+        ),
         style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
         model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256, adapters=adapters),
+        disclosure=Disclosure(
+            ai_generated=True, photorealistic=False, credit_line="Illustration: by machine", marks=("tc260_aigc",)
+        ),
         reused=save.expected.reused,
         seconds=ReadySeconds(queued=0.1, engine=0.8, stored=0.2, total=1.2),
     )
@@ -108,6 +119,54 @@ def picture_of(index: int, recipe: Recipe) -> ReadyPicture:
     )
 
 
+SHAPES = {
+    "hero": (16 / 9, ("image/avif", "image/webp")),
+    "square": (1.0, ("image/webp",)),
+    "social": (1200 / 630, ("image/jpeg",)),
+    "thumb": (None, ("image/webp",)),
+}
+
+
+def with_renditions(picture: ReadyPicture, variants: int) -> ReadyPicture:
+    """Announce a picture as the worker does: of several variants the thumb alone, else every shape."""
+    renditions = tuple(
+        rendition_of(picture, shape, ratio or picture.width / picture.height, media_type)
+        for shape, (ratio, media_types) in SHAPES.items()
+        for media_type in media_types
+        if variants == 1 or shape == "thumb"
+    )
+    missing = MissingRendition(name="hero-960", set="hero", width=960, largest=picture.width)
+    return picture.model_copy(
+        update={
+            "renditions": renditions,
+            "renditions_missing": (missing,) if variants == 1 else (),
+            "focal_point": ReadyFocalPoint(x=0.4, y=0.6, source=FocalSource.FOUND),
+            "thumbhash": "3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
+            "dominant_colour": "#3a5068",
+        }
+    )
+
+
+def rendition_of(picture: ReadyPicture, shape: str, ratio: float, media_type: str) -> ReadyRendition:
+    width = min(picture.width, round(picture.height * ratio))
+    height = min(picture.height, round(width / ratio))
+    digest = hashlib.sha256(f"{picture.sha256} {shape} {media_type}".encode()).hexdigest()
+    key = f"pictures/{digest}.{FILE_SUFFIXES[media_type]}"
+    crop = ReadyCrop(x=0, y=(picture.height - height) // 2, width=width, height=height)
+    return ReadyRendition(
+        name=f"{shape}-{width}",
+        set=shape,
+        width=width,
+        height=height,
+        media_type=media_type,
+        bytes=40 if media_type == "image/avif" else 60,
+        sha256=digest,
+        key=key,
+        url=f"http://127.0.0.1:1/leadart/{key}",
+        crop=crop,
+    )
+
+
 def png(recipe: Recipe) -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (recipe.width, recipe.height), f"#{recipe.digest[:6]}").save(buffer, "PNG")
@@ -115,4 +174,5 @@ def png(recipe: Recipe) -> bytes:
 
 
 def fetched(picture: ReadyPicture) -> Download:
-    return Download(picture, Path("pictures") / f"{picture.sha256}.png", ())
+    files = [Path("pictures") / Path(file.key).name for file in picture.renditions]
+    return Download(picture, Path("pictures") / f"{picture.sha256}.png", (), tuple(files))

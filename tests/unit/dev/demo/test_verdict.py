@@ -15,7 +15,7 @@ from schemas import names
 from tests.unit.dev.demo.conftest import answers_to
 
 
-def _tampered(ticket: SaveTicket, **data: Any) -> None:
+def tampered(ticket: SaveTicket, **data: Any) -> None:
     outcome = ticket.outcomes[0]
     assert isinstance(outcome.data, dict)
     ticket.outcomes[0] = replace(outcome, data={**outcome.data, **data})
@@ -24,7 +24,7 @@ def _tampered(ticket: SaveTicket, **data: Any) -> None:
 def _with_picture(ticket: SaveTicket, **fields: Any) -> None:
     assert ticket.ready
     first, *rest = ticket.ready.model_dump(mode="json")["pictures"]
-    _tampered(ticket, pictures=[{**first, **fields}, *rest])
+    tampered(ticket, pictures=[{**first, **fields}, *rest])
 
 
 def _doubled(ticket: SaveTicket) -> None:
@@ -40,15 +40,15 @@ def _superseded(ticket: SaveTicket) -> None:
 
 
 def _of_another_article(ticket: SaveTicket) -> None:
-    _tampered(ticket, article={"id": "a-9", "revision": 1})
+    tampered(ticket, article={"id": "a-9", "revision": 1})
 
 
 def _with_an_unknown_field(ticket: SaveTicket) -> None:
-    _tampered(ticket, surprise=1)
+    tampered(ticket, surprise=1)
 
 
 def _reused(ticket: SaveTicket) -> None:
-    _tampered(ticket, reused=True)
+    tampered(ticket, reused=True)
 
 
 def _of_another_seed(ticket: SaveTicket) -> None:
@@ -62,12 +62,12 @@ def _of_another_recipe(ticket: SaveTicket) -> None:
 def _with_an_adapter(ticket: SaveTicket) -> None:
     assert ticket.ready
     model = ticket.ready.model_dump(mode="json")["model"]
-    _tampered(ticket, model={**model, "adapters": [{"name": "grain", "sha256": "0" * 64, "scale": 1.0}]})
+    tampered(ticket, model={**model, "adapters": [{"name": "grain", "sha256": "0" * 64, "scale": 1.0}]})
 
 
 def _one_picture_short(ticket: SaveTicket) -> None:
     assert ticket.ready
-    _tampered(ticket, pictures=ticket.ready.model_dump(mode="json")["pictures"][:-1])
+    tampered(ticket, pictures=ticket.ready.model_dump(mode="json")["pictures"][:-1])
 
 
 def _not_fetched(ticket: SaveTicket) -> None:
@@ -138,11 +138,11 @@ def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
 
 
 def _for_another_reason(ticket: SaveTicket) -> None:
-    _tampered(ticket, reason="too_large")
+    tampered(ticket, reason="too_large")
 
 
 def _on_another_field(ticket: SaveTicket) -> None:
-    _tampered(ticket, field="output.height")
+    tampered(ticket, field="output.height")
 
 
 def _without_a_letter(ticket: SaveTicket) -> None:
