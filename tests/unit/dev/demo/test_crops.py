@@ -59,7 +59,8 @@ def test_the_focal_point_is_where_it_lies_in_each_shape(ticket: SaveTicket, pict
 
 
 @pytest.mark.parametrize(
-    ("source", "told"), [("editor", "set by an editor"), ("found", "found where the prompt acted"), ("centre", "the centre")]
+    ("source", "told"),
+    [("editor", "set by an editor"), ("found", "found where the prompt acted"), ("centre", "the centre")],
 )
 def test_the_drawer_says_who_chose_the_focal_point(ticket: SaveTicket, source: str, told: str) -> None:
     """An editor trusts a point that an editor set, and looks at the others."""
