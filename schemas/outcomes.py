@@ -145,7 +145,10 @@ class ImageReady(Outcome, RequestAnnouncement):
         description="True if the prompt was longer than the model reads, so that only its beginning was painted. "
         "Absent from older events.",
     )
-    alt: str = Field(description="A draft of the text alternative; an editor should check it.")
+    alt: str = Field(
+        description="A draft of the text alternative: the kind of picture and what it was asked to show. An editor "
+        "should check it."
+    )
     pictures: tuple[ReadyPicture, ...] = Field(min_length=1, description="The variants, in order of `index`.")
     style: ReadyStyle = Field(description="The style that was used.")
     model: ReadyModel = Field(description="The model that painted the pictures.")

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from consumer.errors import Rejected
 from consumer.jobs import Adapter, Paintable, Recipe
+from consumer.processing.alternative import alternative_of, article_language
 from consumer.processing.styles import StylePreset, Styles
-from consumer.processing.wording import alternative_of, subject_of, terms
+from consumer.processing.wording import subject_of, terms
 from schemas import ImageRequested, Reason, defaults
 from schemas.fields import MAX_PIXELS, SAFE_INTEGER
 
@@ -44,7 +45,8 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
         raise Rejected(Reason.MISSING_FIELD, f"`{field}` has no word that can be painted: write one.", field=field)
     prompt = style.prompt(subject, language)
     recipes = _recipes(request, style, prompt, paintable)
-    return PaintPlan(prompt=prompt, alt=alternative_of(request), recipes=recipes, style=style)
+    alt = alternative_of(style, subject, article_language(request.article, subject))
+    return PaintPlan(prompt=prompt, alt=alt, recipes=recipes, style=style)
 
 
 def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:

@@ -16,8 +16,10 @@ EXCLAMATIONS: Final = "!！…"
 FULL_STOPS: Final = ".。｡।॥።۔։။។"
 
 _GREEK: Final = r"[\u0370-\u03ff\u1f00-\u1fff]"
-_GREEK_QUESTION: Final = re.compile(rf"{_GREEK};\Z")
 _CLOSERS: Final = "\"”’“»')\\]」』\uff09】"
+_QUESTION: Final = re.compile(
+    rf"(?:[{QUESTIONS}]|(?<={_GREEK});)(?=[{QUESTIONS}{EXCLAMATIONS}{FULL_STOPS}{_CLOSERS} ]*\Z)"
+)
 _MARK: Final = regex.compile(
     # Some scripts put no space behind a mark; Greek asks with a semicolon.
     rf"(?:[\p{{Sentence_Terminal}}--[.\uff0e!?‼‽⁇⁈⁉၊]]|(?<={_GREEK});(?=\s)|[.!?…‼‽⁇⁈⁉](?=[{_CLOSERS}]*\s))"
@@ -56,9 +58,10 @@ def first_sentence(text: str, language: str) -> str:
     return text
 
 
-def asserts(text: str) -> bool:
-    """Return whether a text is a statement by its last character: neither a question nor an exclamation."""
-    return not text.endswith((*QUESTIONS, *EXCLAMATIONS)) and not _GREEK_QUESTION.search(text)
+def question_mark(text: str) -> str:
+    """Return the mark by which a text asks, if that is how it ends; without it a question would be a statement."""
+    mark = _QUESTION.search(text)
+    return mark[0] if mark else ""
 
 
 def _goes_on(before: str, mark: str, after: str, language: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -46,8 +46,8 @@ class WantedAdapter:
 class StylePreset:
     """One preset. `steps`, `guidance_scale`, `width`, `height` are None where the engine's defaults hold.
 
-    `negative` is appended to the default negative prompt. `photorealistic` is true when its pictures may be taken for
-    photographs.
+    `titles` are those in other languages, by language code. `negative` is appended to the default negative prompt.
+    `photorealistic` is true when its pictures may be taken for photographs.
     """
 
     name: str
@@ -63,10 +63,19 @@ class StylePreset:
     width: int | None
     height: int | None
     adapters: tuple[WantedAdapter, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def prompt(self, subject: str, language: str) -> str:
         """Put the subject, which has no full stop, into the template of that language, or into the main one."""
         return self.translations.get(language, self.template).replace(_SUBJECT, subject)
+
+    def subject_in(self, prompt: str) -> str | None:
+        """Return what `prompt` filled a template with; None if today's templates of the style make no such prompt."""
+        for template in sorted((self.template, *self.translations.values()), key=len, reverse=True):
+            before, after = template.split(_SUBJECT)
+            if len(prompt) >= len(before + after) and prompt.startswith(before) and prompt.endswith(after):
+                return prompt[len(before) : len(prompt) - len(after)]
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,7 @@ def _few_and_different(adapters: list[_AdapterEntry]) -> list[_AdapterEntry]:
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 _Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 _Template = Annotated[_Text, AfterValidator(_one_subject)]
 
 
@@ -153,6 +163,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     title: _Text
+    titles: dict[_Language, _Title] = Field(default_factory=dict)
     description: _Text
     version: int = Field(ge=1)
     photorealistic: bool

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 from consumer.processing.cleaning import clean, has_words
 from consumer.processing.graphemes import LOOSE_ENDS, shorten
-from consumer.processing.sentences import asserts, first_sentence
+from consumer.processing.sentences import first_sentence, question_mark
 from schemas import Article, ImageRequested
-
-ALT_LENGTH = 125
-"""Longest text alternative, in characters: screen readers pause or stop beyond."""
 
 _HEADLINE_LENGTH = 160
 _SENTENCE_LENGTH = 200
@@ -23,9 +20,6 @@ _TAGS = 5
 
 _WITH_HAN = {"CJK", "HIRAGANA", "KATAKANA"}
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》'))
-_LEAD_IN = re.compile(
-    r"^(?:(?:an?|the)\s+)?(?:image|picture|photo|photograph)\s+(?:of|showing)\s+|^图片[:：]\s*", re.IGNORECASE
-)
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 _OTHER_LETTERS = re.compile(r"[A-Za-z\u3040-\u30ff\uac00-\ud7a3]")
 
@@ -43,6 +37,9 @@ _GRAMMARS = {
     "zh": _Grammar("。", "、", "画面中有{}", "主题：{}"),
 }
 _WORDLESS = _Grammar(". ", ", ")
+_SHOWING = re.compile(
+    r"(?:\. |(?<=[?;]) )Showing (.+?)(?=\. Topics: |\Z)|(?:。|(?<=[？?]))画面中有(.+?)(?=。主题：|\Z)"
+)
 
 
 def script_of(text: str) -> str:
@@ -73,7 +70,8 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
     """Return what the picture shows, without a full stop, and its language; ("", "") if there is no usable word.
 
     The editor's prompt, or else the article's headline, the first sentence of its summary, the editor's hints, section
-    and tags. An article's quotation marks are left out: the model would paint the words between them.
+    and tags. An article's quotation marks are left out: the model would paint the words between them. A headline that
+    asks keeps its question mark.
     """
     article = request.article
     if has_words(own := clean(request.brief.prompt or "").rstrip(" .。")):
@@ -86,34 +84,19 @@ def subject_of(request: ImageRequested) -> tuple[str, str]:
     hints = grammar.comma.join(_items(request.brief.subject_hints, _HINT_LENGTH)[:_HINTS])
     topics = grammar.comma.join(_items([article.section or "", *article.tags], _TOPIC_LENGTH)[: _TAGS + 1])
     parts = [
-        headline,
         _bare(_lead(article), _SENTENCE_LENGTH),
         grammar.hints.format(hints) if hints else "",
         grammar.topics.format(topics) if topics else "",
     ]
-    return grammar.stop.join(part for part in parts if part), language
+    mark, rest = question_mark(clean(article.headline or "")), grammar.stop.join(part for part in parts if part)
+    stop = grammar.stop[1:] if mark else grammar.stop
+    return f"{headline}{mark}{stop}{rest}" if rest else headline + mark, language
 
 
-def alternative_of(request: ImageRequested) -> str:
-    """Return a text alternative of at most `ALT_LENGTH` characters, in the article's script.
-
-    Made of the editor's prompt, which describes the picture best, if that is in the same script; else of the article.
-    """
-    article = request.article
-    own, headline = clean(request.brief.prompt or ""), clean(article.headline or "")
-    scripts = {script_of(own), script_of(headline)} - {""}
-    if has_words(own) and (not has_words(headline) or len(scripts) < 2):
-        shown = _LEAD_IN.sub("", own) or own
-        return shorten(shown[:1].upper() + shown[1:], ALT_LENGTH, "…")
-    grammar = _GRAMMARS.get(language_of(headline, article.locale), _WORDLESS)
-    lead = _lead(article)
-    whole = f"{_as_sentence(headline, grammar)}{lead}"
-    return whole if lead and len(whole) <= ALT_LENGTH else shorten(headline, ALT_LENGTH, "…")
-
-
-def _as_sentence(headline: str, grammar: _Grammar) -> str:
-    """Return the headline as a sentence that another follows; a question or an exclamation stays one."""
-    return headline.rstrip(LOOSE_ENDS) + grammar.stop if asserts(headline) else headline + grammar.stop[1:]
+def hints_in(subject: str) -> str:
+    """Return the editor's hints in a subject as `subject_of` makes it from an article; "" without any."""
+    hints = _SHOWING.search(subject)
+    return hints[1] or hints[2] if hints else ""
 
 
 def terms(texts: Iterable[str], length: int) -> str:

@@ -58,7 +58,7 @@ def test_a_bare_request_gets_the_engines_defaults() -> None:
     brief = make_plan(request(), styles(), PAINTABLE)
     (recipe,) = brief.recipes
     assert brief.prompt == recipe.prompt == "Storm over the harbour."
-    assert brief.alt == "Storm over the harbour"
+    assert brief.alt == "T: Storm over the harbour"
     assert recipe.negative_prompt == defaults.NEGATIVE_PROMPT
     assert (recipe.steps, recipe.guidance_scale) == (defaults.STEPS, defaults.GUIDANCE_SCALE)
     assert (recipe.width, recipe.height) == (defaults.WIDTH, defaults.HEIGHT)
@@ -86,6 +86,36 @@ def test_the_language_chooses_the_template() -> None:
     """A Chinese article meets the Chinese template of its style."""
     brief = make_plan(request({"headline": "台风逼近港口", "locale": "zh-CN"}), styles(), PAINTABLE)
     assert brief.prompt == "台风逼近港口。"
+
+
+@pytest.mark.parametrize(
+    ("article", "prompt", "alt"),
+    [
+        ({"locale": "en-GB"}, None, "Illustration: Storm over the harbour"),
+        ({"headline": "台风逼近港口", "locale": "zh-CN"}, None, "配图：台风逼近港口"),
+        ({"headline": "台风逼近港口"}, None, "配图：台风逼近港口"),
+        ({"headline": "台风逼近港口", "locale": "zh-CN"}, "a lighthouse at dusk", "配图：a lighthouse at dusk"),
+        ({"locale": "en-GB"}, "港口的渔船", "Illustration: 港口的渔船"),
+        ({"headline": None}, "a lighthouse", "Illustration: a lighthouse"),
+        ({"headline": "9/11"}, "two beams of light", "Illustration: two beams of light"),
+        ({"headline": "Sturm über dem Hafen", "locale": "de"}, "ein Leuchtturm", "ein Leuchtturm"),
+        ({"headline": "Буря над портом"}, "a red boat", "a red boat"),
+        ({"headline": "嵐が港に近づく"}, None, "嵐が港に近づく"),
+        ({"headline": "항구의 폭풍", "locale": "ko"}, None, "항구의 폭풍"),
+    ],
+)
+def test_the_alternative_is_in_the_articles_language(article: dict[str, Any], prompt: str | None, alt: str) -> None:
+    """That of its headline where its letters contradict the locale; what was asked for is quoted as it was written."""
+    asked = request(article, brief={"prompt": prompt})
+    assert make_plan(asked, load_styles(None), PAINTABLE).alt == alt
+
+
+@pytest.mark.parametrize("locale", ["en", "zh", "de", "el"])
+@pytest.mark.parametrize("field", ["summary", "standfirst", "body_excerpt"])
+def test_the_alternative_does_not_repeat_the_article(locale: str, field: str) -> None:
+    """What stands beside the picture anyway is not read aloud again."""
+    article = {"headline": "港口" if locale == "zh" else "Storm", field: "Ferries stay in port.", "locale": locale}
+    assert "Ferries" not in make_plan(request(article), load_styles(None), PAINTABLE).alt
 
 
 @given(

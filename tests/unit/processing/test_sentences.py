@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.processing import abbreviations
-from consumer.processing.sentences import asserts, first_sentence
+from consumer.processing.sentences import first_sentence, question_mark
 
 CONTINUATIONS = [
     "Whitfield signed it",
@@ -135,17 +135,25 @@ def test_a_mark_without_a_space_ends_a_sentence_where_the_script_has_none() -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["Who pays?", "市长受贿？", "Stop!", "And then…", "هل تمطر غدا؟", "Ένοχος ο δήμαρχος;"]
+    ("text", "mark"),
+    [
+        ("Who pays?", "?"),
+        ("市长受贿？", "？"),
+        ("هل تمطر غدا؟", "؟"),
+        ("Ένοχος ο δήμαρχος;", ";"),
+        ("“Mayor guilty?!”", "?"),
+        ("Who pays? …", "?"),
+    ],
 )
-def test_questions_and_exclamations_assert_nothing(text: str) -> None:
-    """Without its mark a question would be a statement, and perhaps a libel."""
-    assert not asserts(text)
+def test_a_text_that_asks_is_known_by_its_mark(text: str, mark: str) -> None:
+    """In every script, before quotation marks and dots too."""
+    assert question_mark(text) == mark
 
 
-@pytest.mark.parametrize("text", ["Storm", "Storm.", "Storm;", ""])
-def test_other_texts_are_statements(text: str) -> None:
-    """A semicolon asks in Greek only."""
-    assert asserts(text)
+@pytest.mark.parametrize("text", ["Storm", "Storm.", "Storm;", "Who? Me.", "Stop!", "And then…", ""])
+def test_other_texts_do_not_ask(text: str) -> None:
+    """A semicolon asks in Greek only, and a question asks only at the end."""
+    assert question_mark(text) == ""
 
 
 @given(st.text('aB .?!。;؟۔1"”', max_size=60), st.sampled_from(["en", "de", "el"]))

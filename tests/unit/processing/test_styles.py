@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import Fatal, Rejected
-from consumer.processing.styles import WantedAdapter, load_styles, require_adapters
+from consumer.processing.styles import StylePreset, WantedAdapter, load_styles, require_adapters
 from consumer.settings import EngineKind
 from schemas import Reason
 
@@ -58,6 +58,14 @@ def test_a_file_of_the_house_is_read(file: Path) -> None:
     style = load_styles(file).get("default")
     assert (style.title, style.version, style.photorealistic, style.negative) == ("House", 2, False, "logo")
     assert (style.steps, style.guidance_scale, style.width, style.height) == (20, 3.0, 768, 512)
+
+
+def test_titles_of_other_languages_are_read(file: Path) -> None:
+    """They are optional, and in either notation of TOML."""
+    file.write_text(GOOD, encoding="utf-8")
+    assert load_styles(file).get("default").titles == {}
+    file.write_text(GOOD + 'titles.zh = "油画"\ntitles.de = "Ölgemälde"\n', encoding="utf-8")
+    assert load_styles(file).get("default").titles == {"zh": "油画", "de": "Ölgemälde"}
 
 
 def test_adapters_are_read_in_both_notations(file: Path) -> None:
@@ -150,6 +158,31 @@ def test_the_subject_is_put_in_as_it_is(subject: str) -> None:
     assert style.prompt(subject, "en") == subject + style.template.removeprefix("{subject}")
 
 
+@given(st.text(), st.sampled_from(["en", "zh", "de"]), st.sampled_from(list(load_styles(None).presets.values())))
+def test_the_subject_is_found_again_in_a_prompt(subject: str, language: str, style: StylePreset) -> None:
+    """A re-crop knows by it what a stored picture was asked to show, in whatever language that was."""
+    assert style.subject_in(style.prompt(subject, language)) == subject
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "a harbour", "{subject}", ". Calm.", "a harbour. An oil painting.", "港口。沉稳"]
+)
+def test_a_prompt_of_another_template_has_no_subject(file: Path, prompt: str) -> None:
+    """Nothing is guessed where the style's words were others when the picture was made."""
+    file.write_text(GOOD.replace('"{subject}. Calm."', '"Of {subject}. Calm."'), encoding="utf-8")
+    style = load_styles(file).get(None)
+    assert style.subject_in(prompt) is None
+    assert style.subject_in("Of . Calm.") == ""
+
+
+def test_the_longest_template_that_fits_is_taken_off(file: Path) -> None:
+    """One template may end like another."""
+    file.write_text(GOOD.replace("{subject}。沉稳。", "{subject}, in Ruhe. Calm."), encoding="utf-8")
+    style = load_styles(file).get(None)
+    assert style.subject_in(style.prompt("Hafen", "zh")) == "Hafen"
+    assert style.subject_in(style.prompt("harbour", "en")) == "harbour"
+
+
 def test_a_language_without_a_template_gets_the_main_one() -> None:
     """A German article is painted with the English template."""
     style = load_styles(None).get(None)
@@ -184,6 +217,17 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
             "width = 2048\nheight = 2048",
             "styles.toml:1: default: is too large: width times",
         ),
+        (
+            "version = 2",
+            'version = 2\ntitles.Chinese = "画"',
+            "styles.toml:5: default.titles.Chinese: should match pattern",
+        ),
+        (
+            "version = 2",
+            'version = 2\ntitles = { zh = "" }',
+            "styles.toml:5: default.titles.zh: should have at least 1",
+        ),
+        ("version = 2", 'version = 2\ntitles = "画"', "styles.toml:5: default.titles: should be a valid dictionary"),
         ("steps = 20", "steps = = 20", "styles.toml:9: is not TOML here"),
         ("height = 512\n", "sizes = [1,\n2", "styles.toml:13: is not TOML here"),
     ],
