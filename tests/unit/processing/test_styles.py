@@ -227,7 +227,7 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
             'version = 2\ntitles = { zh = "" }',
             "styles.toml:5: default.titles.zh: should have at least 1",
         ),
-        ("version = 2", 'version = 2\ntitles = "画"', "styles.toml:5: default.titles: should be a valid dictionary"),
+        ("version = 2", 'version = 2\ntitles = "画"', "styles.toml:5: default.titles: is not a table"),
         ("steps = 20", "steps = = 20", "styles.toml:9: is not TOML here"),
         ("height = 512\n", "sizes = [1,\n2", "styles.toml:13: is not TOML here"),
     ],
