@@ -98,7 +98,8 @@ class Paintable:
 class Recipe:
     """Everything that decides the pixels of one picture; its digest names the manifest.
 
-    `width` and `height` in pixels (multiples of 16), `seed` for a CPU noise generator. `guidance_scale` is g in
+    `width` and `height` are what is painted, in pixels (multiples of 16); `trimmed` is the size that is left once the
+    edges are cut off, None if nothing is. `seed` for a CPU noise generator. `guidance_scale` is g in
     diffusers' positive + g * (positive - negative): conventional CFG minus 1, and 0 switches guidance off. The
     scheduler's shift is no field: it comes with the model.
     """
@@ -115,14 +116,22 @@ class Recipe:
     style: str
     style_version: int
     renderer: str = RENDERER
+    trimmed: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture as it is stored, in pixels."""
+        return self.trimmed or (self.width, self.height)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the canonical JSON of all fields."""
+        """SHA-256 (hex) over the canonical JSON of all fields, of `trimmed` only where something is."""
         # What `asdict` would make, without its deep copy: every request comes by here, made before or not.
         adapters = [{"sha256": adapter.sha256, "scale": adapter.scale} for adapter in self.adapters]
         model = {"name": self.model.name, "sha256": self.model.sha256}
         fields = {**vars(self), "model": model, "adapters": adapters}
+        if self.trimmed is None:
+            del fields["trimmed"]
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

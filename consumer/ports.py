@@ -50,7 +50,10 @@ class Encoder(Protocol):
     """Turns pixels into files."""
 
     async def encode(self, picture: Picture) -> Master:
-        """Check the picture and encode it. Raises `Transient` or `Unpaintable` when the check fails."""
+        """Check the picture, trim it to its recipe's size and encode it.
+
+        Raises `Transient` or `Unpaintable` when the check fails.
+        """
 
 
 class Store(Protocol):

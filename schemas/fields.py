@@ -4,12 +4,12 @@ import re
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from schemas.sizes import ASPECT_PATTERN, SIDES, SIZE_BOUNDS
 
 SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader represents exactly."""
-
-MAX_PIXELS: Final = 1536 * 1536
-"""Maximum pixels of a picture, width times height."""
 
 MAX_VARIANTS: Final = 9
 
@@ -36,6 +36,7 @@ PATTERNS_IN_WORDS: Final = {
     ARTICLE_ID_PATTERN: "visible characters and, between them, plain spaces and zero-width joiners",
     SLOT_PATTERN: "1 to 40 characters out of a-z, 0-9 and -",
     LOCALE_PATTERN: "a language tag such as en, en-GB or zh-Hans",
+    ASPECT_PATTERN: "width to height in whole numbers, such as 16:9",
 }
 """What error messages say instead of the regular expression."""
 
@@ -53,6 +54,13 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _side_within_bounds(value: object) -> object:
+    if type(value) is int and not SIDES[0] <= value <= SIDES[1]:
+        shown = value if abs(value) <= SAFE_INTEGER else "far off"
+        raise PydanticCustomError("size", "is {side}: {bounds}", {"side": shown, "bounds": SIZE_BOUNDS})
+    return value
+
+
 def _trimmed(value: object) -> object:
     # Forms send an empty string for an empty field.
     return value.strip() or None if isinstance(value, str) else value
@@ -64,9 +72,8 @@ Slot = Annotated[str, Field(pattern=SLOT_PATTERN)]
 Locale = Annotated[str, Field(pattern=LOCALE_PATTERN, max_length=35)]
 
 Seed = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
-SIDES: Final = (64, 2048)
-"""Minimum and maximum side of a picture, in pixels."""
-Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1], multiple_of=16), BeforeValidator(_whole)]
+Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1]), BeforeValidator(_side_within_bounds), BeforeValidator(_whole)]
+Aspect = Annotated[str, Field(pattern=ASPECT_PATTERN)]
 Steps = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 GuidanceScale = Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)]
 Variants = Annotated[int, Field(ge=1, le=MAX_VARIANTS), BeforeValidator(_whole)]

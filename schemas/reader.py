@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from schemas import names
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, JSON_MEDIA_TYPE, Event, Headers, is_json, read
-from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, SIDES, misplaced_character
+from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, misplaced_character
 from schemas.key import check_key
 from schemas.reasons import ContractError, Reason
 from schemas.requested import ImageRequested
@@ -29,7 +29,6 @@ _SENTENCES: Final = {
     "finite_number": "is not a finite number",
     "greater_than_equal": "is {input}, which is too small: at least {ge}",
     "less_than_equal": "is {input}, which is too large: at most {le}",
-    "multiple_of": "is {input}, which is not a multiple of {multiple_of}: try {near}",
     "enum": "is none of the known values: write {expected}",
     "tuple_type": "is not a list: write it as a JSON array",
     "too_long": "has {actual_length} entries: at most {max_length}",
@@ -110,10 +109,8 @@ def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
         pattern = context["pattern"]
         where = misplaced_character(first["input"]) if pattern == ARTICLE_ID_PATTERN else None
         return f"has the wrong form: write {PATTERNS_IN_WORDS[pattern]}" + (f" ({where})" if where else "")
-    if first["type"] == "multiple_of" and _far_off(first["input"]):
-        return f"is far off: write a multiple of {context['multiple_of']}"
     if first["type"] in _SENTENCES:
-        return _SENTENCES[first["type"]].format_map({**context, **_numbers(first["input"], context)})
+        return _SENTENCES[first["type"]].format_map({**context, **_number(first["input"])})
     return first["msg"]
 
 
@@ -122,14 +119,10 @@ def _far_off(value: object) -> bool:
     return isinstance(value, int | float) and not abs(value) <= 2 * SAFE_INTEGER
 
 
-def _numbers(value: object, context: dict[str, Any]) -> dict[str, object]:
+def _number(value: object) -> dict[str, object]:
     # Only numbers are repeated: text may be from unpublished stories.
     if not isinstance(value, int | float):
         return {}
     if _far_off(value):
         return {"input": "far off"}
-    number = int(value) if value == int(value) else value
-    step = context.get("multiple_of", 1)
-    lower = number - number % step
-    near = sorted({min(max(side, SIDES[0]), SIDES[1]) for side in (lower, lower + step)})
-    return {"input": number, "near": " or ".join(str(side) for side in near)}
+    return {"input": int(value) if value == int(value) else value}

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from schemas import defaults
 from schemas.fields import (
-    MAX_PIXELS,
     ArticleId,
+    Aspect,
     Excerpt,
     GuidanceScale,
     Headline,
@@ -34,6 +35,7 @@ from schemas.fields import (
     Variants,
     Variation,
 )
+from schemas.sizes import SIZE_BOUNDS, asked_size, fits, has_aspect
 
 
 class RequestReason(StrEnum):
@@ -137,18 +139,42 @@ class Output(Accepted):
 
     slot: Slot = Field(default="hero", description="The place in the article; each slot has its own latest revision.")
     variants: Variants = Field(default=1, description="Number of pictures to choose from.")
-    width: Side | None = Field(default=None, description="Width in pixels; absent: the style's, else 512.")
-    height: Side | None = Field(default=None, description="Height in pixels; absent: the style's, else 512.")
+    width: Side | None = Field(
+        default=None, description="Width in pixels; absent: by the height and the aspect, else the style's, else 512."
+    )
+    height: Side | None = Field(
+        default=None, description="Height in pixels; absent: by the width and the aspect, else the style's, else 512."
+    )
+    aspect: Aspect | None = Field(
+        default=None,
+        description="Width to height, such as `16:9`; absent: the style's. With one side it gives the other; alone it "
+        "gives a picture of the style's area.",
+    )
 
     @model_validator(mode="after")
-    def _fits_the_engine(self) -> Output:
-        if self.width and self.height and self.width * self.height > MAX_PIXELS:
-            raise PydanticCustomError(
-                "too_many_pixels",
-                "is {width} at a height of {height}: width times height may be at most {most} pixels (1536x1536)",
-                {"field": "width", "width": self.width, "height": self.height, "most": MAX_PIXELS},
-            )
+    def _can_be_painted(self) -> Output:
+        given = [part for part in (self.width, self.height, self.aspect) if part is not None]
+        # With fewer the style decides too: that is checked where it is known.
+        if len(given) >= 2 and (problem := self.size_problem((defaults.WIDTH, defaults.HEIGHT))) is not None:
+            field, sentence = problem
+            raise PydanticCustomError("size", "{sentence}", {"field": field, "sentence": sentence})
         return self
+
+    def size(self, usual: tuple[int, int]) -> tuple[int, int]:
+        """Return the size to make, given the style's; it may be out of bounds (see `size_problem`)."""
+        return asked_size(self.width, self.height, self.aspect, usual)
+
+    def size_problem(self, usual: tuple[int, int]) -> tuple[str, str] | None:
+        """Return the field to correct and the rest of a sentence about it; None for a size that can be made."""
+        width, height = self.size(usual)
+        if self.width and self.height and self.aspect and not has_aspect(width, height, self.aspect):
+            return "aspect", f"is {self.aspect}, but {width}x{height} is not: leave out width, height or aspect"
+        if fits(width, height):
+            return None
+        if self.width and self.height:
+            return "width", f"is {width} at a height of {height}: {SIZE_BOUNDS}"
+        field = "width" if self.width else "height" if self.height else "aspect"
+        return field, f"makes a picture of {width}x{height}: {SIZE_BOUNDS}"
 
 
 class Generation(Accepted):

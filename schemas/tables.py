@@ -15,7 +15,6 @@ from schemas.topics import load_topics
 _SECTION = re.compile(r"(<!-- (\w+): made by `make schemas` -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _BOUNDS: Final = {
-    "multipleOf": "a multiple of {}",
     "maxLength": "at most {} characters",
 }
 

@@ -11,6 +11,7 @@ from consumer.errors import Fatal, Rejected
 from consumer.jobs import Lane, Picture, Recipe
 from consumer.pictures.contact_sheet import contact_sheet
 from consumer.pictures.master import write_png
+from consumer.pictures.trim import trim
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import MAX_ADAPTERS, StylePreset, Styles, WantedAdapter, load_styles, require_adapters
@@ -33,6 +34,7 @@ class GenerateOptions:
     style: str | None = None
     width: int | None = None
     height: int | None = None
+    aspect: str | None = None
     steps: int | None = None
     guidance_scale: float | None = None
     seed: int | None = None
@@ -45,7 +47,7 @@ class GenerateOptions:
             "article": {"id": "studio", "revision": 0},
             "brief": {"prompt": self.prompt},
             "style": {"preset": self.style},
-            "output": {"width": self.width, "height": self.height},
+            "output": {"width": self.width, "height": self.height, "aspect": self.aspect},
             "generation": {"steps": self.steps, "guidance_scale": self.guidance_scale, "seed": self.seed},
         }
         try:
@@ -118,4 +120,4 @@ async def paint_sheet(settings: Settings, styles: Styles, prompt: str, seed: int
 
 
 async def _paint(engine: Engine, recipe: Recipe) -> Picture:
-    return await engine.paint(recipe, Lane.INTERACTIVE, lambda _done, _of: None)
+    return trim(await engine.paint(recipe, Lane.INTERACTIVE, lambda _done, _of: None))

@@ -30,6 +30,7 @@ Model = Annotated[
 Adapter = Annotated[Path | None, typer.Option(help="LoRA file to apply.", exists=True, dir_okay=False)]
 Size = Annotated[str | None, typer.Option(help="Size in pixels, such as 256x256; replaces --width and --height.")]
 Pixels = Annotated[int | None, typer.Option(help="Pixels.")]
+Aspect = Annotated[str | None, typer.Option(help="Width to height, such as 16:9; with --width or --height, or alone.")]
 Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
 Guidance = Annotated[float | None, typer.Option("--guidance", "--guidance-scale", help="Guidance scale.")]
 Seed = Annotated[int | None, typer.Option(help="Random seed.")]
@@ -88,6 +89,7 @@ def generate(
     size: Size = None,
     width: Pixels = None,
     height: Pixels = None,
+    aspect: Aspect = None,
     steps: Steps = None,
     guidance_scale: Guidance = None,
     seed: Seed = None,
@@ -102,9 +104,10 @@ def generate(
     settings = settings_from(env_file)
     if model is not None:
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": model})})
-    options = GenerateOptions(prompt, style, width, height, steps, guidance_scale, seed, adapter)
+    options = GenerateOptions(prompt, style, width, height, aspect, steps, guidance_scale, seed, adapter)
     recipe = asyncio.run(paint_one(settings, options, output))
-    say(f"wrote {output} (style {recipe.style}, {recipe.width}x{recipe.height}, seed {recipe.seed})")
+    width, height = recipe.size
+    say(f"wrote {output} (style {recipe.style}, {width}x{height}, seed {recipe.seed})")
 
 
 def _sides(size: str) -> tuple[int, int]:

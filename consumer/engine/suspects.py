@@ -62,8 +62,8 @@ class Suspects:
         suspicion = self._remember(request)
         if death.end.out_of_memory:
             if death.alone:
-                size = {"width": request.recipe.width, "height": request.recipe.height}
-                request.resolve(Transient(Reason.ENGINE_FAILED, _NO_MEMORY.format(**size)))
+                width, height = request.recipe.size
+                request.resolve(Transient(Reason.ENGINE_FAILED, _NO_MEMORY.format(width=width, height=height)))
             return
         suspicion.deaths += 1
         suspicion.since = suspicion.since or time.monotonic()

@@ -143,7 +143,8 @@ def _label(draw: ImageDraw.ImageDraw, size: tuple[int, int], recipe: Recipe) -> 
     letter = max(8, width // 28)
     columns = max(1, width * 2 // letter - 4)
     font = ImageFont.load_default(letter)
-    facts = f"swatch | {recipe.style} {recipe.style_version} | {recipe.width}x{recipe.height} | seed {recipe.seed}"
+    across, down = recipe.size
+    facts = f"swatch | {recipe.style} {recipe.style_version} | {across}x{down} | seed {recipe.seed}"
     lines = [line for text in (facts, legible(recipe.prompt)) for line in wrap(text, columns)][:_LINES]
     top = height - (len(lines) + 1) * letter * 5 // 4
     draw.rectangle((0, top - letter // 2, width, height), fill=(16, 16, 20, 200))

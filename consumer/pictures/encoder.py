@@ -11,6 +11,7 @@ from consumer.errors import Transient, Unpaintable
 from consumer.jobs import Master, Picture
 from consumer.pictures.master import encode, open_picture
 from consumer.pictures.rendering import render
+from consumer.pictures.trim import trim
 from consumer.renditions import EncodedRenditions, RenditionOrder
 from consumer.settings.disclosure import DEFAULT_PRODUCER
 from schemas import Reason
@@ -35,7 +36,7 @@ class PictureEncoder:
         self._rendition_threads = ThreadPoolExecutor(rendition_threads, thread_name_prefix="renditions")
 
     async def encode(self, picture: Picture) -> Master:
-        """Check a picture and encode it. Raises `Unpaintable` or `Transient` if the check fails.
+        """Check a picture, trim it and encode it. Raises `Unpaintable` or `Transient` if the check fails.
 
         Cancelling drops a queued picture; one being encoded is finished and discarded.
         """
@@ -68,7 +69,7 @@ class PictureEncoder:
 
 def _check_and_encode(picture: Picture, producer: str) -> Master:
     check(picture)
-    return encode(picture, producer)
+    return encode(trim(picture), producer)
 
 
 def check(picture: Picture) -> None:

@@ -11,7 +11,8 @@ from consumer.processing.alternative import alternative_of, article_language
 from consumer.processing.styles import StylePreset, Styles
 from consumer.processing.wording import subject_of, terms
 from schemas import ImageRequested, Reason, defaults
-from schemas.fields import MAX_PIXELS, SAFE_INTEGER
+from schemas.fields import SAFE_INTEGER
+from schemas.sizes import painted
 
 _NEGATIVE_LENGTH = 2000
 _MAX_VARIANTS = 9  # of the contract: variations of a given seed are this far apart, so that they never share a picture
@@ -50,7 +51,8 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
 
 
 def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
-    width, height = _size(request, style)
+    size = _size(request, style)
+    width, height = (painted(side) for side in size)
     options, loaded = request.generation, paintable.adapters
     first = Recipe(
         prompt=prompt,
@@ -64,6 +66,7 @@ def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable
         seed=_seed(request, 0),
         style=style.name,
         style_version=style.version,
+        trimmed=None if size == (width, height) else size,
     )
     return first, *(replace(first, seed=_seed(request, index)) for index in range(1, request.output.variants))
 
@@ -75,13 +78,11 @@ def _first(requested: _Value | None, styled: _Value | None, default: _Value) -> 
 
 
 def _size(request: ImageRequested, style: StylePreset) -> tuple[int, int]:
-    width = _first(request.output.width, style.width, defaults.WIDTH)
-    height = _first(request.output.height, style.height, defaults.HEIGHT)
-    if width * height > MAX_PIXELS:
-        given = "width" if request.output.height is None else "height"
-        message = f"{width}x{height} is too large ({style.name} filled in what the request left out): give both sides"
-        raise Rejected(Reason.INVALID_FIELD, message, field=f"output.{given}")
-    return width, height
+    if (problem := request.output.size_problem(style.size)) is not None:
+        field, sentence = problem
+        message = f"`output.{field}` {sentence} (the style {style.name} fills in what the request leaves out)."
+        raise Rejected(Reason.INVALID_FIELD, message, field=f"output.{field}")
+    return request.output.size(style.size)
 
 
 def _negative_prompt(request: ImageRequested, style: StylePreset) -> str:

@@ -23,7 +23,8 @@ from consumer.settings import EngineKind
 from consumer.settings.resources import bundled
 from consumer.settings.toml_files import load_toml, misconfigured
 from schemas import Reason, defaults
-from schemas.fields import MAX_PIXELS, GuidanceScale, Scale, Side, Steps
+from schemas.fields import GuidanceScale, Scale, Side, Steps
+from schemas.sizes import SIZE_BOUNDS, fits
 
 DEFAULT = "default"
 """The preset for requests that name none; every file has it."""
@@ -64,6 +65,11 @@ class StylePreset:
     height: int | None
     adapters: tuple[WantedAdapter, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, of requests that ask for no size."""
+        return self.width or defaults.WIDTH, self.height or defaults.HEIGHT
 
     def prompt(self, subject: str, language: str) -> str:
         """Put the subject, which has no full stop, into the template of that language, or into the main one."""
@@ -178,8 +184,9 @@ class _Entry(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> Self:
-        if (self.width or defaults.WIDTH) * (self.height or defaults.HEIGHT) > MAX_PIXELS:
-            raise PydanticCustomError("advice", "is too large: width times height may be at most 1536x1536 pixels")
+        width, height = self.width or defaults.WIDTH, self.height or defaults.HEIGHT
+        if not fits(width, height):
+            raise PydanticCustomError("advice", f"is too large at {width}x{height}: {SIZE_BOUNDS}")
         return self
 
 
@@ -199,4 +206,6 @@ def _advice(error: ErrorDetails, path: Sequence[str]) -> str | None:
             return f"is not a key of {kind}: remove it, or use one of {', '.join(model.model_fields)}"
         case "model_type" | "model_attributes_type" if of_adapter:
             return 'is not a table: write { name = "its-file", scale = 1.0 }'
+        case "size":
+            return error["msg"]
     return None

@@ -87,6 +87,6 @@ def _lane(number: int) -> str:
 
 
 def _ask(request_id: str, number: int, topic: str, *, invalid: bool) -> Asked:
-    output = {"width": 500 if invalid else 64, "height": 64}
+    output = {"width": 5000 if invalid else 64, "height": 64}
     data = request_data(f"article-{number % RECIPES}", revision=number // RECIPES + 1, output=output)
     return Asked(request_id, topic, data, names.IMAGE_FAILED if invalid else names.IMAGE_READY)

@@ -84,7 +84,7 @@ async def publish(desk: Cms, enough: asyncio.Event) -> dict[str, str]:
     while len(due) < REQUESTS or not enough.is_set():
         number = len(due)
         invalid = number % 20 == 7
-        parts = {"output": {"width": 500}} if invalid else {"output": {"width": 64, "height": 64}}
+        parts = {"output": {"width": 5000}} if invalid else {"output": {"width": 64, "height": 64}}
         request_id = await desk.ask(request_data(f"article-{dice.randrange(60)}", revision=number, **parts))
         due[request_id] = names.IMAGE_FAILED if invalid else names.IMAGE_READY
         await asyncio.sleep(PUBLISH_EVERY_SECONDS)

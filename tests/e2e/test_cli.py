@@ -86,7 +86,8 @@ def test_a_file_of_the_wrong_kind_is_a_sentence(tmp_path: Path, command: tuple[s
     ("options", "sentence"),
     [
         (("--size", "large"), "such as 256x256"),
-        (("--size", "250x256"), "output.width"),
+        (("--size", "25x256"), "output.width"),
+        (("--aspect", "wide"), "output.aspect"),
         (("--model", "/no/such/folder"), "/no/such/folder is not a folder"),
         (("--adapter", "/no/such/file.safetensors"), "does not exist"),
         (("--style", "etching"), "There is no style preset"),
@@ -183,7 +184,7 @@ def test_styles_are_listed_as_json() -> None:
 
 MISTAKES = [
     (("generate", "x", "-o", "x.png", "--style", "cubism"), {"ENGINE__KIND": "swatch"}, 1, "use one of default"),
-    (("generate", "x", "-o", "x.png", "--width", "500"), {"ENGINE__KIND": "swatch"}, 1, "output.width"),
+    (("generate", "x", "-o", "x.png", "--width", "5000"), {"ENGINE__KIND": "swatch"}, 1, "output.width"),
     (("generate", "x", "-o", "x.png"), {"ENGINE__MODEL": "nowhere"}, 1, "LEADART_ENGINE__MODEL"),
     (("worker",), {"ENGINE__WINDOW": "0"}, 2, "LEADART_ENGINE__WINDOW"),
     (("worker", "--env-file", "nowhere.env"), {}, 2, "nowhere.env"),

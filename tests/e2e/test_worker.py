@@ -71,7 +71,7 @@ async def test_the_same_request_again_is_the_same_event(site: Site, tmp_path: Pa
 
 
 BAD: list[tuple[str, str, dict[str, Any], str | None]] = [
-    ("500x500", "invalid_field", {"output": {"width": 500, "height": 500}}, "output.width"),
+    ("5000x500", "invalid_field", {"output": {"width": 5000, "height": 500}}, "output.width"),
     ("ten variants", "invalid_field", {"output": {"variants": 10}}, "output.variants"),
     ("a long prompt", "too_large", {"brief": {"prompt": "x" * 100_000}}, None),
     ("an unknown style", "unknown_style", {"style": {"preset": "cubism"}}, "style.preset"),

@@ -98,7 +98,7 @@ async def test_the_documented_permissions_are_enough(documented_site: Site, tmp_
     with workers(as_user(documented_site, "leadart"), tmp_path) as (worker,):
         async with newsroom(documented_site, "cms-publisher", "cms-subscriber") as desk:
             ready = await answer(desk, await desk.ask(request_data("a-1")))
-            failed = await answer(desk, await desk.ask(request_data("a-1", output={"width": 500})))
+            failed = await answer(desk, await desk.ask(request_data("a-1", output={"width": 5000})))
             await desk.until(lambda: bool(desk.records(names.PROGRESS)))
             await desk.publish(b"a-2", json.dumps(request_data("a-2")).encode(), topic=names.BACKFILL)
         assert worker.stop() == 0
@@ -229,7 +229,7 @@ async def write_dead_letters(site: Site) -> None:
     outbox = OutcomeBuilder(settings)
     async with AIOKafkaProducer(**connection(settings.kafka)) as producer:
         for lane in (names.REQUESTED, names.BACKFILL):
-            request = json.dumps(request_data("a-bad", output={"width": 500})).encode()
+            request = json.dumps(request_data("a-bad", output={"width": 5000})).encode()
             record = Record(lane, 0, 0, b"a-bad", request, (("ce_id", b"r-bad"),), 1_900_000_000_000)
             letter = outbox.failed(RetryState(record), Rejected(Reason.INVALID_FIELD, "It is so.")).records[-1]
             await producer.send_and_wait(letter.topic, letter.value, letter.key, 0, headers=list(letter.headers))

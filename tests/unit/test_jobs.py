@@ -97,6 +97,7 @@ _OTHERS = {
     "style": "anime",
     "style_version": 4,
     "renderer": "0",
+    "trimmed": (510, 512),
 }
 
 

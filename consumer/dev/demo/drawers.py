@@ -39,7 +39,7 @@ def _made(ready: ImageReady, recipe: Recipe) -> Markup:
         ("prompt", tag("q", ready.prompt, lang=language)),
         ("negative prompt", recipe.negative_prompt),
         ("style", f"{ready.style.preset}, version {ready.style.version}"),
-        ("size", f"{recipe.width} by {recipe.height}"),
+        ("size", " by ".join(map(str, recipe.size))),
         ("steps", recipe.steps),
         ("guidance", f"{recipe.guidance_scale:g}"),
         ("model", join(ready.model.name, " ", _digest(ready.model.sha256))),

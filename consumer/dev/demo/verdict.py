@@ -89,7 +89,7 @@ def _wrong_about_ready(ticket: SaveTicket, ready: ImageReady, styles: Styles) ->
     recipes = recipes_of(ticket, ready, styles)
     if any(recipe.adapters != _announced_adapters(ready) for recipe in recipes):
         yield "the adapters are not those of the style"
-    due = [(recipe.digest, recipe.seed, recipe.width, recipe.height) for recipe in recipes]
+    due = [(recipe.digest, recipe.seed, *recipe.size) for recipe in recipes]
     if [(picture.recipe, picture.seed, picture.width, picture.height) for picture in ready.pictures] != due:
         yield "the pictures do not match the request's recipes"
     if [download.picture.index for download in ticket.downloads] != list(range(expected.pictures)):

@@ -58,7 +58,7 @@ class Denoiser:
         """Accept a picture, or drop one at whatever step it is; dropping an unknown one does nothing."""
         if isinstance(command, protocol.Drop):
             self._samples.pop(command.number, None)
-        elif unsupported := self._model.unsupported(command.recipe.width, command.recipe.height):
+        elif unsupported := self._model.unsupported(command.recipe.width, command.recipe.height, command.recipe.size):
             self._send(protocol.Failed(command.number, *unsupported, transient=False, field="output"))
         elif failure := attempt(lambda: self._add(command)):
             self._send(failure.as_reply(command.number))

@@ -66,17 +66,18 @@ class Model:
         """Channels of the latents."""
         return int(self.transformer.config.in_channels)
 
-    def unsupported(self, width: int, height: int) -> tuple[Reason, str] | None:
-        """Return why the model cannot paint this size at all, None if it can.
+    def unsupported(self, width: int, height: int, asked: tuple[int, int] | None = None) -> tuple[Reason, str] | None:
+        """Return why the model cannot paint this size at all, None if it can; `asked` is the size that it is for.
 
         Checked before the device is used: an index out of range there would end the process.
         """
         side = self.geometry.pixels * self.geometry.patch
+        size = "{}x{}".format(*(asked or (width, height)))
         if width % side or height % side:
-            return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {width}x{height}."
+            return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {size}."
         _, rows, columns = self.transformer.config.axes_lens
         if width > columns * side or height > rows * side:
-            return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {width}x{height}."
+            return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {size}."
         return None
 
     def activate_transformer(self, adapters: Sequence[Adapter]) -> None:

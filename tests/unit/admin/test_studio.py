@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -117,6 +118,24 @@ async def test_without_a_setting_the_model_that_ships_paints_at_its_own_size(
 
     assert [engine.model for engine in opened] == [tmp_path / "shipped", tmp_path / "shipped", tmp_path / "own"]
     assert sizes == [(256, 256), (64, 96), (defaults.WIDTH, defaults.HEIGHT)]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"width": 126, "height": 67}, (126, 67)),
+        ({"width": 120, "aspect": "16:9"}, (120, 68)),
+        ({"width": 90}, (90, 90)),
+    ],
+)
+async def test_a_picture_has_exactly_the_size_asked_for(
+    options: dict[str, Any], size: tuple[int, int], tmp_path: Path
+) -> None:
+    """The file that is written, although it was painted larger."""
+    settings = Settings(engine=EngineSettings(kind=EngineKind.SWATCH, swatch_seconds=0))
+    recipe = await paint_one(settings, GenerateOptions("a harbour", steps=1, **options), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == recipe.size == size
 
 
 async def test_a_lora_file_is_painted_with(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ RECORDS = st.builds(
     headers=HEADERS.map(tuple),
     timestamp_ms=st.just(1),
 )
-REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
+REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is 5000: ask for fewer pixels.", field="output.width")
 
 
 def outcomes(**settings: Any) -> OutcomeBuilder:

@@ -17,6 +17,7 @@ from consumer.processing.prompting import make_plan
 from consumer.processing.styles import StylePreset, Styles, WantedAdapter, load_styles
 from schemas import ImageRequested, Output, Reason, defaults
 from schemas.fields import SAFE_INTEGER
+from schemas.sizes import asked_size, fits
 
 MODEL = ModelIdentity("demo", "0" * 64)
 PLAIN: dict[str, Any] = {
@@ -183,13 +184,87 @@ def test_text_without_a_word_is_rejected() -> None:
         assert (rejected.value.reason, rejected.value.field) == (Reason.MISSING_FIELD, field)
 
 
-@pytest.mark.parametrize("side", ["width", "height"])
-def test_a_size_that_the_style_makes_too_large_is_rejected(side: str) -> None:
-    """A request that gives one side must fit with the other side of the style."""
+@pytest.mark.parametrize(
+    ("output", "styled", "size", "painted"),
+    [
+        ({}, {}, (512, 512), (512, 512)),
+        ({}, {"width": 768, "height": 432}, (768, 432), (768, 432)),
+        ({}, {"width": 1200, "height": 630}, (1200, 630), (1200, 640)),
+        ({"width": 1200, "height": 630}, {}, (1200, 630), (1200, 640)),
+        ({"width": 1200, "height": 675}, {}, (1200, 675), (1200, 688)),
+        ({"width": 1920, "height": 1080}, {}, (1920, 1080), (1920, 1088)),
+        ({"width": 256, "height": 256}, {}, (256, 256), (256, 256)),
+        ({"width": 300}, {}, (300, 300), (304, 304)),
+        ({"height": 300}, {"width": 768, "height": 512}, (450, 300), (464, 304)),
+        ({"width": 300}, {"width": 768}, (300, 200), (304, 208)),
+        ({"aspect": "16:9"}, {}, (683, 384), (688, 384)),
+        ({"aspect": "9:16"}, {"width": 256, "height": 256}, (192, 341), (192, 352)),
+        ({"aspect": "1:1"}, {"width": 1024, "height": 256}, (512, 512), (512, 512)),
+        ({"width": 1200, "aspect": "40:21"}, {}, (1200, 630), (1200, 640)),
+        ({"height": 1080, "aspect": "16:9"}, {}, (1920, 1080), (1920, 1088)),
+        ({"width": 1200, "height": 675, "aspect": "16:9"}, {}, (1200, 675), (1200, 688)),
+    ],
+)
+def test_sizes_are_exact(
+    output: dict[str, Any], styled: dict[str, int], size: tuple[int, int], painted: tuple[int, int]
+) -> None:
+    """A side alone keeps the style's ratio, an aspect alone its area; painted in sixteens, and trimmed if need be."""
+    plan = make_plan(request(output=output, style={"preset": "oil"}), styles(**styled), PAINTABLE)
+    recipe = plan.recipes[0]
+    assert (recipe.size, (recipe.width, recipe.height)) == (size, painted)
+    assert recipe.trimmed == (None if size == painted else size)
+
+
+SIDE = st.integers(64, 2048)
+
+
+def refusal(output: dict[str, Any]) -> str:
+    """Return why a request is refused, by the contract or for its style; empty if it is not."""
+    try:
+        make_plan(request(output=output), styles(), PAINTABLE)
+    except (Rejected, ValidationError) as error:
+        return str(error)
+    return ""
+
+
+@given(st.none() | SIDE, st.none() | SIDE, st.none() | st.tuples(SIDE, SIDE))
+def test_any_size_is_painted_a_little_larger_or_refused(
+    width: int | None, height: int | None, aspect: tuple[int, int] | None
+) -> None:
+    """Sides are multiples of 16, at most 15 more than asked, within the bounds; a refusal says every bound."""
+    ratio = aspect and "{}:{}".format(*aspect)
+    output = {"width": width, "height": height, "aspect": ratio}
+    given_sides = [side for side in (width, height) if side is not None]
+    if why := refusal(output):
+        assert not fits(*asked_size(width, height, ratio, (512, 512))) or (aspect and len(given_sides) == 2)
+        assert "width and height may be" in why or "leave out width, height or aspect" in why
+        return
+    recipe = make_plan(request(output=output), styles(), PAINTABLE).recipes[0]
+    for asked, painted in zip(recipe.size, (recipe.width, recipe.height), strict=True):
+        assert 0 <= painted - asked < 16
+        assert painted % 16 == 0
+        assert asked >= 64
+        assert painted <= 2048
+    assert recipe.width * recipe.height <= 1536 * 1536
+    assert set(given_sides) <= set(recipe.size)
+    assert (recipe.trimmed is None) == (recipe.size == (recipe.width, recipe.height))
+
+
+@pytest.mark.parametrize(
+    ("output", "field", "sentence"),
+    [
+        ({"width": 2048}, "width", "`output.width` makes a picture of 2048x2048: width and height may be 64 to 2048"),
+        ({"height": 1600}, "height", "`output.height` makes a picture of 1600x1600: width and height may be"),
+        ({"aspect": "1:32"}, "aspect", "`output.aspect` makes a picture of 272x8704: width and height may be"),
+    ],
+)
+def test_a_size_that_the_style_makes_too_large_is_rejected(output: dict[str, Any], field: str, sentence: str) -> None:
+    """What the style fills in must fit too; the message says the size and every bound."""
     custom = styles(width=1536, height=1536)
-    with pytest.raises(Rejected, match="give both sides") as rejected:
-        make_plan(request(output={side: 2048}, style={"preset": "oil"}), custom, PAINTABLE)
-    assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, f"output.{side}")
+    with pytest.raises(Rejected, match="the style oil fills in") as rejected:
+        make_plan(request(output=output, style={"preset": "oil"}), custom, PAINTABLE)
+    assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, f"output.{field}")
+    assert rejected.value.message.startswith(sentence)
 
 
 def test_a_given_seed_counts_up_over_the_variants() -> None:

@@ -194,7 +194,7 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
     [
         ("steps = 20", "steps = 0", "styles.toml:9: default.steps: should be greater than or equal to 1, but is 0"),
         ("steps = 20", 'steps = "20"', "styles.toml:9: default.steps: should be a valid integer, but is '20'"),
-        ("width = 768", "width = 500", "styles.toml:11: default.width: should be a multiple of 16, but is 500"),
+        ("width = 768", "width = 50", "styles.toml:11: default.width: is 50: width and height may be 64 to 2048 each"),
         (
             "steps = 20",
             "stepps = 20",
@@ -215,7 +215,7 @@ def test_a_language_without_a_template_gets_the_main_one() -> None:
         (
             "width = 768\nheight = 512",
             "width = 2048\nheight = 2048",
-            "styles.toml:1: default: is too large: width times",
+            "styles.toml:1: default: is too large at 2048x2048: width and height may be",
         ),
         (
             "version = 2",

@@ -178,7 +178,7 @@ def test_a_prompt_of_100_kb_is_too_large() -> None:
 
 def test_a_field_is_named_by_its_path() -> None:
     """An error inside the data is located by a dotted path."""
-    value = json.dumps(DATA | {"output": {"width": 500}}).encode()
+    value = json.dumps(DATA | {"output": {"width": 5000}}).encode()
     assert refusal(KEY, headers(), value).field == "output.width"
 
 

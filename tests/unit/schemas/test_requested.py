@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import ContractError, ImageRequested, Priority, Reason, RequestReason
-from schemas.fields import MAX_PIXELS
 from schemas.reader import explain
+from schemas.sizes import MAX_PIXELS, SIZE_BOUNDS
 
 SMALLEST: dict[str, Any] = {"article": {"id": "a-1", "revision": 7, "headline": "Storm"}}
 
@@ -170,20 +170,30 @@ def test_values_at_their_bounds_are_accepted(path: str, value: object) -> None:
         ("output.slot", "Hero!", "`output.slot` has the wrong form: write 1 to 40 characters out of a-z, 0-9 and -."),
         ("output.variants", 10, "`output.variants` is 10, which is too large: at most 9."),
         ("output.variants", 0, "`output.variants` is 0, which is too small: at least 1."),
-        ("output.width", 500, "`output.width` is 500, which is not a multiple of 16: try 496 or 512."),
-        ("output.width", 10, "`output.width` is 10, which is not a multiple of 16: try 64."),
-        ("output.height", 99_999, "`output.height` is 99999, which is not a multiple of 16: try 2048."),
-        ("output.width", 500.0, "`output.width` is 500, which is not a multiple of 16: try 496 or 512."),
+        ("output.width", 10, f"`output.width` is 10: {SIZE_BOUNDS}."),
+        ("output.height", 99_999, f"`output.height` is 99999: {SIZE_BOUNDS}."),
+        ("output.height", 2049.0, f"`output.height` is 2049: {SIZE_BOUNDS}."),
+        ("output.width", 500.5, "`output.width` is not a whole number: write it as a JSON number without a fraction"),
+        ("output.width", True, "`output.width` is not a whole number: write it as a JSON number without a fraction"),
         pytest.param(
             "output.width",
             10**4000,
-            "`output.width` is far off, which is too large: at most 2048.",
+            f"`output.width` is far off: {SIZE_BOUNDS}.",
             id="a number of 4000 digits",
         ),
-        ("output.width", 18014398509481988, "`output.width` is far off: write a multiple of 16."),
+        ("output.width", 18014398509481988, f"`output.width` is far off: {SIZE_BOUNDS}."),
+        (
+            "output.aspect",
+            "wide",
+            "`output.aspect` has the wrong form: write width to height in whole numbers, such as",
+        ),
+        (
+            "output.aspect",
+            "16:0",
+            "`output.aspect` has the wrong form: write width to height in whole numbers, such as",
+        ),
+        ("output.aspect", 1.5, "`output.aspect` is not text: write it as a JSON string."),
         ("generation.guidance_scale", 20.5, "`generation.guidance_scale` is 20.5, which is too large: at most 20"),
-        ("output.height", 32, "`output.height` is 32, which is too small: at least 64."),
-        ("output.height", 4096, "`output.height` is 4096, which is too large: at most 2048."),
         ("generation.steps", 101, "`generation.steps` is 101, which is too large: at most 100."),
         ("generation.guidance_scale", "2", "`generation.guidance_scale` is not a number: write it as a JSON number"),
         ("generation.guidance_scale", True, "`generation.guidance_scale` is not a number: write it as a JSON number"),
@@ -238,9 +248,34 @@ def test_the_whole_picture_is_bounded_too() -> None:
     """Each side may be long, but not both."""
     sides = {"width": 1536, "height": MAX_PIXELS // 1536}
     ImageRequested.model_validate(SMALLEST | {"output": sides})
-    error = refusal(SMALLEST | {"output": sides | {"width": 1552}})
+    error = refusal(SMALLEST | {"output": sides | {"width": 1537}})
     assert (error.reason, error.field) == (Reason.INVALID_FIELD, "output.width")
-    assert error.message.startswith("`output.width` is 1552 at a height of 1536: width times height may be at most")
+    assert error.message == f"`output.width` is 1537 at a height of 1536: {SIZE_BOUNDS}."
+
+
+@pytest.mark.parametrize(
+    ("output", "field", "problem"),
+    [
+        (
+            {"width": 1000, "height": 1000, "aspect": "16:9"},
+            "aspect",
+            "is 16:9, but 1000x1000 is not: leave out width,",
+        ),
+        ({"width": 2048, "aspect": "1:4"}, "width", "makes a picture of 2048x8192: width and height may be"),
+        ({"height": 64, "aspect": "9999:1"}, "height", "makes a picture of 639936x64: width and height may be"),
+    ],
+)
+def test_sides_and_aspect_must_go_together(output: dict[str, Any], field: str, problem: str) -> None:
+    """What contradicts itself, or makes a side that cannot be painted, is refused by name."""
+    error = refusal(SMALLEST | {"output": output})
+    assert (error.reason, error.field) == (Reason.INVALID_FIELD, f"output.{field}")
+    assert error.message.startswith(f"`output.{field}` {problem}")
+
+
+@pytest.mark.parametrize("output", [{"width": 1200, "height": 675}, {"width": 1366, "height": 768}, {"height": 683}])
+def test_an_aspect_may_repeat_what_the_sides_say(output: dict[str, int]) -> None:
+    """Sides that have the aspect as nearly as whole pixels allow are no contradiction."""
+    ImageRequested.model_validate(SMALLEST | {"output": output | {"aspect": "16:9"}})
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 7])

@@ -48,7 +48,7 @@ RECORDS = st.builds(
     timestamp_ms=st.integers(0, 2**41),
 )
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
-REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is odd: use a multiple of 16.", field="output.width")
+REFUSED = Rejected(Reason.INVALID_FIELD, "`output.width` is 5000: ask for fewer pixels.", field="output.width")
 
 
 def dead(record: Record, *, whole: bool = True) -> OutgoingRecord:

@@ -124,6 +124,13 @@ def test_sizes_beyond_the_model_are_refused_unpainted(tiny: Model, width: int, h
     assert f"{width}x{height}" in session.failures[0].message
 
 
+def test_a_size_that_is_refused_is_the_one_that_was_asked_for(tiny: Model) -> None:
+    """A publisher does not know at which multiple of 16 it would have been painted."""
+    session = DenoiserSession(tiny)
+    session.take(recipe_of(width=64, height=8208, trimmed=(64, 8200)))
+    assert "not 64x8200" in session.failures[0].message
+
+
 def test_a_cut_prompt_is_reported(tiny: Model) -> None:
     """`prompt_cut` says that only the beginning of the prompt was read."""
     session = DenoiserSession(tiny)
