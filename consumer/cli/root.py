@@ -13,6 +13,7 @@ from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
 from consumer.cli.publish import publish
+from consumer.cli.renditions import crop, renditions
 from consumer.cli.replay import replay
 from consumer.cli.shared import complain, console, sentence_of
 from consumer.cli.simulate import simulate
@@ -50,7 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-for command in (worker, demo, dev, publish, outcomes, replay, lag, simulate, styles, generate):
+for command in (worker, demo, dev, publish, outcomes, replay, lag, simulate, styles, generate, renditions, crop):
     app.command()(command)
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")

@@ -34,8 +34,8 @@ def check_crop(wanted: RenditionSet, size: Size, crop: Crop) -> None:
         problem = f"is not {horizontal}:{vertical}: {width}x{height} would be"
     else:
         return
-    told = f"{crop.width}x{crop.height} at {crop.x},{crop.y}"
-    raise Rejected(Reason.INVALID_FIELD, f"The crop {told} {problem}.", field=f"crops.{wanted.name}")
+    sentence = f"The {wanted.name} crop, {crop.width}x{crop.height} at {crop.x},{crop.y}, {problem}."
+    raise Rejected(Reason.INVALID_FIELD, sentence, field=f"crops.{wanted.name}")
 
 
 def fitting_sizes(wanted: RenditionSet, master: Size, crop: Crop) -> list[Size]:

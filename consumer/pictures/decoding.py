@@ -3,17 +3,37 @@
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+"""Pillow knows many more, and starts other programs for some."""
 
 
 def decode(data: bytes) -> Image.Image:
     """Return the picture, all of its pixels read. Raises ValueError for bytes that are not a complete picture."""
     try:
-        image = Image.open(BytesIO(data))
+        image = Image.open(BytesIO(data), formats=_FORMATS)
         image.load()
+    except UnidentifiedImageError:
+        raise ValueError("not a picture: neither PNG nor JPEG, WebP or AVIF, or broken at its beginning") from None
     except Exception as error:  # what a decoder stumbles over is anything: SyntaxError, RuntimeError, struct.error, …
         raise ValueError(f"not a picture: {error}") from error
     return image
+
+
+def as_srgb(image: Image.Image) -> Image.Image:
+    """Return the picture upright, in 8-bit sRGB and without metadata, as masters are. Raises ValueError."""
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    try:
+        if profile:
+            source, target = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
+            upright = ImageCms.profileToProfile(upright, source, target, outputMode="RGB") or upright
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise ValueError(f"not a picture: its colour profile cannot be used: {error}") from error
+    plain = upright.convert("RGB")
+    plain.info = {}
+    return plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from consumer.errors import Rejected
 from consumer.pictures.crops import check_crop, crop_for, fitting_sizes
-from consumer.pictures.decoding import decode
+from consumer.pictures.decoding import as_srgb, decode
 from consumer.pictures.marks import KEYWORD, taken_over
 from consumer.pictures.placeholder import dominant_colour, thumbhash
 from consumer.pictures.rendition_encoding import encode_to_fit
@@ -30,10 +30,8 @@ def render(
     the master or of another ratio; ValueError for bytes that are no picture; `NotWanted`.
     """
     decoded = decode(master)
-    image, xmp = decoded.convert("RGB"), _xmp(decoded, producer)
-    image.info = {}  # or encoders would write what the master says besides its marks
-    _check_names(order)
-    crops = {rendition_set.name: _crop(rendition_set, order, image.size) for rendition_set in order.sets}
+    image, xmp = as_srgb(decoded), xmp_of(decoded, producer).encode()
+    crops = crops_of(order, image.size)
     renditions = tuple(
         rendition
         for rendition_set in order.sets
@@ -59,6 +57,12 @@ def _files(
             data = encode_to_fit(scaled, encoding, rendition_set.largest_bytes, xmp)
             name = _name(rendition_set, size[0])
             yield Rendition(name, rendition_set.name, data, encoding.format.media_type, *size, crop)
+
+
+def crops_of(order: RenditionOrder, size: tuple[int, int]) -> dict[str, Crop]:
+    """Return the crop of each set by its name, for a master of that size. Raises `Rejected` as `render` does."""
+    _check_names(order)
+    return {rendition_set.name: _crop(rendition_set, order, size) for rendition_set in order.sets}
 
 
 def _crop(rendition_set: RenditionSet, order: RenditionOrder, size: tuple[int, int]) -> Crop:
@@ -88,10 +92,10 @@ def _name(rendition_set: RenditionSet, width: int) -> str:
     return f"{rendition_set.name}-{width}"
 
 
-def _xmp(master: Image.Image, producer: str) -> bytes:
+def xmp_of(master: Image.Image, producer: str) -> str:
+    """Return the marks for what is made of a master as it was decoded. Raises ValueError if a file cannot hold them."""
     packet = master.info.get(KEYWORD) or master.info.get("xmp") or ""
-    text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else str(packet)
-    xmp = taken_over(text, producer).encode()
-    if len(xmp) > _LONGEST_XMP:
-        raise ValueError(f"its XMP is {len(xmp)} bytes, and a JPEG takes {_LONGEST_XMP} at most")
+    xmp = taken_over(packet.decode("utf-8", "replace") if isinstance(packet, bytes) else str(packet), producer)
+    if (size := len(xmp.encode())) > _LONGEST_XMP:
+        raise ValueError(f"its XMP is {size} bytes, and a JPEG takes {_LONGEST_XMP} at most")
     return xmp

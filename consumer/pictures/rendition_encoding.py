@@ -16,7 +16,7 @@ from consumer.renditions import Encoding, RenditionFormat
 _QUALITY_STEP: Final = 5
 
 _OPTIONS: Final[Mapping[RenditionFormat, Mapping[str, Any]]] = {
-    # Speed 6 takes three times as long as 8 for 6 to 14 % fewer bytes; 9 a quarter of the time for 5 % more. Encoders
+    # Speed 6 takes three times as long as 8 for 6 to 14 % fewer bytes; 9 a third of the time for 5 % more. Encoders
     # run beside each other, each on one thread: how many there are must not decide the bytes.
     RenditionFormat.AVIF: {
         "codec": "aom",

@@ -123,22 +123,22 @@ def test_our_own_crops_are_accepted_as_explicit_ones(
         (
             (1, 1),
             Crop(600, 0, 512, 512),
-            "The crop 512x512 at 600,0 is not inside the picture, which is 1024x768 pixels.",
+            "The shape crop, 512x512 at 600,0, is not inside the picture, which is 1024x768 pixels.",
         ),
         (
             (1, 1),
             Crop(-1, 0, 512, 512),
-            "The crop 512x512 at -1,0 is not inside the picture, which is 1024x768 pixels.",
+            "The shape crop, 512x512 at -1,0, is not inside the picture, which is 1024x768 pixels.",
         ),
         (
             (1, 1),
             Crop(0, 300, 512, 512),
-            "The crop 512x512 at 0,300 is not inside the picture, which is 1024x768 pixels.",
+            "The shape crop, 512x512 at 0,300, is not inside the picture, which is 1024x768 pixels.",
         ),
-        ((1, 1), Crop(0, 0, 0, 0), "The crop 0x0 at 0,0 is not inside the picture, which is 1024x768 pixels."),
-        ((1, 1), Crop(0, 0, 512, 500), "The crop 512x500 at 0,0 is not 1:1: 500x500 would be."),
-        ((16, 9), Crop(0, 0, 640, 370), "The crop 640x370 at 0,0 is not 16:9: 640x360 would be."),
-        (None, Crop(0, 0, 512, 512), "The crop 512x512 at 0,0 is not 1024:768: 512x384 would be."),
+        ((1, 1), Crop(0, 0, 0, 0), "The shape crop, 0x0 at 0,0, is not inside the picture, which is 1024x768 pixels."),
+        ((1, 1), Crop(0, 0, 512, 500), "The shape crop, 512x500 at 0,0, is not 1:1: 500x500 would be."),
+        ((16, 9), Crop(0, 0, 640, 370), "The shape crop, 640x370 at 0,0, is not 16:9: 640x360 would be."),
+        (None, Crop(0, 0, 512, 512), "The shape crop, 512x512 at 0,0, is not 1024:768: 512x384 would be."),
     ],
 )
 def test_a_wrong_crop_is_rejected_with_what_to_send(ratio: tuple[int, int] | None, crop: Crop, sentence: str) -> None:

@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 
-from consumer.pictures.decoding import ImageFacts, decode, measure
+from consumer.pictures.decoding import ImageFacts, as_srgb, decode, measure
 
 
 def _png(width: int, height: int) -> bytes:
@@ -39,3 +39,32 @@ def test_a_damaged_file_is_a_picture_or_a_value_error(file_format: str, place: f
     data[int(place * len(data))] ^= value
     with suppress(ValueError):
         decode(bytes(data))
+
+
+def test_a_photograph_is_turned_upright() -> None:
+    """Cameras store pictures as the sensor lay, and say so in Exif, which renditions do not have."""
+    exif, buffer = Image.Exif(), BytesIO()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (40, 20)).save(buffer, "JPEG", exif=exif)
+    upright = as_srgb(decode(buffer.getvalue()))
+    assert (upright.size, upright.info) == ((20, 40), {})
+
+
+def test_a_colour_profile_becomes_srgb() -> None:
+    """Renditions carry no profile, so their numbers have to be those of sRGB."""
+    buffer = BytesIO()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (8, 8), (10, 200, 30)).save(buffer, "PNG", icc_profile=profile)
+    assert as_srgb(decode(buffer.getvalue())).getpixel((0, 0)) == (10, 200, 30)
+    for wrong in (b"no profile", lab.tobytes()):
+        Image.new("RGB", (8, 8)).save(broken := BytesIO(), "PNG", icc_profile=wrong)
+        with pytest.raises(ValueError, match="its colour profile cannot be used"):
+            as_srgb(decode(broken.getvalue()))
+
+
+def test_only_four_formats_are_read() -> None:
+    """Pillow reads many more, some with other programs' help; nobody stores those here."""
+    Image.new("RGB", (8, 8)).save(buffer := BytesIO(), "TIFF")
+    with pytest.raises(ValueError, match="not a picture: neither PNG nor JPEG, WebP or AVIF"):
+        decode(buffer.getvalue())
