@@ -1,13 +1,10 @@
 """Progress of a job: what its stages report, and the progress events made of it."""
 
-import time
 from typing import Protocol
 
 from consumer.jobs import Job
+from consumer.processing.step_budget import StepBudget, TakenStep
 from schemas import ArticleRevision, ImageProgress
-
-STEP_SECONDS = 0.25
-"""Shortest time between two step events of one job; the last step of a picture is always published."""
 
 
 class ProgressReporter:
@@ -48,7 +45,7 @@ class JobProgressReporter(ProgressReporter):
     def __init__(self, feed: ProgressFeed) -> None:
         self._feed = feed
         self._job: Job | None = None
-        self._last_step = 0.0
+        self._steps = StepBudget()
 
     def accepted(self, job: Job) -> None:
         """Publish that the request is valid; before this, nothing is published."""
@@ -61,20 +58,19 @@ class JobProgressReporter(ProgressReporter):
         self._publish(stage="started", index=index)
 
     def step(self, index: int, done: int, of: int) -> None:
-        """Publish a step, at most one in `STEP_SECONDS`."""
+        """Publish steps of this and other pictures, as the job's budget allows."""
         self.painting = True
-        now = time.monotonic()
-        if done < of and now - self._last_step < STEP_SECONDS:
-            return
-        self._last_step = now
-        self._publish(stage="step", index=index, step=done, of=of)
+        for step in self._steps.take(TakenStep(index, done, of)):
+            self._publish(stage="step", index=step.index, step=step.done, of=step.of)
 
     def storing(self, index: int) -> None:
         """Publish that the picture is on its way to the store."""
+        self._steps.drop(index)
         self._publish(stage="storing", index=index)
 
     def failed(self) -> None:
         """Publish nothing: another attempt may follow."""
+        self._steps.clear()
         self.painting = False
 
     def _publish(self, **fields: object) -> None:

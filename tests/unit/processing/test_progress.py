@@ -43,6 +43,19 @@ def test_steps_are_thinned_out_and_the_last_is_published() -> None:
     assert feed.stages == [("accepted", None), ("started", None), ("step", 1), ("step", 4), ("storing", None)]
 
 
+def test_every_variant_has_steps() -> None:
+    """Pictures that take their steps together are told together, not the first one alone."""
+    feed = Feed()
+    reporter = JobProgressReporter(feed)
+    reporter.accepted(job())
+    for done in range(1, 5):
+        for index in range(3):
+            reporter.step(index, done, 4)
+
+    steps = [(progress.index, progress.step) for progress in feed.published if progress.stage == "step"]
+    assert steps == [(0, 1), (1, 1), (2, 1), (0, 4), (1, 4), (2, 4)]
+
+
 @pytest.mark.parametrize(("enabled", "accepted"), [(True, False), (False, True)])
 def test_nothing_is_published_before_the_request_is_valid_or_when_switched_off(
     *, enabled: bool, accepted: bool
