@@ -29,6 +29,9 @@ _KEYS = (
     "check LEADART_STORAGE__ACCESS_KEY_ID and LEADART_STORAGE__SECRET_ACCESS_KEY, and that they allow s3:GetObject, "
     "s3:PutObject and s3:ListBucket"
 )
+_MAY_NOT_DELETE = (
+    "these keys may not delete objects, as a worker's should not: use keys of your own that allow s3:DeleteObject"
+)
 _ENCRYPTION = "if they do, the bucket's policy may demand encryption: LEADART_STORAGE__SERVER_SIDE_ENCRYPTION"
 _REMEDIES = {
     "NotImplemented": CONDITIONS,
@@ -111,6 +114,8 @@ def _remedy(error: ClientError, resource: str) -> str:
     message, keys = _message(error).lower(), f"{_KEYS} on {resource}" if resource else _KEYS
     if "checksum" in message or "content-md5" in message:
         return _CHECKSUMS
+    if code(error) == "AccessDenied" and error.operation_name == "DeleteObject":
+        return _MAY_NOT_DELETE
     if code(error) == "AccessDenied" and error.operation_name == "PutObject":
         return f"{keys}; {_ENCRYPTION}"
     return _REMEDIES.get(code(error), keys if status(error) == 403 else "check LEADART_STORAGE__*")

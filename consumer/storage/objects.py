@@ -71,6 +71,10 @@ class StoreObjects:
                 return written
         raise _unstorable(f"{request['Key']} could not be written: the store answers 409 (conflict) every time")
 
+    async def put(self, **request: Any) -> None:
+        """Write the object, whatever there is."""
+        await self._put(request)
+
     async def replace(self, **request: Any) -> None:
         """Overwrite a damaged object, whatever there is. Raises `Unstorable` where the store forbids that."""
         try:
@@ -130,10 +134,27 @@ class StoreObjects:
         headers = await self._head(bucket, key)
         return headers is not None and stored_sha256(headers) is not None
 
+    async def keys(self, bucket: str, prefix: str) -> list[str]:
+        """Return the keys of all objects that begin with the prefix."""
+        return [entry["Key"] async for page in self._pages(bucket, prefix) for entry in page.get("Contents", ())]
+
+    async def folders(self, bucket: str, prefix: str) -> list[str]:
+        """Return how keys below the prefix go on, up to the next slash."""
+        pages = self._pages(bucket, prefix, Delimiter="/")
+        return [entry["Prefix"] async for page in pages for entry in page.get("CommonPrefixes", ())]
+
     async def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects, which the keys of a worker should not allow."""
         for key in keys:
             await self._client.delete_object(Bucket=bucket, Key=key)
+
+    async def _pages(self, bucket: str, prefix: str, **how: str) -> AsyncIterator[dict[str, Any]]:
+        while True:
+            page = await self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, **how)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            how = how | {"ContinuationToken": page["NextContinuationToken"]}
 
     async def _put_once(self, condition: Mapping[str, str], request: dict[str, Any]) -> bool | None:
         """Return whether the condition held, None for a conflict: another conditional write of the key is going on."""

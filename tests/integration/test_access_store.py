@@ -1,4 +1,4 @@
-"""Who gets in at the store: the documented policy on a real one, whole and with each right taken away."""
+"""Who gets in at the store: the documented policies on a real one, whole and with each right taken away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,24 @@ from consumer.errors import Overloaded
 from consumer.jobs import Master
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
+from consumer.storage.archive import Sweep, UnchosenRule, open_archive
 from schemas import Reason
 from tests.support.harness import BOUND, Site, WorkerProcess, answer, cms, request_data, workers
 from tests.support.samples import ASKED, RECIPE
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"
-WHOLE = "whole"
+WHOLE, SWEEPER = "whole", "sweeper"
 
 Statement = dict[str, Any]
 
 
-def documented() -> list[Statement]:
-    """Return the policy of the document, a statement for each single right: one action on one resource."""
-    (policy,) = [
-        text for text in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if "Statement" in text
+def documented(who: str) -> list[Statement]:
+    """Return a policy of the document, a statement for each single right: one action on one resource."""
+    policies = [
+        text for text in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if '"Statement"' in text
     ]
+    policy = dict(zip((WHOLE, SWEEPER), policies, strict=True))[who]
     return [
         {"Effect": "Allow", "Action": action, "Resource": resource}
         for statement in json.loads(policy)["Statement"]
@@ -53,9 +57,13 @@ def named(right: Statement) -> str:
     return f"{right['Action']} {right['Resource'].rpartition(':')[2]}"
 
 
-RIGHTS = {named(right): right for right in documented()}
+RIGHTS = {named(right): right for right in documented(WHOLE)}
 LACKING = {right: f"lacks-{number}" for number, right in enumerate(RIGHTS)}
 """For each right the user who has all the others."""
+
+SWEEPS = {named(right): right for right in documented(SWEEPER)}
+NOT_SWEEPING = {right: f"sweeps-without-{number}" for number, right in enumerate(SWEEPS)}
+"""The same of who deletes."""
 
 
 class GuardedStore(S3Server):
@@ -63,9 +71,11 @@ class GuardedStore(S3Server):
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         command, _ = super()._command()
-        policies = {WHOLE: documented()} | {
-            who: [right for name, right in RIGHTS.items() if name != lacking] for lacking, who in LACKING.items()
-        }
+        policies = {who: documented(who) for who in (WHOLE, SWEEPER)}
+        for rights, without in ((RIGHTS, LACKING), (SWEEPS, NOT_SWEEPING)):
+            policies |= {
+                who: [right for name, right in rights.items() if name != lack] for lack, who in without.items()
+            }
         admin = {
             "name": "admin",
             "credentials": [_keys(self.access_key_id, self.secret_access_key)],
@@ -128,7 +138,7 @@ async def test_the_documented_policy_is_enough(kafka: KafkaServer, store: Guarde
             second = await answer(desk, await desk.ask(request_data("a-1", revision=2)))
 
     assert second["reused"]
-    picture = first["pictures"]
+    (picture,) = first["pictures"]
     async with aiohttp.ClientSession() as session, session.get(picture["url"]) as response:
         assert hashlib.sha256(await response.read()).hexdigest() == picture["sha256"]
 
@@ -171,6 +181,47 @@ async def test_each_missing_right_is_told(kafka: KafkaServer, store: GuardedStor
 
     assert told.value.reason is Reason.MISCONFIGURED
     assert secret(LACKING[right]) not in str(told.value)
+
+
+async def sweep(settings: StorageSettings) -> int:
+    """Delete what nobody chose, however young; return how many pictures that were."""
+    async with open_archive(settings) as archive:
+        rule = UnchosenRule(datetime.now(UTC) + timedelta(hours=1), frozenset(["thumb"]))
+        run = Sweep(archive, rule, timedelta(0))
+        await run.withdraw(await run.find(lambda _share: None))
+        return (await run.finish()).pictures
+
+
+async def _offer(kafka: KafkaServer, store: GuardedStore, name: str) -> None:
+    async with S3Store(site_of(kafka, store, WHOLE).settings.storage) as opened:
+        picture = Master(data=name.encode(), media_type="image/png", width=8, height=8)
+        await opened.keep(replace(RECIPE, prompt=name), picture, replace(ASKED, variants=3))
+
+
+async def test_the_documented_policy_of_a_sweep_is_enough(kafka: KafkaServer, store: GuardedStore) -> None:
+    """With exactly these rights what nobody chose is deleted."""
+    await _offer(kafka, store, "to be swept")
+
+    assert await sweep(site_of(kafka, store, SWEEPER).settings.storage) >= 1
+
+
+@pytest.mark.parametrize("right", SWEEPS)
+async def test_each_right_missing_for_a_sweep_is_told(kafka: KafkaServer, store: GuardedStore, right: str) -> None:
+    """Without any single right it stops with the refused call, and one that has them all finishes."""
+    await _offer(kafka, store, right)
+    with pytest.raises(Overloaded, match=r"the store refused \w+: .*s3:"):
+        await sweep(site_of(kafka, store, NOT_SWEEPING[right]).settings.storage)
+
+    assert await sweep(site_of(kafka, store, SWEEPER).settings.storage) >= 1
+
+
+async def test_a_workers_keys_delete_nothing(kafka: KafkaServer, store: GuardedStore) -> None:
+    """The sentence says whose keys are needed, and the picture is still there."""
+    await _offer(kafka, store, "worker")
+    with pytest.raises(Overloaded, match="as a worker's should not: use keys of your own that allow s3:DeleteObject"):
+        await sweep(site_of(kafka, store, WHOLE).settings.storage)
+
+    assert await sweep(site_of(kafka, store, SWEEPER).settings.storage) >= 1
 
 
 def test_a_worker_that_may_not_write_says_so(kafka: KafkaServer, store: GuardedStore, tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.errors import Overloaded
+from consumer.jobs import StoredPicture
+from consumer.storage import RenditionManifest, rendition_manifest_key, stored_picture
+from tests.support.s3_memory import MemoryS3
+from tests.support.samples import ASKED, MADE, MASTER, ORDER, RECIPE
+
+TWELVE = replace(
+    MADE, renditions=tuple(replace(MADE.renditions[0], name=f"hero-{n}", data=b"%d" % n) for n in range(12))
+)
+PICTURE = stored_picture(RECIPE, MASTER)
+KEY = rendition_manifest_key(PICTURE, ORDER)
+
+
+async def _kept(client: MemoryS3) -> StoredPicture:
+    return await client.store().keep(RECIPE, MASTER, ASKED)
+
+
+async def test_a_store_that_fails_in_the_middle_leaves_no_manifest() -> None:
+    """Of twelve uploads one fails: nothing is announced, and the next attempt uses what the others left."""
+    client = MemoryS3()
+    picture = await _kept(client)
+    uploads = 0
+
+    def fails(operation: str, key: str) -> int:
+        nonlocal uploads
+        uploads += operation == "PutObject" and key.startswith("pictures/")
+        return 503 if uploads == 7 else 0
+
+    client.fails = fails
+    with pytest.raises(Overloaded, match="SlowDown"):
+        await client.store().keep_renditions(picture, ORDER, TWELVE)
+    left = [key for key in client.objects if key.startswith("pictures/")]
+    assert KEY not in client.objects
+    assert await client.store().find_renditions(picture, ORDER) is None
+
+    kept = await client.store().keep_renditions(picture, ORDER, TWELVE)
+
+    assert len(kept.renditions) == 12
+    assert client.objects.keys() >= {each.key for each in kept.renditions} | set(left)
+    assert await client.store().find_renditions(picture, ORDER) == kept
+
+
+async def test_the_manifest_is_written_last() -> None:
+    """Whoever dies before leaves nothing that is announced."""
+    client = MemoryS3()
+    picture = await _kept(client)
+    client.calls.clear()
+
+    kept = await client.store().keep_renditions(picture, ORDER, TWELVE)
+
+    assert {key for _, key in client.calls[:-1]} == {each.key for each in kept.renditions}
+    assert client.calls[-1] == ("PutObject", KEY)
+
+
+@pytest.mark.parametrize(
+    "left_by", [b"{", b"\xff\xfe", b'{"format": 2}', b""], ids=["torn", "binary", "newer", "empty"]
+)
+async def test_an_unreadable_manifest_is_replaced(left_by: bytes) -> None:
+    """A manifest that cannot be read counts as none, and the next one replaces it."""
+    client = MemoryS3()
+    picture = await _kept(client)
+    client.objects[KEY] = left_by
+
+    assert await client.store().find_renditions(picture, ORDER) is None
+    kept = await client.store().keep_renditions(picture, ORDER, MADE)
+    assert await client.store().find_renditions(picture, ORDER) == kept
+
+
+async def test_the_manifest_of_another_order_is_replaced() -> None:
+    """What lies under an order's key but describes another, as after a mixed-up restore, is not announced."""
+    client = MemoryS3()
+    picture = await _kept(client)
+    other = replace(ORDER, crops={})
+    await client.store().keep_renditions(picture, other, replace(MADE, thumbhash="other"))
+    client.objects[KEY] = client.objects[rendition_manifest_key(picture, other)]
+
+    assert await client.store().find_renditions(picture, ORDER) is None
+    kept = await client.store().keep_renditions(picture, ORDER, MADE)
+    assert kept.thumbhash == MADE.thumbhash
+    assert await client.store().find_renditions(picture, ORDER) == kept
+
+
+async def test_a_manifest_says_what_was_ordered() -> None:
+    """The names of the sets, the focal point and the crops: a sweep and a person can read it."""
+    client = MemoryS3()
+    await client.store().keep_renditions(await _kept(client), ORDER, MADE)
+
+    manifest = RenditionManifest.model_validate_json(client.objects[KEY])
+
+    assert (manifest.recipe, manifest.master, manifest.order) == (RECIPE.digest, MASTER.sha256, ORDER.digest)
+    assert (manifest.sets, manifest.focal_point, manifest.crops) == (("hero",), ORDER.focal_point, ORDER.crops)
