@@ -28,7 +28,18 @@ from schemas.pictures import (
     ReadyRendition,
 )
 from schemas.reasons import ContractError, Reason
-from schemas.requested import Article, Brief, Generation, ImageRequested, Output, Priority, RequestReason, Style
+from schemas.requested import (
+    Article,
+    Brief,
+    EditorFocalPoint,
+    Generation,
+    ImageRequested,
+    Output,
+    Priority,
+    RenditionScope,
+    RequestReason,
+    Style,
+)
 
 __all__ = [
     "ANNOUNCEMENTS",
@@ -39,6 +50,7 @@ __all__ = [
     "ContractError",
     "DeadLetter",
     "Disclosure",
+    "EditorFocalPoint",
     "FailedArticle",
     "FocalSource",
     "Generation",
@@ -61,6 +73,7 @@ __all__ = [
     "ReadySeconds",
     "ReadyStyle",
     "Reason",
+    "RenditionScope",
     "RequestReason",
     "Style",
     "SupersededBy",

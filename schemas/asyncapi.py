@@ -25,6 +25,7 @@ TOPIC_SETTINGS: Final = ("cleanup.policy", "retention.ms", "max.message.bytes")
 
 SUMMARIES: Final = {
     names.IMAGE_REQUESTED: "An article was saved, or an editor requests pictures.",
+    names.IMAGE_RECROP_REQUESTED: "An editor moves the focal point or the crops of a picture.",
     names.IMAGE_READY: "The pictures exist and can be fetched.",
     names.IMAGE_FAILED: "There will be no picture for this request.",
     names.IMAGE_SUPERSEDED: "A newer revision replaced the request.",
@@ -56,15 +57,27 @@ def asyncapi_for_generators() -> str:
     """Return the same contract as AsyncAPI 3.0.0 in one file, for code generators, as YAML.
 
     Payloads are the plain schemas, called by their titles: Modelina, which reads no later version, names classes after
-    an `$id` and takes a request's replies for its payloads.
+    an `$id` and takes a request's replies for its payloads. Re-crops have channels of their own with equal addresses:
+    Modelina's Java tells the messages of a channel apart by their fields, and requests share theirs.
     """
     document = _document() | {"asyncapi": "3.0.0"}
+    for topic in (names.REQUESTED, names.BACKFILL):
+        _move_recrops(document, topic)
     for message in document["components"]["messages"].values():
         message["payload"] = _ref("components", "schemas", _title(message["name"]))
     for operation in document["operations"].values():
         operation.pop("reply", None)
     document["components"]["schemas"] = plain_schemas()
     return _yaml(document)
+
+
+def _move_recrops(document: Node, topic: str) -> None:
+    message, name = _message_name(names.IMAGE_RECROP_REQUESTED), _camel(topic)
+    channel, recrops = document["channels"][name], f"{name}Recrops"
+    reference = channel["messages"].pop(message)
+    document["channels"][recrops] = channel | {"messages": {message: reference}}
+    operation = _take(topic) | {"channel": _ref("channels", recrops)}
+    document["operations"][f"take{recrops[0].upper()}{recrops[1:]}"] = operation
 
 
 def _title(event_type: str) -> str:
@@ -159,7 +172,7 @@ def _message(event_type: str) -> Node:
         "traits": [_ref("components", "messageTraits", "cloudEvent")],
         "examples": [_example(event_type)],
     }
-    if event_type != names.IMAGE_REQUESTED:
+    if event_type not in names.REQUESTS:
         node["correlationId"] = {
             "description": "The request's CloudEvents id.",
             "location": "$message.payload#/request_id",

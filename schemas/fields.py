@@ -30,11 +30,15 @@ One exception: in Python and Java `$` also matches before a final newline, which
 ARTICLE_ID_PATTERN_WITHOUT_JOINERS: Final = rf"^{_VISIBLE}([^{_HIDDEN}]*{_VISIBLE})?$"
 """The pattern as first released."""
 SLOT_PATTERN: Final = r"^[a-z0-9-]{1,40}$"
+SET_PATTERN: Final = r"^[a-z][a-z0-9-]{0,39}$"
+SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
 LOCALE_PATTERN: Final = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 PATTERNS_IN_WORDS: Final = {
     ARTICLE_ID_PATTERN: "visible characters and, between them, plain spaces and zero-width joiners",
     SLOT_PATTERN: "1 to 40 characters out of a-z, 0-9 and -",
+    SET_PATTERN: "1 to 40 characters out of a-z, 0-9 and -, a letter first",
+    SHA256_PATTERN: "a SHA-256 in lower-case hex, 64 characters",
     LOCALE_PATTERN: "a language tag such as en, en-GB or zh-Hans",
     ASPECT_PATTERN: "width to height in whole numbers, such as 16:9",
 }
@@ -90,7 +94,11 @@ Tags = Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(strict
 Hints = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(strict=False, max_length=20)]
 
 Count = Annotated[int, Field(ge=0)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in lower-case hex.")]
+Digest = Annotated[str, Field(pattern=SHA256_PATTERN, description="SHA-256 in lower-case hex.")]
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
+SetName = Annotated[str, Field(pattern=SET_PATTERN)]
+CropEdge = Annotated[int, Field(ge=0, le=100_000), BeforeValidator(_whole)]
+CropSide = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)]
 Scale = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 """Strength of a LoRA."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

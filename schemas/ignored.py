@@ -91,7 +91,7 @@ def _nearest(root: _Shape, around: _Shape, place: str, name: str) -> str | None:
     here = {_letters(known): f"{place}.{known}".lstrip(".") for known in around.members}
     anywhere = _known(root)
     if letters in here or letters in anywhere or len(letters) < _SHORTEST:
-        return here.get(letters) or anywhere.get(letters)
+        return here.get(letters) or (anywhere.get(letters) if len(letters) > 1 else None)
     if near := get_close_matches(letters, here, 1, _NEAR):
         return here[near[0]]
     near = get_close_matches(letters, anywhere, 1, _NEAR_ELSEWHERE)

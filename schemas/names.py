@@ -4,11 +4,15 @@ from typing import Final
 
 TYPE_PREFIX: Final = "org.leadart.article.image-"
 IMAGE_REQUESTED: Final = "org.leadart.article.image-requested.v1"
+IMAGE_RECROP_REQUESTED: Final = "org.leadart.article.image-recrop-requested.v1"
 IMAGE_READY: Final = "org.leadart.article.image-ready.v1"
 IMAGE_FAILED: Final = "org.leadart.article.image-failed.v1"
 IMAGE_SUPERSEDED: Final = "org.leadart.article.image-superseded.v1"
 IMAGE_EXPIRED: Final = "org.leadart.article.image-expired.v1"
 IMAGE_PROGRESS: Final = "org.leadart.article.image-progress.v1"
+
+REQUESTS: Final = (IMAGE_REQUESTED, IMAGE_RECROP_REQUESTED)
+"""The types that a CMS publishes; leadart answers each with one outcome."""
 
 REQUESTED: Final = "article-image-requested"
 RETRY_1M: Final = "article-image-retry-1m"

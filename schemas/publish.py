@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema
 
 from schemas import names
 from schemas.outcomes import ANNOUNCEMENTS
-from schemas.requested import ImageRequested
+from schemas.requests import REQUESTS
 
 Schema = dict[str, Any]
 
@@ -29,7 +29,8 @@ def event_schemas() -> dict[str, Schema]:
     All are open, so that a later field does not break a strict validator.
     """
     emitted = {model.type: published(model, "serialization", model.type) for model in ANNOUNCEMENTS}
-    return {names.IMAGE_REQUESTED: published(ImageRequested, "validation", names.IMAGE_REQUESTED), **emitted}
+    accepted = {kind: published(model, "validation", kind) for kind, model in REQUESTS.items()}
+    return {**accepted, **emitted}
 
 
 def published(model: type[BaseModel], mode: JsonSchemaMode, event_type: str) -> Schema:

@@ -6,18 +6,17 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas import names
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, JSON_MEDIA_TYPE, Event, Headers, is_json, read
 from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, misplaced_character
 from schemas.key import check_key
 from schemas.reasons import ContractError, Reason
-from schemas.requested import ImageRequested
+from schemas.requests import REQUESTS, ImageRequest
 from schemas.salvage import Salvage, salvage
 from schemas.serializers import CONNECT_ENVELOPE, excerpt, is_envelope
 
 __all__ = ["Salvage", "explain", "parse_request", "salvage"]
 
-_NEWER = re.compile(re.escape(names.IMAGE_REQUESTED.removesuffix("1")) + r"([2-9]|[1-9][0-9]+)")
+_NEWER = re.compile("|".join(re.escape(kind.removesuffix("1")) + r"([2-9]|[1-9][0-9]+)" for kind in REQUESTS))
 _SENTENCES: Final = {
     "missing": "is missing: fill it in",
     "string_type": "is not text: write it as a JSON string",
@@ -33,10 +32,13 @@ _SENTENCES: Final = {
     "tuple_type": "is not a list: write it as a JSON array",
     "too_long": "has {actual_length} entries: at most {max_length}",
     "model_type": "is not an object: write it as a JSON object",
+    "dict_type": "is not an object: write it as a JSON object",
 }
 
+_MISSING: Final = {"missing", "nothing_to_paint", "no_digest"}
 
-def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequested]:
+
+def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequest]:
     """Parse one request. Raises only `ContractError`, for any record that breaks the contract."""
     event = read(headers, value)
     _check_type(event)
@@ -47,7 +49,7 @@ def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> t
             f"`datacontenttype` is {excerpt(event.datacontenttype)}: send the request as `{JSON_MEDIA_TYPE}`.",
             field="datacontenttype",
         )
-    request = _request(event.data)
+    request = _request(event.data, REQUESTS[event.type])
     check_key(key, request.article.id)
     return event, request
 
@@ -59,15 +61,16 @@ def _check_type(event: Event) -> None:
             f"`type` is {excerpt(event.type, most=80)}, a newer major version than v1: upgrade the worker first.",
             field="type",
         )
-    if event.type != names.IMAGE_REQUESTED:
+    if event.type not in REQUESTS:
         raise ContractError(
             Reason.WRONG_TYPE,
-            f"`type` is {excerpt(event.type, most=80)}, not `{names.IMAGE_REQUESTED}`: publish other events elsewhere.",
+            f"`type` is {excerpt(event.type, most=80)}, not one of {', '.join(f'`{kind}`' for kind in REQUESTS)}: "
+            "publish other events elsewhere.",
             field="type",
         )
 
 
-def _request(data: object) -> ImageRequested:
+def _request(data: object, model: type[ImageRequest]) -> ImageRequest:
     if data is None:
         raise ContractError(
             Reason.MISSING_FIELD, "`data` is missing: send the request as the event's data.", field="data"
@@ -79,7 +82,7 @@ def _request(data: object) -> ImageRequested:
             Reason.INVALID_FIELD, "`data` is JSON inside a JSON string: serialise it once, not twice.", field="data"
         )
     try:
-        return ImageRequested.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         raise explain(error) from None
 
@@ -98,9 +101,10 @@ def explain(error: ValidationError) -> ContractError:
     """Return a `ContractError` that names the first invalid field and what to do about it."""
     first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
-    path = [*(str(part) for part in first["loc"]), *([context["field"]] if "field" in context else [])]
+    located = first["loc"][:-2] if first["loc"][-1:] == ("[key]",) else first["loc"]  # a bad name is not repeated
+    path = [*(str(part) for part in located), *([context["field"]] if "field" in context else [])]
     field = ".".join(path) or "data"
-    reason = Reason.MISSING_FIELD if first["type"] in {"missing", "nothing_to_paint"} else Reason.INVALID_FIELD
+    reason = Reason.MISSING_FIELD if first["type"] in _MISSING else Reason.INVALID_FIELD
     return ContractError(reason, f"`{field}` {_sentence(first, context)}.", field=field)
 
 

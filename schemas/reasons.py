@@ -46,7 +46,7 @@ class Reason(StrEnum):
     WRONG_TYPE = (
         "wrong_type",
         "This topic does not carry events of this type.",
-        "Publish `org.leadart.article.image-requested.v1` here and everything else elsewhere.",
+        "Publish `org.leadart.article.image-requested.v1` and `image-recrop-requested.v1` here, all else elsewhere.",
     )
     UNKNOWN_VERSION = (
         "unknown_version",
@@ -89,6 +89,11 @@ class Reason(StrEnum):
         "unknown_style",
         "The site has no style preset of this name.",
         "Use a preset that `leadart styles` lists.",
+    )
+    UNKNOWN_PICTURE = (
+        "unknown_picture",
+        "The store has no picture of this digest, or only its recipe, which this worker cannot paint.",
+        "Name a picture that a ready outcome announced; for those of earlier versions run `leadart store index` once.",
     )
 
     # The request is valid, but its picture could not be painted.

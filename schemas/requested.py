@@ -28,6 +28,7 @@ from schemas.fields import (
     Paragraph,
     Revision,
     Seed,
+    Share,
     Side,
     Slot,
     Steps,
@@ -134,8 +135,23 @@ class Style(Accepted):
     preset: Label = Field(default=None, description="A preset that `leadart styles` lists; absent: the site's default.")
 
 
+class RenditionScope(StrEnum):
+    """How many renditions to make of each picture."""
+
+    FULL = "full"
+    THUMBS = "thumbs"
+    NONE = "none"
+
+
+class EditorFocalPoint(Accepted):
+    """The point that crops keep, as fractions of the picture from its top left."""
+
+    x: Share = Field(description="0 is the left edge, 1 the right.")
+    y: Share = Field(description="0 is the top edge, 1 the bottom.")
+
+
 class Output(Accepted):
-    """Which pictures to make."""
+    """Which pictures to make, and what of them."""
 
     slot: Slot = Field(default="hero", description="The place in the article; each slot has its own latest revision.")
     variants: Variants = Field(default=1, description="Number of pictures to choose from.")
@@ -149,6 +165,14 @@ class Output(Accepted):
         default=None,
         description="Width to height, such as `16:9`; absent: the style's. With one side it gives the other; alone it "
         "gives a picture of the style's area.",
+    )
+    renditions: Annotated[RenditionScope, Field(strict=False)] | None = Field(
+        default=None,
+        description="Files to make of each picture: the site's `full` sets, `thumbs` only, or `none`; absent: `full` "
+        "for one variant, `thumbs` for more.",
+    )
+    focal_point: EditorFocalPoint | None = Field(
+        default=None, description="The point that the crops keep, as an editor chose it; absent: found or the centre."
     )
 
     @model_validator(mode="after")
@@ -211,6 +235,11 @@ class ImageRequested(Accepted):
         default=None, description="The picture that a refinement starts from; accepted, but not used yet."
     )
     changed_fields: Tags = Field(default=(), description="The article's fields changed by this save.")
+
+    @property
+    def slot(self) -> str:
+        """The place in the article."""
+        return self.output.slot
 
     @model_validator(mode="after")
     def _says_what_to_paint(self) -> ImageRequested:

@@ -17,7 +17,8 @@ from schemas.ignored import NOTHING_IGNORED, Ignored, unknown_fields
 from schemas.jsontext import parse_json, parse_with_halves
 from schemas.key import article_of_key
 from schemas.reasons import ContractError
-from schemas.requested import ImageRequested, Output
+from schemas.requested import Output
+from schemas.requests import REQUESTS
 from schemas.serializers import BYTE_ORDER_MARK, is_envelope, plain
 
 _T = TypeVar("_T")
@@ -52,24 +53,20 @@ def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage
     attributes = document if whole else unique
     data = _data(document) if whole else document
     article = _member(data, "article")
+    event_type = _attribute("type", attributes) or names.IMAGE_REQUESTED
     return Salvage(
         request_id=_attribute("id", attributes),
         source=_attribute("source", attributes),
         article_id=_valid(_ARTICLE_ID, article.get("id")) or _valid(_ARTICLE_ID, article_of_key(key)),
         revision=_valid(_REVISION, article.get("revision")),
-        slot=_slot(data) if article else None,
+        slot=_slot(data, event_type) if article else None,
         carried={name: text for name in CARRIED if (text := _attribute(name, attributes)) is not None},
-        ignored=unknown_fields(data, ImageRequested) if _is_ours(attributes) else NOTHING_IGNORED,
+        ignored=unknown_fields(data, REQUESTS[event_type]) if event_type in REQUESTS else NOTHING_IGNORED,
     )
 
 
-def _is_ours(attributes: Mapping[str, Any]) -> bool:
-    """Return whether the data are meant for this contract; without a type they may be."""
-    return _attribute("type", attributes) in {names.IMAGE_REQUESTED, None}
-
-
-def _slot(data: Mapping[str, Any]) -> str | None:
-    output = data.get("output")
+def _slot(data: Mapping[str, Any], event_type: str) -> str | None:
+    output = data if event_type == names.IMAGE_RECROP_REQUESTED else data.get("output")
     if output is None:
         return Output().slot
     named = output.get("slot") if isinstance(output, dict) else ""

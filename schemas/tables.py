@@ -44,13 +44,16 @@ def _reasons() -> str:
     return _table(("`reason`", "What it means", "What to do"), rows)
 
 
-def _request() -> str:
-    rows = [
-        (f"`{field.path}`", _value(field.kind), _default(field), field.description)
-        for field in _fields(event_schemas()[names.IMAGE_REQUESTED])
-        if "properties" not in field.kind
-    ]
-    return _table(("Field", "Value", "Default", "What it says"), rows)
+def _request(event_type: str) -> Callable[[], str]:
+    def table() -> str:
+        rows = [
+            (f"`{field.path}`", _value(field.kind), _default(field), field.description)
+            for field in _fields(event_schemas()[event_type])
+            if "properties" not in field.kind
+        ]
+        return _table(("Field", "Value", "Default", "What it says"), rows)
+
+    return table
 
 
 def _announcement(event_type: str) -> Callable[[], str]:
@@ -128,7 +131,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 _SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "topics": _topics,
     "reasons": _reasons,
-    "request": _request,
+    "request": _request(names.IMAGE_REQUESTED),
+    "recrop": _request(names.IMAGE_RECROP_REQUESTED),
     **{kind.value: _announcement(kind.event_type) for kind in OutcomeKind},
     "progress": _announcement(names.IMAGE_PROGRESS),
 }

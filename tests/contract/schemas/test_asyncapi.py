@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,19 @@ def test_every_reference_resolves(reference: str) -> None:
     assert isinstance(resolve(reference), dict)
 
 
+def carried(document: dict[str, Any]) -> dict[str, set[str]]:
+    """Return the messages of each address, in however many channels."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for channel in document["channels"].values():
+        found[channel["address"]] |= channel["messages"].keys()
+    return found
+
+
 def test_the_older_version_is_the_same_contract_in_one_file() -> None:
     """Channels, operations and messages are the same; payloads are components, so that no other file is needed."""
     assert OLDER["asyncapi"] == "3.0.0"
-    assert OLDER["channels"] == DOCUMENT["channels"]
-    assert OLDER["operations"].keys() == DOCUMENT["operations"].keys()
+    assert carried(OLDER) == carried(DOCUMENT)
+    assert OLDER["operations"].keys() >= DOCUMENT["operations"].keys()
     assert OLDER["components"]["messages"].keys() == MESSAGES.keys()
     assert all(reference.startswith("#/") for reference in references(OLDER))
 

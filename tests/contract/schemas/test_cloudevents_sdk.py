@@ -19,7 +19,7 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import ContractError, Reason, names
+from schemas import ContractError, ImageRequested, Reason, names
 from schemas.cloudevents import Event, read, write
 from schemas.reader import parse_request
 
@@ -93,6 +93,7 @@ def test_a_request_from_the_sdk_is_read(write_foreign: Callable[[CloudEvent], Ka
     assert isinstance(foreign.key, str)
     event, request = parse_request(foreign.key.encode(), foreign.headers.items(), foreign.value)
     assert event == SAVED
+    assert isinstance(request, ImageRequested)
     assert request.article.headline == "台风"
 
 

@@ -18,7 +18,7 @@ from schemas.reader import parse_request
 
 FOLDER = Path(schemas.__file__).parent / "examples"
 GOLDEN = sorted(FOLDER.glob("*/*/*.json"))
-REQUESTS = [path for path in GOLDEN if path.parts[-3] == "image-requested"]
+REQUESTS = [path for path in GOLDEN if path.parts[-3] in {"image-requested", "image-recrop-requested"}]
 ANNOUNCED = [path for path in GOLDEN if path not in REQUESTS]
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
 MODELS = {model.type: model for model in ANNOUNCEMENTS}

@@ -18,7 +18,7 @@ def test_every_event_type_is_published_under_its_dataschema() -> None:
     assert {kind: schema["$id"] for kind, schema in event_schemas().items()} == {
         kind: f"https://leadart.org/schemas/{kind.removeprefix('org.leadart.')}.json"
         for kind in (
-            names.IMAGE_REQUESTED,
+            *names.REQUESTS,
             names.IMAGE_READY,
             names.IMAGE_FAILED,
             names.IMAGE_SUPERSEDED,

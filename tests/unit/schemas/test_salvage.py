@@ -156,3 +156,18 @@ def test_every_article_id_can_be_announced(article_id: str) -> None:
     Article(id=article_id, revision=1)
     Event(id="1", source="/cms", type="t", subject=article_id, extensions={"partitionkey": article_id})
     assert salvage(article_id.encode(), [], None).article_id == article_id
+
+
+@pytest.mark.parametrize("structured", [False, True])
+def test_a_re_crop_has_its_slot_beside_the_article(structured: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """An invalid re-crop is answered for the slot that it names, and with its own unknown fields."""
+    data = {"article": {"id": "a-1", "revision": 7}, "slot": "lead", "focalPoint": {"x": 0}, "output": {"slot": "b"}}
+    sent = [(name, names.IMAGE_RECROP_REQUESTED.encode() if name == "ce_type" else text) for name, text in HEADERS]
+    if structured:
+        whole = value(specversion="1.0", id="1", source="/cms", type=names.IMAGE_RECROP_REQUESTED, data=data)
+        known = salvage(None, [("content-type", b"application/cloudevents+json")], whole)
+    else:
+        known = salvage(None, sent, value(**data))
+
+    assert replace(known, ignored=Ignored()) == Salvage("1", "/cms", "a-1", 7, "lead")
+    assert known.ignored == Ignored(("focalPoint", "output"), {"focalPoint": "focal_point"})
