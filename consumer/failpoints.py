@@ -27,6 +27,7 @@ class Failpoint(StrEnum):
     PAINTING = "engine_running"
     UPLOADING = "uploading"
     STORED = "manifest_written"
+    RENDERING = "between_renditions"
     BEGUN = "between_begin_and_commit"
     COMMITTING = "commit_in_flight"
     REBALANCING = "in_rebalance"

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from schemas import ImageRequested, Reason
+from schemas import Reason
 from schemas.cloudevents import Event
 from schemas.ignored import NOTHING_IGNORED, Ignored
+from schemas.requests import ImageRequest
 
 RENDERER = "2"
 """Version of everything that decides pixels and is no field of a recipe; raising it repaints every picture."""
@@ -59,7 +60,7 @@ class Job:
     """A validated request, where it came from, and what of it the contract does not know."""
 
     event: Event
-    request: ImageRequested
+    request: ImageRequest
     record: Record
     lane: Lane
     ignored: Ignored = NOTHING_IGNORED

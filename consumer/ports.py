@@ -55,6 +55,13 @@ class Encoder(Protocol):
         Raises `Transient` or `Unpaintable` when the check fails.
         """
 
+    async def render(self, master: bytes, order: RenditionOrder) -> EncodedRenditions:
+        """Make the renditions of a master. Deterministic.
+
+        Raises `Rejected` (`invalid_field`, field `crops.<set>`) for a crop that does not fit; ValueError for bytes that
+        are no picture.
+        """
+
 
 class Store(Protocol):
     """Keeps pictures by their bytes, manifests by their recipe, and renditions by what was ordered of a picture.

@@ -33,18 +33,21 @@ from consumer.lag.history import LagHistory
 from consumer.lag.positions import require_some_shard
 from consumer.lag.reader import LagReader, open_lag_reader
 from consumer.pictures.encoder import PictureEncoder
+from consumer.pictures.rendition_file import load_renditions
 from consumer.ports import Encoder, Engine, WorkerStore
 from consumer.processing.ability import Ability
 from consumer.processing.admission import Admission
+from consumer.processing.announcing import Announcer
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.handler import RequestHandler
 from consumer.processing.membership import Membership, MembershipTiming, Peers
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline
 from consumer.processing.progress import ProgressFeed
+from consumer.processing.renditions import RenditionStage, SiteSets
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles, load_styles, require_adapters
-from consumer.settings import OnRevoke, Settings
+from consumer.settings import FocalPointChoice, OnRevoke, Settings
 from consumer.settings.open_files import raise_open_files_limit
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
@@ -75,6 +78,7 @@ class OpenStages:
     health: Health
     served: ServedAddress
     styles: Styles
+    sets: SiteSets
     store: WorkerStore
     engine: Engine
     encoder: Encoder
@@ -116,7 +120,7 @@ async def open_stages(
     metrics, health = make_metrics(), starting()
     raise_open_files_limit(settings, settings.topics.partitions)
     async with AsyncExitStack() as stack:
-        styles = load_styles(settings.styles.file)
+        styles, sets = load_styles(settings.styles.file), load_renditions(settings.renditions.file)
         served = await stack.enter_async_context(serve(settings.http, metrics, health))
         store = await stack.enter_async_context(S3Store(settings.storage))
         threads = (settings.worker.encode_threads, settings.renditions.threads)
@@ -136,7 +140,7 @@ async def open_stages(
         lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
         require_some_shard(await _patiently(lags.positions), partitions)
         progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
-        ours = (metrics, health, served, styles, store, engine, encoder)
+        ours = (metrics, health, served, styles, sets, store, engine, encoder)
         peers = GroupPeers(admin, reader, lanes, partitions)
         yield OpenStages(*ours, reader, bus, partitions, progress, lags, peers, engine_seconds, (progress.run,))
 
@@ -195,7 +199,8 @@ class WorkerRun:
     async def work(self, stopping: asyncio.Event, on_ready: Callable[[ServedAddress], None]) -> None:
         """Work until `stopping` is set, then stop in order; see `run_worker`."""
         async with asyncio.TaskGroup() as jobs:
-            handler = self._handler(jobs)
+            renditions = self._renditions(jobs)
+            handler = self._handler(jobs, renditions)
             poll_loop = self._poll_loop(handler)
             gauges = self._gauges(poll_loop)
             async with asyncio.TaskGroup() as tasks:
@@ -207,7 +212,7 @@ class WorkerRun:
                 spare_the_collector()
                 on_ready(self._stages.served)
                 await stopping.wait()
-                await self._stop(poll_loop, handler)
+                await self._stop(poll_loop, handler, renditions)
                 for task in running:
                     task.cancel()
 
@@ -225,11 +230,12 @@ class WorkerRun:
         leave = rest + self._settings.storage.timeout_seconds
         return MembershipTiming(leave=leave, engine=self._stages.engine_seconds, rest=rest)
 
-    async def _stop(self, poll_loop: PollLoop, handler: RequestHandler) -> None:
+    async def _stop(self, poll_loop: PollLoop, handler: RequestHandler, renditions: RenditionStage) -> None:
         grace = self._settings.worker.shutdown_grace_seconds
         log.info("stopping", grace_seconds=grace)
         poll_loop.stop()
         self._admission.close()
+        renditions.close()
         await handler.finish(max(0.0, grace - CLOSING_SECONDS))
         await poll_loop.close_shards()
 
@@ -247,7 +253,19 @@ class WorkerRun:
             history=LagHistory(self._settings, whole=False),
         )
 
-    def _handler(self, jobs: asyncio.TaskGroup) -> RequestHandler:
+    def _renditions(self, jobs: asyncio.TaskGroup) -> RenditionStage:
+        stages, settings = self._stages, self._settings.renditions
+        return RenditionStage(
+            jobs,
+            sets=stages.sets,
+            encoder=stages.encoder,
+            store=stages.store,
+            outage=self._outage,
+            threads=settings.threads,
+            use_found=settings.focal_point is FocalPointChoice.FOUND,
+        )
+
+    def _handler(self, jobs: asyncio.TaskGroup, renditions: RenditionStage) -> RequestHandler:
         stages, settings = self._stages, self._settings
         pipeline = Pipeline(
             jobs,
@@ -256,6 +274,8 @@ class WorkerRun:
             engine=stages.engine,
             encoder=stages.encoder,
             store=stages.store,
+            renditions=renditions,
+            announcer=Announcer(stages.store, self._outage, settings.disclosure),
             outage=self._outage,
             breaker=self._breaker,
         )

@@ -17,6 +17,7 @@ from consumer.kafka.group import NEWER_PROTOCOL, check_former_group, described, 
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.lag.reader import PartitionLag, open_lag_reader, skipped_by_topic
+from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import PUBLISHED, EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -48,9 +49,10 @@ class CheckResult:
 
 
 async def run_checks(settings: Settings) -> list[CheckResult]:
-    """Check styles, engine, store and bus, in this order; a check that fails does not hide the others."""
+    """Check files, engine, store and bus, in this order; a check that fails does not hide the others."""
     results = []
-    for subject, check in (("styles", _styles), ("engine", _engine), ("store", _store), ("bus", check_cluster)):
+    files = (("styles", _styles), ("renditions", _renditions))
+    for subject, check in (*files, ("engine", _engine), ("store", _store), ("bus", check_cluster)):
         results += await _guarded(subject, check, settings)
     return results
 
@@ -72,6 +74,12 @@ async def _styles(settings: Settings) -> list[CheckResult]:
     files = adapter_files(engine.adapters) if engine.kind is EngineKind.ZIMAGE else []
     require_adapters(presets.values(), engine.kind, [file.stem for file in files])
     return [CheckResult("styles", CheckStatus.OK, f"{len(presets)} presets: {', '.join(presets)}")]
+
+
+async def _renditions(settings: Settings) -> list[CheckResult]:
+    sets = load_renditions(settings.renditions.file).sets
+    message = f"{len(sets)} sets: {', '.join(each.name for each in sets)}" if sets else "no sets: pictures alone"
+    return [CheckResult("renditions", CheckStatus.OK, message)]
 
 
 async def _engine(settings: Settings) -> list[CheckResult]:

@@ -21,15 +21,16 @@ from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
 from consumer.processing.outcomes import OutcomeBuilder
-from consumer.processing.pipeline import Pipeline
+from consumer.processing.pipeline import Pipeline, Plan
 from consumer.processing.progress import JobProgressReporter, ProgressFeed, ProgressReporter
-from consumer.processing.prompting import PaintPlan
 from consumer.processing.store_outage import StoreOutage
 from consumer.telemetry.metrics import Metrics, Stage, TransactionResult
 from schemas import ContractError, ImageReady, OutcomeKind, Priority, Reason
 from schemas.ignored import unknown_fields
 from schemas.names import BACKFILL
 from schemas.reader import parse_request
+from schemas.recrop import ImageRecropRequested
+from schemas.requests import ImageRequest
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +164,7 @@ class RequestHandler:
         return self._ready(context, end) if isinstance(end, ImageReady) else self._act(end, state)
 
     async def _claim_and_produce(
-        self, in_flight: InFlightRecord, context: JobContext, plan: PaintPlan, state: RetryState
+        self, in_flight: InFlightRecord, context: JobContext, plan: Plan, state: RetryState
     ) -> ImageReady | Decision:
         job = context.job
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
@@ -173,7 +174,7 @@ class RequestHandler:
             context.progress.accepted(job)
             return await self._produce(context, plan, state)
 
-    async def _produce(self, context: JobContext, plan: PaintPlan, state: RetryState) -> ImageReady | Decision:
+    async def _produce(self, context: JobContext, plan: Plan, state: RetryState) -> ImageReady | Decision:
         """Try until an attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
         permit = context.permit
         while True:
@@ -268,13 +269,17 @@ def _job(record: Record, state: RetryState) -> Job:
     elif record.topic.endswith(BACKFILL):
         lane = Lane.BACKFILL
     else:
-        lane = Lane.INTERACTIVE if request.priority is Priority.INTERACTIVE else Lane.LIVE
+        lane = Lane.INTERACTIVE if _somebody_waits(request) else Lane.LIVE
     return Job(event, request, original, lane, unknown_fields(event.data, type(request)))
+
+
+def _somebody_waits(request: ImageRequest) -> bool:
+    return isinstance(request, ImageRecropRequested) or request.priority is Priority.INTERACTIVE
 
 
 def _claim(job: Job) -> Claim:
     request = job.request
-    slot = Slot(request.article.id, request.output.slot)
+    slot = Slot(request.article.id, request.slot)
     return Claim(slot, request.article.revision, job.event.source, job.event.id)
 
 

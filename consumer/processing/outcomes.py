@@ -66,9 +66,11 @@ class OutcomeBuilder:
         `seconds` of the stages go into the log.
         """
         recipes = [picture.recipe for picture in ready.pictures]
+        files = [rendition.sha256 for picture in ready.pictures for rendition in picture.renditions]
         told = ready.model_copy(update=_told(job.ignored))
-        outcome = self._outcome(job.record.partition, _identity(job), told, recipes)
-        facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes), "seconds": seconds}
+        outcome = self._outcome(job.record.partition, _identity(job), told, recipes + files)
+        facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes)}
+        facts |= {"renditions": len(files), "seconds": seconds}
         state = RetryState(job.record)
         return RecordResult(
             (outcome,), lambda: self._failed(state, _refused(job.record), whole=False), facts | _about(job), True
@@ -79,7 +81,7 @@ class OutcomeBuilder:
         data = ImageSuperseded(
             request_id=job.event.id,
             article=_article(job),
-            slot=job.request.output.slot,
+            slot=job.request.slot,
             superseded_by=SupersededBy(revision=revision),
             **_told(job.ignored),
         )
@@ -92,7 +94,7 @@ class OutcomeBuilder:
         data = ImageExpired(
             request_id=job.event.id,
             article=_article(job),
-            slot=job.request.output.slot,
+            slot=job.request.slot,
             expired_at=job.event.expirytime or datetime.now(UTC),
             **_told(job.ignored),
         )
@@ -228,7 +230,7 @@ def _about(job: Job) -> dict[str, object]:
         "request_id": job.event.id,
         "article_id": job.request.article.id,
         "revision": job.request.article.revision,
-        "slot": job.request.output.slot,
+        "slot": job.request.slot,
         "lane": job.lane.value,
         "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
         **_noted(job.ignored),

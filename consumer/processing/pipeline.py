@@ -1,4 +1,4 @@
-"""A job's way through the stages: plan → (store?) → admission → engine → encoder → store → outcome.
+"""A job's way through the stages: plan → (store?) → admission → engine → encoder → store → renditions → outcome.
 
 Knows neither Kafka nor S3: takes a validated request and returns what to announce.
 """
@@ -10,28 +10,30 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from consumer import failpoints
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
 from consumer.jobs import Master, PaintedFor, Recipe, StoredPicture
 from consumer.ports import Encoder, Engine, Store
 from consumer.processing.admission import Admission, EngineSlot
+from consumer.processing.announcing import Announcer, ReadyDetails
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
 from consumer.processing.flight import Flight, Flights, LaneAttempt, PictureResult
 from consumer.processing.prompting import PaintPlan, make_plan
+from consumer.processing.recropping import CropPlan, Recropping
+from consumer.processing.renditions import ROUNDS, FinishedPicture, RenditionStage, RenditionWish, lost_again
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles
 from consumer.telemetry.metrics import Stage
-from schemas import (
-    ArticleRevision,
-    ImageReady,
-    ReadyAdapter,
-    ReadyModel,
-    ReadyPicture,
-    ReadySeconds,
-    ReadyStyle,
-)
+from schemas import ImageReady
+from schemas.recrop import ImageRecropRequested
+
+log = structlog.get_logger(__name__)
+
+Plan = PaintPlan | CropPlan
 
 Result = TypeVar("Result")
 
@@ -51,6 +53,8 @@ class Pipeline:
         engine: Engine,
         encoder: Encoder,
         store: Store,
+        renditions: RenditionStage,
+        announcer: Announcer,
         outage: StoreOutage | None = None,
         breaker: CircuitBreaker | None = None,
     ) -> None:
@@ -61,31 +65,75 @@ class Pipeline:
         self._store = store
         self._outage = outage or StoreOutage()
         self._breaker = breaker or CircuitBreaker()
+        self._renditions = renditions
+        self._announcer = announcer
         self._flights = Flights(tasks)
+        self._recropping = Recropping(
+            styles=styles,
+            engine=engine,
+            store=store,
+            outage=self._outage,
+            renditions=renditions,
+            announcer=announcer,
+            paint_again=self._paint_again,
+        )
 
-    def plan(self, context: JobContext) -> PaintPlan:
-        """Return what to paint. Raises `Rejected` for a request that can never be painted."""
-        plan = make_plan(context.job.request, self._styles, self._engine.paintable)
+    def plan(self, context: JobContext) -> Plan:
+        """Return what to paint or to crop. Raises `Rejected` for a request that can never get a picture."""
+        request = context.job.request
+        if isinstance(request, ImageRecropRequested):
+            plan: Plan = self._recropping.plan(request)
+        else:
+            plan = make_plan(request, self._styles, self._engine.paintable)
         context.timings.note(Stage.BRIEF, context.timings.total)
         return plan
 
-    def handover(self, context: JobContext, plan: PaintPlan) -> AbstractContextManager[None]:
+    def handover(self, context: JobContext, plan: Plan) -> AbstractContextManager[None]:
         """Keep what is being painted of this plan going for the block, even if the job that began it is cancelled."""
         return self._flights.keep_going(plan.recipes, context.job.lane)
 
-    async def produce(self, context: JobContext, plan: PaintPlan) -> ImageReady:
-        """Find or make every picture of the job.
+    async def produce(self, context: JobContext, plan: Plan) -> ImageReady:
+        """Find or make every picture of the job, and its renditions.
 
         Raises `Transient` when this attempt failed, `WorkerStopping` when the worker stops first. Waits without bound
         for a store that is down. Cancelling is safe at any await.
         """
-        asked = PaintedFor(plan.alt, context.job.request.generation.variation, len(plan.recipes))
+        if isinstance(plan, CropPlan):
+            return await self._recropping.produce(context, plan)
+        asked = PaintedFor(plan.alt, plan.variation, len(plan.recipes))
         made = await _all_of([self._picture(context, asked, *numbered) for numbered in enumerate(plan.recipes)])
-        finished = [picture for picture in made if picture is not None]
-        if len(finished) < len(made):
+        painted = [picture for picture in made if picture is not None]
+        if len(painted) < len(made):
             raise WorkerStopping
         context.begin()  # all is there: what is left to do must not expire
-        return await self._announce(context, plan, finished)
+        wish = self._renditions.wish(context.job.request)
+        numbered = zip(enumerate(plan.recipes), painted, strict=True)
+        finished = await _all_of([self._finish(context, asked, wish, *each) for each in numbered])
+        details = ReadyDetails(plan.prompt, plan.alt, plan.variation, plan.recipes[0], plan.style.photorealistic)
+        return await self._announcer.ready(context, details, finished)
+
+    async def _finish(
+        self,
+        context: JobContext,
+        asked: PaintedFor,
+        wish: RenditionWish,
+        numbered: tuple[int, Recipe],
+        made: PictureResult,
+    ) -> FinishedPicture:
+        """Return the picture with its renditions. One whose file is lost meanwhile is painted again."""
+        for _ in range(ROUNDS):
+            finished = await self._renditions.finish(context, made, wish)
+            if finished is not None:
+                return finished
+            made = await self._paint_again(context, asked, *numbered)
+        raise lost_again(made.stored)
+
+    async def _paint_again(self, context: JobContext, asked: PaintedFor, index: int, recipe: Recipe) -> PictureResult:
+        log.warning("picture_lost", recipe=recipe.digest, message="Its file is gone or damaged: it is painted again.")
+        made = await self._picture(context, asked, index, recipe)
+        if made is None:
+            raise WorkerStopping
+        return made
 
     async def _picture(
         self, context: JobContext, asked: PaintedFor, index: int, recipe: Recipe
@@ -155,52 +203,6 @@ class Pipeline:
         await failpoints.reached(Failpoint.STORED)
         timings.note(Stage.STORE, time.monotonic() - begun)
         return stored
-
-    async def _announce(self, context: JobContext, plan: PaintPlan, made: Sequence[PictureResult]) -> ImageReady:
-        request, stages = context.job.request, context.timings.stages
-        masters = [picture.stored for picture in made]
-        pictures = [await self._ready_picture(index, master) for index, master in enumerate(masters)]
-        return ImageReady(
-            request_id=context.job.event.id,
-            article=ArticleRevision(id=request.article.id, revision=request.article.revision),
-            slot=request.output.slot,
-            variation=request.generation.variation,
-            prompt=plan.prompt,
-            prompt_cut=any(master.prompt_cut for master in masters),
-            alt=plan.alt,
-            pictures=tuple(pictures),
-            style=ReadyStyle(preset=plan.style.name, version=plan.style.version),
-            model=_ready_model(plan.recipes[0]),
-            reused=all(picture.reused for picture in made),
-            seconds=ReadySeconds(
-                queued=stages.get(Stage.QUEUED, 0.0),
-                engine=stages.get(Stage.ENGINE, 0.0),
-                stored=stages.get(Stage.STORE, 0.0),
-                total=context.timings.total,
-            ),
-        )
-
-    async def _ready_picture(self, index: int, picture: StoredPicture) -> ReadyPicture:
-        url, expires = await self._outage.retry_until_up(Operation.ADDRESS, lambda: self._store.url(picture))
-        return ReadyPicture(
-            index=index,
-            url=url,
-            url_expires=expires,
-            key=picture.key,
-            sha256=picture.sha256,
-            bytes=picture.bytes_,
-            media_type=picture.media_type,
-            width=picture.width,
-            height=picture.height,
-            seed=picture.seed,
-            recipe=picture.recipe,
-        )
-
-
-def _ready_model(recipe: Recipe) -> ReadyModel:
-    model = recipe.model
-    adapters = tuple(ReadyAdapter(name=one.name, sha256=one.sha256, scale=one.scale) for one in recipe.adapters)
-    return ReadyModel(name=model.name, sha256=model.sha256, coverage=model.coverage, adapters=adapters)
 
 
 async def _all_of(calls: Sequence[Coroutine[None, None, Result]]) -> list[Result]:

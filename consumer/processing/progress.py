@@ -78,5 +78,5 @@ class JobProgressReporter(ProgressReporter):
         if job is None or not self._feed.enabled:
             return
         article = ArticleRevision(id=job.request.article.id, revision=job.request.article.revision)
-        known = {"request_id": job.event.id, "article": article, "slot": job.request.output.slot}
+        known = {"request_id": job.event.id, "article": article, "slot": job.request.slot}
         self._feed.publish(job, ImageProgress.model_validate(known | fields))

@@ -28,6 +28,7 @@ class PaintPlan:
     alt: str
     recipes: tuple[Recipe, ...]
     style: StylePreset
+    variation: int
 
 
 def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> PaintPlan:
@@ -47,7 +48,7 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
     prompt = style.prompt(subject, language)
     recipes = _recipes(request, style, prompt, paintable)
     alt = alternative_of(style, subject, article_language(request.article, subject))
-    return PaintPlan(prompt=prompt, alt=alt, recipes=recipes, style=style)
+    return PaintPlan(prompt=prompt, alt=alt, recipes=recipes, style=style, variation=request.generation.variation)
 
 
 def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:

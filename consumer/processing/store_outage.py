@@ -29,6 +29,8 @@ class Operation(StrEnum):
     CHECK = "check"
     FIND = "find"
     KEEP = "keep"
+    READ = "read"
+    RENDITIONS = "renditions"
     ADDRESS = "address"
 
 

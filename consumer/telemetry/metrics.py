@@ -30,6 +30,7 @@ class Stage(StrEnum):
     ENGINE = "engine"
     ENCODE = "encode"
     STORE = "store"
+    RENDITIONS = "renditions"
     ANNOUNCE = "announce"
 
 

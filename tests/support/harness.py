@@ -80,10 +80,6 @@ class Site:
         """Return the same corner with other settings for the next worker."""
         return replace(self, env={**self.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
 
-    def without(self, setting: str) -> Site:
-        """Return the same corner with that setting at its default."""
-        return replace(self, env={name: value for name, value in self.env.items() if name != f"LEADART_{setting}"})
-
     def topic(self, base: str) -> str:
         """Return the full name of a topic here."""
         own = "" if base in PUBLISHED else self.env.get("LEADART_TOPICS__OWN_PREFIX", "")
@@ -211,12 +207,19 @@ class Cms:
     consumer: AIOKafkaConsumer
     seen: list[ConsumerRecord[bytes, bytes]] = field(default_factory=list)
 
-    async def ask(self, data: Mapping[str, Any], *, event_id: str | None = None, **extensions: str) -> str:
+    async def ask(
+        self,
+        data: Mapping[str, Any],
+        *,
+        event_id: str | None = None,
+        event_type: str = names.IMAGE_REQUESTED,
+        **extensions: str,
+    ) -> str:
         """Publish a request and return its event id."""
         event = Event(
             id=event_id or uuid.uuid4().hex,
             source="/cms/test",
-            type=names.IMAGE_REQUESTED,
+            type=event_type,
             extensions=extensions,
             data=data,
         )

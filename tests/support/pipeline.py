@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,17 +13,46 @@ from consumer.engine.swatch import MODEL, SwatchEngine
 from consumer.jobs import Job, Lane, Paintable, Picture, Recipe, Record
 from consumer.pictures.encoder import PictureEncoder
 from consumer.processing.admission import Admission
+from consumer.processing.announcing import Announcer
 from consumer.processing.context import JobContext, Timings
 from consumer.processing.pipeline import Pipeline
 from consumer.processing.progress import ProgressReporter
+from consumer.processing.renditions import RenditionStage
 from consumer.processing.store_outage import StoreOutage
 from consumer.processing.styles import load_styles
-from consumer.settings import EngineSettings
+from consumer.renditions import Encoding, RenditionFormat, RenditionSet
+from consumer.settings import DisclosureSettings, EngineSettings
 from consumer.testing.store import MemoryStore
 from schemas import ImageReady, ImageRequested, names
 from schemas.cloudevents import Event
+from schemas.recrop import ImageRecropRequested
 
 BOUND = 10.0
+
+HERO = RenditionSet("hero", (16, 9), (32, 48, 128), (Encoding(RenditionFormat.WEBP, 60, 30),))
+SQUARE = RenditionSet("square", (1, 1), (48,), (Encoding(RenditionFormat.JPEG, 60, 30),))
+THUMB = RenditionSet("thumb", None, (16,), (Encoding(RenditionFormat.WEBP, 60, 30),))
+
+
+@dataclass(frozen=True)
+class FixedSets:
+    """Rendition sets that are the same for every slot."""
+
+    all: tuple[RenditionSet, ...] = ()
+    small: tuple[RenditionSet, ...] = ()
+
+    def full(self, slot: str) -> tuple[RenditionSet, ...]:
+        assert slot
+        return self.all
+
+    def thumbs(self, slot: str) -> tuple[RenditionSet, ...]:
+        assert slot
+        return self.small
+
+
+NO_SETS = FixedSets()
+SETS = FixedSets((HERO, SQUARE, THUMB), (THUMB,))
+"""Four files of a picture of 64x64; the widest of `hero` is larger than that."""
 
 
 class FakeEngine(SwatchEngine):
@@ -80,6 +109,14 @@ def job(**parts: Any) -> Job:
     return Job(event, ImageRequested.model_validate(data), record, Lane.LIVE)
 
 
+def recrop(**parts: Any) -> Job:
+    """Return a re-crop; `parts` name the picture."""
+    data = {"article": {"id": "a-1", "revision": 1}, "focal_point": {"x": 0.25, "y": 0.75}, **parts}
+    event = Event(id="c-1", source="/cms", type=names.IMAGE_RECROP_REQUESTED, data=data)
+    record = Record("requested", 0, 1, b"a-1", b"", (), 0)
+    return Job(event, ImageRecropRequested.model_validate(data), record, Lane.INTERACTIVE)
+
+
 def expiring(seconds: float) -> Job:
     until_then = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     asked = job()
@@ -94,8 +131,12 @@ class Bench:
         tasks: asyncio.TaskGroup,
         engine: FakeEngine,
         encoder: PictureEncoder,
+        sets: FixedSets = NO_SETS,
     ) -> None:
         self.engine, self.store, self.admission = engine, MemoryStore(), Admission(window=4, unstored=8)
+        self.encoder = encoder
+        outage = StoreOutage(retry_seconds=0.001)
+        self.renditions = RenditionStage(tasks, sets=sets, encoder=encoder, store=self.store, outage=outage, threads=1)
         self.progress, self.timings = RecordingReporter(), Timings()
         self.pipeline = Pipeline(
             tasks,
@@ -104,7 +145,9 @@ class Bench:
             engine=engine,
             encoder=encoder,
             store=self.store,
-            outage=StoreOutage(retry_seconds=0.001),
+            renditions=self.renditions,
+            announcer=Announcer(self.store, outage, DisclosureSettings()),
+            outage=outage,
         )
 
     async def produce(self, asked: Job) -> ImageReady:
@@ -119,10 +162,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(failures: list[Exception] | None = None) -> AsyncIterator[Bench]:
+async def open_bench(failures: list[Exception] | None = None, sets: FixedSets = NO_SETS) -> AsyncIterator[Bench]:
     with PictureEncoder(1) as encoder:
         async with FakeEngine(failures) as engine, asyncio.TaskGroup() as tasks:
-            yield Bench(tasks, engine, encoder)
+            yield Bench(tasks, engine, encoder, sets)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ from consumer.jobs import (
     Recipe,
     StoredPicture,
 )
+from consumer.pictures.rendition_file import RenditionFile
 from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import Settings, load_settings
 from consumer.storage import rendition_manifest_key, stored_picture, stored_renditions
@@ -30,6 +31,8 @@ from consumer.worker import WorkerRun, open_stages
 
 _PIXEL = bytes(3)
 _BYTES = b"leadart bench"
+_NO_SETS = RenditionFile((), {}, None)
+"""No renditions: what is measured is delivery, and the other side makes none."""
 
 
 class EmptyEngine:
@@ -59,6 +62,11 @@ class EmptyEncoder:
     async def encode(self, picture: Picture) -> Master:
         """Return the same bytes for every picture."""
         return Master(_BYTES, "image/png", picture.width, picture.height)
+
+    async def render(self, master: bytes, order: RenditionOrder) -> EncodedRenditions:
+        """Return no rendition."""
+        del master, order
+        return EncodedRenditions((), (), "", "")
 
 
 class EmptyStore:
@@ -119,6 +127,7 @@ async def work(settings: Settings) -> None:
     async with open_stages(settings) as stages:
         bare = replace(
             stages,
+            sets=_NO_SETS,
             engine=EmptyEngine(),
             encoder=EmptyEncoder(),
             store=EmptyStore(),

@@ -27,7 +27,7 @@ from schemas import names
 REPLAY_BAR = 300.0
 """Bar: events per second on two cores."""
 
-_SMALL = {"output": {"width": 64, "height": 64}, "generation": {"steps": 1}}
+_SMALL = {"output": {"width": 64, "height": 64, "renditions": "none"}, "generation": {"steps": 1}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from consumer.errors import Fatal
 from consumer.jobs import Job, Lane, Recipe, Record
 from consumer.kafka.topics import lane_topics
 from consumer.pictures.encoder import PictureEncoder
+from consumer.pictures.rendition_file import load_renditions
 from consumer.ports import Engine
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
@@ -32,7 +33,7 @@ from consumer.testing.bus import MemoryBus
 from consumer.testing.reader import MemoryReader
 from consumer.testing.store import MemoryStore
 from consumer.worker import OpenStages, WorkerRun, starting
-from schemas import ImageProgress, Reason, names
+from schemas import ImageProgress, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
 
@@ -118,8 +119,9 @@ async def _by_worker(
 def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> list[Recipe]:
     """Return the recipes that the worker will make from the requests."""
     styles = load_styles(settings.styles.file)
-    read = (parse_request(record.key, record.headers, record.value)[1] for record in requests)
-    return [recipe for request in read for recipe in make_plan(request, styles, engine.paintable).recipes]
+    read = (parse_request(record.key, record.headers, record.value)[0].data for record in requests)
+    asked = (ImageRequested.model_validate(data) for data in read)
+    return [recipe for request in asked for recipe in make_plan(request, styles, engine.paintable).recipes]
 
 
 def _request(settings: Settings, shape: PictureShape, number: int) -> Record:
@@ -198,6 +200,7 @@ class MemoryWorker:
             health=self._health,
             served=ServedAddress("nowhere", 0),
             styles=load_styles(settings.styles.file),
+            sets=load_renditions(settings.renditions.file),
             store=self._store,
             engine=engine,
             encoder=encoder,

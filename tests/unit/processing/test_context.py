@@ -81,7 +81,7 @@ async def test_a_job_that_has_begun_does_not_expire() -> None:
         bench.engine.wait = asyncio.Event()
         bench.pipeline._admission = Admission(window=1, unstored=8)
         asked = expiring(0.3)
-        two = asked.request.model_copy(update={"output": asked.request.output.model_copy(update={"variants": 2})})
+        two = job(output={"width": 64, "height": 64, "variants": 2}).request
         task = asyncio.ensure_future(bench.produce(replace(asked, request=two)))
         await until(lambda: bool(bench.progress.reports))
         expiry = asked.event.expirytime

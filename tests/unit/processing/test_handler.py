@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.delivery.heads import Claim
+from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.ports import RecordResult
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
@@ -83,10 +83,11 @@ class InFlight(InFlightRecord):
     def __init__(self, record: Record, deaths: int = 0) -> None:
         super().__init__(record, deaths, lambda: None)
         self.results: list[RecordResult] = []
+        self.competed: list[Claim] = []
         self.newer: int | None = None
 
     def register_claim(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
-        assert claim.slot.article_id
+        self.competed.append(claim)
         if self.newer is not None:
             self.complete(superseded(self.newer))
         return self.newer is None
@@ -308,6 +309,101 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
     await work(replace(valid(), topic=topic), pipeline)
 
     assert pipeline.contexts[0].job.lane == lane
+
+
+def recropping(**parts: Any) -> Record:
+    data = {"article": {"id": "a-1", "revision": 8}, "slot": "lead", "picture": {"sha256": "0" * 64}, **parts}
+    headers, value = write(Event(id="c-1", source="/cms", type=names.IMAGE_RECROP_REQUESTED, data=data))
+    return Record(names.REQUESTED, 0, 0, b"a-1", value, tuple(headers), 0)
+
+
+@pytest.mark.parametrize(("topic", "lane"), [(names.REQUESTED, "interactive"), ("t-" + names.BACKFILL, "backfill")])
+async def test_an_editor_waits_for_a_re_crop(topic: str, lane: str) -> None:
+    """A re-crop is interactive, unless it was published for a backfill."""
+    pipeline = Pipeline(Rejected(Reason.NOT_PAINTED, "no"))
+    await work(replace(recropping(), topic=topic), pipeline)
+
+    assert pipeline.contexts[0].job.lane == lane
+
+
+async def test_a_re_crop_competes_for_its_slot() -> None:
+    """Latest wins by its article's revision and its own slot, and what is told of it names both."""
+    in_flight = InFlight(recropping())
+    in_flight.newer = 9
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        handler_of(tasks, Pipeline()).begin(in_flight)
+
+    assert in_flight.competed == [Claim(Slot("a-1", "lead"), 8, "/cms", "c-1")]
+    (written,) = in_flight.results[0].records
+    told = json.loads(written.value or b"")
+    assert (told["slot"], told["article"]) == ("lead", {"id": "a-1", "revision": 8})
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason", "field", "message"),
+    [
+        ({"picture": None}, "missing_field", "picture", "`picture` is missing: fill it in."),
+        ({"picture": {}}, "missing_field", "picture", "`picture` names no picture: fill in `sha256` or `recipe`."),
+        (
+            {"picture": {"sha256": "0" * 64, "recipe": "1" * 64}},
+            "invalid_field",
+            "picture",
+            "`picture` has both `sha256` and `recipe`: leave one of them out.",
+        ),
+        (
+            {"picture": {"sha256": "abc"}},
+            "invalid_field",
+            "picture.sha256",
+            "`picture.sha256` has the wrong form: write a SHA-256 in lower-case hex, 64 characters.",
+        ),
+        (
+            {"focal_point": {"x": 1.5, "y": 0}},
+            "invalid_field",
+            "focal_point.x",
+            "`focal_point.x` is 1.5, which is too large: at most 1.0.",
+        ),
+        ({"focal_point": {"y": 0}}, "missing_field", "focal_point.x", "`focal_point.x` is missing: fill it in."),
+        ({"crops": []}, "invalid_field", "crops", "`crops` is not an object: write it as a JSON object."),
+        (
+            {"crops": {"Square!": {"x": 0, "y": 0, "width": 9, "height": 9}}},
+            "invalid_field",
+            "crops",
+            "`crops` has the wrong form: write 1 to 40 characters out of a-z, 0-9 and -, a letter first.",
+        ),
+        (
+            {"crops": {"square": {"x": -1, "y": 0, "width": 9, "height": 9}}},
+            "invalid_field",
+            "crops.square.x",
+            "`crops.square.x` is -1, which is too small: at least 0.",
+        ),
+        (
+            {"crops": {"square": {"x": 0, "y": 0, "width": 0, "height": 9}}},
+            "invalid_field",
+            "crops.square.width",
+            "`crops.square.width` is 0, which is too small: at least 1.",
+        ),
+    ],
+)
+async def test_a_bad_re_crop_fails_with_a_sentence(
+    parts: dict[str, Any], reason: str, field: str, message: str
+) -> None:
+    """Each mistake is answered at once, with the field and what to do about it."""
+    (result,) = await work(recropping(**parts), Pipeline())
+
+    assert [result.facts[name] for name in ("reason", "field", "message")] == [reason, field, message]
+    outcome = json.loads(result.records[0].value or b"")
+    assert (outcome["slot"], outcome["article"]["revision"], outcome["field"]) == ("lead", 8, field)
+
+
+@pytest.mark.parametrize(("number", "reason"), [(b"NaN", "not_json"), (b"1e999", "invalid_field")])
+async def test_a_focal_point_that_is_no_number_fails_with_a_sentence(number: bytes, reason: str) -> None:
+    """NaN is no JSON; what overflows is no finite number."""
+    record = recropping(focal_point={"x": 0.125, "y": 0})
+    (result,) = await work(replace(record, value=(record.value or b"").replace(b"0.125", number)), Pipeline())
+
+    assert result.facts["reason"] == reason
+    if reason == "invalid_field":
+        assert result.facts["message"] == "`focal_point.x` is not a finite number."
 
 
 class Failing(Pipeline):

@@ -19,7 +19,7 @@ from consumer.jobs import Job, Lane, Record
 from consumer.kafka.topics import retry_policy
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
-from schemas import ImageFailed, ImageReady, ImageRequested, Reason, names
+from schemas import ImageFailed, ImageReady, ImageRequested, ReadyCrop, ReadyRendition, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.ignored import unknown_fields
 
@@ -265,3 +265,31 @@ def test_a_dead_letter_after_retries_is_the_publishers_record() -> None:
         original.headers,
     )
     assert (ours["leadart-topic"], ours["leadart-offset"], ours["leadart-attempts"]) == (original.topic, "5", "4")
+
+
+def test_other_renditions_are_another_event() -> None:
+    """A replay after the site changed its sets, or with another focal point, must not look like a repeat."""
+    plain = ready()
+    crop = ReadyCrop(x=0, y=0, width=64, height=36)
+
+    def rendered(sha256: str) -> ImageReady:
+        rendition = ReadyRendition(
+            name="hero-64",
+            set="hero",
+            width=64,
+            height=36,
+            media_type="image/webp",
+            bytes=9,
+            sha256=sha256,
+            key="k",
+            url="u",
+            crop=crop,
+        )
+        (picture,) = plain.pictures
+        return plain.model_copy(update={"pictures": (picture.model_copy(update={"renditions": (rendition,)}),)})
+
+    events = [plain, rendered("1" * 64), rendered("2" * 64), rendered("1" * 64)]
+    built = [outcomes().ready(job(), event, {}).records[0] for event in events]
+    ids = [attributes(one.headers)["ce_id"] for one in built]
+    assert len(set(ids)) == 3
+    assert ids[1] == ids[3]

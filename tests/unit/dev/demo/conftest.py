@@ -28,6 +28,7 @@ from schemas import (
     ContractError,
     Disclosure,
     ImageReady,
+    ImageRequested,
     MissingRendition,
     ReadyAdapter,
     ReadyCrop,
@@ -74,6 +75,7 @@ def answers_to(save: ArticleSave, styles: Styles, loaded: Mapping[str, str] = Ma
     except ContractError as error:
         letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).records
         return [record_of(letter) for letter in letters]
+    assert isinstance(request, ImageRequested)
     job = Job(event, request, asked, Lane.LIVE)
     brief = make_plan(request, styles, Paintable(MODEL, loaded))
     adapters = tuple(ReadyAdapter(**asdict(adapter)) for adapter in brief.recipes[0].adapters)
