@@ -41,7 +41,7 @@ def publish(
 
     settings, text = settings_from(env_file), file.read()
     event = parse_request_file(text)
-    _warn_of_unknown_fields(text)
+    _warn_of_unknown_fields(event.type, text)
     if not wait:
         asyncio.run(_publish(settings, event))
         return
@@ -55,11 +55,11 @@ def publish(
     raise typer.Exit(outcome.kind != OutcomeKind.READY)
 
 
-def _warn_of_unknown_fields(text: bytes) -> None:
-    from schemas import ImageRequested
+def _warn_of_unknown_fields(event_type: str, text: bytes) -> None:
     from schemas.ignored import unknown_fields
+    from schemas.requests import REQUESTS
 
-    unknown = unknown_fields(json.loads(text), ImageRequested)
+    unknown = unknown_fields(json.loads(text), REQUESTS[event_type])
     for path in unknown.ignored:
         nearest = unknown.did_you_mean.get(path)
         complain(f"{path} is not a field of a request and is ignored{f': did you mean {nearest}?' if nearest else ''}")

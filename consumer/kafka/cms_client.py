@@ -38,14 +38,15 @@ WAVE = 1000
 
 
 def request_event(data: Mapping[str, Any], event_id: str, source: str = SOURCE) -> Event:
-    """Return a request's data as the event that asks for its pictures."""
+    """Return a request's data as an event: a re-crop if it names a picture, else one that asks for pictures."""
+    event_type = names.IMAGE_RECROP_REQUESTED if "picture" in data else names.IMAGE_REQUESTED
     return Event(
         id=event_id,
         source=source,
-        type=names.IMAGE_REQUESTED,
+        type=event_type,
         subject=str(data["article"]["id"]),
         time=datetime.now(UTC),
-        dataschema=names.dataschema(names.IMAGE_REQUESTED),
+        dataschema=names.dataschema(event_type),
         data=data,
     )
 

@@ -19,7 +19,7 @@ from consumer.errors import Fatal
 from consumer.kafka.partition_reader import PartitionReader
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.settings import Settings
-from schemas import Reason
+from schemas import ImageRequested, Reason
 from schemas.names import BACKFILL
 
 
@@ -118,7 +118,7 @@ class ReplayPublisher:
         """Return the record for the lane. Raises `ValueError` for one that the lane cannot take."""
         record = original.record
         outgoing = build_replayed(record, original.headers, self._topic, self.spec.id)
-        if self.spec.force:
+        if self.spec.force and isinstance(original.request, ImageRequested):  # a re-crop names its picture
             origin = ReplayOrigin(self.spec.id, record.topic, record.partition, record.offset)
             outgoing = build_forced(outgoing, original.event, original.request, origin)
         if outgoing.size > (limit := self.lane.max_bytes):

@@ -13,6 +13,7 @@ from consumer.jobs import Paintable, Recipe
 from consumer.ports import Store
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles
+from schemas import ImageRequested
 
 BATCH: Final = 200
 
@@ -63,7 +64,8 @@ class ReuseLookup:
         return estimate
 
     async def _add(self, originals: Sequence[OriginalRequest], estimate: ReuseEstimate) -> None:
-        wanted = [(original, recipes) for original in originals if (recipes := self._recipes(original, estimate))]
+        planned = [(original, self._recipes(original, estimate)) for original in originals]
+        wanted = [(original, recipes) for original, recipes in planned if recipes is not None]
         # All are awaited even if one fails: the store must not be closed under a request.
         missing = await asyncio.gather(*[self._missing(recipes) for _, recipes in wanted], return_exceptions=True)
         for (original, _), count in zip(wanted, missing, strict=True):
@@ -74,7 +76,10 @@ class ReuseLookup:
             counts.made += not count
             counts.to_make += bool(count)
 
-    def _recipes(self, original: OriginalRequest, estimate: ReuseEstimate) -> Sequence[Recipe]:
+    def _recipes(self, original: OriginalRequest, estimate: ReuseEstimate) -> Sequence[Recipe] | None:
+        """Return what the request paints: nothing, for a re-crop. None if no worker could."""
+        if not isinstance(original.request, ImageRequested):
+            return ()
         try:
             return make_plan(self.spec.vary(original.request), self.styles, self.paintable).recipes
         except Rejected as error:
@@ -84,7 +89,7 @@ class ReuseLookup:
                 estimate.unpaintable.append(
                     (f"{record.partition}:{record.offset}", f"{error.message} ({error.reason})")
                 )
-            return ()
+            return None
 
     async def _missing(self, recipes: Sequence[Recipe]) -> int:
         return [await self.store.find(recipe) for recipe in recipes].count(None)

@@ -14,6 +14,7 @@ from consumer.admin.replay.replayed_record import new_variation
 from consumer.processing.styles import DEFAULT
 from consumer.settings.time_spans import parse_moment
 from schemas import ImageRequested
+from schemas.requests import ImageRequest
 
 ID_CHARACTERS = 16
 
@@ -97,12 +98,17 @@ class Filters:
     articles: frozenset[str] = frozenset()
     failed: bool = False
 
-    def match(self, request: ImageRequested) -> bool:
-        """Return whether a request meets the conditions, except for `failed`, which a request cannot tell."""
-        return (
-            (not self.sections or request.article.section in self.sections)
-            and (not self.styles or (request.style.preset or DEFAULT) in self.styles)
-            and (not self.articles or request.article.id in self.articles)
+    def match(self, request: ImageRequest) -> bool:
+        """Return whether a request meets the conditions, except for `failed`, which a request cannot tell.
+
+        A re-crop tells neither section nor style, so it meets no condition on them.
+        """
+        if self.articles and request.article.id not in self.articles:
+            return False
+        if not isinstance(request, ImageRequested):
+            return not (self.sections or self.styles)
+        return (not self.sections or request.article.section in self.sections) and (
+            not self.styles or (request.style.preset or DEFAULT) in self.styles
         )
 
 

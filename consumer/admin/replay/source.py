@@ -17,6 +17,7 @@ from consumer.settings import Settings
 from schemas import ContractError, ImageRequested, Reason
 from schemas.cloudevents import Event
 from schemas.reader import parse_request
+from schemas.requests import ImageRequest
 
 INVALID_NAMED: Final = 20
 GAP: Final = 2_000
@@ -26,7 +27,7 @@ GAP: Final = 2_000
 class SlotRequest(NamedTuple):
     """A request for a slot, ordered by revision, then by time written, then by position.
 
-    `chosen`: it meets the filters. `pictures`: the number it asks for.
+    `chosen`: it meets the filters. `pictures`: the number it asks for; a re-crop asks for none.
     """
 
     revision: int
@@ -114,7 +115,7 @@ class OriginalRequest:
     record: Record
     headers: Headers
     event: Event
-    request: ImageRequested
+    request: ImageRequest
 
 
 class SourceLane:
@@ -193,10 +194,11 @@ class SourceLane:
             survey.reject(record, error)
             return
         survey.partitions[record.partition].valid += 1
-        slot, revision = Slot(request.article.id, request.output.slot), request.article.revision
+        slot, revision = Slot(request.article.id, request.slot), request.article.revision
         chosen = filters.match(request) and (failed is None or failed.get(slot) == revision)
         position = (record.timestamp_ms, record.partition, record.offset)
-        newest.offer(slot, SlotRequest(revision, *position, chosen, request.output.variants))
+        pictures = request.output.variants if isinstance(request, ImageRequested) else 0
+        newest.offer(slot, SlotRequest(revision, *position, chosen, pictures))
 
     def _parse(self, record: Record) -> OriginalRequest:
         """Parse a record. Raises `ContractError` if it is not a valid request."""

@@ -11,6 +11,7 @@ from consumer.delivery.ports import BusError
 from consumer.errors import Rejected
 from consumer.kafka.cms_client import CmsSubscriber, parse_request_file
 from consumer.settings import KafkaSettings, Settings
+from schemas import names
 
 
 @pytest.mark.parametrize("text", [b"", b"not JSON", b"[]", b"{}", b'{"article": 3}', b'{"article": {}}'])
@@ -75,3 +76,18 @@ async def test_reading_that_stalls_is_an_error() -> None:
 def test_an_article_goes_to_the_partition_that_javas_client_chooses(key: bytes, partition: int) -> None:
     """Aiokafka's default partitioner gives the values of Kafka's own tests: murmur2 is -790332482 and -973932308."""
     assert DefaultPartitioner()(key, list(range(12)), []) == partition
+
+
+@pytest.mark.parametrize(
+    ("text", "event_type"),
+    [
+        (b'{"article": {"id": "a-1", "revision": 1, "headline": "Storm"}}', names.IMAGE_REQUESTED),
+        (b'{"article": {"id": "a-1", "revision": 1}, "picture": {"sha256": "0"}}', names.IMAGE_RECROP_REQUESTED),
+    ],
+)
+def test_a_file_that_names_a_picture_is_a_re_crop(text: bytes, event_type: str) -> None:
+    """The data tell which request they are; nothing else of them is checked."""
+    event = parse_request_file(text)
+
+    assert (event.type, event.dataschema) == (event_type, names.dataschema(event_type))
+    assert event.data == text

@@ -24,7 +24,7 @@ from consumer.jobs import Record
 from consumer.kafka.topics import retry_policy
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
-from schemas import Reason, names
+from schemas import ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
 
@@ -101,10 +101,12 @@ def test_a_forced_request_is_the_same_but_for_variation_and_identity(
     """New variation, new id, the original's id as correlation; all else as it was, and the same when made again."""
     record = request(structured=structured, **generation)
     event, asked = parse_request(record.key, record.headers, record.value)
+    assert isinstance(asked, ImageRequested)
     lane, at = landed(record), ReplayOrigin("r1", record.topic, record.partition, record.offset)
     letter = build_replayed(record, record.headers, names.BACKFILL, "r1")
     new = build_forced(letter, event, asked, at)
     new_event, new_asked = parse_request(new.key, new.headers, new.value)
+    assert isinstance(new_asked, ImageRequested)
 
     assert new == build_forced(letter, event, asked, at)
     assert parse_origin(new.headers) == parse_origin(lane.headers) == at

@@ -17,6 +17,7 @@ from consumer.ports import Store
 from consumer.processing.styles import load_styles
 from schemas import ImageRequested, Reason, names
 from schemas.cloudevents import Event
+from schemas.recrop import ImageRecropRequested
 from tests.support.harness import request_data
 
 PAINTABLE = Paintable(ModelIdentity("swatch", "1"))
@@ -56,3 +57,23 @@ async def test_a_failing_store_is_reported_once_no_request_is_open() -> None:
         await lookup.run({0: range(3)}, lambda _share: None)
 
     assert (store.asked, store.answered) == (3, 2)
+
+
+class RecropLane(Lane):
+    """Has a re-crop at every offset."""
+
+    async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
+        data = {"article": {"id": "a-1", "revision": 1}, "picture": {"recipe": "0" * 64}}
+        event = Event(id="e", source="/cms", type=names.IMAGE_RECROP_REQUESTED, data=data)
+        for offset in offsets:
+            record = Record(names.REQUESTED, partition, offset, b"k", b"", (), 1)
+            yield OriginalRequest(record, (), event, ImageRecropRequested.model_validate(data))
+
+
+async def test_a_re_crop_costs_no_painting() -> None:
+    """It counts as made already, whatever the store has; with `--force`, too: it names its picture."""
+    spec = ReplaySpec(OffsetRange("lane", {}), Filters(), force=True)
+    lookup = ReuseLookup(spec, cast("SourceLane", RecropLane()), cast("Store", None), load_styles(None), PAINTABLE)
+    estimate = await lookup.run({0: range(3)}, lambda _share: None)
+
+    assert [estimate.total(count) for count in ("made", "to_make", "unpaintable", "pictures")] == [3, 0, 0, 0]

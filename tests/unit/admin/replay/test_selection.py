@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.admin.replay.selection import OffsetRange, RangeEnd
+from consumer.admin.replay.selection import Filters, OffsetRange, RangeEnd
+from schemas.recrop import ImageRecropRequested
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 OFFSETS = st.integers(0, 10**17)
@@ -78,3 +79,21 @@ def test_a_partition_has_one_offset() -> None:
     """Two offsets for a partition are a mistake."""
     with pytest.raises(ValueError, match="named twice"):
         RangeEnd.parse("1:5,1:6", NOW)
+
+
+RECROP = ImageRecropRequested.model_validate({"article": {"id": "a-1", "revision": 1}, "picture": {"sha256": "0" * 64}})
+
+
+@pytest.mark.parametrize(
+    ("filters", "chosen"),
+    [
+        (Filters(), True),
+        (Filters(articles=frozenset({"a-1"})), True),
+        (Filters(articles=frozenset({"a-2"})), False),
+        (Filters(styles=frozenset({"default"})), False),
+        (Filters(sections=frozenset({"weather"})), False),
+    ],
+)
+def test_a_re_crop_has_neither_section_nor_style(filters: Filters, *, chosen: bool) -> None:
+    """It is replayed with its article, and left alone where only a section or a style is wanted."""
+    assert filters.match(RECROP) == chosen
