@@ -34,7 +34,7 @@ class Count:
 
 
 async def count(desk: Cms, witness: Cms, requests: Sequence[Asked]) -> Count:
-    """Count outcomes and dead letters for each request, and fetch every announced picture.
+    """Count outcomes and dead letters for each request, and fetch every announced picture and rendition.
 
     `desk` reads committed records only and is at their end; `witness` reads all.
     """
@@ -90,11 +90,12 @@ def _as_due(outcome: dict[str, Any], asked: Asked | None, newest: Mapping[str, i
 
 
 def _pictures(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """Return the address of each announced picture, by its key and digest."""
+    """Return the address of each announced file, pictures and renditions, by its key and digest."""
     return {
-        (picture["key"], picture["sha256"]): picture["url"]
+        (file["key"], file["sha256"]): file["url"]
         for outcome in outcomes
         for picture in outcome.get("pictures", [])
+        for file in (picture, *picture.get("renditions", []))
     }
 
 

@@ -32,6 +32,7 @@ class Column(StrEnum):
     PAINTING = Failpoint.PAINTING
     UPLOADING = Failpoint.UPLOADING
     STORED = Failpoint.STORED
+    RENDERING = Failpoint.RENDERING
     BEGUN = Failpoint.BEGUN
     COMMITTING = Failpoint.COMMITTING
     REBALANCING = Failpoint.REBALANCING

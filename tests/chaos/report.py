@@ -18,6 +18,7 @@ WHEN: Final[Mapping[Column, str]] = {
     Column.PAINTING: "The engine paints.",
     Column.UPLOADING: "A picture is painted and encoded, and about to be stored.",
     Column.STORED: "A picture and its manifest are stored; nobody was told.",
+    Column.RENDERING: "The renditions of a stored picture are encoded; none of them is stored.",
     Column.BEGUN: "A transaction holds outcomes that the broker has taken, but no offsets yet.",
     Column.COMMITTING: "The commit was sent; its answer is not here.",
     Column.REBALANCING: "A worker was given its shards anew and has opened none of them.",

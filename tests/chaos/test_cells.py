@@ -15,6 +15,7 @@ CELLS = (
     f"worker_kill:{Column.BEGUN}",
     f"worker_kill:{Column.COMMITTING}",
     f"worker_freeze:{Column.STORED}",
+    f"worker_kill:{Column.RENDERING}",
     f"store_kill:{Column.UPLOADING}",
 )
 
