@@ -19,7 +19,7 @@ _INLINE: Final = frozenset(
 _BLOCKS: Final = frozenset(
     """
     address area article aside base basefont blockquote body br button caption center col colgroup dd details dialog dir
-    div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 header hgroup hr html img
+    div dl dt embed fieldset figure footer form frame frameset h1 h2 h3 h4 h5 h6 header hgroup hr html img
     input legend li link main map marquee menu meta meter nav ol optgroup option output p param picture pre progress
     search section select slot source summary table tbody td textarea tfoot th thead title tr track ul
     """.split()  # noqa: SIM905 - likewise
@@ -27,7 +27,7 @@ _BLOCKS: Final = frozenset(
 _UNREAD: Final = frozenset(
     """
     style script template noscript noembed noframes iframe object applet svg math head xml audio video canvas datalist
-    rp rt
+    figcaption rp rt
     """.split()  # noqa: SIM905 - likewise
 )
 _PROGRAMS: Final = frozenset({"style", "script"})
@@ -68,6 +68,9 @@ _TEMPLATE: Final = re.compile(  # the last one of a text may have been cut off
 _SHORTCODE_NAME: Final = "[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*"
 _LINKED: Final = re.compile(rf"\[({_SHORTCODE_NAME})[^\[\]]*\]\s*https?://[^\s\[\]]+\s*\[/\1\]", re.IGNORECASE)
 _MEDIA: Final = re.compile(r"\[\[\{(?:(?!\[\[|\]\]).)*\}\]\]")
+_CAPTION: Final = re.compile(
+    r"\[(?:wp_)?caption(?:\s[^\[\]]*)?\](?:(?!\[/?(?:wp_)?caption\b).)*\[/(?:wp_)?caption\]", re.IGNORECASE | re.DOTALL
+)
 _CLOSED: Final = re.compile(rf"\[/({_SHORTCODE_NAME})\]", re.IGNORECASE)
 _SHORTCODE: Final = re.compile(
     rf"(?P<index>(?<=[\w\])]))?\[(?P<slash>/?)(?P<name>{_SHORTCODE_NAME})(?P<rest>[\s=/][^\[\]]*)?(?P<end>\]|\Z)",
@@ -128,6 +131,10 @@ def _is_element(name: str, last: Mapping[str, int], angle: re.Match[str]) -> boo
 
 def _without_shortcodes(text: str) -> str:
     kept = _LINKED.sub(_GAP, _MEDIA.sub(_GAP, text))
+    without_captions = _CAPTION.sub(_GAP, kept)
+    kept = (
+        without_captions if without_captions.strip() else kept
+    )  # it tells of another picture, unless it is all there is
     closed = {closing[1].lower() for closing in _CLOSED.finditer(kept)}
     return _SHORTCODE.sub(lambda found: _GAP if _is_shortcode(found, closed) else found[0], kept)
 
