@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from schemas import names
 from tests.support.harness import Site
+from tests.support.strangers import stray_consumer
 
 
 def verdicts(site: Site) -> tuple[int, dict[str, set[str]]]:
@@ -68,13 +69,7 @@ async def test_an_article_on_two_partitions_is_named(kafka: KafkaServer, s3: S3S
 async def test_a_stranger_in_the_group_is_named(kafka: KafkaServer, s3: S3Server) -> None:
     """Client id, host and what it reads, before any worker meets it."""
     site = Site.fresh(kafka, s3).prepare()
-    async with AIOKafkaConsumer(
-        site.topic(names.REQUESTED),
-        bootstrap_servers=site.settings.kafka.bootstrap_servers,
-        group_id=site.settings.kafka.group_id,
-        client_id="kafka-ui",
-        enable_auto_commit=False,
-    ):
+    async with stray_consumer(site, enable_auto_commit=False):
         done = await asyncio.to_thread(site.run, "doctor")
 
     assert done.returncode == 1

@@ -30,7 +30,7 @@ from consumer.lag.status import LagStatus
 from consumer.lag.throughput import NO_THROUGHPUT, TAIL, read_throughput
 from schemas import names
 from tests.support.commands import leadart
-from tests.support.harness import BOUND, Cms, Site, answer, cms, request_data, workers
+from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 
 
 @pytest.fixture
@@ -288,42 +288,3 @@ async def test_watching_ends_cleanly_at_ctrl_c(site: Site, form: tuple[str, ...]
 
     assert status == 0
     assert not [line for line in command.lines if "Traceback" in line or "Unclosed" in line]
-
-
-@pytest.mark.parametrize("committed", [True, False])
-async def test_a_publishers_transaction_leaves_no_lag(site: Site, tmp_path: Path, *, committed: bool) -> None:
-    """Monitors and scalers go by the log's end, markers and aborted records included: the group gets there.
-
-    With the worker up at once, and with one that starts when only a transaction's remains lie before it.
-    """
-    site.prepare()
-    with workers(site, tmp_path) as (worker,):
-        await publish_in_transaction(site, committed=committed)
-        await no_lag(site)
-        assert worker.stop() == 0
-    await publish_in_transaction(site, committed=committed)
-    (later := tmp_path / "later").mkdir()
-    with workers(site, later):
-        await no_lag(site)
-
-
-async def publish_in_transaction(site: Site, *, committed: bool) -> None:
-    """Publish a request in a transaction of its own, which is committed or aborted."""
-    async with cms(site) as desk, writer(site) as producer:
-        await producer.begin_transaction()
-        await Cms(site, producer, desk.consumer).ask(request_data("a-1"))
-        await (producer.commit_transaction() if committed else producer.abort_transaction())
-
-
-async def no_lag(site: Site) -> None:
-    """Wait until the group stands at the end of each partition of the lane, as an uncommitted reader sees it."""
-    partitions = [Partition(site.topic(names.REQUESTED), number) for number in range(3)]
-    async with (
-        open_admin(site.settings.kafka) as admin,
-        open_partition_reader(site.settings.kafka, committed=False) as everything,
-        asyncio.timeout(BOUND),
-    ):
-        ends = await everything.ends(partitions)
-        assert sum(ends.values()) >= 2  # a record and its marker
-        while {at: one.offset for at, one in (await admin.committed_offsets(partitions)).items()} != ends:
-            await asyncio.sleep(0.1)

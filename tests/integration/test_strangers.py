@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from schemas import names
 from tests.support.harness import BOUND, Site, WorkerProcess, cms, request_data, workers
+from tests.support.strangers import stray_consumer
 
 
 @pytest.fixture
@@ -51,18 +51,31 @@ async def test_a_second_fleet_in_the_first_ones_group_ends_by_itself(site: Site,
     assert site.topic(names.RETRY_1M) in said
 
 
+async def test_fleets_that_differ_in_a_prefix_alone_do_not_meet(
+    kafka: KafkaServer, s3: S3Server, tmp_path: Path
+) -> None:
+    """As staging beside production, neither with a group of its own set: each opens its shards once, unfenced."""
+    fleets = [Site.fresh(kafka, s3).without("KAFKA__GROUP_ID").prepare() for _ in range(2)]
+    folders = [tmp_path / "production", tmp_path / "staging"]
+    for folder in folders:
+        folder.mkdir()
+    with workers(fleets[0], folders[0]) as (first,), workers(fleets[1], folders[1]) as (second,):
+        for site in fleets:
+            async with cms(site) as desk:
+                for number in range(6):
+                    await desk.ask(request_data(f"a-{number}"))
+                await desk.until(lambda desk=desk: len(desk.outcomes()) >= 6)  # type: ignore[misc]
+        logs = [worker.log.read_text() for worker in (first, second)]
+
+    assert [log.count('"event": "shard_open"') for log in logs] == [3, 3]
+    assert all("epoch_ended" not in log for log in logs)
+
+
 async def test_a_stray_consumer_does_not_end_the_workers(site: Site, tmp_path: Path) -> None:
     """A worker keeps the shards that it has whole, says who keeps the others, and takes them once they are free."""
     with workers(site, tmp_path) as (worker,):
         async with cms(site) as desk:
-            async with AIOKafkaConsumer(
-                site.topic(names.REQUESTED),
-                bootstrap_servers=site.settings.kafka.bootstrap_servers,
-                group_id=site.settings.kafka.group_id,
-                client_id="kafka-ui",
-                enable_auto_commit=False,
-                partition_assignment_strategy=(RangePartitionAssignor,),
-            ):
+            async with stray_consumer(site, enable_auto_commit=False):
                 await until(lambda: '"event": "strangers_in_group"' in worker.log.read_text())
                 await until(lambda: "kafka-ui at 127.0.0.1 (reads " in worker.get("/readyz")[1])
             await until(lambda: worker.get("/readyz")[0] == 200)
@@ -76,7 +89,7 @@ async def test_a_stray_consumer_does_not_end_the_workers(site: Site, tmp_path: P
 def test_a_prefixed_fleet_does_not_lose_its_former_group(kafka: KafkaServer, s3: S3Server) -> None:
     """The default group was the same with every prefix: neither a start nor a deployment's `topics apply` leaves it."""
     former = Site.fresh(kafka, s3, KAFKA__GROUP_ID="leadart").prepare()
-    site = Site({name: value for name, value in former.env.items() if name != "LEADART_KAFKA__GROUP_ID"})
+    site = former.without("KAFKA__GROUP_ID")
     group = f"{site.settings.topics.prefix}leadart"
 
     for command in (("worker",), ("topics", "apply", "--start", "latest"), ("doctor",)):
@@ -95,14 +108,7 @@ async def test_what_a_stray_consumer_commits_skips_no_request(site: Site, tmp_pa
         with workers(site, tmp_path) as (worker,):
             asked = [await desk.ask(request_data(f"a-{number}")) for number in range(9)]
             await desk.until(lambda: len(desk.outcomes()) >= 9)
-            stray = AIOKafkaConsumer(
-                lane,
-                bootstrap_servers=site.settings.kafka.bootstrap_servers,
-                group_id=site.settings.kafka.group_id,
-                partition_assignment_strategy=(RangePartitionAssignor,),
-                auto_commit_interval_ms=100,
-            )
-            async with stray:
+            async with stray_consumer(site, auto_commit_interval_ms=100) as stray:
                 theirs = {partition.partition for partition in stray.assignment()}
                 asked += [await desk.ask(request_data(f"b-{number}")) for number in range(30)]
                 await read_to_the_end(stray)

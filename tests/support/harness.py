@@ -80,6 +80,10 @@ class Site:
         """Return the same corner with other settings for the next worker."""
         return replace(self, env={**self.env, **{f"LEADART_{name}": value for name, value in settings.items()}})
 
+    def without(self, setting: str) -> Site:
+        """Return the same corner with that setting at its default."""
+        return replace(self, env={name: value for name, value in self.env.items() if name != f"LEADART_{setting}"})
+
     def topic(self, base: str) -> str:
         """Return the full name of a topic here."""
         own = "" if base in PUBLISHED else self.env.get("LEADART_TOPICS__OWN_PREFIX", "")
