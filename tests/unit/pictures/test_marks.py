@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from consumer.jobs import FILE_SUFFIXES, Picture
 from consumer.pictures.marks import SOURCE_TYPE, Marks, taken_over
 from consumer.pictures.master import encode, png
 from consumer.pictures.rendering import render
 from consumer.renditions import CENTRE, Encoding, RenditionFormat, RenditionOrder, RenditionSet
-from tests.support.absent import absent
+from tests.support.mark_readers import by_exiftool, by_exiv2
 
 PRODUCER = "The Daily Harbour & Söhne 港"
 ALL = RenditionSet("hero", (16, 9), (64,), tuple(Encoding(each, 70, 70) for each in RenditionFormat))
@@ -72,46 +71,32 @@ def _files(picture: Callable[..., Picture], tmp_path: Path) -> dict[Path, Pictur
     return {tmp_path / f"picture.{suffix}": painted for suffix in contents}
 
 
-def program(name: str, package: str, *arguments: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        absent(f"{name} is not installed (Debian package {package})")
-    done = subprocess.run(  # noqa: S603 - our own arguments
-        [found, *arguments], capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout
-
-
 def test_exiftool_reads_the_marks_of_every_format(files: dict[Path, Picture]) -> None:
     """PNG, AVIF, WebP and JPEG alike: IPTC's three properties and TC260's label, by an independent reader."""
-    output = program("exiftool", "libimage-exiftool-perl", "-json", "-XMP:all", *map(str, files))
-    found: list[dict[str, Any]] = json.loads(output)
-    assert len(found) == len(files)
-    for entry in found:
-        recipe = files[Path(entry["SourceFile"])].recipe
-        assert entry["DigitalSourceType"] == SOURCE_TYPE
-        assert entry["AISystemUsed"] == "Z-Image <turbo>"
-        assert str(entry["AISystemVersionUsed"]) == recipe.model.sha256[:16]
-        assert json.loads(entry.get("AIGC") or entry["Aigc"]) == label(recipe.digest)
+    found = by_exiftool(files)
+    assert found.keys() == files.keys()
+    for file, marks in found.items():
+        assert_marked(marks, files[file])
 
 
 def test_exiv2_reads_the_marks_of_every_format(files: dict[Path, Picture]) -> None:
-    """The same by a second reader, which many pictures desks' tools are built on."""
+    """The same by a second reader, which many picture desks' tools are built on."""
     for file, painted in files.items():
-        lines = program(
-            "exiv2", "exiv2", "-P", "kt", "-K", "Xmp.iptcExt.AISystemUsed", "-K", "Xmp.TC260.AIGC", str(file)
-        )
-        found = dict(line.split(maxsplit=1) for line in lines.splitlines())
-        assert found["Xmp.iptcExt.AISystemUsed"] == "Z-Image <turbo>"
-        assert json.loads(found["Xmp.TC260.AIGC"]) == label(painted.recipe.digest)
+        assert_marked(by_exiv2(file), painted)
+
+
+def assert_marked(marks: dict[str, Any], painted: Picture) -> None:
+    assert marks["DigitalSourceType"] == SOURCE_TYPE
+    assert marks["AISystemUsed"] == "Z-Image <turbo>"
+    assert marks["AISystemVersionUsed"] == painted.recipe.model.sha256[:16]
+    assert json.loads(marks["AIGC"]) == label(painted.recipe.digest)
 
 
 def test_no_file_has_a_prompt_or_other_metadata(files: dict[Path, Picture]) -> None:
     """Prompts reveal stories that are not yet published; cameras and people have no part in the picture."""
     for file, painted in files.items():
         assert painted.recipe.prompt.encode() not in file.read_bytes()
-    output = program("exiftool", "libimage-exiftool-perl", "-json", "-G", "-EXIF:all", "-IPTC:all", *map(str, files))
-    assert [set(entry) for entry in json.loads(output)] == [{"SourceFile"}] * len(files)
+    assert by_exiftool(files, "EXIF", "IPTC", "ICC_Profile") == {file: {} for file in files}
 
 
 def test_the_packet_says_all_there_is_to_say() -> None:
@@ -152,6 +137,4 @@ def test_other_marks_are_taken_over_as_they_are(xmp: str) -> None:
 
 def test_a_png_without_marks_has_no_empty_chunk() -> None:
     """A sheet of a picture that is not AI-made says nothing."""
-    from PIL import Image  # noqa: PLC0415
-
     assert b"xmp" not in png(Image.new("RGB", (8, 8)), "")
