@@ -19,7 +19,7 @@ class RenditionSettings(BaseModel):
     file: Path | None = Field(None, description="Your renditions.toml; default: the sets that leadart ships.")
     threads: int = Field(2, ge=1, le=64, description="Threads that make renditions, besides those that encode masters.")
     focal_point: FocalPointChoice = Field(
-        FocalPointChoice.CENTRE,
-        description="Focal point of crops if no editor gave one: `found` where the prompt acted on the picture, or "
-        "`centre`.",
+        FocalPointChoice.FOUND,
+        description="Focal point of crops if no editor gave one: `found` where the prompt acted on the picture (the "
+        "centre without guidance), or `centre`.",
     )
