@@ -46,9 +46,10 @@ def _check_files(out: Path, model: str) -> None:
     """Check what a good demo leaves against itself: the events, the pictures, the page."""
     outcomes = _outcomes(out)
     kinds = Counter(outcome["headers"]["ce_type"] for outcome in outcomes)
-    pictures = {picture["sha256"] for outcome in outcomes for picture in outcome["data"].get("pictures", [])}
+    pictures = [picture for outcome in outcomes for picture in outcome["data"].get("pictures", [])]
+    announced = {Path(file["key"]).name for picture in pictures for file in (picture, *picture["renditions"])}
     models = {outcome["data"]["model"]["name"] for outcome in outcomes if "model" in outcome["data"]}
-    files = {file.stem: file.read_bytes() for file in (out / "pictures").iterdir()}
+    files = {file.name: file.read_bytes() for file in (out / "pictures").iterdir()}
     page = (out / "index.html").read_text(encoding="utf-8")
 
     assert Counter(outcome["headers"]["ce_causationid"] for outcome in outcomes) == Counter(
@@ -57,9 +58,9 @@ def _check_files(out: Path, model: str) -> None:
     assert kinds == {names.IMAGE_READY: len(EDITION) - 1, names.IMAGE_FAILED: 1}
     assert models == {model}
     assert sum(outcome["data"].get("reused", False) for outcome in outcomes) == 1
-    assert set(files) == pictures
-    assert all(hashlib.sha256(data).hexdigest() == name for name, data in files.items())
-    assert all(f"pictures/{name}.png" in page for name in pictures)
+    assert set(files) == announced
+    assert all(hashlib.sha256(data).hexdigest() == Path(name).stem for name, data in files.items())
+    assert all(f"pictures/{name}" in page for name in announced)
     assert {event["topic"] for event in _events(out)} == {names.OUTCOME, names.PROGRESS, names.DEAD_LETTER}
 
 

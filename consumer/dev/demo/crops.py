@@ -33,8 +33,9 @@ def _weights(pictures: list[ReadyPicture]) -> str:
 
 
 def kilobytes(count: int) -> str:
-    """Return a file's size for people."""
-    return f"{count / 1000:.1f} KB" if count < 100_000 else f"{count / 1000:.0f} KB"
+    """Return a file's size for people, number and unit on one line."""
+    digits = 1 if count < 100_000 else 0
+    return f"{count / 1000:.{digits}f}\N{NO-BREAK SPACE}KB"
 
 
 def _sheet(picture: ReadyPicture) -> Markup:

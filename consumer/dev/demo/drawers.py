@@ -67,7 +67,12 @@ def _record(ticket: SaveTicket) -> Markup:
 
 def _times(seconds: ReadySeconds) -> Markup:
     """Return the stages' seconds as figures and as a bar."""
-    stages = [("queued", seconds.queued), ("engine", seconds.engine), ("stored", seconds.stored)]
+    stages = [
+        ("queued", seconds.queued),
+        ("engine", seconds.engine),
+        ("stored", seconds.stored),
+        ("renditions", seconds.renditions),
+    ]
     whole = max(seconds.total, sum(spent for _, spent in stages), 0.001)
     shares = [tag("i", class_=name, style=f"width:{100 * spent / whole:.1f}%") for name, spent in stages]
     figures = ", ".join(f"{name} {spent:.2f} s" for name, spent in [*stages, ("total", seconds.total)])

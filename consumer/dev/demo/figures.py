@@ -62,7 +62,7 @@ def credit(ready: ImageReady) -> str:
     """Return the credit line, and how the pictures came to be."""
     line = ready.disclosure.credit_line if ready.disclosure else None
     style = ready.style.preset.replace("_", " ").capitalize()
-    how = "reused from the store" if ready.reused else f"painted in {ready.seconds.engine:.1f} s"
+    how = "reused from the store" if ready.reused else f"painted in {ready.seconds.engine:.1f}\N{NO-BREAK SPACE}s"
     return " · ".join(filter(None, (line, style, ready.model.name, how)))
 
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from consumer.dev.demo.downloads import Download
 from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 from consumer.jobs import Adapter, ModelIdentity, Paintable, Recipe, Record
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles
 from schemas import ImageFailed, ImageReady, ImageRequested, Reason
 from schemas.cloudevents import write
+
+_THUMB = frozenset({"thumb"})
+_SHAPES = _THUMB | {"hero", "landscape", "square", "social"}
+"""The rendition sets that leadart ships."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,21 @@ def _wrong_about_ready(ticket: SaveTicket, ready: ImageReady, styles: Styles) ->
         yield "the pictures do not match the request's recipes"
     if [download.picture.index for download in ticket.downloads] != list(range(expected.pictures)):
         yield "some pictures were not fetched"
+    if ready.disclosure is None:
+        yield "does not say how to disclose that the pictures are AI-made"
     for download in ticket.downloads:
         yield from download.problems
+        yield from _wrong_renditions(download, alone=expected.pictures == 1)
+
+
+def _wrong_renditions(download: Download, *, alone: bool) -> Iterator[str]:
+    """Yield what a picture lacks: the thumb, and every other shape where it is the only picture."""
+    sets = {rendition.set for rendition in download.picture.renditions}
+    lacking = (_SHAPES if alone else _THUMB) - sets
+    if lacking:
+        yield f"picture {download.picture.index} has no {', '.join(sorted(lacking))}"
+    if len(download.renditions) != len(download.picture.renditions):
+        yield f"some renditions of picture {download.picture.index} were not fetched"
 
 
 def _announced_adapters(ready: ImageReady) -> tuple[Adapter, ...]:

@@ -123,6 +123,7 @@ def picture_of(index: int, recipe: Recipe) -> ReadyPicture:
 
 SHAPES = {
     "hero": (16 / 9, ("image/avif", "image/webp")),
+    "landscape": (4 / 3, ("image/avif", "image/webp")),
     "square": (1.0, ("image/webp",)),
     "social": (1200 / 630, ("image/jpeg",)),
     "thumb": (None, ("image/webp",)),

@@ -77,7 +77,7 @@ def test_every_file_is_listed_with_its_size_beside_the_png(ticket: SaveTicket, p
     assert len(drawn.all("tr")) == 1 + 1 + len(picture.renditions)
     assert links == [f"pictures/{picture.sha256}.png", *(file.key for file in picture.renditions)]
     assert "as paintedPNG" in drawn.text
-    assert f"hero-{picture.width}AVIF0.0 KB" in drawn.text
+    assert f"hero-{picture.width}AVIF0.0\N{NO-BREAK SPACE}KB" in drawn.text
 
 
 def test_what_is_larger_than_the_picture_is_named(ticket: SaveTicket) -> None:
@@ -115,4 +115,4 @@ def test_a_bare_rendition_is_shown_without_point_and_placeholder(ticket: SaveTic
 )
 def test_sizes_are_told_in_kilobytes(count: int, told: str) -> None:
     """Small files with a decimal, large ones without."""
-    assert kilobytes(count) == told
+    assert kilobytes(count) == told.replace(" ", "\N{NO-BREAK SPACE}")

@@ -15,7 +15,7 @@ from consumer.jobs import Paintable, Recipe
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles
 from schemas import ImageRequested
-from tests.unit.dev.demo.conftest import MODEL, picture_of, png
+from tests.unit.dev.demo.conftest import MODEL, picture_of, png, rendition_of
 
 
 @pytest.fixture
@@ -63,6 +63,24 @@ async def test_a_picture_is_fetched_from_its_address(recipe: Recipe, tmp_path: P
     assert fetched.problems == ()
     assert fetched.file == tmp_path / f"{hashlib.sha256(data).hexdigest()}.png"
     assert fetched.file.read_bytes() == data
+
+
+async def test_every_rendition_is_fetched_and_compared(recipe: Recipe, tmp_path: Path) -> None:
+    """Renditions lie beside the picture; one that differs, and one that is gone, are problems of the picture."""
+    data = png(recipe)
+    async with _serving(data) as server, aiohttp.ClientSession() as client:
+        here, gone = (str(server.make_url(path)) for path in ("/picture", "/gone"))
+        picture = picture_of(0, recipe).model_copy(update={"url": here})
+        facts = picture.model_dump(include={"media_type", "bytes", "sha256", "url", "width", "height"})
+        right = rendition_of(picture, "square", 1.0, "image/png").model_copy(update=facts)
+        wrong, lost = right.model_copy(update={"bytes": 7}), right.model_copy(update={"url": gone})
+        announced = picture.model_copy(update={"renditions": (right, wrong, lost)})
+        fetched = await download(client, announced, tmp_path)
+
+    assert fetched.renditions == (fetched.file, fetched.file)
+    assert fetched.problems[0] == f"picture 0, {right.name} in image/png: bytes is {len(data)}, announced 7"
+    assert fetched.problems[1].startswith(f"picture 0, {right.name} in image/png could not be fetched: ")
+    assert len(fetched.problems) == 2
 
 
 async def test_a_picture_that_is_not_there_is_a_problem(recipe: Recipe, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_credit_line_is_there_once(desk: EditionDesk) -> None:
     assert ready
 
     assert Elements(plates(desk.tickets[0], first=True)).text.count("Illustration: by machine") == 1
-    assert credit(ready) == "Illustration: by machine · Oil painting · tiny-random · painted in 0.8 s"
+    assert credit(ready) == "Illustration: by machine · Oil painting · tiny-random · painted in 0.8\N{NO-BREAK SPACE}s"
     assert credit(ready.model_copy(update={"disclosure": None})).startswith("Oil painting")
 
 

@@ -78,6 +78,20 @@ def _fetched_with_a_problem(ticket: SaveTicket) -> None:
     ticket.downloads[0] = replace(ticket.downloads[0], problems=("picture 0: sha256 is another",))
 
 
+def _without_renditions(ticket: SaveTicket) -> None:
+    first, *rest = ticket.downloads
+    bare = first.picture.model_copy(update={"renditions": ()})
+    ticket.downloads = [replace(first, picture=bare, renditions=()), *rest]
+
+
+def _with_a_lost_rendition(ticket: SaveTicket) -> None:
+    ticket.downloads[0] = replace(ticket.downloads[0], renditions=())
+
+
+def _undisclosed(ticket: SaveTicket) -> None:
+    tampered(ticket, disclosure=None)
+
+
 def _with_a_dead_letter(ticket: SaveTicket) -> None:
     ticket.dead_letters.append(Record(names.DEAD_LETTER, 0, 0, b"", b"", (), 0))
 
@@ -121,6 +135,9 @@ def test_a_style_with_adapters_is_judged_by_what_was_announced(styles: Styles) -
         (_one_picture_short, "3 pictures instead of 4"),
         (_not_fetched, "some pictures were not fetched"),
         (_fetched_with_a_problem, "sha256 is another"),
+        (_without_renditions, "picture 0 has no thumb"),
+        (_with_a_lost_rendition, "some renditions of picture 0 were not fetched"),
+        (_undisclosed, "does not say how to disclose"),
         (_with_a_dead_letter, "1 dead letters instead of 0"),
     ],
 )
@@ -135,6 +152,17 @@ def test_whatever_is_wrong_with_a_ready_save_fails_the_demo(
     assert not verdict.is_good
     assert problem in " ".join(verdict.saves[lead.save.event.id])
     assert verdict.good_saves == len(desk.tickets) - 1
+
+
+def test_a_picture_alone_has_every_shape(desk: EditionDesk, styles: Styles) -> None:
+    """A save of one picture gets the full set; what lacks is named."""
+    ticket = desk.tickets[1]
+    (download,) = ticket.downloads
+    thumbs = tuple(file for file in download.picture.renditions if file.set == "thumb")
+    bare = download.picture.model_copy(update={"renditions": thumbs})
+    ticket.downloads = [replace(download, picture=bare, renditions=download.renditions[:1])]
+
+    assert problems_of(ticket, styles) == ["picture 0 has no hero, landscape, social, square"]
 
 
 def _for_another_reason(ticket: SaveTicket) -> None:
