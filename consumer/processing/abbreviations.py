@@ -28,7 +28,7 @@ _BY_LANGUAGE: Final = {
     "es": "Av Avd Dip Excma Excmo Gob Hnos Ilma Ilmo Mtra Mtro Pdta Pdte Profa Pza Sta Sto art cap fig núm pág vol",
     "pt": "Al Av Cap Cel Dep Des Pça Pe Profa Sras Srs Ten art fig núm pág tel vol",
     "ca": "Av Mn Pg Sta art núm pàg",
-    "it": "Arch Geom On Rag Sigg art artt cap fig on pag pagg sen tel vol",
+    "it": "Arch Geom On Rag Sigg arch art artt avv cap dott fig geom ing on pag pagg sen tel vol",
     "nl": "Ds Mej Mw art bijv blz drs ds excl incl ing ir jhr mld mln mr mw nrs resp tel zgn",
     "sv": "fr frk hr jfr mdr milj mkr resp tel",
     "da": "fr frk hr jf mia mio pga stk tlf",
@@ -38,7 +38,7 @@ _BY_LANGUAGE: Final = {
     "lv": "piem plkst tūkst",
     "lt": "doc pvz tūkst žr",
     "is": "frk hr nr sr",
-    "pl": "al art doc godz hab lek mec mld mln nadkom np nt os pl por pp prok red rtm str tel tj tys tzw ur wg woj",
+    "pl": "al art dn doc godz hab lek mec mld mln nadkom np nt os pl por pp prok red rtm str tel tj tys tzw ur wg woj",
     "cs": "Bc doc kap mil mld např nám plk por str sv tel tis tj tzn tzv tř",
     "sk": "Bc doc kap mil mld napr nám plk por sv tel tis tj tzn tzv",
     "sl": "doc inž mag npr oz tel tj tzv",
@@ -70,6 +70,19 @@ OF: Final = {
     **{language: EVERYWHERE.union(_BY_LANGUAGE[other].split()) for language, other in _SAME.items()},
 }
 """By language code; a language that is missing has those used everywhere."""
+
+OFTEN_LAST: Final = {"en": frozenset({"Ave", "Blvd", "Bros", "Co", "Corp", "Inc", "Ltd", "Rd"})}
+"""Abbreviations that end a sentence as often as not: they do where one of `FIRST_WORDS` follows."""
+
+FIRST_WORDS: Final = frozenset(
+    """
+    A After All Also An And Another As At Because Before Both But By Earlier Even Every For From He Her Here His How
+    However I If In It Its Last Many Meanwhile More Most My Nearly Neither No Nobody Not Now Of On Once One Only Other
+    Others Our Police She Shares Since So Some Still That The Their Then There These They This Those Three Though To
+    Today Two Under Until We What When Where Which While Who Why With Without You Your
+    """.split()  # noqa: SIM905 - likewise
+)
+"""Words that many English sentences begin with, and few names."""
 
 DOTTED: Final = frozenset(
     "e.g i.e d.h u.a o.ä z.b u.u v.a s.o t.ex f.eks bl.a d.v.s m.a t.d p.ej p.ex o.a b.v d.w.z т.е т.н т.к π.χ".split()  # noqa: SIM905 - likewise

@@ -34,7 +34,7 @@ _LETTER: Final = regex.compile(
 _INITIAL: Final = re.compile(r" ?[^\W\d_]\.")
 _DOTTED: Final = regex.compile(r"(?<!\p{L})\p{L}+(?:\.\p{L}+)+\Z")
 _MONTH: Final = re.compile(
-    r"\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|Okt|Dez|Ene|Abr|Ago|Dic|Gen|Mag|Giu|Lug|Set|Ott|Févr|Avr|Juil|Déc)\Z",
+    r"\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|Okt|Dez|Ene|Abr|Ago|Dic|Gen|Mag|Giu|Lug|Set|Ott|Janv|Févr|Avr|Juil|Déc)\Z",
     re.IGNORECASE,
 )
 _HOUR: Final = re.compile(r"\d ?[ap]\.m\Z")
@@ -85,7 +85,11 @@ def _is_abbreviation(before: str, after: str, language: str) -> bool:
         return True
     if _HOUR.search(before):
         return _DAY_OR_ZONE.match(ahead) is not None
-    return word is not None and (_is_listed(word[0], language) or _is_initial(before, word[0], after))
+    if word is None:
+        return False
+    if word[0] in abbreviations.OFTEN_LAST.get(language, ()):
+        return re.split(r"\W", after.lstrip(_CLOSING), maxsplit=1)[0] not in abbreviations.FIRST_WORDS
+    return _is_listed(word[0], language) or _is_initial(before, word[0], after)
 
 
 def _is_listed(word: str, language: str) -> bool:

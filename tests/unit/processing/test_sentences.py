@@ -61,6 +61,11 @@ marks = st.sampled_from([*"。｡！？।॥።፧۔؟։။។᠃꓿", ". ", "!
         ("“We stay.”", "So said the crew.", "en"),
         ("He said: “It is over.”", "She left.", "en"),
         ("It was 33.8°F.", "Nobody minded.", "en"),
+        ("Acme Inc. Chief Executive Tim Hill left Bolt Co. (Nasdaq: BLT).", "She stays.", "en"),
+        ("He left Acme Inc.", "“The board knew,” she said.", "en"),
+        ("The house on Park Ave.", "They sold it.", "en"),
+        ("Le 3 janv. 2026, il a neigé.", "Fin.", "fr"),
+        ("Il 1° maggio il dott. Rossi parla.", "Fine.", "it"),
         ("Die Fa. Müller GmbH & Co. KG baut in der Schillerstr. am Markt.", "80 Leute helfen.", "de"),
         ("Der 100. Geburtstag wird am 3. Oktober gefeiert.", "Alle kommen.", "de"),
         ("Das Gesetz gilt gem. Art. 5 Abs. 2 ab sofort.", "Es ist streng.", "de"),
@@ -98,6 +103,17 @@ def test_no_abbreviation_ends_a_sentence(spelt: tuple[str, str], continuation: s
     language, start = spelt
     sentence = f"{start}. {continuation}."
     assert first_sentence(f"{sentence} Schools get more.", language) == sentence
+
+
+@given(
+    st.sampled_from(sorted(abbreviations.OFTEN_LAST["en"])),
+    st.sampled_from(["Whitfield", "(Ohio)", "3", "Éva", "A", "The"]),
+)
+def test_some_abbreviations_end_a_sentence_before_a_word_that_begins_one(word: str, following: str) -> None:
+    """Companies and streets stand at the end as often as before a name."""
+    text = f"Ito sold the Acme {word}. {following} knew it."
+    ends = following in abbreviations.FIRST_WORDS
+    assert first_sentence(f"{text} Schools get more.", "en") == (f"Ito sold the Acme {word}." if ends else text)
 
 
 @given(unlisted, st.sampled_from(["en", "de", "ru", "xx"]), st.sampled_from(["Schools get more.", "Уроки.", "“Yes.”"]))
