@@ -4,12 +4,12 @@ Two encodes of the same pixels are equal to the byte, with the same versions of 
 that decides bytes is set here, none left to the machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
 
-from PIL import Image
+from PIL import Image, features
 
 from consumer.renditions import Encoding, RenditionFormat
 
@@ -29,6 +29,15 @@ _OPTIONS: Final[Mapping[RenditionFormat, Mapping[str, Any]]] = {
     RenditionFormat.WEBP: {"method": 4},  # 6 takes half as long again for 1 % fewer bytes
     RenditionFormat.JPEG: {"progressive": True, "optimize": True, "subsampling": "4:2:0"},
 }
+
+
+_LIBRARIES: Final = {RenditionFormat.AVIF: "avif", RenditionFormat.WEBP: "webp", RenditionFormat.JPEG: "jpg"}
+"""What Pillow calls the library that writes each format."""
+
+
+def unwritable(formats: Iterable[RenditionFormat]) -> list[RenditionFormat]:
+    """Return those formats that the installed Pillow was built without; its wheels have all of them."""
+    return [each for each in formats if not features.check(_LIBRARIES[each])]
 
 
 def encode_to_fit(image: Image.Image, encoding: Encoding, largest_bytes: int | None, xmp: bytes) -> bytes:

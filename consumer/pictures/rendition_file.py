@@ -23,9 +23,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from consumer.pictures.rendition_encoding import unwritable
 from consumer.renditions import Encoding, RenditionFormat, RenditionSet
 from consumer.settings.resources import bundled
-from consumer.settings.toml_files import load_toml
+from consumer.settings.toml_files import load_toml, misconfigured
 from schemas.fields import Slot
 
 MOST_FILES: Final = 64
@@ -66,6 +67,10 @@ def load_renditions(path: Path | None = None) -> RenditionFile:
     """
     file = path or bundled("renditions.toml")
     entry = load_toml(file, "LEADART_RENDITIONS__FILE", TypeAdapter(_FileEntry), _advice)
+    lacking = unwritable({RenditionFormat(kind): None for each in entry.sets.values() for kind in each.formats})
+    if lacking:
+        advice = f"install one built with {', '.join(lacking)}, or take the formats out"
+        raise misconfigured(f"{file}: asks for what the installed Pillow cannot write: {advice}")
     slots = {name: tuple(each.slots) for name, each in entry.sets.items() if each.slots is not None}
     return RenditionFile(tuple(each.rendition_set(name) for name, each in entry.sets.items()), slots, entry.thumbs)
 

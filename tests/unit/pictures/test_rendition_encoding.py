@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from consumer.pictures import rendition_encoding
-from consumer.pictures.rendition_encoding import encode_to_fit
+from consumer.pictures.rendition_encoding import encode_to_fit, unwritable
 from consumer.renditions import Encoding, RenditionFormat
 
 FORMATS = list(RenditionFormat)
@@ -78,3 +78,8 @@ def test_marks_count_into_the_size() -> None:
     encoding = Encoding(RenditionFormat.WEBP, 90, 10)
     limit = len(encode_to_fit(PICTURE, encoding, None, b""))
     assert len(encode_to_fit(PICTURE, encoding, limit, b"x" * 500)) <= limit
+
+
+def test_the_pillow_that_we_install_writes_every_format() -> None:
+    """Its wheels have all three encoders."""
+    assert unwritable(RenditionFormat) == []

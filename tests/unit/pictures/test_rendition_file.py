@@ -180,3 +180,10 @@ def test_a_file_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
 def test_an_empty_file_lacks_its_sets(file: Path) -> None:
     """A site that wants no renditions says so with an empty [sets]."""
     assert complaint(file, "") == ["renditions.toml:1: sets: is missing: add it"]
+
+
+def test_a_pillow_without_an_encoder_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution's own may lack AVIF: no request shall be the one that finds out."""
+    monkeypatch.setattr("PIL.features.check", lambda library: library != "avif")
+    with pytest.raises(Fatal, match="Pillow cannot write: install one built with avif, or take the formats out"):
+        load_renditions()
