@@ -154,15 +154,17 @@ class DeviceWorker:
         return child.how_it_ended
 
     async def _load(self, child: Child) -> protocol.Ready | None:
-        """Wait for the model; return None if the process died while loading."""
+        """Wait for the model; return None if the process died while loading, or took too long once one was ready."""
         limit = self._settings.load_timeout_seconds
+        why = f"not loaded within {limit:g} s (LEADART_ENGINE__LOAD_TIMEOUT_SECONDS)"
         try:
             async with asyncio.timeout(limit):
                 reply = await child.reply()
         except TimeoutError:
-            child.kill("not loaded in time")
-            message = f"The model was not loaded within {limit:g} s (LEADART_ENGINE__LOAD_TIMEOUT_SECONDS)."
-            raise DeviceUnusable(Reason.MODEL_UNAVAILABLE, message) from None
+            child.kill(why)
+            if self._was_ready:
+                return None
+            raise DeviceUnusable(Reason.MODEL_UNAVAILABLE, f"The model was {why}.") from None
         if isinstance(reply, protocol.Refused):
             raise DeviceUnusable(reply.reason, reply.message)
         return reply if isinstance(reply, protocol.Ready) else None

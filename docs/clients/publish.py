@@ -23,6 +23,7 @@ HEADERS = {
 
 
 async def main() -> None:
+    """Publish one request, and wait until Kafka has it."""
     kafka = os.environ.get("KAFKA", "127.0.0.1:9092")
     async with AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True) as producer:
         await producer.send_and_wait(

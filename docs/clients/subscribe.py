@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer
 
 
 async def main() -> None:
+    """Print each outcome until interrupted."""
     consumer = AIOKafkaConsumer(
         "article-image-outcome",
         bootstrap_servers=os.environ.get("KAFKA", "127.0.0.1:9092"),

@@ -228,6 +228,19 @@ async def test_a_model_that_cannot_be_loaded_is_fatal(mode: str, reason: Reason,
     assert words in fatal.value.message
 
 
+async def test_an_engine_that_once_was_ready_may_hang_while_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a storage that stalls: its processes are replaced, and what waits is painted once one loads."""
+    monkeypatch.setenv("MARKS", str(tmp_path))
+    async with scripted("hang-again", load=5) as engine, asyncio.timeout(60):
+        waiting = asyncio.create_task(engine.paint(recipe("die unless alone"), Lane.LIVE, lambda _done, _of: None))
+        while engine.restarts < 3:
+            await asyncio.sleep(0.05)
+        (tmp_path / "cpu").unlink()  # the next process serves
+        assert (await waiting).rgb.endswith(b" alone")
+
+
 async def test_no_model_set_is_fatal() -> None:
     """Without a folder there is nothing to start."""
     with pytest.raises(Fatal, match="LEADART_ENGINE__MODEL is not set"):
