@@ -141,6 +141,7 @@ def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Mar
         tag("p", f"Saved before, as revision {article['revision']}", class_="kicker"),
         tag("p", article["headline"], class_="headline", lang=article.get("locale")),
         tag("p", credit(ticket.ready), class_="credit") if ticket.ready else None,
+        crops_drawer(ticket, spoken(ticket)),
         drawer(ticket, verdict.saves[ticket.save.event.id], styles),
     )
     figures = [plate(ticket, ticket.ready, download) for download in ticket.downloads] if ticket.ready else []

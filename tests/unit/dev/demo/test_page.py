@@ -67,14 +67,15 @@ def test_it_needs_nothing_but_the_pictures_beside_it(desk: EditionDesk, styles: 
 
 
 def test_every_picture_is_beside_its_article(desk: EditionDesk, styles: Styles) -> None:
-    """Each announced picture is shown, with its size and with words for those who do not see it."""
+    """Each announced picture is shown, with its size and with words for who does not see it; each file is linked to."""
     page = _Page(_page(desk, styles))
+    pictures = [picture for t in desk.tickets if t.ready for picture in t.ready.pictures]
     images = [image for image in page.all("img") if image["alt"]]
-    announced = {f"pictures/{p.sha256}.png" for t in desk.tickets if t.ready for p in t.ready.pictures}
     links = {link["href"] for link in page.all("a")}
 
-    assert len(images) == sum(len(t.ready.pictures) for t in desk.tickets if t.ready)
-    assert announced <= links
+    assert len(images) == len(pictures)
+    assert {f"pictures/{picture.sha256}.png" for picture in pictures} <= links
+    assert {file.key for picture in pictures for file in picture.renditions} <= links
     assert all(int(image["width"] or 0) and int(image["height"] or 0) for image in images)
 
 
