@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -76,6 +77,17 @@ async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
     assert len({picture.rgb for picture in pictures}) == 4
     assert max(abs(a - b) for a, b in zip(again.rgb, pictures[2].rgb, strict=True)) <= 1
     assert steps == [[(1, 2), (2, 2)]] * 4
+
+
+async def test_a_picture_brings_its_focus(engine: ZImageEngine) -> None:
+    """Where guidance acted arrives with the pixels; without guidance there is none."""
+    guided = recipe(engine, seed=5)
+    async with asyncio.timeout(60):
+        picture = await engine.paint(guided, Lane.LIVE, lambda _done, _of: None)
+        plain = await engine.paint(replace(guided, guidance_scale=0.0), Lane.LIVE, lambda _done, _of: None)
+    assert picture.focus
+    assert 0 < min(picture.focus.x, picture.focus.y) <= max(picture.focus.x, picture.focus.y) < 1
+    assert plain.focus is None
 
 
 async def test_it_knows_no_secrets(engine: ZImageEngine) -> None:
