@@ -20,8 +20,13 @@ async def all_of(calls: Iterable[Coroutine[None, None, _Result]], at_once: int |
         async with places:
             return await call
 
-    # Not a TaskGroup: what one error would cancel is an upload, which the next attempt would have to make again.
-    ended = await asyncio.gather(*map(placed, calls), return_exceptions=True)
+    made = list(calls)
+    try:
+        # Not a TaskGroup: what one error would cancel is an upload, which the next attempt would have to make again.
+        ended = await asyncio.gather(*map(placed, made), return_exceptions=True)
+    finally:
+        for call in made:
+            call.close()  # one that was cancelled before its turn has not begun
     results = []
     for result in ended:
         if isinstance(result, BaseException):

@@ -20,9 +20,9 @@ from consumer.dev.embedded import S3Server
 from consumer.errors import Overloaded
 from consumer.jobs import Master
 from consumer.settings import StorageSettings
-from consumer.storage import S3Store, manifest_key, public_policy
+from consumer.storage import S3Store, manifest_key, public_policy, rendition_manifest_key
 from schemas import Reason
-from tests.support.samples import ASKED, RECIPE
+from tests.support.samples import ASKED, MADE, ORDER, RECIPE
 
 PICTURE = Master(data=b"\x89PNG not really", media_type="image/png", width=512, height=512)
 
@@ -86,8 +86,27 @@ async def test_a_manifest_holds_everything_and_is_never_cached(storage: StorageS
     assert manifest["leadart"] == __version__
     assert manifest["recipe"] == asdict(RECIPE) | {"adapters": []}
     assert manifest["picture"] == asdict(picture)
-    assert list(manifest) == ["format", "recipe", "picture", "created", "leadart"]
+    assert manifest["asked"] == asdict(ASKED)
+    assert list(manifest) == ["format", "recipe", "picture", "asked", "created", "leadart"]
     assert {entry["Key"] for entry in pictures_bucket["Contents"]} == {picture.key, "pictures/probe"}
+
+
+async def test_renditions_are_stored_as_masters_are(storage: StorageSettings) -> None:
+    """Each with its type, cached for ever, with its SHA-256; their manifest, never cached, among the manifests."""
+    storage = _changed(storage, manifest_bucket=f"{storage.bucket}-m")
+    async with S3Store(storage) as store, _client(storage) as client:
+        await store.prepare(create=True)
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
+        kept = await store.keep_renditions(picture, ORDER, MADE)
+        key = rendition_manifest_key(picture, ORDER)
+        manifest = await client.head_object(Bucket=storage.manifest_bucket, Key=key)
+        for each in kept.renditions:
+            found = await client.head_object(Bucket=storage.bucket, Key=each.key, ChecksumMode="ENABLED")
+            assert (found["ContentType"], found["ContentLength"]) == (each.media_type, each.bytes_)
+            assert found["CacheControl"] == "public, max-age=31536000, immutable"
+            assert found["ChecksumSHA256"]
+
+    assert (manifest["ContentType"], manifest["CacheControl"]) == ("application/json", "private, no-store")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from consumer.jobs import Master
 from consumer.settings import StorageSettings, load_settings
 from consumer.storage import S3Store, manifest_key
 from schemas import Reason
-from tests.support.samples import ASKED, RECIPE
+from tests.support.samples import ASKED, MADE, ORDER, RECIPE
 from tests.support.store_rules import (
     Forward,
     Rule,
@@ -110,11 +110,11 @@ async def test_a_race_leaves_nothing_behind(storage: StorageSettings) -> None:
 
 
 async def test_every_put_carries_a_checksum(storage: StorageSettings) -> None:
-    """Pictures, manifests and probes alike: a bucket with Object Lock refuses what has none."""
+    """Pictures, renditions, manifests, index and probes alike: a bucket with Object Lock refuses what has none."""
     async with ruled(storage, object_lock) as (store, _, proxy):
         await store.prepare()
         await store.examine()
-        await store.keep(RECIPE, PICTURE, ASKED)
+        await store.keep_renditions(await store.keep(RECIPE, PICTURE, ASKED), ORDER, MADE)
 
     puts = [call for call in proxy.calls if call.method == "PUT"]
     assert {call.key.partition("/")[0] for call in puts} == {"pictures", "manifests"}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -95,3 +97,46 @@ async def test_a_manifest_says_what_was_ordered() -> None:
 
     assert (manifest.recipe, manifest.master, manifest.order) == (RECIPE.digest, MASTER.sha256, ORDER.digest)
     assert (manifest.sets, manifest.focal_point, manifest.crops) == (("hero",), ORDER.focal_point, ORDER.crops)
+
+
+class CountingS3(MemoryS3):
+    """A client that counts how many look-ups of objects go on at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looking, self.most, self.looks = 0, 0, 0
+        self.answers = True
+
+    async def head_object(self, **request: Any) -> dict[str, Any]:
+        self.looking, self.looks = self.looking + 1, self.looks + 1
+        self.most = max(self.most, self.looking)
+        if not self.answers:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        self.looking -= 1
+        return await super().head_object(**request)
+
+
+async def test_renditions_are_looked_up_side_by_side_in_bounds() -> None:
+    """One look-up for each file, several at once, and never all of a large set."""
+    client = CountingS3()
+    picture = await _kept(client)
+    await client.store().keep_renditions(picture, ORDER, TWELVE)
+    client.looks = client.most = 0
+
+    assert await client.store().find_renditions(picture, ORDER)
+    assert client.looks == 12
+    assert 1 < client.most <= 8
+
+
+async def test_a_look_up_that_is_not_answered_ends_in_time() -> None:
+    """However many files there are, the whole call takes `timeout_seconds`, and leaves no look-up behind."""
+    client = CountingS3()
+    picture = await _kept(client)
+    await client.store().keep_renditions(picture, ORDER, TWELVE)
+    client.answers = False
+    store = client.store()
+    store._seconds = 0.05
+
+    with pytest.raises(Overloaded, match="no answer within"):
+        await asyncio.wait_for(store.find_renditions(picture, ORDER), 5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -52,6 +53,24 @@ async def test_an_error_waits_for_the_others() -> None:
     with pytest.raises(ValueError, match="first"):
         await all_of([fail(), work(), work()], 1)
     assert done == [True, True]
+
+
+@pytest.mark.parametrize("at_once", [None, 1])
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_calls_that_never_began_are_dropped(at_once: int | None, turns: int) -> None:
+    """Whenever it is cancelled, no coroutine is left behind unawaited."""
+
+    async def call() -> None:
+        await asyncio.Event().wait()
+
+    calls = [call() for _ in range(3)]
+    task = asyncio.ensure_future(all_of(calls, at_once))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert {inspect.getcoroutinestate(each) for each in calls} == {inspect.CORO_CLOSED}
 
 
 async def test_cancelling_cancels_every_call() -> None:
