@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from schemas import ImageRequested, names
 from schemas.ignored import MOST_IGNORED, NOTHING_IGNORED, unknown_fields
 from schemas.publish import Schema, event_schemas
+from schemas.recrop import ImageRecropRequested
 
 ARTICLE = {"id": "a-1", "revision": 7, "headline": "Storm"}
 SCHEMA = event_schemas()[names.IMAGE_REQUESTED]
@@ -29,17 +29,6 @@ def paths(model: Schema, prefix: str = "") -> Iterator[str]:
 
 
 KNOWN = list(paths(SCHEMA))
-
-
-class Box(BaseModel):
-    width: int
-
-
-class Cropping(BaseModel):
-    """A request whose object takes any name, as the crops of a re-crop do."""
-
-    crops: dict[str, Box] | None = None
-    notes: dict[str, str] = {}
 
 
 def meant(data: dict[str, Any]) -> dict[str, str | None]:
@@ -132,11 +121,11 @@ def test_one_wrong_letter_is_near(path: str, data: st.DataObject) -> None:
 
 
 def test_an_object_of_any_names_knows_them_all() -> None:
-    """What stands under each name is checked; texts under them are not."""
-    data = {"crops": {"hero": {"width": 1, "wdith": 2}, "square": {"width": 1}}, "notes": {"anything": "x"}, "crop": {}}
-    found = unknown_fields(data, Cropping)
-    assert found.ignored == ("crops.hero.wdith", "crop")
-    assert found.did_you_mean == {"crops.hero.wdith": "crops.hero.width", "crop": "crops"}
+    """A re-crop's crops are named by the site: what stands under each name is checked."""
+    data = {"crops": {"hero": {"width": 1, "wdith": 2}, "any": {"width": 1}}, "focalPoint": {}, "picture": {"sha": ""}}
+    found = unknown_fields(data, ImageRecropRequested)
+    assert found.ignored == ("crops.hero.wdith", "focalPoint", "picture.sha")
+    assert found.did_you_mean == {"crops.hero.wdith": "crops.hero.width", "focalPoint": "focal_point"}
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 7, {}, {"article": "a-9", "brief": [{"promt": 1}]}])
