@@ -67,18 +67,21 @@ async def painted(site: Site) -> dict[str, Any]:
 
 @pytest.fixture
 async def address(ready: dict[str, Any]) -> AsyncIterator[str]:
-    """The address of a page with the event's figure, as wide as the window, above a paragraph."""
+    """The address of a page with the event's figure, as wide as the window, above a paragraph.
+
+    At /strict, it forbids what its figure has of inline styles and data.
+    """
     style = (CLIENTS / "responsive.css").read_text(encoding="utf-8")
-    head = f"<meta charset=utf-8><title>An article</title><style>body {{ margin: 0 }}\n{style}</style>"
+    head = f"<meta charset=utf-8><title>An article</title><style nonce=own>body {{ margin: 0 }}\n{style}</style>"
     body = f"{responsive.figure(ready, first=True)}<p>The article's text.</p>"
 
     async def page(request: web.Request) -> web.Response:
-        del request
         html = f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>"
-        return web.Response(text=html, content_type="text/html")
+        policy = {"content-security-policy": "style-src 'nonce-own'; img-src http:"}
+        return web.Response(text=html, content_type="text/html", headers=policy if request.path == "/strict" else None)
 
     application = web.Application()
-    application.router.add_get("/", page)
+    application.router.add_get("/{name:.*}", page)
     async with TestServer(application) as server:
         yield str(server.make_url("/"))
 
@@ -163,6 +166,19 @@ async def test_nothing_moves_when_the_picture_comes(address: str) -> None:
         after, shift = await box(page, "p"), await page.evaluate(SHIFT)
 
     assert before == after
+    assert shift == 0
+
+
+async def test_a_strict_policy_costs_the_placeholder_alone(ready: dict[str, Any], address: str) -> None:
+    """Where a Content-Security-Policy forbids inline styles, the picture is the same, and nothing moves either."""
+    async with window(800) as page:
+        await page.goto(f"{address}strict")
+        chosen = file_of(ready, await shown(page))
+        background = await page.evaluate("getComputedStyle(document.querySelector('img')).backgroundImage")
+        shift = await page.evaluate(SHIFT)
+
+    assert (chosen["media_type"], chosen["width"]) == ("image/avif", 960)
+    assert background == "none"
     assert shift == 0
 
 
