@@ -132,6 +132,8 @@ async def _sweep(
             _say_found(found, apply=apply)
         if apply:
             await sweep.withdraw(found)
+            if not as_json:
+                say(f"manifests are deleted; objects follow in {grace.total_seconds():g} s, or with the next run")
             report, left = await sweep.finish(), 0
         else:
             report, left = await sweep.preview(found), len(await sweep.interrupted())

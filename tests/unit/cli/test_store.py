@@ -73,6 +73,7 @@ def test_a_sweep_deletes_what_nobody_chose(client: MemoryS3, how: str) -> None:
     result = sweep(how)
 
     assert result.exit_code == 0
+    assert "manifests are deleted; objects follow in 0 s, or with the next run" in result.output
     assert "deleted 1 of 3 pictures: 1 objects, 15 bytes" in result.output
     assert manifest_key(RECIPE.digest) not in client.objects
     assert manifest_key(CHOSEN.digest) in client.objects
