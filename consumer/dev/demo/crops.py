@@ -21,7 +21,8 @@ def crops_drawer(ticket: SaveTicket, name: Markup) -> Markup | None:
     pictures = [picture for picture in (ticket.ready.pictures if ticket.ready else ()) if picture.renditions]
     if not pictures:
         return None
-    return tag("details", tag("summary", _weights(pictures), name), *map(_sheet, pictures), class_="crops")
+    sheets = tag("div", *map(_sheet, pictures), class_="sheets")
+    return tag("details", tag("summary", _weights(pictures), name), sheets, class_="crops")
 
 
 def _weights(pictures: list[ReadyPicture]) -> str:
@@ -99,7 +100,7 @@ def _dot(x: float, y: float) -> Markup:
 
 def _table(picture: ReadyPicture) -> Markup:
     """Return each file's size, and a bar of it against the PNG's."""
-    columns = tag("tr", *(tag("th", column, scope="col") for column in ("file", "format", "size", "of the PNG")))
+    columns = tag("tr", *(tag("th", column, scope="col") for column in ("file", "format", "size", "of PNG")))
     return tag("table", tag("thead", columns), tag("tbody", *_rows(picture)), class_="files")
 
 
