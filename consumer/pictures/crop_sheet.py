@@ -1,5 +1,7 @@
 """Crop sheets: what each rendition set shows of one picture, drawn on the picture itself."""
 
+import textwrap
+
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from consumer.pictures.crops import Size, fitting_sizes
@@ -11,13 +13,14 @@ from consumer.renditions import Crop, FocalPoint, RenditionOrder, RenditionSet
 _COLUMNS = 3
 _CELL = 360
 _MARGIN = 20
-_CAPTION = 56
+_CAPTION = 72
 _PAPER = (250, 249, 246)
 _INK = (34, 34, 34)
 _PALE = (110, 110, 110)
 _LINE = (255, 196, 0)
 _DIMMED = 0.35
 _TITLE, _TEXT = 17, 14
+_LINE_LENGTH = 46
 
 
 def crop_sheet(master: bytes, order: RenditionOrder, producer: str) -> bytes:
@@ -52,7 +55,7 @@ def _cell(image: Image.Image, rendition_set: RenditionSet, crop: Crop, focal_poi
     pen.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=_LINE, width=2)
     _ring(pen, focal_point.x * shown.width, focal_point.y * shown.height)
     cell = Image.new("RGB", (_CELL, shown.height + _CAPTION), _PAPER)
-    cell.paste(drawn, ((_CELL - shown.width) // 2, 0))
+    cell.paste(drawn, (0, 0))
     _caption(ImageDraw.Draw(cell), shown.height, rendition_set, crop, image.size)
     return cell
 
@@ -71,7 +74,8 @@ def _caption(pen: ImageDraw.ImageDraw, top: int, rendition_set: RenditionSet, cr
     title = ImageFont.load_default(size=_TITLE)
     pen.text((0, top + 6), rendition_set.name, fill=_INK, font=title)
     pen.text((title.getlength(rendition_set.name) + 8, top + 8), ratio, fill=_PALE, font=ImageFont.load_default(_TEXT))
-    pen.text((0, top + 30), details, fill=_PALE, font=ImageFont.load_default(_TEXT))
+    lines = "\n".join(textwrap.wrap(details, _LINE_LENGTH))
+    pen.text((0, top + 30), lines, fill=_PALE, font=ImageFont.load_default(_TEXT))
 
 
 def _scaled(pair: Size, scale: float) -> Size:

@@ -36,7 +36,7 @@ def grey(sheet: Image.Image, x: int, y: int) -> object:
 def test_the_crop_is_bright_and_the_rest_dimmed() -> None:
     """A 16:9 crop in the middle of a square is a band, with darkness above and below."""
     sheet = drawn(white(), RenditionOrder((HERO, THUMB), CENTRE))
-    assert sheet.size == (2 * (360 + 20) + 20, 360 + 56 + 2 * 20)
+    assert sheet.size == (2 * (360 + 20) + 20, 360 + 72 + 2 * 20)
     assert [grey(sheet, 90, y) for y in (40, 100, 260, 320)] == [89, 255, 255, 89]
     assert [grey(sheet, 380 + 90, y) for y in (40, 320)] == [255, 255]
 
