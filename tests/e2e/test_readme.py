@@ -165,5 +165,6 @@ def test_the_operators_commands_run(kafka: KafkaServer, s3: S3Server, tmp_path: 
     assert json.loads(told["leadart lag --json"])["lag"] == 0
     assert "oil_painting" in told["leadart styles"]
     assert {file.name for file in tmp_path.glob("*.png")} == {"sheet.png", "boat.png"}
+    assert {file.suffix for file in (tmp_path / "crops").iterdir()} == {".avif", ".webp", ".jpg"}
     with workers(site, tmp_path) as (worker,):
         assert all(worker.get(page)[0] == 200 for page in ("/metrics", "/healthz", "/readyz"))
