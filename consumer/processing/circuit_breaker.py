@@ -147,8 +147,6 @@ class CircuitBreaker:
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
         if self._stopping:
             return
         self._timer = asyncio.get_running_loop().call_later(self._wait, self._let_one_through)
