@@ -27,6 +27,7 @@ _Value = TypeVar("_Value")
 DELIVERY_DOCUMENT = Path("docs/benchmarks/delivery.md")
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
 WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
+RENDITIONS_DOCUMENT = Path("docs/benchmarks/renditions.md")
 
 _TENFOLD = 10
 _SHORTEST = 1_000
@@ -97,6 +98,25 @@ def worker(
     plan = WorkerPlan(settings, RandomModel(random) if random else None, kind, pictures, rounds)
     measuring = measure_worker(plan, _show_progress)
     _finish(measuring, worker_report, WORKER_DOCUMENT if write else None, as_json=as_json)
+
+
+@commands.command()
+def renditions(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures of one size, such as PNGs of `leadart generate`.")],
+    paces: Annotated[str, typer.Option(help="Pictures per second of the engine, for the whole worker.")] = "1,2,4,8",
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="About how long each pace is held.")] = 10.0,
+    file: Annotated[Path | None, typer.Option(help="Rendition file; default: LEADART_RENDITIONS__FILE.")] = None,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {RENDITIONS_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what each file of a picture costs, and from which pace on encoding holds the worker back."""
+    from consumer.dev.bench.renditions import RenditionPlan, measure_renditions
+    from consumer.dev.bench.renditions_report import renditions_report
+
+    given = tuple(pace for text in paces.split(",") if text and (pace := _parsed(text, float)) > 0)
+    plan = RenditionPlan(tuple(pictures), given, seconds, file or settings_from(None).renditions.file)
+    measuring = measure_renditions(plan, _show_progress)
+    _finish(measuring, renditions_report, RENDITIONS_DOCUMENT if write else None, as_json=as_json)
 
 
 @commands.command()

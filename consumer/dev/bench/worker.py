@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel, order
@@ -63,7 +64,7 @@ async def measure_worker(plan: WorkerPlan, report: Callable[[str], None]) -> Wor
     """
     facts = engine_machine()
     async with _settings(plan) as settings, open_engine(settings.engine) as engine:
-        requests = [_request(settings, plan.shape, number) for number in range(plan.pictures)]
+        requests = [request_record(settings, plan.shape, number) for number in range(plan.pictures)]
         recipes = _recipes(settings, engine, requests)
         report(f"{engine.paintable.model.name} is loaded; {len(recipes)} pictures of {plan.shape} warm it up")
         await _by_engine(engine, recipes)
@@ -124,7 +125,7 @@ def _recipes(settings: Settings, engine: Engine, requests: Sequence[Record]) -> 
     return [recipe for request in asked for recipe in make_plan(request, styles, engine.paintable).recipes]
 
 
-def _request(settings: Settings, shape: PictureShape, number: int) -> Record:
+def request_record(settings: Settings, shape: PictureShape, number: int) -> Record:
     """Return a record that requests one picture of the shape for a new article."""
     article = f"bench-{number}"
     data = {
@@ -212,7 +213,7 @@ class MemoryWorker:
         self._run = WorkerRun(settings, stages)
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def working(self) -> AsyncIterator[Self]:
         """Let it work, its shards open, until the end of the block; it then ends in order."""
         stopping = asyncio.Event()
         try:
@@ -221,7 +222,7 @@ class MemoryWorker:
                 while not self._health.readiness().passed:  # noqa: ASYNC110 - no event says so
                     await asyncio.sleep(_LOOK_SECONDS)
                 try:
-                    yield
+                    yield self
                 finally:
                     stopping.set()
         finally:
