@@ -46,14 +46,19 @@ async def test_a_picture_is_found_by_either_digest(store: MemoryStore) -> None:
     """By its SHA-256 or its recipe, as events tell them."""
     stored = await keep(store)
     for digest in (stored.sha256, stored.recipe):
-        assert await fetch_master(Settings(), digest) == MasterFile(b"picture", CENTRE)
+        found = await fetch_master(Settings(), digest)
+        assert found is not None
+        assert found.data == b"picture"
 
 
-async def test_the_found_focal_point_is_used_where_the_worker_would(store: MemoryStore) -> None:
-    """With the setting that turns it on."""
+@pytest.mark.parametrize(("choice", "focal_point"), [("found", FOUND), ("centre", CENTRE)])
+async def test_the_focal_point_is_the_one_that_the_worker_would_take(
+    store: MemoryStore, choice: str, focal_point: FocalPoint
+) -> None:
+    """As the site's setting says."""
     stored = await keep(store)
-    settings = Settings.model_validate({"renditions": {"focal_point": "found"}})
-    assert await fetch_master(settings, stored.sha256) == MasterFile(b"picture", FOUND)
+    settings = Settings.model_validate({"renditions": {"focal_point": choice}})
+    assert await fetch_master(settings, stored.sha256) == MasterFile(b"picture", focal_point)
 
 
 async def test_a_picture_that_is_gone_is_none(store: MemoryStore) -> None:
