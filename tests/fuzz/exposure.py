@@ -16,7 +16,8 @@ from tests.support.harness import WorkerProcess
 
 LINE_BYTES: Final = 16_384
 OBJECT: Final = re.compile(
-    r"pictures/([0-9a-f]{2}/[0-9a-f]{64}\.(png|webp|jpg|avif)|probe)|manifests/([0-9a-f]{2}/[0-9a-f]{64}\.json|probe)"
+    r"pictures/([0-9a-f]{2}/[0-9a-f]{64}\.(png|webp|jpg|avif)|probe)|"
+    r"manifests/((pictures/)?[0-9a-f]{2}/[0-9a-f]{64}(/[0-9a-f]{64}-[0-9a-f]{16})?\.json|probe)"
 )
 EXPECTED_ERRORS: Final = frozenset({"announcement_too_large"})
 """A batch that swells beyond what a dead letter holds is told at this level, with where the original lies."""
