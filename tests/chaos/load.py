@@ -20,7 +20,7 @@ INTERACTIVE_SHARE = 0.1
 INVALID = 5
 """Of a hundred."""
 
-INVALID_SIZE = 500
+INVALID_SIZE = 32
 SIZES = (64, 80, 96)
 
 
