@@ -108,7 +108,7 @@ async def test_a_re_crop_is_answered_at_once_beside_a_busy_engine(site: Site, tm
             seconds, cropped = [], []
             for number in range(CROPS):
                 begun = time.monotonic()
-                point = {"x": number / CROPS, "y": 0.5}
+                point = {"x": 0.5, "y": number / CROPS}
                 asked = await desk.ask(recrop_of(first, focal_point=point), event_type=names.IMAGE_RECROP_REQUESTED)
                 cropped.append(await answer(desk, asked))
                 seconds.append(time.monotonic() - begun)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.admin.doctor import CheckStatus, _styles
+from consumer.admin.doctor import CheckStatus, _renditions, _styles
 from consumer.errors import Fatal
 from consumer.settings import Settings
 from consumer.settings.resources import bundled
@@ -29,3 +29,18 @@ async def test_the_adapters_of_the_styles_are_looked_up_in_their_folder(tmp_path
     (folder / "print.house.safetensors").touch()
     (result,) = await _styles(settings)
     assert result.status is CheckStatus.OK
+
+
+async def test_a_rendition_file_is_checked_as_a_worker_reads_it(tmp_path: Path) -> None:
+    """A mistake is told with its line, before a worker ends of it; a file without sets is a choice."""
+    file = tmp_path / "renditions.toml"
+    settings = Settings.model_validate({"renditions": {"file": file}})
+    file.write_text('[sets.hero]\nratio = "16:0"\nwidths = [640]\nformats.webp = { quality = 78 }\n', encoding="utf-8")
+    with pytest.raises(Fatal, match=r"renditions\.toml:2: sets\.hero\.ratio: "):
+        await _renditions(settings)
+    file.write_text("[sets]\n", encoding="utf-8")
+    (none,) = await _renditions(settings)
+    (shipped,) = await _renditions(Settings())
+
+    assert (none.status, none.message) == (CheckStatus.OK, "no sets: pictures alone")
+    assert shipped.message == "5 sets: hero, landscape, square, social, thumb"
