@@ -3,10 +3,13 @@
 The picture is looked up by its digest. Only if its file is gone is it painted again, from its recipe.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakValueDictionary
 
+from consumer.delivery.heads import Slot
 from consumer.errors import Rejected
 from consumer.jobs import RENDERER, FoundPicture, Paintable, PaintedFor, Recipe
 from consumer.ports import Engine, Store
@@ -36,7 +39,10 @@ class CropPlan:
 
 
 class Recropping:
-    """Answers re-crops. `paint_again` makes a picture whose file is lost."""
+    """Answers re-crops, those of one slot in the order in which they came: of equal revisions the later outcome wins.
+
+    `paint_again` makes a picture whose file is lost.
+    """
 
     def __init__(  # noqa: PLR0913 - what it works with
         self,
@@ -56,6 +62,7 @@ class Recropping:
         self._renditions = renditions
         self._announcer = announcer
         self._paint_again = paint_again
+        self._turns: WeakValueDictionary[Slot, asyncio.Lock] = WeakValueDictionary()
 
     def plan(self, request: ImageRecropRequested) -> CropPlan:
         """Return what to crop. Raises `Rejected` for a crop of a set that the site does not have."""
@@ -70,6 +77,12 @@ class Recropping:
 
         Raises `Rejected` for a picture that is unknown, or withdrawn meanwhile, and for a crop that does not fit it.
         """
+        request = context.job.request
+        turn = self._turns.setdefault(Slot(request.article.id, request.slot), asyncio.Lock())
+        async with turn:
+            return await self._produce(context, plan)
+
+    async def _produce(self, context: JobContext, plan: CropPlan) -> ImageReady:
         found = await self._look_up(plan.picture, plan.by)
         if found is None:
             raise _unknown(plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from consumer.jobs import RENDERER, FoundPicture
 from consumer.processing.context import JobContext
 from consumer.renditions import EncodedRenditions, RenditionOrder
 from consumer.telemetry.metrics import Stage
-from schemas import FocalSource, ReadyPicture, Reason
+from schemas import FocalSource, ImageReady, ReadyPicture, Reason
 from tests.support.pipeline import BOUND, SETS, Bench, expiring, job, open_bench, recrop
 
 ASKED: dict[str, Any] = {
@@ -202,6 +202,34 @@ async def test_a_re_crop_takes_no_turn_at_the_engine() -> None:
     assert ready.reused
 
 
+async def test_re_crops_of_a_slot_are_answered_in_their_order() -> None:
+    """An editor drags the point away and back: the second is there already, and still comes last, so that it wins."""
+    answered: list[str] = []
+    async with announced() as (bench, picture):
+        named = {"picture": {"sha256": picture.sha256}}
+        await bench.produce(recrop(**named))
+        away, back = recrop(**named, focal_point={"x": 1, "y": 1}), recrop(**named)
+        elsewhere = recrop(**named, slot="teaser")
+        render, gate = bench.encoder.render, asyncio.Event()
+
+        async def slow(master: bytes, order: RenditionOrder) -> EncodedRenditions:
+            await gate.wait()
+            return await render(master, order)
+
+        bench.encoder.render = slow  # type: ignore[method-assign]
+        tasks = []
+        for name, asked in {"away": away, "back": back, "elsewhere": elsewhere}.items():
+            task = asyncio.ensure_future(bench.produce(asked))
+            task.add_done_callback(_noting(answered, name))
+            tasks.append(task)
+        await asyncio.wait_for(asyncio.shield(tasks[2]), BOUND)
+        gate.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), BOUND)
+
+    assert answered == ["elsewhere", "away", "back"]
+    assert len(bench.pipeline._recropping._turns) == 0
+
+
 async def test_a_store_that_is_down_costs_waiting_only() -> None:
     """A re-crop waits for the store like any other request."""
     async with announced() as (bench, picture):
@@ -225,6 +253,10 @@ async def test_a_re_crop_that_waits_for_the_store_expires() -> None:
         with pytest.raises(Expired):
             await asyncio.wait_for(bench.go(JobContext(late)), BOUND)
         bench.store.down = False
+
+
+def _noting(answered: list[str], name: str) -> Callable[[asyncio.Task[ImageReady]], None]:
+    return lambda _task: answered.append(name)
 
 
 def _while_rendering(bench: Bench, happens: Any) -> None:
