@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -143,6 +144,28 @@ async def test_a_lost_picture_is_painted_again_and_a_withdrawn_one_fails(site: S
         "picture.sha256",
         False,
     )
+
+
+async def test_a_re_crop_is_published_and_replayed_like_any_request(site: Site, tmp_path: Path) -> None:
+    """`leadart publish` takes its file; a replay finds it the newest of its slot, and every file is reused."""
+    file = tmp_path / "crop.json"
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            saved = await answer(desk, await desk.ask(request_data("a-1")))
+            file.write_text(json.dumps(recrop_of(saved)), encoding="utf-8")
+            published = await asyncio.to_thread(site.run, "publish", str(file), "--wait")
+            await desk.until(lambda: len(desk.outcomes()) == 2)
+            replayed = await asyncio.to_thread(site.run, "replay", "--from", "0", "--execute", "--force")
+            await desk.until(lambda: len(desk.outcomes()) == 3)
+
+    assert published.returncode == 0, published.stderr
+    assert "\nready, reused: a-1 revision 1" in published.stdout
+    assert replayed.returncode == 0, replayed.stderr
+    _, cropped, again = desk.outcomes()
+    assert cropped["pictures"][0]["focal_point"] == {"x": 0.25, "y": 0.75, "source": "editor"}
+    assert again["reused"]
+    assert again["ce"]["id"] == cropped["ce"]["id"]
+    assert keys(again) == keys(cropped)
 
 
 async def test_crops_that_do_not_fit_are_answered_with_their_field(site: Site, tmp_path: Path) -> None:
