@@ -109,5 +109,6 @@ class Disclosure(Emitted):
     )
     credit_line: str = Field(description="The site's credit line, to be shown with the pictures.")
     marks: tuple[str, ...] = Field(
-        description="Marks in every file: `iptc_digital_source_type`, `iptc_ai_system`, `tc260_aigc`; more may follow."
+        description="Marks in every file: `iptc_digital_source_type`, `iptc_ai_system`, `tc260_aigc`; more may follow. "
+        "The PNG of a picture that an earlier version painted has only the first two."
     )
