@@ -8,7 +8,7 @@ from consumer.processing.cleaning import clean, has_words
 from consumer.processing.graphemes import LOOSE_ENDS, length_of, shorten
 from consumer.processing.sentences import first_sentence, question_mark
 from consumer.processing.styles import StylePreset
-from consumer.processing.wording import hints_in, language_of, script_of
+from consumer.processing.wording import hints_in, language_of, script_of, topics_in
 from schemas import Article
 
 ALT_LENGTH: Final = 250
@@ -23,28 +23,26 @@ _LEAD_IN: Final = re.compile(
 class _Words:
     picture: str
     of: str
-    with_hints: str
     photorealistic: str
 
 
 _WORDS: Final = {
-    "en": _Words("Picture", "{}: {}", "{}, showing {}", "{} (AI-generated)"),
-    "zh": _Words("图片", "{}：{}", "{}，画面中有{}", "{}\uff08AI生成\uff09"),
+    "en": _Words("Picture", "{}: {}", "{} (AI-generated)"),
+    "zh": _Words("图片", "{}：{}", "{}\uff08AI生成\uff09"),
 }
-_FEW_WORDS: Final = _Words("", "{}: {}", "{}, {}", "{}")
+_FEW_WORDS: Final = _Words("", "{}: {}", "{}")
 
 
 def alternative_of(style: StylePreset, subject: str, language: str) -> str:
     """Return what kind of picture it is and what it was asked to show, in at most `ALT_LENGTH` grapheme clusters.
 
-    `subject` is what the style's template was filled with, of which the first sentence and the editor's hints are told:
-    the others repeat the article. `language` is the article's; without words in it there is the subject alone.
+    `subject` is what the style's template was filled with. Headline and summary stand beside the picture anyway, so of
+    an article the editor's hints are told, else section and tags, and the headline only where there is nothing else; of
+    an editor's prompt, the first sentence. `language` is the article's; without words in it there is the subject alone.
     """
     words = _WORDS.get(language, _FEW_WORDS)
     asked = _LEAD_IN.sub("", subject) or subject
-    shown = _first(asked, language)
-    if hints := hints_in(subject):
-        shown = words.with_hints.format(shown, hints)
+    shown = hints_in(subject) or topics_in(subject) or _first(asked, language)
     kind = _kind(style, language) or words.picture
     if kind and style.photorealistic:
         kind = words.photorealistic.format(kind)

@@ -40,6 +40,7 @@ _WORDLESS = _Grammar(". ", ", ")
 _SHOWING = re.compile(
     r"(?:\. |(?<=[?;]) )Showing (.+?)(?=\. Topics: |\Z)|(?:。|(?<=[？?]))画面中有(.+?)(?=。主题：|\Z)"
 )
+_TOPICS = re.compile(r"(?:\. |(?<=[?;]) )Topics: (.+)\Z|(?:。|(?<=[？?]))主题：(.+)\Z")
 
 
 def script_of(text: str) -> str:
@@ -97,6 +98,12 @@ def hints_in(subject: str) -> str:
     """Return the editor's hints in a subject as `subject_of` makes it from an article; "" without any."""
     hints = _SHOWING.search(subject)
     return hints[1] or hints[2] if hints else ""
+
+
+def topics_in(subject: str) -> str:
+    """Return section and tags in a subject as `subject_of` makes it from an article; "" without any."""
+    topics = _TOPICS.search(subject)
+    return topics[1] or topics[2] if topics else ""
 
 
 def terms(texts: Iterable[str], length: int) -> str:

@@ -25,8 +25,10 @@ TYPHOON = "台风逼近港口。渡轮停航。画面中有渔船、灯塔。主
     ("preset", "subject", "language", "alt"),
     [
         ("oil_painting", "a lighthouse at dusk", "en", "Oil painting: a lighthouse at dusk"),
-        ("oil_painting", STORM, "en", "Oil painting: Storm over the harbour, showing fishing boats, a lighthouse"),
-        ("oil_painting", TYPHOON, "zh", "油画：台风逼近港口，画面中有渔船、灯塔"),
+        ("oil_painting", STORM, "en", "Oil painting: fishing boats, a lighthouse"),
+        ("oil_painting", TYPHOON, "zh", "油画：渔船、灯塔"),
+        ("oil_painting", "Who pays? Nobody knows. Topics: Taxes, budget", "en", "Oil painting: Taxes, budget"),
+        ("oil_painting", "台风逼近港口。渡轮停航。主题：天气、台风", "zh", "油画：天气、台风"),
         ("oil_painting", "a lighthouse at dusk", "zh", "油画：a lighthouse at dusk"),
         ("oil_painting", "ein Leuchtturm", "de", "ein Leuchtturm"),
         ("photorealistic", "Boats", "en", "Photorealistic image (AI-generated): Boats"),
@@ -45,7 +47,7 @@ TYPHOON = "台风逼近港口。渡轮停航。画面中有渔船、灯塔。主
 def test_the_alternative_tells_the_kind_of_picture_and_what_it_was_asked_to_show(
     preset: str, subject: str, language: str, alt: str
 ) -> None:
-    """In English and Chinese; elsewhere there is what was asked for. Neither summary nor topics are in it."""
+    """In English and Chinese; elsewhere there is what was asked for. The headline is told where there is no more."""
     assert alternative_of(STYLES.get(preset), subject, language) == alt
 
 

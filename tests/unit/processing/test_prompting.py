@@ -119,6 +119,15 @@ def test_the_alternative_does_not_repeat_the_article(locale: str, field: str) ->
     assert "Ferries" not in make_plan(request(article), load_styles(None), PAINTABLE).alt
 
 
+@pytest.mark.parametrize(("locale", "headline"), [("en", "Storm over the harbour"), ("zh", "台风逼近港口")])
+def test_the_alternative_does_not_repeat_the_headline(locale: str, headline: str) -> None:
+    """An editor's hints or the article's tags are told instead, where there are any."""
+    article = {"headline": headline, "locale": locale, "tags": ["ferries"]}
+    assert make_plan(request(article), load_styles(None), PAINTABLE).alt.endswith("ferries")
+    hinted = request(article, brief={"subject_hints": ["boats"]})
+    assert make_plan(hinted, load_styles(None), PAINTABLE).alt.endswith("boats")
+
+
 @given(
     asked=st.none() | st.integers(1, 100),
     styled=st.none() | st.integers(1, 100),
