@@ -13,8 +13,20 @@ from faststream import FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from consumer.dev.bench.cms import HEADLINE
-from consumer.settings import Settings, load_settings
-from schemas import ArticleRevision, ImageReady, ReadyModel, ReadyPicture, ReadySeconds, ReadyStyle, names
+from consumer.processing.announcing import MARKS
+from consumer.settings import DisclosureSettings, Settings, load_settings
+from schemas import (
+    ArticleRevision,
+    Disclosure,
+    FocalSource,
+    ImageReady,
+    ReadyFocalPoint,
+    ReadyModel,
+    ReadyPicture,
+    ReadySeconds,
+    ReadyStyle,
+    names,
+)
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
 
@@ -46,6 +58,12 @@ def _data(request_id: str, article_id: str) -> ImageReady:
         pictures=(_picture(),),
         style=ReadyStyle(preset="default", version=1),
         model=ReadyModel(name="empty", sha256=_digest("model")),
+        disclosure=Disclosure(
+            ai_generated=True,
+            photorealistic=False,
+            credit_line=DisclosureSettings().credit_line,
+            marks=MARKS,
+        ),
         reused=False,
         seconds=ReadySeconds(queued=0.0001, engine=0.0, stored=0.0001, total=0.0338),
     )
@@ -65,6 +83,7 @@ def _picture() -> ReadyPicture:
         height=1,
         seed=2**52,
         recipe=_digest("recipe"),
+        focal_point=ReadyFocalPoint(x=0.5, y=0.5, source=FocalSource.CENTRE),
         url_expires=None,
     )
 
