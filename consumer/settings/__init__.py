@@ -4,7 +4,7 @@ The configuration reference in `docs/configuration.md` is generated from the des
 """
 
 from consumer.settings.disclosure import DisclosureSettings
-from consumer.settings.engine import EngineKind, EngineSettings, MemoryPolicy
+from consumer.settings.engine import EngineKind, EngineSettings, ForwardKind, KernelKind, MemoryPolicy
 from consumer.settings.kafka import (
     DEFAULT_GROUP,
     PUBLISHED,
@@ -25,8 +25,10 @@ __all__ = [
     "EngineKind",
     "EngineSettings",
     "FocalPointChoice",
+    "ForwardKind",
     "HttpSettings",
     "KafkaSettings",
+    "KernelKind",
     "LogFormat",
     "LogSettings",
     "MemoryPolicy",

@@ -22,6 +22,21 @@ class MemoryPolicy(StrEnum):
     GROUP_OFFLOAD = "group_offload"
 
 
+class ForwardKind(StrEnum):
+    """Which forward pass of the transformer: leadart's own, or the one of diffusers."""
+
+    PACKED = "packed"
+    STOCK = "stock"
+
+
+class KernelKind(StrEnum):
+    """How the arithmetic between matrix products is done: fused on CUDA, or as plain formulas."""
+
+    AUTO = "auto"
+    FUSED = "fused"
+    PLAIN = "plain"
+
+
 class EngineSettings(BaseModel):
     """Engine."""
 
@@ -66,9 +81,26 @@ class EngineSettings(BaseModel):
         le=1_048_576,
         description="CUDA allocator: largest block it may split; default: expandable segments, which suit mixed sizes.",
     )
+    forward: ForwardKind = Field(
+        ForwardKind.PACKED,
+        description="Forward pass of the transformer: `packed` is leadart's own, `stock` the one of diffusers, for "
+        "transformers that ours does not know.",
+    )
+    kernels: KernelKind = Field(
+        KernelKind.AUTO,
+        description="Arithmetic between matrix products: `fused` needs CUDA and Triton, `plain` is torch's own; "
+        "`auto`: fused on CUDA.",
+    )
     batch_size: int = Field(8, ge=1, le=64, description="Maximum pictures in one denoising step.")
     batch_tokens: int = Field(
-        17_408, ge=64, le=4_194_304, description="Maximum tokens in one transformer call, padding included."
+        17_408, ge=64, le=4_194_304, description="Maximum tokens in one denoising step of several pictures."
+    )
+    step_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description="Maximum duration of one denoising step of several pictures, by the speed measured at the start; "
+        "an interactive request waits for one step.",
     )
     prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Memory limit of the prompt embedding cache.")
     compile: bool = Field(False, description="Compile the transformer: minutes at start-up, then faster steps.")

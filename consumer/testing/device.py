@@ -35,8 +35,8 @@ class DevicePace:
     speedup: float = 1.0
 
     @property
-    def call_tokens(self) -> int:
-        """Fixed cost of a step, in tokens, for the step scheduler."""
+    def fixed_tokens(self) -> int:
+        """Fixed cost of a step, in tokens."""
         if self.speedup == 1:
             return 0
         return round(LENGTH * self.batch * (self.speedup - 1) / (self.batch - self.speedup))
@@ -44,12 +44,12 @@ class DevicePace:
     @property
     def limits(self) -> StepLimits:
         """Limits of a step, for the step scheduler."""
-        return StepLimits(self.batch, LENGTH * self.batch, self.call_tokens, lambda _length: self.batch)
+        return StepLimits(self.batch, lambda: LENGTH * self.batch)
 
     def step_seconds(self, pictures: int) -> float:
         """Return the seconds of a step that n pictures share."""
-        alone = self.call_tokens + LENGTH
-        return self.seconds / self.steps * (self.call_tokens + pictures * LENGTH) / alone
+        alone = self.fixed_tokens + LENGTH
+        return self.seconds / self.steps * (self.fixed_tokens + pictures * LENGTH) / alone
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from consumer.dev.bench.machine import machine
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings
 from tests.equality.latents import latent_rows, picture_rows
 from tests.equality.report import document
 from tests.equality.shortage import shortage_rows
@@ -26,8 +26,8 @@ def main(every: int) -> None:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "tiny"
         build_tiny_model(folder)
-        full = Model(load_pipeline(folder, cpu), cpu, MemoryPolicy.AUTO)
-        half = Model(load_pipeline(folder, cpu).to(torch.bfloat16), cpu, MemoryPolicy.AUTO)
+        full = Model(load_pipeline(folder, cpu), cpu, EngineSettings())
+        half = Model(load_pipeline(folder, cpu).to(torch.bfloat16), cpu, EngineSettings())
         latents, pictures = latent_rows(full), picture_rows(full, half)
         shortage = shortage_rows(full, every)
     TARGET.write_text(document(machine(), latents, pictures, shortage, every), encoding="utf-8")

@@ -10,7 +10,7 @@ import torch
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.sample import Flow
 from consumer.engine.runtime.tiny import build_tiny_model
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings, MemoryPolicy
 from tests.support.denoising import CORPUS, DenoiserSession, apart, begun, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
 
@@ -36,7 +36,7 @@ def painted(model: Model) -> DenoiserSession:
 
 def test_latents_equal_the_stock_pipelines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In fp32 on CUDA the corpus' latents are the stock pipeline's to 1e-4."""
-    model = Model(load_pipeline(folder, CPU), CUDA, MemoryPolicy.RESIDENT)
+    model = Model(load_pipeline(folder, CPU), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT))
     with keeping_latents(monkeypatch) as latents:
         session = painted(model)
     apart = {
@@ -48,10 +48,10 @@ def test_latents_equal_the_stock_pipelines(folder: Path, monkeypatch: pytest.Mon
 
 def test_pictures_in_half_precision(folder: Path) -> None:
     """In bf16 each picture is the stock pipeline's and the CPU's to 40 dB: the noise is the same on any device."""
-    half = Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT)
+    half = Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT))
     assert half.transformer.dtype == torch.bfloat16
     session = painted(half)
-    full = Model(load_pipeline(folder, CPU), CPU, MemoryPolicy.AUTO)
+    full = Model(load_pipeline(folder, CPU), CPU, EngineSettings())
     for number, recipe in enumerate(CORPUS):
         assert psnr(session.pictures[number], stock(half, recipe, "pil")) > ALIKE_DB
         assert psnr(session.pictures[number], stock(full, recipe, "pil")) > ALIKE_DB
@@ -59,10 +59,10 @@ def test_pictures_in_half_precision(folder: Path) -> None:
 
 def test_telling_the_focus_makes_no_step_wait(folder: Path) -> None:
     """On a GPU as on a CPU each picture's focus is found, and adding to it never waits for the device."""
-    session = painted(Model(load_pipeline(folder, CPU), CUDA, MemoryPolicy.RESIDENT))
-    reference = painted(Model(load_pipeline(folder, CPU), CPU, MemoryPolicy.AUTO))
+    session = painted(Model(load_pipeline(folder, CPU), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT)))
+    reference = painted(Model(load_pipeline(folder, CPU), CPU, EngineSettings()))
     assert all(apart(found, reference.focuses[number]) < 1e-3 for number, found in session.focuses.items())
-    model = Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT)
+    model = Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT))
     flow = Flow(torch.ones(16, 8, 8, device=CUDA), torch.ones(16, 8, 8, device=CUDA))
     sample = begun(model, recipe_of(steps=4))
     sample.advance(flow)
@@ -77,14 +77,14 @@ def test_telling_the_focus_makes_no_step_wait(folder: Path) -> None:
 @pytest.mark.parametrize("policy", [MemoryPolicy.OFFLOAD, MemoryPolicy.GROUP_OFFLOAD])
 def test_an_offloaded_model_paints_the_same(folder: Path, policy: MemoryPolicy) -> None:
     """Under every memory policy the pictures are the resident model's to 50 dB."""
-    resident = painted(Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT))
-    offloaded = painted(Model(load_pipeline(folder, CUDA), CUDA, policy))
+    resident = painted(Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT)))
+    offloaded = painted(Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=policy)))
     assert all(psnr(offloaded.pictures[number], picture) > 50 for number, picture in resident.pictures.items())
 
 
 def test_a_gpu_that_is_too_small_paints_all_the_same(folder: Path) -> None:
     """With little memory left to this process many large pictures still arrive, in smaller steps and in tiles."""
-    model = Model(load_pipeline(folder, CUDA), CUDA, MemoryPolicy.RESIDENT)
+    model = Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT))
     session = DenoiserSession(model)
     session.take(*(recipe_of(width=1024, height=1024, seed=seed) for seed in range(8)))
     torch.cuda.empty_cache()

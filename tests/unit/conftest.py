@@ -9,7 +9,7 @@ import pytest
 
 from consumer.engine.runtime.model import Model
 from consumer.jobs import Recipe
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings
 from tests.support.samples import recipe_of
 
 
@@ -33,7 +33,7 @@ def tiny(tiny_model: Path) -> Model:
     from consumer.engine.runtime.model import Model, load_pipeline  # noqa: PLC0415 - likewise
 
     cpu = torch.device("cpu")
-    return Model(load_pipeline(tiny_model, cpu), cpu, MemoryPolicy.AUTO)
+    return Model(load_pipeline(tiny_model, cpu), cpu, EngineSettings())
 
 
 @pytest.fixture(scope="session", name="recipe_of")

@@ -1,4 +1,4 @@
-"""Compiling the transformer's blocks: once for all layers, with dynamic shapes for all sizes and prompts."""
+"""Compiling the arithmetic between matrix products: once for all layers, with dynamic shapes for all sizes."""
 
 import os
 import shlex
@@ -8,20 +8,18 @@ from typing import Any
 
 import torch
 
+from consumer.engine.runtime.forward.kernels import Kernels
 from consumer.errors import Fatal
 from schemas import Reason
 
-RECOMPILE_LIMIT = 64
-"""Compiled variants of a block before torch falls back to eager: masks and each set of adapters add some."""
-
+_BACKEND: Any = "inductor"
 _COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++")}
 
 
-def compile_blocks(transformer: Any, device: torch.device) -> None:
-    """Have the blocks compiled at their first calls. Raises Fatal if torch would find no compiler."""
+def compile_kernels(kernels: Kernels, device: torch.device) -> Kernels:
+    """Have the formulas compiled at their first calls. Raises Fatal if torch would find no compiler."""
     require_compiler(device.type, os.environ)
-    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT  # noqa: SLF001 - documented as the way to set it
-    transformer.compile_repeated_blocks(dynamic=True)
+    return Kernels(*(torch.compile(kernel, dynamic=True, backend=_BACKEND) for kernel in kernels))
 
 
 def require_compiler(device: str, environment: Mapping[str, str]) -> None:

@@ -43,8 +43,8 @@ class Denoiser:
         self._send = send
         self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20)
         self._memory = Memory(model.placement)
-        limits = StepLimits(settings.batch_size, settings.batch_tokens, model.call_tokens, self._memory.max_sequences)
-        self._scheduler: StepScheduler[Sample] = StepScheduler(limits)
+        self._step_tokens = _step_tokens(model, settings)
+        self._scheduler: StepScheduler[Sample] = StepScheduler(StepLimits(settings.batch_size, self._most_tokens))
         self._reports = StepReports(model.device, send)
         self._samples: dict[int, Sample] = {}
         self._running: tuple[int, ...] = ()
@@ -111,19 +111,29 @@ class Denoiser:
     def _advance(self, batch: StepBatch[Sample]) -> None:
         """Take the step. A failure leaves each picture either where it was or one valid step further."""
         taken: list[protocol.StepDone] = []
+        calls = batch.calls(self._memory.max_tokens)
 
         def advance() -> None:
             self._model.activate_transformer(batch.pictures[0].command.recipe.adapters)
-            for sample, flow in zip(batch.pictures, velocities(self._model.transformer, batch), strict=True):
-                sample.advance(flow)
+            flows = velocities(self._model.forward, self._model.dtype, calls)
+            for sample in batch.pictures:
+                sample.advance(flows[sample.number])
                 taken.append(protocol.StepDone(sample.number, sample.done, sample.command.recipe.steps))
 
         failure = attempt(advance)
         self._reports.launched(taken)
         if failure:
-            self._recover(batch.pictures, failure, lambda: self._memory.shrink_calls(batch.calls))
+            largest = max(calls, key=lambda call: call.tokens)
+            self._recover(
+                batch.pictures,
+                failure,
+                lambda: self._memory.shrink_calls(largest.tokens, len(largest.sequences)),
+            )
         else:
-            self._memory.record_success(batch.calls)
+            self._memory.record_success([call.tokens for call in calls])
+
+    def _most_tokens(self) -> int:
+        return min(self._step_tokens, self._memory.max_tokens)
 
     def _decodable(self) -> list[Sample]:
         """Return a finished picture, and those of its size that can be decoded in the same call."""
@@ -171,9 +181,16 @@ class Denoiser:
     def _offload(self) -> bool:
         """Keep less of the model on the device from now on; return False if there is nothing less, or it failed."""
         done: list[bool] = []
-        failure = attempt(lambda: done.append(self._model.placement.offload()))
+        failure = attempt(lambda: done.append(self._model.offload()))
         return failure is None and done == [True]
 
     def _finish(self, sample: Sample, reply: protocol.Painted | protocol.Failed) -> None:
         del self._samples[sample.number]
         self._send(reply)
+
+
+def _step_tokens(model: Model, settings: EngineSettings) -> int:
+    """Return how many tokens a step of several pictures may have, to take at most as long as the settings say."""
+    if not model.token_seconds:
+        return settings.batch_tokens
+    return min(settings.batch_tokens, int(settings.step_seconds / model.token_seconds))

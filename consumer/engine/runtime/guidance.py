@@ -1,46 +1,31 @@
-"""One denoising step's transformer calls: the velocity of each picture, with guidance."""
+"""One denoising step's flows: the velocity of each picture, with guidance."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
+from consumer.engine.runtime.forward.choice import Forward
 from consumer.engine.runtime.sample import Flow, Sample
-from consumer.engine.runtime.step_scheduler import StepBatch
+from consumer.engine.runtime.step_scheduler import PictureSequence, TransformerCall
 
 
-def velocities(transformer: Any, batch: StepBatch[Sample]) -> list[Flow]:
-    """Return the flow of each picture of the batch in its order.
-
-    Takes one call of the transformer, or two if `batch` says so, whatever the pictures' sizes, prompts and times.
-    """
-    toward = [(sample, sample.embedding) for sample in batch.pictures]
-    away = [(sample, sample.negative_embedding) for sample in batch.pictures if sample.negative_embedding is not None]
-    if batch.one_pass or not away:
-        flows = _flows(transformer, toward + away)
-    else:
-        flows = _flows(transformer, toward) + _flows(transformer, away)
-    negatives = dict(zip((sample.number for sample, _ in away), flows[len(toward) :], strict=True))
-    return [
-        _guided(flow, negatives[sample.number], sample.command.recipe.guidance_scale)
-        if sample.number in negatives
-        else Flow(flow)
-        for sample, flow in zip(batch.pictures, flows[: len(toward)], strict=True)
-    ]
+def velocities(forward: Forward, dtype: torch.dtype, calls: Sequence[TransformerCall[Sample]]) -> dict[int, Flow]:
+    """Return each picture's flow by its number, whatever the pictures' sizes, prompts, times and calls."""
+    flows: dict[tuple[int, bool], torch.Tensor] = {}
+    for call in calls:
+        latents = [each.picture.latents.to(dtype) for each in call.sequences]
+        times = torch.stack([each.picture.time for each in call.sequences])
+        conditionings = [each.picture.conditioned(forward, negative=each.negative) for each in call.sequences]
+        for each, flow in zip(call.sequences, forward.flows(latents, times, conditionings), strict=True):
+            flows[each.picture.number, each.negative] = flow.float()
+    return {each.picture.number: _guided(each, flows) for call in calls for each in call.sequences if not each.negative}
 
 
-def _flows(transformer: Any, sequences: Sequence[tuple[Sample, torch.Tensor]]) -> list[torch.Tensor]:
-    """Call the transformer once; it takes each picture in its own size, as a film of one frame."""
-    # Not `transformer.dtype`: that walks through all modules, which takes as long as a layer does.
-    dtype = next(transformer.parameters()).dtype
-    latents = [sample.latents.to(dtype).unsqueeze(1) for sample, _ in sequences]
-    times = torch.stack([sample.time for sample, _ in sequences])
-    embeddings = [embedding for _, embedding in sequences]
-    (flows,) = transformer(latents, times, embeddings, return_dict=False)
-    return [flow.squeeze(1).float() for flow in flows]
-
-
-def _guided(toward: torch.Tensor, away: torch.Tensor, scale: float) -> Flow:
+def _guided(sequence: PictureSequence[Sample], flows: dict[tuple[int, bool], torch.Tensor]) -> Flow:
     """Return classifier-free guidance by Z-Image's definition: scale 0 is none, other tools' scale minus one."""
+    picture = sequence.picture
+    toward, away = flows[picture.number, False], flows.get((picture.number, True))
+    if away is None:
+        return Flow(toward)
     difference = toward - away
-    return Flow(toward + scale * difference, difference)
+    return Flow(toward + picture.command.recipe.guidance_scale * difference, difference)

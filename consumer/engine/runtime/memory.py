@@ -7,14 +7,17 @@ limit is smaller than the last; when there is no smaller one, offloading remains
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 
 import torch
 
 from consumer.engine.runtime.placement import Placement
-from consumer.engine.runtime.step_scheduler import TransformerCall
 
 RECOVERY_CALLS = 64
-"""Calls that must fit at a learned cap before one more sequence is tried."""
+"""Calls that must fit close to a learned cap before a larger one is tried."""
+
+_RECOVERY_STEPS = 8
+"""Steps in which a cap rises from half of what did not fit to all of it."""
 
 DECODED_PIXELS = 1024 * 1024
 """Pixel limit of one decode: beyond it, batching saves little time and takes much memory."""
@@ -42,19 +45,14 @@ class Memory:
 
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
-        self._caps: dict[int, _Cap] = {}
+        self._cap: _Cap | None = None
         self._single: set[tuple[int, int]] = set()
         self._tiled: set[tuple[int, int]] = set()
 
-    def max_sequences(self, length: int) -> int:
-        """Return how many sequences of `length` tokens fit into one call; a cap holds for all longer ones too."""
-        cap = self._cap(length)
-        return cap[1].sequences if cap else _UNBOUNDED
-
-    def _cap(self, length: int) -> tuple[int, _Cap] | None:
-        """Return the cap for sequences of this length and the length at which it was learned."""
-        binding = [(known, cap) for known, cap in self._caps.items() if known <= length]
-        return min(binding, key=lambda found: found[1].sequences, default=None)
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens fit into one call of several sequences."""
+        return self._cap.tokens if self._cap else _UNBOUNDED
 
     def max_decodes(self, width: int, height: int) -> int:
         """Return how many pictures of this size one decode may take."""
@@ -64,12 +62,11 @@ class Memory:
         """Return whether pictures of this size are decoded tile by tile."""
         return (width, height) in self._tiled
 
-    def record_success(self, calls: tuple[TransformerCall, ...]) -> None:
-        """Record calls that fitted; after `RECOVERY_CALLS` at the cap, the cap rises by one."""
-        for call in calls:
-            binding = self._cap(call.length)
-            if binding and call.sequences == binding[1].sequences and binding[1].recovered():
-                del self._caps[binding[0]]
+    def record_success(self, calls: Sequence[int]) -> None:
+        """Record the tokens of calls that fitted; those close to the cap raise it slowly."""
+        for tokens in calls:
+            if self._cap and self._cap.recovers(tokens):
+                self._cap = None
 
     def release(self) -> None:
         """Free unreferenced memory. Call it once no frame of the failed call is alive."""
@@ -77,12 +74,11 @@ class Memory:
         self._placement.unload()
         self._placement.empty_cache()
 
-    def shrink_calls(self, calls: tuple[TransformerCall, ...]) -> bool:
-        """Halve the sequences of a call after one that did not fit; return False if it had only one."""
-        largest = max(calls, key=lambda call: call.tokens)
-        if largest.sequences > 1:
-            self._caps[largest.length] = _Cap(largest.sequences)
-        return largest.sequences > 1
+    def shrink_calls(self, tokens: int, sequences: int) -> bool:
+        """Halve the tokens of a call after one that did not fit; return False if it had only one sequence."""
+        if sequences > 1:
+            self._cap = _Cap(tokens)
+        return sequences > 1
 
     def shrink_decodes(self, width: int, height: int, pictures: int) -> bool:
         """Decode this size one by one, then tiled, from now on; return False if it already is."""
@@ -93,17 +89,17 @@ class Memory:
 
 
 class _Cap:
-    """Half of the sequences that did not fit, and one more after each `RECOVERY_CALLS` calls that fitted."""
+    """Half of the tokens that did not fit, and some more after each `RECOVERY_CALLS` calls that came close to it."""
 
     def __init__(self, refused: int) -> None:
         self._refused = refused
         self._calls = 0
-        self.sequences = refused // 2
+        self.tokens = refused // 2
 
-    def recovered(self) -> bool:
-        """Count a call that fitted; return whether the cap has reached the number that did not fit and can go."""
-        self._calls += 1
+    def recovers(self, tokens: int) -> bool:
+        """Count a call that fitted; return whether the cap has reached what did not fit and can go."""
+        self._calls += tokens > self.tokens // 2
         if self._calls == RECOVERY_CALLS:
             self._calls = 0
-            self.sequences += 1
-        return self.sequences == self._refused
+            self.tokens += max(1, self._refused // (2 * _RECOVERY_STEPS))
+        return self.tokens >= self._refused

@@ -9,6 +9,8 @@ import torch
 import transformers
 
 from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
+from consumer.engine.runtime.forward.choice import Forward, choose_forward
+from consumer.engine.runtime.forward.implementation import choose_kernels
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
 from consumer.engine.weights import check_folder, unavailable
@@ -17,29 +19,33 @@ from consumer.engine.weights.refusal import some
 from consumer.engine.weights.report import QUANTISED
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
-
-CALL_TOKENS = 256
-"""Fixed cost of a call of the transformer, in tokens, until it is measured."""
 
 
 class Model:
     """A pipeline on its device. Its parts are used one by one; the pipeline itself is never called.
 
-    `call_tokens` is the fixed cost of a call of the transformer, in tokens. `custom` is what was loaded over the
+    `token_seconds` is what a token costs in a step, 0 until it is measured. `custom` is what was loaded over the
     pipeline's own transformer beforehand.
     """
 
     def __init__(
-        self, pipeline: Any, device: torch.device, policy: MemoryPolicy, custom: CustomWeights | None = None
+        self,
+        pipeline: Any,
+        device: torch.device,
+        settings: EngineSettings,
+        custom: CustomWeights | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.custom = custom or CustomWeights()
-        self.placement = Placement(pipeline, device, policy)
+        self.placement = Placement(pipeline, device, settings.memory)
         self.geometry = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
-        self.call_tokens = CALL_TOKENS
+        self.token_seconds = 0.0
         self._adapters: Sequence[Adapter] | None = ()
+        self._settings = settings
+        self._kernels = choose_kernels(settings, device)
+        self.forward = self._choose_forward()
 
     @property
     def device(self) -> torch.device:
@@ -50,6 +56,12 @@ class Model:
     def transformer(self) -> Any:
         """The denoising network."""
         return self.pipeline.transformer
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The transformer's dtype, without the walk through all modules of `transformer.dtype`."""
+        dtype: torch.dtype = self.transformer.x_pad_token.dtype
+        return dtype
 
     @property
     def vae(self) -> Any:
@@ -87,6 +99,23 @@ class Model:
             use_adapters(self.transformer, adapters)
             self._adapters = adapters
         self.placement.activate(PipelinePart.TRANSFORMER)
+
+    def offload(self) -> bool:
+        """Keep less on the device from now on; return False if that is impossible."""
+        if not self.placement.offload():
+            return False
+        self.forward = self._choose_forward()
+        return True
+
+    def _choose_forward(self) -> Forward:
+        policy = self.placement.policy
+        return choose_forward(
+            self.transformer,
+            self._settings.forward,
+            self._kernels,
+            resident=policy is MemoryPolicy.RESIDENT,
+            movable=policy is not MemoryPolicy.GROUP_OFFLOAD,
+        )
 
 
 def load_pipeline(folder: Path, device: torch.device) -> Any:

@@ -2,7 +2,6 @@
 
 import torch
 
-from consumer.engine.runtime.compiling import compile_blocks
 from consumer.engine.runtime.custom_weights import load_custom_weights
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.warmup import warm_up
@@ -25,8 +24,6 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     target = find_device(device)
     pipeline = load_pipeline(settings.model, target)
     custom = load_custom_weights(pipeline.transformer, settings)
-    model = Model(pipeline, target, settings.memory, custom)
-    if settings.compile:
-        compile_blocks(model.transformer, target)
+    model = Model(pipeline, target, settings, custom)
     warm_up(model, settings, settings.model)
     return model

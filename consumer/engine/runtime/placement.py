@@ -48,8 +48,12 @@ class Placement:
 
     def activate(self, part: PipelinePart) -> None:
         """Announce the part that runs next: with `offload`, the previous part leaves the device first."""
-        if self.policy is MemoryPolicy.OFFLOAD and part is not self._active:
-            self._pipeline.maybe_free_model_hooks()
+        if self.policy is MemoryPolicy.OFFLOAD:
+            if part is not self._active:
+                self._pipeline.maybe_free_model_hooks()
+            if part is PipelinePart.TRANSFORMER:
+                transformer = self._pipeline.transformer
+                transformer._hf_hook.pre_forward(transformer)  # noqa: SLF001 - as accelerate does before a `forward`
         self._active = part
 
     def offload(self) -> bool:

@@ -11,6 +11,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from consumer.engine import protocol
 from consumer.engine.runtime.focus import counts_for_focus, find_focus
+from consumer.engine.runtime.forward.choice import Forward
 from consumer.engine.runtime.geometry import LatentGeometry, padded
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import Prompt, PromptEncoder
@@ -31,7 +32,8 @@ class Flow(NamedTuple):
 class Sample:
     """A picture being painted; implements `consumer.engine.runtime.step_scheduler.StepCandidate`.
 
-    Holds nothing on the device before `begin`; after it the embeddings of its prompts, the latents (fp32, channels x
+    Holds nothing on the device before `begin`; after it the embeddings of its prompts and what they
+    mean to the forward pass, the latents (fp32, channels x
     rows x columns) and where guidance acted (a number for each position), which only `advance` changes.
     """
 
@@ -46,8 +48,9 @@ class Sample:
         self.done = 0
         self._retried = False
         self._geometry = geometry
-        self.embedding = torch.empty(0)
-        self.negative_embedding: torch.Tensor | None = None
+        self._embeddings: dict[bool, torch.Tensor] = {}  # of the prompt, and of the negative one under True
+        self._conditioned: dict[bool, Any] = {}
+        self._conditioned_by: Forward | None = None
         self._latents: torch.Tensor | None = None
         self._acted: torch.Tensor | None = None
         self._scheduler: Any = None
@@ -121,13 +124,23 @@ class Sample:
         The noise comes from a CPU generator, so it is the same on any device and in any batch.
         """
         recipe = self.command.recipe
-        self.embedding = encoder.embed(self.prompt, model.device)
-        self.negative_embedding = encoder.embed(self.negative, model.device) if self.negative else None
+        self._embeddings = {
+            bool(negative): encoder.embed(prompt, model.device) for negative, prompt in enumerate(self.prompts)
+        }
         self._scheduler = _schedule(model.scheduler, recipe.steps, self._tokens, model.device)
         shape = (1, model.channels, *self._geometry.latents(recipe.width, recipe.height))
         generator = torch.Generator("cpu").manual_seed(recipe.seed)
         self._latents = randn_tensor(shape, generator=generator, device=model.device, dtype=torch.float32)[0]
         self._begun_at = time.monotonic()
+
+    def conditioned(self, forward: Forward, *, negative: bool) -> Any:
+        """Return what the prompt means to a forward pass, worked out once; its adapters must be active."""
+        if self._conditioned_by is not forward:
+            self._conditioned, self._conditioned_by = {}, forward
+        if negative not in self._conditioned:
+            grid = self._geometry.tokens(*self.size)
+            self._conditioned[negative] = forward.condition(self._embeddings[negative], *grid)
+        return self._conditioned[negative]
 
     def advance(self, flow: Flow) -> None:
         """Take one step along the flow. All of it or nothing."""

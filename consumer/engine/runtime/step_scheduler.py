@@ -1,17 +1,15 @@
 """Choice of the pictures that take the next denoising step together, made before every step. No torch, no clock.
 
 The most urgent picture steps: the highest lane first, in it the oldest. Only one step in every few goes to a picture of
-a lower lane that has waited long. Others join while that is cheap: a call of the transformer pads all its sequences to
-the longest, so a picture joins if the padding it causes costs less than the call it saves. The same estimate decides
-whether guidance takes one call or two.
+a lower lane that has waited long. Others join, most urgent first, while the step's limit of tokens allows: its
+sequences are packed one after the other, so a step costs what its tokens cost, whatever their sizes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 PATIENCE_STEPS = 64
 """Steps of others after which a waiting picture is starving, and gets the next step reserved for such pictures."""
@@ -52,7 +50,7 @@ class StepCandidate(Protocol):
 
     @property
     def length(self) -> int:
-        """Tokens of its picture and prompt, with the transformer's own padding."""
+        """Tokens of its picture and prompt, with those that the model itself adds."""
 
     @property
     def negative_length(self) -> int:
@@ -63,43 +61,62 @@ Candidate = TypeVar("Candidate", bound=StepCandidate)
 
 
 @dataclass(frozen=True, slots=True)
-class TransformerCall:
-    """One call of the transformer: n sequences, all padded to `length` tokens."""
+class PictureSequence(Generic[Candidate]):
+    """A picture with its prompt, or with its negative prompt."""
 
-    sequences: int
-    length: int
+    picture: Candidate
+    negative: bool
+
+    @property
+    def length(self) -> int:
+        """Its tokens."""
+        return self.picture.negative_length if self.negative else self.picture.length
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerCall(Generic[Candidate]):
+    """One call of the transformer: never empty."""
+
+    sequences: tuple[PictureSequence[Candidate], ...]
 
     @property
     def tokens(self) -> int:
-        """Tokens computed, padding included."""
-        return self.sequences * self.length
+        """Tokens of all its sequences."""
+        return sum(sequence.length for sequence in self.sequences)
 
 
 @dataclass(frozen=True, slots=True)
 class StepLimits:
-    """Limits of a step. `sequences(length)` is how many sequences of that length fit into memory in one call.
-
-    `call_tokens` is the fixed cost of a call, in tokens, as measured by `warmup`.
-    """
+    """Limits of a step that has more than one picture; `tokens` returns the current one."""
 
     pictures: int
-    tokens: int
-    call_tokens: int
-    sequences: Callable[[int], int]
+    tokens: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
 class StepBatch(Generic[Candidate]):
-    """Pictures that take a step together, most urgent first; guidance is computed in one call (`one_pass`) or two."""
+    """Pictures that take a step together, most urgent first."""
 
     pictures: tuple[Candidate, ...]
-    one_pass: bool
 
-    @property
-    def calls(self) -> tuple[TransformerCall, ...]:
-        """The transformer calls of the step."""
-        shape = reduce(_BatchShape.joined, map(_BatchShape.of, self.pictures))
-        return tuple(TransformerCall(*call) for call in shape.calls(one_pass=self.one_pass))
+    def calls(self, tokens: int) -> tuple[TransformerCall[Candidate], ...]:
+        """Return the step's calls: one, or as few as have at most that many tokens or a single sequence."""
+        calls: list[list[PictureSequence[Candidate]]] = []
+        room = 0
+        for sequence in self._sequences():
+            if not calls or sequence.length > room:
+                calls.append([])
+                room = tokens
+            calls[-1].append(sequence)
+            room -= sequence.length
+        return tuple(TransformerCall(tuple(call)) for call in calls)
+
+    def _sequences(self) -> Iterator[PictureSequence[Candidate]]:
+        for picture in self.pictures:
+            yield PictureSequence(picture, negative=False)
+        for picture in self.pictures:
+            if picture.negative_length:
+                yield PictureSequence(picture, negative=True)
 
 
 class StepScheduler(Generic[Candidate]):
@@ -117,17 +134,14 @@ class StepScheduler(Generic[Candidate]):
         if head.group != self._group:
             self._group, self._steps_in_group = head.group, 0
         self._steps_in_group += 1
-        chosen, plan = (
-            [head],
-            self._plan(_BatchShape.of(head)) or _BatchPlan(_BatchShape.of(head), one_pass=False, cost=0),
-        )
+        chosen, room = [head], self._limits.tokens() - _tokens(head)
         for other in () if head.alone else _candidates(head, pictures):
             if len(chosen) == self._limits.pictures:
                 break
-            if joined := self._joined(plan, other):
+            if _tokens(other) <= room:
                 chosen.append(other)
-                plan = joined
-        return StepBatch(tuple(chosen), plan.one_pass)
+                room -= _tokens(other)
+        return StepBatch(tuple(chosen))
 
     def _starving(self, pictures: Iterable[Candidate]) -> Candidate | None:
         """Return the picture that has waited longest, if it is starving and this step may go to one."""
@@ -147,89 +161,20 @@ class StepScheduler(Generic[Candidate]):
             return next((picture for picture in staying if picture.rank == first.rank), first)
         return first
 
-    def _joined(self, plan: _BatchPlan, other: Candidate) -> _BatchPlan | None:
-        """Return the plan with `other` added; None if two steps are cheaper or it does not fit."""
-        shape = _BatchShape.of(other)
-        together = self._plan(plan.shape.joined(shape))
-        if together is None:
-            return None
-        apart = self._plan(shape)
-        return together if apart and together.cost <= plan.cost + apart.cost else None
-
-    def _plan(self, shape: _BatchShape) -> _BatchPlan | None:
-        """Return the cheaper way of computing guidance that fits, None if neither does."""
-        best = None
-        for one_pass in (True, False) if shape.guided else (True,):
-            calls = shape.calls(one_pass=one_pass)
-            if all(self._fits(sequences, length) for sequences, length in calls):
-                cost = sum(self._limits.call_tokens + sequences * length for sequences, length in calls)
-                if best is None or cost < best.cost:
-                    best = _BatchPlan(shape, one_pass, cost)
-        return best
-
-    def _fits(self, sequences: int, length: int) -> bool:
-        return sequences * length <= self._limits.tokens and sequences <= self._limits.sequences(length)
-
-
-class _BatchShape(NamedTuple):
-    """Everything a step's cost depends on: the number of sequences and their maximum length, with and without guidance.
-
-    Four numbers, however many pictures there are, because joining is decided before every step.
-    """
-
-    pictures: int
-    length: int
-    guided: int
-    negative_length: int
-
-    @classmethod
-    def of(cls, picture: StepCandidate) -> _BatchShape:
-        """Return the shape of one picture."""
-        return cls(1, picture.length, int(picture.negative_length > 0), picture.negative_length)
-
-    def joined(self, other: _BatchShape) -> _BatchShape:
-        """Return the shape of both together."""
-        return _BatchShape(
-            self.pictures + other.pictures,
-            max(self.length, other.length),
-            self.guided + other.guided,
-            max(self.negative_length, other.negative_length),
-        )
-
-    def calls(self, *, one_pass: bool) -> tuple[tuple[int, int], ...]:
-        """Return the number of sequences and the length of each call of the transformer."""
-        if not self.guided:
-            return ((self.pictures, self.length),)
-        if one_pass:
-            return ((self.pictures + self.guided, max(self.length, self.negative_length)),)
-        return (self.pictures, self.length), (self.guided, self.negative_length)
-
-
-class _BatchPlan(NamedTuple):
-    """A way to compute a step, and its cost in tokens."""
-
-    shape: _BatchShape
-    one_pass: bool
-    cost: int
-
 
 def _candidates(head: Candidate, pictures: Iterable[Candidate]) -> list[Candidate]:
-    """Return the pictures that may join `head`, most urgent first; of equally urgent ones, those of its shape first.
+    """Return the pictures that may join `head`, most urgent first.
 
     Only interactive pictures may lengthen the steps of an interactive picture.
     """
-
-    def key(picture: Candidate) -> tuple[int, bool, int]:
-        return picture.rank, _lengths(picture) != _lengths(head), picture.number
-
     compatible = (picture for picture in pictures if picture.group == head.group and not picture.alone)
     allowed = (picture for picture in compatible if head.rank != _WATCHED or picture.rank == _WATCHED)
-    return sorted((picture for picture in allowed if picture is not head), key=key)
+    return sorted((picture for picture in allowed if picture is not head), key=_urgency)
 
 
 def _urgency(picture: StepCandidate) -> tuple[int, int]:
     return picture.rank, picture.number
 
 
-def _lengths(picture: StepCandidate) -> tuple[int, int]:
-    return picture.length, picture.negative_length
+def _tokens(picture: StepCandidate) -> int:
+    return picture.length + picture.negative_length

@@ -60,7 +60,9 @@ def measure_engine(plan: EnginePlan, machine: Mapping[str, str], report: Callabl
     ]
     mixed = _mixed(plan, model, painters, report) if plan.mixed else None
     cache = str(settings.compile_cache) if settings.compile_cache else None
-    return EngineResult(machine, where, plan.rounds, model.call_tokens, tuple(contests), mixed, compile_seconds, cache)
+    return EngineResult(
+        machine, where, plan.rounds, model.token_seconds, tuple(contests), mixed, compile_seconds, cache
+    )
 
 
 def _model(plan: EnginePlan) -> Model:
@@ -73,7 +75,9 @@ def _model(plan: EnginePlan) -> Model:
     device = find_device(settings.devices.split(",")[0])
     # The full-size model is built on its device; judged by the memory left after that, it would be offloaded.
     policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
-    model = Model(_pipeline(plan, device), device, policy)
+    # Compiled arithmetic is a side of its own.
+    placed = settings.model_copy(update={"memory": policy, "compile": False})
+    model = Model(_pipeline(plan, device), device, placed)
     _require_fit(plan, model)
     return model
 

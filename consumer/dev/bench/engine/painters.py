@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
-import diffusers
 import torch
 
 from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.dev.bench.engine.plan import EngineSide
 from consumer.engine.protocol import Failed, Paint, Painted, Reply
-from consumer.engine.runtime.compiling import compile_blocks
+from consumer.engine.runtime.compiling import compile_kernels
 from consumer.engine.runtime.denoiser import Denoiser
+from consumer.engine.runtime.forward.kernels import PLAIN
+from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.model import Model
-from consumer.engine.runtime.warmup import measure_call_tokens
+from consumer.engine.runtime.warmup import measure_token_seconds
 from consumer.errors import Fatal
 from consumer.jobs import Lane
-from consumer.settings import EngineSettings, MemoryPolicy
+from consumer.settings import EngineSettings
 from schemas import Reason
 
 Painter = Callable[[Sequence[BenchRequest]], None]
@@ -61,27 +63,24 @@ def by_denoiser(model: Model, settings: EngineSettings) -> Painter:
 
 
 def compiled(model: Model) -> Model:
-    """Return a model that shares every weight with this one and whose transformer blocks are compiled.
+    """Return a model that shares every weight with this one and whose arithmetic between products is compiled.
 
-    As in the engine they are compiled once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps them.
+    As in the engine it is compiled once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps it. Raises Fatal for
+    a model that is painted with by the forward pass of diffusers.
     """
-    network = model.transformer
-    with torch.device("meta"):
-        twin = type(network).from_config(network.config)
-    twin.load_state_dict(network.state_dict(), assign=True)
-    twin.eval().requires_grad_(requires_grad=False)
-    compile_blocks(twin, model.device)
-    pipeline = diffusers.ZImagePipeline(**{**model.pipeline.components, "transformer": twin})
-    pipeline.set_progress_bar_config(disable=True)
-    return Model(pipeline, model.device, MemoryPolicy.RESIDENT)
+    if not isinstance(model.forward, PackedForward):
+        raise Fatal(Reason.MISCONFIGURED, "--compile needs LEADART_ENGINE__FORWARD=packed: leave one of them out.")
+    faster = copy(model)
+    faster.forward = model.forward.with_kernels(compile_kernels(PLAIN, model.device))
+    return faster
 
 
 def prepare_painters(model: Model, settings: EngineSettings) -> tuple[dict[EngineSide, Painter], float | None]:
     """Return all sides, and the seconds until the compiled denoiser's first calls were done (None without one).
 
-    This measures the cost of a call of each model, as the engine does at its start.
+    This measures the cost of a token in each model, as the engine does at its start.
     """
-    model.call_tokens = measure_call_tokens(model)
+    model.token_seconds = measure_token_seconds(model)
     painters = {
         EngineSide.ONE_BY_ONE: one_by_one(model.pipeline),
         EngineSide.AS_BATCH: as_batch(model.pipeline),
@@ -91,7 +90,7 @@ def prepare_painters(model: Model, settings: EngineSettings) -> tuple[dict[Engin
         return painters, None
     begun = time.perf_counter()
     faster = compiled(model)
-    faster.call_tokens = measure_call_tokens(faster)
+    faster.token_seconds = measure_token_seconds(faster)
     seconds = time.perf_counter() - begun
     return {**painters, EngineSide.COMPILED: by_denoiser(faster, settings)}, seconds
 

@@ -61,7 +61,7 @@ def _notes(result: EngineResult) -> list[tuple[str, str]]:
     notes = [
         ("device", f"{device.kind}, {device.dtype}, {device.threads} CPU threads"),
         ("matrix peak", f"{device.matrix_peak / 1e12:.3g} TFLOP/s, a large product in {device.dtype}"),
-        ("cost of a call", f"as much as {result.call_tokens} tokens"),
+        ("cost of a token", f"{result.token_seconds * 1e6:.3g} µs in a call of four pictures"),
         ("rounds", str(result.rounds)),
         *judge_bars(result),
     ]

@@ -86,7 +86,7 @@ class EngineResult:
     machine: Mapping[str, str]
     device: BenchDevice
     rounds: int
-    call_tokens: int
+    token_seconds: float
     contests: tuple[WorkloadResult, ...]
     mixed: WorkloadResult | None
     compile_seconds: float | None = None

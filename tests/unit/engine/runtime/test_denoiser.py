@@ -17,19 +17,19 @@ from tests.support.samples import recipe_of
 
 
 class CallCounter:
-    """Wraps the model's transformer: counts its calls and can run an action in them."""
+    """Wraps the model's forward pass: counts its calls and can run an action in them."""
 
     def __init__(self, model: Model, patch: pytest.MonkeyPatch, deed: Callable[[int, int], None] | None = None) -> None:
         self.sequences: list[int] = []
-        forward = model.transformer.forward
+        flows = model.forward.flows
 
-        def watched(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
+        def watched(latents: list[torch.Tensor], *arguments: Any) -> Any:
             self.sequences.append(len(latents))
             if deed:
                 deed(len(self.sequences), len(latents))
-            return forward(latents, *arguments, **options)
+            return flows(latents, *arguments)
 
-        patch.setattr(model.transformer, "forward", watched)
+        patch.setattr(model.forward, "flows", watched)
 
 
 def test_two_different_pictures_share_a_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +162,12 @@ def test_a_failing_picture_fails_alone(
 
 def test_latents_that_are_not_finite_never_reach_the_decoder(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture of NaN is rejected before it is decoded, and the good one beside it is delivered."""
-    forward, decoded = tiny.transformer.forward, list[int]()
+    forward, decoded = tiny.forward.flows, list[int]()
 
-    def poisoned(*arguments: Any, **options: Any) -> Any:
-        (flows,) = forward(*arguments, **options)
-        flows[1][0, 0, 0, 0] = float("nan")
-        return (flows,)
+    def poisoned(*arguments: Any) -> Any:
+        flows = forward(*arguments)
+        flows[1][0, 0, 0] = float("nan")
+        return flows
 
     decode = tiny.vae.decode
 
@@ -175,7 +175,7 @@ def test_latents_that_are_not_finite_never_reach_the_decoder(tiny: Model, monkey
         decoded.append(1)
         return decode(latents, **options)
 
-    monkeypatch.setattr(tiny.transformer, "forward", poisoned)
+    monkeypatch.setattr(tiny.forward, "flows", poisoned)
     monkeypatch.setattr(tiny.vae, "decode", counting)
     session = DenoiserSession(tiny)
     session.take(recipe_of(guidance_scale=0.0, steps=1), recipe_of(guidance_scale=0.0, steps=1, seed=8))

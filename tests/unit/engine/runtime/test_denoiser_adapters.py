@@ -12,7 +12,7 @@ from consumer.engine.runtime.custom_weights import CustomWeights, load_adapters,
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.step_scheduler import STAY_STEPS
 from consumer.jobs import Adapter, Lane
-from consumer.settings import MemoryPolicy
+from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.support.denoising import DenoiserSession, keeping_latents, psnr, stock
 from tests.support.samples import recipe_of
@@ -21,18 +21,35 @@ CPU = torch.device("cpu")
 INK, WASH = Adapter("ink", "a" * 64), Adapter("wash", "b" * 64, 0.5)
 
 
+ADAPTED = {
+    "ink": [f"layers.{layer}.attention.to_{part}" for layer in (0, 1) for part in "qv"],
+    "wash": [
+        *(
+            f"layers.1.{part}"
+            for part in ("attention.to_k", "attention.to_out.0", "feed_forward.w1", "feed_forward.w2")
+        ),
+        *(f"{block}.0.feed_forward.w3" for block in ("noise_refiner", "context_refiner")),
+        *("layers.0.adaLN_modulation.0", "all_x_embedder.2-1", "all_final_layer.2-1.linear", "cap_embedder.1"),
+    ],
+}
+"""The layers that each adapter changes: parts of joint products, and all others there are."""
+
+
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """The tiny model with two adapters that visibly change the picture."""
     folder = tmp_path_factory.mktemp("loras")
     generator = torch.Generator().manual_seed(1)
-    for name in ("ink", "wash"):
-        modules = [f"layers.{layer}.attention.to_{part}" for layer in (0, 1) for part in "qv"]
-        down = {f"{module}.lora_A.weight": torch.randn(4, 96, generator=generator) for module in modules}
-        up = {f"{module}.lora_B.weight": torch.randn(96, 4, generator=generator) for module in modules}
-        save_file({**down, **up}, folder / f"{name}.safetensors")
     pipeline = load_pipeline(tiny_model, CPU)
-    return Model(pipeline, CPU, MemoryPolicy.AUTO, CustomWeights(adapters=load_adapters(pipeline.transformer, folder)))
+    layers = dict(pipeline.transformer.named_modules())
+    for name, modules in ADAPTED.items():
+        weights = {}
+        for module in modules:
+            rows, columns = layers[module].weight.shape
+            weights[f"{module}.lora_A.weight"] = torch.randn(4, columns, generator=generator)
+            weights[f"{module}.lora_B.weight"] = torch.randn(rows, 4, generator=generator) / 4
+        save_file(weights, folder / f"{name}.safetensors")
+    return Model(pipeline, CPU, EngineSettings(), CustomWeights(adapters=load_adapters(pipeline.transformer, folder)))
 
 
 def test_each_picture_has_its_own_adapters(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

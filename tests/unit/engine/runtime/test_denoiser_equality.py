@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from consumer.engine.protocol import Paint
+from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.jobs import Lane
-from consumer.settings import EngineSettings, MemoryPolicy
+from consumer.settings import EngineSettings
 from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, spread_over_lanes, stock
 
 pytestmark = pytest.mark.slow
@@ -60,12 +61,12 @@ def test_latents_in_mixed_batches(
     assert_equal(session.numbered(latents), expected)
 
 
-@pytest.mark.parametrize("call_tokens", [0, 100_000], ids=["never padded", "always together"])
+@pytest.mark.parametrize("tokens", [1, 200, 100_000], ids=["one sequence a call", "few", "one call"])
 def test_latents_however_a_step_is_split(
-    tiny: Model, expected: list[torch.Tensor], call_tokens: int, monkeypatch: pytest.MonkeyPatch
+    tiny: Model, expected: list[torch.Tensor], tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether guidance takes one call or two, and equal shapes or all step together, the latents are the same."""
-    monkeypatch.setattr(tiny, "call_tokens", call_tokens)
+    """In however many calls memory makes a step fit, guidance in one or two, the latents are the same."""
+    monkeypatch.setattr(Memory, "max_tokens", tokens)
     session = DenoiserSession(tiny)
     session.take(*CORPUS)
     with keeping_latents(monkeypatch) as latents:
@@ -100,7 +101,7 @@ def test_pictures_equal_to_a_level(tiny: Model) -> None:
 def test_pictures_in_half_precision(tiny_model: Path) -> None:
     """In bf16 batching shows a little: each picture is the stock pipeline's bf16 picture to 40 dB."""
     cpu = torch.device("cpu")
-    half = Model(load_pipeline(tiny_model, cpu).to(torch.bfloat16), cpu, MemoryPolicy.AUTO)
+    half = Model(load_pipeline(tiny_model, cpu).to(torch.bfloat16), cpu, EngineSettings())
     session = DenoiserSession(half)
     session.take(*CORPUS)
     session.finish()

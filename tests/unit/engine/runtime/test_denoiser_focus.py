@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.model import Model
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
@@ -37,11 +38,11 @@ def test_guided_pictures_have_a_focus(tiny: Model) -> None:
     assert len({*focuses.values()}) == len(RECIPES)
 
 
-@pytest.mark.parametrize("call_tokens", [0, 100_000], ids=["never padded", "always together"])
-def test_a_focus_is_the_same_in_any_batch(tiny: Model, call_tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tokens", [1, 100_000], ids=["one sequence a call", "one call"])
+def test_a_focus_is_the_same_in_any_batch(tiny: Model, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In mixed batches, with guidance in one call or two, each picture has the focus that it has alone."""
     expected = alone(tiny)
-    monkeypatch.setattr(tiny, "call_tokens", call_tokens)
+    monkeypatch.setattr(Memory, "max_tokens", tokens)
     session = DenoiserSession(tiny)
     session.take(*RECIPES)
     assert_same(session.finish(), expected)

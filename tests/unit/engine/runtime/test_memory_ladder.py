@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.engine.runtime import memory as memory_module
+from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.memory import Memory, is_out_of_memory
 from consumer.engine.runtime.model import Model
-from consumer.engine.runtime.step_scheduler import TransformerCall
 from consumer.jobs import Lane
-from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
 from tests.equality.shortage import ALIKE_DB, harm, paint
 from tests.support.denoising import DenoiserSession, psnr
@@ -29,6 +29,7 @@ class FakePlacement:
     """A placement that can offload `offloads` times; counts the calls."""
 
     device = torch.device("cpu")
+    policy = MemoryPolicy.RESIDENT
 
     def __init__(self, offloads: int = 0) -> None:
         self._left = offloads
@@ -87,24 +88,24 @@ def test_out_of_memory_again_and_again(tiny: Model, undisturbed: tuple[DenoiserS
         assert psnr(picture, session.pictures[number]) > ALIKE_DB
 
 
-def short_calls(model: Model, patch: pytest.MonkeyPatch, most: Callable[[], int]) -> list[int]:
-    """Let the transformer take at most n sequences; return the numbers that were tried, call by call."""
-    forward, tried = model.transformer.forward, list[int]()
+def short_calls(patch: pytest.MonkeyPatch, most: Callable[[], int]) -> list[int]:
+    """Let a call take at most n sequences; return the numbers that were tried, call by call."""
+    flows, tried = PackedForward.flows, list[int]()
 
-    def bounded(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
+    def bounded(forward: PackedForward, latents: list[torch.Tensor], *arguments: Any) -> Any:
         tried.append(len(latents))
         if len(latents) > most():
             raise torch.OutOfMemoryError
-        return forward(latents, *arguments, **options)
+        return flows(forward, latents, *arguments)
 
-    patch.setattr(model.transformer, "forward", bounded)
+    patch.setattr(PackedForward, "flows", bounded)
     return tried
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
 def test_steps_shrink_to_what_fits(tiny: Model, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    """Too many sequences are halved until they fit, guidance is finally split in two calls, and all pictures arrive."""
-    tried = short_calls(tiny, monkeypatch, lambda: most)
+    """Too many tokens are halved until they fit, guidance is finally split in two calls, and all pictures arrive."""
+    tried = short_calls(monkeypatch, lambda: most)
     session = DenoiserSession(tiny)
     session.take(*(recipe_of(seed=seed) for seed in range(6)))
     session.finish()
@@ -114,15 +115,15 @@ def test_steps_shrink_to_what_fits(tiny: Model, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_cap_is_forgotten_slowly(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What did not fit once is tried again after many calls that did, one more sequence at a time."""
-    monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 5)
+    """What did not fit once is tried again after many calls that did, a little more at a time."""
+    monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 2)
     bound = 3
-    tried = short_calls(tiny, monkeypatch, lambda: bound)
+    tried = short_calls(monkeypatch, lambda: bound)
     session = DenoiserSession(tiny, EngineSettings(batch_size=6))
     session.take(*(recipe_of(seed=seed, steps=50, guidance_scale=0.0, width=32, height=32) for seed in range(6)))
     session.work(1)
     bound = 6
-    session.work(3 * 5 + 1)
+    session.work(8 * 2 + 1)
     steady = [tried[0], *(count for before, count in itertools.pairwise(tried) if count != before)]
     assert steady == [6, 3, 4, 5, 6]
 
@@ -131,7 +132,7 @@ def test_offloading_comes_after_halving(tiny: Model, monkeypatch: pytest.MonkeyP
     """A single sequence that does not fit is tried once more, then with the model offloaded, in every possible way."""
     place = FakePlacement(offloads=2)
     monkeypatch.setattr(tiny, "placement", place)
-    short_calls(tiny, monkeypatch, lambda: int(place.offloaded == 2))
+    short_calls(monkeypatch, lambda: int(place.offloaded == 2))
     session = DenoiserSession(tiny)
     session.take(recipe_of())
     session.finish()
@@ -142,14 +143,14 @@ def test_what_fits_nowhere_fails_for_good(tiny: Model, monkeypatch: pytest.Monke
     """If neither halving, a retry nor offloading helps, the picture fails as too large; others go on."""
     place = FakePlacement(offloads=1)
     monkeypatch.setattr(tiny, "placement", place)
-    forward = tiny.transformer.forward
+    flows = PackedForward.flows
 
-    def greedy(latents: list[torch.Tensor], *arguments: Any, **options: Any) -> Any:
+    def greedy(forward: PackedForward, latents: list[torch.Tensor], *arguments: Any) -> Any:
         if any(item.shape[-1] > 8 for item in latents):
             raise torch.OutOfMemoryError
-        return forward(latents, *arguments, **options)
+        return flows(forward, latents, *arguments)
 
-    monkeypatch.setattr(tiny.transformer, "forward", greedy)
+    monkeypatch.setattr(PackedForward, "flows", greedy)
     session = DenoiserSession(tiny)
     session.take(recipe_of(width=128, height=128), recipe_of())
     session.take(recipe_of(seed=8), first=2, lane=Lane.BACKFILL)
@@ -201,28 +202,28 @@ def test_out_of_memory_is_distinguished_from_other_errors(error: Exception, so: 
     assert is_out_of_memory(error) is so
 
 
-@given(st.lists(st.tuples(st.integers(2, 40), st.integers(1, 40)), max_size=12))
-def test_caps_never_rise_with_length(refusals: list[tuple[int, int]]) -> None:
-    """After failures of any calls the cap is at least one sequence, and never higher for a longer one."""
+@given(st.lists(st.tuples(st.integers(2, 40_000), st.integers(2, 16)), max_size=12))
+def test_caps_shrink_while_calls_fail(refusals: list[tuple[int, int]]) -> None:
+    """After each call that did not fit the cap is below it, and a single sequence is never held back by it."""
     memory = Memory(FakePlacement())  # type: ignore[arg-type]  # as good as one
-    for sequences, length in refusals:
-        allowed = min(sequences, memory.max_sequences(32 * length))
-        if allowed > 1:
-            assert memory.shrink_calls((TransformerCall(allowed, 32 * length),))
-            assert memory.max_sequences(32 * length) < allowed
-    caps = [memory.max_sequences(32 * length) for length in range(1, 41)]
-    assert min(caps) >= 1
-    assert caps == sorted(caps, reverse=True)
+    for tokens, sequences in refusals:
+        asked = min(tokens, memory.max_tokens)
+        assert memory.shrink_calls(asked, sequences)
+        assert memory.max_tokens <= asked // 2
+    assert not memory.shrink_calls(40_000, 1)
 
 
-def test_a_cap_is_forgotten_by_any_calls_it_binds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cap learned at one length is lifted by calls of every length that it limits."""
+def test_a_cap_is_lifted_by_calls_close_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of more than half the cap lift it, step by step, until it is gone; small ones say nothing."""
     monkeypatch.setattr(memory_module, "RECOVERY_CALLS", 3)
     memory = Memory(FakePlacement())  # type: ignore[arg-type]  # as good as one
-    assert memory.shrink_calls((TransformerCall(4, 320),))
-    for _ in range(2 * 3):
-        memory.record_success((TransformerCall(memory.max_sequences(1056), 1056),))
-    assert memory.max_sequences(1056) > 4
+    assert memory.shrink_calls(1600, 4)
+    memory.record_success([100] * 30)
+    assert memory.max_tokens == 800
+    memory.record_success([800] * 3)
+    assert memory.max_tokens == 900
+    memory.record_success([800] * 3 * 7)
+    assert memory.max_tokens > 1600
 
 
 def test_a_failed_offload_fails_the_picture_only(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +235,7 @@ def test_a_failed_offload_fails_the_picture_only(tiny: Model, monkeypatch: pytes
     place = FakePlacement()
     monkeypatch.setattr(place, "offload", full)
     monkeypatch.setattr(tiny, "placement", place)
-    short_calls(tiny, monkeypatch, lambda: 0)
+    short_calls(monkeypatch, lambda: 0)
     session = DenoiserSession(tiny)
     session.take(recipe_of())
     assert session.finish().failures[0].reason is Reason.TOO_LARGE
@@ -256,7 +257,7 @@ def test_errors_are_not_held(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> No
     place = FakePlacement()
     monkeypatch.setattr(place, "empty_cache", lambda: alive.append(held[-1]() is not None))
     monkeypatch.setattr(tiny, "placement", place)
-    monkeypatch.setattr(tiny.transformer, "forward", failing)
+    monkeypatch.setattr(PackedForward, "flows", failing)
     session = DenoiserSession(tiny)
     session.take(recipe_of())
     session.finish()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 
@@ -18,7 +19,8 @@ class FakePipeline:
     """Stands in for the pipeline and records the calls."""
 
     def __init__(self) -> None:
-        weights = SimpleNamespace(parameters=lambda: iter([torch.empty(4)]))
+        hook = SimpleNamespace(pre_forward=lambda _module: self.asked.append("pre_forward"))
+        weights = SimpleNamespace(parameters=lambda: iter([torch.empty(4)]), _hf_hook=hook)
         self.text_encoder = self.transformer = self.vae = weights
         self.asked: list[str] = []
 
@@ -75,7 +77,10 @@ def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:
 
 
 def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
-    """With `offload` the previous part leaves the device when another one is activated, and only then."""
+    """With `offload` the previous part leaves the device when another one is activated, and only then.
+
+    The transformer is moved at once, as our own forward pass runs none of its hooks.
+    """
     pipeline = FakePipeline()
     place = Placement(pipeline, gpu, MemoryPolicy.OFFLOAD)
     for part in (
@@ -86,7 +91,20 @@ def test_a_part_makes_room_for_the_next(gpu: torch.device) -> None:
         PipelinePart.TRANSFORMER,
     ):
         place.activate(part)
-    assert pipeline.asked == ["enable_model_cpu_offload", *["maybe_free_model_hooks"] * 3]
+    assert pipeline.asked == [
+        *("enable_model_cpu_offload", "maybe_free_model_hooks", "pre_forward", "pre_forward"),
+        *("maybe_free_model_hooks", "maybe_free_model_hooks", "pre_forward"),
+    ]
+
+
+def test_the_hook_of_accelerate_moves_the_transformer(gpu: torch.device) -> None:
+    """What activating the transformer calls is what puts its weights on the device."""
+    pipeline = FakePipeline()
+    layer = torch.nn.Linear(2, 2)
+    accelerate.cpu_offload_with_hook(layer, torch.device("meta"))
+    pipeline.__dict__["transformer"] = layer
+    Placement(pipeline, gpu, MemoryPolicy.OFFLOAD).activate(PipelinePart.TRANSFORMER)
+    assert layer.weight.device.type == "meta"
 
 
 def test_a_part_moved_halfway_is_taken_off_the_device(gpu: torch.device) -> None:

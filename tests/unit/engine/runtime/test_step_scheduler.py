@@ -14,7 +14,6 @@ from consumer.engine.runtime.step_scheduler import (
     StepBatch,
     StepLimits,
     StepScheduler,
-    TransformerCall,
 )
 from consumer.jobs import Lane
 
@@ -53,18 +52,16 @@ CROWDS = st.lists(PICTURES, min_size=1, max_size=20).map(
     lambda pictures: [FakeCandidate(**{**vars(picture), "number": at}) for at, picture in enumerate(pictures)]
 )
 LIMITS = st.builds(
-    lambda pictures, tokens, call_tokens, sequences: StepLimits(
-        pictures, tokens, call_tokens, lambda _length: sequences
-    ),
-    st.integers(1, 8),
-    st.integers(64, 8192),
-    st.integers(0, 2048),
-    st.integers(1, 8),
+    lambda pictures, tokens: StepLimits(pictures, lambda: tokens), st.integers(1, 8), st.integers(64, 8192)
 )
 
 
-def limits(pictures: int = 8, tokens: int = 16_384, call_tokens: int = 256, sequences: int = 99) -> StepLimits:
-    return StepLimits(pictures, tokens, call_tokens, lambda _length: sequences)
+def limits(pictures: int = 8, tokens: int = 16_384) -> StepLimits:
+    return StepLimits(pictures, lambda: tokens)
+
+
+def tokens_of(*pictures: FakeCandidate) -> int:
+    return sum(picture.length + picture.negative_length for picture in pictures)
 
 
 def chosen(*pictures: FakeCandidate, within: StepLimits | None = None) -> list[int]:
@@ -75,21 +72,19 @@ def chosen(*pictures: FakeCandidate, within: StepLimits | None = None) -> list[i
 
 
 def test_different_pictures_share_a_step() -> None:
-    """Sizes, prompts, guidance and progress may differ: while padding is cheaper than a call, they step together."""
-    assert chosen(
-        FakeCandidate(1, length=96, negative_length=64), FakeCandidate(2, length=64), FakeCandidate(3, length=128)
-    ) == [1, 2, 3]
+    """Sizes, prompts, guidance and progress may differ as they like: what counts is the tokens of all together."""
+    crowd = (
+        FakeCandidate(1, length=4160, negative_length=4128),
+        FakeCandidate(2, length=64),
+        FakeCandidate(3, length=1088),
+    )
+    assert chosen(*crowd) == [1, 2, 3]
 
 
-def test_a_picture_much_larger_waits() -> None:
-    """A small picture is not padded to a large one's length if that costs more than a call of its own."""
-    assert chosen(FakeCandidate(1, length=4160), FakeCandidate(2, length=1088), FakeCandidate(3, length=4160)) == [1, 3]
-
-
-def test_equal_shapes_come_first_among_equals() -> None:
-    """If not all can join, those of the first picture's shape do, even if others are older."""
-    crowd = [FakeCandidate(1), FakeCandidate(2, length=96), FakeCandidate(3), FakeCandidate(4)]
-    assert chosen(*crowd, within=limits(pictures=3)) == [1, 3, 4]
+def test_a_picture_that_does_not_fit_lets_smaller_ones_join() -> None:
+    """Those that fit into what is left join in their order; one that does not waits for another step."""
+    crowd = [FakeCandidate(1), FakeCandidate(2, length=4160), FakeCandidate(3), FakeCandidate(4)]
+    assert chosen(*crowd, within=limits(tokens=192)) == [1, 3, 4]
 
 
 def test_a_higher_lane_joins_at_the_next_step() -> None:
@@ -112,13 +107,16 @@ def test_a_suspect_steps_alone() -> None:
     assert chosen(FakeCandidate(1), FakeCandidate(2, alone=True), FakeCandidate(3)) == [1, 3]
 
 
-def test_guidance_takes_one_call_while_padding_is_cheaper() -> None:
-    """Prompts of similar length share a call, others take calls of their own; a small memory cap forces two."""
-    near, far = FakeCandidate(1, length=96, negative_length=64), FakeCandidate(1, length=1500, negative_length=1000)
-    assert StepScheduler[FakeCandidate](limits()).choose([near]) == StepBatch((near,), one_pass=True)
-    assert StepScheduler[FakeCandidate](limits()).choose([far]) == StepBatch((far,), one_pass=False)
-    split = StepScheduler[FakeCandidate](limits(sequences=1)).choose([near])
-    assert split.calls == (TransformerCall(1, 96), TransformerCall(1, 64))
+def test_calls_are_as_few_as_fit() -> None:
+    """A step is one call; where memory is short, calls of a few sequences, down to one prompt of one picture."""
+    step = StepBatch((FakeCandidate(1, length=96, negative_length=64), FakeCandidate(2, length=96)))
+
+    def lengths(tokens: int) -> list[list[int]]:
+        return [[sequence.length for sequence in call.sequences] for call in step.calls(tokens)]
+
+    assert lengths(256) == [[96, 96, 64]]
+    assert lengths(200) == [[96, 96], [64]]
+    assert lengths(1) == [[96], [96], [64]]
 
 
 def test_a_picture_over_every_budget_still_steps() -> None:
@@ -157,23 +155,19 @@ def test_a_step_keeps_every_bound(crowd: list[FakeCandidate], within: StepLimits
     assert len({picture.group for picture in step.pictures}) == 1
     if len(numbers) > 1:
         assert not any(picture.alone for picture in step.pictures)
-        assert all(call.tokens <= within.tokens for call in step.calls)
-        assert all(call.sequences <= within.sequences(call.length) for call in step.calls)
+        assert tokens_of(*step.pictures) <= within.tokens()
 
 
-@given(CROWDS, LIMITS)
-def test_joining_never_costs_more_than_it_saves(crowd: list[FakeCandidate], within: StepLimits) -> None:
-    """A step costs at most what its pictures would cost in separate steps, fixed costs included."""
-
-    def cost(step: StepBatch[FakeCandidate]) -> int:
-        return sum(within.call_tokens + call.tokens for call in step.calls)
-
-    def apart(picture: FakeCandidate) -> int:
-        return min(cost(StepBatch((picture,), one_pass=one_pass)) for one_pass in (True, False))
-
+@given(CROWDS, LIMITS, st.integers(1, 4096))
+def test_calls_take_every_sequence_once(crowd: list[FakeCandidate], within: StepLimits, tokens: int) -> None:
+    """However a step is divided, each picture's prompt and negative prompt is in just one call, and calls fit."""
     step = StepScheduler[FakeCandidate](within).choose(crowd)
-    if within.sequences(1) > 1 and all(2 * call.length <= within.tokens for call in step.calls):
-        assert cost(step) <= sum(apart(picture) for picture in step.pictures)
+    calls = step.calls(tokens)
+    found = [(sequence.picture.number, sequence.negative) for call in calls for sequence in call.sequences]
+    guided = [(picture.number, True) for picture in step.pictures if picture.negative_length]
+    assert sorted(found) == sorted([*((picture.number, False) for picture in step.pictures), *guided])
+    assert all(call.tokens <= tokens or len(call.sequences) == 1 for call in calls)
+    assert sum(call.tokens for call in calls) == tokens_of(*step.pictures)
 
 
 @given(CROWDS, LIMITS)

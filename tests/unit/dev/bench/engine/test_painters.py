@@ -18,7 +18,7 @@ from consumer.dev.bench.engine.report import engine_report
 from consumer.engine.protocol import Failed
 from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
-from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings, ForwardKind
 from schemas import Reason
 
 pytestmark = pytest.mark.slow
@@ -93,17 +93,24 @@ def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytes
 
 def test_the_compiled_model_shares_every_weight(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second copy would not fit beside the first; and the first one stays as it is."""
-    monkeypatch.setattr(type(tiny.transformer), "compile_repeated_blocks", lambda *_args, **_options: None)
+    monkeypatch.setattr(painters, "compile_kernels", lambda kernels, _device: kernels)
     twin = compiled(tiny)
-    assert twin.transformer is not tiny.transformer
-    pairs = zip(twin.transformer.parameters(), tiny.transformer.parameters(), strict=True)
-    assert all(one.data_ptr() == other.data_ptr() for one, other in pairs)
+    assert twin.forward is not tiny.forward
+    assert twin.transformer is tiny.transformer
     with torch.no_grad():
-        latents, moment, embedding = torch.ones(16, 1, 8, 8), torch.zeros(1), torch.ones(9, 64)
+        latents, moment, embedding = torch.ones(16, 8, 8), torch.zeros(1), torch.ones(9, 64)
         one, other = (
-            model.transformer([latents], moment, [embedding], return_dict=False)[0][0] for model in (twin, tiny)
+            forward.flows([latents], moment, [forward.condition(embedding, 4, 4)])[0]
+            for forward in (twin.forward, tiny.forward)
         )
     assert torch.equal(one, other)
+
+
+def test_the_forward_of_diffusers_is_not_compiled(tiny_model: Path) -> None:
+    """The options that exclude each other are named."""
+    settings = EngineSettings(model=tiny_model, devices="cpu", compile=True, forward=ForwardKind.STOCK)
+    with pytest.raises(Fatal, match="--compile needs LEADART_ENGINE__FORWARD=packed"):
+        measure_engine(plan(tiny_model, settings=settings), {}, lambda _said: None)
 
 
 def test_the_mixture_is_always_the_same_and_mixed() -> None:
