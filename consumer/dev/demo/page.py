@@ -105,14 +105,15 @@ def _judgement(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
 
 
 def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles) -> Markup:
-    """Return an article as last saved, with the outcomes of earlier saves below its text."""
+    """Return an article as last saved, with the outcomes of earlier saves below it."""
     *earlier, last = saves
-    before = (_earlier(ticket, verdict, styles) for ticket in earlier)
+    before = [_earlier(ticket, verdict, styles) for ticket in earlier]
     drawers = (crops_drawer(last, spoken(last)), drawer(last, verdict.saves[last.save.event.id], styles))
     return tag(
         "article",
-        tag("div", _text(number, last), *before),
+        _text(number, last),
         tag("div", plates(last, first=number == 1), *drawers, class_="art"),
+        tag("div", *before, class_="before") if before else None,
         class_="lead" if len(last.downloads) > _FEW else "wide" if is_wide(last.downloads) else None,
         aria_labelledby=f"headline-{number}",
         id=f"article-{number}",
