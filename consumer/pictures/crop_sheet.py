@@ -47,9 +47,12 @@ def crop_sheet(master: bytes, order: RenditionOrder, producer: str) -> bytes:
 
 def _cell(image: Image.Image, rendition_set: RenditionSet, crop: Crop, focal_point: FocalPoint) -> Image.Image:
     scale = _CELL / max(image.size)
-    shown = image.resize(_scaled(image.size, scale), Image.Resampling.LANCZOS)
+    shown = image.resize(_visible(_scaled(image.size, scale)), Image.Resampling.LANCZOS)
     drawn = ImageEnhance.Brightness(shown).enhance(_DIMMED)
-    box = (*_scaled((crop.x, crop.y), scale), *_scaled((crop.x + crop.width, crop.y + crop.height), scale))
+    left, top = _scaled((crop.x, crop.y), scale)
+    right, bottom = _scaled((crop.x + crop.width, crop.y + crop.height), scale)
+    across, down = _visible((right - left, bottom - top))
+    box = (left, top, left + across, top + down)
     drawn.paste(shown.crop(box), box[:2])
     pen = ImageDraw.Draw(drawn)
     pen.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=_LINE, width=2)
@@ -80,3 +83,7 @@ def _caption(pen: ImageDraw.ImageDraw, top: int, rendition_set: RenditionSet, cr
 
 def _scaled(pair: Size, scale: float) -> Size:
     return max(0, round(pair[0] * scale)), max(0, round(pair[1] * scale))
+
+
+def _visible(size: Size) -> Size:
+    return max(1, size[0]), max(1, size[1])

@@ -8,6 +8,9 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 """Pillow knows many more, and starts other programs for some."""
 
+_PROFILED = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""Pillow's mode for the colours that a profile describes: of a palette, those that its entries are."""
+
 
 def decode(data: bytes) -> Image.Image:
     """Return the picture, all of its pixels read. Raises ValueError for bytes that are not a complete picture."""
@@ -24,16 +27,24 @@ def decode(data: bytes) -> Image.Image:
 def as_srgb(image: Image.Image) -> Image.Image:
     """Return the picture upright, in 8-bit sRGB and without metadata, as masters are. Raises ValueError."""
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
+    upright = _with_channels(ImageOps.exif_transpose(image))
     try:
         if profile:
             source, target = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
+            upright = upright.convert(_PROFILED.get(source.profile.xcolor_space.strip(), upright.mode))
             upright = ImageCms.profileToProfile(upright, source, target, outputMode="RGB") or upright
     except (ImageCms.PyCMSError, OSError) as error:
         raise ValueError(f"not a picture: its colour profile cannot be used: {error}") from error
     plain = upright.convert("RGB")
     plain.info = {}
     return plain
+
+
+def _with_channels(image: Image.Image) -> Image.Image:
+    """Return the picture with 8 bits a channel if it has 16 bits of grey, which Pillow would clip to white."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda level: level * (1 / 257) + 0.5).convert("L")
 
 
 @dataclass(frozen=True, slots=True)

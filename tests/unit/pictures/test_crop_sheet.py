@@ -56,6 +56,13 @@ def test_an_explicit_crop_is_the_one_that_is_drawn() -> None:
     assert [grey(sheet, 100, y) for y in (40, 180)] == [255, 89]
 
 
+@pytest.mark.parametrize(("width", "height"), [(20_000, 1), (1, 20_000), (1, 1)])
+def test_a_picture_too_thin_to_show_is_shown_as_a_line(width: int, height: int) -> None:
+    """Scaled to the sheet it would have no pixel left, and neither would its crops."""
+    sheet = drawn(white(width, height), RenditionOrder((HERO, THUMB), CENTRE))
+    assert min(sheet.size) > 72
+
+
 def test_a_sheet_carries_the_marks_of_its_picture(picture: Callable[..., Picture]) -> None:
     """It is a picture of an AI-made picture."""
     master = encode(picture(), PRODUCER).data

@@ -63,6 +63,22 @@ def test_a_colour_profile_becomes_srgb() -> None:
             as_srgb(decode(broken.getvalue()))
 
 
+@pytest.mark.parametrize("mode", ["P", "L", "LA", "1", "RGBA", "CMYK"])
+def test_a_colour_profile_fits_whatever_holds_the_colours(mode: str) -> None:
+    """Programs give palettes and greys the profile of the photograph that they were made of."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    file_format = "JPEG" if mode == "CMYK" else "PNG"
+    Image.new("RGB", (8, 8), "white").convert(mode).save(buffer := BytesIO(), file_format, icc_profile=profile)
+    assert as_srgb(decode(buffer.getvalue())).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("level", "shown"), [(0, 0), (257, 1), (32896, 128), (65535, 255)])
+def test_grey_of_16_bits_keeps_its_levels(level: int, shown: int) -> None:
+    """Pillow alone clips everything above 255 to white."""
+    Image.new("I;16", (8, 8), level).save(buffer := BytesIO(), "PNG")
+    assert as_srgb(decode(buffer.getvalue())).getpixel((0, 0)) == (shown, shown, shown)
+
+
 def test_only_four_formats_are_read() -> None:
     """Pillow reads many more, some with other programs' help; nobody stores those here."""
     Image.new("RGB", (8, 8)).save(buffer := BytesIO(), "TIFF")
