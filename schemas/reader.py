@@ -30,7 +30,7 @@ _SENTENCES: Final = {
     "less_than_equal": "is {input}, which is too large: at most {le}",
     "enum": "is none of the known values: write {expected}",
     "tuple_type": "is not a list: write it as a JSON array",
-    "too_long": "has {actual_length} entries: at most {max_length}",
+    "too_long": "has {entries} entries: at most {max_length}",
     "model_type": "is not an object: write it as a JSON object",
     "dict_type": "is not an object: write it as a JSON object",
 }
@@ -114,7 +114,7 @@ def _sentence(first: ErrorDetails, context: dict[str, Any]) -> str:
         where = misplaced_character(first["input"]) if pattern == ARTICLE_ID_PATTERN else None
         return f"has the wrong form: write {PATTERNS_IN_WORDS[pattern]}" + (f" ({where})" if where else "")
     if first["type"] in _SENTENCES:
-        return _SENTENCES[first["type"]].format_map({**context, **_number(first["input"])})
+        return _SENTENCES[first["type"]].format_map({**context, **_shown(first["input"])})
     return first["msg"]
 
 
@@ -123,8 +123,10 @@ def _far_off(value: object) -> bool:
     return isinstance(value, int | float) and not abs(value) <= 2 * SAFE_INTEGER
 
 
-def _number(value: object) -> dict[str, object]:
+def _shown(value: object) -> dict[str, object]:
     # Only numbers are repeated: text may be from unpublished stories.
+    if isinstance(value, list | dict):  # of an object, pydantic does not count the entries
+        return {"entries": len(value)}
     if not isinstance(value, int | float):
         return {}
     if _far_off(value):

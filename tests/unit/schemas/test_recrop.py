@@ -58,6 +58,13 @@ def test_every_point_and_crop_within_bounds_is_read_as_it_was_written(
     assert {name: box.model_dump() for name, box in request.crops.items()} == crops
 
 
+def test_too_many_crops_are_counted() -> None:
+    """As entries of lists are."""
+    box = {"x": 0, "y": 0, "width": 1, "height": 1}
+    with pytest.raises(ContractError, match=r"`crops` has 41 entries: at most 40\."):
+        read({**LEAST, "crops": {f"set-{number}": box for number in range(41)}})
+
+
 @given(name=st.sampled_from(["picture", "focal_point", "crops", "slot", "article"]), value=VALUES)
 def test_anything_else_is_refused_with_a_sentence(name: str, value: object) -> None:
     """Whatever stands in a field, the request is read or refused, with a field and a sentence: no other error."""
