@@ -62,6 +62,7 @@ class StoreObjects:
         self._quick = QuickLook(client)
         self._encryption = _encryption(settings)
         self._shows_checksums = True
+        self._has_shown = False
 
     async def put_if(self, condition: Mapping[str, str], **request: Any) -> bool:
         """Write the object if the condition holds, and return whether it did."""
@@ -111,13 +112,14 @@ class StoreObjects:
         """Return whether the object is there and has its bytes, by the store's checksum or by reading it.
 
         It is also read where the checksum differs, before it is made again: gateways make up their own. With
-        `trust_size`, the right size is enough where the store shows no checksum.
+        `trust_size`, the right size is enough where the store has shown no checksum of any object.
         """
         headers = await self._head(bucket, stored.key)
         if headers is None or headers.get("content-length", str(stored.bytes_)) != str(stored.bytes_):
             return False
         shown = stored_sha256(headers)
-        if shown == stored.sha256 or (shown is None and trust_size):
+        self._has_shown = self._has_shown or shown is not None
+        if shown == stored.sha256 or (trust_size and not self._has_shown):
             return True
         digest = hashlib.sha256()
         async for chunk in self._chunks(bucket, stored):

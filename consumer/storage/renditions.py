@@ -59,9 +59,10 @@ class RenditionFiles:
         if not manifest.belongs_to(picture, order):
             _log.warning("manifest_of_another_order", key=rendition_manifest_key(picture, order))
             return False
-        return all(await self._held(manifest.renditions))
+        return manifest.has_every_set(order) and all(await self._held(manifest.renditions))
 
     async def _held(self, renditions: Sequence[StoredRendition]) -> list[bool]:
-        # Read in full only if the store shows another checksum: a dozen of them are announced with every picture.
+        # Read in full only if the store shows another checksum, or none although it shows others': a dozen of them are
+        # announced with every picture.
         held = (self._objects.holds(self._pictures, each, trust_size=True) for each in renditions)
         return await all_of(held, _LOOKUPS)

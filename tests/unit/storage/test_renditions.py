@@ -88,6 +88,47 @@ async def test_the_manifest_of_another_order_is_replaced() -> None:
     assert await client.store().find_renditions(picture, ORDER) == kept
 
 
+async def test_a_manifest_without_the_files_of_a_set_is_replaced() -> None:
+    """Every set has at least one file, so nothing is announced with less."""
+    client = MemoryS3()
+    picture = await _kept(client)
+    await client.store().keep_renditions(picture, ORDER, replace(MADE, renditions=()))
+
+    assert await client.store().find_renditions(picture, ORDER) is None
+    kept = await client.store().keep_renditions(picture, ORDER, MADE)
+    assert kept.renditions
+    assert await client.store().find_renditions(picture, ORDER) == kept
+
+
+class ForgetfulS3(MemoryS3):
+    """A client that shows the checksums of only those objects for which it was given one."""
+
+    def __init__(self, *without: str) -> None:
+        super().__init__()
+        self.without = set(without)
+
+    async def head_object(self, **request: Any) -> dict[str, Any]:
+        answer = await super().head_object(**request)
+        if request["Key"] in self.without:
+            del answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-checksum-sha256"]
+        return answer
+
+
+async def test_an_object_that_alone_shows_no_checksum_is_read() -> None:
+    """Somebody else put it there: the right size says nothing about its bytes."""
+    client = ForgetfulS3()
+    store, picture = client.store(), await _kept(client)
+    kept = await store.keep_renditions(picture, ORDER, MADE)
+    damaged = kept.renditions[0]
+    client.objects[damaged.key] = b"z" * damaged.bytes_
+    client.without = {damaged.key}
+
+    assert (await client.store().look_up(picture.recipe, by="recipe")) is not None
+    assert await store.find_renditions(picture, ORDER) is not None, "this store has shown none so far"
+    assert (await store.look_up(picture.recipe, by="recipe")) is not None
+    assert await store.find_renditions(picture, ORDER) is None
+
+
 async def test_a_manifest_says_what_was_ordered() -> None:
     """The names of the sets, the focal point and the crops: a sweep and a person can read it."""
     client = MemoryS3()
