@@ -150,17 +150,23 @@ async def _turn(
     shape = PictureShape(painted[0].width, painted[0].height, 1, 0.0)
     requests = [request_record(settings, shape, number) for number in range(count)]
     engine = PacedEngine(painted, pace)
-    begun = time.perf_counter()
+    given: list[float] = []
+
+    async def paint() -> None:
+        await engine.paint(painted[0].recipe, Lane.LIVE, lambda _done, _of: None)
+        given.append(time.perf_counter())
+
     async with asyncio.TaskGroup() as tasks:
         for _ in range(count):
-            tasks.create_task(engine.paint(painted[0].recipe, Lane.LIVE, lambda _done, _of: None))
-    by_engine = count / (time.perf_counter() - begun)
+            tasks.create_task(paint())
+    by_engine = (count - 1) / (given[-1] - given[0])
     with PictureEncoder(settings.worker.encode_threads, settings.renditions.threads) as encoder:
         async with MemoryWorker(settings, engine, encoder).working() as worker:
-            begun, cpu = time.perf_counter(), time.process_time()
-            await worker.answer(requests)
-            seconds, used = time.perf_counter() - begun, time.process_time() - cpu
-    turn = PaceTurn(pace, count, by_engine, count / seconds, used / count)
+            cpu = time.process_time()
+            seconds = await worker.answer(requests)
+            used = time.process_time() - cpu
+    by_worker = (count - 1) / seconds if seconds else 0.0
+    turn = PaceTurn(pace, count, by_engine, by_worker, used / count)
     report(f"{pace:g} pictures/s: the worker {turn.by_worker:.2f}, {turn.ratio:.3f} of its engine")
     return turn
 

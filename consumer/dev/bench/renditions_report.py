@@ -41,14 +41,14 @@ def _turns(result: RenditionResult) -> Rows:
 
 
 def _verdict(result: RenditionResult) -> str:
-    kept = [turn.pace for turn in result.turns if turn.ratio >= WORKER_BAR]
-    behind = [turn for turn in result.turns if turn.ratio < WORKER_BAR]
+    kept = [turn for turn in result.turns if turn.ratio >= WORKER_BAR]
     sentences = [f"The full set takes {result.full.seconds:.2f} processor seconds a picture"]
     if kept:
-        sentences.append(f"the worker keeps {WORKER_BAR:g} of its engine's pace up to {max(kept):g} pictures/s")
-    if behind:
-        slowest, most = min(turn.pace for turn in behind), max(turn.by_worker for turn in behind)
-        sentences.append(f"at {slowest:g} pictures/s encoding is the limit, and it makes {most:.1f} at most")
+        most = max(turn.pace for turn in kept)
+        sentences.append(f"the worker keeps {WORKER_BAR:g} of its engine's pace up to {most:g} pictures/s")
+    if len(kept) < len(result.turns):
+        made = max(turn.by_worker for turn in result.turns)
+        sentences.append(f"where encoding is the limit, it makes {made:.1f}")
     return "; ".join(sentences) + "."
 
 
@@ -67,8 +67,9 @@ A file's cost includes reading the master, cropping, scaling and the placeholder
 Processor seconds are the best of three, the mean over the pictures.
 
 For the worker, an engine that uses no processor gives the pictures at a set pace. One request for one picture each is
-published for all of them at once; the clock stops when a subscriber sees the last outcome, with every rendition in the
-store. {threads} threads make renditions. Kafka and the store are their in-memory twins: no network.
+published for all of them at once. What counts is the time from the first outcome that a subscriber sees to the last,
+with every rendition in the store. {threads} threads make renditions. Kafka and the store are their in-memory twins: no
+network.
 
 Where encoding is the limit, requests wait for it without their pixels, as their masters are in the store by then. The
 engine goes on until `LEADART_WORKER__JOBS_IN_HAND` requests wait; then the worker reads no more, and lag shows it.

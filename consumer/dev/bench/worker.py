@@ -228,19 +228,24 @@ class MemoryWorker:
         finally:
             await self._reader.close()
 
-    async def answer(self, requests: Sequence[Record]) -> None:
+    async def answer(self, requests: Sequence[Record]) -> float:
         """Publish requests for one picture each and wait until a subscriber sees every outcome.
 
-        Raises `Fatal` when one of them is no picture.
+        Returns the seconds from the first outcome to the last. Raises `Fatal` when one of them is no picture.
         """
         for number, request in enumerate(requests):
             shard = number % self._partitions
             self._broker.publish(OutgoingRecord(request.topic, shard, request.key, request.value, request.headers))
-        while self._announced() < len(requests):
+        first = 0.0
+        while (announced := self._announced()) < len(requests):
+            if announced and not first:
+                first = time.perf_counter()
             self._news.clear()
             await self._news.wait()
+        seconds = time.perf_counter() - first if first else 0.0
         if len(self._store.manifests) < len(requests):
             raise Fatal(Reason.NOT_PAINTED, f"{len(requests)} requests gave {len(self._store.manifests)} pictures.")
+        return seconds
 
     def _announced(self) -> int:
         return sum(len(self._broker.visible(self._outcomes, shard)) for shard in range(self._partitions))
