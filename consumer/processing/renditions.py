@@ -166,7 +166,8 @@ class RenditionStage:
 
 
 def _by_editor(point: EditorFocalPoint | None) -> FocalPoint | None:
-    return None if point is None else FocalPoint(point.x, point.y, FocalSource.EDITOR)
+    # Adding 0 turns -0.0 into 0.0: one point has one order.
+    return None if point is None else FocalPoint(point.x + 0.0, point.y + 0.0, FocalSource.EDITOR)
 
 
 def lost_again(picture: StoredPicture) -> Unstorable:

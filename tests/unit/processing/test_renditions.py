@@ -120,6 +120,16 @@ async def test_crops_keep_the_most_trusted_point(
     assert (picture.focal_point.x, picture.focal_point.y, picture.focal_point.source) == kept
 
 
+async def test_a_corner_is_one_point_however_it_is_written() -> None:
+    """Minus zero is zero: it asks for the same crops, which are not made twice."""
+    async with open_bench(sets=SETS) as bench:
+        corners = [job(output=OUTPUT | {"focal_point": {"x": x, "y": 0.0}}) for x in (0.0, -0.0)]
+        plus, minus = [(await bench.produce(corner)).pictures[0] for corner in corners]
+
+    assert str(minus.focal_point) == str(plus.focal_point)
+    assert len(bench.store.rendition_manifests) == 1
+
+
 async def test_a_found_point_is_not_known_of_every_picture() -> None:
     """Where guidance says nothing, and of pictures of earlier versions, the centre is kept."""
     async with open_bench(sets=SETS) as bench:
