@@ -148,3 +148,7 @@ class StoredRenditions:
     missing: tuple[TooWide, ...]
     thumbhash: str
     dominant_colour: str
+
+    def has_every_set(self, order: RenditionOrder) -> bool:
+        """Return whether there are files of every set of the order: at least one is made of each."""
+        return {each.set for each in self.renditions} == {each.name for each in order.sets}

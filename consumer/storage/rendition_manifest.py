@@ -72,10 +72,6 @@ class RenditionManifest(BaseModel):
         """Return whether it describes this master and this order."""
         return (self.recipe, self.master, self.order) == (picture.recipe, picture.sha256, order.digest)
 
-    def has_every_set(self, order: RenditionOrder) -> bool:
-        """Return whether it lists files of every set of the order: at least one is made of each."""
-        return {each.set for each in self.renditions} == {each.name for each in order.sets}
-
 
 def stored_renditions(made: EncodedRenditions) -> StoredRenditions:
     """Return where what was encoded is stored."""

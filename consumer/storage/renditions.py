@@ -59,7 +59,7 @@ class RenditionFiles:
         if not manifest.belongs_to(picture, order):
             _log.warning("manifest_of_another_order", key=rendition_manifest_key(picture, order))
             return False
-        return manifest.has_every_set(order) and all(await self._held(manifest.renditions))
+        return manifest.stored.has_every_set(order) and all(await self._held(manifest.renditions))
 
     async def _held(self, renditions: Sequence[StoredRendition]) -> list[bool]:
         # Read in full only if the store shows another checksum, or none although it shows others': a dozen of them are

@@ -73,7 +73,7 @@ class MemoryStore:
         """Return what was made for the order; None without a manifest or when an object is gone."""
         await self._reach()
         stored = self.rendition_manifests.get(rendition_manifest_key(picture, order))
-        return stored if stored and self._hold(stored.renditions) else None
+        return stored if stored and stored.has_every_set(order) and self._hold(stored.renditions) else None
 
     async def keep_renditions(
         self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions

@@ -292,12 +292,20 @@ async def test_orders_and_masters_stay_apart(subject: Subject) -> None:
 
 
 async def test_an_order_of_nothing_is_kept_too(subject: Subject) -> None:
-    """No renditions, no objects: there is a manifest all the same."""
-    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    kept = await subject.port.keep_renditions(picture, ORDER, replace(MADE, renditions=()))
+    """No sets, no objects: there is a manifest all the same."""
+    picture, nothing = await subject.port.keep(RECIPE, PICTURE, ASKED), replace(ORDER, sets=())
+    kept = await subject.port.keep_renditions(picture, nothing, replace(MADE, renditions=(), missing=()))
 
     assert kept.renditions == ()
-    assert await subject.port.find_renditions(picture, ORDER) == kept
+    assert await subject.port.find_renditions(picture, nothing) == kept
+
+
+async def test_renditions_without_a_file_of_every_set_are_not_found(subject: Subject) -> None:
+    """At least one file is made of each set, so a manifest that lists none of one is not announced."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    await subject.port.keep_renditions(picture, ORDER, replace(MADE, renditions=()))
+
+    assert await subject.port.find_renditions(picture, ORDER) is None
 
 
 async def test_racing_rendition_keepers_announce_the_same(subject: Subject) -> None:
