@@ -33,7 +33,7 @@ quick: install ## what to run while you work: lint, types and the fast tests, si
 fast: install ## the fast unit tests alone; 90 seconds
 	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/repository
 
-test: install ## every test, against real servers; 20 minutes
+test: install ## every test, against real servers; under an hour on 2 cores
 	$(BIN)/python -m pytest
 
 check: lint types ## lint and types; 30 seconds, the first time 90
