@@ -160,7 +160,7 @@ sense, where 0 is none. Seconds run from the prompts to 8-bit pixels in CPU memo
 - **stock, one by one**: `ZImagePipeline` of diffusers as one first writes it, one call per request.
 - **stock, as a batch**: one call of the pipeline for all pictures, where they have the same shape.
 - **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn.
-- **denoiser, compiled**: the same with the transformer's blocks compiled, with `--compile`.
+- **denoiser, compiled**: the same with the arithmetic between products compiled, with `--compile`.
 
 GFLOP/s count the least that the pictures need: torch's `FlopCounterMode` over one forward of each part, every prompt
 read once and unpadded. Padding and repeated reading cost time without counting as operations, on all sides. The share
