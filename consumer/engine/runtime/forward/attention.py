@@ -7,6 +7,10 @@ import torch
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 
+_VARLEN_DEVICES = frozenset({"cuda", "meta"})
+_VARLEN_TYPES = frozenset({torch.bfloat16, torch.float16})
+"""What torch attends to in one kernel whatever the lengths; on the meta device so that it is counted as on CUDA."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segments:
@@ -27,7 +31,7 @@ class Segments:
 
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: Segments) -> torch.Tensor:
     """Return attention of each token to those of its sequence: tokens x heads x channels, like each input."""
-    if query.device.type == "cpu":
+    if query.device.type not in _VARLEN_DEVICES or query.dtype not in _VARLEN_TYPES:
         return _one_by_one(query, key, value, segments.lengths)
     longest = max(segments.lengths)
     attended = varlen_attn(query, key, value, segments.starts, segments.starts, longest, longest)

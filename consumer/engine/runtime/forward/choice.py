@@ -26,7 +26,6 @@ _PARTS = frozenset(
         "context_refiner",
         "layers",
         "noise_refiner",
-        "rope_embedder",
         "t_embedder",
     }
 )
@@ -76,7 +75,7 @@ def what_is_unknown(transformer: Any) -> str:
             return f"{name} is {value!r}, not {known!r}"
     if config.n_kv_heads != config.n_heads:
         return f"n_kv_heads is {config.n_kv_heads}, not n_heads, {config.n_heads}"
-    if extra := {name for name, _ in transformer.named_children()} ^ (_PARTS - {"rope_embedder"}):
+    if extra := {name for name, _ in transformer.named_children()} ^ _PARTS:
         return f"its parts differ: {', '.join(sorted(extra))}"
     for block in (*transformer.noise_refiner, *transformer.layers):
         if extra := {name for name, _ in block.named_children()} ^ _BLOCK:
