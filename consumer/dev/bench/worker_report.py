@@ -138,7 +138,8 @@ larger.
 - **engine alone**: the engine process gets all pictures at once; the clock stops with the last one's pixels.
 - **whole worker**: one request per picture is published; the clock stops when a subscriber sees the last outcome.
   In between is the whole worker: poll loop, shard owner, transactions, request handler, pipeline, admission ({window}
-  pictures at the engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, outcome builder.
+  pictures at the engine at a time), encoder (checks, PNG, provenance; {encoders} threads), store, the full set of
+  renditions, outcome builder.
 
 ## What is left out
 
