@@ -26,22 +26,34 @@ TOPIC_SETTINGS: Final = ("cleanup.policy", "retention.ms", "max.message.bytes")
 SUMMARIES: Final = {
     names.IMAGE_REQUESTED: "An article was saved, or an editor requests pictures.",
     names.IMAGE_RECROP_REQUESTED: "An editor moves the focal point or the crops of a picture.",
+    names.IMAGE_CHOSEN: "An editor keeps a picture in a slot, or lets go of it.",
+    names.IMAGE_APPROVED: "An editor approves a held request.",
+    names.ARTICLE_WITHDRAWN: "An article's pictures are taken down.",
+    names.ARTICLE_RESTORED: "A withdrawn article may have pictures again.",
     names.IMAGE_READY: "The pictures exist and can be fetched.",
     names.IMAGE_FAILED: "There will be no picture for this request.",
     names.IMAGE_SUPERSEDED: "A newer revision replaced the request.",
     names.IMAGE_EXPIRED: "The request's expirytime passed before its turn came.",
+    names.IMAGE_DECLINED: "The site's own rules want no picture here.",
+    names.IMAGE_HELD: "The request waits for an editor's approval; another outcome follows.",
+    names.IMAGE_WITHDRAWN: "The slot's pictures are deleted, and no more are made.",
+    names.IMAGE_CANCELLED: "An operator called the request off.",
     names.IMAGE_PROGRESS: "Progress of a request; may repeat or get lost.",
 }
 
 DESCRIPTION: Final = """\
 A subscriber MUST set isolation.level=read_committed (Java, aiokafka and others default to read_uncommitted).
 
-A CMS publishes a request when an article is saved; leadart answers every request with exactly one outcome: ready,
-failed, superseded or expired. Events are CloudEvents 1.0, published in binary mode, read in binary and structured mode.
+A CMS publishes a request when an article is saved; leadart answers each with exactly one final outcome: ready, failed,
+superseded, expired, declined, withdrawn or cancelled; one that an editor has to approve is announced as held first.
+Editorial decisions (choose, approve, withdraw, restore) go to the same topic. Events are CloudEvents 1.0, published in
+binary mode, read in binary and structured mode.
 
 - The record key is the article id, and all producers of a topic partition as Java's client does (murmur2): the defaults
   of librdkafka (CRC32) and sarama (FNV) differ.
-- The state of a slot is its outcome with the highest revision.
+- A slot shows the ready outcome with the highest (revision, ordinal), `offers` left out, among those with an ordinal
+  above its last decision's; if there is none, what that decision says. A decision is a ready outcome with `chosen`
+  (its picture), and a withdrawn outcome or one declined by the rule `external_choice` (nothing).
 - Events with equal `source` and `id` are the same event: process it once, but take newer addresses from a repeat.
 - Ignore unknown fields: new ones may be added without notice. An incompatible change gets a type `.v2`.
 - A site may prefix the topic names, for example with `staging-`.
@@ -57,12 +69,14 @@ def asyncapi_for_generators() -> str:
     """Return the same contract as AsyncAPI 3.0.0 in one file, for code generators, as YAML.
 
     Payloads are the plain schemas, called by their titles: Modelina, which reads no later version, names classes after
-    an `$id` and takes a request's replies for its payloads. Re-crops have channels of their own with equal addresses:
-    Modelina's Java tells the messages of a channel apart by their fields, and requests share theirs.
+    an `$id` and takes a request's replies for its payloads. Each type of request and of outcome has a channel of its
+    own with an equal address: Modelina's Java tells the messages of a channel apart by their fields, and these share
+    theirs.
     """
     document = _document() | {"asyncapi": "3.0.0"}
     for topic in (names.REQUESTED, names.BACKFILL):
-        _move_recrops(document, topic)
+        _separate(document, topic, "take", _take(topic))
+    _separate(document, names.OUTCOME, "announce", _announce(names.OUTCOME))
     for message in document["components"]["messages"].values():
         message["payload"] = _ref("components", "schemas", _title(message["name"]))
     for operation in document["operations"].values():
@@ -71,13 +85,12 @@ def asyncapi_for_generators() -> str:
     return _yaml(document)
 
 
-def _move_recrops(document: Node, topic: str) -> None:
-    message, name = _message_name(names.IMAGE_RECROP_REQUESTED), _camel(topic)
-    channel, recrops = document["channels"][name], f"{name}Recrops"
-    reference = channel["messages"].pop(message)
-    document["channels"][recrops] = channel | {"messages": {message: reference}}
-    operation = _take(topic) | {"channel": _ref("channels", recrops)}
-    document["operations"][f"take{recrops[0].upper()}{recrops[1:]}"] = operation
+def _separate(document: Node, topic: str, verb: str, operation: Node) -> None:
+    channel = document["channels"][_camel(topic)]
+    for message in list(channel["messages"])[1:]:
+        own = f"{_camel(topic)}{message[0].upper()}{message[1:]}"
+        document["channels"][own] = channel | {"messages": {message: channel["messages"].pop(message)}}
+        document["operations"][f"{verb}{own[0].upper()}{own[1:]}"] = operation | {"channel": _ref("channels", own)}
 
 
 def _title(event_type: str) -> str:

@@ -5,14 +5,29 @@ from typing import Final
 TYPE_PREFIX: Final = "org.leadart.article.image-"
 IMAGE_REQUESTED: Final = "org.leadart.article.image-requested.v1"
 IMAGE_RECROP_REQUESTED: Final = "org.leadart.article.image-recrop-requested.v1"
+IMAGE_CHOSEN: Final = "org.leadart.article.image-chosen.v1"
+IMAGE_APPROVED: Final = "org.leadart.article.image-approved.v1"
+ARTICLE_WITHDRAWN: Final = "org.leadart.article.withdrawn.v1"
+ARTICLE_RESTORED: Final = "org.leadart.article.restored.v1"
 IMAGE_READY: Final = "org.leadart.article.image-ready.v1"
 IMAGE_FAILED: Final = "org.leadart.article.image-failed.v1"
 IMAGE_SUPERSEDED: Final = "org.leadart.article.image-superseded.v1"
 IMAGE_EXPIRED: Final = "org.leadart.article.image-expired.v1"
+IMAGE_DECLINED: Final = "org.leadart.article.image-declined.v1"
+IMAGE_HELD: Final = "org.leadart.article.image-held.v1"
+IMAGE_WITHDRAWN: Final = "org.leadart.article.image-withdrawn.v1"
+IMAGE_CANCELLED: Final = "org.leadart.article.image-cancelled.v1"
 IMAGE_PROGRESS: Final = "org.leadart.article.image-progress.v1"
 
-REQUESTS: Final = (IMAGE_REQUESTED, IMAGE_RECROP_REQUESTED)
-"""The types that a CMS publishes; leadart answers each with one outcome."""
+REQUESTS: Final = (
+    IMAGE_REQUESTED,
+    IMAGE_RECROP_REQUESTED,
+    IMAGE_CHOSEN,
+    IMAGE_APPROVED,
+    ARTICLE_WITHDRAWN,
+    ARTICLE_RESTORED,
+)
+"""The types that a CMS publishes: requests for pictures, and editorial decisions about them."""
 
 REQUESTED: Final = "article-image-requested"
 RETRY_1M: Final = "article-image-retry-1m"

@@ -1,4 +1,4 @@
-"""What the worker announces: `image-ready`, `-failed`, `-superseded`, `-expired`, and on the way `image-progress`.
+"""What the worker announces: the outcome of each request, and on the way `image-progress`.
 
 The models forbid unknown fields, so that nothing outside the contract is announced. The published schemas are open
 nevertheless: a later field must not break a subscriber.
@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 from schemas import names
 from schemas.emitted import Emitted
 from schemas.fields import (
+    SAFE_INTEGER,
     ArticleId,
     Count,
     Digest,
@@ -45,12 +46,21 @@ class FailedArticle(Emitted):
 
 
 class OutcomeKind(StrEnum):
-    """How a request ends; each has exactly one outcome."""
+    """What became of a request. Each ends in exactly one of these, after it was `held` or not."""
 
     READY = "ready"
     FAILED = "failed"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
+    DECLINED = "declined"
+    HELD = "held"
+    WITHDRAWN = "withdrawn"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the request has ended: all but `held`, which waits for an editor."""
+        return self is not OutcomeKind.HELD
 
     @property
     def event_type(self) -> str:
@@ -86,6 +96,27 @@ class Outcome(Announcement):
         default_factory=dict,
         description="For entries of `ignored` that resemble a known field: its path. Absent from older events.",
     )
+
+
+class Ruled(RequestAnnouncement):
+    """Data of an event about a request that the editorial policy was asked about."""
+
+    later = frozenset({"policy"})
+
+    policy: str | None = Field(
+        default=None, description="The editorial policy's version; null: there is none. Absent from older events."
+    )
+
+
+Ordinal = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=SAFE_INTEGER,
+        description="Rises by slot in the order in which requests and decisions were accepted; a repeat keeps its "
+        "number. 0 or absent: an event of before there were ordinals.",
+    ),
+]
 
 
 class ReadyStyle(Emitted):
@@ -132,13 +163,24 @@ class ReadySeconds(Emitted):
     total: Seconds = Field(description="From receiving the request to this event.")
 
 
-class ImageReady(Outcome, RequestAnnouncement):
+class ImageReady(Outcome, Ruled):
     """Data of `org.leadart.article.image-ready.v1`: the pictures exist and can be fetched."""
 
     type: ClassVar[str] = names.IMAGE_READY
-    later = frozenset({"prompt_cut", "disclosure"})
+    later = frozenset({"prompt_cut", "disclosure", "ordinal", "chosen", "kept", "offers", "caption"})
 
-    variation: Variation = Field(description="As requested.")
+    ordinal: Ordinal = 0
+    chosen: bool = Field(
+        default=False, description="True if the picture is an editor's choice: show it, whatever else is announced."
+    )
+    kept: bool = Field(
+        default=False, description="True if the request painted nothing, because the slot keeps the chosen picture."
+    )
+    offers: bool = Field(
+        default=False, description="True if the pictures are offered beside a choice: go on showing the choice."
+    )
+    caption: str | None = Field(default=None, description="The caption that the editor gave with the choice.")
+    variation: Variation = Field(description="As requested, or the next one for `regenerate`.")
     prompt: str = Field(description="The prompt that was used.")
     prompt_cut: bool = Field(
         default=False,
@@ -207,6 +249,59 @@ class ImageExpired(Outcome, RequestAnnouncement):
     expired_at: Moment = Field(description="The request's `expirytime`.")
 
 
+class ImageDeclined(Outcome, Ruled):
+    """Data of `org.leadart.article.image-declined.v1`: the site's own rules want no picture here."""
+
+    type: ClassVar[str] = names.IMAGE_DECLINED
+
+    ordinal: Ordinal = 0
+    rule: str = Field(
+        description="The rule's name in the editorial policy; `external_choice`: the slot has a picture of the site's "
+        "own, as an editor declared."
+    )
+    message: str = Field(description="The rule's sentence, for people.")
+
+
+class ImageHeld(Outcome, Ruled):
+    """Data of `org.leadart.article.image-held.v1`: waits for an editor's approval; another outcome follows."""
+
+    type: ClassVar[str] = names.IMAGE_HELD
+
+    ordinal: Ordinal = 0
+    rule: str = Field(description="The rule's name in the editorial policy.")
+    message: str = Field(description="The rule's sentence, for people.")
+    held_until: Moment = Field(description="When the request expires unless it is approved.")
+
+
+class WithdrawnArticle(Emitted):
+    """The article of a withdrawal."""
+
+    id: ArticleId = Field(description="The article's id in the CMS.")
+    revision: Revision | None = Field(
+        default=None, description="The request's revision, or the slot's highest; null: the slot had none."
+    )
+
+
+class ImageWithdrawn(Outcome):
+    """Data of `org.leadart.article.image-withdrawn.v1`: the slot's pictures are deleted, and no more are made."""
+
+    type: ClassVar[str] = names.IMAGE_WITHDRAWN
+
+    request_id: str = Field(description="CloudEvents id of the withdrawal, or of a request that came after it.")
+    article: WithdrawnArticle = Field(description="The article.")
+    slot: Slot | None = Field(description="The place in the article; null: the article had no slot yet.")
+    ordinal: Ordinal = 0
+    message: str | None = Field(default=None, description="Why, as the withdrawal said.")
+
+
+class ImageCancelled(Outcome, RequestAnnouncement):
+    """Data of `org.leadart.article.image-cancelled.v1`: an operator called the request off."""
+
+    type: ClassVar[str] = names.IMAGE_CANCELLED
+
+    message: str = Field(description="What was called off, for people.")
+
+
 class ImageProgress(RequestAnnouncement):
     """Data of `org.leadart.article.image-progress.v1`: may repeat or get lost, and is never final."""
 
@@ -218,4 +313,14 @@ class ImageProgress(RequestAnnouncement):
     index: Count | None = Field(default=None, description="Index of the variant, from 0.")
 
 
-ANNOUNCEMENTS: tuple[type[Announcement], ...] = (ImageReady, ImageFailed, ImageSuperseded, ImageExpired, ImageProgress)
+ANNOUNCEMENTS: tuple[type[Announcement], ...] = (
+    ImageReady,
+    ImageFailed,
+    ImageSuperseded,
+    ImageExpired,
+    ImageDeclined,
+    ImageHeld,
+    ImageWithdrawn,
+    ImageCancelled,
+    ImageProgress,
+)

@@ -23,15 +23,16 @@ def plain_schemas() -> dict[str, Schema]:
     An object that may be null somewhere may be so everywhere. Raises ValueError if two objects of one title differ.
     """
     found: dict[str, Schema] = {}
-    for title, schema in (named for event in event_schemas().values() for named in _components(event)):
+    events = list(event_schemas().values())
+    nullable = frozenset(title for event in events for title in _nullable(event))
+    for title, schema in (named for event in events for named in _components(event, nullable)):
         if found.setdefault(title, schema) != schema:
             raise ValueError(f"two different objects are called {title}: rename one of the models")
     return found
 
 
-def _components(event: Schema) -> Iterator[tuple[str, Schema]]:
+def _components(event: Schema, nullable: frozenset[str]) -> Iterator[tuple[str, Schema]]:
     definitions: dict[str, Schema] = event.get("$defs", {})
-    nullable = set(_nullable(event))
     root = {key: item for key, item in event.items() if key not in {"$schema", "$id", "$defs"}}
     yield root["title"], _plain(root, definitions)
     for title, definition in definitions.items():

@@ -6,11 +6,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from schemas import names
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, JSON_MEDIA_TYPE, Event, Headers, is_json, read
 from schemas.fields import ARTICLE_ID_PATTERN, PATTERNS_IN_WORDS, SAFE_INTEGER, misplaced_character
 from schemas.key import check_key
 from schemas.reasons import ContractError, Reason
-from schemas.requests import REQUESTS, ImageRequest
+from schemas.requests import REQUESTS, AnyRequest
 from schemas.salvage import Salvage, salvage
 from schemas.serializers import CONNECT_ENVELOPE, excerpt, is_envelope
 
@@ -28,6 +29,7 @@ _SENTENCES: Final = {
     "finite_number": "is not a finite number",
     "greater_than_equal": "is {input}, which is too small: at least {ge}",
     "less_than_equal": "is {input}, which is too large: at most {le}",
+    "bool_type": "is not true or false: write it as a JSON boolean",
     "enum": "is none of the known values: write {expected}",
     "tuple_type": "is not a list: write it as a JSON array",
     "too_long": "has {entries} entries: at most {max_length}",
@@ -38,7 +40,7 @@ _SENTENCES: Final = {
 _MISSING: Final = {"missing", "nothing_to_paint", "no_digest"}
 
 
-def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, ImageRequest]:
+def parse_request(key: bytes | None, headers: Headers, value: bytes | None) -> tuple[Event, AnyRequest]:
     """Parse one request. Raises only `ContractError`, for any record that breaks the contract."""
     event = read(headers, value)
     _check_type(event)
@@ -64,13 +66,13 @@ def _check_type(event: Event) -> None:
     if event.type not in REQUESTS:
         raise ContractError(
             Reason.WRONG_TYPE,
-            f"`type` is {excerpt(event.type, most=80)}, not one of {', '.join(f'`{kind}`' for kind in REQUESTS)}: "
-            "publish other events elsewhere.",
+            f"`type` is {excerpt(event.type, most=80)}, not `{names.IMAGE_REQUESTED}` or another type that the "
+            "contract lists for publishers: publish other events elsewhere.",
             field="type",
         )
 
 
-def _request(data: object, model: type[ImageRequest]) -> ImageRequest:
+def _request(data: object, model: type[AnyRequest]) -> AnyRequest:
     if data is None:
         raise ContractError(
             Reason.MISSING_FIELD, "`data` is missing: send the request as the event's data.", field="data"

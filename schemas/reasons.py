@@ -46,7 +46,7 @@ class Reason(StrEnum):
     WRONG_TYPE = (
         "wrong_type",
         "This topic does not carry events of this type.",
-        "Publish `org.leadart.article.image-requested.v1` and `image-recrop-requested.v1` here, all else elsewhere.",
+        "Publish the contract's requests and editorial decisions here, all else elsewhere.",
     )
     UNKNOWN_VERSION = (
         "unknown_version",
@@ -94,6 +94,22 @@ class Reason(StrEnum):
         "unknown_picture",
         "The store has no picture of this digest, or only its recipe, which this worker cannot paint.",
         "Name a picture that a ready outcome announced; for those of earlier versions run `leadart store index` once.",
+    )
+
+    NOTHING_HELD = (
+        "nothing_held",
+        "The slot has no held request of the revision that is approved.",
+        "Approve the revision that the last `image-held` of the slot has; it may have expired or been superseded.",
+    )
+    NOTHING_CHOSEN = (
+        "nothing_chosen",
+        "There is no choice to let go of in this slot.",
+        "Nothing: the slot is already open to new pictures.",
+    )
+    WITHDRAWN = (
+        "withdrawn",
+        "The article, or this slot of it, is withdrawn, so that no picture can be chosen or approved for it.",
+        "Restore it first with `org.leadart.article.restored.v1`.",
     )
 
     # The request is valid, but its picture could not be painted.

@@ -213,7 +213,11 @@ class Generation(Accepted):
     seed: Seed | None = Field(
         default=None, description="Seed of the noise; absent: derived from article, slot and variation."
     )
-    variation: Variation = Field(default=0, description="Another number gives other pictures for the same request.")
+    variation: Variation | None = Field(
+        default=None,
+        description="Another number gives other pictures for the same request; absent: 0, or the slot's next one if "
+        "`reason` is `regenerate`.",
+    )
 
 
 class ImageRequested(Accepted):
@@ -225,7 +229,8 @@ class ImageRequested(Accepted):
     output: Output = Field(default_factory=Output)
     generation: Generation = Field(default_factory=Generation)
     reason: Annotated[RequestReason, Field(strict=False)] = Field(
-        default=RequestReason.SAVE, description="Why the request was made; `refine` paints anew, like the others."
+        default=RequestReason.SAVE,
+        description="Why the request was made; `regenerate` paints the next variation; `refine` does not exist yet.",
     )
     priority: Annotated[Priority, Field(strict=False)] = Field(
         default=Priority.NORMAL, description="`interactive` if an editor is waiting: served first."
@@ -240,6 +245,14 @@ class ImageRequested(Accepted):
     def slot(self) -> str:
         """The place in the article."""
         return self.output.slot
+
+    @model_validator(mode="after")
+    def _exists(self) -> ImageRequested:
+        if self.reason is RequestReason.REFINE:
+            raise PydanticCustomError(
+                "refine", "is refine, and refining a picture does not exist yet: write regenerate", {"field": "reason"}
+            )
+        return self
 
     @model_validator(mode="after")
     def _says_what_to_paint(self) -> ImageRequested:

@@ -66,7 +66,9 @@ def salvage(key: bytes | None, headers: Headers, value: bytes | None) -> Salvage
 
 
 def _slot(data: Mapping[str, Any], event_type: str) -> str | None:
-    output = data if event_type == names.IMAGE_RECROP_REQUESTED else data.get("output")
+    output = data.get("output") if event_type == names.IMAGE_REQUESTED else data
+    if event_type in {names.ARTICLE_WITHDRAWN, names.ARTICLE_RESTORED}:
+        return _valid(_SLOT, data.get("slot"))
     if output is None:
         return Output().slot
     named = output.get("slot") if isinstance(output, dict) else ""

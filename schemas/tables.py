@@ -133,6 +133,9 @@ _SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "reasons": _reasons,
     "request": _request(names.IMAGE_REQUESTED),
     "recrop": _request(names.IMAGE_RECROP_REQUESTED),
+    "chosen": _request(names.IMAGE_CHOSEN),
+    "approved": _request(names.IMAGE_APPROVED),
+    "withdrawal": _request(names.ARTICLE_WITHDRAWN),
     **{kind.value: _announcement(kind.event_type) for kind in OutcomeKind},
     "progress": _announcement(names.IMAGE_PROGRESS),
 }

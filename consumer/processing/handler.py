@@ -264,6 +264,8 @@ def _job(record: Record, state: RetryState) -> Job:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError as error:
         raise Rejected(error.reason, error.message, field=error.field) from error
+    if not isinstance(request, ImageRequest):
+        raise Rejected(Reason.WRONG_TYPE, "Editorial decisions are not acted on yet.", field="type")
     if record.topic != original.topic:
         lane = Lane.RETRY
     elif record.topic.endswith(BACKFILL):

@@ -31,8 +31,8 @@ class PaintPlan:
     variation: int
 
 
-def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> PaintPlan:
-    """Return the plan; equal requests, styles and engines give equal ones.
+def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable, next_variation: int = 0) -> PaintPlan:
+    """Return the plan; equal arguments give equal ones. `next_variation` is for a request that names none.
 
     An adapter of the style that the engine lacks is left out. Only the swatch engine lacks any: the others do not start
     without (`consumer.processing.styles.require_adapters`).
@@ -46,12 +46,16 @@ def make_plan(request: ImageRequested, styles: Styles, paintable: Paintable) -> 
         field = "article.headline" if request.article.headline else "brief.prompt"
         raise Rejected(Reason.MISSING_FIELD, f"`{field}` has no word that can be painted: write one.", field=field)
     prompt = style.prompt(subject, language)
-    recipes = _recipes(request, style, prompt, paintable)
+    given = request.generation.variation
+    variation = next_variation if given is None else given
+    recipes = _recipes(request, style, prompt, paintable, variation)
     alt = alternative_of(style, subject, article_language(request.article, subject))
-    return PaintPlan(prompt=prompt, alt=alt, recipes=recipes, style=style, variation=request.generation.variation)
+    return PaintPlan(prompt=prompt, alt=alt, recipes=recipes, style=style, variation=variation)
 
 
-def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable) -> tuple[Recipe, ...]:
+def _recipes(
+    request: ImageRequested, style: StylePreset, prompt: str, paintable: Paintable, variation: int
+) -> tuple[Recipe, ...]:
     size = _size(request, style)
     width, height = (painted(side) for side in size)
     options, loaded = request.generation, paintable.adapters
@@ -64,12 +68,14 @@ def _recipes(request: ImageRequested, style: StylePreset, prompt: str, paintable
         height=height,
         steps=_first(options.steps, style.steps, defaults.STEPS),
         guidance_scale=_first(options.guidance_scale, style.guidance_scale, defaults.GUIDANCE_SCALE),
-        seed=_seed(request, 0),
+        seed=_seed(request, variation, 0),
         style=style.name,
         style_version=style.version,
         trimmed=None if size == (width, height) else size,
     )
-    return first, *(replace(first, seed=_seed(request, index)) for index in range(1, request.output.variants))
+    return first, *(
+        replace(first, seed=_seed(request, variation, index)) for index in range(1, request.output.variants)
+    )
 
 
 def _first(requested: _Value | None, styled: _Value | None, default: _Value) -> _Value:
@@ -96,13 +102,13 @@ def _negative_prompt(request: ImageRequested, style: StylePreset) -> str:
     return terms([*request.brief.avoid, *usual], _NEGATIVE_LENGTH)
 
 
-def _seed(request: ImageRequested, index: int) -> int:
+def _seed(request: ImageRequested, variation: int, index: int) -> int:
     """Return the seed of one variant, at most 2**53 - 1, which JavaScript reads exactly.
 
     A given seed is that of the first variant of variation 0, and further ones count up from it. Without one, the seed
     depends on article, slot, variation and variant alone, so that a replay paints the same picture.
     """
-    given, variation = request.generation.seed, request.generation.variation
+    given = request.generation.seed
     if given is not None:
         return (given + variation * _MAX_VARIANTS + index) % (SAFE_INTEGER + 1)
     identity = json.dumps([request.article.id, request.output.slot, variation, index])

@@ -81,7 +81,7 @@ def build_forced(
 
 
 def _forced(replayed: OutgoingRecord, event: Event, request: ImageRequested, origin: ReplayOrigin) -> OutgoingRecord:
-    variation = new_variation(origin.replay, request.generation.variation)
+    variation = new_variation(origin.replay, request.generation.variation or 0)
     identity = json.dumps([origin.replay, origin.topic, origin.partition, origin.offset])
     attributes = {
         "id": hashlib.sha256(identity.encode()).hexdigest()[:32],

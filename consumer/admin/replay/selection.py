@@ -134,6 +134,6 @@ class ReplaySpec:
         """Return the request as it would be published: with `force` it has another variation."""
         if not self.force:
             return request
-        variation = new_variation(self.id, request.generation.variation)
+        variation = new_variation(self.id, request.generation.variation or 0)
         generation = request.generation.model_copy(update={"variation": variation})
         return request.model_copy(update={"generation": generation})

@@ -205,7 +205,10 @@ class SourceLane:
         if record.not_read:
             raise ContractError(record.not_read_reason, record.not_read)
         headers = self._retries.unwrap(record).original.headers
-        return OriginalRequest(record, headers, *parse_request(record.key, headers, record.value))
+        event, request = parse_request(record.key, headers, record.value)
+        if not isinstance(request, ImageRequest):
+            raise ContractError(Reason.WRONG_TYPE, "An editorial decision is never replayed.", field="type")
+        return OriginalRequest(record, headers, event, request)
 
     async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
         """Read single records again, in offset order; those deleted meanwhile are skipped."""

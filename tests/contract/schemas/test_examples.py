@@ -18,7 +18,12 @@ from schemas.reader import parse_request
 
 FOLDER = Path(schemas.__file__).parent / "examples"
 GOLDEN = sorted(FOLDER.glob("*/*/*.json"))
-REQUESTS = [path for path in GOLDEN if path.parts[-3] in {"image-requested", "image-recrop-requested"}]
+REQUESTS = [
+    path
+    for path in GOLDEN
+    if path.parts[-3]
+    in {"image-requested", "image-recrop-requested", "image-chosen", "image-approved", "withdrawn", "restored"}
+]
 ANNOUNCED = [path for path in GOLDEN if path not in REQUESTS]
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
 MODELS = {model.type: model for model in ANNOUNCEMENTS}
@@ -73,7 +78,7 @@ def test_a_request_is_read_in_both_modes(path: Path) -> None:
     assert request.article.id.encode() == key
 
 
-@pytest.mark.parametrize("path", REQUESTS, ids=name)
+@pytest.mark.parametrize("path", [path for path in REQUESTS if b'"revision"' in path.read_bytes()], ids=name)
 def test_a_whole_number_may_be_written_as_a_fraction(path: Path) -> None:
     """Some publishers write all numbers so, as one example did when it was released; types in Go cannot read that."""
     value, key = path.read_bytes(), whole(path)["data"]["article"]["id"].encode()

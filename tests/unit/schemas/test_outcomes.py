@@ -22,7 +22,7 @@ from schemas import (
     Reason,
     names,
 )
-from schemas.outcomes import Outcome
+from schemas.outcomes import Outcome, Ruled
 from schemas.publish import event_schemas
 
 ARTICLE = ArticleRevision(id="a-1", revision=7)
@@ -47,6 +47,10 @@ def test_every_announcement_knows_its_type() -> None:
         names.IMAGE_FAILED,
         names.IMAGE_SUPERSEDED,
         names.IMAGE_EXPIRED,
+        names.IMAGE_DECLINED,
+        names.IMAGE_HELD,
+        names.IMAGE_WITHDRAWN,
+        names.IMAGE_CANCELLED,
         names.IMAGE_PROGRESS,
     ]
 
@@ -80,9 +84,12 @@ def test_a_later_field_is_always_written_and_never_required() -> None:
     schema = event_schemas()[names.IMAGE_READY]
     model = schema["$defs"]["ReadyModel"]
 
-    later = {"prompt_cut", "disclosure", "ignored", "did_you_mean"}
+    later = {"prompt_cut", "disclosure", "ignored", "did_you_mean", "policy"}
+    later |= {"ordinal", "chosen", "kept", "offers", "caption"}
 
-    assert schema["properties"].keys() - set(schema["required"]) == ImageReady.later | Outcome.later == later
+    assert (
+        schema["properties"].keys() - set(schema["required"]) == ImageReady.later | Outcome.later | Ruled.later == later
+    )
     assert model["properties"].keys() - set(model["required"]) == ReadyModel.later == {"coverage", "adapters"}
     assert ReadyModel(name="base", sha256="0" * 64).model_dump(mode="json") == {
         "name": "base",

@@ -23,6 +23,10 @@ def test_every_event_type_is_published_under_its_dataschema() -> None:
             names.IMAGE_FAILED,
             names.IMAGE_SUPERSEDED,
             names.IMAGE_EXPIRED,
+            names.IMAGE_DECLINED,
+            names.IMAGE_HELD,
+            names.IMAGE_WITHDRAWN,
+            names.IMAGE_CANCELLED,
             names.IMAGE_PROGRESS,
         )
     }

@@ -37,7 +37,7 @@ def refusal(data: object) -> ContractError:
 def test_three_fields_are_enough() -> None:
     """Everything but the article's id, revision and headline has a default."""
     request = ImageRequested.model_validate(SMALLEST)
-    assert (request.output.slot, request.output.variants, request.generation.variation) == ("hero", 1, 0)
+    assert (request.output.slot, request.output.variants, request.generation.variation) == ("hero", 1, None)
     assert (request.article.locale, request.article.tags) == ("en", ())
     assert (request.reason, request.priority) == (RequestReason.SAVE, Priority.NORMAL)
 
