@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -10,9 +11,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
+from pydantic import HttpUrl, SecretStr
 
 from consumer.dev.embedded import EmbeddedMissing, KafkaServer, S3Server, Server
 from consumer.dev.embedded.jars import MIRROR
+from consumer.settings import StorageSettings
+from consumer.storage import S3Store
+from tests.support.samples import ASKED, MASTER, recipe_of
+
+_PICTURE = replace(MASTER, data=bytes(100_000))
+"""Too large for the store's index: it needs a volume."""
 
 
 @pytest.fixture
@@ -128,6 +136,26 @@ async def test_no_transaction_hangs_after_a_kill(tmp_path: Path, kafka: KafkaSer
                 own, "busy", "read_uncommitted"
             ):
                 pass
+
+
+async def test_a_restarted_store_takes_and_has_objects_at_once(tmp_path: Path, s3: S3Server) -> None:
+    """After `kill -9` and a start, and after a restart, the first write succeeds and what was kept is there."""
+    assert s3.running
+    with S3Server(tmp_path) as own:
+        settings = StorageSettings(
+            endpoint_url=HttpUrl(own.endpoint_url),
+            access_key_id=own.access_key_id,
+            secret_access_key=SecretStr(own.secret_access_key),
+            timeout_seconds=5,
+        )
+        async with S3Store(settings) as store:
+            await store.prepare(create=True)
+            kept = [await store.keep(recipe_of(seed=0), _PICTURE, ASKED)]
+            for number, again in enumerate((own.kill, own.stop), start=1):
+                await asyncio.to_thread(again)
+                await asyncio.to_thread(own.start)
+                kept.append(await store.keep(recipe_of(seed=number), _PICTURE, ASKED))
+            assert [await store.find(recipe_of(seed=number)) for number in range(3)] == kept
 
 
 @pytest.mark.parametrize("name", ["kafka", "s3"])

@@ -5,11 +5,35 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import HttpUrl, SecretStr
+
+from consumer.dev.embedded.s3_probe import BUCKET, problem_of
 from consumer.dev.embedded.server import EmbeddedMissing, Server, answers_ok, are_free, free_ports
+from consumer.settings import StorageSettings
 
 # Its parts find each other by "gRPC port = HTTP port + 10000"; the admin worker ignores the flag that changes this.
 _GRPC_OFFSET = 10_000
-_MOST_VOLUMES = 1_000
+_PROBE_SECONDS = 5
+"""For one try: a write that comes too early is answered only after up to twenty seconds."""
+
+_FLAGS = {
+    # Relative to the working folder: a socket's path may have 107 bytes, and in /tmp it would stay forever.
+    "s3.localSocket": "s3.sock",
+    "filer.localSocket": "filer.sock",
+    # A master that resumes its log is late to lead, and refuses writes for up to 15 s. Nothing in that log is
+    # missed: the one volume server reports what there is.
+    "master.resumeState": "false",
+    "master.telemetry": "false",
+    "admin.ui": "false",
+    "webdav": "false",
+    "s3.port.iceberg": 0,
+    "s3.port.lance": 0,
+    "s3.autoCreateBucket": "false",
+    "volume.preStopSeconds": 0,
+    # Each bucket takes a volume, and the default allows only as many as would fill the free disk: after some
+    # sixty buckets, a day of `leadart dev` or one run of the tests, nothing could be written.
+    "volume.max": 1_000,
+}
 
 
 class S3Server(Server):
@@ -48,25 +72,24 @@ class S3Server(Server):
             "volume.port": volume,
             "filer.port": filer,
             "admin.port": admin,
-            # Relative to the working folder: a socket's path may have 107 bytes, and in /tmp it would stay forever.
-            "s3.localSocket": "s3.sock",
-            "filer.localSocket": "filer.sock",
-            "master.telemetry": "false",
-            "admin.ui": "false",
-            "webdav": "false",
-            "s3.port.iceberg": 0,
-            "s3.port.lance": 0,
-            "s3.autoCreateBucket": "false",
-            "volume.preStopSeconds": 0,
-            # Each bucket takes a volume, and the default allows only as many as would fill the free disk: after some
-            # sixty buckets, a day of `leadart dev` or one run of the tests, nothing could be written.
-            "volume.max": _MOST_VOLUMES,
+            **_FLAGS,
         }
         keys = {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
         return [_weed(), "mini", *(f"-{name}={value}" for name, value in flags.items())], keys
 
     def _answers(self) -> bool:
-        return answers_ok(f"127.0.0.1:{self._port}", "/healthz")
+        if not answers_ok(f"127.0.0.1:{self._port}", "/healthz"):
+            return False
+        self._obstacle = problem_of(
+            StorageSettings(
+                endpoint_url=HttpUrl(self.endpoint_url),
+                bucket=BUCKET,
+                access_key_id=self.access_key_id,
+                secret_access_key=SecretStr(self.secret_access_key),
+                timeout_seconds=_PROBE_SECONDS,
+            )
+        )
+        return self._obstacle is None
 
 
 def _weed() -> str:

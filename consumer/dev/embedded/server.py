@@ -47,6 +47,7 @@ class Server(ABC):
         self._pid = 0
         self._log_start = 0
         self._was_up = False
+        self._obstacle: str | None = None
         self._choose_ports()
 
     @property
@@ -69,9 +70,10 @@ class Server(ABC):
             )
 
     def start(self, within_seconds: float = 180.0) -> None:
-        """Start the server and wait until it answers; nothing if it runs.
+        """Start the server and wait until it can be used; nothing if it runs.
 
-        Raises `Fatal` with the end of its log when it does not come up, `EmbeddedMissing` when it is not installed.
+        Raises `Fatal` when it does not come up, with what kept it from being ready and the end of its log,
+        `EmbeddedMissing` when it is not installed.
         """
         if self.running:
             return
@@ -93,11 +95,13 @@ class Server(ABC):
         command, environment = self._command()
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._spawn(command, environment)
+        self._obstacle = None
         deadline = time.monotonic() + within_seconds
         while not self._answers():
             if self._has_ended() or time.monotonic() > deadline:
                 self.kill()
-                raise Fatal(Reason.MISCONFIGURED, f"{self.name} did not start; its log ends:\n{self._log_tail()}")
+                why = f": {self._obstacle}" if self._obstacle else ""
+                raise Fatal(Reason.MISCONFIGURED, f"{self.name} did not start{why}; its log ends:\n{self._log_tail()}")
             time.sleep(_POLL_SECONDS)
 
     def stop(self, grace_seconds: float = 10.0) -> None:
@@ -143,7 +147,7 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Return, without waiting long, whether the server is ready."""
+        """Return, within seconds, whether the server can be used; if not, `_obstacle` may say why."""
 
     def _choose_ports(self) -> None:  # noqa: B027 - for servers without ports
         """Choose free ports, at creation and again when one was taken before the server could bind it."""

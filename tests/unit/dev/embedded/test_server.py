@@ -33,6 +33,14 @@ class Script(Server):
         return "up" in self._log_since_start()
 
 
+class Lame(Script):
+    """A server that answers and says why it cannot be used."""
+
+    def _answers(self) -> bool:
+        self._obstacle = "no volume yet"
+        return False
+
+
 class Crowded(Script):
     """A server whose first ports are taken before it has them."""
 
@@ -164,6 +172,12 @@ def test_a_start_that_hangs_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="did not start"):
         server.start(within_seconds=0.3)
     assert not server.running
+
+
+def test_what_kept_a_server_from_being_ready_is_named(tmp_path: Path) -> None:
+    """When the time is up, the start fails with the last reason beside the log."""
+    with pytest.raises(Fatal, match="script did not start: no volume yet; its log ends"):
+        Lame(tmp_path).start(within_seconds=0.1)
 
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["running", "frozen"])
