@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple
 import structlog
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from consumer.delivery.controls import NO_CONTROLS, controls_key, read_controls
 from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
 from schemas.fields import SAFE_INTEGER
@@ -77,10 +78,12 @@ class Heads:
         self._topic = topic
         self._group_id = group_id
         self._shard = shard
+        self._controls_key = controls_key(group_id)
         self._known: dict[Slot, Head] = {}
         self._changed: dict[Slot, Head] = {}
         self._next_offset = 0
         self.own_offsets = OwnOffsets(topic, group_id, shard)
+        self.controls = NO_CONTROLS
 
     async def restore(self, bus: Bus) -> None:
         """Read what was written since the last call, and drop uncommitted changes. Raises `BusError`.
@@ -100,6 +103,7 @@ class Heads:
         self._changed.clear()
         self._next_offset = 0
         self.own_offsets.forget()
+        self.controls = NO_CONTROLS
 
     def get(self, slot: Slot) -> Head | None:
         """Return the slot's head, None if it has none."""
@@ -149,6 +153,9 @@ class Heads:
 
     def _take(self, key: bytes, value: bytes | None) -> None:
         self.own_offsets.take(key, value)
+        if key == self._controls_key:
+            self._take_controls(value)
+            return
         slot = slot_of(key, self._group_id)
         if slot is None:
             return
@@ -159,6 +166,11 @@ class Heads:
         if value is not None:
             log.warning("head_unreadable", article_id=slot.article_id, slot=slot.name, shard=self._shard)
         self._known.pop(slot, None)
+
+    def _take_controls(self, value: bytes | None) -> None:
+        self.controls = read_controls(value)
+        if self.controls.unread:
+            log.error("controls_unreadable", shard=self._shard, entries=self.controls.unread)
 
 
 def head_key(group_id: str, slot: Slot) -> bytes:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from consumer.delivery.controls import controls_key
 from consumer.delivery.offset_metadata import has_mark
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
 
@@ -41,6 +42,7 @@ class OwnOffsets:
         self._topic = topic
         self._key = offsets_key(group_id, shard)
         self._own_group = self._key.rpartition(b" ")[0]
+        self._controls_key = controls_key(group_id)
         self.shard = shard
         self.known: Mapping[str, CommittedOffset] = {}
 
@@ -48,11 +50,12 @@ class OwnOffsets:
         """Take a record of the table, whatever it holds.
 
         Our offsets are the last of their transaction: heads behind them are those of an owner of an older version,
-        which keeps no offsets and leaves no mark, so its commits are to be trusted.
+        which keeps no offsets and leaves no mark, so its commits are to be trusted. Controls are operators' and say
+        nothing of offsets.
         """
         if key == self._key:
             self.known = read_offsets(value)
-        elif value is not None and key.startswith(self._own_group):
+        elif value is not None and key.startswith(self._own_group) and key != self._controls_key:
             self.forget()
 
     def forget(self) -> None:

@@ -6,48 +6,20 @@ request itself changes: it has a new variation, and a new event id because it as
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from consumer.delivery.ports import OutgoingRecord
+from consumer.delivery.replay_origin import BLOCK, ID, OFFSET, PARTITION, TOPIC, ReplayOrigin
 from consumer.delivery.retry import Headers
 from consumer.jobs import Record
 from schemas import ImageRequested
 from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Event, attribute_name
 from schemas.jsontext import dump_json
 
-ID: Final = "leadart-replay-id"
-TOPIC: Final = "leadart-replay-topic"
-PARTITION: Final = "leadart-replay-partition"
-OFFSET: Final = "leadart-replay-offset"
-_BLOCK: Final = (ID, TOPIC, PARTITION, OFFSET)
-
 FIRST_FORCED: Final = 500
 FORCED: Final = 500
 """Variations 500 to 999 are for replays; editors who ask for another picture count up from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayOrigin:
-    """The replay that a record belongs to, and the coordinates of its original."""
-
-    replay: str
-    topic: str
-    partition: int
-    offset: int
-
-
-def parse_origin(headers: Headers) -> ReplayOrigin | None:
-    """Return the origin in our last block of headers; None for a record that was not replayed."""
-    starts = [index for index, (name, _) in enumerate(headers) if name == ID]
-    block = headers[starts[-1] :][: len(_BLOCK)] if starts else ()
-    if tuple(name for name, _ in block) != _BLOCK:
-        return None
-    replay, topic, partition, offset = ((value or b"").decode(errors="replace") for _, value in block)
-    try:
-        return ReplayOrigin(replay, topic, int(partition), int(offset))
-    except ValueError:
-        return None
 
 
 def build_replayed(record: Record, headers: Headers, lane: str, replay: str) -> OutgoingRecord:
@@ -62,8 +34,8 @@ def build_replayed(record: Record, headers: Headers, lane: str, replay: str) -> 
 
 def without_block(headers: Headers) -> Headers:
     """Return the headers without our block at their end."""
-    names = tuple(name for name, _ in headers[-len(_BLOCK) :])
-    return headers[: -len(_BLOCK)] if names == _BLOCK else headers
+    names = tuple(name for name, _ in headers[-len(BLOCK) :])
+    return headers[: -len(BLOCK)] if names == BLOCK else headers
 
 
 def build_forced(
@@ -94,7 +66,7 @@ def _forced(replayed: OutgoingRecord, event: Event, request: ImageRequested, ori
         return replace(replayed, value=dump_json({**document, **attributes, "data": data}))
     headers = tuple(one for one in replayed.headers if attribute_name(one[0]) not in attributes)
     changed = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
-    block = headers[-len(_BLOCK) :]
+    block = headers[-len(BLOCK) :]
     return replace(replayed, value=dump_json(data), headers=(*without_block(headers), *changed, *block))
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.controls import NO_CONTROLS, Selector, controls_key
 from consumer.delivery.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.testing.bus import MemoryBroker, MemoryBus
@@ -74,6 +75,19 @@ async def test_groups_have_their_own_heads() -> None:
     await others.restore(bus)
 
     assert others.get(SLOT) is None
+
+
+async def test_an_owner_knows_what_is_paused() -> None:
+    """Controls lie beside the heads; a worker that gives the shard up forgets them with everything else."""
+    known, broker, bus = heads()
+    paused = NO_CONTROLS.pause(Selector(section="sports"), 5)
+    broker.publish(OutgoingRecord("heads", 0, controls_key("archive"), NO_CONTROLS.encode(), ()))
+    broker.publish(OutgoingRecord("heads", 0, controls_key("group"), paused.encode(), ()))
+    await known.restore(bus)
+    restored = known.controls
+    known.forget()
+
+    assert (restored, known.controls) == (paused, NO_CONTROLS)
 
 
 async def test_a_record_that_is_no_head_hides_none() -> None:

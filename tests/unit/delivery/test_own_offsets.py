@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.delivery.controls import NO_CONTROLS, controls_key
 from consumer.delivery.heads import Slot, head_key
 from consumer.delivery.own_offsets import ForeignCommit, OwnOffsets, offsets_key, replay_command
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
@@ -26,6 +27,14 @@ def test_the_last_record_of_the_group_counts() -> None:
     """Other groups keep theirs under other keys."""
     own = restored(kept(lane=CommittedOffset(7, "v1:7:")), kept(lane=OURS))
     own.take(offsets_key("others", 3), kept(lane=CommittedOffset(9, "")).value)
+    assert own.known == {"lane": OURS}
+
+
+def test_controls_leave_them_known() -> None:
+    """An operator's pause is written behind the owner's last transaction, and is no owner's record."""
+    own = restored(kept(lane=OURS))
+    own.take(controls_key("group"), NO_CONTROLS.encode())
+
     assert own.known == {"lane": OURS}
 
 

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from consumer.admin.dead_letters.dead_letter import DeadLetterRecord, parse_record
 from consumer.admin.replay.replayed_record import (
     FIRST_FORCED,
-    ReplayOrigin,
     build_forced,
     build_replayed,
     new_variation,
-    parse_origin,
 )
+from consumer.delivery.replay_origin import ReplayOrigin, parse_origin
 from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Rejected
 from consumer.jobs import Record
