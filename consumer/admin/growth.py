@@ -1,5 +1,6 @@
 """Add partitions. Articles move between shards, so no request may be in flight meanwhile."""
 
+from consumer.admin.controls import copy_pauses
 from consumer.admin.heads import move_heads
 from consumer.delivery.ports import UNCOMMITTED, Partition
 from consumer.errors import Fatal
@@ -14,9 +15,9 @@ from schemas.topics import load_topics
 async def grow_topics(settings: Settings) -> dict[str, int]:
     """Grow every topic to `settings.topics.partitions`; return the topics that grew and their count.
 
-    New partitions of the lanes start at their first record; heads move with their articles. Raises `Fatal` when a lane
-    still has unfinished records, when workers are running, or when a topic has more partitions already: Kafka never
-    removes one.
+    New partitions of the lanes start at their first record; heads move with their articles, and pauses hold for all
+    partitions. Raises `Fatal` when a lane still has unfinished records, when workers are running, or when a topic has
+    more partitions already: Kafka never removes one.
     """
     wanted = settings.topics.partitions
     async with open_admin(settings.kafka) as admin:
@@ -33,6 +34,7 @@ async def grow_topics(settings: Settings) -> dict[str, int]:
             await admin.add_partitions(list(small), wanted)
     await apply(settings, StartPosition.EARLIEST)
     await move_heads(settings)
+    await copy_pauses(settings)
     return dict.fromkeys(small, wanted)
 
 

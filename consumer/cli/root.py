@@ -8,13 +8,13 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, doctor, heads, store, topics
+from consumer.cli import bench, dead_letters, doctor, heads, replay, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
+from consumer.cli.pause import pause, resume
 from consumer.cli.publish import publish
 from consumer.cli.renditions import crop, renditions
-from consumer.cli.replay import replay
 from consumer.cli.shared import complain, console, sentence_of
 from consumer.cli.simulate import simulate
 from consumer.cli.streams import standard_streams
@@ -51,8 +51,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-for command in (worker, demo, dev, publish, outcomes, replay, lag, simulate, styles, generate, renditions, crop):
+_SINGLE = (worker, demo, dev, publish, outcomes, lag, pause, resume, simulate, styles, generate, renditions, crop)
+for command in _SINGLE:
     app.command()(command)
+app.add_typer(replay.commands, name="replay")
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
 app.add_typer(heads.commands, name="heads")

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from consumer.admin.replay.replayed_record import FIRST_FORCED, build_replayed, parse_origin, without_block
+import schemas
+from consumer.admin.replay.replayed_record import FIRST_FORCED, build_replayed, without_block
 from consumer.delivery.ports import OutgoingRecord
+from consumer.delivery.replay_origin import parse_origin
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.failpoints import PASS, Failpoint
@@ -267,6 +269,41 @@ async def test_a_request_that_cannot_be_varied_is_named_and_the_rest_is_publishe
     (refusal,) = forced["refusals"]
     assert refusal["at"] == "0:0"
     assert "cannot be written as JSON again" in refusal["why"]
+
+
+async def test_decisions_of_editors_are_never_replayed(site: Site) -> None:
+    """They are counted and left out: an old choice that came again would undo a later one."""
+    await put(site, [asking(site, "a-1"), decided(site, "image-chosen/v1/picture.json")])
+    await put(site, [decided(site, "withdrawn/v1/whole-article.json"), decided(site, "restored/v1/whole-article.json")])
+    plan = run_json(site, "--from", "0")
+    report = run_json(site, "--from", "0", "--execute")
+
+    assert (plan["read"], plan["valid"], plan["invalid"], plan["decisions"]) == (4, 1, {}, 3)
+    assert (report["published"], report["decisions"]) == (1, 3)
+    assert "3 decisions of editors" in site.run("replay", "--from", "0").stdout
+
+
+def decided(site: Site, example: str) -> OutgoingRecord:
+    """Return an editor's decision as the contract's examples have it."""
+    event = json.loads((Path(schemas.__file__).parent / "examples" / example).read_text())
+    headers = (("content-type", b"application/cloudevents+json"),)
+    key = event["data"]["article"]["id"].encode()
+    return OutgoingRecord(site.topic(names.REQUESTED), 0, key, json.dumps(event).encode(), headers)
+
+
+async def test_a_replay_that_was_called_off_can_be_run_again(site: Site) -> None:
+    """The same command publishes what was called off once more, and then nothing; other replays are untouched."""
+    site.prepare()
+    await put(site, many(site, 4))
+    replay = run_json(site, "--from", "0:0,1:0", "--to", "2", "--execute")["replay_id"]
+    run_json(site, "--from", "0:0,1:0", "--to", "2", "--name", "other", "--execute")
+    called_off = site.run("replay", "cancel", replay, "--execute").stdout
+    again = [run_json(site, "--from", "0:0,1:0", "--to", "2", "--execute") for _ in range(2)]
+    other = run_json(site, "--from", "0:0,1:0", "--to", "2", "--name", "other", "--execute")
+
+    assert called_off == f"called off  replay {replay}: 4 in {site.topic(names.BACKFILL)}\n"
+    assert [(report["published"], report["already"]) for report in again] == [(4, 0), (0, 4)]
+    assert (other["published"], other["already"]) == (0, 4)
 
 
 async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ class ReplayPlan:
         return {
             "read": sum(partition.read for partition in partitions),
             "valid": sum(partition.valid for partition in partitions),
+            "decisions": self.survey.decisions,
             "invalid": dict(self.survey.reasons),
             "invalid_records": _named(self.survey.invalid),
             "newest": sum(partition.newest for partition in partitions),

@@ -8,13 +8,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumer.admin.replay.replayed_record import ReplayOrigin, build_forced, build_replayed, parse_origin
+from consumer.admin.controls import shard_controls
+from consumer.admin.queued import traits_of
+from consumer.admin.replay.replayed_record import build_forced, build_replayed
 from consumer.admin.replay.selection import ReplaySpec
 from consumer.admin.replay.source import OriginalRequest, SourceLane
 from consumer.admin.replay.throttle import Throttle
 from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES
+from consumer.delivery.controls import Controls, ControlVerdict
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, OutgoingRecord, Partition, RecordRefused
+from consumer.delivery.replay_origin import ReplayOrigin, parse_origin
 from consumer.errors import Fatal
 from consumer.kafka.partition_reader import PartitionReader
 from consumer.kafka.producer import KafkaEpoch, open_epoch
@@ -36,12 +40,13 @@ class BackfillLane:
 class ReplayReport(RefusalReport):
     """What a run did: records `published`, `already` in the lane before, `gone` from their source meanwhile.
 
-    `refusals` are those that the lane does not take.
+    `refusals` are those that the lane does not take; editors' `decisions` are left out.
     """
 
     published: int = 0
     already: int = 0
     gone: int = 0
+    decisions: int = 0
 
 
 @dataclass(slots=True)
@@ -67,8 +72,9 @@ class ReplayPublisher:
         """
         async with open_epoch(self.settings.kafka, f"replay.{self.spec.id}", 0) as epoch:
             queue: deque[tuple[int, deque[int]]] = deque()
+            controls = await shard_controls(self.settings) if offsets else []
             for partition, chosen in offsets.items():
-                published = await self._published(partition)
+                published = await self._published(partition, controls[partition])
                 self.report.already += sum(offset in published for offset in chosen)
                 queue.append((partition, deque(offset for offset in chosen if offset not in published)))
             self.watch(self.report.already)
@@ -79,8 +85,8 @@ class ReplayPublisher:
                     queue.append((partition, rest))
         return self.report
 
-    async def _published(self, partition: int) -> set[int]:
-        """Return the source offsets of this replay's records in the lane.
+    async def _published(self, partition: int, controls: Controls) -> set[int]:
+        """Return the source offsets of this replay's records in the lane, without those that were called off.
 
         Everything that has been written is read: they may follow a transaction that another producer has open.
         """
@@ -89,7 +95,9 @@ class ReplayPublisher:
         async for record in self.lane.committed.records(lane, span):
             origin = parse_origin(record.headers)
             if origin and origin == ReplayOrigin(self.spec.id, self.spec.range.topic, partition, origin.offset):
-                offsets.add(origin.offset)
+                traits = traits_of(record, self.source.retries)
+                if traits is None or controls.judge(traits) is not ControlVerdict.CANCELLED:
+                    offsets.add(origin.offset)
         return offsets
 
     async def _publish_some(self, epoch: KafkaEpoch, partition: int, rest: deque[int]) -> None:

@@ -60,7 +60,8 @@ class ReplaySession:
         self, spec: ReplaySpec, survey: RangeSurvey, throttle: Throttle, watch: Callable[[int], None]
     ) -> ReplayReport:
         """Publish the chosen requests, each once. See `ReplayPublisher.run`."""
-        publisher = ReplayPublisher(self._settings, spec, self.source, self._lane, throttle, watch)
+        report = ReplayReport(decisions=survey.decisions)
+        publisher = ReplayPublisher(self._settings, spec, self.source, self._lane, throttle, watch, report)
         return await publisher.run(survey.offsets)
 
 

@@ -77,12 +77,14 @@ class PartitionSurvey:
 class RangeSurvey:
     """What a range holds. `offsets` are those of the chosen records; `invalid` names the first invalid ones, and why.
 
-    `pictures` is the number that the chosen requests ask for together.
+    `pictures` is the number that the chosen requests ask for together. `decisions` of editors are never replayed: they
+    hold until the next one, and an old one must not come after it.
     """
 
     partitions: dict[int, PartitionSurvey]
     offsets: Mapping[int, Sequence[int]] = field(default_factory=dict)
     pictures: int = 0
+    decisions: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     invalid: list[tuple[str, str]] = field(default_factory=list)
 
@@ -124,7 +126,7 @@ class SourceLane:
     def __init__(self, settings: Settings, reader: PartitionReader, topic: str, partitions: int) -> None:
         self.topic = topic
         self._reader = reader
-        self._retries = retry_policy(settings)
+        self.retries = retry_policy(settings)
         self._partitions = [Partition(topic, number) for number in range(partitions)]
 
     async def resolve(self, since: RangeEnd, until: RangeEnd | None) -> OffsetRange:
@@ -189,10 +191,14 @@ class SourceLane:
         failed: Mapping[Slot, int] | None,
     ) -> None:
         try:
-            request = self._parse(record).request
+            original = self._parse(record)
         except ContractError as error:
             survey.reject(record, error)
             return
+        if original is None:
+            survey.decisions += 1
+            return
+        request = original.request
         survey.partitions[record.partition].valid += 1
         slot, revision = Slot(request.article.id, request.slot), request.article.revision
         chosen = filters.match(request) and (failed is None or failed.get(slot) == revision)
@@ -200,23 +206,21 @@ class SourceLane:
         pictures = request.output.variants if isinstance(request, ImageRequested) else 0
         newest.offer(slot, SlotRequest(revision, *position, chosen, pictures))
 
-    def _parse(self, record: Record) -> OriginalRequest:
-        """Parse a record. Raises `ContractError` if it is not a valid request."""
+    def _parse(self, record: Record) -> OriginalRequest | None:
+        """Parse a record; None for an editor's decision. Raises `ContractError` if it is not a valid request."""
         if record.not_read:
             raise ContractError(record.not_read_reason, record.not_read)
-        headers = self._retries.unwrap(record).original.headers
+        headers = self.retries.unwrap(record).original.headers
         event, request = parse_request(record.key, headers, record.value)
-        if not isinstance(request, ImageRequest):
-            raise ContractError(Reason.WRONG_TYPE, "An editorial decision is never replayed.", field="type")
-        return OriginalRequest(record, headers, event, request)
+        return OriginalRequest(record, headers, event, request) if isinstance(request, ImageRequest) else None
 
     async def originals(self, partition: int, offsets: Sequence[int]) -> AsyncIterator[OriginalRequest]:
         """Read single records again, in offset order; those deleted meanwhile are skipped."""
         wanted = frozenset(offsets)
         for span in runs(offsets):
             async for record in self._reader.records(Partition(self.topic, partition), span):
-                if record.offset in wanted:
-                    yield self._parse(record)
+                if record.offset in wanted and (original := self._parse(record)) is not None:
+                    yield original
 
 
 def runs(offsets: Sequence[int]) -> list[range]:

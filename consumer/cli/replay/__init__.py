@@ -1,5 +1,5 @@
 """`leadart replay`: process past requests again."""
 
-from consumer.cli.replay.command import replay
+from consumer.cli.replay.command import commands
 
-__all__ = ["replay"]
+__all__ = ["commands"]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from consumer.cli.lanes import lane_base
 from consumer.cli.replay import options, output
+from consumer.cli.replay.cancel import cancel
 from consumer.cli.shared import AsJson, EnvFile, Execute, complain, complaints, settings_from, share_bar
 from consumer.errors import LeadartError
 from schemas import names
@@ -44,8 +46,14 @@ class _Run:
     resume: str = ""
 
 
+commands = typer.Typer(invoke_without_command=True)
+commands.command("cancel")(cancel)
+
+
+@commands.callback()
 def replay(
-    since: options.Since,
+    context: typer.Context,
+    since: options.Since = None,
     until: options.Until = None,
     env_file: EnvFile = None,
     lane: options.Lane = names.REQUESTED,
@@ -64,8 +72,12 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Process past requests again: publish the newest of each article and slot to the backfill lane."""
+    if context.invoked_subcommand is not None:
+        return
+    if since is None:
+        raise typer.BadParameter("say where to start", param_hint="--from")
     settings = settings_from(env_file)
-    base = options.lane_base(lane, settings.topics)
+    base = lane_base(lane, settings.topics)
     chosen = options.filters(section, style, article, article_file, failed=failed)
     ends = options.range_end(since), options.range_end(until) if until is not None else None
     wanted = options.ReplayOptions(*ends, base, chosen, force, name)

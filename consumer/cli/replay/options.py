@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.admin.replay.selection import Filters, RangeEnd, ReplaySpec
-    from consumer.settings import TopicSettings
 
 _END = "offsets (1200, or 0:1200,1:1180 for single partitions), ISO 8601 with time zone, or an age (90min, 36h, 7d)"
 
-Since = Annotated[str, typer.Option("--from", help=f"Start: {_END}.")]
+Since = Annotated[str | None, typer.Option("--from", help=f"Start (required): {_END}.", show_default=False)]
 Until = Annotated[str | None, typer.Option("--to", help="End, written like --from and exclusive; default: now.")]
 Lane = Annotated[str, typer.Option(help="Lane to read, with or without your topic prefix.")]
 Section = Annotated[list[str] | None, typer.Option(help="Only articles of this section; may be repeated.")]
@@ -91,16 +90,6 @@ def _listed(file: Path) -> set[str]:
     if not ids:
         raise typer.BadParameter(f"{file} names no article: write one article id per line.")
     return ids
-
-
-def lane_base(name: str, topics: TopicSettings) -> str:
-    """Return the lane's base name. Raises `typer.BadParameter` naming the lanes."""
-    from consumer.kafka.topics import LANES
-
-    base = {topics.named(lane): lane for lane in LANES}.get(name, name)
-    if base not in LANES:
-        raise typer.BadParameter(f"{name[:80]!a} is not a lane: use one of {', '.join(LANES)}.")
-    return base
 
 
 def as_given(

@@ -54,6 +54,8 @@ def _lines(plan: ReplayPlan) -> Iterator[str]:
     facts, survey = plan.as_json(), plan.survey
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(survey.reasons.items()))
     yield f"{facts['read']} records read, {facts['valid']} of them valid requests{f' ({reasons})' if reasons else ''}"
+    if survey.decisions:
+        yield f"{survey.decisions} decisions of editors are left out: they hold anyway, and are never replayed"
     yield f"newest of their article and slot: {facts['newest']}; chosen: {survey.chosen}"
     if plan.reuse is None:
         yield f"already made: unknown. {plan.unknown}"
@@ -116,6 +118,8 @@ def print_report(spec: ReplaySpec, report: ReplayReport, *, as_json: bool) -> No
     say(f"{report.published} published")
     if report.already:
         say(f"{report.already} already in the lane, from this replay")
+    if report.decisions:
+        say(f"{report.decisions} decisions of editors left out: they are never replayed")
     if report.gone:
         say(f"{report.gone} deleted from their topic meanwhile")
     for at, why in report.refusals:
