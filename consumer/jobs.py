@@ -13,7 +13,7 @@ from functools import cached_property
 from schemas import Reason
 from schemas.cloudevents import Event
 from schemas.ignored import NOTHING_IGNORED, Ignored
-from schemas.requests import ImageRequest
+from schemas.requests import PictureRequest
 
 RENDERER = "2"
 """Version of everything that decides pixels and is no field of a recipe; raising it repaints every picture."""
@@ -60,7 +60,7 @@ class Job:
     """A validated request, where it came from, and what of it the contract does not know."""
 
     event: Event
-    request: ImageRequest
+    request: PictureRequest
     record: Record
     lane: Lane
     ignored: Ignored = NOTHING_IGNORED

@@ -10,6 +10,9 @@ from schemas.requested import ImageRequested
 ImageRequest = ImageRequested | ImageRecropRequested
 """A request for pictures."""
 
+PictureRequest = ImageRequest | ImageChosen
+"""What is answered with pictures."""
+
 EditorialDecision = ImageChosen | ImageApproved | ArticleWithdrawn | ArticleRestored
 """What an editor decides about pictures."""
 

@@ -1,8 +1,8 @@
-"""Heads: the newest revision seen in each slot of each article, and the newest that has its pictures.
+"""Heads: the newest revision seen in each slot of each article, and what editors decided about the slot.
 
-They are the memory of latest wins. A compacted topic holds one record for each slot, in the partition of its shard and
-under the group's name, written in the transaction whose outcomes rest on it: so the next owner decides by exactly what
-subscribers have seen.
+They are the memory of latest wins and of editorial decisions. A compacted topic holds one record for each slot, in the
+partition of its shard and under the group's name, written in the transaction whose outcomes rest on it: so the next
+owner decides by exactly what subscribers have seen.
 """
 
 import asyncio
@@ -16,14 +16,20 @@ import structlog
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumer.delivery.controls import NO_CONTROLS, controls_key, read_controls
+from consumer.delivery.editorial import NOTHING_DECIDED, Editorial
 from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
 from schemas.fields import SAFE_INTEGER
+from schemas.recrop import PictureReference
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 2_000
 """Heads read before yielding to the event loop: a shard may have a hundred thousand."""
+
+
+WHOLE_ARTICLE = ""
+"""The slot name under which decisions about a whole article are remembered; no slot can have it."""
 
 
 class Slot(NamedTuple):
@@ -35,19 +41,38 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A valid request's claim to a slot. `source` and `request_id` are its event's."""
+    """A valid request's claim to a slot. `source` and `request_id` are its event's.
+
+    `variation` is None if the slot's next one is wanted; `fresh` if pictures are wanted although one was chosen;
+    `picture` is the one that is to be cropped. One that does not `supersede` leaves older requests alone.
+    """
 
     slot: Slot
     revision: int
     source: str
     request_id: str
+    variation: int | None = 0
+    fresh: bool = False
+    picture: PictureReference | None = None
+    supersedes: bool = True
+    time_ms: int = 0
+
+
+class Accepted(NamedTuple):
+    """A request of a slot's newest revision: its event as a digest, its ordinal, and its variation."""
+
+    event: str
+    ordinal: int
+    variation: int
 
 
 class Head(NamedTuple):
     """The newest revision of a slot and the event that brought it.
 
     `made`: the newest revision announced as ready. `in_a_row`: saves superseded since then while somebody waited for
-    their pictures.
+    their pictures. `ordinal`: the last one given in the slot; `first`: that of the event that brought the revision, 0
+    if it is among `accepted`, which has the revision's other requests, or if a decision came since. `variation`: the
+    last one that was asked for. `since`: when the slot's first request came, in milliseconds; 0: unknown.
     """
 
     revision: int
@@ -55,7 +80,16 @@ class Head(NamedTuple):
     request_id: str
     made: int | None = None
     in_a_row: int = 0
+    ordinal: int = 0
+    first: int = 0
+    variation: int = 0
+    accepted: tuple[Accepted, ...] = ()
+    since: int = 0
+    editorial: Editorial = NOTHING_DECIDED
 
+
+NO_HEAD = Head(0, "", "")
+"""Of a slot without a request."""
 
 _Revision = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
 _KEY = TypeAdapter(tuple[str, str, str])
@@ -69,6 +103,12 @@ class _StoredHead(BaseModel, strict=True):
     request_id: str
     made: _Revision | None
     in_a_row: _Revision
+    ordinal: _Revision = 0
+    first: _Revision = 0
+    variation: _Revision = 0
+    accepted: list[tuple[str, _Revision, _Revision]] = []
+    since: _Revision = 0
+    editorial: Annotated[Editorial, Field(strict=False)] = NOTHING_DECIDED
 
 
 class Heads:
@@ -109,13 +149,15 @@ class Heads:
         """Return the slot's head, None if it has none."""
         return self._changed.get(slot) or self._known.get(slot)
 
-    def advance(self, claim: Claim) -> Head:
-        """Make a newer revision the slot's head, and return it."""
-        before = self.get(claim.slot)
-        made, in_a_row = (before.made, before.in_a_row) if before else (None, 0)
-        head = Head(claim.revision, claim.source, claim.request_id, made, in_a_row)
-        self._changed[claim.slot] = head
-        return head
+    def set(self, slot: Slot, head: Head) -> None:
+        """Change a slot's head; the next commit that rests on it writes it."""
+        if head != self.get(slot):
+            self._changed[slot] = head
+
+    def slots_of(self, article_id: str) -> list[Slot]:
+        """Return the article's slots that have a head, without that of the whole article."""
+        known = {slot for heads in (self._known, self._changed) for slot in heads if slot.article_id == article_id}
+        return sorted(slot for slot in known if slot.name != WHOLE_ARTICLE)
 
     def count_superseded(self, slot: Slot) -> None:
         """Count a save superseded while somebody waited for its pictures."""
@@ -138,9 +180,7 @@ class Heads:
     def records(self, heads: Mapping[Slot, Head]) -> list[OutgoingRecord]:
         """Return the records that commit these heads."""
         return [
-            OutgoingRecord(
-                self._topic, self._shard, head_key(self._group_id, slot), json.dumps(head._asdict()).encode(), ()
-            )
+            OutgoingRecord(self._topic, self._shard, head_key(self._group_id, slot), write_head(head), ())
             for slot, head in heads.items()
         ]
 
@@ -194,10 +234,19 @@ def slot_of(key: bytes, group_id: str) -> Slot | None:
     return slot if group == group_id else None
 
 
+def write_head(head: Head) -> bytes:
+    """Encode a head's record, without what nobody decided."""
+    fields = head._asdict() | {"editorial": head.editorial.model_dump(mode="json", exclude_none=True)}
+    if head.editorial == NOTHING_DECIDED:
+        del fields["editorial"]
+    return json.dumps(fields).encode()
+
+
 def read_head(value: bytes) -> Head | None:
     """Decode a head's record, None if it is unreadable."""
     try:
         stored = _StoredHead.model_validate_json(value)
     except ValidationError:
         return None
-    return Head(stored.revision, intern(stored.source), stored.request_id, stored.made, stored.in_a_row)
+    fields = dict(stored) | {"source": intern(stored.source), "accepted": tuple(map(Accepted._make, stored.accepted))}
+    return Head(**fields)

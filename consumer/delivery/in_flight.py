@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
+from consumer.delivery.editorial import Choice, Position, Withdrawal
 from consumer.delivery.engine_exposure import EnginePresence
-from consumer.delivery.heads import Claim
+from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, RecordResult
+from consumer.delivery.ruling import UNRULED, Ruling
 from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
@@ -42,6 +45,42 @@ class RecordHandler(Protocol):
         """Start work, which calls `complete` once at its end. Returns before the work's first step."""
 
 
+class SlotDecisions(Protocol):
+    """Decides, for one epoch of a shard, who gets a slot. Nothing here waits.
+
+    Where the answer may be None, the record was not read in this epoch: it is decided about when it is.
+    """
+
+    def preview(self, request: InFlightRecord, claim: Claim) -> Ruling:
+        """Return what `admit` would decide."""
+
+    def admit(self, request: InFlightRecord, claim: Claim) -> Ruling:
+        """Decide about a request; one that is superseded is completed."""
+
+    def chosen(self, request: InFlightRecord, slot: Slot, at: Position) -> Choice | None:
+        """Return the slot's choice; one that was let go of only to the event at `at` that did so."""
+
+    def choose(self, request: InFlightRecord, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
+        """Make the choice the slot's, or let go of it."""
+
+    def withdraw(
+        self, request: InFlightRecord, article_id: str, slot: str | None, at: Position, by: Withdrawal
+    ) -> list[WithdrawnSlot] | None:
+        """Take the slot down, or all of the article; what is in flight there ends. Empty for a slot without a head."""
+
+    def restore(self, request: InFlightRecord, article_id: str, slot: str | None, at: Position) -> bool | None:
+        """Open what was taken down; False for a slot of an article that is withdrawn as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnSlot:
+    """A slot that was taken down, its newest revision, and the withdrawal's ordinal in it."""
+
+    slot: Slot
+    revision: int
+    ordinal: int
+
+
 class DeliveryObserver(Protocol):
     """Hears what became of records and transactions."""
 
@@ -64,7 +103,9 @@ class DeliveryObserver(Protocol):
 class InFlightRecord:
     """A record from its delivery to the commit of its result, across epochs.
 
-    `admit_claim` is the owner's: it decides whether the record's claim is still wanted. `wake` asks for a commit.
+    `decisions` are the owner's; without them there is nothing to compete for. `wake` asks for a commit. `slots` are
+    those whose heads its result rests on. `decides`: it is an editorial decision, and begun anew in each epoch.
+    `overruled`: its result is another request's doing, whatever its own would have been.
     """
 
     def __init__(
@@ -72,18 +113,21 @@ class InFlightRecord:
         record: Record,
         deaths: int,
         wake: Callable[[], None],
-        admit_claim: Callable[[InFlightRecord], bool] = lambda _in_flight: True,
+        decisions: SlotDecisions | None = None,
     ) -> None:
         self.record = record
         self.engine = EnginePresence(deaths, wake)
         self.begun = asyncio.get_running_loop().time()
         self.claim: Claim | None = None
-        self.protected = self.superseded = False
+        self.ruling = UNRULED
+        self.slots: frozenset[Slot] = frozenset()
+        self.protected = self.overruled = self.decides = False
         self.result: RecordResult | None = None
         self.completed_at = 0.0
         self._wake = wake
-        self._admit_claim = admit_claim
+        self._decisions = decisions
         self._superseded_by: Callable[[int], RecordResult] | None = None
+        self._withdrawn_by: Callable[[Ruling], RecordResult] | None = None
         self._work: Cancellable | None = None
         self._released = False
 
@@ -102,25 +146,72 @@ class InFlightRecord:
         self.engine.release()
         self.cancel(running=cancel_running)
 
-    def register_claim(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
-        """Say which slot a valid request competes for; False if a newer revision is known, and the record is complete.
+    def preview(self, claim: Claim) -> Ruling:
+        """Return what `register_claim` would decide now."""
+        return UNRULED if self._decisions is None else self._decisions.preview(self, claim)
 
-        `superseded` makes the result for a newer revision; when one comes later, the work is cancelled.
+    def register_claim(
+        self,
+        claim: Claim,
+        superseded: Callable[[int], RecordResult],
+        withdrawn: Callable[[Ruling], RecordResult] | None = None,
+    ) -> Ruling:
+        """Say which slot a valid request competes for; with a newer revision known, the record is complete.
+
+        `superseded` and `withdrawn` make the results for a newer revision and for a withdrawal; when one comes later,
+        the work is cancelled.
         """
-        self.claim, self._superseded_by = claim, superseded
-        return self._released or self._admit_claim(self)
+        self.claim, self.slots = claim, frozenset({claim.slot})
+        self._superseded_by, self._withdrawn_by = superseded, withdrawn
+        if self._released or self._decisions is None:
+            return UNRULED
+        return self._decisions.admit(self, claim)
+
+    def chosen(self, slot: Slot, at: Position) -> Choice | None:
+        """Return the slot's choice; one that was let go of only to the event at `at` that did so."""
+        return None if self._decisions is None else self._decisions.chosen(self, slot, at)
+
+    def choose(self, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
+        """Make the choice the slot's, or let go of it; None: hand the record back, it is read again."""
+        if self._released or self._decisions is None:
+            return None
+        self.decides, self.slots = True, self.slots | {slot}
+        return self._decisions.choose(self, slot, at, choice)
+
+    def withdraw_slots(
+        self, article_id: str, slot: str | None, at: Position, by: Withdrawal
+    ) -> list[WithdrawnSlot] | None:
+        """Take a slot down, or a whole article; None: hand the record back, it is read again."""
+        if self._released or self._decisions is None:
+            return None
+        self.decides = True
+        return self._decisions.withdraw(self, article_id, slot, at, by)
+
+    def restore_slots(self, article_id: str, slot: str | None, at: Position) -> bool | None:
+        """Open what was taken down; None: hand the record back, it is read again."""
+        if self._released or self._decisions is None:
+            return None
+        self.decides = True
+        return self._decisions.restore(self, article_id, slot, at)
 
     def supersede(self, revision: int) -> None:
         """Complete it as superseded by that revision, whatever its result would have been."""
-        if self._superseded_by is None:
-            return
-        self.superseded = False
-        self.complete(self._superseded_by(revision))
-        self.superseded = True
+        if self._superseded_by is not None:
+            self._overrule(self._superseded_by(revision))
+
+    def withdraw(self, ruling: Ruling) -> None:
+        """Complete it as withdrawn, whatever its result would have been."""
+        if self._withdrawn_by is not None:
+            self._overrule(self._withdrawn_by(ruling))
+
+    def _overrule(self, result: RecordResult) -> None:
+        self.overruled = False
+        self.complete(result)
+        self.overruled = True
 
     def complete(self, result: RecordResult) -> None:
-        """Take the result; that of a record that was released or superseded is dropped."""
-        if self._released or self.superseded:
+        """Take the result; that of a record that was released or overruled is dropped."""
+        if self._released or self.overruled:
             return
         if result.fallback and any(outgoing.size > MAX_RECORD_BYTES for outgoing in result.records):
             log.error(

@@ -1,7 +1,8 @@
 """Latest wins: which requests of a slot get their pictures, and which are superseded by a newer save.
 
 Revisions decide, whatever lane a request comes by and in whatever order. Equal revisions leave each other alone: there
-the recipe decides what is painted, further down.
+the recipe decides what is painted, further down. An editor's decision comes before revisions: a withdrawn slot gets no
+picture at all, one with a choice keeps it (`editorial_decisions`).
 
 A fast typist would never see a picture if every save ended the one before it. So after a few saves in a row that were
 superseded while somebody waited, one is protected: it may finish and be announced, unless a newer one is ready first.
@@ -11,9 +12,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from consumer.delivery.heads import Head, Heads, Slot
+from consumer.delivery.heads import WHOLE_ARTICLE, Claim, Head, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.ordinals import accept
 from consumer.delivery.ports import RecordResult
+from consumer.delivery.ruling import Ruling, Verdict
 
 IN_A_ROW = 3
 """Saves superseded in a row before one is protected."""
@@ -38,46 +41,80 @@ class LatestWins:
         self._competing.clear()
         self.heads.forget()
 
-    def admit(self, request: InFlightRecord) -> bool:
-        """Return whether a request's pictures are wanted; if not, it is completed as superseded.
+    def rule(self, request: InFlightRecord, claim: Claim) -> tuple[Ruling, Head | None]:
+        """Return what would be decided about a claim, and the slot's head with it. Changes nothing."""
+        head = self.heads.get(claim.slot)
+        whole = self.heads.get(Slot(claim.slot.article_id, WHOLE_ARTICLE))
+        for withdrawn in (head, whole):
+            if withdrawn is not None and (withdrawal := withdrawn.editorial.withdrawal) is not None:
+                return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message), head
+        if head is not None and claim.revision < head.revision and not _is_protected(request, claim, head):
+            return Ruling(Verdict.SUPERSEDED), head
+        newer, accepted = accept(head, claim)
+        choice = newer.editorial.choice
+        if choice is None or choice.let_go:
+            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation), newer
+        verdict = (
+            Verdict.EXTERNAL
+            if choice.decision.external
+            else (Verdict.CHOOSE if choice.is_of(claim.picture) else Verdict.OFFER)
+            if claim.picture is not None
+            else (Verdict.OFFER if claim.fresh else Verdict.KEEP)
+        )
+        return Ruling(verdict, accepted.ordinal, accepted.variation, choice), newer
+
+    def admit(self, request: InFlightRecord, claim: Claim) -> Ruling:
+        """Decide about a claim; a superseded request is completed.
 
         A revision newer than all before supersedes the older requests in flight.
         """
-        claim = request.claim
-        if claim is None:
-            return True
-        head = self.heads.get(claim.slot)
-        if head is not None and claim.revision < head.revision and not _is_protected(request, head):
+        before = self.heads.get(claim.slot)
+        request.ruling, head = self.rule(request, claim)
+        if request.ruling.verdict is Verdict.SUPERSEDED and head is not None:
             request.supersede(head.revision)
-            return False
-        if head is None or claim.revision > head.revision:
-            self._supersede_older(self._competing[claim.slot], self.heads.advance(claim), claim.slot)
+        if request.ruling.verdict in {Verdict.SUPERSEDED, Verdict.WITHDRAWN} or head is None:
+            return request.ruling
+        self.heads.set(claim.slot, head)
+        if claim.supersedes and (before is None or claim.revision > before.revision):
+            self._supersede_older(self._competing[claim.slot], head, claim.slot)
         self._competing[claim.slot].append(request)
-        return True
+        return request.ruling
 
     def readmit(self, request: InFlightRecord) -> bool:
         """Decide on work of an earlier epoch whose record was read again; False if it has to be begun anew."""
-        if request.claim is not None and request.superseded:
-            head = self.heads.get(request.claim.slot)
-            if head is None or request.claim.revision >= head.revision:
-                return False
-            request.supersede(head.revision)
+        if request.decides:
+            return False
+        if request.claim is None:
             return True
-        if not self.admit(request):
+        earlier, overruled = request.ruling, request.overruled
+        ruling = self.admit(request, request.claim)
+        if ruling.verdict is Verdict.SUPERSEDED:
             request.cancel()
+            return True
+        if overruled or ruling != earlier:
+            self._leave(request, request.claim.slot)
+            return False
         return True
+
+    def withdraw(self, slot: Slot, ruling: Ruling) -> None:
+        """End what is in flight for a slot that was taken down."""
+        for request in self._competing.pop(slot, []):
+            request.withdraw(ruling)
+            request.cancel()
 
     def recheck(self, request: InFlightRecord) -> None:
         """Decide once more before the outcome is written: a protected request may have come too late."""
         head = self.heads.get(request.claim.slot) if request.claim else None
-        if head is None or request.claim is None or not request.protected or _is_protected(request, head):
+        if head is None or request.claim is None or not request.protected:
+            return
+        if _is_protected(request, request.claim, head):
             return
         if request.claim.revision < head.revision:  # the newer one may be forgotten, with the epoch that knew of it
             request.supersede(head.revision)
 
     def changes(self, batch: Iterable[tuple[InFlightRecord, RecordResult]]) -> dict[Slot, Head]:
         """Return the heads that the batch's outcomes rest on, where the group does not know them yet."""
-        return self.heads.unwritten({request.claim.slot for request, _ in batch if request.claim is not None})
+        return self.heads.unwritten({slot for request, _ in batch for slot in request.slots})
 
     def conclude(self, request: InFlightRecord, result: RecordResult) -> None:
         """End the competition for a request whose outcome is in the next commit: no later claim changes it.
@@ -88,15 +125,18 @@ class LatestWins:
             return
         if result.announces:
             self.heads.announce(request.claim)
-        if competing := self._competing.get(request.claim.slot):
+        self._leave(request, request.claim.slot)
+
+    def _leave(self, request: InFlightRecord, slot: Slot) -> None:
+        if competing := self._competing.get(slot):
             remaining = [other for other in competing if other is not request]
             if remaining:
-                self._competing[request.claim.slot] = remaining
+                self._competing[slot] = remaining
             else:
-                del self._competing[request.claim.slot]
+                del self._competing[slot]
 
     def _supersede_older(self, competing: list[InFlightRecord], head: Head, slot: Slot) -> None:
-        older = [request for request in competing if not request.superseded]
+        older = [request for request in competing if not request.overruled]
         if head.in_a_row >= IN_A_ROW and older and not any(request.protected for request in older):
             _longest_waited_for(older).protected = True
         superseded = [request for request in older if not request.protected]
@@ -109,9 +149,8 @@ class LatestWins:
         competing[:] = [request for request in competing if request.protected]
 
 
-def _is_protected(request: InFlightRecord, head: Head) -> bool:
-    claim = request.claim
-    return request.protected and claim is not None and (head.made is None or head.made < claim.revision)
+def _is_protected(request: InFlightRecord, claim: Claim, head: Head) -> bool:
+    return request.protected and (head.made is None or head.made < claim.revision)
 
 
 def _longest_waited_for(requests: Sequence[InFlightRecord]) -> InFlightRecord:

@@ -26,6 +26,7 @@ import structlog
 
 from consumer import failpoints
 from consumer.delivery.batch_limit import BatchLimit
+from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.heads import Heads
 from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord, RecordHandler
 from consumer.delivery.latest_wins import LatestWins
@@ -60,6 +61,7 @@ class ShardOwner:
         self._observer = observer
         self._heads = heads
         self._latest_wins = LatestWins(heads)
+        self._decisions = EditorialDecisions(self._latest_wins, self._is_ours)
         self._timing = timing or OwnerTiming()
         self._trackers: dict[str, OffsetTracker] = {}
         self._in_flight: dict[tuple[str, int], InFlightRecord] = {}
@@ -342,9 +344,5 @@ class ShardOwner:
         if stale := self._in_flight.pop(coordinates, None):
             stale.release(cancel_running=True)
         deaths = tracker.exposure.deaths(record.offset)
-        in_flight = self._in_flight[coordinates] = InFlightRecord(record, deaths, self._wake.set, self._admit)
+        in_flight = self._in_flight[coordinates] = InFlightRecord(record, deaths, self._wake.set, self._decisions)
         in_flight.start(self._handler)
-
-    def _admit(self, in_flight: InFlightRecord) -> bool:
-        """Decide on a claim; one of an earlier epoch's work is decided when its record is read again."""
-        return not self._is_ours(in_flight) or self._latest_wins.admit(in_flight)

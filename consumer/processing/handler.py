@@ -4,33 +4,36 @@ import asyncio
 import time
 from functools import cache, partial
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import structlog
 
 from consumer import failpoints
-from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.own_offsets import ForeignCommit, replay_command
 from consumer.delivery.ports import BusError, RecordResult
 from consumer.delivery.retry import RetryPolicy, RetryState
+from consumer.delivery.ruling import Ruling, Verdict
 from consumer.errors import Expired, Rejected, Superseded, Transient
 from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane, Record
 from consumer.processing.ability import Ability
+from consumer.processing.choosing import Choosing
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
+from consumer.processing.editorial_outcomes import EditorialOutcomes, ruled
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline, Plan
 from consumer.processing.progress import JobProgressReporter, ProgressFeed, ProgressReporter
+from consumer.processing.reading import claim_of, job_of, parsed
 from consumer.processing.store_outage import StoreOutage
+from consumer.processing.withdrawing import Withdrawing, position
 from consumer.telemetry.metrics import Metrics, Stage, TransactionResult
-from schemas import ContractError, ImageReady, OutcomeKind, Priority, Reason
-from schemas.ignored import unknown_fields
-from schemas.names import BACKFILL
-from schemas.reader import parse_request
-from schemas.recrop import ImageRecropRequested
-from schemas.requests import ImageRequest
+from schemas import ImageReady, OutcomeKind, Reason
+from schemas.cloudevents import Event
+from schemas.editorial import ArticleRestored, ArticleWithdrawn, ImageApproved, ImageChosen
+from schemas.requests import EditorialDecision
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +79,10 @@ class RequestHandler:
         self._ability = ability
         self._retries = retries
         self._outcomes = outcomes
+        self._editorial = EditorialOutcomes(outcomes)
+        self._choosing = Choosing(outcomes)
+        self._withdrawing = Withdrawing(outcomes)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._progress = progress
         self._metrics = metrics
         self._poison_deaths = poison_deaths
@@ -148,31 +155,84 @@ class RequestHandler:
     async def _result(
         self, in_flight: InFlightRecord, state: RetryState, progress: ProgressReporter
     ) -> RecordResult | None:
-        engine, deaths = in_flight.engine, in_flight.engine.deaths
-        context = JobContext(_job(in_flight.record, state), progress, suspect=deaths > 0, in_engine=engine.entering)
         await failpoints.reached(Failpoint.TAKEN)
+        event, request = parsed(state)
+        if isinstance(request, EditorialDecision):
+            in_flight.decides = True
+            # Those of one article take effect in the order in which they came.
+            async with self._turns.setdefault(request.article.id, asyncio.Lock()):
+                return await self._decide(in_flight, state, event, request, progress)
+        context = self._context(in_flight, job_of(in_flight.record, state, event, request), progress)
+        try:
+            async with context.until_expiry():
+                end = await self._claim_and_produce(in_flight, context, state)
+        except Expired:
+            return self._outcomes.expired(context.job)
+        return end if isinstance(end, RecordResult) else self._act(end, state)
+
+    def _context(self, in_flight: InFlightRecord, job: Job, progress: ProgressReporter) -> JobContext:
+        engine, deaths = in_flight.engine, in_flight.engine.deaths
         if deaths >= self._poison_deaths:
             # No verdict: to its next owner, a worker killed by hand, frozen or cut off looks like one that died of it.
             message = f"{deaths} workers ended while this request was in their engine. It may be why: see their logs."
             raise Transient(Reason.ENGINE_FAILED, message)
-        plan = self._pipeline.plan(context)
-        try:
-            async with context.until_expiry():
-                end = await self._claim_and_produce(in_flight, context, plan, state)
-        except Expired:
-            return self._outcomes.expired(context.job)
-        return self._ready(context, end) if isinstance(end, ImageReady) else self._act(end, state)
+        return JobContext(job, progress, suspect=deaths > 0, in_engine=engine.entering)
+
+    async def _decide(
+        self,
+        in_flight: InFlightRecord,
+        state: RetryState,
+        event: Event,
+        request: EditorialDecision,
+        progress: ProgressReporter,
+    ) -> RecordResult | None:
+        record = state.original
+        match request:
+            case ArticleWithdrawn():
+                return await self._withdrawing.withdraw(in_flight, event, request, record)
+            case ArticleRestored():
+                return await self._withdrawing.restore(in_flight, event, request, record)
+            case ImageApproved():
+                raise Rejected(Reason.NOTHING_HELD, "No request of this slot is held.", field="article.revision")
+            case ImageChosen():
+                context = self._context(in_flight, job_of(in_flight.record, state, event, request), progress)
+                end = await self._choosing.choose(
+                    in_flight,
+                    context.job,
+                    position(record),
+                    produce=lambda chosen: self._produce(context, self._pipeline.plan_choice(chosen), state),
+                    finish=partial(self._ready, context),
+                )
+                return end if isinstance(end, RecordResult) else self._act(end, state)
 
     async def _claim_and_produce(
-        self, in_flight: InFlightRecord, context: JobContext, plan: Plan, state: RetryState
-    ) -> ImageReady | Decision:
+        self, in_flight: InFlightRecord, context: JobContext, state: RetryState
+    ) -> RecordResult | Decision:
         job = context.job
+        claim = claim_of(job)
+        plan = self._pipeline.plan(context, in_flight.preview(claim))
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(context, plan):
-            if not in_flight.register_claim(_claim(job), partial(self._outcomes.superseded, job)):
-                raise Superseded
+            superseded, withdrawn = partial(self._outcomes.superseded, job), partial(self._editorial.withdrawn, job)
+            ruling = in_flight.register_claim(claim, superseded, withdrawn)
+            match ruling.verdict:
+                case Verdict.SUPERSEDED:
+                    raise Superseded
+                case Verdict.WITHDRAWN:
+                    return self._editorial.withdrawn(job, ruling)
+                case Verdict.EXTERNAL:
+                    return self._editorial.external(job, ruling)
             context.progress.accepted(job)
-            return await self._produce(context, plan, state)
+            end = await self._produce(context, plan, state)
+            return self._finish(in_flight, context, ruling, end) if isinstance(end, ImageReady) else end
+
+    def _finish(
+        self, in_flight: InFlightRecord, context: JobContext, ruling: Ruling, ready: ImageReady
+    ) -> RecordResult:
+        if ruling.verdict is Verdict.CHOOSE:
+            at = position(RetryState(context.job.record).original)
+            return self._choosing.crop(in_flight, context.job, at, ready, partial(self._ready, context))
+        return self._ready(context, ruled(ready, ruling))
 
     async def _produce(self, context: JobContext, plan: Plan, state: RetryState) -> ImageReady | Decision:
         """Try until an attempt counts: while the breaker is open, a failure is ours and costs the request nothing."""
@@ -206,7 +266,8 @@ class RequestHandler:
         facts = result.facts
         written = {outgoing.topic for outgoing in result.records}
         if self._outcomes.outcome_topic in written:
-            self._outcome(facts["outcome"]).inc()
+            count = sum(outgoing.topic == self._outcomes.outcome_topic for outgoing in result.records)
+            self._outcome(facts["outcome"]).inc(count)
         if self._outcomes.dead_letter_topic in written:
             self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
         if facts["outcome"] == OutcomeKind.READY:
@@ -254,35 +315,6 @@ class RequestHandler:
         self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()
         self._metrics.transaction_duration.observe(seconds)
         log.debug("committed", shard=shard, seconds=seconds, records=records)
-
-
-def _job(record: Record, state: RetryState) -> Job:
-    original = state.original
-    if original.not_read:
-        raise Rejected(original.not_read_reason, original.not_read)
-    try:
-        event, request = parse_request(original.key, original.headers, original.value)
-    except ContractError as error:
-        raise Rejected(error.reason, error.message, field=error.field) from error
-    if not isinstance(request, ImageRequest):
-        raise Rejected(Reason.WRONG_TYPE, "Editorial decisions are not acted on yet.", field="type")
-    if record.topic != original.topic:
-        lane = Lane.RETRY
-    elif record.topic.endswith(BACKFILL):
-        lane = Lane.BACKFILL
-    else:
-        lane = Lane.INTERACTIVE if _somebody_waits(request) else Lane.LIVE
-    return Job(event, request, original, lane, unknown_fields(event.data, type(request)))
-
-
-def _somebody_waits(request: ImageRequest) -> bool:
-    return isinstance(request, ImageRecropRequested) or request.priority is Priority.INTERACTIVE
-
-
-def _claim(job: Job) -> Claim:
-    request = job.request
-    slot = Slot(request.article.id, request.slot)
-    return Claim(slot, request.article.revision, job.event.source, job.event.id)
 
 
 def _rounded(timings: Timings) -> dict[str, float]:

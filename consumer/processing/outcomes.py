@@ -67,39 +67,40 @@ class OutcomeBuilder:
         """
         recipes = [picture.recipe for picture in ready.pictures]
         files = [rendition.sha256 for picture in ready.pictures for rendition in picture.renditions]
-        told = ready.model_copy(update=_told(job.ignored))
-        outcome = self._outcome(job.record.partition, _identity(job), told, recipes + files)
+        data = ready.model_copy(update=told(job.ignored))
+        facets = [*recipes, *files, str(ready.ordinal)]
+        outcome = self.outcome(job.record.partition, identity_of(job), data, facets)
         facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes)}
         facts |= {"renditions": len(files), "seconds": seconds}
         state = RetryState(job.record)
         return RecordResult(
-            (outcome,), lambda: self._failed(state, _refused(job.record), whole=False), facts | _about(job), True
+            (outcome,), lambda: self._failed(state, _refused(job.record), whole=False), facts | about(job), True
         )
 
     def superseded(self, job: Job, revision: int) -> RecordResult:
         """Announce that a newer revision took the request's place."""
         data = ImageSuperseded(
             request_id=job.event.id,
-            article=_article(job),
+            article=article_revision(job),
             slot=job.request.slot,
             superseded_by=SupersededBy(revision=revision),
-            **_told(job.ignored),
+            **told(job.ignored),
         )
-        outcome = self._outcome(job.record.partition, _identity(job), data, [str(revision)])
+        outcome = self.outcome(job.record.partition, identity_of(job), data, [str(revision)])
         facts = {"outcome": OutcomeKind.SUPERSEDED, "superseded_by": revision}
-        return RecordResult((outcome,), facts=facts | _about(job))
+        return RecordResult((outcome,), facts=facts | about(job))
 
     def expired(self, job: Job) -> RecordResult:
         """Announce that the request's time passed before it was painted."""
         data = ImageExpired(
             request_id=job.event.id,
-            article=_article(job),
+            article=article_revision(job),
             slot=job.request.slot,
             expired_at=job.event.expirytime or datetime.now(UTC),
-            **_told(job.ignored),
+            **told(job.ignored),
         )
-        outcome = self._outcome(job.record.partition, _identity(job), data, [])
-        return RecordResult((outcome,), facts={"outcome": OutcomeKind.EXPIRED} | _about(job))
+        outcome = self.outcome(job.record.partition, identity_of(job), data, [])
+        return RecordResult((outcome,), facts={"outcome": OutcomeKind.EXPIRED} | about(job))
 
     def retry(self, state: RetryState, error: LeadartError, schedule: RetrySchedule) -> RecordResult:
         """Send the request to a retry lane as its publisher wrote it; should the broker never take that, fail it."""
@@ -137,7 +138,7 @@ class OutcomeBuilder:
 
     def progress(self, job: Job, data: Announcement) -> tuple[list[tuple[str, bytes]], bytes]:
         """Build a progress event: headers and value. Its id is its content's, so a repeat is the same event."""
-        return self._event(_identity(job), data, [data.model_dump_json()])
+        return self._event(identity_of(job), data, [data.model_dump_json()])
 
     def _failure(
         self, record: Record, known: Salvage, error: LeadartError, attempts: int, where: DeadLetter
@@ -156,13 +157,16 @@ class OutcomeBuilder:
             retryable=not isinstance(error, Rejected),
             attempts=attempts,
             dead_letter=where,
-            **_told(known.ignored),
+            **told(known.ignored),
         )
-        return self._outcome(record.partition, identity, data, [error.reason.value])
+        return self.outcome(record.partition, identity, data, [error.reason.value])
 
-    def _outcome(
-        self, partition: int, identity: EventIdentity, data: Announcement, facets: list[str]
-    ) -> OutgoingRecord:
+    def identity(self, event: Event, article_id: str) -> EventIdentity:
+        """Return the identity of a decision that is no request for pictures."""
+        return EventIdentity(event.source, event.id, article_id, _flow(event.id, event.extensions))
+
+    def outcome(self, partition: int, identity: EventIdentity, data: Announcement, facets: list[str]) -> OutgoingRecord:
+        """Return an outcome's record. Its id is made of the request, the kind and the `facets`: what it says."""
         headers, value = self._event(identity, data, facets)
         return OutgoingRecord(self.outcome_topic, partition, identity.article_id.encode(), value, tuple(headers))
 
@@ -221,11 +225,13 @@ def _headers(texts: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, text.encode()) for name, text in texts.items())
 
 
-def _article(job: Job) -> ArticleRevision:
+def article_revision(job: Job) -> ArticleRevision:
+    """Return the article revision that a job is about."""
     return ArticleRevision(id=job.request.article.id, revision=job.request.article.revision)
 
 
-def _about(job: Job) -> dict[str, object]:
+def about(job: Job) -> dict[str, object]:
+    """Return what the log line says of a job."""
     return {
         "request_id": job.event.id,
         "article_id": job.request.article.id,
@@ -237,7 +243,7 @@ def _about(job: Job) -> dict[str, object]:
     }
 
 
-def _told(ignored: Ignored) -> dict[str, Any]:
+def told(ignored: Ignored) -> dict[str, Any]:
     """Return the fields of an outcome that name what was not understood."""
     return {"ignored": ignored.ignored, "did_you_mean": dict(ignored.did_you_mean)}
 
@@ -266,7 +272,8 @@ def _refused(record: Record) -> Rejected:
     )
 
 
-def _identity(job: Job) -> EventIdentity:
+def identity_of(job: Job) -> EventIdentity:
+    """Return the identity of a job's events."""
     flow = _flow(job.event.id, job.event.extensions)
     return EventIdentity(job.event.source, job.event.id, job.request.article.id, flow)
 

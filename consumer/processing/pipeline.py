@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.ruling import UNRULED, Ruling, Verdict
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
 from consumer.jobs import Master, PaintedFor, Recipe, StoredPicture
@@ -28,8 +29,8 @@ from consumer.processing.renditions import ROUNDS, FinishedPicture, RenditionSta
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles
 from consumer.telemetry.metrics import Stage
-from schemas import ImageReady
-from schemas.recrop import ImageRecropRequested
+from schemas import ImageReady, ImageRequested
+from schemas.editorial import ImageChosen
 
 log = structlog.get_logger(__name__)
 
@@ -78,15 +79,21 @@ class Pipeline:
             paint_again=self._paint_again,
         )
 
-    def plan(self, context: JobContext) -> Plan:
+    def plan(self, context: JobContext, ruling: Ruling = UNRULED) -> Plan:
         """Return what to paint or to crop. Raises `Rejected` for a request that can never get a picture."""
         request = context.job.request
-        if isinstance(request, ImageRecropRequested):
-            plan: Plan = self._recropping.plan(request)
+        if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
+            plan: Plan = self._recropping.plan(ruling.choice.decision)
+        elif not isinstance(request, ImageRequested):
+            plan = self._recropping.plan(request)
         else:
-            plan = make_plan(request, self._styles, self._engine.paintable)
+            plan = make_plan(request, self._styles, self._engine.paintable, ruling.variation)
         context.timings.note(Stage.BRIEF, context.timings.total)
         return plan
+
+    def plan_choice(self, choice: ImageChosen) -> Plan:
+        """Return what to make of a picture that was chosen. Raises `Rejected` as `plan` does."""
+        return self._recropping.plan(choice)
 
     def handover(self, context: JobContext, plan: Plan) -> AbstractContextManager[None]:
         """Keep what is being painted of this plan going for the block, even if the job that began it is cancelled."""

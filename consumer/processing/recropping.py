@@ -23,6 +23,7 @@ from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles
 from consumer.processing.wording import language_of
 from schemas import ImageReady, Reason
+from schemas.editorial import ImageChosen
 from schemas.recrop import ImageRecropRequested
 
 PaintAgain = Callable[[JobContext, PaintedFor, int, Recipe], Awaitable[PictureResult]]
@@ -64,13 +65,13 @@ class Recropping:
         self._paint_again = paint_again
         self._turns: WeakValueDictionary[Slot, asyncio.Lock] = WeakValueDictionary()
 
-    def plan(self, request: ImageRecropRequested) -> CropPlan:
+    def plan(self, request: ImageRecropRequested | ImageChosen) -> CropPlan:
         """Return what to crop. Raises `Rejected` for a crop of a set that the site does not have."""
         digests = request.picture
         wish = self._renditions.wish(request)
-        if digests.sha256 is not None:
+        if digests is not None and digests.sha256 is not None:
             return CropPlan(digests.sha256, "sha256", wish)
-        return CropPlan(digests.recipe or "", "recipe", wish)
+        return CropPlan((digests and digests.recipe) or "", "recipe", wish)
 
     async def produce(self, context: JobContext, plan: CropPlan) -> ImageReady:
         """Make the renditions and return what to announce.

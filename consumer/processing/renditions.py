@@ -31,9 +31,8 @@ from consumer.renditions import (
     StoredRenditions,
 )
 from consumer.telemetry.metrics import Stage
-from schemas import EditorFocalPoint, FocalSource, Reason, RenditionScope
-from schemas.recrop import ImageRecropRequested
-from schemas.requests import ImageRequest
+from schemas import EditorFocalPoint, FocalSource, ImageRequested, Reason, RenditionScope
+from schemas.requests import PictureRequest
 
 ROUNDS: Final = 3
 """Attempts at a picture whose file is lost while it is worked on."""
@@ -99,9 +98,9 @@ class RenditionStage:
         """Begin no more: what waits is handed back, what is being encoded is stored."""
         self._admission.close()
 
-    def wish(self, request: ImageRequest) -> RenditionWish:
+    def wish(self, request: PictureRequest) -> RenditionWish:
         """Return what a request wants: everything of one picture, thumbs of variants to choose from."""
-        if isinstance(request, ImageRecropRequested):
+        if not isinstance(request, ImageRequested):
             crops = {name: Crop(box.x, box.y, box.width, box.height) for name, box in request.crops.items()}
             return RenditionWish(self._sets.full(request.slot), _by_editor(request.focal_point), crops)
         output = request.output

@@ -12,6 +12,7 @@ from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
+from consumer.delivery.ruling import Verdict
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.jobs import Record
@@ -79,10 +80,11 @@ class Handler:
             last = in_flight.record.topic == RETRY
             in_flight.complete(_result(in_flight.record, Ending.FAILED if last else Ending.RETRIED))
             return
-        if ask.revision and not in_flight.register_claim(
-            Claim(SLOT, ask.revision, "/cms", ""), lambda newer: _superseded(in_flight.record, newer)
-        ):
-            return
+        if ask.revision:
+            claim = Claim(SLOT, ask.revision, "/cms", "")
+            ruling = in_flight.register_claim(claim, lambda newer: _superseded(in_flight.record, newer))
+            if ruling.verdict is Verdict.SUPERSEDED:
+                return
         await asyncio.sleep(ask.seconds / 2)
         with in_flight.engine.entering() as announced:
             await announced()

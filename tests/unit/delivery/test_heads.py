@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.delivery.controls import NO_CONTROLS, Selector, controls_key
 from consumer.delivery.heads import Claim, Head, Heads, Slot, head_key, read_head, slot_of
+from consumer.delivery.ordinals import accept
 from consumer.delivery.ports import BusError, OutgoingRecord
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
@@ -17,6 +18,10 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 
 def claim(revision: int, slot: Slot = SLOT) -> Claim:
     return Claim(slot, revision, "/cms", f"r-{revision}")
+
+
+def advance(known: Heads, claim: Claim) -> None:
+    known.set(claim.slot, accept(known.get(claim.slot), claim)[0])
 
 
 def heads() -> tuple[Heads, MemoryBroker, MemoryBus]:
@@ -35,21 +40,21 @@ def publish(broker: MemoryBroker, known: Heads) -> None:
 async def test_a_new_owner_knows_what_was_committed() -> None:
     """The heads that one owner wrote are those the next one decides by."""
     first, broker, bus = heads()
-    first.advance(claim(7))
+    advance(first, claim(7))
     first.announce(claim(7))
     publish(broker, first)
     second = Heads("heads", "group", 0)
     await second.restore(bus)
 
-    assert second.get(SLOT) == Head(7, "/cms", "r-7", made=7)
+    assert second.get(SLOT) == Head(7, "/cms", "r-7", made=7, ordinal=1, first=1)
 
 
 async def test_what_was_not_committed_is_forgotten() -> None:
     """A head that an epoch never committed is gone when the next one begins."""
     known, broker, bus = heads()
-    known.advance(claim(7))
+    advance(known, claim(7))
     publish(broker, known)
-    known.advance(claim(8))
+    advance(known, claim(8))
     await known.restore(bus)
 
     assert (known.get(SLOT) or claim(0)).revision == 7
@@ -58,7 +63,7 @@ async def test_what_was_not_committed_is_forgotten() -> None:
 async def test_a_head_that_was_reset_is_unknown() -> None:
     """A record without a value deletes the slot's head, also for an owner that had read it before."""
     known, broker, bus = heads()
-    known.advance(claim(10**9))
+    advance(known, claim(10**9))
     publish(broker, known)
     broker.publish(OutgoingRecord("heads", 0, head_key("group", SLOT), None, ()))
     await known.restore(bus)
@@ -69,7 +74,7 @@ async def test_a_head_that_was_reset_is_unknown() -> None:
 async def test_groups_have_their_own_heads() -> None:
     """A second fleet on the same topics decides by what it has announced itself."""
     known, broker, bus = heads()
-    known.advance(claim(7))
+    advance(known, claim(7))
     publish(broker, known)
     others = Heads("heads", "archive", 0)
     await others.restore(bus)
@@ -99,7 +104,7 @@ async def test_a_record_that_is_no_head_hides_none() -> None:
     broker.publish(OutgoingRecord("heads", 0, b'["group", ["a-1"], "hero"]', b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, b"[" * 100_000, b"{}", ()))
     broker.publish(OutgoingRecord("heads", 0, head_key("group", Slot("a-2", "hero")), b"{}", ()))
-    known.advance(claim(7))
+    advance(known, claim(7))
     publish(broker, known)
     await known.restore(bus)
 
@@ -110,7 +115,7 @@ async def test_a_record_that_is_no_head_hides_none() -> None:
 def test_nothing_is_written_twice() -> None:
     """A head that the group knows already makes no record: a replay of finished requests writes none."""
     known, broker, _ = heads()
-    known.advance(claim(7))
+    advance(known, claim(7))
     known.announce(claim(7))
     publish(broker, known)
     known.announce(claim(7))
@@ -122,7 +127,7 @@ def test_nothing_is_written_twice() -> None:
 def test_a_head_remembers_the_newest_pictures() -> None:
     """An older revision announced late does not replace the newer one."""
     known, *_ = heads()
-    known.advance(claim(7))
+    advance(known, claim(7))
     known.announce(claim(7))
     known.announce(claim(5))
 
@@ -162,7 +167,7 @@ def test_a_value_that_is_no_head_is_none(value: bytes) -> None:
 async def test_an_owner_that_lost_the_shard_forgets_its_heads() -> None:
     """Another owner's deletion may be compacted away meanwhile: an owner that gets the shard back reads it all."""
     known, broker, bus = heads()
-    known.advance(claim(10**9))
+    advance(known, claim(10**9))
     publish(broker, known)
     known.forget()
     broker.logs["heads", 0].clear()

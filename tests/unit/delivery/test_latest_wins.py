@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from consumer.delivery import latest_wins
 from consumer.delivery.heads import Claim, Heads, Slot, head_key, read_head, slot_of
+from consumer.delivery.ordinals import accept
 from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
+from consumer.delivery.ruling import Verdict
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.testing.bus import MemoryBroker, MemoryBus
 
@@ -69,7 +71,7 @@ class Handler:
 
     def _claim(self, in_flight: InFlightRecord, revision: int) -> None:
         claim = Claim(SLOT, revision, "/cms", f"r-{revision}")
-        if in_flight.register_claim(claim, lambda newer: superseded(revision, newer)):
+        if in_flight.register_claim(claim, lambda newer: superseded(revision, newer)).verdict is Verdict.PAINT:
             self.wanted.append(revision)
             if self.automatic:
                 in_flight.complete(ready(revision))
@@ -225,7 +227,7 @@ async def test_work_that_was_superseded_elsewhere_is_not_announced() -> None:
     async with shard.running():
         await shard.saved(1)
         newer = Heads(HEADS, "group", 0)
-        newer.advance(Claim(SLOT, 2, "/cms", "r-2"))
+        newer.set(SLOT, accept(None, Claim(SLOT, 2, "/cms", "r-2"))[0])
         async with shard.bus.epoch(0) as other:  # fences the owner, like a worker that believes it owns the shard
             await other.begin()
             await other.write(newer.records(newer.unwritten([SLOT])))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.ports import RecordResult
+from consumer.delivery.ruling import UNRULED, Ruling, Verdict
 from consumer.errors import Fatal, Overloaded, Rejected, Transient, Unpaintable, Unstorable, WorkerStopping
 from consumer.jobs import Job, Record
 from consumer.kafka.topics import retry_policy
@@ -62,7 +63,8 @@ class Pipeline:
         self.error = error
         self.contexts: list[JobContext] = []
 
-    def plan(self, context: JobContext) -> Any:
+    def plan(self, context: JobContext, ruling: Ruling) -> Any:
+        assert ruling == UNRULED
         return context
 
     def handover(self, context: JobContext, plan: Any) -> Any:
@@ -86,11 +88,17 @@ class InFlight(InFlightRecord):
         self.competed: list[Claim] = []
         self.newer: int | None = None
 
-    def register_claim(self, claim: Claim, superseded: Callable[[int], RecordResult]) -> bool:
+    def register_claim(
+        self,
+        claim: Claim,
+        superseded: Callable[[int], RecordResult],
+        withdrawn: Callable[[Ruling], RecordResult] | None = None,
+    ) -> Ruling:
+        assert withdrawn is not None
         self.competed.append(claim)
         if self.newer is not None:
             self.complete(superseded(self.newer))
-        return self.newer is None
+        return UNRULED if self.newer is None else Ruling(Verdict.SUPERSEDED)
 
     def complete(self, result: RecordResult) -> None:
         self.results.append(result)
@@ -333,7 +341,9 @@ async def test_a_re_crop_competes_for_its_slot() -> None:
     async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
         handler_of(tasks, Pipeline()).begin(in_flight)
 
-    assert in_flight.competed == [Claim(Slot("a-1", "lead"), 8, "/cms", "c-1")]
+    (claim,) = in_flight.competed
+    assert (claim.slot, claim.revision, claim.source, claim.request_id) == (Slot("a-1", "lead"), 8, "/cms", "c-1")
+    assert claim.picture is not None
     (written,) = in_flight.results[0].records
     told = json.loads(written.value or b"")
     assert (told["slot"], told["article"]) == ("lead", {"id": "a-1", "revision": 8})

@@ -1,0 +1,68 @@
+"""What editors decided about a slot, as its head remembers it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.editorial import ImageChosen
+from schemas.fields import SAFE_INTEGER
+from schemas.recrop import PictureReference
+
+Number = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
+
+
+class Remembered(BaseModel):
+    """Base of what is stored in a head. A field that a newer worker added is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Choice(Remembered):
+    """The picture that an editor chose, by both of its digests, which are empty for an external one.
+
+    After the editor let go of it, it is remembered for repeats of that event.
+    """
+
+    decision: ImageChosen
+    sha256: str = ""
+    recipe: str = ""
+    ordinal: Number = 0
+    let_go: bool = False
+
+    def is_of(self, picture: PictureReference) -> bool:
+        """Return whether the reference names the chosen picture."""
+        return picture.sha256 == self.sha256 if picture.sha256 is not None else picture.recipe == self.recipe
+
+
+class Withdrawal(Remembered):
+    """The event that took a slot down, and its ordinal there."""
+
+    source: str
+    request_id: str
+    ordinal: Number = 0
+    message: str | None = None
+
+
+class Position(Remembered):
+    """Where a decision stands on the bus. Those of one partition take effect in the order of their offsets."""
+
+    topic: str
+    partition: Number
+    offset: Number
+
+    def is_before(self, other: "Position | None") -> bool:
+        """Return whether the other one is later in the same partition."""
+        if other is None or (self.topic, self.partition) != (other.topic, other.partition):
+            return False
+        return self.offset < other.offset
+
+
+class Editorial(Remembered):
+    """All that editors decided about a slot. `at` is where the last decision stands."""
+
+    choice: Choice | None = None
+    withdrawal: Withdrawal | None = None
+    at: Position | None = None
+
+
+NOTHING_DECIDED = Editorial()

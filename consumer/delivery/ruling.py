@@ -1,0 +1,41 @@
+"""What the owner of a shard decides about a request when it claims its slot."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer.delivery.editorial import Choice
+
+
+class Verdict(StrEnum):
+    """What to do with a request."""
+
+    PAINT = "paint"
+    OFFER = "offer"
+    """Make the pictures, and offer them beside the editor's choice."""
+    KEEP = "keep"
+    """Answer with the picture that an editor chose."""
+    CHOOSE = "choose"
+    """Make the renditions of the chosen picture, which change the choice."""
+    EXTERNAL = "external"
+    """Decline: an editor declared a picture of the site's own."""
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict and what goes with it.
+
+    `ordinal` is the request's number in its slot, for a withdrawn one the withdrawal's. `variation` is for a request
+    that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn.
+    """
+
+    verdict: Verdict
+    ordinal: int = 0
+    variation: int = 0
+    choice: Choice | None = None
+    message: str | None = None
+
+
+UNRULED = Ruling(Verdict.PAINT)
+"""For work whose record was not read in this epoch: it is ruled on when it is."""
