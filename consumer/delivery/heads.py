@@ -58,7 +58,7 @@ class Claim:
     time_ms: int = 0
 
 
-class Accepted(NamedTuple):
+class Numbered(NamedTuple):
     """A request of a slot's newest revision: its event as a digest, its ordinal, and its variation."""
 
     event: str
@@ -83,7 +83,7 @@ class Head(NamedTuple):
     ordinal: int = 0
     first: int = 0
     variation: int = 0
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[Numbered, ...] = ()
     since: int = 0
     editorial: Editorial = NOTHING_DECIDED
 
@@ -248,5 +248,5 @@ def read_head(value: bytes) -> Head | None:
         stored = _StoredHead.model_validate_json(value)
     except ValidationError:
         return None
-    fields = dict(stored) | {"source": intern(stored.source), "accepted": tuple(map(Accepted._make, stored.accepted))}
+    fields = dict(stored) | {"source": intern(stored.source), "accepted": tuple(map(Numbered._make, stored.accepted))}
     return Head(**fields)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from consumer.delivery.heads import NO_HEAD, Accepted, Claim, Head
+from consumer.delivery.heads import NO_HEAD, Numbered, Claim, Head
 
 MOST_REMEMBERED = 32
 """Requests of one revision whose numbers are remembered; a repeat of an older one gets a new number."""
@@ -12,7 +12,7 @@ VARIATIONS = 1_000
 """Variations of a request, counted from 0."""
 
 
-def accept(head: Head | None, claim: Claim) -> tuple[Head, Accepted]:
+def accept(head: Head | None, claim: Claim) -> tuple[Head, Numbered]:
     """Return the slot's head with this request, and the request's number and variation. Pure.
 
     A newer revision becomes the slot's. One that does not supersede older requests leaves the head as it is.
@@ -42,7 +42,7 @@ def forget_accepted(head: Head) -> Head:
     return head._replace(first=0, accepted=())
 
 
-def _append(head: Head, claim: Claim) -> tuple[Head, Accepted]:
+def _append(head: Head, claim: Claim) -> tuple[Head, Numbered]:
     accepted = _next(head, claim)
     return head._replace(
         ordinal=accepted.ordinal,
@@ -51,20 +51,20 @@ def _append(head: Head, claim: Claim) -> tuple[Head, Accepted]:
     ), accepted
 
 
-def _next(head: Head, claim: Claim) -> Accepted:
+def _next(head: Head, claim: Claim) -> Numbered:
     variation = (head.variation + 1) % VARIATIONS if claim.variation is None else claim.variation
-    return Accepted(_event(claim), head.ordinal + 1, variation)
+    return Numbered(_event(claim), head.ordinal + 1, variation)
 
 
-def _remembered(head: Head, claim: Claim, accepted: Accepted) -> int:
+def _remembered(head: Head, claim: Claim, accepted: Numbered) -> int:
     """Return the variation after which regenerating goes on: a save without one does not go back."""
     return accepted.variation if claim.fresh or claim.variation else head.variation
 
 
-def _recall(head: Head, claim: Claim) -> Accepted | None:
+def _recall(head: Head, claim: Claim) -> Numbered | None:
     event = _event(claim)
     if head.first and (claim.source, claim.request_id) == (head.source, head.request_id):
-        return Accepted(event, head.first, claim.variation or 0)
+        return Numbered(event, head.first, claim.variation or 0)
     return next((accepted for accepted in head.accepted if accepted.event == event), None)
 
 
