@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from consumer.delivery.heads import NO_HEAD, Numbered, Claim, Head
+from consumer.delivery.heads import NO_HEAD, Claim, Head, Numbered
 
 MOST_REMEMBERED = 32
 """Requests of one revision whose numbers are remembered; a repeat of an older one gets a new number."""
