@@ -13,6 +13,7 @@ from consumer.settings.kafka import (
     SecurityProtocol,
     TopicSettings,
 )
+from consumer.settings.policy import PolicySettings
 from consumer.settings.renditions import FocalPointChoice, RenditionSettings
 from consumer.settings.storage import StorageSettings
 from consumer.settings.tree import Settings, load_settings, unknown_variables
@@ -33,6 +34,7 @@ __all__ = [
     "LogSettings",
     "MemoryPolicy",
     "OnRevoke",
+    "PolicySettings",
     "RenditionSettings",
     "SaslMechanism",
     "SecurityProtocol",

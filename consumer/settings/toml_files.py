@@ -21,16 +21,18 @@ Advice = Callable[[ErrorDetails, Sequence[str]], str | None]
 """What to do about one of pydantic's errors at a path of keys, for errors that a file knows more about; else None."""
 
 
-def load_toml(file: Path | Traversable, setting: str, content: TypeAdapter[_Content], advice: Advice) -> _Content:
+def load_toml(
+    file: Path | Traversable, setting: str, content: TypeAdapter[_Content], advice: Advice, context: object = None
+) -> _Content:
     """Read the file. A mistake of a validator's own is a `PydanticCustomError` of type "advice".
 
     Raises `Fatal` whose message has, for every mistake, the file, the line, the key and what to do. `setting` is the
-    variable that names the file.
+    variable that names the file. `context` is what validators check it against.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
         document = tomllib.loads(text)
-        return content.validate_python(document)
+        return content.validate_python(document, context=context)
     except OSError as error:
         raise misconfigured(f"{file}: {error.strerror}: let {setting} name a readable file") from error
     except UnicodeDecodeError as error:

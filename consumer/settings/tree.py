@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineSettings
 from consumer.settings.kafka import KafkaSettings, TopicSettings
+from consumer.settings.policy import PolicySettings
 from consumer.settings.renditions import RenditionSettings
 from consumer.settings.storage import StorageSettings
 from consumer.settings.worker import HttpSettings, LogSettings, StyleSettings, WorkerSettings
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default_factory=LogSettings)
     styles: StyleSettings = Field(default_factory=StyleSettings)
     renditions: RenditionSettings = Field(default_factory=RenditionSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
     disclosure: DisclosureSettings = Field(default_factory=DisclosureSettings)
 
     @model_validator(mode="after")
