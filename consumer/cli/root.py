@@ -8,7 +8,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, doctor, heads, replay, store, topics
+from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, store, topics
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
@@ -58,6 +58,7 @@ app.add_typer(replay.commands, name="replay")
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
 app.add_typer(heads.commands, name="heads")
+app.add_typer(policy.commands, name="policy")
 app.add_typer(store.commands, name="store")
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(bench.commands, name="bench")

@@ -182,6 +182,22 @@ class SourceLane:
         survey.choose(newest)
         return survey
 
+    async def valid(self, wanted: OffsetRange, watch: Callable[[float], None]) -> AsyncIterator[OriginalRequest]:
+        """Read all valid requests of the range, partition by partition; what is none is skipped."""
+        spans = await self._reader.spans([Partition(self.topic, number) for number in wanted.spans])
+        readable = {each: _common(wanted.spans[each.number], span) for each, span in sorted(spans.items())}
+        total, done = sum(map(len, readable.values())), 0
+        for partition, span in readable.items():
+            async for record in self._reader.records(partition, span):
+                watch((done + record.offset - span.start) / total)
+                try:
+                    original = self._parse(record)
+                except ContractError:
+                    continue
+                if original is not None:
+                    yield original
+            done += len(span)
+
     def _consider(
         self,
         record: Record,
