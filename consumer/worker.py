@@ -323,6 +323,7 @@ class WorkerRun:
         health, membership = self._stages.health, self._membership
         health.live.update(loop=self._looped, poll=self._polled)
         health.degraded["devices"] = lambda: _devices_missing(self._stages.engine)
+        health.degraded["paused"] = lambda: gauges.paused() if gauges else None
         health.ready.clear()
         health.ready.update(
             bus=lambda: gauges.bus_problem if gauges else None,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from consumer.delivery.controls import Pause
     from consumer.lag.history import PartitionStatus
     from consumer.lag.reader import LagSnapshot
     from consumer.settings import Settings
@@ -50,6 +51,7 @@ class LagView:
             "at": datetime.fromtimestamp(self.snapshot.at_ms / 1000, UTC).isoformat(),
             "members": self.snapshot.members,
             "measured": {"engine_seconds": throughput.engine_seconds, "outcomes": throughput.outcomes},
+            "pauses": None if self.snapshot.controls is None else [_pause(each) for each in self._pauses],
             **_figures(summarize(self.partitions), devices),
             "lanes": [{"topic": lane, **_figures(summarize(own), devices)} for lane, own in self._lanes(settings)],
             "partitions": [_row(each, devices) for each in self.partitions],
@@ -65,6 +67,7 @@ class LagView:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
+        parts += [Text(line, style="yellow") for line in self._paused(settings)]
         parts += [_unwrapped(line) for line in (*self._foreign(), *self._stuck())]  # each ends in a command to copy
         problems = (*self._hidden(settings), *self._deleted(settings), *self._outages(), *self._nobody())
         parts += [Text(line, style="red") for line in (*problems, why) if line]
@@ -92,6 +95,22 @@ class LagView:
             cells = (*_counts(figures), _age(figures.incomplete, figures.waited), _time(figures.engine_seconds))
             table.add_row(_short(settings, lane), _styled(figures.status), *cells, *_if(devices, drain))
         return table
+
+    @property
+    def _pauses(self) -> Sequence[Pause]:
+        return self.snapshot.controls.pauses if self.snapshot.controls else ()
+
+    def _paused(self, settings: Settings) -> list[str]:
+        """Return what is paused, with the records of paused lanes: they are no lag."""
+        if self.snapshot.controls is None:
+            return ["what is paused is unknown; see: leadart pause"]
+        held = [
+            f"{_short(settings, lane)} {_count(figures.paused)}"
+            for lane, own in self._lanes(settings)
+            if (figures := summarize(own)).paused
+        ]
+        lines = [f"paused: {each.match}, since {_pause(each)['since']}" for each in self._pauses]
+        return [*lines, *([f"records of paused lanes, not counted as incomplete: {', '.join(held)}"] if held else [])]
 
     def _hidden(self, settings: Settings) -> list[str]:
         hidden = [
@@ -141,12 +160,18 @@ def _figures(figures: LagSummary, devices: int | None) -> dict[str, Any]:
         "verdict": figures.status,
         "lag": figures.lag,
         "incomplete": figures.incomplete,
+        "paused": figures.paused,
         "not_due": figures.not_due,
         "hidden": figures.hidden,
         "oldest_seconds": figures.waited,
         "engine_seconds": figures.engine_seconds,
         "drain_seconds": _drain(figures.engine_seconds, devices),
     }
+
+
+def _pause(pause: Pause) -> dict[str, Any]:
+    since = datetime.fromtimestamp(pause.since / 1000, UTC).isoformat(timespec="seconds")
+    return {"match": pause.match.named, "since": since}
 
 
 def _row(each: PartitionStatus, devices: int | None) -> dict[str, Any]:

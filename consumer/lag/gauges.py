@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 from prometheus_client import Gauge
 
+from consumer.delivery.controls import NO_CONTROLS, Controls
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
 from consumer.lag.history import LagHistory, PartitionStatus
@@ -36,6 +37,7 @@ class GaugeReporter:
     lag_reader: LagReader
     history: LagHistory
     bus_problem: str | None = None
+    controls: Controls = NO_CONTROLS
     _reported: set[tuple[str, int]] = field(default_factory=set)
     _rebalances_reported: int = 0
     _restarts_reported: int = 0
@@ -94,10 +96,21 @@ class GaugeReporter:
                 log.warning("lag_unknown", error=str(error))
             self.bus_problem = f"Kafka does not answer: {error}"
             return []
+        self._show_paused(snapshot.controls)
         throughput = replace(NO_THROUGHPUT, engine_seconds=self.metrics.mean_seconds(Stage.ENGINE))
         # It may have lost some meanwhile.
         mine = tuple(lag for lag in snapshot.partitions if lag.partition in self._shards or not joined)
         return self.history.assess(replace(snapshot, throughput=throughput, partitions=mine))
+
+    def _show_paused(self, controls: Controls | None) -> None:
+        """Show how much is paused; what could not be read stays as it was known."""
+        self.controls = controls or self.controls
+        self.metrics.paused.set(len(self.controls.pauses))
+
+    def paused(self) -> str | None:
+        """Return what is paused, in a sentence; None if nothing is."""
+        named = "; ".join(str(pause.match) for pause in self.controls.pauses)
+        return f"paused: {named}. To let it go on: leadart resume" if named else None
 
     @property
     def _shards(self) -> frozenset[int]:

@@ -138,6 +138,7 @@ class LagSummary:
     status: LagStatus | None
     lag: int | None
     incomplete: int | None
+    paused: int | None
     not_due: int | None
     hidden: int | None
     waited: float | None
@@ -150,6 +151,7 @@ def summarize(partitions: Sequence[PartitionStatus]) -> LagSummary:
         status=worst(each.status for each in partitions),
         lag=known_sum(each.lag.records for each in partitions),
         incomplete=known_sum(each.lag.incomplete for each in partitions),
+        paused=known_sum(each.lag.paused for each in partitions),
         not_due=known_sum(each.lag.not_due for each in partitions),
         hidden=known_sum(each.lag.hidden for each in partitions),
         waited=max((each.waited for each in partitions if each.waited is not None), default=None),

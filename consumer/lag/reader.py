@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from consumer.delivery.controls import NO_CONTROLS, Controls
 from consumer.delivery.offset_metadata import MetadataUnreadable, OffsetMetadata, read_metadata
 from consumer.delivery.ports import UNCOMMITTED, BusError, CommittedOffset, Partition
 from consumer.delivery.positions import StuckPartition
@@ -14,6 +15,7 @@ from consumer.kafka.admin_client import POLL_SECONDS, KafkaAdmin, open_admin
 from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.backlog import NO_BACKLOG, Backlog, GroupPosition, read_backlogs
+from consumer.lag.controls import ControlsReader
 from consumer.lag.own_offsets import foreign_commits
 from consumer.lag.positions import GroupPositions
 from consumer.lag.throughput import NO_THROUGHPUT, Throughput, read_throughput
@@ -37,7 +39,7 @@ class PartitionLag:
     `hidden` is the number of offsets behind the first open transaction, where no worker sees them. `foreign` is the
     offset that somebody else committed for the group, at or ahead of `committed`, which is leadart's own then. `stuck`
     says what an operator has to decide before the partition can be worked on; `deleted` is how many offsets were
-    deleted unread.
+    deleted unread. `held`: its lane is paused.
     """
 
     topic: str
@@ -51,6 +53,7 @@ class PartitionLag:
     foreign: int | None = None
     stuck: StuckPartition | None = None
     deleted: int | None = None
+    held: bool = False
 
     @property
     def skipped(self) -> range:
@@ -65,7 +68,12 @@ class PartitionLag:
     @property
     def incomplete(self) -> int | None:
         """Unfinished records that could be worked on now."""
-        return self.backlog.due if self.backlog else None
+        return None if self.backlog is None else 0 if self.held else self.backlog.due
+
+    @property
+    def paused(self) -> int | None:
+        """Unfinished records that wait until their lane is resumed."""
+        return None if self.backlog is None else self.backlog.due if self.held else 0
 
     @property
     def not_due(self) -> int | None:
@@ -74,7 +82,7 @@ class PartitionLag:
 
     def waited(self, at_ms: int) -> float | None:
         """Return the seconds that the oldest incomplete record has waited at that time."""
-        if self.backlog is None or self.backlog.since_ms is None:
+        if self.backlog is None or self.backlog.since_ms is None or self.held:
             return None
         return max(0, at_ms - self.backlog.since_ms) / 1000
 
@@ -90,12 +98,13 @@ def skipped_by_topic(lags: Iterable[PartitionLag]) -> dict[str, dict[int, range]
 
 @dataclass(frozen=True, slots=True)
 class LagSnapshot:
-    """The group's lag at a time in milliseconds since 1970. `members` None: unknown."""
+    """The group's lag at a time in milliseconds since 1970. None is unknown, of `members` and of `controls`."""
 
     at_ms: int
     members: int | None
     throughput: Throughput
     partitions: tuple[PartitionLag, ...]
+    controls: Controls | None = NO_CONTROLS
 
 
 class LagReader:
@@ -112,6 +121,7 @@ class LagReader:
         self._committed = committed
         self._everything = everything
         self._retries = retry_policy(settings)
+        self._controls = ControlsReader(settings.topics.named(HEADS), settings.kafka.group_id)
 
     async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> LagSnapshot:
         """Read committed offsets first, log ends after: lag may be overestimated, never underestimated.
@@ -123,11 +133,12 @@ class LagReader:
         lanes = lane_topics(self._settings)
         counts = await self._load([*lanes, *([outcome_topic] if outcomes else [])])
         partitions = _partitions({lane: counts[lane] for lane in lanes if lane in counts}, shards)
-        lags = await self._lags(partitions) if partitions else ()
+        controls = await self._controls.read(self._committed) if partitions else NO_CONTROLS
+        lags = await self._lags(partitions, controls or NO_CONTROLS) if partitions else ()
         throughput = NO_THROUGHPUT
         if outcomes:
             throughput = await read_throughput(self._settings, self._committed, counts.get(outcome_topic, 0))
-        return LagSnapshot(_now_ms(), await self._members(), throughput, lags)
+        return LagSnapshot(_now_ms(), await self._members(), throughput, lags, controls)
 
     async def positions(self) -> GroupPositions:
         """Compare the offsets with what the logs of all lanes hold. Raises `BusError`, `Fatal` for denied access."""
@@ -149,7 +160,7 @@ class LagReader:
         foreign = {partition: offsets[partition].offset for partition in own}
         return GroupPositions(offsets | own, await self._everything.spans(partitions), foreign)
 
-    async def _lags(self, partitions: Sequence[Partition]) -> tuple[PartitionLag, ...]:
+    async def _lags(self, partitions: Sequence[Partition], controls: Controls) -> tuple[PartitionLag, ...]:
         positions = await self._positions(partitions)
         offsets, spans, stuck, deleted = positions.offsets, positions.spans, positions.stuck, positions.deleted
         # Read-committed, the end is the last stable offset. Not `highwater`: it stands still while paused.
@@ -169,6 +180,7 @@ class LagReader:
                 foreign=positions.foreign.get(partition),
                 stuck=stuck.get(partition),
                 deleted=deleted.get(partition),
+                held=controls.lane_paused(partition.topic),
             )
             for partition in sorted(partitions)
         )

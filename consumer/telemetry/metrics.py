@@ -84,6 +84,8 @@ class Metrics:
     engine_ready: Gauge = _gauge(MetricName.ENGINE_READY)
     engine_device_ready: Gauge = _gauge(MetricName.ENGINE_DEVICE_READY, "device")
 
+    paused: Gauge = _gauge(MetricName.PAUSED)
+
     transactions: Counter = _counter(MetricName.TRANSACTIONS, "result")
     transaction_duration: Histogram = _histogram(MetricName.TRANSACTION_DURATION, _TRANSACTION)
     shards_open: Gauge = _gauge(MetricName.SHARDS_OPEN)

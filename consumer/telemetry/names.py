@@ -83,6 +83,11 @@ class MetricName(StrEnum):
         "1 while the circuit breaker is open (nothing succeeds: no records are admitted, failures are held), else 0.",
     )
 
+    PAUSED = (
+        "leadart_paused",
+        "Pauses in force: lanes, sections, sources. Above 0, matching requests wait until they are resumed.",
+    )
+
     # Engine: the child processes that paint.
     ENGINE_RESTARTS = (
         "leadart_engine_restarts_total",

@@ -16,7 +16,7 @@ from consumer.jobs import Record
 from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import PartitionReader, open_partition_reader
 from consumer.kafka.topics import one_partition_count
-from consumer.lag.reader import LagReader, open_lag_reader
+from consumer.lag.reader import LagReader, known_sum, open_lag_reader
 from consumer.lag.throughput import Throughput, read_throughput
 from consumer.settings import Settings
 from schemas import names
@@ -51,10 +51,10 @@ class ReplaySession:
         """Return how many records of the lane the group has not finished; None if that is unknown."""
         lane = self._settings.topics.named(BACKFILL)
         try:
-            counts = [lag.incomplete for lag in (await self.lags.read(outcomes=False)).partitions if lag.topic == lane]
+            lags = [lag for lag in (await self.lags.read(outcomes=False)).partitions if lag.topic == lane]
         except BusError:  # the group has no coordinator yet
             return None
-        return None if None in counts else sum(count for count in counts if count is not None)
+        return known_sum(count for lag in lags for count in (lag.incomplete, lag.paused))
 
     async def publish(
         self, spec: ReplaySpec, survey: RangeSurvey, throttle: Throttle, watch: Callable[[int], None]

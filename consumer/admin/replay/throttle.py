@@ -60,7 +60,7 @@ class BacklogLimit:
                     f"The backlog of {lane} cannot be limited, because it is unknown: the group has no offset in "
                     f"partition {lag.partition}. Set one: leadart topics apply --start earliest.",
                 )
-            backlog += lag.records if lag.incomplete is None else lag.incomplete
+            backlog += lag.records if lag.incomplete is None else lag.incomplete + (lag.paused or 0)
             backlog += lag.hidden or 0  # our own last transaction, until the broker shows what it has committed
         limit = int(self.max_seconds / self.record_seconds) if self.record_seconds else MAX_BATCH_RECORDS + backlog
         return max(0, max(1, limit) - backlog)

@@ -8,6 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from consumer.cli.lag_view import SHOWN, LagView
+from consumer.delivery.controls import NO_CONTROLS, Selector
 from consumer.delivery.ports import Partition
 from consumer.delivery.positions import Obstacle, StuckPartition
 from consumer.kafka.topics import lane_topics
@@ -22,7 +23,7 @@ from schemas.names import BACKFILL, REQUESTED, RETRY_1M
 NOW = 1_800_000_000_000
 SETTINGS = Settings.model_validate({"topics": {"prefix": "staging-"}})
 FIGURES = {
-    *("verdict", "lag", "incomplete", "not_due", "hidden"),
+    *("verdict", "lag", "incomplete", "paused", "not_due", "hidden"),
     *("oldest_seconds", "engine_seconds", "drain_seconds"),
 }
 MEASURED = Throughput(20.0, 300, dict.fromkeys(range(12), NOW - 5000))
@@ -116,13 +117,34 @@ def test_what_stands_still_is_told_with_the_command() -> None:
     assert shown.as_json(SETTINGS, None)["partitions"][0]["stuck"] == "committed offset beyond the log's end"
 
 
+def test_a_paused_lane_is_no_lag() -> None:
+    """Its records stand apart and its verdict is OK, though the group is empty; what is paused is named."""
+    held = replace(lag(BACKFILL, 4, due=7), held=True)
+    look = LagSnapshot(NOW, 0, MEASURED, (lag(REQUESTED, 4), held), NO_CONTROLS.pause(Selector(lane=BACKFILL), NOW))
+    shown = LagView(look, LagHistory(SETTINGS).assess(look))
+    text, document = "\n".join(printed(shown, width=500)), shown.as_json(SETTINGS, None)
+
+    assert (document["verdict"], document["incomplete"], document["paused"], document["lag"]) == ("OK", 0, 7, 7)
+    assert document["pauses"] == [{"match": {"lane": BACKFILL}, "since": "2027-01-15T08:00:00+00:00"}]
+    assert f"paused: lane {BACKFILL}, since 2027-01-15T08:00:00+00:00" in text
+    assert "records of paused lanes, not counted as incomplete: backfill 7" in text
+
+
+def test_what_could_not_be_read_is_not_called_running() -> None:
+    """Where the controls were not read in time, the table says so, and where to look."""
+    shown = LagView(LagSnapshot(NOW, 1, MEASURED, (), None), [])
+    assert shown.as_json(SETTINGS, None)["pauses"] is None
+    look = LagSnapshot(NOW, 1, MEASURED, (lag(REQUESTED, 0),), None)
+    assert "what is paused is unknown" in "\n".join(printed(LagView(look, LagHistory(SETTINGS).assess(look))))
+
+
 def test_the_json_has_the_documented_shape() -> None:
     """Whole group, lanes and partitions have the same figures; what is unknown is null, and the old keys are there."""
     unknown = PartitionLag(SETTINGS.topics.named(RETRY_1M), 1, None, 5, None)
     shown = view([lag(REQUESTED, 0, due=3), unknown], None, NO_THROUGHPUT).as_json(SETTINGS, None)
     document = json.loads(json.dumps(shown))
 
-    assert set(document) == {"group", "at", "members", "measured", "lanes", "partitions"} | FIGURES
+    assert set(document) == {"group", "at", "members", "measured", "pauses", "lanes", "partitions"} | FIGURES
     assert set(document["lanes"][0]) == {"topic"} | FIGURES
     old = {"topic", "partition", "committed", "end", "finished_above", "trouble", "lag", "incomplete"}
     assert set(document["partitions"][0]) == old | {"exact", "foreign", "deleted", "stuck"} | FIGURES

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from consumer.delivery.controls import NO_CONTROLS, Controls, Selector
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError
 from consumer.lag.backlog import Backlog
@@ -49,6 +50,7 @@ class FakeReader:
     error: BusError | None = None
     asked: list[Collection[int] | None] = field(default_factory=list)
     members: int | None = 1
+    controls: Controls | None = NO_CONTROLS
 
     async def read(self, shards: Collection[int] | None, *, outcomes: bool) -> LagSnapshot:
         assert not outcomes
@@ -56,7 +58,7 @@ class FakeReader:
         if self.error:
             raise self.error
         lags = tuple(lag for lag in self.lags if shards is None or lag.partition in shards)
-        return LagSnapshot(NOW, self.members, NO_THROUGHPUT, lags)
+        return LagSnapshot(NOW, self.members, NO_THROUGHPUT, lags, self.controls)
 
 
 class World:
@@ -90,6 +92,24 @@ async def test_a_worker_shows_the_lag_of_its_own_partitions() -> None:
 
     assert await world.shown() == BY_PARTITION
     assert world.reader.asked == [frozenset({3})]
+
+
+async def test_what_is_paused_is_counted_and_named() -> None:
+    """What readiness says and the gauge counts stays while the controls cannot be read, and goes when resumed."""
+    world = World()
+
+    async def told() -> tuple[float | None, str | None]:
+        await world.shown()
+        return world.metrics.registry.get_sample_value(MetricName.PAUSED), world.gauges.paused()
+
+    assert await told() == (0.0, None)
+    world.reader.controls = NO_CONTROLS.pause(Selector(section="sports"), NOW)
+    paused = await told()
+    world.reader.controls = None
+
+    assert paused == await told() == (1.0, "paused: section sports. To let it go on: leadart resume")
+    world.reader.controls = NO_CONTROLS
+    assert await told() == (0.0, None)
 
 
 async def test_what_is_not_known_is_not_shown() -> None:
