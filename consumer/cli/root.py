@@ -19,6 +19,7 @@ from consumer.cli.shared import complain, console, sentence_of
 from consumer.cli.simulate import simulate
 from consumer.cli.streams import standard_streams
 from consumer.cli.studio import generate, styles
+from consumer.cli.trace import trace
 from consumer.cli.worker import worker
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
@@ -51,7 +52,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-_SINGLE = (worker, demo, dev, publish, outcomes, lag, pause, resume, simulate, styles, generate, renditions, crop)
+_SINGLE = (
+    worker,
+    demo,
+    dev,
+    publish,
+    outcomes,
+    trace,
+    lag,
+    pause,
+    resume,
+    simulate,
+    styles,
+    generate,
+    renditions,
+    crop,
+)
 for command in _SINGLE:
     app.command()(command)
 app.add_typer(replay.commands, name="replay")

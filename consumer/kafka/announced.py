@@ -9,6 +9,8 @@ from consumer.jobs import Record
 from schemas import ContractError, OutcomeKind, names
 from schemas.cloudevents import read
 
+_DECIDED = frozenset({OutcomeKind.DECLINED, OutcomeKind.HELD, OutcomeKind.WITHDRAWN, OutcomeKind.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedEvent:
@@ -60,8 +62,17 @@ class AnnouncedEvent:
                 return f"superseded by revision {_part(self.data, 'superseded_by').get('revision')}"
             case OutcomeKind.EXPIRED:
                 return f"its expirytime {self.data.get('expired_at')} passed before its turn"
+        if self.kind in _DECIDED:
+            return self._decision
         steps = f" {self.data.get('step')} of {self.data.get('of')}" if self.data.get("of") else ""
         return f"{self.data.get('stage', '')}{steps}"
+
+    @property
+    def _decision(self) -> str:
+        """What was decided about the request, by a rule, an editor or an operator."""
+        rule, until = self.data.get("rule"), self.data.get("held_until")
+        by = f"by rule {rule}: " if rule else ""
+        return f"{by}{self.data.get('message') or ''}{f' Expires {until} unless approved.' if until else ''}"
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -131,6 +131,16 @@ class StoreObjects:
         data = b"".join([chunk async for chunk in self._chunks(bucket, stored)])
         return data if _is_whole(stored, hashlib.sha256(data).hexdigest()) else None
 
+    async def size(self, bucket: str, key: str) -> int | None:
+        """Return how many bytes an object has, None if there is none."""
+        headers = await self._head(bucket, key)
+        if headers is None:
+            return None
+        if "content-length" in headers:
+            return int(headers["content-length"])
+        found = await self.text(bucket, key)
+        return None if found is None else len(found[0])
+
     async def keeps_sha256(self, bucket: str, key: str) -> bool:
         """Return whether the store tells the SHA-256 of an object without giving out its bytes."""
         headers = await self._head(bucket, key)

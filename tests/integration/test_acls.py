@@ -251,6 +251,7 @@ async def test_the_operators_permissions_are_enough(documented_site: Site) -> No
         operator.run("dead-letters", "purge", "--every", "--execute", "--json"),
     ]
 
+    assert operator.run("trace", "a-9").returncode == 1
     assert [command.stderr for command in done if command.returncode] == []
     assert json.loads(done[-2].stdout)["letters"] >= 2
 

@@ -30,7 +30,9 @@ def misnamed(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> It
         yield server
 
 
-@pytest.mark.parametrize("command", ["lag", "topics apply", "doctor", "outcomes", "dead-letters list", "worker"])
+@pytest.mark.parametrize(
+    "command", ["lag", "topics apply", "doctor", "outcomes", "trace a-1", "dead-letters list", "worker"]
+)
 def test_the_address_that_the_broker_told_is_named(misnamed: Misnamed, command: str) -> None:
     """Not the bootstrap address, which answers; a worker says so in its log and waits."""
     settings = {"KAFKA__BOOTSTRAP_SERVERS": misnamed.bootstrap_servers, "ENGINE__KIND": "swatch", "HTTP__PORT": "0"}

@@ -1,5 +1,6 @@
 """All manifests of a store, a shard at a time: recipes are spread over 256 of them by their first two digits."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -88,6 +89,17 @@ class Archive:
         async with self.bounded():
             found = await self._objects.text(self._manifests, key)
         return None if found is None else ManifestText(key, found[0])
+
+    async def size_of(self, key: str) -> int | None:
+        """Return how many bytes a picture's object has, None if there is none."""
+        async with self.bounded():
+            return await self._objects.size(self._pictures, key)
+
+    async def digest_of(self, key: str) -> str | None:
+        """Read a picture's object; return its SHA-256 (hex), None if there is none."""
+        async with self.bounded():
+            found = await self._objects.text(self._pictures, key)
+        return None if found is None else hashlib.sha256(found[0]).hexdigest()
 
     async def write(self, key: str, text: bytes) -> None:
         """Write to the manifests' bucket, whatever is there."""

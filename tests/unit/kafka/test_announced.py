@@ -29,6 +29,18 @@ READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}], "
         ("progress", {"stage": "step", "step": 3, "of": 12}, "progress: a-1 revision 7: step 3 of 12"),
         ("progress", {"stage": "accepted"}, "progress: a-1 revision 7: accepted"),
         ("withdrawn", {"later": "field"}, "withdrawn: a-1 revision 7: "),
+        ("withdrawn", {"message": "A complaint."}, "withdrawn: a-1 revision 7: A complaint."),
+        ("cancelled", {"message": "Called off."}, "cancelled: a-1 revision 7: Called off."),
+        (
+            "declined",
+            {"rule": "courts", "message": "No pictures of trials."},
+            "declined: a-1 revision 7: by rule courts: No pictures of trials.",
+        ),
+        (
+            "held",
+            {"rule": "war", "message": "Ask.", "held_until": "2031-05-17T08:00:00Z"},
+            "held: a-1 revision 7: by rule war: Ask. Expires 2031-05-17T08:00:00Z unless approved.",
+        ),
     ],
 )
 def test_every_announcement_is_a_sentence(kind: str, data: dict[str, object], sentence: str) -> None:

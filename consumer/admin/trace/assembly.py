@@ -1,0 +1,73 @@
+"""From the records that were found to the parts of a timeline. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, parse_record
+from consumer.admin.trace.group import GroupView
+from consumer.admin.trace.parsing import parse_head, parse_lane_record, parse_letter, parse_outcome, place_of
+from consumer.admin.trace.timeline import Place, TracedDeadLetter, TracedHead, TracedOutcome, TracedRequest
+from consumer.delivery.controls import NO_CONTROLS, Controls, controls_key, read_controls
+from consumer.delivery.heads import slot_of
+from consumer.delivery.retry import RetryPolicy
+from consumer.jobs import Record
+from consumer.kafka.announced import parse_announced
+
+
+def last_controls(heads: Iterable[Record], group_id: str) -> dict[int, Controls]:
+    """Return what operators have paused or called off, by shard, of records of the heads in the topic's order."""
+    key = controls_key(group_id)
+    return {record.partition: read_controls(record.value) for record in heads if record.key == key}
+
+
+def traced_requests(
+    records: Iterable[Record], retries: RetryPolicy, group: GroupView, controls: Mapping[int, Controls]
+) -> tuple[TracedRequest, ...]:
+    """Return the records of lanes, in time order."""
+    found = [
+        parse_lane_record(
+            record, retries, group.standing(place_of(record)), controls.get(record.partition, NO_CONTROLS)
+        )
+        for record in records
+    ]
+    return tuple(sorted(found, key=_time))
+
+
+def traced_outcomes(records: Iterable[Record]) -> tuple[TracedOutcome, ...]:
+    """Return the outcomes among the records, in time order."""
+    found = (parse_announced(record) for record in records)
+    return tuple(sorted((parse_outcome(event) for event in found if event is not None), key=_time))
+
+
+def traced_letters(records: Iterable[Record]) -> tuple[TracedDeadLetter, ...]:
+    """Return the dead letters, in time order, each in the state that its last mark says; the order is the topic's."""
+    letters: dict[Place, TracedDeadLetter] = {}
+    for record in records:
+        entry = parse_record(record)
+        if isinstance(entry, DeadLetterRecord):
+            letters[place_of(record)] = parse_letter(entry, record.topic)
+        elif isinstance(entry, ActionMark):
+            of = Place(record.topic, record.partition, entry.of)
+            if of in letters:
+                letters[of] = replace(letters[of], state=entry.state.value, acted_at=entry.at)
+    return tuple(sorted(letters.values(), key=_time))
+
+
+def traced_heads(records: Iterable[Record], group_id: str, article: str) -> tuple[TracedHead, ...]:
+    """Return the last entry of each slot, without slots whose entry was deleted; the order is the topic's."""
+    heads: dict[tuple[str, int], TracedHead] = {}
+    for record in records:
+        slot, head = slot_of(record.key or b"", group_id), parse_head(record, group_id, article)
+        if slot is None or slot.article_id != article:
+            continue
+        where = (slot.name, record.partition)
+        heads.pop(where, None)
+        if head is not None:
+            heads[where] = head
+    return tuple(sorted(heads.values(), key=lambda head: (head.slot, head.place)))
+
+
+def _time(each: TracedRequest | TracedOutcome | TracedDeadLetter) -> tuple[int, Place]:
+    return each.ms, each.place
