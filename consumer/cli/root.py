@@ -52,23 +52,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-_SINGLE = (
-    worker,
-    demo,
-    dev,
-    publish,
-    outcomes,
-    trace,
-    lag,
-    pause,
-    resume,
-    simulate,
-    styles,
-    generate,
-    renditions,
-    crop,
-)
-for command in _SINGLE:
+_SINGLE = (worker, demo, dev, publish, outcomes, trace, lag, pause, resume)
+_WITHOUT_KAFKA = (simulate, styles, generate, renditions, crop)
+for command in (*_SINGLE, *_WITHOUT_KAFKA):
     app.command()(command)
 app.add_typer(replay.commands, name="replay")
 app.add_typer(doctor.commands, name="doctor")
