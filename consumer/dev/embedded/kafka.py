@@ -21,7 +21,7 @@ _JVM_FLAGS = [
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ]
-_FORMAT_SECONDS = 60.0
+_FORMAT_SECONDS = 180.0
 _WRITES_UNTIL_FENCED = 50
 """Of the started controller, which writes ten times a second: then a broker alive by its log would have been fenced."""
 _WRITES_UNTIL_KEPT = 3
@@ -173,13 +173,17 @@ def _java() -> str:
 
 
 def _format(command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603 - our own command line
-        command,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=_FORMAT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            command,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"Kafka could not format its storage within {_FORMAT_SECONDS:g} s: this machine is too busy"
+        raise Fatal(Reason.MISCONFIGURED, message) from error
     if done.returncode:
         raise Fatal(Reason.MISCONFIGURED, f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

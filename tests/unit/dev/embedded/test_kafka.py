@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from consumer.dev.embedded import kafka
+from consumer.errors import Fatal
 
 STARTED = "[main] INFO kafka.server.KafkaRaftServer - Kafka Server started\n"
 FENCED = "[QuorumController id=1] Fencing broker 1 at epoch 12 because its session has timed out.\n"
@@ -50,3 +52,10 @@ def test_a_killed_brokers_fencing_is_awaited_by_what_the_controller_does(
     assert not writes(kafka._WRITES_UNTIL_FENCED)
     assert not controller._answers()
     assert writes(1)
+
+
+def test_a_format_that_takes_too_long_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine too busy to run the tool in time, the start fails with what it was doing."""
+    monkeypatch.setattr(kafka, "_FORMAT_SECONDS", 0.01)
+    with pytest.raises(Fatal, match=r"could not format its storage within 0\.01 s"):
+        kafka._format([sys.executable, "-c", "input()"], {})
