@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -161,12 +162,16 @@ async def test_outcomes_are_followed_until_ctrl_c(kafka: KafkaServer, s3: S3Serv
                 stdout=asyncio.subprocess.PIPE,
             )
             assert follow.stdout
-            async with asyncio.timeout(60):
-                first = json.loads(await follow.stdout.readline())
-                await answer(desk, await desk.ask(request_data("a-2")))
-                second = json.loads(await follow.stdout.readline())
-                follow.send_signal(signal.SIGINT)
-                status = await follow.wait()
+            try:
+                async with asyncio.timeout(60):
+                    first = json.loads(await follow.stdout.readline())
+                    await answer(desk, await desk.ask(request_data("a-2")))
+                    second = json.loads(await follow.stdout.readline())
+                    follow.send_signal(signal.SIGINT)
+                    status = await follow.wait()
+            finally:
+                with suppress(ProcessLookupError):
+                    follow.kill()
             left = await follow.stdout.read()
 
     assert [one["data"]["article"]["id"] for one in (first, second)] == ["a-1", "a-2"]
