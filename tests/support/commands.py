@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psutil
 
-BOUND = 90.0
+BOUND = 240.0
 """Seconds that any one wait may take."""
 
 LEFT_SECONDS = 40.0

@@ -30,7 +30,7 @@ from consumer.storage import S3Store
 from schemas import names
 from schemas.cloudevents import Event, write
 
-BOUND = 120.0
+BOUND = 240.0
 """Seconds that any wait in a test may take."""
 
 
