@@ -5,22 +5,20 @@ worker that owns the shard, which opens it again and reads the record with every
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from consumer import failpoints
+from consumer.admin.state_table import change_value
 from consumer.delivery.controls import Cancel, Controls, Pause, Selector, controls_key, group_of, read_controls
 from consumer.delivery.ports import BusError, OutgoingRecord, Partition
 from consumer.errors import Fatal
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.partition_reader import read_spans, read_table
-from consumer.kafka.producer import open_epoch, was_fenced
+from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import lane_topics
 from consumer.settings import Settings
 from schemas import Reason, names
-
-FENCED_AGAIN = 5
-"""Times that the shard's worker may fence us in turn: it opens the shard again half a second after it was fenced."""
 
 ControlsChange = Callable[[int, Controls], Controls]
 """Returns what a shard's controls become."""
@@ -36,8 +34,7 @@ class SpreadControl:
 
 async def shard_controls(settings: Settings) -> list[Controls]:
     """Return this group's controls, by shard. Raises `BusError`."""
-    tables = await asyncio.gather(*[_read(settings, shard, 0) for shard in range(await _shards(settings))])
-    return [controls for controls, _ in tables]
+    return await asyncio.gather(*[_read(settings, shard) for shard in range(await _shards(settings))])
 
 
 def spread(controls: Sequence[Controls]) -> list[SpreadControl]:
@@ -91,21 +88,12 @@ async def change_controls(settings: Settings, change: ControlsChange) -> int:
 
 
 async def _change_shard(settings: Settings, shard: int, change: ControlsChange) -> bool:
-    known, start = await _read(settings, shard, 0)
-    if change(shard, known) == known:
-        return False
-    key, fenced = controls_key(settings.kafka.group_id), 0
-    while True:
-        try:
-            async with open_epoch(settings.kafka, str(shard), shard) as epoch:
-                known, start = await _read(settings, shard, start, known)  # another command may have been quicker
-                value = change(shard, known).encode()
-                await epoch.write_transaction([OutgoingRecord(_table(settings), shard, key, value, ())])
-                return True
-        except BusError as error:
-            fenced += 1
-            if fenced > FENCED_AGAIN or not was_fenced(error):
-                raise
+    def changed(value: bytes | None) -> bytes | None:
+        known = _readable(shard, value)
+        controls = change(shard, known)
+        return None if controls == known else controls.encode()
+
+    return await change_value(settings, shard, controls_key(settings.kafka.group_id), changed)
 
 
 async def copy_pauses(settings: Settings) -> None:
@@ -128,18 +116,20 @@ async def copy_pauses(settings: Settings) -> None:
             await epoch.write_transaction(records)
 
 
-async def _read(settings: Settings, shard: int, start: int, known: Controls | None = None) -> tuple[Controls, int]:
-    """Return a shard's controls, and the offset to read on from. Raises `Fatal` for those of a newer version."""
-    pairs, end = await read_table(settings.kafka, Partition(_table(settings), shard), start)
-    values: Mapping[bytes, bytes | None] = dict(pairs)
-    key = controls_key(settings.kafka.group_id)
-    controls = read_controls(values[key]) if key in values else known or Controls()
+async def _read(settings: Settings, shard: int) -> Controls:
+    """Return a shard's controls. Raises `Fatal` for those of a newer version."""
+    pairs, _ = await read_table(settings.kafka, Partition(_table(settings), shard), 0)
+    return _readable(shard, dict(pairs).get(controls_key(settings.kafka.group_id)))
+
+
+def _readable(shard: int, value: bytes | None) -> Controls:
+    controls = read_controls(value)
     if controls.unread:
         raise Fatal(
             Reason.MISCONFIGURED,
             f"Shard {shard} has pauses or cancels that this version cannot read: use the version that wrote them.",
         )
-    return controls, end
+    return controls
 
 
 async def _shards(settings: Settings) -> int:

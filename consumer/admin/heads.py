@@ -1,9 +1,10 @@
-"""Show heads, delete those set by mistake, and move them after topics have grown."""
+"""Show heads, forget revisions set by mistake, and move heads after topics have grown."""
 
 import asyncio
 from dataclasses import dataclass
 
-from consumer.delivery.heads import Head, Slot, head_key, read_head, read_key, slot_of
+from consumer.admin.state_table import change_value
+from consumer.delivery.heads import Head, Slot, head_key, read_head, read_key, slot_of, write_head
 from consumer.delivery.ports import OutgoingRecord, Partition
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.partition_reader import read_table
@@ -40,16 +41,26 @@ async def find_heads(settings: Settings, article_id: str) -> list[StoredHead]:
 
 
 async def reset_heads(settings: Settings, heads: list[StoredHead]) -> None:
-    """Delete heads: the next request of a slot is the newest, whatever its revision. Raises `BusError`.
+    """Forget the revisions of heads: the next request of a slot is the newest, whatever its own. Raises `BusError`.
 
-    Each is deleted by the shard's own transactional producer. That fences the worker that owns the shard, which opens
-    it again, without the head.
+    The worker that owns the shard opens it again, and goes on with the changed head.
     """
-    topic = settings.topics.named(names.HEADS)
     for one in heads:
-        async with open_epoch(settings.kafka, str(one.partition), one.partition) as epoch:
-            key = head_key(settings.kafka.group_id, one.slot)
-            await epoch.write_transaction([OutgoingRecord(topic, one.partition, key, None, ())])
+        key = head_key(settings.kafka.group_id, one.slot)
+        await change_value(settings, one.partition, key, _without_revision)
+
+
+def _without_revision(value: bytes | None) -> bytes | None:
+    head = None if value is None else read_head(value)
+    return None if head is None or head == forget_revision(head) else write_head(forget_revision(head))
+
+
+def forget_revision(head: Head) -> Head:
+    """Return the head as of a slot without a request.
+
+    Decisions and the last ordinal stay: a lower ordinal than a decision's would never be shown.
+    """
+    return head._replace(revision=0, source="", request_id="", made=None, in_a_row=0, first=0, accepted=())
 
 
 async def move_heads(settings: Settings) -> int:

@@ -163,3 +163,40 @@ async def test_a_choice_of_an_unknown_picture_is_refused_and_changes_nothing(sit
 
     assert (unknown["reason"], unknown["field"]) == ("unknown_picture", "picture.sha256")
     assert (painted["chosen"], painted["kept"]) == (False, False)
+
+
+async def test_a_reset_of_a_revision_keeps_the_choice_and_the_order(site: Site, tmp_path: Path) -> None:
+    """After `heads reset` the slot still keeps its choice; once let go, it shows the next save, whatever was before."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            first = await answer(desk, await desk.ask(save(1)))
+            await choose(desk, 1, first["pictures"][0])
+            mistaken = await answer(desk, await desk.ask(save(2**40)))
+            reset = site.run("heads", "reset", "a-1", "--execute")
+            kept = await answer(desk, await desk.ask(save(2)))
+            await choose(desk, 2, None)
+            painted = await answer(desk, await desk.ask(save(3, brief={"prompt": "a lighthouse"})))
+            after = slot(desk)
+
+    assert reset.returncode == 0, reset.stderr
+    assert (mistaken["kept"], kept["kept"]) == (True, True)
+    assert picture_of(after) == picture_of(painted) != picture_of(first)
+
+
+async def test_a_mistaken_revision_that_is_shown_goes_with_a_choice(site: Site, tmp_path: Path) -> None:
+    """A picture announced under it is the highest for ever; choosing the right one, and letting go, opens the slot."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            mistaken = await answer(desk, await desk.ask(save(2**40)))
+            site.run("heads", "reset", "a-1", "--execute")
+            right = await answer(desk, await desk.ask(save(2, brief={"prompt": "a lighthouse"})))
+            before = slot(desk)
+            await choose(desk, 2, right["pictures"][0])
+            chosen = slot(desk)
+            await choose(desk, 2, None)
+            later = await answer(desk, await desk.ask(save(3, brief={"prompt": "a ferry"})))
+            after = slot(desk)
+
+    assert picture_of(before) == picture_of(mistaken)
+    assert picture_of(chosen) == picture_of(right)
+    assert picture_of(after) == picture_of(later)

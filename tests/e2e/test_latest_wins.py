@@ -83,7 +83,7 @@ async def test_an_older_save_is_superseded_after_a_restart(site: Site, tmp_path:
 
 
 async def test_a_mistaken_revision_is_mended_while_workers_run(site: Site, tmp_path: Path) -> None:
-    """`heads show` names the event that set it, `heads reset --execute` deletes it, and the next save is painted."""
+    """`heads show` names the event that set it, `heads reset --execute` forgets it, and the next save is painted."""
     with workers(site, tmp_path):
         async with cms(site) as desk:
             huge = await desk.ask(save("a-1", 2**40, "Storm"))
@@ -98,7 +98,7 @@ async def test_a_mistaken_revision_is_mended_while_workers_run(site: Site, tmp_p
     assert lost["ce"]["type"] == names.IMAGE_SUPERSEDED
     (head,) = shown["heads"]
     assert (head["revision"], head["made"], head["request_id"]) == (2**40, 2**40, huge)
-    assert ("would delete" in rehearsed.stdout, kept) == (True, shown)
+    assert ("would forget" in rehearsed.stdout, kept) == (True, shown)
     assert reset.returncode == 0, reset.stderr
     assert found["ce"]["type"] == names.IMAGE_READY
     assert "nothing to do" in site.run("heads", "reset", "unknown").stdout
