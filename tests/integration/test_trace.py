@@ -148,6 +148,43 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
     assert [one.redriven for one in again.requests] == ["", f"{letters[0].place.partition}:{letters[0].place.offset}"]
 
 
+async def test_what_editors_decided_is_told(site: Site, tmp_path: Path) -> None:
+    """A choice and what it kept, a picture of the site's own and that it was let go, a withdrawal and a restoration."""
+    about = {"article": {"id": "a-1", "revision": 1}}
+    answers = []
+    async with cms(site) as desk:
+        with workers(site, tmp_path):
+            ready = await answer(desk, await desk.ask(request_data("a-1")))
+            picture = {"sha256": ready["pictures"][0]["sha256"]}
+            for decision, kind in (
+                (about | {"picture": picture}, names.IMAGE_CHOSEN),
+                (request_data("a-1", 2), names.IMAGE_REQUESTED),
+                (about | {"external": True}, names.IMAGE_CHOSEN),
+                (about, names.IMAGE_CHOSEN),
+                ({"article": {"id": "a-1"}, "reason": "A complaint."}, names.ARTICLE_WITHDRAWN),
+                (request_data("a-1", 3), names.IMAGE_REQUESTED),
+            ):
+                await answer(desk, await desk.ask(decision, event_type=kind))
+                answers.append(await asked(site))
+            await desk.ask({"article": {"id": "a-1"}}, event_type=names.ARTICLE_RESTORED)
+            async with asyncio.timeout(BOUND):
+                while "and restored" not in (restored := await asked(site)).sentence:
+                    await asyncio.sleep(0.1)
+            await answer(desk, await desk.ask(request_data("a-1", 4)))
+            again = await asked(site)
+
+    assert [one.picture for one in [*answers, restored, again]] == [True, True, *[False] * 5, True]
+    assert "for revision 1, chosen by an editor." in answers[0].sentence
+    assert "for revision 2, chosen by an editor." in answers[1].sentence
+    assert "an editor declared a picture of the site's own" in answers[2].sentence
+    assert "and let go of it" in answers[3].sentence
+    assert "it was taken down" in answers[4].sentence
+    assert "(A complaint), and stays so until a restored event for a-1" in answers[4].sentence
+    assert "ended" in answers[5].sentence
+    assert restored.sentence.endswith("but nothing was asked for since: publish a request.")
+    assert "for revision 4." in again.sentence
+
+
 async def test_records_elsewhere_are_found_by_looking(site: Site) -> None:
     """Under another key or in another partition; and with all partitions if saves are scattered."""
     other = (HOME + 1) % COUNT

@@ -71,7 +71,7 @@ async def view_group(settings: Settings, admin: KafkaAdmin) -> GroupView:
         return GroupView(name, problem=str(error))
     return GroupView(
         name,
-        _count(members, lane_topics(settings)),
+        count_workers(members, lane_topics(settings)),
         offsets={partition: at.offset for partition, at in positions.offsets.items()},
         metadata=_metadata(positions),
         spans=positions.spans,
@@ -79,7 +79,7 @@ async def view_group(settings: Settings, admin: KafkaAdmin) -> GroupView:
     )
 
 
-def _count(group: ConsumerGroup, lanes: Collection[str]) -> int | None:
+def count_workers(group: ConsumerGroup, lanes: Collection[str]) -> int | None:
     """Return the number of workers; None while a rebalance or members of the newer protocol hide who reads what."""
     members = group.members
     if members is None or any(not member.topics for member in members) or (not members and group.state not in _NOBODY):
