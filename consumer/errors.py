@@ -2,7 +2,7 @@
 
 The type of an error is the whole decision; `consumer.processing.failure_policy` is where it is taken for a request.
 Every `LeadartError` carries a stable `reason` (used in events, metrics, logs and dead letters) and a sentence that a
-person can act on. The other three are no failures: they end a request's work without one.
+person can act on. The other four are no failures: they end a request's work without one.
 """
 
 from schemas import Reason
@@ -55,6 +55,10 @@ class WorkerStopping(Exception):
 
 class Superseded(Exception):
     """A newer revision took the request's place, and its result is written already."""
+
+
+class WithdrawnMeanwhile(Exception):
+    """The article was withdrawn while its picture was stored; nothing of it is left, and the request ends as that."""
 
 
 class Expired(Exception):

@@ -189,8 +189,20 @@ class Master:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Who shows a picture: an article, in one of its slots."""
+
+    article_id: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A master in the object store, as its manifest describes it. `bytes_` is the object's size."""
+    """A master in the object store, as its manifest describes it. `bytes_` is the object's size.
+
+    `painted_for` is the user that the manifest names, None for pictures from before it named one: every other user has
+    to be referred to before it announces the picture.
+    """
 
     key: str
     sha256: str
@@ -202,15 +214,20 @@ class StoredPicture:
     recipe: str
     prompt_cut: bool = False
     focus: Focus | None = None
+    painted_for: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PaintedFor:
-    """What the first request for a picture said of it: its text alternative, its variation, and how many variants."""
+    """What the first request for a picture said of it: its text alternative, its variation, and how many variants.
+
+    `use` is who it is painted for; None only in manifests from before users were kept, and where none is withdrawn.
+    """
 
     alt: str
     variation: int
     variants: int
+    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +242,12 @@ class FoundPicture:
     stored: StoredPicture
     asked: PaintedFor | None
     intact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What a withdrawal deleted: keys of objects, the slots that had pictures, and how many stay for other users."""
+
+    objects: tuple[str, ...] = ()
+    slots: frozenset[str] = frozenset()
+    shared: int = 0

@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal, Protocol, Self
 
-from consumer.jobs import FoundPicture, Lane, Master, Paintable, PaintedFor, Picture, Recipe, StoredPicture
+from consumer.jobs import (
+    FoundPicture,
+    Lane,
+    Master,
+    Paintable,
+    PaintedFor,
+    Picture,
+    Recipe,
+    StoredPicture,
+    Use,
+    Withdrawn,
+)
 from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 
 
@@ -77,8 +88,26 @@ class Store(Protocol):
         """Store the bytes, then the manifest: the commit point. If another manifest won, return its picture.
 
         Raises `Unstorable` when the picture is too large for the store or what is stored for this recipe is damaged and
-        cannot be replaced.
+        cannot be replaced; `WithdrawnMeanwhile`, with nothing left of it, when its user is withdrawn.
         """
+
+    async def refer(self, picture: StoredPicture, use: Use) -> bool:
+        """Enter another user than the one the picture was `painted_for`, before that user announces it.
+
+        Return False if the picture is gone: then it has to be found or painted again. Raises `WithdrawnMeanwhile` when
+        the user is withdrawn.
+        """
+
+    async def withdraw(self, article_id: str, slot: str | None, by: str | None = None) -> Withdrawn:
+        """Delete what an article, or one of its slots, shows and nobody else does, and keep it from being stored again.
+
+        `by` is the id of the withdrawal; one that was taken back does nothing. Without it, only finish what withdrawals
+        in force have left, such as what was stored by a worker that died. Idempotent; what was interrupted anywhere is
+        finished by the next call.
+        """
+
+    async def restore(self, article_id: str, slot: str | None) -> None:
+        """Take back the withdrawals of an article, or of one of its slots. Idempotent."""
 
     async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
         """Return the picture that was announced with this SHA-256 or recipe (hex), None if none was."""
@@ -91,10 +120,11 @@ class Store(Protocol):
 
     async def keep_renditions(
         self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
-    ) -> StoredRenditions:
+    ) -> StoredRenditions | None:
         """Store the files, then their manifest: the commit point. If another manifest won, return what it lists.
 
-        Raises `Unstorable` as `keep` does.
+        None, with nothing left of them, if the picture itself was withdrawn meanwhile. Raises `Unstorable` as `keep`
+        does.
         """
 
     async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:

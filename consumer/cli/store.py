@@ -159,6 +159,7 @@ def _say_report(sweep: Sweep, report: SweepReport, *, apply: bool, interrupted: 
     for number, what in (
         (report.named, "objects stay: other pictures have the same bytes"),
         (report.restored, "pictures were chosen meanwhile and are back"),
+        (report.withdrawn, f"pictures of withdrawn articles {'were left, and are' if apply else 'would be'} deleted"),
         (survey.without_asked, "pictures do not say how many variants they were one of, and stay"),
         (interrupted, "pictures of an interrupted run wait to be finished with --apply"),
     ):

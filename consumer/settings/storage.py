@@ -39,6 +39,13 @@ class StorageSettings(WithSecrets):
         None, description="Encryption to ask for with every object, for buckets whose policy demands it."
     )
     kms_key_id: str | None = Field(None, description="KMS key of that encryption; default: the bucket's.")
+    purge_url: HttpUrl | None = Field(
+        None,
+        description="Hook that is told which addresses a CDN has to forget when pictures are withdrawn: they are "
+        'posted to it as `{"urls": [...]}`.',
+    )
+    purge_token: SecretStr | None = Field(None, description="Token that the purge hook is given, as a bearer's.")
+    purge_token_file: Path | None = Field(None, description="File with the purge token, instead of the variable.")
     timeout_seconds: float = Field(20.0, ge=1, le=300, description="Timeout of every call to the store.")
     connections: int = Field(32, ge=1, le=1024, description="Size of the connection pool.")
 

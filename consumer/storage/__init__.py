@@ -11,7 +11,12 @@ tells the recipe of a picture by its SHA-256.
 
 from consumer.storage.manifest import Manifest, manifest_key, stored_picture
 from consumer.storage.policy import public_policy
-from consumer.storage.rendition_manifest import RenditionManifest, rendition_manifest_key, stored_renditions
+from consumer.storage.rendition_manifest import (
+    RenditionManifest,
+    rendition_manifest_key,
+    renditions_prefix,
+    stored_renditions,
+)
 from consumer.storage.s3 import ADDRESSES_END_EARLY, S3Store
 
 __all__ = [
@@ -22,6 +27,7 @@ __all__ = [
     "manifest_key",
     "public_policy",
     "rendition_manifest_key",
+    "renditions_prefix",
     "stored_picture",
     "stored_renditions",
 ]

@@ -1,10 +1,10 @@
 """Manifests in the store: of several writers of one key one wins, and all learn what the winner wrote."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consumer.errors import Unstorable
 from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, unchanged
@@ -22,6 +22,18 @@ class ManifestFile(NamedTuple, Generic[_AnyManifest]):
 
     manifest: _AnyManifest | None = None
     etag: str | None = None
+
+
+class ObjectList(BaseModel):
+    """The keys of objects that are about to be put: so that they are found even if their manifest is never written."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    objects: tuple[str, ...] = ()
+
+    def with_all(self, keys: Sequence[str]) -> "ObjectList":
+        """Return the list with these keys, too."""
+        return ObjectList(objects=tuple(dict.fromkeys((*self.objects, *keys))))
 
 
 class ManifestFiles:
@@ -43,11 +55,46 @@ class ManifestFiles:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
             return ManifestFile(etag=etag)
 
+    async def add(self, key: str, manifest: BaseModel) -> bool:
+        """Write a manifest unless something is there; return whether it was written."""
+        return await self._objects.put_if(NEW, **self._request(key, manifest))
+
+    async def list_objects(self, key: str, objects: Sequence[str]) -> None:
+        """Write down objects that are about to be put, beside those of other attempts."""
+        if not await self.add(key, ObjectList().with_all(objects)):
+            await self.change(key, ObjectList, lambda found: (found or ObjectList()).with_all(objects))
+
+    async def change(
+        self, key: str, model: type[_AnyManifest], change: Callable[[_AnyManifest | None], _AnyManifest | None]
+    ) -> _AnyManifest | None:
+        """Replace what lies under a key by what `change` makes of it; return what is there then.
+
+        `change` is given None where nothing can be read, may be called again, and returns None to leave it as it is.
+        """
+        refused = None
+        for _ in range(_COMMIT_ROUNDS):
+            found, etag = await self.read(key, model)
+            changed = change(found)
+            if changed is None or changed == found:
+                return found
+            request = self._request(key, changed)
+            if etag is not None and etag == refused:  # a store without a working `If-Match`
+                await self._objects.replace(**request)
+                return changed
+            for condition in (NEW,) if etag is None else (unchanged(etag), unchanged(etag, bare=True)):
+                if await self._objects.put_if(condition, **request):
+                    return changed
+            refused = etag
+        raise Unstorable(Reason.STORE_UNAVAILABLE, f"{key} cannot be written: it changes all the time")
+
+    def _request(self, key: str, manifest: BaseModel) -> dict[str, Any]:
+        return manifest_arguments(self._bucket, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
+
     async def commit(
         self, key: str, manifest: _AnyManifest, stands: Callable[[_AnyManifest], Awaitable[bool]]
     ) -> _AnyManifest:
         """Write a manifest; return it or, if another one won that `stands`, that one. What does not is replaced."""
-        request = manifest_arguments(self._bucket, key) | {"Body": manifest.model_dump_json(indent=1).encode()}
+        request = self._request(key, manifest)
         condition: Mapping[str, str] = NEW
         for _ in range(_COMMIT_ROUNDS):
             if await self._objects.put_if(condition, **request):

@@ -146,6 +146,10 @@ class StoreObjects:
         headers = await self._head(bucket, key)
         return headers is not None and stored_sha256(headers) is not None
 
+    async def address(self, bucket: str) -> str:
+        """Return how the addresses of a bucket's objects begin, as they are presigned."""
+        return await self._quick.prefix(bucket)
+
     async def keys(self, bucket: str, prefix: str) -> list[str]:
         """Return the keys of all objects that begin with the prefix."""
         return [entry["Key"] async for page in self._pages(bucket, prefix) for entry in page.get("Contents", ())]

@@ -59,7 +59,7 @@ class QuickLook:
             return None
 
     async def _send(self, method: str, bucket: str, key: str, asked: Mapping[str, str]) -> LookupResult | None:
-        request = AWSRequest(method=method, url=await self._prefix(bucket) + key, headers=asked)
+        request = AWSRequest(method=method, url=await self.prefix(bucket) + key, headers=asked)
         request.context["client_region"] = self._client.meta.region_name
         await self._client._request_signer.sign("GetObject", request)  # noqa: SLF001 - handles all kinds of credentials
         response = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001 - and certificates
@@ -71,7 +71,7 @@ class QuickLook:
             return None
         return LookupResult(response.status_code == _FOUND, headers, body)
 
-    async def _prefix(self, bucket: str) -> str:
+    async def prefix(self, bucket: str) -> str:
         """Return the URL prefix of a bucket's keys, as botocore makes it for every kind of store."""
         if bucket not in self._prefixes:
             presigned = await self._client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"})

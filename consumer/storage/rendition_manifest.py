@@ -17,6 +17,9 @@ from consumer.renditions import (
 )
 from consumer.storage.manifest import MANIFESTS, object_key
 
+FILE_LIST = ".files.json"
+"""Suffix of what lists the files of an order before they are put, beside the manifest."""
+
 _MASTER_DIGITS = 16
 
 
@@ -95,6 +98,11 @@ def stored_renditions(made: EncodedRenditions) -> StoredRenditions:
 def rendition_manifest_key(picture: StoredPicture, order: RenditionOrder) -> str:
     """Return the key of the manifest of a master's renditions for an order."""
     return f"{renditions_prefix(picture.recipe)}{order.digest}-{picture.sha256[:_MASTER_DIGITS]}.json"
+
+
+def files_key(recipe: str, order: str, master: str) -> str:
+    """Return the key of the list of files that are about to be put for an order."""
+    return f"{renditions_prefix(recipe)}{order}-{master[:_MASTER_DIGITS]}{FILE_LIST}"
 
 
 def renditions_prefix(recipe: str) -> str:

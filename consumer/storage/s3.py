@@ -6,23 +6,27 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
-import structlog
 from botocore.exceptions import ClientError
 
-from consumer import __version__
 from consumer.errors import Overloaded
-from consumer.jobs import FoundPicture, Master, PaintedFor, Recipe, StoredPicture
+from consumer.jobs import FoundPicture, Master, PaintedFor, Recipe, StoredPicture, Use, Withdrawn
 from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import StorageSettings
+from consumer.storage.addresses import announced_origin
+from consumer.storage.bookkeeping import Bookkeeping
 from consumer.storage.client import credentials_end, open_client
+from consumer.storage.erasure_lease import Waiting
 from consumer.storage.failures import bounded, code
-from consumer.storage.manifest import PICTURES, Manifest, manifest_key, stored_picture
+from consumer.storage.manifest import Manifest, manifest_key
 from consumer.storage.manifest_files import ManifestFiles
+from consumer.storage.masters import MasterFiles, describes
 from consumer.storage.objects import StoreObjects
 from consumer.storage.picture_index import PictureIndex
 from consumer.storage.policy import is_public, public_policy
 from consumer.storage.probe import StoreProbe
+from consumer.storage.references import article_digest
 from consumer.storage.renditions import RenditionFiles
+from consumer.storage.withdrawal import Withdrawals
 from schemas import Reason
 
 ADDRESSES_END_EARLY = (
@@ -32,8 +36,6 @@ ADDRESSES_END_EARLY = (
 
 _UPLOADS = 8  # at once: more of them on a slow line would all exceed the time limit
 _DIGEST = re.compile("[0-9a-f]{64}")
-
-_log = structlog.get_logger(__name__)
 
 
 class S3Store:
@@ -45,8 +47,9 @@ class S3Store:
     at any await: at worst it leaves objects without a manifest, which the next attempt uses.
     """
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, waiting: Waiting | None = None) -> None:
         self._settings = settings
+        self._waiting = waiting
         self._seconds = settings.timeout_seconds
         self._pictures = settings.bucket
         self._manifests = settings.manifest_bucket or settings.bucket
@@ -65,23 +68,23 @@ class S3Store:
 
     async def find(self, recipe: Recipe) -> StoredPicture | None:
         """Return the picture of the manifest; None without a readable one or an object with those bytes."""
-        async with bounded(self._seconds):
-            manifest, _ = await self._manifest_files().read(manifest_key(recipe.digest), Manifest)
-            if manifest is None or not await self._stands(manifest, recipe.digest):
-                return None
-            return manifest.picture
+        return await self._masters().find(recipe.digest)
 
     async def keep(self, recipe: Recipe, master: Master, asked: PaintedFor) -> StoredPicture:
         """Store the bytes, then the manifest; return our picture or, if another manifest won, that one's."""
-        picture, digest = stored_picture(recipe, master), recipe.digest
-        manifest = Manifest(recipe=recipe, picture=picture, asked=asked, created=datetime.now(UTC), leadart=__version__)
-        async with self._uploads, bounded(self._seconds):
-            await self._objects.keep(self._pictures, picture, master.data)
-            await PictureIndex(self._objects, self._manifests).add(picture.sha256, digest)
-            kept = await self._manifest_files().commit(
-                manifest_key(digest), manifest, lambda winner: self._stands(winner, digest)
-            )
-        return kept.picture
+        return await self._masters().keep(recipe, master, asked)
+
+    async def refer(self, picture: StoredPicture, use: Use) -> bool:
+        """Enter a user of a picture that was painted for another; return whether the picture is still there."""
+        return await self._masters().refer(picture, use)
+
+    async def withdraw(self, article_id: str, slot: str | None, by: str | None = None) -> Withdrawn:
+        """Delete what the article, or one of its slots, shows and nobody else does, and tell the purge hook."""
+        return await self._withdrawals().withdraw(article_digest(article_id), slot, by)
+
+    async def restore(self, article_id: str, slot: str | None) -> None:
+        """Let pictures of the article, or of the slot, be stored again."""
+        await self._withdrawals().restore(article_digest(article_id), slot)
 
     async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
         """Return the picture announced with this SHA-256 or recipe; if it was lost since, what was painted instead."""
@@ -92,11 +95,11 @@ class S3Store:
             digest = picture if by == "recipe" else await index.recipe_of(picture)
             if digest is None:
                 return None
-            manifest, _ = await self._manifest_files().read(manifest_key(digest), Manifest)
-            if manifest is None or not _describes(manifest, digest):
+            manifest, _ = await ManifestFiles(self._objects, self._manifests).read(manifest_key(digest), Manifest)
+            if manifest is None or not describes(manifest, digest):
                 return None
             intact = await self._objects.holds(self._pictures, manifest.picture)
-            return FoundPicture(manifest.recipe, manifest.picture, manifest.asked, intact)
+            return FoundPicture(manifest.recipe, manifest.stored, manifest.asked, intact)
 
     async def read(self, picture: StoredPicture) -> bytes | None:
         """Return the picture's bytes; None if the object is gone or has others."""
@@ -109,8 +112,8 @@ class S3Store:
 
     async def keep_renditions(
         self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
-    ) -> StoredRenditions:
-        """Store the files side by side, then their manifest; if another manifest won, return what it lists."""
+    ) -> StoredRenditions | None:
+        """Store the files side by side, then their manifest; return what the winning one lists, None if withdrawn."""
         return await self._rendition_files().keep(picture, order, made)
 
     async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
@@ -130,13 +133,8 @@ class S3Store:
 
     async def announced_origin(self) -> str:
         """Return how the announced addresses of pictures begin: the public base URL, or what is presigned for."""
-        if self._settings.public_base_url is not None:
-            return str(self._settings.public_base_url)
         async with bounded(self._seconds):
-            url: str = await self._client.generate_presigned_url(
-                "get_object", Params={"Bucket": self._pictures, "Key": PICTURES}
-            )
-        return url.partition("?")[0].removesuffix(PICTURES)
+            return await announced_origin(self._objects, self._settings)
 
     async def addresses_end_early(self) -> bool:
         """Return whether addresses are presigned with temporary credentials, which last for hours at most."""
@@ -176,15 +174,17 @@ class S3Store:
     def _probe(self) -> StoreProbe:
         return StoreProbe(self._objects, self._pictures, self._manifests)
 
-    def _manifest_files(self) -> ManifestFiles:
-        return ManifestFiles(self._objects, self._manifests)
+    def _books(self) -> Bookkeeping:
+        return Bookkeeping(self._objects, self._settings, self._waiting)
+
+    def _masters(self) -> MasterFiles:
+        return MasterFiles(self._objects, self._pictures, self._books(), self._uploads, self._seconds)
 
     def _rendition_files(self) -> RenditionFiles:
-        return RenditionFiles(self._objects, self._pictures, self._manifests, self._uploads, self._seconds)
+        return RenditionFiles(self._objects, self._pictures, self._books(), self._uploads, self._seconds)
 
-    async def _stands(self, manifest: Manifest, digest: str) -> bool:
-        """Return whether the manifest may be announced for the recipe of that digest."""
-        return _describes(manifest, digest) and await self._objects.holds(self._pictures, manifest.picture)
+    def _withdrawals(self) -> Withdrawals:
+        return Withdrawals.of(self._objects, self._settings, self._waiting)
 
     async def _create(self, bucket: str) -> None:
         location = {"LocationConstraint": self._settings.region}
@@ -211,10 +211,3 @@ class S3Store:
                 f"the bucket {bucket} has a policy already, which is left unchanged; add this one's statement to it: "
                 f"{public_policy(bucket)}",
             )
-
-
-def _describes(manifest: Manifest, digest: str) -> bool:
-    if manifest.picture.recipe == digest:
-        return True
-    _log.warning("manifest_of_another_recipe", key=manifest_key(digest))
-    return False

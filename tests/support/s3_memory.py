@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
@@ -12,12 +12,21 @@ from botocore.exceptions import ClientError
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.storage.archive import Archive
+from consumer.storage.erasure_lease import Waiting
 from consumer.storage.objects import StoreObjects
 
 _PAGE = 3
 
 Fails = Callable[[str, str], int]
 """Given an operation and a key, the status to refuse it with; 0 lets it through. It may raise errors of its own."""
+
+
+Turn = Callable[[str], Awaitable[None]]
+"""Awaited before every call with its operation: a test decides whose call comes next, or what happens before it."""
+
+
+async def at_once(_operation: str) -> None:
+    """Let every call through."""
 
 
 class MemoryS3:
@@ -27,8 +36,10 @@ class MemoryS3:
         self.objects: dict[str, bytes] = {}
         self.calls: list[tuple[str, str]] = []
         self.fails: Fails = lambda _operation, _key: 0
+        self.turn: Turn = at_once
 
     async def put_object(self, **request: Any) -> dict[str, Any]:
+        await self.turn("PutObject")
         key, if_match = request["Key"], request.get("IfMatch")
         self._change("PutObject", key)
         found = self.objects.get(key)
@@ -38,21 +49,25 @@ class MemoryS3:
         return {}
 
     async def get_object(self, **request: Any) -> dict[str, Any]:
+        await self.turn("GetObject")
         body = self._get("GetObject", request["Key"], "NoSuchKey")
         return {"Body": _Body(body), "ETag": _etag(body)}
 
     async def head_object(self, **request: Any) -> dict[str, Any]:
+        await self.turn("HeadObject")
         body = self._get("HeadObject", request["Key"], "404")
         checksum = b64encode(hashlib.sha256(body).digest()).decode()
         headers = {"content-length": str(len(body)), "x-amz-checksum-sha256": checksum}
         return {"ResponseMetadata": {"HTTPHeaders": headers}}
 
     async def delete_object(self, **request: Any) -> dict[str, Any]:
+        await self.turn("DeleteObject")
         self._change("DeleteObject", request["Key"])
         self.objects.pop(request["Key"], None)
         return {}
 
     async def list_objects_v2(self, **request: Any) -> dict[str, Any]:
+        await self.turn("ListObjectsV2")
         prefix, after = request["Prefix"], request.get("ContinuationToken", "")
         self._refuse("ListObjectsV2", prefix)
         keys = sorted(key for key in self.objects if key.startswith(prefix))
@@ -65,9 +80,12 @@ class MemoryS3:
         more = {"NextContinuationToken": keys[_PAGE - 1]} if len(keys) > _PAGE else {}
         return page | {"IsTruncated": len(keys) > _PAGE} | more
 
-    def store(self) -> S3Store:
-        """Return the store on this client."""
-        made = S3Store(StorageSettings())
+    async def generate_presigned_url(self, _operation: str, Params: dict[str, str], **_: Any) -> str:  # noqa: N803
+        return f"http://store.test/{Params['Bucket']}/{Params['Key']}?signature"
+
+    def store(self, waiting: Waiting | None = None, **settings: Any) -> S3Store:
+        """Return the store on this client, without a wait that takes real time."""
+        made = S3Store(StorageSettings.model_validate(settings), waiting or no_waiting())
         made._client = self
         made._objects = self._objects()
         return made
@@ -96,9 +114,22 @@ class MemoryS3:
             raise refused(status, operation)
 
 
+def no_waiting() -> Waiting:
+    """Return a clock that only pauses move, at once."""
+    now = [0.0]
+
+    async def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    return Waiting(lambda: now[0], pause)
+
+
 def refused(status: int, operation: str, code: str = "") -> ClientError:
     """Return the client's error for a status."""
-    told = code or {403: "AccessDenied", 412: "PreconditionFailed", 503: "SlowDown"}[status]
+    told = (
+        code
+        or {403: "AccessDenied", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 503: "SlowDown"}[status]
+    )
     return ClientError({"Error": {"Code": told}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
 
 

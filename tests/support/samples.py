@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer.jobs import Focus, Master, ModelIdentity, PaintedFor, Recipe
+from consumer.jobs import Focus, Master, ModelIdentity, PaintedFor, Recipe, Use
 from consumer.renditions import (
     Crop,
     EncodedRenditions,
@@ -32,7 +32,7 @@ RECIPE = Recipe(
     style_version=3,
 )
 
-ASKED = PaintedFor(alt="A drawing of ferries in port", variation=0, variants=1)
+ASKED = PaintedFor(alt="A drawing of ferries in port", variation=0, variants=1, use=Use("a-1", "hero"))
 MASTER = Master(b"\x89PNG not really", "image/png", 512, 512, focus=Focus(0.25, 0.4, 0.1))
 _HERO = RenditionSet("hero", (16, 9), (320, 480, 640), (Encoding(RenditionFormat.AVIF, 60, 40),))
 ORDER = RenditionOrder((_HERO,), FocalPoint(0.25, 0.4, FocalSource.FOUND), {"hero": Crop(0, 60, 512, 288)})

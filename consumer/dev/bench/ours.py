@@ -21,6 +21,8 @@ from consumer.jobs import (
     Picture,
     Recipe,
     StoredPicture,
+    Use,
+    Withdrawn,
 )
 from consumer.pictures.rendition_file import RenditionFile
 from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
@@ -92,8 +94,20 @@ class EmptyStore:
 
     async def keep(self, recipe: Recipe, master: Master, asked: PaintedFor) -> StoredPicture:
         """Remember the recipe."""
-        del asked
-        return self._kept.setdefault(recipe.digest, stored_picture(recipe, master))
+        return self._kept.setdefault(recipe.digest, replace(stored_picture(recipe, master), painted_for=asked.use))
+
+    async def refer(self, picture: StoredPicture, use: Use) -> bool:
+        """Return whether the picture was kept."""
+        del use
+        return picture.recipe in self._kept
+
+    async def withdraw(self, article_id: str, slot: str | None, by: str | None = None) -> Withdrawn:
+        """Return that there was nothing: no bench withdraws."""
+        del article_id, slot, by
+        return Withdrawn()
+
+    async def restore(self, article_id: str, slot: str | None) -> None:
+        """Do nothing."""
 
     async def look_up(self, picture: str, *, by: Literal["sha256", "recipe"]) -> FoundPicture | None:
         """Return None: no bench looks a picture up."""

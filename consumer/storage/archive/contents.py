@@ -15,6 +15,9 @@ from consumer.storage.failures import bounded
 from consumer.storage.manifest import MANIFESTS, PICTURES, manifest_key
 from consumer.storage.objects import NEW, StoreObjects, manifest_arguments
 from consumer.storage.picture_index import PictureIndex
+from consumer.storage.references import UserRegister
+from consumer.storage.rendition_manifest import FILE_LIST
+from consumer.storage.withdrawal import Withdrawals
 
 AT_ONCE = 16
 """How many manifests are read side by side."""
@@ -26,16 +29,17 @@ _AnyManifest = TypeVar("_AnyManifest", bound=BaseModel)
 
 @dataclass(slots=True)
 class RecipeKeys:
-    """What is stored of a recipe: whether it has a manifest, and the keys of those of its renditions."""
+    """What is stored of a recipe: whether it has a manifest, the keys of those of its renditions, and of file lists."""
 
     recipe: str
     painted: bool = False
     renditions: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
 
     @property
     def all(self) -> list[str]:
-        """The keys of every manifest."""
-        return [*([manifest_key(self.recipe)] if self.painted else ()), *self.renditions]
+        """The keys of all of them."""
+        return [*([manifest_key(self.recipe)] if self.painted else ()), *self.renditions, *self.lists]
 
 
 class ManifestText(NamedTuple):
@@ -60,6 +64,7 @@ class Archive:
 
     def __init__(self, objects: StoreObjects, settings: StorageSettings) -> None:
         self._objects = objects
+        self._settings = settings
         self._pictures = settings.bucket
         self._manifests = settings.manifest_bucket or settings.bucket
         self._seconds = settings.timeout_seconds
@@ -118,6 +123,16 @@ class Archive:
                 await self._objects.delete(self._pictures if key.startswith(f"{PICTURES}/") else self._manifests, [key])
 
     @property
+    def users(self) -> UserRegister:
+        """Who uses which picture; its calls are to be made `bounded`."""
+        return UserRegister(self._objects, self._manifests)
+
+    @property
+    def withdrawals(self) -> Withdrawals:
+        """Withdrawals, to finish them."""
+        return Withdrawals.of(self._objects, self._settings)
+
+    @property
     def index(self) -> PictureIndex:
         """The entries of pictures; its calls are to be made `bounded`."""
         return PictureIndex(self._objects, self._manifests)
@@ -141,6 +156,8 @@ def _by_recipe(keys: Iterable[str]) -> Iterator[RecipeKeys]:
             of = recipes.setdefault(match[1], RecipeKeys(match[1]))
             if match[2] == ".json":
                 of.painted = True
+            elif key.endswith(FILE_LIST):
+                of.lists.append(key)
             else:
                 of.renditions.append(key)
     yield from recipes.values()

@@ -15,8 +15,9 @@ from enum import Enum, auto
 import structlog
 
 from consumer.storage.archive.contents import AT_ONCE, Archive
-from consumer.storage.archive.unchosen import JOURNAL, Survey, Unchosen, UnchosenRule, named_by, unchosen_of
-from consumer.storage.manifest import PICTURES, manifest_key
+from consumer.storage.archive.unchosen import Survey, Unchosen, UnchosenRule, named_by, unchosen_of
+from consumer.storage.archive.users import keys_of_users, left_of_withdrawn, used_by_others
+from consumer.storage.manifest import PICTURES, SWEEP_JOURNAL, manifest_key
 from consumer.storage.picture_index import index_key
 from consumer.storage.rendition_manifest import RenditionManifest
 from consumer.storage.side_by_side import all_of
@@ -37,13 +38,17 @@ class _Fate(Enum):
 
 @dataclass(slots=True)
 class SweepReport:
-    """What was deleted. `restored` were chosen within the grace, `named` are objects that another manifest names."""
+    """What was deleted. `restored` were chosen within the grace, `named` are objects that another manifest names.
+
+    `withdrawn` are pictures that withdrawn articles had left.
+    """
 
     pictures: int = 0
     objects: int = 0
     bytes: int = 0
     named: int = 0
     restored: int = 0
+    withdrawn: int = 0
 
 
 @dataclass(slots=True)
@@ -76,16 +81,18 @@ class Sweep:
         """Return what deleting these pictures would delete."""
         recipes = {each.recipe for each in found}
         named = await named_by(self.archive, _objects(found), but=recipes)
-        return _report(found, named)
+        report = _report(found, named)
+        report.withdrawn = sum([number async for _, number in left_of_withdrawn(self.archive)])
+        return report
 
     async def withdraw(self, found: Sequence[Unchosen]) -> None:
         """Write the pictures to the journal and delete their manifests. Refused at once to keys that may not delete."""
-        await self.archive.delete([f"{JOURNAL}absent", f"{PICTURES}/sweep-absent"])
+        await self.archive.delete([f"{SWEEP_JOURNAL}absent", f"{PICTURES}/sweep-absent"])
         await all_of([self._withdraw(each) for each in found], AT_ONCE)
 
     async def interrupted(self) -> list[Unchosen]:
         """Return the journal: pictures whose manifests are deleted, or were about to be."""
-        texts = await all_of([self.archive.text(key) for key in await self.archive.keys(JOURNAL)], AT_ONCE)
+        texts = await all_of([self.archive.text(key) for key in await self.archive.keys(SWEEP_JOURNAL)], AT_ONCE)
         entries = {text.key: text.read(Unchosen) for text in texts if text is not None}
         for key in [key for key, entry in entries.items() if entry is None]:
             _log.warning("sweep_journal_unreadable", key=key)
@@ -101,6 +108,9 @@ class Sweep:
         deleted = await all_of([self._delete(each, named) for each in gone], AT_ONCE)
         report = _report([each for each, done in zip(gone, deleted, strict=True) if done], named)
         report.restored = fates.count(_Fate.RESTORED)
+        async for article, number in left_of_withdrawn(self.archive):
+            await self.archive.withdrawals.withdraw(article, None, None)
+            report.withdrawn += number
         return report
 
     async def _withdraw(self, found: Unchosen) -> None:
@@ -126,11 +136,12 @@ class Sweep:
             await self.archive.delete([entry.journal_key])
             return _Fate.PAINTED
         texts = [text for key in of.renditions if (text := await self.archive.text(key))]
-        if any((read := text.read(RenditionManifest)) is None or self.rule.is_choice(read) for text in texts):
+        chosen = any((read := text.read(RenditionManifest)) is None or self.rule.is_choice(read) for text in texts)
+        if chosen or await used_by_others(self.archive, entry.recipe, entry.use):
             await self.archive.put_back(manifest_key(entry.recipe), entry.manifest.encode())
             await self.archive.delete([entry.journal_key])
             return _Fate.RESTORED
-        await self.archive.delete(of.renditions)
+        await self.archive.delete([*of.renditions, *of.lists])
         return _Fate.GONE
 
     async def _delete(self, entry: Unchosen, named: dict[str, str]) -> bool:
@@ -144,7 +155,7 @@ class Sweep:
         for another in [recipe for key, recipe in named.items() if entry.sha256 in key]:
             async with self.archive.bounded():
                 await self.archive.index.add(entry.sha256, another)
-        await self.archive.delete([entry.journal_key])
+        await self.archive.delete([*await keys_of_users(self.archive, entry.recipe, entry.use), entry.journal_key])
         return True
 
 

@@ -7,8 +7,10 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from consumer.jobs import Use
 from consumer.storage.archive.contents import AT_ONCE, Archive, ManifestText, RecipeKeys
-from consumer.storage.manifest import MANIFESTS, PICTURES, Manifest, manifest_key
+from consumer.storage.archive.users import used_by_others
+from consumer.storage.manifest import PICTURES, Manifest, manifest_key, sweep_key
 from consumer.storage.rendition_manifest import RenditionManifest
 from consumer.storage.side_by_side import all_of
 
@@ -34,11 +36,12 @@ class Unchosen(BaseModel):
     @property
     def journal_key(self) -> str:
         """Where it is written down before anything of it is deleted."""
-        return f"{JOURNAL}{self.recipe}.json"
+        return sweep_key(self.recipe)
 
-
-JOURNAL = f"{MANIFESTS}/sweep/"
-"""Prefix of what is being deleted."""
+    @property
+    def use(self) -> Use | None:
+        """Who it was painted for, None if that is not known."""
+        return Manifest.model_validate_json(self.manifest).use
 
 
 @dataclass(slots=True)
@@ -84,9 +87,11 @@ async def unchosen_of(archive: Archive, of: RecipeKeys, rule: UnchosenRule, surv
     if len(read) < len(renditions):
         survey.unreadable += 1
         return None
-    if any(map(rule.is_choice, read)):
+    if any(map(rule.is_choice, read)) or await used_by_others(archive, of.recipe, manifest.use):
         return None
-    objects = {file.key: file.bytes_ for each in read for file in each.renditions}
+    listed = [text for key in of.lists if (text := await archive.text(key)) is not None]
+    objects = {key: 0 for each in listed for key in _objects_in(each)}  # put, perhaps, by a worker that died
+    objects |= {file.key: file.bytes_ for each in read for file in each.renditions}
     return Unchosen(
         recipe=of.recipe,
         sha256=manifest.picture.sha256,

@@ -168,6 +168,7 @@ def test_the_first_manifest_is_still_read() -> None:
         "recipe": "18",
         "prompt_cut": False,
         "focus": None,
+        "painted_for": None,
     }
     assert manifest.asked is None
 
@@ -186,7 +187,7 @@ def test_earlier_workers_read_the_manifests_of_today(recipe: Recipe, master: Mas
     read = EarlierManifest.model_validate_json(manifest.model_dump_json(indent=1))
 
     known, painted = asdict(picture), asdict(recipe)
-    del known["focus"], painted["trimmed"]
+    del known["focus"], known["painted_for"], painted["trimmed"]
     assert asdict(read.picture) == known
     assert asdict(read.recipe) == painted
 

@@ -9,6 +9,7 @@ import pytest
 from consumer.errors import Overloaded
 from consumer.jobs import StoredPicture
 from consumer.storage import RenditionManifest, rendition_manifest_key, stored_picture
+from consumer.storage.rendition_manifest import files_key
 from tests.support.s3_memory import MemoryS3
 from tests.support.samples import ASKED, MADE, MASTER, ORDER, RECIPE
 
@@ -43,20 +44,23 @@ async def test_a_store_that_fails_in_the_middle_leaves_no_manifest() -> None:
 
     kept = await client.store().keep_renditions(picture, ORDER, TWELVE)
 
+    assert kept is not None
     assert len(kept.renditions) == 12
     assert client.objects.keys() >= {each.key for each in kept.renditions} | set(left)
     assert await client.store().find_renditions(picture, ORDER) == kept
 
 
 async def test_the_manifest_is_written_last() -> None:
-    """Whoever dies before leaves nothing that is announced."""
+    """After the list of the files and the files: whoever dies before leaves nothing that is announced or forgotten."""
     client = MemoryS3()
     picture = await _kept(client)
     client.calls.clear()
 
     kept = await client.store().keep_renditions(picture, ORDER, TWELVE)
 
-    assert {key for _, key in client.calls[:-1]} == {each.key for each in kept.renditions}
+    assert kept is not None
+    assert client.calls[0] == ("PutObject", files_key(RECIPE.digest, ORDER.digest, MASTER.sha256))
+    assert {key for _, key in client.calls[1:-1]} == {each.key for each in kept.renditions}
     assert client.calls[-1] == ("PutObject", KEY)
 
 
@@ -84,6 +88,7 @@ async def test_the_manifest_of_another_order_is_replaced() -> None:
 
     assert await client.store().find_renditions(picture, ORDER) is None
     kept = await client.store().keep_renditions(picture, ORDER, MADE)
+    assert kept is not None
     assert kept.thumbhash == MADE.thumbhash
     assert await client.store().find_renditions(picture, ORDER) == kept
 
@@ -96,6 +101,7 @@ async def test_a_manifest_without_the_files_of_a_set_is_replaced() -> None:
 
     assert await client.store().find_renditions(picture, ORDER) is None
     kept = await client.store().keep_renditions(picture, ORDER, MADE)
+    assert kept is not None
     assert kept.renditions
     assert await client.store().find_renditions(picture, ORDER) == kept
 
@@ -119,6 +125,7 @@ async def test_an_object_that_alone_shows_no_checksum_is_read() -> None:
     client = ForgetfulS3()
     store, picture = client.store(), await _kept(client)
     kept = await store.keep_renditions(picture, ORDER, MADE)
+    assert kept is not None
     damaged = kept.renditions[0]
     client.objects[damaged.key] = b"z" * damaged.bytes_
     client.without = {damaged.key}

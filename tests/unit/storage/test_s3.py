@@ -16,7 +16,9 @@ from consumer.storage import S3Store, manifest_key, public_policy, stored_pictur
 from consumer.storage.objects import StoreObjects
 from consumer.storage.picture_index import index_key
 from consumer.storage.policy import is_public
+from consumer.storage.references import PictureUser, entry_key
 from schemas import Reason
+from tests.support.s3_memory import MemoryS3
 from tests.support.samples import ASKED
 
 RECIPE = Recipe(
@@ -33,6 +35,8 @@ RECIPE = Recipe(
     style_version=1,
 )
 PICTURE = Master(b"x", "image/png", 16, 16)
+assert ASKED.use is not None
+USER = PictureUser.of(ASKED.use)
 
 
 class Body:
@@ -81,41 +85,52 @@ def store(client: Answers) -> S3Store:
     return made
 
 
+def refusing(*statuses: int) -> MemoryS3:
+    """Return a client that answers each PutObject for a picture with the next status, 0 when there are no more."""
+    client, left = MemoryS3(), list(statuses)
+
+    def fails(operation: str, key: str) -> int:
+        return left.pop(0) if left and operation == "PutObject" and key.startswith("pictures/") else 0
+
+    client.fails = fails
+    return client
+
+
 async def test_a_conflict_is_retried() -> None:
     """409 means a concurrent write to the same key: the write is repeated, with its condition."""
-    client = Answers(409, 409)
+    client = refusing(409, 409)
 
-    await store(client).keep(RECIPE, PICTURE, ASKED)
+    kept = await client.store().keep(RECIPE, PICTURE, ASKED)
 
-    assert [put["IfNoneMatch"] for put in client.puts] == ["*"] * 5
-    assert client.puts[0]["Key"] == client.puts[2]["Key"] != client.puts[3]["Key"]
+    assert client.objects[kept.key] == PICTURE.data
 
 
 async def test_conflicts_without_end_are_the_requests_affair() -> None:
     """Endless 409 is about one key: its request is retried later, and no other waits for it."""
     with pytest.raises(Unstorable, match=r"pictures/.* 409") as caught:
-        await store(Answers(*[409] * 9)).keep(RECIPE, PICTURE, ASKED)
+        await refusing(*[409] * 9).store().keep(RECIPE, PICTURE, ASKED)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 
 async def test_no_manifest_without_its_object() -> None:
-    """If the object could not be written, no manifest lists it."""
-    client = Answers(503)
+    """If the object could not be written, no manifest lists it; its user has an entry."""
+    client = refusing(503)
 
     with pytest.raises(Overloaded):
-        await store(client).keep(RECIPE, PICTURE, ASKED)
+        await client.store().keep(RECIPE, PICTURE, ASKED)
 
-    assert [put["Key"].split("/")[0] for put in client.puts] == ["pictures"]
+    assert list(client.objects) == [entry_key(USER, RECIPE.digest)]
 
 
 async def test_the_manifest_is_written_last() -> None:
-    """Object, index, manifest: whoever dies in between leaves nothing that is announced."""
-    client = Answers()
+    """Entry, object, index, manifest: whoever dies in between leaves nothing that is announced or forgotten."""
+    client = MemoryS3()
 
-    await store(client).keep(RECIPE, PICTURE, ASKED)
+    await client.store().keep(RECIPE, PICTURE, ASKED)
 
     picture = stored_picture(RECIPE, PICTURE)
-    assert [put["Key"] for put in client.puts] == [
+    assert [key for _, key in client.calls] == [
+        entry_key(USER, RECIPE.digest),
         picture.key,
         index_key(picture.sha256),
         manifest_key(RECIPE.digest),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumer.errors import Overloaded
-from consumer.jobs import Master, PaintedFor, Recipe, StoredPicture
+from consumer.jobs import Master, PaintedFor, Recipe, StoredPicture, Use
 from consumer.renditions import CENTRE, EncodedRenditions, RenditionOrder, RenditionSet
 from consumer.storage import Manifest, manifest_key
 from consumer.storage.archive import Sweep, SweepReport, UnchosenRule
@@ -20,7 +20,7 @@ GRACE = timedelta(seconds=60)
 RULE = UnchosenRule(NOW - timedelta(days=30), frozenset(["thumb"]))
 THUMBS = RenditionOrder((RenditionSet("thumb", None, (320,), ()),), CENTRE)
 FULL = RenditionOrder((*THUMBS.sets, RenditionSet("hero", (16, 9), (640,), ())), CENTRE)
-OFFER = PaintedFor("A drawing", 0, 9)
+OFFER = PaintedFor("A drawing", 0, 9, Use("a-1", "hero"))
 
 
 def recipe(seed: int) -> Recipe:
