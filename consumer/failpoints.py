@@ -28,6 +28,7 @@ class Failpoint(StrEnum):
     UPLOADING = "uploading"
     STORED = "manifest_written"
     RENDERING = "between_renditions"
+    WITHDRAWING = "withdrawing"
     BEGUN = "between_begin_and_commit"
     COMMITTING = "commit_in_flight"
     REBALANCING = "in_rebalance"

@@ -282,6 +282,7 @@ class WorkerRun:
         return RequestHandler(
             jobs,
             pipeline=pipeline,
+            store=stages.store,
             breaker=self._breaker,
             outage=self._outage,
             ability=self._ability,

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.delivery.retry import RetryPolicy, RetrySchedule, RetryState
-from consumer.errors import LeadartError, Rejected, Superseded, Transient, Unpaintable, Unstorable, WorkerStopping
+from consumer.errors import (
+    LeadartError,
+    Rejected,
+    Superseded,
+    Transient,
+    Unpaintable,
+    Unstorable,
+    WithdrawnMeanwhile,
+    WorkerStopping,
+)
 from consumer.processing.circuit_breaker import BreakerPermit, CircuitBreaker
 from schemas import Reason
 
@@ -64,7 +73,7 @@ class FailurePolicy:
         request is retried, and the log has the trace.
         """
         if not isinstance(error, LeadartError | WorkerStopping | Superseded):
-            error = _defect(error, state)
+            error = _WITHDRAWN if isinstance(error, WithdrawnMeanwhile) else _defect(error, state)
         held = permit is not None and self._reported(error, permit)
         match error:
             case WorkerStopping() | Superseded():
@@ -87,6 +96,13 @@ class FailurePolicy:
                 return self._breaker.failed(permit, error.reason)
         self._breaker.undecided(permit)
         return False
+
+
+_WITHDRAWN = Unstorable(
+    Reason.WITHDRAWN,
+    "The article is withdrawn in the store, although the bus does not say so: restore it, and send the request again.",
+)
+"""Seen where a withdrawal is on its way already: then the request's result is written, and this one dropped."""
 
 
 def _defect(error: Exception, state: RetryState) -> Transient:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from consumer.errors import Transient
+from consumer.errors import Transient, WithdrawnMeanwhile
 from consumer.jobs import Lane, Recipe, StoredPicture
 from consumer.processing.context import JobContext
 from consumer.processing.singleflight import SingleFlight
@@ -58,7 +58,8 @@ class Flight:
     ) -> PictureResult | None:
         """Wait for an attempt under way, or start one with `make`, for picture `index` of the job; return its result.
 
-        Raises what the attempt raised. A `Transient` of one that another job started is not ours: then try again.
+        Raises what the attempt raised. That an attempt which another job started failed, or that its article was
+        withdrawn, is not ours: then try again.
         """
         entry = (context, index)
         self._waiting.append(entry)
@@ -68,7 +69,7 @@ class Flight:
                 joined = lane in self._calls
                 try:
                     made, _ = await self._calls.join(lane, partial(make, self._attempt(lane, context)))
-                except Transient:
+                except (Transient, WithdrawnMeanwhile):
                     if not joined:
                         raise
                     context.progress.failed()
@@ -122,7 +123,7 @@ class Flight:
     async def wait_for_other_lane(self, attempt: LaneAttempt) -> None:
         """Wait until no other lane is painting the picture. Raises its `Rejected`: this lane would get the same."""
         while lane := next((lane for lane, rival in self._rivals(attempt) if rival.painting), None):
-            with suppress(Transient):
+            with suppress(Transient, WithdrawnMeanwhile):
                 await self._calls.join(lane, _never_called)
 
     def mark_overtaken(self, attempt: LaneAttempt) -> None:

@@ -17,6 +17,7 @@ from consumer.delivery.ruling import Ruling, Verdict
 from consumer.errors import Expired, Rejected, Superseded, Transient
 from consumer.failpoints import Failpoint
 from consumer.jobs import Job, Lane, Record
+from consumer.ports import Store
 from consumer.processing.ability import Ability
 from consumer.processing.choosing import Choosing
 from consumer.processing.circuit_breaker import CircuitBreaker
@@ -68,6 +69,7 @@ class RequestHandler:
         ability: Ability,
         retries: RetryPolicy,
         outcomes: OutcomeBuilder,
+        store: Store,
         progress: ProgressFeed,
         metrics: Metrics,
         poison_deaths: int,
@@ -81,7 +83,7 @@ class RequestHandler:
         self._outcomes = outcomes
         self._editorial = EditorialOutcomes(outcomes)
         self._choosing = Choosing(outcomes)
-        self._withdrawing = Withdrawing(outcomes)
+        self._withdrawing = Withdrawing(outcomes, store, outage)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._progress = progress
         self._metrics = metrics
@@ -219,6 +221,7 @@ class RequestHandler:
                 case Verdict.SUPERSEDED:
                     raise Superseded
                 case Verdict.WITHDRAWN:
+                    await self._withdrawing.clear(job)
                     return self._editorial.withdrawn(job, ruling)
                 case Verdict.EXTERNAL:
                     return self._editorial.external(job, ruling)

@@ -25,6 +25,7 @@ from consumer.processing.context import JobContext, Timings
 from consumer.processing.flight import Flight, Flights, LaneAttempt, PictureResult
 from consumer.processing.prompting import PaintPlan, make_plan
 from consumer.processing.recropping import CropPlan, Recropping
+from consumer.processing.referring import referred, use_of
 from consumer.processing.renditions import ROUNDS, FinishedPicture, RenditionStage, RenditionWish, lost_again
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles
@@ -107,7 +108,7 @@ class Pipeline:
         """
         if isinstance(plan, CropPlan):
             return await self._recropping.produce(context, plan)
-        asked = PaintedFor(plan.alt, plan.variation, len(plan.recipes))
+        asked = PaintedFor(plan.alt, plan.variation, len(plan.recipes), use_of(context.job))
         made = await _all_of([self._picture(context, asked, *numbered) for numbered in enumerate(plan.recipes)])
         painted = [picture for picture in made if picture is not None]
         if len(painted) < len(made):
@@ -153,9 +154,10 @@ class Pipeline:
             while True:
                 with self._flights.of(recipe) as flight:
                     made = await flight.join(context, index, partial(self._make, context, asked, flight))
-                if made is not None:
+                if made is None:
+                    await self._breaker.passage(context.permit)
+                elif asked.use is None or await referred(self._store, self._outage, made.stored, asked.use):
                     return made
-                await self._breaker.passage(context.permit)
         except WorkerStopping:
             return None
 

@@ -5,7 +5,7 @@ The picture is looked up by its digest. Only if its file is gone is it painted a
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -18,6 +18,7 @@ from consumer.processing.announcing import Announcer, ReadyDetails
 from consumer.processing.context import JobContext
 from consumer.processing.flight import PictureResult
 from consumer.processing.graphemes import length_of, shorten
+from consumer.processing.referring import referred, use_of
 from consumer.processing.renditions import ROUNDS, RenditionStage, RenditionWish, lost_again
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.processing.styles import Styles
@@ -103,10 +104,11 @@ class Recropping:
         return await self._outage.retry_until_up(Operation.FIND, lambda: self._store.look_up(picture, by=by))
 
     async def _master(self, context: JobContext, found: FoundPicture) -> PictureResult:
-        if found.intact:
+        use = use_of(context.job)
+        if found.intact and await referred(self._store, self._outage, found.stored, use):
             return PictureResult(found.stored, reused=True)
         _require_paintable(found.recipe, self._engine.paintable)
-        return await self._paint_again(context, self._asked(found), 0, found.recipe)
+        return await self._paint_again(context, replace(self._asked(found), use=use), 0, found.recipe)
 
     def _details(self, found: FoundPicture) -> ReadyDetails:
         asked, recipe = self._asked(found), found.recipe

@@ -32,6 +32,8 @@ class Operation(StrEnum):
     READ = "read"
     RENDITIONS = "renditions"
     ADDRESS = "address"
+    REFER = "refer"
+    WITHDRAW = "withdraw"
 
 
 class StoreOutage:

@@ -30,7 +30,7 @@ _KEYS = (
     "s3:PutObject and s3:ListBucket"
 )
 _MAY_NOT_DELETE = (
-    "these keys may not delete objects, as a worker's should not: use keys of your own that allow s3:DeleteObject"
+    "these keys may not delete objects: withdrawals and `leadart store sweep` need keys that allow s3:DeleteObject"
 )
 _ENCRYPTION = "if they do, the bucket's policy may demand encryption: LEADART_STORAGE__SERVER_SIDE_ENCRYPTION"
 _REMEDIES = {

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from consumer import failpoints
+from consumer.failpoints import Failpoint
 from consumer.storage.erasure_lease import EraseLease, EraseLeases, LeaseLost, Waiting
 from consumer.storage.freshness import Fresh
 from consumer.storage.manifest import Manifest, manifest_key
@@ -99,6 +101,7 @@ class PictureGiver:
             fresh = self._fresh(lambda: self._still_held(user, lease))
             await self._hand_over(user, recipe, found.others)
             doomed, shared = await self._unused(recipe, lease, found.others), True
+        await failpoints.reached(Failpoint.WITHDRAWING)
         if self._purges and doomed:
             await self._markers.to_purge(user.article, doomed)
         await self._recipes.delete_objects(recipe, doomed, fresh)

@@ -1,5 +1,6 @@
 """Manifests in the store: of several writers of one key one wins, and all learn what the winner wrote."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -11,6 +12,8 @@ from consumer.storage.objects import NEW, StoreObjects, manifest_arguments, unch
 from schemas import Reason
 
 _COMMIT_ROUNDS = 5
+_CHANGE_ROUNDS = 40
+_CHANGE_PAUSE = 0.002  # seconds, and as much longer with each conflict
 
 _AnyManifest = TypeVar("_AnyManifest", bound=BaseModel)
 
@@ -72,7 +75,8 @@ class ManifestFiles:
         `change` is given None where nothing can be read, may be called again, and returns None to leave it as it is.
         """
         refused = None
-        for _ in range(_COMMIT_ROUNDS):
+        for round_number in range(_CHANGE_ROUNDS):
+            await asyncio.sleep(_CHANGE_PAUSE * round_number)
             found, etag = await self.read(key, model)
             changed = change(found)
             if changed is None or changed == found:

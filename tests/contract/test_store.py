@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.errors import Overloaded
-from consumer.jobs import Adapter, Focus, Master, ModelIdentity, Recipe, StoredPicture
+from consumer.errors import Overloaded, WithdrawnMeanwhile
+from consumer.jobs import Adapter, Focus, Master, ModelIdentity, Recipe, StoredPicture, Use
 from consumer.ports import WorkerStore
-from consumer.renditions import CENTRE, RenditionOrder, StoredRendition
+from consumer.renditions import CENTRE, EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store, stored_picture
 from consumer.storage.checksums import Checksum
@@ -43,6 +43,7 @@ RECIPE = Recipe(
     style_version=1,
 )
 PICTURE = Master(data=b"one", media_type="image/png", width=256, height=256)
+HERE, THERE = Use("a-1", "hero"), Use("a-2", "hero")
 OTHER = Master(data=b"another", media_type="image/png", width=256, height=256)
 
 
@@ -57,6 +58,20 @@ class Subject:
     def shows_checksums(self) -> bool:
         """Whether the store tells the SHA-256 of an object that it was given with one."""
         return isinstance(self._store, MemoryStore) or self._store._objects.checksum is Checksum.SHA256
+
+    async def keep_renditions(
+        self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions
+    ) -> StoredRenditions:
+        """Keep renditions of a picture that is there."""
+        kept = await self.port.keep_renditions(picture, order, made)
+        assert kept is not None
+        return kept
+
+    async def keys(self) -> set[str]:
+        """Return the key of every object of a picture."""
+        if isinstance(self._store, MemoryStore):
+            return set(self._store.objects)
+        return set(await self._store._objects.keys(self._store._pictures, "pictures/")) - {"pictures/probe"}
 
     async def lose(self, picture: StoredPicture | StoredRendition) -> None:
         """Delete the picture's object behind the store's back."""
@@ -271,7 +286,7 @@ async def test_kept_renditions_are_found_again(subject: Subject) -> None:
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
     assert await subject.port.find_renditions(picture, ORDER) is None
 
-    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+    kept = await subject.keep_renditions(picture, ORDER, MADE)
 
     assert [(each.name, each.sha256, each.bytes_) for each in kept.renditions] == [
         (each.name, each.sha256, len(each.data)) for each in MADE.renditions
@@ -284,7 +299,7 @@ async def test_kept_renditions_are_found_again(subject: Subject) -> None:
 async def test_orders_and_masters_stay_apart(subject: Subject) -> None:
     """Nothing is found for another focal point, nor for a master that was painted again with other bytes."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    await subject.port.keep_renditions(picture, ORDER, MADE)
+    await subject.keep_renditions(picture, ORDER, MADE)
 
     assert await subject.port.find_renditions(picture, RenditionOrder(ORDER.sets, CENTRE)) is None
     assert await subject.port.find_renditions(replace(picture, sha256="0" * 64), ORDER) is None
@@ -294,7 +309,7 @@ async def test_orders_and_masters_stay_apart(subject: Subject) -> None:
 async def test_an_order_of_nothing_is_kept_too(subject: Subject) -> None:
     """No sets, no objects: there is a manifest all the same."""
     picture, nothing = await subject.port.keep(RECIPE, PICTURE, ASKED), replace(ORDER, sets=())
-    kept = await subject.port.keep_renditions(picture, nothing, replace(MADE, renditions=(), missing=()))
+    kept = await subject.keep_renditions(picture, nothing, replace(MADE, renditions=(), missing=()))
 
     assert kept.renditions == ()
     assert await subject.port.find_renditions(picture, nothing) == kept
@@ -303,7 +318,7 @@ async def test_an_order_of_nothing_is_kept_too(subject: Subject) -> None:
 async def test_renditions_without_a_file_of_every_set_are_not_found(subject: Subject) -> None:
     """At least one file is made of each set, so a manifest that lists none of one is not announced."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    await subject.port.keep_renditions(picture, ORDER, replace(MADE, renditions=()))
+    await subject.keep_renditions(picture, ORDER, replace(MADE, renditions=()))
 
     assert await subject.port.find_renditions(picture, ORDER) is None
 
@@ -314,7 +329,7 @@ async def test_racing_rendition_keepers_announce_the_same(subject: Subject) -> N
     each = MADE.renditions[0]
     versions = [replace(MADE, renditions=(replace(each, data=b"version %d" % number),)) for number in range(8)]
 
-    kept = await asyncio.gather(*(subject.port.keep_renditions(picture, ORDER, version) for version in versions))
+    kept = await asyncio.gather(*(subject.keep_renditions(picture, ORDER, version) for version in versions))
 
     assert len(set(kept)) == 1
     assert await subject.port.find_renditions(picture, ORDER) == kept[0]
@@ -324,21 +339,21 @@ async def test_racing_rendition_keepers_announce_the_same(subject: Subject) -> N
 async def test_lost_renditions_heal(subject: Subject) -> None:
     """If one object is gone none of its order is announced, and keeping it again restores it."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+    kept = await subject.keep_renditions(picture, ORDER, MADE)
     await subject.lose(kept.renditions[-1])
 
     assert await subject.port.find_renditions(picture, ORDER) is None
-    assert await subject.port.keep_renditions(picture, ORDER, MADE) == kept
+    assert await subject.keep_renditions(picture, ORDER, MADE) == kept
     assert await subject.port.find_renditions(picture, ORDER) == kept
 
 
 async def test_lost_renditions_heal_with_other_bytes(subject: Subject) -> None:
     """Made anew by another version of a library, they replace what the manifest named."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    await subject.lose((await subject.port.keep_renditions(picture, ORDER, MADE)).renditions[0])
+    await subject.lose((await subject.keep_renditions(picture, ORDER, MADE)).renditions[0])
     other = replace(MADE, renditions=(replace(MADE.renditions[0], data=b"other"),))
 
-    healed = await subject.port.keep_renditions(picture, ORDER, other)
+    healed = await subject.keep_renditions(picture, ORDER, other)
 
     assert [each.sha256 for each in healed.renditions] == [other.renditions[0].sha256]
     assert await subject.port.find_renditions(picture, ORDER) == healed
@@ -347,19 +362,108 @@ async def test_lost_renditions_heal_with_other_bytes(subject: Subject) -> None:
 async def test_damaged_renditions_heal(subject: Subject) -> None:
     """Where the store shows a checksum, one whose bytes are others, though as many, is made again."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    kept = await subject.port.keep_renditions(picture, ORDER, MADE)
+    kept = await subject.keep_renditions(picture, ORDER, MADE)
     await subject.damage(kept.renditions[0])
 
     found = await subject.port.find_renditions(picture, ORDER)
     assert found == (None if subject.shows_checksums else kept)
-    assert await subject.port.keep_renditions(picture, ORDER, MADE) == kept
+    assert await subject.keep_renditions(picture, ORDER, MADE) == kept
     assert await subject.holds(kept.renditions[0])
+
+
+async def test_a_picture_says_whom_it_was_painted_for(subject: Subject) -> None:
+    """Whoever keeps it, finds it or looks it up: everybody else has to be referred to."""
+    kept = await subject.port.keep(RECIPE, PICTURE, ASKED)
+
+    assert kept.painted_for == ASKED.use == HERE
+    assert (await subject.port.keep(RECIPE, PICTURE, replace(ASKED, use=THERE))).painted_for == HERE
+    found = await subject.port.look_up(RECIPE.digest, by="recipe")
+    assert found is not None
+    assert found.stored.painted_for == HERE
+    assert await subject.port.refer(kept, THERE)
+
+
+async def test_what_an_article_shows_is_withdrawn(subject: Subject) -> None:
+    """Nothing of it is found, nothing left in the bucket; another article's picture stays; again changes nothing."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    files = await subject.keep_renditions(picture, ORDER, MADE)
+    other = await subject.port.keep(replace(RECIPE, seed=7), OTHER, replace(ASKED, use=THERE))
+
+    done = await subject.port.withdraw("a-1", None, "0:1")
+
+    assert set(done.objects) == {picture.key, *(each.key for each in files.renditions)}
+    assert (set(done.slots), done.shared) == ({"hero"}, 0)
+    assert await subject.keys() == {other.key}
+    assert await subject.port.find(RECIPE) is None
+    assert await subject.port.look_up(picture.sha256, by="sha256") is None
+    assert await subject.port.find_renditions(picture, ORDER) is None
+    assert await subject.port.find(replace(RECIPE, seed=7)) == other
+    assert (await subject.port.withdraw("a-1", None, "0:1")).slots == set()
+
+
+async def test_a_picture_of_two_articles_stays_until_the_last_goes(subject: Subject) -> None:
+    """In either order; it is whole in between, and says whom it belongs to now."""
+    for first, last in (("a-1", "a-2"), ("a-2", "a-1")):
+        picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+        assert await subject.port.refer(picture, THERE)
+
+        between = await subject.port.withdraw(first, None, f"0:{first}")
+        assert (between.objects, between.shared) == ((), 1)
+        found = await subject.port.find(RECIPE)
+        assert found is not None
+        assert found.painted_for == Use(last, "hero")
+        assert (await subject.port.withdraw(last, None, f"0:{first}")).objects == (picture.key,)
+
+        assert await subject.keys() == set()
+        for article in (first, last):
+            await subject.port.restore(article, None)
+        await subject.port.withdraw(first, None, f"0:{first}")  # taken back: it does nothing
+
+
+async def test_a_slot_is_withdrawn_alone(subject: Subject) -> None:
+    """What the article shows in another slot stays, the same picture, too."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    assert await subject.port.refer(picture, Use("a-1", "social"))
+    own = await subject.port.keep(replace(RECIPE, seed=7), OTHER, ASKED)
+
+    done = await subject.port.withdraw("a-1", "hero", "0:1")
+
+    assert (done.objects, set(done.slots), done.shared) == ((own.key,), {"hero"}, 1)
+    assert await subject.port.find(RECIPE) is not None
+    assert (await subject.port.withdraw("a-1", None, "0:2")).objects == (picture.key,)
+
+
+async def test_nothing_is_stored_for_what_is_withdrawn(subject: Subject) -> None:
+    """Until it is restored: pictures are not kept, users not referred to, renditions of what is gone not kept."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    common = await subject.port.keep(replace(RECIPE, seed=7), OTHER, replace(ASKED, use=THERE))
+    await subject.port.withdraw("a-1", None, "0:1")
+
+    with pytest.raises(WithdrawnMeanwhile):
+        await subject.port.keep(RECIPE, PICTURE, ASKED)
+    with pytest.raises(WithdrawnMeanwhile):
+        await subject.port.refer(common, HERE)
+    assert await subject.port.keep_renditions(picture, ORDER, MADE) is None
+    assert not await subject.port.refer(picture, THERE)
+    assert await subject.keys() == {common.key}
+
+    await subject.port.restore("a-1", None)
+    assert await subject.port.keep(RECIPE, PICTURE, ASKED) == picture
+    assert await subject.port.withdraw("a-1", None) == await subject.port.withdraw("a-3", None)
+    assert await subject.port.find(RECIPE) == picture
+
+
+async def test_what_a_dead_worker_left_is_withdrawn_without_an_id(subject: Subject) -> None:
+    """As every later request of the article asks for; where nothing is withdrawn, it does nothing."""
+    picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
+    assert (await subject.port.withdraw("a-1", "hero")).objects == ()
+    assert await subject.port.find(RECIPE) == picture
 
 
 async def test_an_address_ends_in_the_key(subject: Subject) -> None:
     """A picture's address is made from its key."""
     picture = await subject.port.keep(RECIPE, PICTURE, ASKED)
-    renditions = await subject.port.keep_renditions(picture, ORDER, MADE)
+    renditions = await subject.keep_renditions(picture, ORDER, MADE)
 
     announced: list[StoredPicture | StoredRendition] = [picture, *renditions.renditions]
     for stored in announced:
@@ -383,6 +487,9 @@ async def test_an_unreachable_store_is_overloaded(unreachable: WorkerStore) -> N
         unreachable.read(picture),
         unreachable.find_renditions(picture, ORDER),
         unreachable.keep_renditions(picture, ORDER, MADE),
+        unreachable.refer(picture, HERE),
+        unreachable.withdraw("a-1", None, "0:1"),
+        unreachable.restore("a-1", None),
         unreachable.probe(),
     ):
         with pytest.raises(Overloaded) as caught:

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from consumer.dev.embedded import S3Server
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.errors import Overloaded
-from consumer.jobs import Master
+from consumer.jobs import Master, Use
 from consumer.settings import StorageSettings
 from consumer.storage import S3Store
 from consumer.storage.archive import Sweep, UnchosenRule, open_archive
@@ -30,7 +30,7 @@ from tests.support.samples import ASKED, RECIPE
 
 DOCUMENT = Path(__file__).parents[2] / "docs/operations/access.md"
 BUCKET, MANIFESTS = "leadart", "leadart-manifests"
-WHOLE, SWEEPER = "whole", "sweeper"
+WHOLE, SWEEPER, WITHDRAWING = "whole", "sweeper", "withdrawing"
 
 Statement = dict[str, Any]
 
@@ -40,7 +40,7 @@ def documented(who: str) -> list[Statement]:
     policies = [
         text for text in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if '"Statement"' in text
     ]
-    policy = dict(zip((WHOLE, SWEEPER), policies, strict=True))[who]
+    policy = dict(zip((WHOLE, SWEEPER, WITHDRAWING), policies, strict=True))[who]
     return [
         {"Effect": "Allow", "Action": action, "Resource": resource}
         for statement in json.loads(policy)["Statement"]
@@ -72,6 +72,7 @@ class GuardedStore(S3Server):
     def _command(self) -> tuple[list[str], dict[str, str]]:
         command, _ = super()._command()
         policies = {who: documented(who) for who in (WHOLE, SWEEPER)}
+        policies[WITHDRAWING] = [*documented(WHOLE), *documented(WITHDRAWING)]
         for rights, without in ((RIGHTS, LACKING), (SWEEPS, NOT_SWEEPING)):
             policies |= {
                 who: [right for name, right in rights.items() if name != lack] for lack, who in without.items()
@@ -218,10 +219,24 @@ async def test_each_right_missing_for_a_sweep_is_told(kafka: KafkaServer, store:
 async def test_a_workers_keys_delete_nothing(kafka: KafkaServer, store: GuardedStore) -> None:
     """The sentence says whose keys are needed, and the picture is still there."""
     await _offer(kafka, store, "worker")
-    with pytest.raises(Overloaded, match="as a worker's should not: use keys of your own that allow s3:DeleteObject"):
+    with pytest.raises(Overloaded, match="need keys that allow s3:DeleteObject"):
         await sweep(site_of(kafka, store, WHOLE).settings.storage)
 
     assert await sweep(site_of(kafka, store, SWEEPER).settings.storage) >= 1
+
+
+async def test_a_withdrawal_waits_for_keys_that_may_delete(kafka: KafkaServer, store: GuardedStore) -> None:
+    """With a worker's keys it says which right it lacks; with the documented one beside them it is finished."""
+    picture = Master(data=b"to be withdrawn", media_type="image/png", width=8, height=8)
+    recipe = replace(RECIPE, prompt="to be withdrawn")
+    async with S3Store(site_of(kafka, store, WHOLE).settings.storage) as opened:
+        await opened.keep(recipe, picture, replace(ASKED, use=Use("a-w", "hero")))
+        with pytest.raises(Overloaded, match="need keys that allow s3:DeleteObject"):
+            await opened.withdraw("a-w", None, "0:1")
+
+    async with S3Store(site_of(kafka, store, WITHDRAWING).settings.storage) as opened:
+        assert len((await opened.withdraw("a-w", None, "0:1")).objects) == 1
+        assert await opened.find(recipe) is None
 
 
 def test_a_worker_that_may_not_write_says_so(kafka: KafkaServer, store: GuardedStore, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ async def stored(store: S3Store) -> tuple[StoredPicture, tuple[StoredRendition, 
         assert master is not None
         order = RenditionOrder(load_renditions().full("hero"), CENTRE)
         kept = await store.keep_renditions(picture, order, await encoder.render(master, order))
+        assert kept is not None
     return picture, kept.renditions
 
 

@@ -98,6 +98,7 @@ async def test_renditions_are_stored_as_masters_are(storage: StorageSettings) ->
         await store.prepare(create=True)
         picture = await store.keep(RECIPE, PICTURE, ASKED)
         kept = await store.keep_renditions(picture, ORDER, MADE)
+        assert kept is not None
         key = rendition_manifest_key(picture, ORDER)
         manifest = await client.head_object(Bucket=storage.manifest_bucket, Key=key)
         for each in kept.renditions:

@@ -29,6 +29,7 @@ from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.store_outage import Operation, StoreOutage
 from consumer.settings import Settings
 from consumer.telemetry.metrics import make_metrics
+from consumer.testing.store import MemoryStore
 from schemas import ImageProgress, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 
@@ -123,6 +124,7 @@ def handler_of(
     return RequestHandler(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
+        store=MemoryStore(),
         breaker=breaker,
         outage=outage,
         ability=Ability(lambda: True, outage, breaker),

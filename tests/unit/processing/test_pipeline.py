@@ -12,7 +12,7 @@ import pytest
 
 from consumer.engine.swatch import MODEL
 from consumer.errors import Expired, Fatal, Overloaded, Rejected, Transient, WorkerStopping
-from consumer.jobs import Lane, PaintedFor, Picture, Recipe
+from consumer.jobs import Lane, PaintedFor, Picture, Recipe, Use
 from consumer.processing.admission import Admission
 from consumer.processing.circuit_breaker import IN_A_ROW, BreakerPermit, CircuitBreaker
 from consumer.processing.context import JobContext
@@ -43,7 +43,7 @@ async def test_what_a_picture_was_asked_for_is_kept_with_it() -> None:
         ready = await bench.produce(asked)
         found = [await bench.store.look_up(picture.sha256, by="sha256") for picture in ready.pictures]
 
-    assert [each and each.asked for each in found] == [PaintedFor(ready.alt, 3, 2)] * 2
+    assert [each and each.asked for each in found] == [PaintedFor(ready.alt, 3, 2, Use("a-1", "hero"))] * 2
 
 
 async def test_a_made_picture_is_not_painted_again() -> None:
