@@ -6,59 +6,39 @@ admit nothing, let running work finish within the grace, commit, leave the group
 
 import asyncio
 import gc
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from consumer import failpoints
 from consumer.delivery.heads import Heads
 from consumer.delivery.poll_loop import PollLoop
-from consumer.delivery.ports import Bus, BusError, Reader
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.shard_owner import ShardOwner
-from consumer.engine import open_engine
-from consumer.kafka.acls import check_acls
-from consumer.kafka.admin_client import open_admin
-from consumer.kafka.bus import open_bus
-from consumer.kafka.group import check_group
-from consumer.kafka.peers import GroupPeers
-from consumer.kafka.progress_publisher import ProgressPublisher
-from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
+from consumer.kafka.topics import lane_topics, retry_policy
 from consumer.lag.gauges import GaugeReporter
 from consumer.lag.history import LagHistory
-from consumer.lag.positions import require_some_shard
-from consumer.lag.reader import LagReader, open_lag_reader
-from consumer.pictures.encoder import PictureEncoder
-from consumer.pictures.rendition_file import load_renditions
-from consumer.ports import Encoder, Engine, WorkerStore
+from consumer.ports import Engine
 from consumer.processing.ability import Ability
 from consumer.processing.admission import Admission
 from consumer.processing.announcing import Announcer
 from consumer.processing.circuit_breaker import CircuitBreaker
+from consumer.processing.delivery_log import DeliveryLog
 from consumer.processing.handler import RequestHandler
-from consumer.processing.membership import Membership, MembershipTiming, Peers
+from consumer.processing.membership import Membership, MembershipTiming
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline
-from consumer.processing.progress import ProgressFeed
-from consumer.processing.renditions import RenditionStage, SiteSets
+from consumer.processing.renditions import RenditionStage
+from consumer.processing.settling import Settling
 from consumer.processing.store_outage import Operation, StoreOutage
-from consumer.processing.styles import Styles, load_styles, require_adapters
 from consumer.settings import FocalPointChoice, OnRevoke, Settings
-from consumer.settings.open_files import raise_open_files_limit
-from consumer.storage import ADDRESSES_END_EARLY, S3Store
-from consumer.telemetry.health import Health, Heartbeat, ServedAddress, pulse, serve
-from consumer.telemetry.metrics import Metrics, make_metrics
+from consumer.stages import OpenStages, open_stages
+from consumer.storage import ADDRESSES_END_EARLY
+from consumer.telemetry.health import Heartbeat, ServedAddress, pulse
 from schemas import names
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
-
-CONNECT_AGAIN_SECONDS = 3.0
 POLL_BOUND_SECONDS = 120.0
 """Oldest poll that still counts as alive: a rebalance may hold one back for its whole timeout."""
 LOOP_BOUND_SECONDS = 30.0
@@ -66,102 +46,22 @@ CLOSING_SECONDS = 5.0
 """Of the grace, what is kept for the last commits and for leaving the group: a second when nothing is down."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenStages:
-    """What a worker is composed of, open for as long as it runs. Replace a field to compose it otherwise.
-
-    `services` run beside the worker until it stops. Without a `lag_reader` no gauges are set; without `peers` the
-    worker never leaves the group. `engine_seconds`: how long the engine took to load.
-    """
-
-    metrics: Metrics
-    health: Health
-    served: ServedAddress
-    styles: Styles
-    sets: SiteSets
-    store: WorkerStore
-    engine: Engine
-    encoder: Encoder
-    reader: Reader
-    bus: Bus
-    partitions: int
-    progress: ProgressFeed
-    lag_reader: LagReader | None = None
-    peers: Peers | None = None
-    engine_seconds: float = 0.0
-    services: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()
-
-
 async def run_worker(
     settings: Settings,
     stopping: asyncio.Event,
     on_ready: Callable[[ServedAddress], None],
     before_bus: Callable[[], Awaitable[None]] | None = None,
+    reload: asyncio.Event | None = None,
 ) -> None:
     """Work until `stopping` is set, then stop in order. Cancelling ends at once and loses nothing that was announced.
 
-    `on_ready` is called when every stage is up, with the address of the pages. Raises `Fatal` (possibly in an exception
-    group) with a message that names the remedy.
+    `on_ready` is called when every stage is up, with the address of the pages. Setting `reload` reads the editorial
+    policy again. Raises `Fatal` (possibly in an exception group) with a message that names the remedy.
     """
     failpoints.use(settings.worker.failpoints)
-    async with open_stages(settings, before_bus) as stages:
+    async with open_stages(settings, before_bus, reload) as stages:
         await WorkerRun(settings, stages).work(stopping, on_ready)
     log.info("stopped")
-
-
-@asynccontextmanager
-async def open_stages(
-    settings: Settings, before_bus: Callable[[], Awaitable[None]] | None = None
-) -> AsyncIterator[OpenStages]:
-    """Open every stage, the bus last. Waits without bound for brokers that do not answer; else raises `Fatal`.
-
-    With the engine loaded, `before_bus` is awaited first.
-    """
-    metrics, health = make_metrics(), starting()
-    raise_open_files_limit(settings, settings.topics.partitions)
-    async with AsyncExitStack() as stack:
-        styles, sets = load_styles(settings.styles.file), load_renditions(settings.renditions.file)
-        served = await stack.enter_async_context(serve(settings.http, metrics, health))
-        store = await stack.enter_async_context(S3Store(settings.storage))
-        threads = (settings.worker.encode_threads, settings.renditions.threads)
-        encoder = stack.enter_context(PictureEncoder(*threads, producer=settings.disclosure.producer))
-        engine, engine_seconds = await _timed(stack.enter_async_context(open_engine(settings.engine)))
-        require_adapters(styles.presets.values(), settings.engine.kind, engine.paintable.adapters)
-        metrics.set_model(engine.paintable.model)
-        if before_bus:
-            await before_bus()
-        admin = await _patiently(lambda: stack.enter_async_context(open_admin(settings.kafka)))
-        await _patiently(lambda: check_acls(admin, settings))
-        partitions = await _patiently(lambda: one_partition_count(admin, settings))
-        raise_open_files_limit(settings, partitions)
-        lanes = lane_topics(settings)
-        await _patiently(lambda: check_group(admin, settings, lanes))
-        reader, bus = await _patiently(lambda: stack.enter_async_context(open_bus(settings.kafka, admin, lanes)))
-        lags = await _patiently(lambda: stack.enter_async_context(open_lag_reader(settings, admin)))
-        require_some_shard(await _patiently(lags.positions), partitions)
-        progress = ProgressPublisher(settings, OutcomeBuilder(settings), metrics)
-        ours = (metrics, health, served, styles, sets, store, engine, encoder)
-        peers = GroupPeers(admin, reader, lanes, partitions)
-        yield OpenStages(*ours, reader, bus, partitions, progress, lags, peers, engine_seconds, (progress.run,))
-
-
-def starting() -> Health:
-    """Return the health of a worker that is opening its stages; `WorkerRun` replaces its checks once they are open."""
-    return Health(ready={"start": lambda: "the worker is starting"})
-
-
-async def _timed(wait: Awaitable[Result]) -> tuple[Result, float]:
-    begun = time.monotonic()
-    return await wait, time.monotonic() - begun
-
-
-async def _patiently(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    while True:
-        try:
-            return await attempt()
-        except BusError as error:
-            log.warning("bus_unavailable", error=str(error), wait_seconds=CONNECT_AGAIN_SECONDS)
-            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
 
 
 def spare_the_collector() -> None:
@@ -200,8 +100,10 @@ class WorkerRun:
         """Work until `stopping` is set, then stop in order; see `run_worker`."""
         async with asyncio.TaskGroup() as jobs:
             renditions = self._renditions(jobs)
-            handler = self._handler(jobs, renditions)
+            settling = Settling()
+            handler = self._handler(jobs, renditions, settling)
             poll_loop = self._poll_loop(handler)
+            settling.room = poll_loop.settling_room
             gauges = self._gauges(poll_loop)
             async with asyncio.TaskGroup() as tasks:
                 services = [self._membership.run, self._check_addresses, poll_loop.run, *self._stages.services]
@@ -265,7 +167,7 @@ class WorkerRun:
             use_found=settings.focal_point is FocalPointChoice.FOUND,
         )
 
-    def _handler(self, jobs: asyncio.TaskGroup, renditions: RenditionStage) -> RequestHandler:
+    def _handler(self, jobs: asyncio.TaskGroup, renditions: RenditionStage, settling: Settling) -> RequestHandler:
         stages, settings = self._stages, self._settings
         pipeline = Pipeline(
             jobs,
@@ -291,19 +193,22 @@ class WorkerRun:
             progress=stages.progress,
             metrics=stages.metrics,
             poison_deaths=settings.worker.poison_deaths,
+            policy=lambda: stages.policy.current,
+            settling=settling,
         )
 
     def _poll_loop(self, handler: RequestHandler) -> PollLoop:
         stages, settings = self._stages, self._settings
         timing = OwnerTiming(transaction=settings.kafka.transaction_timeout_seconds)
         table, group = settings.topics.named(names.HEADS), settings.kafka.group_id
+        observer = DeliveryLog(OutcomeBuilder(settings), stages.metrics)
         owners = {
             shard: ShardOwner(
                 shard,
                 self._lanes,
                 bus=stages.bus,
                 handler=handler,
-                observer=handler,
+                observer=observer,
                 heads=Heads(table, group, shard),
                 timing=timing,
             )
@@ -325,6 +230,7 @@ class WorkerRun:
         health.live.update(loop=self._looped, poll=self._polled)
         health.degraded["devices"] = lambda: _devices_missing(self._stages.engine)
         health.degraded["paused"] = lambda: gauges.paused() if gauges else None
+        health.degraded["policy"] = self._stages.policy.problem
         health.ready.clear()
         health.ready.update(
             bus=lambda: gauges.bus_problem if gauges else None,

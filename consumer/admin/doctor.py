@@ -18,6 +18,7 @@ from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import differing_configs, lane_topics, one_partition_count
 from consumer.lag.reader import PartitionLag, open_lag_reader, skipped_by_topic
 from consumer.pictures.rendition_file import load_renditions
+from consumer.processing.policy import load_policy
 from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import PUBLISHED, EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
@@ -51,7 +52,7 @@ class CheckResult:
 async def run_checks(settings: Settings) -> list[CheckResult]:
     """Check files, engine, store and bus, in this order; a check that fails does not hide the others."""
     results = []
-    files = (("styles", _styles), ("renditions", _renditions))
+    files = (("styles", _styles), ("policy", _policy), ("renditions", _renditions))
     for subject, check in (*files, ("engine", _engine), ("store", _store), ("bus", check_cluster)):
         results += await _guarded(subject, check, settings)
     return results
@@ -74,6 +75,13 @@ async def _styles(settings: Settings) -> list[CheckResult]:
     files = adapter_files(engine.adapters) if engine.kind is EngineKind.ZIMAGE else []
     require_adapters(presets.values(), engine.kind, [file.stem for file in files])
     return [CheckResult("styles", CheckStatus.OK, f"{len(presets)} presets: {', '.join(presets)}")]
+
+
+async def _policy(settings: Settings) -> list[CheckResult]:
+    if settings.policy.file is None:
+        return []
+    policy = load_policy(settings.policy.file, load_styles(settings.styles.file))
+    return [CheckResult("policy", CheckStatus.OK, f"{len(policy.rules)} rules, version {policy.version}")]
 
 
 async def _renditions(settings: Settings) -> list[CheckResult]:

@@ -51,7 +51,7 @@ async def _run(settings: Settings, join_when: Path | None, drain: Callable[[], N
     """Run the worker until a signal: the first shuts it down within the grace, the second at once."""
     from consumer.worker import CLOSING_SECONDS, run_worker
 
-    stopping = asyncio.Event()
+    stopping, reload = asyncio.Event(), asyncio.Event()
     started = False
 
     def on_ready(served: ServedAddress) -> None:
@@ -59,7 +59,7 @@ async def _run(settings: Settings, join_when: Path | None, drain: Callable[[], N
         started = True
         log.info("worker_ready", host=served.host, port=served.port, version=__version__)
 
-    task = asyncio.create_task(run_worker(settings, stopping, on_ready, lambda: _until_exists(join_when)))
+    task = asyncio.create_task(run_worker(settings, stopping, on_ready, lambda: _until_exists(join_when), reload))
 
     def on_signal() -> None:
         if stopping.is_set():
@@ -71,6 +71,8 @@ async def _run(settings: Settings, join_when: Path | None, drain: Callable[[], N
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    if settings.policy.file is not None:  # otherwise a worker ends with its terminal, as ever
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

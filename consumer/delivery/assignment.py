@@ -1,10 +1,14 @@
 """What the group assigned: which shards are whole, and what it means when one is not."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
-from consumer.delivery.ports import Partition
+from consumer.delivery.ports import BusError, Partition
 from consumer.errors import Fatal
 from schemas import Reason
+
+STRANGERS_SECONDS = 5.0
+"""How long a rebalance waits for the names of strangers in the group."""
 
 
 def complete_shards(partitions: Collection[Partition], lanes: Sequence[str]) -> frozenset[int]:
@@ -26,3 +30,12 @@ def counts_differ(partitions: Collection[Partition], lanes: Sequence[str], count
             "LEADART_TOPICS__PARTITIONS=N leadart topics apply --grow."
         )
     return Fatal(Reason.TOPICS_MISMATCH, message)
+
+
+async def named_strangers(ask: Callable[[], Awaitable[str]]) -> str:
+    """Return who else is in the group, or why that is unknown; empty if there is nobody."""
+    try:
+        async with asyncio.timeout(STRANGERS_SECONDS):
+            return await ask()
+    except (BusError, TimeoutError) as error:  # the next rebalance is near
+        return f"unknown ({error or 'no answer'})"

@@ -146,6 +146,10 @@ class InFlightRecord:
         self.engine.release()
         self.cancel(running=cancel_running)
 
+    def settle(self, seconds: float) -> None:
+        """Count the wait for its pictures only from then on: until then a newer request is waited for."""
+        self.begun = asyncio.get_running_loop().time() + max(0.0, seconds)
+
     def preview(self, claim: Claim) -> Ruling:
         """Return what `register_claim` would decide now."""
         return UNRULED if self._decisions is None else self._decisions.preview(self, claim)

@@ -53,7 +53,7 @@ class LatestWins:
         newer, accepted = accept(head, claim)
         choice = newer.editorial.choice
         if choice is None or choice.let_go:
-            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation), newer
+            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation, since=newer.since), newer
         verdict = (
             Verdict.EXTERNAL
             if choice.decision.external
@@ -61,7 +61,7 @@ class LatestWins:
             if claim.picture is not None
             else (Verdict.OFFER if claim.fresh else Verdict.KEEP)
         )
-        return Ruling(verdict, accepted.ordinal, accepted.variation, choice), newer
+        return Ruling(verdict, accepted.ordinal, accepted.variation, choice, since=newer.since), newer
 
     def admit(self, request: InFlightRecord, claim: Claim) -> Ruling:
         """Decide about a claim; a superseded request is completed.

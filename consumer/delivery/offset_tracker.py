@@ -98,5 +98,13 @@ class OffsetTracker:
 
         With nothing unfinished it is never full: restored bits may fill the span, and only reading on frees them.
         """
-        crowded = len(self.unfinished) + len(self.finished) >= MAX_RECORDS
-        return bool(self.unfinished) and (crowded or self.next_offset - self.lowest >= MAX_SPAN)
+        return self._filled(1.0)
+
+    @property
+    def half_full(self) -> bool:
+        """True when half of what makes it full is there."""
+        return self._filled(0.5)
+
+    def _filled(self, share: float) -> bool:
+        crowded = len(self.unfinished) + len(self.finished) >= share * MAX_RECORDS
+        return bool(self.unfinished) and (crowded or self.next_offset - self.lowest >= share * MAX_SPAN)

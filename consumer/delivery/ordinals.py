@@ -19,7 +19,7 @@ def accept(head: Head | None, claim: Claim) -> tuple[Head, Numbered]:
     """
     before = head or NO_HEAD
     if not claim.supersedes:
-        return before, _next(before, claim)
+        return before._replace(since=before.since or claim.time_ms), _next(before, claim)
     if head is not None and claim.revision <= head.revision:
         known = _recall(head, claim)
         return (head, known) if known else _append(head, claim)

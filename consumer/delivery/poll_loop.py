@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from consumer import failpoints
-from consumer.delivery.assignment import complete_shards, counts_differ
+from consumer.delivery.assignment import complete_shards, counts_differ, named_strangers
 from consumer.delivery.ports import BusError, Partition, PositionLost, Reader
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
@@ -28,8 +28,6 @@ CAREFUL_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 REVOKE_SECONDS = 15.0
 """How long a rebalance waits for an owner's transaction before cancelling it; below the rebalance timeout."""
-STRANGERS_SECONDS = 5.0
-"""How long a rebalance waits for the names of strangers in the group."""
 
 _STRANGERS = (
     "they keep partitions of these shards from this worker, and what they commit counts for the group: stop them, or "
@@ -206,11 +204,19 @@ class PollLoop:
             if self._room(partition) > 0 and self._owners[partition.number].accepts(partition.topic)
         ]
 
+    def settling_room(self, topic: str, shard: int) -> int:
+        """Return how many of this lane's records may wait for newer ones: half its share, none in a crowded lane."""
+        owner = self._owners.get(shard)
+        return 0 if owner is None or owner.crowded(topic) else self._share // 2
+
+    @property
+    def _share(self) -> int:
+        return -(-self._max_in_flight // max(1, len(self.assigned)))
+
     def _room(self, partition: Partition) -> int:
         """Return how many more of this lane's records the shard may have in flight: its share of `max_in_flight`."""
-        share = -(-self._max_in_flight // max(1, len(self.assigned)))
         owner = self._owners.get(partition.number)
-        return share - owner.in_flight(partition.topic) if owner is not None else 0
+        return self._share - owner.in_flight(partition.topic) if owner is not None else 0
 
     @property
     def _full(self) -> bool:
@@ -311,11 +317,7 @@ class PollLoop:
             raise counts_differ(partitions, self.lanes, len(self._owners))
         if not self.incomplete:
             return
-        try:
-            async with asyncio.timeout(STRANGERS_SECONDS):
-                self.strangers = await self._ask_for_strangers()
-        except (BusError, TimeoutError) as error:  # the next rebalance is near
-            self.strangers = f"unknown ({error or 'no answer'})"
+        self.strangers = await named_strangers(self._ask_for_strangers)
         if not self.strangers:
             raise counts_differ(partitions, self.lanes, len(self._owners))
         log.error("strangers_in_group", shards=sorted(self.incomplete), members=self.strangers, remedy=_STRANGERS)

@@ -27,7 +27,8 @@ class Ruling:
     """A verdict and what goes with it.
 
     `ordinal` is the request's number in its slot, for a withdrawn one the withdrawal's. `variation` is for a request
-    that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn.
+    that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn. `since` is
+    when the slot's first request was written, in milliseconds since 1970; 0: unknown.
     """
 
     verdict: Verdict
@@ -35,6 +36,7 @@ class Ruling:
     variation: int = 0
     choice: Choice | None = None
     message: str | None = None
+    since: int = 0
 
 
 UNRULED = Ruling(Verdict.PAINT)

@@ -24,7 +24,6 @@ from contextlib import suppress
 
 import structlog
 
-from consumer import failpoints
 from consumer.delivery.batch_limit import BatchLimit
 from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.heads import Heads
@@ -33,8 +32,8 @@ from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.ports import Bus, BusError, CommittedOffset, Epoch, RecordRefused, RecordResult
 from consumer.delivery.restore import OwnerTiming, blame, forget_finished, pause, restore_offsets, skip_deleted
+from consumer.delivery.transaction import commit_together
 from consumer.errors import OperatorNeeded
-from consumer.failpoints import Failpoint
 from consumer.jobs import Record
 
 log = structlog.get_logger(__name__)
@@ -88,6 +87,10 @@ class ShardOwner:
         """
         tracker = self._trackers.get(topic)
         return len(tracker.unfinished) if tracker else 0
+
+    def crowded(self, topic: str) -> bool:
+        """Return whether the lane is half way to where nothing is read until its lowest record is finished."""
+        return topic in self._trackers and self._trackers[topic].half_full
 
     def accepts(self, topic: str) -> bool:
         """Return whether the poll loop may read on in this lane."""
@@ -249,14 +252,7 @@ class ShardOwner:
         own = [self._heads.own_offsets.record(kept)] if records or self._keeps_no_offsets else []
         self._in_transaction = True
         try:
-            async with asyncio.timeout(self._timing.transaction):
-                await epoch.begin()
-                await epoch.write(records + own)
-                if records:
-                    await failpoints.reached(Failpoint.BEGUN)
-                if offsets:
-                    await epoch.send_offsets(offsets)
-                await epoch.commit()
+            await commit_together(epoch, records, own, offsets, self._timing.transaction)
         except TimeoutError as error:
             self._limit.halve(len(batch))
             raise BusError(f"no answer within {self._timing.transaction} s") from error

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from consumer.errors import Expired
 from consumer.jobs import Job
 from consumer.processing.circuit_breaker import BreakerPermit
+from consumer.processing.policy import NO_POLICY, PolicyDecision
 from consumer.processing.progress import ProgressReporter
 from consumer.telemetry.metrics import Stage
 
@@ -45,12 +46,13 @@ class JobContext:
     """A job and what goes with it through the stages.
 
     `suspect`: a process died with it in the engine, so it is painted alone. `in_engine` is held while it is in the
-    engine; what it yields waits until the group has recorded that.
+    engine; what it yields waits until the group has recorded that. `policy`: what the site's rules say of it.
     """
 
     job: Job
     progress: ProgressReporter = field(default_factory=ProgressReporter)
     timings: Timings = field(default_factory=Timings)
+    policy: PolicyDecision = NO_POLICY
     permit: BreakerPermit = field(default_factory=BreakerPermit)
     suspect: bool = False
     in_engine: Callable[[], AbstractContextManager[Callable[[], Awaitable[None]]]] = unwatched

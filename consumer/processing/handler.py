@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -9,14 +11,14 @@ from weakref import WeakValueDictionary
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.heads import Claim
 from consumer.delivery.in_flight import InFlightRecord
-from consumer.delivery.own_offsets import ForeignCommit, replay_command
-from consumer.delivery.ports import BusError, RecordResult
+from consumer.delivery.ports import RecordResult
 from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.delivery.ruling import Ruling, Verdict
 from consumer.errors import Expired, Rejected, Superseded, Transient
 from consumer.failpoints import Failpoint
-from consumer.jobs import Job, Lane, Record
+from consumer.jobs import Job, Record
 from consumer.ports import Store
 from consumer.processing.ability import Ability
 from consumer.processing.choosing import Choosing
@@ -26,12 +28,15 @@ from consumer.processing.editorial_outcomes import EditorialOutcomes, ruled
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline, Plan
+from consumer.processing.policy import PAINT_EVERYTHING, Policy
 from consumer.processing.progress import JobProgressReporter, ProgressFeed, ProgressReporter
 from consumer.processing.reading import claim_of, job_of, parsed
+from consumer.processing.screening import Screening, applied, supersedes
+from consumer.processing.settling import Settling
 from consumer.processing.store_outage import StoreOutage
 from consumer.processing.withdrawing import Withdrawing, position
-from consumer.telemetry.metrics import Metrics, Stage, TransactionResult
-from schemas import ImageReady, OutcomeKind, Reason
+from consumer.telemetry.metrics import Metrics, Stage
+from schemas import ImageReady, Reason
 from schemas.cloudevents import Event
 from schemas.editorial import ArticleRestored, ArticleWithdrawn, ImageApproved, ImageChosen
 from schemas.requests import EditorialDecision
@@ -73,6 +78,8 @@ class RequestHandler:
         progress: ProgressFeed,
         metrics: Metrics,
         poison_deaths: int,
+        policy: Callable[[], Policy] = lambda: PAINT_EVERYTHING,
+        settling: Settling | None = None,
     ) -> None:
         self._tasks = tasks
         self._pipeline = pipeline
@@ -84,6 +91,8 @@ class RequestHandler:
         self._editorial = EditorialOutcomes(outcomes)
         self._choosing = Choosing(outcomes)
         self._withdrawing = Withdrawing(outcomes, store, outage)
+        self._screening = Screening(policy)
+        self._settling = settling or Settling()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._progress = progress
         self._metrics = metrics
@@ -93,8 +102,6 @@ class RequestHandler:
         # Looking a label up costs more than counting, and every record is counted ten times.
         self._consumed = cache(metrics.events_consumed.labels)
         self._stage = cache(metrics.stage_duration.labels)
-        self._outcome = cache(metrics.outcomes.labels)
-        self._age = cache(metrics.event_age.labels)
 
     @property
     def outage(self) -> str:
@@ -116,6 +123,7 @@ class RequestHandler:
     def begin(self, in_flight: InFlightRecord) -> RequestTask:
         """Start handling a record."""
         self._consumed(in_flight.record.topic).inc()
+        self._settling.make_room(in_flight.record)
         progress = JobProgressReporter(self._progress)
         task = self._tasks.create_task(self._handle(in_flight, progress))
         self._busy.add(task)
@@ -125,6 +133,7 @@ class RequestHandler:
     async def finish(self, seconds: float) -> None:
         """Wait for the records being handled, then cancel what is left."""
         self._breaker.stop()
+        self._settling.close()
         if self._busy:
             await asyncio.wait(self._busy, timeout=seconds)
         for task in self._busy:
@@ -210,24 +219,54 @@ class RequestHandler:
     async def _claim_and_produce(
         self, in_flight: InFlightRecord, context: JobContext, state: RetryState
     ) -> RecordResult | Decision:
-        job = context.job
-        claim = claim_of(job)
-        plan = self._pipeline.plan(context, in_flight.preview(claim))
+        claim = claim_of(context.job)
+        preview = in_flight.preview(claim)
+        context.policy = policy = self._screening.decide(context.job, preview)
+        context.job, claim = applied(policy, context.job), replace(claim, supersedes=supersedes(policy))
+        if policy.never:
+            ruling = await self._register(in_flight, context.job, claim)
+            return ruling if isinstance(ruling, RecordResult) else self._declined(context, ruling)
+        plan = self._pipeline.plan(context, preview)
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(context, plan):
-            superseded, withdrawn = partial(self._outcomes.superseded, job), partial(self._editorial.withdrawn, job)
-            ruling = in_flight.register_claim(claim, superseded, withdrawn)
-            match ruling.verdict:
-                case Verdict.SUPERSEDED:
-                    raise Superseded
-                case Verdict.WITHDRAWN:
-                    await self._withdrawing.clear(job)
-                    return self._editorial.withdrawn(job, ruling)
-                case Verdict.EXTERNAL:
-                    return self._editorial.external(job, ruling)
-            context.progress.accepted(job)
+            ruling = await self._register(in_flight, context.job, claim)
+            if isinstance(ruling, RecordResult):
+                return ruling
+            context.progress.accepted(context.job)
+            await self._settle(in_flight, context)
             end = await self._produce(context, plan, state)
             return self._finish(in_flight, context, ruling, end) if isinstance(end, ImageReady) else end
+
+    async def _settle(self, in_flight: InFlightRecord, context: JobContext) -> None:
+        """Wait for a newer save, which supersedes this one."""
+        seconds = self._settling.seconds_left(context.job, context.policy.settle_seconds)
+        if seconds <= 0:
+            return
+        in_flight.settle(seconds)
+        started = time.monotonic()
+        await self._settling.wait(in_flight.record, seconds)
+        in_flight.settle(0.0)
+        context.timings.note(Stage.SETTLE, time.monotonic() - started)
+
+    async def _register(self, in_flight: InFlightRecord, job: Job, claim: Claim) -> Ruling | RecordResult:
+        """Return the owner's ruling, or the result if that is the end of it. Raises `Superseded`."""
+        superseded, withdrawn = partial(self._outcomes.superseded, job), partial(self._editorial.withdrawn, job)
+        ruling = in_flight.register_claim(claim, superseded, withdrawn)
+        match ruling.verdict:
+            case Verdict.SUPERSEDED:
+                raise Superseded
+            case Verdict.WITHDRAWN:
+                await self._withdrawing.clear(job)
+                return self._editorial.withdrawn(job, ruling)
+            case Verdict.EXTERNAL:
+                return self._editorial.external(job, ruling)
+            case _:
+                return ruling
+
+    def _declined(self, context: JobContext, ruling: Ruling) -> RecordResult:
+        policy = context.policy
+        rule, version = policy.rule or "", policy.version
+        return self._editorial.declined(context.job, ruling.ordinal, rule, policy.message, version)
 
     def _finish(
         self, in_flight: InFlightRecord, context: JobContext, ruling: Ruling, ready: ImageReady
@@ -261,63 +300,8 @@ class RequestHandler:
         for stage, seconds in context.timings.stages.items():
             self._stage(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
+        ready = ready.model_copy(update={"policy": context.policy.version or None})
         return self._outcomes.ready(context.job, ready, _rounded(context.timings))
-
-    def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
-        """Count the result and log the one line with a record's whole story."""
-        self._stage(Stage.ANNOUNCE).observe(seconds)
-        facts = result.facts
-        written = {outgoing.topic for outgoing in result.records}
-        if self._outcomes.outcome_topic in written:
-            count = sum(outgoing.topic == self._outcomes.outcome_topic for outgoing in result.records)
-            self._outcome(facts["outcome"]).inc(count)
-        if self._outcomes.dead_letter_topic in written:
-            self._metrics.dead_letters.labels(facts.get("reason", Reason.ANNOUNCEMENT_REFUSED)).inc()
-        if facts["outcome"] == OutcomeKind.READY:
-            self._metrics.last_success.set_to_current_time()
-        age = max(0.0, time.time() - float(facts["asked_at"]))
-        if self._outcomes.outcome_topic in written:
-            self._age(facts.get("lane", Lane.LIVE)).observe(age)
-        log.info(
-            "article_image",
-            **facts,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            announce_seconds=round(seconds, 4),
-            age_seconds=round(age, 3),
-        )
-
-    def epoch_ended(self, shard: int, error: BusError) -> None:
-        """Count and log a broken epoch."""
-        self._metrics.transactions.labels(TransactionResult.FAILED).inc()
-        self._metrics.shard_reopens.inc()
-        log.warning("epoch_ended", shard=shard, error=str(error))
-
-    def foreign_commit(self, commit: ForeignCommit) -> None:
-        """Count and log a commit by somebody else, with the command that shows what it would have skipped."""
-        self._metrics.foreign_commits.inc()
-        log.error(
-            "foreign_commit",
-            topic=commit.topic,
-            partition=commit.partition,
-            offset=commit.offset,
-            own_offset=commit.own.offset,
-            message="Somebody else committed an offset for this group. The worker goes on where leadart stood, so that "
-            "no request is skipped. Find out who reads with this group: leadart doctor.",
-            replay=replay_command(commit.topic, {commit.partition: commit.skipped}) if commit.skipped else None,
-        )
-
-    def records_deleted(self, topic: str, shard: int, records: int) -> None:
-        """Count and log requests that nobody will ever read."""
-        self._metrics.deleted_unread.labels(topic).inc(records)
-        log.error("records_deleted_unread", topic=topic, partition=shard, records=records)
-
-    def committed(self, shard: int, seconds: float, records: int) -> None:
-        """Count a committed transaction."""
-        self._metrics.transactions.labels(TransactionResult.COMMITTED).inc()
-        self._metrics.transaction_duration.observe(seconds)
-        log.debug("committed", shard=shard, seconds=seconds, records=records)
 
 
 def _rounded(timings: Timings) -> dict[str, float]:

@@ -71,7 +71,7 @@ class OutcomeBuilder:
         facets = [*recipes, *files, str(ready.ordinal)]
         outcome = self.outcome(job.record.partition, identity_of(job), data, facets)
         facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes)}
-        facts |= {"renditions": len(files), "seconds": seconds}
+        facts |= {"renditions": len(files), "seconds": seconds, **({"policy": ready.policy} if ready.policy else {})}
         state = RetryState(job.record)
         return RecordResult(
             (outcome,), lambda: self._failed(state, _refused(job.record), whole=False), facts | about(job), True

@@ -27,6 +27,7 @@ class Stage(StrEnum):
 
     QUEUED = "queued"
     BRIEF = "brief"
+    SETTLE = "settle"
     ENGINE = "engine"
     ENCODE = "encode"
     STORE = "store"

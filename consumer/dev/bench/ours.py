@@ -27,9 +27,10 @@ from consumer.jobs import (
 from consumer.pictures.rendition_file import RenditionFile
 from consumer.renditions import EncodedRenditions, RenditionOrder, StoredRendition, StoredRenditions
 from consumer.settings import Settings, load_settings
+from consumer.stages import open_stages
 from consumer.storage import rendition_manifest_key, stored_picture, stored_renditions
 from consumer.telemetry.logs import configure_logs
-from consumer.worker import WorkerRun, open_stages
+from consumer.worker import WorkerRun
 
 _PIXEL = bytes(3)
 _BYTES = b"leadart bench"

@@ -24,16 +24,18 @@ from consumer.kafka.topics import lane_topics
 from consumer.pictures.encoder import PictureEncoder
 from consumer.pictures.rendition_file import load_renditions
 from consumer.ports import Engine
+from consumer.processing.policy.reloading import PolicyInForce
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import load_styles
 from consumer.settings import EngineSettings, Settings
+from consumer.stages import OpenStages, starting
 from consumer.telemetry.health import ServedAddress
 from consumer.telemetry.metrics import make_metrics
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus
 from consumer.testing.reader import MemoryReader
 from consumer.testing.store import MemoryStore
-from consumer.worker import OpenStages, WorkerRun, starting
+from consumer.worker import WorkerRun
 from schemas import ImageProgress, ImageRequested, Reason, names
 from schemas.cloudevents import Event, write
 from schemas.reader import parse_request
@@ -200,7 +202,8 @@ class MemoryWorker:
             metrics=make_metrics(),
             health=self._health,
             served=ServedAddress("nowhere", 0),
-            styles=load_styles(settings.styles.file),
+            styles=(styles := load_styles(settings.styles.file)),
+            policy=PolicyInForce(settings.policy.file, styles),
             sets=load_renditions(settings.renditions.file),
             store=self._store,
             engine=engine,

@@ -31,7 +31,7 @@ SHIPPED: Final = Path("newsroom")
 """The name of the policy that ships; a file of that name is given as `./newsroom`."""
 
 _SETTING: Final = "LEADART_POLICY__FILE"
-_DIGITS: Final = 8
+_DIGITS: Final = 12
 
 
 def load_policy(path: Path, styles: Styles) -> Policy:
@@ -42,7 +42,7 @@ def load_policy(path: Path, styles: Styles) -> Policy:
     file = Path(str(bundled("policy.toml"))) if path == SHIPPED else path
     entry = load_toml(file, _SETTING, TypeAdapter(PolicyEntry), advise, PolicyContext(file.parent, styles))
     files = (file, *(each.path for each in entry.lists.values()))
-    version = f"{entry.label}+{_digest(files)}"
+    version = f"{entry.label}/{_digest(files)}"
     return Policy(
         version,
         tuple(_rule(rule, entry, version) for rule in entry.rules),

@@ -26,15 +26,21 @@ _Stamp = tuple[int, int, int] | None
 class PolicyInForce:
     """The policy of a running worker. A file with a mistake leaves the one before in force; the log says why.
 
-    Without a `path` the site has no policy. Raises `Fatal` at once for a file that cannot be read: a worker does not
-    start without the rules that its site wants.
+    Without a `path` the site has no policy. Setting `asked` reads the files at once, changed or not. Raises `Fatal` for
+    a file that cannot be read at the start: a worker does not start without the rules that its site wants.
     """
 
-    def __init__(self, path: Path | None, styles: Styles, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        styles: Styles,
+        look_seconds: float = LOOK_SECONDS,
+        asked: asyncio.Event | None = None,
+    ) -> None:
         self._path = path
         self._styles = styles
         self._look_seconds = look_seconds
-        self._asked = asyncio.Event()
+        self._asked = asked or asyncio.Event()
         self._refused = ""
         self.current = PAINT_EVERYTHING if path is None else load_policy(path, styles)
         self._seen: Mapping[Path, _Stamp] = _stamps(self.current.files)
@@ -42,10 +48,6 @@ class PolicyInForce:
     def problem(self) -> str | None:
         """Return what an operator has to correct; None if the files in force are those on disk."""
         return f"a policy file has mistakes, so {self.current.version} stays in force" if self._refused else None
-
-    def ask(self) -> None:
-        """Read the files again now, changed or not."""
-        self._asked.set()
 
     async def run(self) -> None:
         """Keep the policy up to date until cancelled."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.admin.doctor import CheckStatus, _renditions, _styles
+from consumer.admin.doctor import CheckStatus, _policy, _renditions, _styles
 from consumer.errors import Fatal
 from consumer.settings import Settings
 from consumer.settings.resources import bundled
@@ -44,3 +44,14 @@ async def test_a_rendition_file_is_checked_as_a_worker_reads_it(tmp_path: Path) 
 
     assert (none.status, none.message) == (CheckStatus.OK, "no sets: pictures alone")
     assert shipped.message == "5 sets: hero, landscape, square, social, thumb"
+
+
+async def test_a_policy_is_checked_as_a_worker_reads_it(tmp_path: Path) -> None:
+    """A mistake is told with its line; a site without a policy has nothing to check."""
+    assert await _policy(Settings()) == []
+    (result,) = await _policy(Settings.model_validate({"policy": {"file": Path("newsroom")}}))
+    assert (result.status, "9 rules, version newsroom-1/" in result.message) == (CheckStatus.OK, True)
+    file = tmp_path / "policy.toml"
+    file.write_text("label = 3\n", encoding="utf-8")
+    with pytest.raises(Fatal, match=r"policy\.toml:1: label: "):
+        await _policy(Settings.model_validate({"policy": {"file": file}}))

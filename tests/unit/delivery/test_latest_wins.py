@@ -384,3 +384,18 @@ def test_the_newest_revision_always_gets_its_pictures(saves: list[tuple[int, str
     superseded_by = [text.split() for text in outcomes if text.startswith("superseded")]
     assert all(int(older) < int(newer) for _, older, _, newer in superseded_by)
     assert f"superseded {newest}" not in {outcome.split(" by ")[0] for outcome in outcomes}
+
+
+async def test_a_save_that_waits_for_a_newer_one_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many follow each other within their settle time, none of them is protected: the last one is painted."""
+    monkeypatch.setattr(latest_wins, "WAITED_SECONDS", 0.0)
+    shard = Shard()
+    async with shard.running():
+        for revision in range(1, 9):
+            await shard.saved(revision)
+            shard.handler.records[revision].settle(60)
+        shard.handler.finish(8)
+        await shard.until(lambda: len(shard.outcomes()) == 8)
+
+    assert [outcome for outcome in shard.outcomes() if outcome.startswith("ready")] == ["ready 8"]
+    assert shard.handler.cancelled == [1, 2, 3, 4, 5, 6, 7]

@@ -79,11 +79,13 @@ def test_admission_stops_before_the_tracker_overflows() -> None:
         crowded.deliver(offset)
         if offset:
             crowded.finish(offset)
+        assert crowded.half_full == (offset + 1 >= MAX_RECORDS // 2)
     spread.deliver(0)
     spread.deliver(MAX_SPAN)
 
     assert crowded.full
     assert spread.full
+    assert spread.half_full
 
 
 def test_a_restored_bitmap_never_blocks_reading() -> None:

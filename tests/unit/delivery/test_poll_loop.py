@@ -255,6 +255,9 @@ class Owner:
     def in_flight(self, topic: str) -> int:
         return len(topic) * 0
 
+    def crowded(self, topic: str) -> bool:
+        return topic == "crowded"
+
     def release(self, *, cancel_running: bool) -> None:
         assert not cancel_running
 
@@ -303,3 +306,11 @@ async def test_incomplete_shards_without_strangers_end_the_worker() -> None:
     gone = await assigned(frozenset({Partition("retry", 0)}), "")
     assert gone._failure is not None
     assert "requested: no such topic any more" in gone._failure.message
+
+
+async def test_half_of_a_shards_share_may_wait_for_newer_saves() -> None:
+    """The other half is for what is worked on; none may wait where the lane would stop, or in a shard of others."""
+    loop = await assigned(BOTH, "")
+    assert loop.settling_room("requested", 0) == 2
+    assert loop.settling_room("crowded", 0) == 0
+    assert loop.settling_room("requested", 7) == 0

@@ -78,7 +78,7 @@ def test_every_action_arrives(file: Path) -> None:
 def test_the_version_names_the_files_content(file: Path) -> None:
     """Its label and a digest, which changes with the file and with each of its lists."""
     before = load(file, GOOD).version
-    assert before.startswith("desk-3+")
+    assert before.startswith("desk-3/")
     assert load(file, GOOD).version == before
     assert load(file, GOOD + "\n").version != before
     (file.parent / "courts.txt").write_text("trial\n", encoding="utf-8")
@@ -226,5 +226,5 @@ def test_a_file_of_the_shipped_ones_name_is_given_by_its_path(file: Path, monkey
     """`./newsroom` is the site's own."""
     (file.parent / "newsroom").write_text('label = "own"\n', encoding="utf-8")
     monkeypatch.chdir(file.parent)
-    assert load_policy(Path("newsroom"), load_styles()).version.startswith("newsroom-1+")
-    assert load_policy(file.parent / "newsroom", load_styles()).version.startswith("own+")
+    assert load_policy(Path("newsroom"), load_styles()).version.startswith("newsroom-1/")
+    assert load_policy(file.parent / "newsroom", load_styles()).version.startswith("own/")

@@ -62,11 +62,11 @@ async def test_a_changed_file_is_read(file: Path) -> None:
     first = policy.current.version
     async with watched(policy):
         save(file, '"two"')
-        await until(lambda: policy.current.version.startswith("two+"))
+        await until(lambda: policy.current.version.startswith("two/"))
         second = policy.current.version
         names(file, "Ada\nGrace\n")
         await until(lambda: policy.current.version != second)
-    assert first.startswith("one+")
+    assert first.startswith("one/")
 
 
 async def test_a_file_replaced_by_a_link_is_read(file: Path) -> None:
@@ -76,7 +76,7 @@ async def test_a_file_replaced_by_a_link_is_read(file: Path) -> None:
     policy = PolicyInForce(file, load_styles(), look_seconds=0.01)
     async with watched(policy):
         relink(file, other)
-        await until(lambda: policy.current.version.startswith("two+"))
+        await until(lambda: policy.current.version.startswith("two/"))
 
 
 async def test_a_bad_file_leaves_the_rules_as_they_were(file: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_bad_file_leaves_the_rules_as_they_were(file: Path) -> None:
             assert policy.current is before
             save(file, '"two"')
             await until(lambda: policy.problem() is None)
-    assert policy.current.version.startswith("two+")
+    assert policy.current.version.startswith("two/")
     refused = [entry for entry in logs if entry["event"] == "policy_refused"]
     assert [entry["in_force"] for entry in refused if "policy.toml:1: label" in entry["error"]] == [before.version]
     assert [entry["version"] for entry in logs if entry["event"] == "policy_loaded"][-1] == policy.current.version
@@ -103,16 +103,17 @@ async def test_a_list_that_comes_later_than_its_name_is_read(file: Path) -> None
         save(file, '"two"', "later.txt")
         await until(lambda: policy.problem() is not None)
         names(file, "Ada\n", "later.txt")
-        await until(lambda: policy.current.version.startswith("two+"))
+        await until(lambda: policy.current.version.startswith("two/"))
 
 
 async def test_asking_reads_it_without_waiting_for_the_next_look(file: Path) -> None:
     """An operator sends SIGHUP, and the file is read, however long the next look is away."""
-    policy = PolicyInForce(file, load_styles(), look_seconds=3600)
+    asked = asyncio.Event()
+    policy = PolicyInForce(file, load_styles(), look_seconds=3600, asked=asked)
     async with watched(policy):
         save(file, '"two"')
-        policy.ask()
-        await until(lambda: policy.current.version.startswith("two+"))
+        asked.set()
+        await until(lambda: policy.current.version.startswith("two/"))
 
 
 async def test_a_site_without_a_policy_watches_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The worker's start: what keeps it from joining the group."""
+"""Opening the stages: what keeps a worker from joining the group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer import worker
+from consumer import stages
 from consumer.engine.swatch import SwatchEngine
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings, Settings
@@ -21,13 +21,13 @@ async def test_a_worker_without_an_adapter_of_its_styles_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends with the sentence before it speaks to Kafka, and so before a request could be painted without."""
-    monkeypatch.setattr(worker, "open_engine", SwatchEngine)
+    monkeypatch.setattr(stages, "open_engine", SwatchEngine)
     file = tmp_path / "styles.toml"
     shipped = bundled("styles.toml").read_text(encoding="utf-8")
     file.write_text(shipped + 'adapters = [{ name = "print-house" }]\n', encoding="utf-8")
     settings = Settings.model_validate({"styles": {"file": file}, "http": {"port": 0}})
     with pytest.raises(Fatal, match=r"'oil_painting' names the adapter 'print-house'.*ENGINE__ADAPTERS") as fatal:
-        async with asyncio.timeout(BOUND), worker.open_stages(settings):
+        async with asyncio.timeout(BOUND), stages.open_stages(settings):
             pass
 
     assert fatal.value.reason is Reason.MISCONFIGURED
@@ -45,11 +45,11 @@ async def test_what_has_to_be_there_is_awaited_between_engine_and_bus(monkeypatc
         assert engines
         raise LookupError("asked in time")
 
-    monkeypatch.setattr(worker, "open_engine", open_engine)
-    monkeypatch.setattr(worker, "open_admin", lambda _settings: pytest.fail("Kafka was asked first"))
+    monkeypatch.setattr(stages, "open_engine", open_engine)
+    monkeypatch.setattr(stages, "open_admin", lambda _settings: pytest.fail("Kafka was asked first"))
     with pytest.raises(LookupError, match="asked in time"):
         async with (
             asyncio.timeout(BOUND),
-            worker.open_stages(Settings.model_validate({"http": {"port": 0}}), before_bus),
+            stages.open_stages(Settings.model_validate({"http": {"port": 0}}), before_bus),
         ):
             pass
