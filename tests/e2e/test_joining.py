@@ -20,6 +20,8 @@ from schemas import names
 from tests.chaos.proxies import Gate, Mood
 from tests.support.harness import BOUND, Cms, Site, WorkerProcess, cms, request_data
 
+pytestmark = pytest.mark.alone  # they look into a few seconds between two states
+
 QUICK = {
     "TOPICS__PARTITIONS": "6",
     "STORAGE__TIMEOUT_SECONDS": "2",

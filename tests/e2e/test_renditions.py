@@ -98,6 +98,7 @@ async def test_one_save_gets_every_file_and_nine_variants_a_thumb_each(site: Sit
     assert_fetched([*whole["pictures"], *choice["pictures"]])
 
 
+@pytest.mark.alone
 async def test_a_re_crop_is_answered_at_once_beside_a_busy_engine(site: Site, tmp_path: Path) -> None:
     """With the engine full for a minute an editor's crops come in a fraction of a second, with files that exist."""
     slow = site.changed(ENGINE__SWATCH_SECONDS="1", ENGINE__WINDOW="1")
