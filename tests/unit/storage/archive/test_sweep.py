@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,9 @@ from consumer.renditions import CENTRE, EncodedRenditions, RenditionOrder, Rendi
 from consumer.storage import Manifest, manifest_key
 from consumer.storage.archive import Sweep, SweepReport, UnchosenRule
 from consumer.storage.archive import sweep as sweeping
+from consumer.storage.marker import marker_key
+from consumer.storage.references import article_digest
+from consumer.storage.rendition_manifest import files_key
 from tests.support.s3_memory import MemoryS3
 from tests.support.samples import MADE, RECIPE
 
@@ -20,6 +24,7 @@ GRACE = timedelta(seconds=60)
 RULE = UnchosenRule(NOW - timedelta(days=30), frozenset(["thumb"]))
 THUMBS = RenditionOrder((RenditionSet("thumb", None, (320,), ()),), CENTRE)
 FULL = RenditionOrder((*THUMBS.sets, RenditionSet("hero", (16, 9), (640,), ())), CENTRE)
+ELSEWHERE = Use("a-2", "hero")
 OFFER = PaintedFor("A drawing", 0, 9, Use("a-1", "hero"))
 
 
@@ -304,3 +309,51 @@ async def test_a_fast_clock_elsewhere_costs_one_grace() -> None:
 
     assert (await archive.swept()).pictures == 1
     assert archive.now == NOW + GRACE
+
+
+async def test_a_picture_that_another_article_shows_stays() -> None:
+    """Also if it is referred to between the search and the deletion, or within the grace."""
+    for when in ("before", "between", "meanwhile"):
+        archive = Archive()
+        picture = await archive.paint(1)
+        sweep = archive.sweep()
+        if when == "before":
+            assert await archive.client.store().refer(picture, ELSEWHERE)
+        found = await sweep.find(lambda _share: None)
+        assert len(found) == (when != "before")
+        if when == "between":
+            assert await archive.client.store().refer(picture, ELSEWHERE)
+        await sweep.withdraw(found)
+        if when == "meanwhile":
+            assert not await archive.client.store().refer(picture, ELSEWHERE)
+        await sweep.finish()
+
+        assert await archive.client.store().find(recipe(1)) is not None, when
+        assert whole(archive.client)
+
+
+async def test_what_a_withdrawn_article_left_is_deleted() -> None:
+    """A worker died over it, and no request has come since; a dry run counts it."""
+    archive = Archive()
+    picture = await archive.paint(1, asked=replace(OFFER, variants=1))
+    marker = {"all": "0:1"}
+    archive.client.objects[marker_key(article_digest("a-1"))] = json.dumps(marker).encode()
+
+    assert (await archive.sweep().preview([])).withdrawn == 1
+    assert picture.key in archive.client.objects
+    assert (await archive.swept()).withdrawn == 1
+    assert list(archive.client.objects) == [marker_key(article_digest("a-1"))]
+
+
+async def test_users_of_a_picture_that_nobody_chose_go_with_it() -> None:
+    """Its entry, the list of its files, and the files that a dead worker put without a manifest."""
+    archive = Archive()
+    picture = await archive.paint(1)
+    orphan = f"pictures/ab/{'ab' * 32}.avif"
+    archive.client.objects[orphan] = b"put before its worker died"
+    listed = files_key(picture.recipe, "00" * 32, picture.sha256)
+    archive.client.objects[listed] = json.dumps({"objects": [orphan]}).encode()
+
+    await archive.swept()
+
+    assert archive.client.objects == {}

@@ -1,0 +1,180 @@
+"""Withdrawals by real workers: afterwards the bucket is listed, and every address that was announced is fetched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from consumer.failpoints import Failpoint
+from consumer.storage import S3Store
+from schemas import names
+from tests.support.harness import BOUND, Cms, Site, answer, cms, request_data, workers
+from tests.support.store_rules import Forward, RuledStore, StoreCall, refused
+
+SLOW = {"ENGINE__SWATCH_SECONDS": "1"}
+
+
+@pytest.fixture
+def site(kafka: KafkaServer, s3: S3Server) -> Site:
+    return Site.fresh(
+        kafka, s3, TOPICS__PARTITIONS="2", WORKER__STORE_RETRY_SECONDS="0.1", STORAGE__PRESIGNED_SECONDS="3600"
+    ).prepare()
+
+
+def save(article: str, revision: int, prompt: str = "a lighthouse") -> dict[str, Any]:
+    return request_data(article, revision, brief={"prompt": f"{prompt} {revision}"})
+
+
+async def withdraw(desk: Cms, article: str) -> str:
+    return await desk.ask({"article": {"id": article}, "slot": None}, event_type=names.ARTICLE_WITHDRAWN)
+
+
+async def restore(desk: Cms, article: str) -> None:
+    await desk.ask({"article": {"id": article}}, event_type=names.ARTICLE_RESTORED)
+
+
+async def left(site: Site) -> set[str]:
+    """Return every key in the bucket but those of probes and markers."""
+    async with S3Store(site.settings.storage) as store:
+        keys = await store._objects.keys(store._pictures, "")
+    return {key for key in keys if not key.endswith("/probe") and not key.startswith("manifests/withdrawn/")}
+
+
+def addresses(outcomes: Iterable[dict[str, Any]]) -> set[str]:
+    """Return every address that these outcomes announce."""
+    pictures = [picture for outcome in outcomes for picture in outcome.get("pictures", ())]
+    return {file["url"] for picture in pictures for file in [picture, *picture["renditions"]]}
+
+
+async def statuses(urls: Iterable[str]) -> set[int]:
+    """Return how the store answers for these addresses."""
+    found = set()
+    async with aiohttp.ClientSession() as session:
+        for url in urls:
+            async with session.get(url) as response:
+                found.add(response.status)
+    return found
+
+
+async def test_a_withdrawn_article_is_gone_until_it_is_restored(site: Site, tmp_path: Path) -> None:
+    """Its addresses lead nowhere; later requests end as withdrawn; the picture that another article chose stays."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            shared = await answer(desk, await desk.ask(save("a-1", 1)))
+            own = await answer(desk, await desk.ask(save("a-1", 2)))
+            chosen = {"sha256": shared["pictures"][0]["sha256"]}
+            other = {"article": {"id": "b-1", "revision": 1}, "slot": "hero", "picture": chosen}
+            kept = await answer(desk, await desk.ask(other, event_type=names.IMAGE_CHOSEN))
+
+            gone = await answer(desk, await withdraw(desk, "a-1"))
+            after = await statuses(addresses([own])), await statuses(addresses([kept]))
+            late = await answer(desk, await desk.ask(save("a-1", 3)))
+            both = await answer(desk, await withdraw(desk, "b-1"))
+            nothing = await left(site)
+            await restore(desk, "a-1")
+            again = await answer(desk, await desk.ask(save("a-1", 4)))
+
+    assert {one["ce"]["type"] for one in (gone, late, both)} == {names.IMAGE_WITHDRAWN}
+    assert after == ({404}, {200})
+    assert nothing == set()
+    assert await statuses(addresses([again])) == {200}
+    assert await statuses(addresses([shared, own, kept])) == {404}
+
+
+async def test_a_withdrawal_wins_over_everything_that_is_queued_or_painting(site: Site, tmp_path: Path) -> None:
+    """Saves in every lane race with it: each gets its outcome, and nothing is left behind."""
+    slow = site.changed(**SLOW)
+    with workers(slow, tmp_path, 2):
+        async with cms(site) as desk:
+            first = await desk.ask(save("a-1", 1))
+            await answer(desk, first)
+            asked = [await desk.ask(save("a-1", number), topic=lane) for number in range(2, 6) for lane in LANES]
+            late = await desk.ask(save("a-1", 9))
+            gone = await withdraw(desk, "a-1")
+            asked += [await desk.ask(save("a-1", number), topic=lane) for number in range(10, 14) for lane in LANES]
+            for request in [*asked, late, gone]:
+                await answer(desk, request)
+            announced = desk.outcomes()
+
+    assert await left(site) == set()
+    assert await statuses(addresses(announced)) == {404}
+
+
+LANES = (names.REQUESTED, names.BACKFILL)
+
+
+async def test_a_withdrawal_that_is_killed_half_way_is_finished_by_the_next_owner(site: Site, tmp_path: Path) -> None:
+    """Between manifests and objects: the outcome comes once all is gone."""
+    (points := tmp_path / "points").mkdir()
+    with workers(site.changed(WORKER__FAILPOINTS=str(points)), tmp_path) as (worker,):
+        async with cms(site) as desk:
+            painted = await answer(desk, await desk.ask(save("a-1", 1)))
+            (points / f"{Failpoint.WITHDRAWING}.armed").touch()
+            gone = await withdraw(desk, "a-1")
+            async with asyncio.timeout(BOUND):
+                while not list(points.glob(f"{Failpoint.WITHDRAWING}.hit-*")):
+                    await asyncio.sleep(0.02)
+            worker.kill()
+            await desk.settle()
+            before, there = desk.outcomes(gone), await statuses(addresses([painted]))
+    (next_life := tmp_path / "next").mkdir()
+    with workers(site, next_life):
+        async with cms(site) as desk:
+            await answer(desk, gone)
+
+    assert (before, there) == ([], {200})
+    assert await left(site) == set()
+    assert await statuses(addresses([painted])) == {404}
+
+
+async def test_a_store_that_refuses_and_a_hook_that_is_down_delay_a_withdrawal(site: Site, tmp_path: Path) -> None:
+    """No outcome before both have worked; then the hook has been told every address."""
+    down, told = {"store", "hook"}, list[str]()
+    tried = {"store": asyncio.Event(), "hook": asyncio.Event()}
+
+    async def rule(call: StoreCall, _forward: Forward) -> web.Response | None:
+        if call.method == "DELETE" and call.key.startswith("pictures/") and "store" in down:
+            tried["store"].set()
+            return refused(503, "SlowDown")
+        return None
+
+    async def purge(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer hush"
+        if "hook" in down:
+            tried["hook"].set()
+            return web.Response(status=502)
+        told.extend((await request.json())["urls"])
+        return web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_post("/purge", purge)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hook = {"STORAGE__PURGE_URL": f"http://127.0.0.1:{runner.addresses[0][1]}/purge", "STORAGE__PURGE_TOKEN": "hush"}
+    async with RuledStore(site.settings.storage, rule) as proxy:
+        behind = site.changed(STORAGE__ENDPOINT_URL=str(proxy.settings.endpoint_url), **hook)
+        with ExitStack() as stack:
+            await asyncio.to_thread(stack.enter_context, workers(behind, tmp_path))  # the proxy runs on this loop
+            async with cms(site) as desk:
+                painted = await answer(desk, await desk.ask(save("a-1", 1)))
+                gone = await withdraw(desk, "a-1")
+                for part in ("store", "hook"):
+                    await asyncio.wait_for(tried[part].wait(), BOUND)
+                    await desk.settle()
+                    assert desk.outcomes(gone) == [], part
+                    down.discard(part)
+                await answer(desk, gone)
+    await runner.cleanup()
+
+    assert {url.partition("?")[0] for url in addresses([painted])} <= set(told)
+    assert await left(site) == set()
