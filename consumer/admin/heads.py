@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from consumer.admin.state_table import change_value
+from consumer.delivery.editorial import Choice, Editorial
 from consumer.delivery.heads import Head, Slot, head_key, read_head, read_key, slot_of, write_head
 from consumer.delivery.ports import OutgoingRecord, Partition
 from consumer.kafka.admin_client import require_topics
@@ -15,6 +16,9 @@ from schemas import names
 
 _MOVED_AT_ONCE = 500
 """Heads moved in one transaction."""
+
+_DIGITS = 12
+"""Of a digest in a table: enough to find it in an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +106,22 @@ def _home(key: bytes, partitions: int) -> int | None:
     """Return the partition that a head's key belongs in, None for other keys."""
     found = read_key(key)
     return None if found is None else key_partition(found[1].article_id.encode(), partitions)
+
+
+def decision_in_words(editorial: Editorial) -> str:
+    """Return what editors decided about a slot, empty for nothing."""
+    if (withdrawal := editorial.withdrawal) is not None:
+        reason = f": {withdrawal.message}" if withdrawal.message else ""
+        return f"withdrawn{_at(withdrawal.ordinal)}{reason}"
+    return "" if editorial.choice is None else _chosen(editorial.choice)
+
+
+def _chosen(choice: Choice) -> str:
+    picture = "the site's own picture" if choice.decision.external else f"picture {choice.sha256[:_DIGITS]}"
+    by = f" by {choice.decision.chosen_by}" if choice.decision.chosen_by else ""
+    verb = "let go of" if choice.let_go else "chosen:"
+    return f"{verb} {picture}{by}{_at(choice.ordinal)}"
+
+
+def _at(ordinal: int) -> str:
+    return f" (ordinal {ordinal})" if ordinal else ""

@@ -13,16 +13,12 @@ from consumer.cli.shared import DRY_RUN, AsJson, EnvFile, Execute, lay_out, prin
 
 if TYPE_CHECKING:
     from consumer.admin.heads import StoredHead
-    from consumer.delivery.editorial import Choice, Editorial
     from consumer.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True, help="What is remembered of each slot of an article.")
 
 Article = Annotated[str, typer.Argument(help="Article id.", show_default=False)]
 OnlySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot of the article.")]
-
-_DIGITS = 12
-"""Of a digest in a table: enough to find it in an outcome."""
 
 
 @commands.command("show")
@@ -31,6 +27,8 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
 
     A request with an older revision is superseded. The slot "" stands for the whole article.
     """
+    from consumer.admin.heads import decision_in_words
+
     heads = asyncio.run(_find(settings_from(env_file), article, slot))
     if as_json:
         print(json.dumps({"article": article, "heads": [_row(one) for one in heads]}))
@@ -44,7 +42,7 @@ def heads_show(article: Article, slot: OnlySlot = None, env_file: EnvFile = None
         head = one.head
         made = "none" if head.made is None else head.made
         numbers = (head.revision, made, head.in_a_row, head.ordinal, head.variation)
-        cells = (_name(one), *numbers, _decided(head.editorial), head.source, head.request_id, one.partition)
+        cells = (_name(one), *numbers, decision_in_words(head.editorial), head.source, head.request_id, one.partition)
         table.add_row(*(printable(str(cell)) for cell in cells))
     lay_out(table)
 
@@ -96,21 +94,3 @@ def _row(one: StoredHead) -> dict[str, Any]:
 
 def _name(one: StoredHead) -> str:
     return one.slot.name or "all slots"
-
-
-def _decided(editorial: Editorial) -> str:
-    if (withdrawal := editorial.withdrawal) is not None:
-        reason = f": {withdrawal.message}" if withdrawal.message else ""
-        return f"withdrawn{_at(withdrawal.ordinal)}{reason}"
-    return "" if editorial.choice is None else _chosen(editorial.choice)
-
-
-def _chosen(choice: Choice) -> str:
-    picture = "the site's own picture" if choice.decision.external else f"picture {choice.sha256[:_DIGITS]}"
-    by = f" by {choice.decision.chosen_by}" if choice.decision.chosen_by else ""
-    verb = "let go of" if choice.let_go else "chosen:"
-    return f"{verb} {picture}{by}{_at(choice.ordinal)}"
-
-
-def _at(ordinal: int) -> str:
-    return f" (ordinal {ordinal})" if ordinal else ""

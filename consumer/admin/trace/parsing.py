@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from consumer.admin.dead_letters.dead_letter import REDRIVEN, DeadLetterRecord
+from consumer.admin.heads import decision_in_words
 from consumer.admin.trace.timeline import (
     FailureFacts,
     Place,
@@ -18,7 +19,6 @@ from consumer.admin.trace.timeline import (
     TracedRequest,
 )
 from consumer.delivery.controls import Controls, ControlVerdict, Traits
-from consumer.delivery.editorial import Editorial
 from consumer.delivery.heads import read_head, slot_of
 from consumer.delivery.replay_origin import parse_origin
 from consumer.delivery.retry import RetryPolicy, split
@@ -137,17 +137,8 @@ def parse_head(record: Record, group_id: str, article: str) -> TracedHead | None
         request_id=head.request_id,
         made=head.made,
         ordinal=head.ordinal,
-        decided=_decided(head.editorial),
+        decided=decision_in_words(head.editorial),
     )
-
-
-def _decided(editorial: Editorial) -> str:
-    choice, withdrawal = editorial.choice, editorial.withdrawal
-    if withdrawal is not None:
-        return f"withdrawn by {withdrawal.request_id}"
-    if choice is None or choice.let_go:
-        return ""
-    return "a picture of the site's own" if choice.decision.external else f"chosen picture {choice.sha256}"
 
 
 def parse_outcome(event: AnnouncedEvent) -> TracedOutcome:

@@ -8,7 +8,7 @@ from typing import Any
 from consumer.admin.trace.parsing import parse_head, parse_lane_record, parse_outcome
 from consumer.admin.trace.timeline import FailureFacts, Place, RecordState, Standing
 from consumer.delivery.controls import NO_CONTROLS, Cancel, Controls, Pause, Selector
-from consumer.delivery.editorial import Choice, Editorial, Withdrawal
+from consumer.delivery.editorial import Editorial, Withdrawal
 from consumer.delivery.heads import Head, Slot, head_key, write_head
 from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import RetrySchedule, RetryState
@@ -19,7 +19,6 @@ from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
 from schemas import Reason, names
 from schemas.cloudevents import Event, write
-from schemas.editorial import ImageChosen
 from tests.support.announcements import announced
 from tests.support.harness import request_data
 
@@ -27,6 +26,7 @@ SETTINGS = Settings()
 DONE = Standing(RecordState.FINISHED)
 HEADERS, VALUE = write(Event(id="r-1", source="/cms", type=names.IMAGE_REQUESTED, data=request_data("a-1", 7)))
 RECORD = Record(names.REQUESTED, 3, 42, b"a-1", VALUE, tuple(HEADERS), 1_000)
+WITHDRAWAL = Withdrawal(source="/cms", request_id="w-1", ordinal=4, message="A complaint.")
 
 
 def as_read(written: OutgoingRecord, offset: int = 5) -> Record:
@@ -84,40 +84,22 @@ def test_an_outcome_is_read_leniently() -> None:
 
 def test_a_head_is_its_groups() -> None:
     """Another group's, another article's, a deleted or an unreadable one is none."""
-    value = write_head(Head(7, "/cms", "r-1", 6, ordinal=4))
+    value = write_head(Head(7, "/cms", "r-1", 6, ordinal=4, editorial=Editorial(withdrawal=WITHDRAWAL)))
     record = replace(RECORD, topic=names.HEADS, key=head_key("leadart", Slot("a-1", "hero")), value=value)
     found = parse_head(record, "leadart", "a-1")
 
     assert found
-    assert (found.slot, found.revision, found.made, found.ordinal, found.decided) == ("hero", 7, 6, 4, "")
+    assert (found.slot, found.revision, found.made, found.ordinal, found.decided) == (
+        "hero",
+        7,
+        6,
+        4,
+        "withdrawn (ordinal 4): A complaint.",
+    )
     assert parse_head(record, "other", "a-1") is None
     assert parse_head(record, "leadart", "a-2") is None
     assert parse_head(replace(record, value=None), "leadart", "a-1") is None
     assert parse_head(replace(record, value=b"?"), "leadart", "a-1") is None
-
-
-def test_a_head_says_what_an_editor_decided() -> None:
-    """A withdrawal, a chosen picture, a picture of the site's own; a choice that was let go is none."""
-    chosen = ImageChosen.model_validate({"article": {"id": "a-1", "revision": 7}, "picture": {"sha256": "a" * 64}})
-    external = ImageChosen.model_validate({"article": {"id": "a-1", "revision": 7}, "external": True})
-    editorials = [
-        Editorial(choice=Choice(decision=chosen, sha256="aa")),
-        Editorial(choice=Choice(decision=external)),
-        Editorial(choice=Choice(decision=chosen, sha256="aa", let_go=True)),
-        Editorial(choice=Choice(decision=chosen), withdrawal=Withdrawal(source="/cms", request_id="w-1")),
-    ]
-    record = replace(RECORD, topic=names.HEADS, key=head_key("leadart", Slot("a-1", "hero")))
-    heads = [
-        parse_head(replace(record, value=write_head(Head(7, "", "", editorial=each))), "leadart", "a-1")
-        for each in editorials
-    ]
-
-    assert [head and head.decided for head in heads] == [
-        "chosen picture aa",
-        "a picture of the site's own",
-        "",
-        "withdrawn by w-1",
-    ]
 
 
 def test_a_request_says_whether_an_operator_holds_it() -> None:
