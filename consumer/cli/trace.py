@@ -112,7 +112,7 @@ def _print(timeline: Timeline) -> None:
             table.add_row(*(printable(cell) for cell in (row.time, row.where, row.what)))
         lay_out(table)
     if timeline.store.problem:
-        say(f"the store was not looked into: {printable(timeline.store.problem)}")
+        say(f"the store did not answer: {printable(timeline.store.problem)}")
     say(_read(timeline.search))
 
 

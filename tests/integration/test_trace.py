@@ -79,6 +79,10 @@ async def test_a_painted_story_is_told_with_its_files(site: Site, tmp_path: Path
     assert {file["key"] for file in files} < found.store.states.keys()
     assert set(found.store.states.values()) == {FileState.THERE}
     assert (found.group.workers, found.search.partitions) == (1, (HOME,))
+    assert [(use.slot, use.announced) for use in found.store.uses] == [("hero", True)]
+    later = await asked(site, since_ms=int(time.time() * 1000) + 60_000)
+    assert "the topics hold only its head: the newest request was of revision 1" in later.sentence
+    assert "The store has 1 picture of a-1 for hero that no outcome named which was read" in later.sentence
     assert (printed.returncode, "hero of a-1 has its picture" in printed.stdout.splitlines()[-1]) == (0, True)
 
 
@@ -166,6 +170,7 @@ async def test_what_editors_decided_is_told(site: Site, tmp_path: Path) -> None:
             ):
                 await answer(desk, await desk.ask(decision, event_type=kind))
                 answers.append(await asked(site))
+            taken_down = await traced(site)
             await desk.ask({"article": {"id": "a-1"}}, event_type=names.ARTICLE_RESTORED)
             async with asyncio.timeout(BOUND):
                 while "and restored" not in (restored := await asked(site)).sentence:
@@ -174,6 +179,8 @@ async def test_what_editors_decided_is_told(site: Site, tmp_path: Path) -> None:
             again = await asked(site)
 
     assert [one.picture for one in [*answers, restored, again]] == [True, True, *[False] * 5, True]
+    assert (taken_down.store.uses, [*taken_down.store.withdrawn]) == ((), [""])
+    assert FileState.THERE not in taken_down.store.states.values()
     assert "for revision 1, chosen by an editor." in answers[0].sentence
     assert "for revision 2, chosen by an editor." in answers[1].sentence
     assert "an editor declared a picture of the site's own" in answers[2].sentence

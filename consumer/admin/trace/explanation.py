@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consumer.admin.dead_letters.dead_letter import format_time_ms
+from consumer.admin.trace.caveats import caveats, unannounced
 from consumer.admin.trace.decisions import decision_phrase
 from consumer.admin.trace.phrases import SlotStory
 from consumer.admin.trace.pictures import TraceAnswer, with_picture
@@ -23,8 +24,9 @@ def explain(timeline: Timeline, now_ms: int, request_id: str = "") -> TraceAnswe
         answers = [TraceAnswer(picture=False, sentence=_nothing(timeline))]
     else:
         answers = [_about_slot(timeline, _story(timeline, works, now_ms, slot), slot) for slot in _slots(timeline)]
-    sentences = [answer.sentence for answer in answers] + _caveats(timeline)
-    return TraceAnswer(all(answer.picture for answer in answers), " ".join(sentences))
+    picture = all(answer.picture for answer in answers)
+    sentences = [answer.sentence for answer in answers] + ([] if picture else unannounced(timeline)) + caveats(timeline)
+    return TraceAnswer(picture, " ".join(sentences))
 
 
 def _slots(timeline: Timeline) -> list[str | None]:
@@ -103,23 +105,3 @@ def _scope(timeline: Timeline) -> str:
     count = len(timeline.search.partitions)
     where = f"any of the {count} partitions of the topics" if count > 1 else "the one partition of the topics"
     return f"in {where}, {held}"
-
-
-def _caveats(timeline: Timeline) -> list[str]:
-    """Return what may make the answer wrong, or is wrong with how the article is published."""
-    search, used = timeline.search, sorted({request.place.partition for request in timeline.requests})
-    found = []
-    if len(used) > 1:
-        found.append(
-            f"Its requests are in partitions {', '.join(map(str, used))}: of several saves the newest wins only within "
-            "one partition, so publish with the article id as the key and one partitioner."
-        )
-    elif used and used != [search.home]:
-        found.append(
-            f"Its requests are in partition {used[0]}, and Kafka's Java client would put them into {search.home}: the "
-            "publisher partitions in another way, or uses another key."
-        )
-    if search.hidden:
-        found.append(f"{search.hidden} offsets of the lanes are hidden behind a publisher's open transaction.")
-    found += [f"Not read: {where}." for where in search.unread]
-    return found

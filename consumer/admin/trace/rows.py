@@ -20,6 +20,8 @@ from consumer.admin.trace.timeline import (
     TracedRequest,
 )
 from consumer.storage.manifest import manifest_key
+from consumer.storage.marker import marker_key
+from consumer.storage.references import article_digest
 
 _Traced = TracedRequest | TracedOutcome | TracedDeadLetter | TracedHead
 _TYPES: Final[Mapping[type[_Traced], str]] = {
@@ -59,6 +61,8 @@ def trace_values(timeline: Timeline) -> dict[str, Any]:
         "article": timeline.article,
         "events": [_value(one) for one in sorted(records, key=lambda one: one.ms)],
         "files": [{"key": key, "state": state.value} for key, state in timeline.store.states.items()],
+        "uses": [asdict(use) for use in timeline.store.uses],
+        "withdrawn": dict(timeline.store.withdrawn),
         "store_problem": timeline.store.problem or None,
         "group": asdict(timeline.group),
         "search": asdict(timeline.search),
@@ -117,6 +121,11 @@ def _stored(timeline: Timeline) -> Iterator[tuple[str, str]]:
     pictures = {picture: None for outcome in timeline.outcomes for picture in outcome.pictures}
     for picture in pictures:
         yield from _files(picture, timeline.store.states)
+    for use in timeline.store.uses:
+        if not use.announced:
+            yield use.picture or manifest_key(use.recipe), f"stored for {use.slot}, in no outcome that was read"
+    for slot, by in timeline.store.withdrawn.items():
+        yield marker_key(article_digest(timeline.article)), f"{slot or 'all slots'}: marked as withdrawn by {by}"
 
 
 def _files(picture: TracedPicture, states: Mapping[str, FileState]) -> Iterator[tuple[str, str]]:

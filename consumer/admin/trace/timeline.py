@@ -178,10 +178,30 @@ class FileState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredUse:
+    """An entry in the store: a slot shows the picture of a recipe, or is about to.
+
+    `announced`: an outcome of the timeline names the recipe. `picture` is the key of the picture's file, empty without
+    a readable manifest.
+    """
+
+    slot: str
+    recipe: str
+    announced: bool
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The state of each key that was looked up; `problem` says why the store could not be asked, empty if it could."""
+    """The state of each key that was looked up, and the article's entries.
+
+    `withdrawn` are the slots that are marked as withdrawn, by the withdrawal's id; the slot "" stands for all.
+    `problem` says why the store could not be asked, empty if it could.
+    """
 
     states: Mapping[str, FileState] = field(default_factory=dict)
+    uses: tuple[StoredUse, ...] = ()
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
     def state(self, key: str) -> FileState:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from consumer.admin.trace.search import TraceQuery
-from consumer.admin.trace.timeline import FileState, SearchFacts, StoreFacts, Timeline
+from consumer.admin.trace.timeline import FileState, SearchFacts, StoredUse, StoreFacts, Timeline
 from consumer.cli.root import app
 from consumer.delivery.ports import BusError
 from consumer.errors import Fatal
@@ -89,6 +89,20 @@ def test_files_that_are_not_there_are_named(found: list[Any]) -> None:
     assert "rendition hero-960 avif: damaged" in done.stdout
 
 
+def test_what_else_the_store_has_is_printed(found: list[Any]) -> None:
+    """Pictures of the article that no outcome names, and what is marked as withdrawn."""
+    uses = (StoredUse("hero", "ee" * 32, announced=True), StoredUse("teaser", "dd" * 32, announced=False))
+    found.append(timeline(outcomes=(ready(),), store=StoreFacts(STATES, uses, {"": "w-1", "teaser": "w-2"})))
+    printed = CliRunner().invoke(app, ["trace", "a-1"]).stdout
+
+    assert printed.count("in no outcome that was read") == 1
+    assert [line.split()[0] for line in printed.splitlines() if "stored for teaser" in line] == [
+        manifest_key("dd" * 32)
+    ]
+    assert "all slots: marked as withdrawn by w-1" in printed
+    assert "teaser: marked as withdrawn by w-2" in printed
+
+
 def test_the_store_s_silence_is_said(found: list[Any]) -> None:
     """What the topics say is printed all the same."""
     found.append(timeline(outcomes=(ready(),), store=StoreFacts(problem="the store cannot be reached")))
@@ -96,7 +110,7 @@ def test_the_store_s_silence_is_said(found: list[Any]) -> None:
 
     assert done.exit_code == 0
     assert "picture: not looked up" in done.stdout
-    assert "the store was not looked into: the store cannot be reached" in done.stdout
+    assert "the store did not answer: the store cannot be reached" in done.stdout
 
 
 def test_json_holds_every_record_and_file(found: list[Any]) -> None:

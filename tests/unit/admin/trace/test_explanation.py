@@ -14,6 +14,7 @@ from consumer.admin.trace.timeline import (
     RecordState,
     SearchFacts,
     Standing,
+    StoredUse,
     StoreFacts,
     Timeline,
 )
@@ -442,7 +443,15 @@ def test_which_picture_there_is(case: str) -> None:
     assert (answer.sentence, answer.picture) == (sentence, True)
 
 
+STORED = StoredUse("hero", "dd" * 32, announced=False, picture="pictures/dd/old.png")
 CAVEATS: dict[str, tuple[dict[str, Any], str]] = {
+    "stored, and in no outcome": (
+        {"requests": (asked(standing=WAITING),), "store": StoreFacts(uses=(STORED, STORED))},
+        (
+            "The store has 2 pictures of a-1 for hero that no outcome named which was read, such as "
+            "pictures/dd/old.png: announced before that, or painted and not announced yet."
+        ),
+    ),
     "elsewhere": (
         {"requests": (asked(place=place(1, partition=5), origin=place(1, partition=5)),), "outcomes": (ready(),)},
         (
