@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from consumer import __version__
 from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, store, topics
+from consumer.cli.decide import choose, restore, withdraw
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-_SINGLE = (worker, demo, dev, publish, outcomes, trace, lag, pause, resume)
+_SINGLE = (worker, demo, dev, publish, outcomes, trace, choose, withdraw, restore, lag, pause, resume)
 _WITHOUT_KAFKA = (simulate, styles, generate, renditions, crop)
 for command in (*_SINGLE, *_WITHOUT_KAFKA):
     app.command()(command)

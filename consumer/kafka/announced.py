@@ -52,20 +52,35 @@ class AnnouncedEvent:
     @property
     def result(self) -> str:
         """What has come of the request: how many pictures, why there are none, or how far it is."""
+        data = self.data
         match self.kind:
             case OutcomeKind.READY:
-                count = len(self.urls)
-                return f"{count} picture{'' if count == 1 else 's'}{', reused' if self.data.get('reused') else ''}"
+                return self._pictures
             case OutcomeKind.FAILED:
-                return f"{self.data.get('reason')}: {self.data.get('message')}"
+                return f"{data.get('reason')}: {data.get('message')}"
             case OutcomeKind.SUPERSEDED:
-                return f"superseded by revision {_part(self.data, 'superseded_by').get('revision')}"
+                return f"superseded by revision {_part(data, 'superseded_by').get('revision')}"
             case OutcomeKind.EXPIRED:
-                return f"its expirytime {self.data.get('expired_at')} passed before its turn"
+                return f"its expirytime {data.get('expired_at')} passed before its turn"
         if self.kind in _DECIDED:
             return self._decision
-        steps = f" {self.data.get('step')} of {self.data.get('of')}" if self.data.get("of") else ""
-        return f"{self.data.get('stage', '')}{steps}"
+        steps = f" {data.get('step')} of {data.get('of')}" if data.get("of") else ""
+        return f"{data.get('stage', '')}{steps}"
+
+    @property
+    def _pictures(self) -> str:
+        count = len(self.urls)
+        caption = f"; caption: {self.data['caption']}" if self.data.get("caption") else ""
+        return f"{count} picture{'' if count == 1 else 's'}{self._standing}{caption}"
+
+    @property
+    def _standing(self) -> str:
+        """What the pictures are beside those of other requests, after a comma; empty for new ones."""
+        if self.data.get("offers"):
+            return ", offered beside the choice"
+        if self.data.get("chosen"):
+            return ", kept as chosen" if self.data.get("kept") else ", chosen"
+        return ", reused" if self.data.get("reused") else ""
 
     @property
     def _decision(self) -> str:
@@ -84,12 +99,12 @@ class AnnouncedEvent:
     @property
     def sentence(self) -> str:
         """The event in a sentence."""
-        about = f"{self.article} revision {self.revision}"
+        slot = f" {self.data.get('slot') or 'without a slot'}" if self.kind == OutcomeKind.WITHDRAWN else ""
+        about = f"{self.article}{slot}" + (f" revision {self.revision}" if self.revision is not None else "")
         if self.kind != OutcomeKind.READY:
-            return f"{self.kind}: {about}: {self.result}"
-        reused = ", reused" if self.data.get("reused") else ""
+            return f"{self.kind}: {about}" + (f": {self.result}" if self.result else "")
         seconds = _part(self.data, "seconds").get("total")
-        return f"ready{reused}: {about}" + (f", {seconds:.1f} s" if isinstance(seconds, int | float) else "")
+        return f"ready{self._standing}: {about}" + (f", {seconds:.1f} s" if isinstance(seconds, int | float) else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return when and where it was announced, and its data."""

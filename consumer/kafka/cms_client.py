@@ -4,19 +4,15 @@ For `leadart publish` and `outcomes`, the demo, the benchmarks and the tests: a 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import RecordMetadata
 
 from consumer.delivery.ports import BusError
-from consumer.errors import Rejected
 from consumer.jobs import Record
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.client import answered_within, connection
@@ -24,7 +20,7 @@ from consumer.kafka.contact import first_contact
 from consumer.kafka.producer_close import close_producer
 from consumer.kafka.records import install_parser, to_record
 from consumer.settings import Settings
-from schemas import ContractError, Reason, names
+from schemas import names
 from schemas.cloudevents import Event, write
 
 SOURCE = "/cms/demo"
@@ -37,9 +33,10 @@ WAVE = 1000
 """Records on their way at once in `CmsPublisher.publish_all`."""
 
 
-def request_event(data: Mapping[str, Any], event_id: str, source: str = SOURCE) -> Event:
-    """Return a request's data as an event: a re-crop if it names a picture, else one that asks for pictures."""
-    event_type = names.IMAGE_RECROP_REQUESTED if "picture" in data else names.IMAGE_REQUESTED
+def request_event(
+    data: Mapping[str, Any], event_id: str, source: str = SOURCE, event_type: str = names.IMAGE_REQUESTED
+) -> Event:
+    """Return a request's data, or an editor's decision, as an event."""
     return Event(
         id=event_id,
         source=source,
@@ -49,22 +46,6 @@ def request_event(data: Mapping[str, Any], event_id: str, source: str = SOURCE) 
         dataschema=names.dataschema(event_type),
         data=data,
     )
-
-
-def parse_request_file(text: bytes) -> Event:
-    """Return a request with a new event id; its data are the bytes of a JSON file, as they are.
-
-    Only what a record needs is checked, so that bad requests can be tried out. Raises `Rejected` for text without an
-    article id, or with one that no record can have.
-    """
-    try:
-        return replace(request_event(json.loads(text), str(uuid4())), data=text)
-    except ContractError as error:
-        raise Rejected(error.reason, error.message, field="article.id") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise Rejected(
-            Reason.MISSING_FIELD, "This is not a JSON object with an article.id.", field="article.id"
-        ) from error
 
 
 class CmsPublisher:

@@ -28,8 +28,7 @@ READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}], "
         ),
         ("progress", {"stage": "step", "step": 3, "of": 12}, "progress: a-1 revision 7: step 3 of 12"),
         ("progress", {"stage": "accepted"}, "progress: a-1 revision 7: accepted"),
-        ("withdrawn", {"later": "field"}, "withdrawn: a-1 revision 7: "),
-        ("withdrawn", {"message": "A complaint."}, "withdrawn: a-1 revision 7: A complaint."),
+        ("withdrawn", {"message": "A complaint."}, "withdrawn: a-1 hero revision 7: A complaint."),
         ("cancelled", {"message": "Called off."}, "cancelled: a-1 revision 7: Called off."),
         (
             "declined",
@@ -41,11 +40,30 @@ READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}], "
             {"rule": "war", "message": "Ask.", "held_until": "2031-05-17T08:00:00Z"},
             "held: a-1 revision 7: by rule war: Ask. Expires 2031-05-17T08:00:00Z unless approved.",
         ),
+        ("ready", {**READY, "chosen": True}, "ready, chosen: a-1 revision 7, 3.2 s"),
+        ("ready", {**READY, "chosen": True, "kept": True}, "ready, kept as chosen: a-1 revision 7, 3.2 s"),
+        ("ready", {**READY, "offers": True}, "ready, offered beside the choice: a-1 revision 7, 3.2 s"),
+        ("withdrawn", {"slot": None, "article": {"id": "a-1", "revision": None}}, "withdrawn: a-1 without a slot"),
+        ("refined", {"later": "field"}, "refined: a-1 revision 7"),
     ],
 )
 def test_every_announcement_is_a_sentence(kind: str, data: dict[str, object], sentence: str) -> None:
     """Those of a newer worker too, with kinds and fields that are not known here."""
     assert announced(kind, **data).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("data", "result"),
+    [
+        ({"chosen": True, "caption": "In port."}, "2 pictures, chosen; caption: In port."),
+        ({"chosen": True, "kept": True, "reused": True}, "2 pictures, kept as chosen"),
+        ({"offers": True}, "2 pictures, offered beside the choice"),
+        ({"reused": True}, "2 pictures, reused"),
+    ],
+)
+def test_pictures_are_told_apart(data: dict[str, object], result: str) -> None:
+    """A choice, one that a save kept, and what is offered beside it; with the caption that goes with it."""
+    assert announced("ready", **READY, **data).result == result
 
 
 def test_an_announcement_as_json_has_its_place_and_its_data() -> None:
@@ -66,11 +84,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["url", "total", "revision"]), inner),
     max_leaves=5,
 )
-FIELDS = ("article", "slot", "pictures", "seconds", "superseded_by", "reason", "reused", "of", "stage")
+FIELDS = ("article", "slot", "pictures", "seconds", "superseded_by", "reason", "reused", "of", "stage", "caption")
+FIELDS += ("chosen", "kept", "offers", "rule", "message", "held_until")
 
 
 @given(
-    kind=st.sampled_from(["ready", "failed", "superseded", "progress"]),
+    kind=st.sampled_from(["ready", "failed", "superseded", "declined", "held", "withdrawn", "progress"]),
     data=st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
 def test_data_of_any_shape_ends_no_reader(kind: str, data: dict[str, object]) -> None:

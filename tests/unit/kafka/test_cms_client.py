@@ -8,25 +8,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord
 
 from consumer.delivery.ports import BusError
-from consumer.errors import Rejected
-from consumer.kafka.cms_client import CmsSubscriber, parse_request_file
+from consumer.kafka.cms_client import CmsSubscriber
 from consumer.settings import KafkaSettings, Settings
-from schemas import names
-
-
-@pytest.mark.parametrize("text", [b"", b"not JSON", b"[]", b"{}", b'{"article": 3}', b'{"article": {}}'])
-def test_a_request_without_an_article_id_is_refused(text: bytes) -> None:
-    """Its record would have no key; the sentence says what is missing."""
-    with pytest.raises(Rejected, match=r"article\.id"):
-        parse_request_file(text)
-
-
-@pytest.mark.parametrize("article_id", [b"a\\n1", b"x" * 3000])
-def test_an_article_id_that_no_record_can_have_is_named(article_id: bytes) -> None:
-    """It stands in a header, which has its own bounds: the sentence is that of the bound."""
-    with pytest.raises(Rejected, match="`subject`") as refused:
-        parse_request_file(b'{"article": {"id": "%s"}}' % article_id)
-    assert refused.value.field == "article.id"
 
 
 class Topic:
@@ -76,18 +59,3 @@ async def test_reading_that_stalls_is_an_error() -> None:
 def test_an_article_goes_to_the_partition_that_javas_client_chooses(key: bytes, partition: int) -> None:
     """Aiokafka's default partitioner gives the values of Kafka's own tests: murmur2 is -790332482 and -973932308."""
     assert DefaultPartitioner()(key, list(range(12)), []) == partition
-
-
-@pytest.mark.parametrize(
-    ("text", "event_type"),
-    [
-        (b'{"article": {"id": "a-1", "revision": 1, "headline": "Storm"}}', names.IMAGE_REQUESTED),
-        (b'{"article": {"id": "a-1", "revision": 1}, "picture": {"sha256": "0"}}', names.IMAGE_RECROP_REQUESTED),
-    ],
-)
-def test_a_file_that_names_a_picture_is_a_re_crop(text: bytes, event_type: str) -> None:
-    """The data tell which request they are; nothing else of them is checked."""
-    event = parse_request_file(text)
-
-    assert (event.type, event.dataschema) == (event_type, names.dataschema(event_type))
-    assert event.data == text
