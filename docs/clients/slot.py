@@ -1,4 +1,7 @@
-"""What a slot shows, by its outcomes in whatever order they came."""
+"""What a slot shows, by its outcomes in whatever order they came.
+
+Keep a slot's last decision and the outcomes with a higher ordinal: the others can never be shown again.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +12,7 @@ Outcome = tuple[str, dict[str, Any]]
 
 def shown(outcomes: Iterable[Outcome]) -> dict[str, Any] | None:
     """Return the data of the ready outcome whose pictures the slot shows; None: it shows nothing of leadart's."""
-    known = list(outcomes)
+    known = list(outcomes)[::-1]  # of repeats the latest, whose addresses expire last
     decision = max((one for one in known if is_decision(*one)), key=_ordinal, default=None)
     after = _ordinal(decision) if decision else -1
     ready = [one for one in known if one[0] == "ready" and not is_decision(*one) and not one[1].get("offers")]

@@ -52,16 +52,18 @@ class Bench:
     folder: Path
 
     def command(self, name: str, site: Site) -> tuple[str, str]:
-        """Put a program there, and return the command line that runs it."""
+        """Put a program and the rule beside it there, and return the command line that runs it."""
+        rule = f"slot.{self.suffix}"
+        (self.folder / rule).write_text(PROGRAMS[rule])
         file = self.folder / f"{name}.{self.suffix}"
         text, count = re.subn('"article-image-', f'"{site.topic("article-image-")}', PROGRAMS[file.name])
         assert count == 1
         file.write_text(text)
         return self.interpreter, str(file)
 
-    async def run(self, name: str, site: Site) -> None:
+    async def run(self, name: str, site: Site, *arguments: str) -> None:
         """Run a program to its end."""
-        process = await asyncio.create_subprocess_exec(*self.command(name, site), env=environment(site))
+        process = await asyncio.create_subprocess_exec(*self.command(name, site), *arguments, env=environment(site))
         assert await asyncio.wait_for(process.wait(), BOUND) == 0
 
     @asynccontextmanager
@@ -116,10 +118,22 @@ async def pictures_told(output: asyncio.StreamReader, count: int) -> list[tuple[
         while len(told) < count:
             line = (await output.readline()).decode()
             assert line, f"the subscriber ended after {told}"
-            if line.startswith(ARTICLE_ID):  # kafkajs logs to stdout as well
+            if re.match(rf"{ARTICLE_ID} \d+ http", line):  # kafkajs logs to stdout as well
                 _, revision, address = line.split()
                 told.append((revision, address))
     return told
+
+
+async def line_told(output: asyncio.StreamReader, wanted: str) -> None:
+    """Wait until the subscriber printed that line."""
+    async with asyncio.timeout(BOUND):
+        while (line := (await output.readline()).decode()).strip() != wanted:
+            assert line, f"the subscriber ended before {wanted!r}"
+
+
+def names_of(told: list[tuple[str, str]]) -> list[str]:
+    """Return the objects' names: of one picture, each outcome signs an address of its own."""
+    return [Path(urlsplit(address).path).name for _, address in told]
 
 
 def digest(address: str) -> str:
@@ -140,6 +154,27 @@ async def test_a_cms_publishes_and_subscribes(bench: Bench, site: Site, tmp_path
     assert [revision for revision, _ in told] == ["7", "7"]
     for _, address in told:
         assert digest(address) == Path(urlsplit(address).path).stem
+
+
+async def test_an_editor_decides(bench: Bench, site: Site, tmp_path: Path) -> None:
+    """The subscriber shows the choice through the next save, the save's own once let go, and nothing once withdrawn."""
+    with workers(site, tmp_path):
+        async with bench.listening("subscribe", site) as output:
+            await bench.run("publish", site)
+            first, second = [address for _, address in await pictures_told(output, 2)]
+            await bench.run("decide", site, "choose", digest(second))
+            chosen = await pictures_told(output, 1)
+            await bench.run("publish", site)
+            kept = await pictures_told(output, 1)
+            await bench.run("decide", site, "let-go")
+            let_go = await pictures_told(output, 1)
+            await bench.run("publish", site)
+            painted = await pictures_told(output, 2)
+            await bench.run("decide", site, "withdraw")
+            await line_told(output, f"{ARTICLE_ID} hero shows nothing")
+
+    assert names_of(chosen) == names_of(kept) == names_of(let_go) == names_of([("7", second)])
+    assert names_of(painted) == names_of([("7", first), ("7", second)])
 
 
 def test_both_clients_put_an_article_on_one_partition(javascript: Path) -> None:

@@ -84,8 +84,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["url", "total", "revision"]), inner),
     max_leaves=5,
 )
-FIELDS = ("article", "slot", "pictures", "seconds", "superseded_by", "reason", "reused", "of", "stage", "caption")
-FIELDS += ("chosen", "kept", "offers", "rule", "message", "held_until")
+FIELDS = ["article", "slot", "pictures", "seconds", "superseded_by", "reason", "reused", "of", "stage", "caption"]
+FIELDS += ["chosen", "kept", "offers", "rule", "message", "held_until"]
 
 
 @given(
