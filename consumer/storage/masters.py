@@ -82,15 +82,17 @@ class MasterFiles:
         picture, digest = stored_picture(recipe, master), recipe.digest
         manifest = Manifest(recipe=recipe, picture=picture, asked=asked, created=datetime.now(UTC), leadart=__version__)
         fresh = Fresh(lambda: self._require(asked.use))
-        await fresh.ensure()
-        if asked.use is not None:
-            await self.books.users.enter(PictureUser.of(asked.use), digest, picture.key)
+        await all_of([fresh.ensure(), self._enter(asked.use, picture)])
         await fresh.ensure()
         await self.objects.keep(self.pictures, picture, master.data)
         await self.books.index.add(picture.sha256, digest)
         await fresh.ensure()
         kept = await self.books.files.commit(manifest_key(digest), manifest, lambda winner: self._takes(winner, digest))
         return kept.stored
+
+    async def _enter(self, use: Use | None, picture: StoredPicture) -> None:
+        if use is not None:
+            await self.books.users.enter(PictureUser.of(use), picture.recipe, picture.key)
 
     async def _require(self, use: Use | None) -> None:
         if use is not None and await self.books.markers.covers(PictureUser.of(use)):
