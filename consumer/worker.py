@@ -211,6 +211,7 @@ class WorkerRun:
                 observer=observer,
                 heads=Heads(table, group, shard),
                 timing=timing,
+                end_held=handler.end_held,
             )
             for shard in range(stages.partitions)
         }

@@ -57,12 +57,52 @@ class Position(Remembered):
         return self.offset < other.offset
 
 
+class Held(Remembered):
+    """A request that waits for an editor's approval, with its record as its publisher wrote it.
+
+    Times are in milliseconds since 1970. `style`, `variants` and `policy` (its version) are what the rule said.
+    """
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    source: str
+    request_id: str
+    revision: Number
+    ordinal: Number
+    variation: Number
+    until_ms: Number
+    topic: str
+    offset: Number
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_ms: Number = 0
+    rule: str = ""
+    message: str = ""
+    style: str | None = None
+    variants: Number | None = None
+    policy: str = ""
+
+    def is_of(self, source: str, request_id: str) -> bool:
+        """Return whether it is the request of that event."""
+        return (self.source, self.request_id) == (source, request_id)
+
+
 class Editorial(Remembered):
-    """All that editors decided about a slot. `at` is where the last decision stands."""
+    """All that editors decided about a slot. `at` is where the last decision stands.
+
+    `held` waits for an approval; `approved` names the event (source, id) of the last one that got it.
+    """
 
     choice: Choice | None = None
     withdrawal: Withdrawal | None = None
     at: Position | None = None
+    held: Held | None = None
+    approved: tuple[str, str] | None = None
+
+    def decided(self, at: Position, choice: Choice | None = None, withdrawal: Withdrawal | None = None) -> "Editorial":
+        """Return it after a decision, which does not end what is held: that has an end of its own."""
+        return self.model_copy(update={"at": at, "choice": choice, "withdrawal": withdrawal})
 
 
 NOTHING_DECIDED = Editorial()

@@ -36,6 +36,10 @@ class EditorialDecisions:
         choice = editorial.choice if self._is_ours(request) else None
         return None if choice is None or (choice.let_go and editorial.at != at) else choice
 
+    def editorial(self, request: InFlightRecord, slot: Slot) -> Editorial | None:
+        """Return what was decided about the slot."""
+        return self._head(slot).editorial if self._is_ours(request) else None
+
     def choose(self, request: InFlightRecord, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
         """Make the choice the slot's, or let go of it, unless a later decision was applied."""
         if not self._is_ours(request):
@@ -48,7 +52,7 @@ class EditorialDecisions:
         if at == head.editorial.at and head.editorial.choice is not None:
             return Ruling(Verdict.CHOOSE, head.editorial.choice.ordinal, choice=head.editorial.choice)
         made = choice.model_copy(update={"ordinal": head.ordinal + 1})
-        self._decide(slot, head, made.ordinal, Editorial(choice=made, at=at))
+        self._decide(slot, head, made.ordinal, head.editorial.decided(at, choice=made))
         return Ruling(Verdict.CHOOSE, made.ordinal, choice=made)
 
     def withdraw(
@@ -77,7 +81,7 @@ class EditorialDecisions:
         for each in slots:
             head = self._head(each)
             if head.editorial.withdrawal is not None and not at.is_before(head.editorial.at):
-                self._heads.set(each, head._replace(editorial=Editorial(at=at)))
+                self._heads.set(each, head._replace(editorial=head.editorial.decided(at)))
         request.slots |= set(slots)
         return True
 
@@ -91,7 +95,7 @@ class EditorialDecisions:
         else:
             ordinal = 0 if slot.name == WHOLE_ARTICLE else head.ordinal + 1
         made = by.model_copy(update={"ordinal": ordinal})
-        self._decide(slot, head, max(ordinal, head.ordinal), Editorial(withdrawal=made, at=at))
+        self._decide(slot, head, max(ordinal, head.ordinal), head.editorial.decided(at, withdrawal=made))
         self._latest_wins.withdraw(slot, Ruling(Verdict.WITHDRAWN, ordinal, message=by.message))
         return WithdrawnSlot(slot, head.revision, ordinal)
 

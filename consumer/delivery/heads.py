@@ -124,6 +124,7 @@ class Heads:
         self._next_offset = 0
         self.own_offsets = OwnOffsets(topic, group_id, shard)
         self.controls = NO_CONTROLS
+        self.holding: set[Slot] = set()  # slots with a request that is held, and some that had one
 
     async def restore(self, bus: Bus) -> None:
         """Read what was written since the last call, and drop uncommitted changes. Raises `BusError`.
@@ -141,6 +142,7 @@ class Heads:
         """Forget everything: another owner writes now, and compaction may remove its deletions before they are read."""
         self._known.clear()
         self._changed.clear()
+        self.holding.clear()
         self._next_offset = 0
         self.own_offsets.forget()
         self.controls = NO_CONTROLS
@@ -153,6 +155,8 @@ class Heads:
         """Change a slot's head; the next commit that rests on it writes it."""
         if head != self.get(slot):
             self._changed[slot] = head
+        if head.editorial.held is not None:
+            self.holding.add(slot)
 
     def slots_of(self, article_id: str) -> list[Slot]:
         """Return the article's slots that have a head, without that of the whole article."""
@@ -202,6 +206,8 @@ class Heads:
         head = None if value is None else read_head(value)
         if head is not None:
             self._known[slot] = head
+            if head.editorial.held is not None:
+                self.holding.add(slot)
             return
         if value is not None:
             log.warning("head_unreadable", article_id=slot.article_id, slot=slot.name, shard=self._shard)

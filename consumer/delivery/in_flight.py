@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from consumer.delivery.editorial import Choice, Position, Withdrawal
+from consumer.delivery.editorial import Choice, Editorial, Held, Position, Withdrawal
 from consumer.delivery.engine_exposure import EnginePresence
 from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.own_offsets import ForeignCommit
@@ -60,6 +60,9 @@ class SlotDecisions(Protocol):
     def chosen(self, request: InFlightRecord, slot: Slot, at: Position) -> Choice | None:
         """Return the slot's choice; one that was let go of only to the event at `at` that did so."""
 
+    def editorial(self, request: InFlightRecord, slot: Slot) -> Editorial | None:
+        """Return what was decided about the slot."""
+
     def choose(self, request: InFlightRecord, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
         """Make the choice the slot's, or let go of it."""
 
@@ -79,6 +82,14 @@ class WithdrawnSlot:
     slot: Slot
     revision: int
     ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An approval of a held request. `too_late` is its result if something else ended the request before."""
+
+    held: Held
+    too_late: RecordResult
 
 
 class DeliveryObserver(Protocol):
@@ -105,7 +116,8 @@ class InFlightRecord:
 
     `decisions` are the owner's; without them there is nothing to compete for. `wake` asks for a commit. `slots` are
     those whose heads its result rests on. `decides`: it is an editorial decision, and begun anew in each epoch.
-    `overruled`: its result is another request's doing, whatever its own would have been.
+    `overruled`: its result is another request's doing, whatever its own would have been. `holds`: its result is to hold
+    it until an editor approves; `releases`: its result is the end of the request that was held.
     """
 
     def __init__(
@@ -122,6 +134,8 @@ class InFlightRecord:
         self.ruling = UNRULED
         self.slots: frozenset[Slot] = frozenset()
         self.protected = self.overruled = self.decides = False
+        self.holds: Held | None = None
+        self.releases: Release | None = None
         self.result: RecordResult | None = None
         self.completed_at = 0.0
         self._wake = wake
@@ -174,6 +188,10 @@ class InFlightRecord:
     def chosen(self, slot: Slot, at: Position) -> Choice | None:
         """Return the slot's choice; one that was let go of only to the event at `at` that did so."""
         return None if self._decisions is None else self._decisions.chosen(self, slot, at)
+
+    def editorial(self, slot: Slot) -> Editorial | None:
+        """Return what was decided about the slot; None: hand the record back, it is read again."""
+        return None if self._released or self._decisions is None else self._decisions.editorial(self, slot)
 
     def choose(self, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
         """Make the choice the slot's, or let go of it; None: hand the record back, it is read again."""

@@ -11,6 +11,7 @@ superseded while somebody waited, one is protected: it may finish and be announc
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from consumer.delivery.heads import WHOLE_ARTICLE, Claim, Head, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
@@ -53,7 +54,7 @@ class LatestWins:
         newer, accepted = accept(head, claim)
         choice = newer.editorial.choice
         if choice is None or choice.let_go:
-            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation, since=newer.since), newer
+            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation, **_known(newer, claim)), newer
         verdict = (
             Verdict.EXTERNAL
             if choice.decision.external
@@ -61,7 +62,7 @@ class LatestWins:
             if claim.picture is not None
             else (Verdict.OFFER if claim.fresh else Verdict.KEEP)
         )
-        return Ruling(verdict, accepted.ordinal, accepted.variation, choice, since=newer.since), newer
+        return Ruling(verdict, accepted.ordinal, accepted.variation, choice, **_known(newer, claim)), newer
 
     def admit(self, request: InFlightRecord, claim: Claim) -> Ruling:
         """Decide about a claim; a superseded request is completed.
@@ -116,6 +117,10 @@ class LatestWins:
         """Return the heads that the batch's outcomes rest on, where the group does not know them yet."""
         return self.heads.unwritten({slot for request, _ in batch for slot in request.slots})
 
+    def awaits_approved(self, slot: Slot) -> bool:
+        """Return whether the slot's held request was approved, and is being worked on."""
+        return any(request.releases is not None for request in self._competing.get(slot, ()))
+
     def conclude(self, request: InFlightRecord, result: RecordResult) -> None:
         """End the competition for a request whose outcome is in the next commit: no later claim changes it.
 
@@ -147,6 +152,13 @@ class LatestWins:
             request.supersede(head.revision)
             request.cancel()
         competing[:] = [request for request in competing if request.protected]
+
+
+def _known(head: Head, claim: Claim) -> dict[str, Any]:
+    """Return what the slot's head remembers of this request and of the slot's first one."""
+    event, editorial = (claim.source, claim.request_id), head.editorial
+    held = editorial.held if editorial.held is not None and editorial.held.is_of(*event) else None
+    return {"since": head.since, "held": held, "approved": editorial.approved == event}
 
 
 def _is_protected(request: InFlightRecord, claim: Claim, head: Head) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.delivery.editorial import Choice
+from consumer.delivery.editorial import Choice, Held
 
 
 class Verdict(StrEnum):
@@ -28,7 +28,8 @@ class Ruling:
 
     `ordinal` is the request's number in its slot, for a withdrawn one the withdrawal's. `variation` is for a request
     that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn. `since` is
-    when the slot's first request was written, in milliseconds since 1970; 0: unknown.
+    when the slot's first request was written, in milliseconds since 1970; 0: unknown. `held` is this request, if it
+    waits for an approval already; `approved`: it has got one.
     """
 
     verdict: Verdict
@@ -37,6 +38,8 @@ class Ruling:
     choice: Choice | None = None
     message: str | None = None
     since: int = 0
+    held: Held | None = None
+    approved: bool = False
 
 
 UNRULED = Ruling(Verdict.PAINT)

@@ -27,6 +27,7 @@ import structlog
 from consumer.delivery.batch_limit import BatchLimit
 from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.heads import Heads
+from consumer.delivery.held import EndHeld, HeldRequests
 from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord, RecordHandler
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
@@ -52,6 +53,7 @@ class ShardOwner:
         observer: DeliveryObserver,
         heads: Heads,
         timing: OwnerTiming | None = None,
+        end_held: EndHeld | None = None,
     ) -> None:
         self.shard = shard
         self.topics = tuple(topics)
@@ -60,6 +62,7 @@ class ShardOwner:
         self._observer = observer
         self._heads = heads
         self._latest_wins = LatestWins(heads)
+        self._held = HeldRequests(shard, self._latest_wins, end_held)
         self._decisions = EditorialDecisions(self._latest_wins, self._is_ours)
         self._timing = timing or OwnerTiming()
         self._trackers: dict[str, OffsetTracker] = {}
@@ -237,7 +240,7 @@ class ShardOwner:
         batch = self._take_batch()
         entering = [] if leaving else self._expose()
         offsets = self._changed_offsets([in_flight for in_flight, _ in batch] + entering, leaving=leaving)
-        if offsets or self._keeps_no_offsets:
+        if batch or offsets or self._keeps_no_offsets:
             await self._transact(epoch, batch, offsets)
         for in_flight in entering:
             in_flight.engine.announced()
@@ -290,6 +293,7 @@ class ShardOwner:
         for in_flight in sorted(complete, key=lambda each: (each.completed_at, each.record.offset)):
             tracker, offset = self._trackers[in_flight.record.topic], in_flight.record.offset
             self._latest_wins.recheck(in_flight)
+            self._held.recheck(in_flight)
             result = in_flight.result
             if result is None or not tracker.can_finish(offset):
                 continue
@@ -298,9 +302,10 @@ class ShardOwner:
                 break
             tracker.finish(offset)
             self._latest_wins.conclude(in_flight, result)
+            self._held.conclude(in_flight)
             batch.append((in_flight, result))
             size += result.size
-        return batch
+        return batch + self._held.take_ends()
 
     def _is_ours(self, in_flight: InFlightRecord) -> bool:
         """Return whether the record was delivered in this epoch: only then may this epoch commit its outcome."""
@@ -332,7 +337,8 @@ class ShardOwner:
         self._limit.double()
         now = time.monotonic()
         for in_flight, result in batch:
-            self._in_flight.pop((in_flight.record.topic, in_flight.record.offset), None)
+            if self._in_flight.get(place := (in_flight.record.topic, in_flight.record.offset)) is in_flight:
+                del self._in_flight[place]
             self._observer.announced(in_flight.record, result, now - in_flight.completed_at)
 
     def _begin(self, record: Record, tracker: OffsetTracker) -> None:

@@ -1,13 +1,15 @@
 """Outcomes that editors and their rules cause. Pure; the shard's owner writes them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from consumer.delivery.editorial import Held
 from consumer.delivery.in_flight import WithdrawnSlot
 from consumer.delivery.ports import RecordResult
 from consumer.delivery.ruling import Ruling, Verdict
 from consumer.jobs import Job, Record
 from consumer.processing.outcomes import OutcomeBuilder, about, article_revision, identity_of, told
-from schemas import ImageDeclined, ImageReady, ImageWithdrawn, OutcomeKind, WithdrawnArticle
+from schemas import ImageDeclined, ImageHeld, ImageReady, ImageWithdrawn, OutcomeKind, WithdrawnArticle
 from schemas.cloudevents import Event
 from schemas.editorial import ArticleRestored, ArticleWithdrawn
 
@@ -53,6 +55,24 @@ class EditorialOutcomes:
         )
         outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, [rule, str(ordinal)])
         facts = {"outcome": OutcomeKind.DECLINED, "rule": rule, "policy": policy}
+        return RecordResult((outcome,), facts=facts | about(job))
+
+    def held(self, job: Job, held: Held, until: datetime) -> RecordResult:
+        """Announce that the request waits for an editor's approval."""
+        data = ImageHeld(
+            request_id=job.event.id,
+            article=article_revision(job),
+            slot=job.request.slot,
+            policy=held.policy or None,
+            ordinal=held.ordinal,
+            rule=held.rule,
+            message=held.message,
+            held_until=until,
+            **told(job.ignored),
+        )
+        facets = [held.rule, str(held.ordinal), str(held.until_ms)]
+        outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, facets)
+        facts = {"outcome": OutcomeKind.HELD, "rule": held.rule, "policy": held.policy}
         return RecordResult((outcome,), facts=facts | about(job))
 
     def withdrawn(self, job: Job, ruling: Ruling) -> RecordResult:

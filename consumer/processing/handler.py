@@ -26,6 +26,7 @@ from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
 from consumer.processing.editorial_outcomes import EditorialOutcomes, ruled
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
+from consumer.processing.holding import Holding, decision_of
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.processing.pipeline import Pipeline, Plan
 from consumer.processing.policy import PAINT_EVERYTHING, Policy
@@ -92,6 +93,8 @@ class RequestHandler:
         self._choosing = Choosing(outcomes)
         self._withdrawing = Withdrawing(outcomes, store, outage)
         self._screening = Screening(policy)
+        self._holding = Holding(outcomes)
+        self.end_held = self._holding.ended
         self._settling = settling or Settling()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._progress = progress
@@ -168,6 +171,8 @@ class RequestHandler:
     ) -> RecordResult | None:
         await failpoints.reached(Failpoint.TAKEN)
         event, request = parsed(state)
+        if isinstance(request, ImageApproved):
+            return await self._approve(in_flight, state, request, progress)
         if isinstance(request, EditorialDecision):
             in_flight.decides = True
             # Those of one article take effect in the order in which they came.
@@ -194,7 +199,7 @@ class RequestHandler:
         in_flight: InFlightRecord,
         state: RetryState,
         event: Event,
-        request: EditorialDecision,
+        request: ImageChosen | ArticleWithdrawn | ArticleRestored,
         progress: ProgressReporter,
     ) -> RecordResult | None:
         record = state.original
@@ -203,8 +208,6 @@ class RequestHandler:
                 return await self._withdrawing.withdraw(in_flight, event, request, record)
             case ArticleRestored():
                 return await self._withdrawing.restore(in_flight, event, request, record)
-            case ImageApproved():
-                raise Rejected(Reason.NOTHING_HELD, "No request of this slot is held.", field="article.revision")
             case ImageChosen():
                 context = self._context(in_flight, job_of(in_flight.record, state, event, request), progress)
                 end = await self._choosing.choose(
@@ -223,9 +226,20 @@ class RequestHandler:
         preview = in_flight.preview(claim)
         context.policy = policy = self._screening.decide(context.job, preview)
         context.job, claim = applied(policy, context.job), replace(claim, supersedes=supersedes(policy))
+        if not policy.never and (preview.approved or not policy.needs_approval):
+            return await self._paint(in_flight, context, claim, preview, state)
+        ruling = await self._register(in_flight, context.job, claim)
+        if isinstance(ruling, RecordResult):
+            return ruling
         if policy.never:
-            ruling = await self._register(in_flight, context.job, claim)
-            return ruling if isinstance(ruling, RecordResult) else self._declined(context, ruling)
+            return self._editorial.declined(
+                context.job, ruling.ordinal, policy.rule or "", policy.message, policy.version
+            )
+        return self._holding.hold(in_flight, context.job, ruling, policy)
+
+    async def _paint(
+        self, in_flight: InFlightRecord, context: JobContext, claim: Claim, preview: Ruling, state: RetryState
+    ) -> RecordResult | Decision:
         plan = self._pipeline.plan(context, preview)
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(context, plan):
@@ -236,6 +250,27 @@ class RequestHandler:
             await self._settle(in_flight, context)
             end = await self._produce(context, plan, state)
             return self._finish(in_flight, context, ruling, end) if isinstance(end, ImageReady) else end
+
+    async def _approve(
+        self, in_flight: InFlightRecord, state: RetryState, request: ImageApproved, progress: ProgressReporter
+    ) -> RecordResult | None:
+        """Make the pictures of the held request, whose end the result is. Raises `Rejected` if there is none."""
+        held, job = self._holding.find(in_flight, request)
+        context = self._context(in_flight, job, progress)
+        context.policy = decision_of(held)
+        claim = replace(claim_of(job), fresh=True, variation=held.variation)
+        try:
+            async with context.until_expiry():
+                end = await self._paint(in_flight, context, claim, in_flight.preview(claim), state)
+        except Expired:
+            return self._outcomes.expired(context.job)
+        except Exception as error:  # noqa: BLE001 - what is fatal is raised again
+            end = self._policy.decide(error, state)
+        if isinstance(end, Retry):
+            in_flight.releases = None  # it stays held until an attempt ends it
+        if isinstance(end, RecordResult):
+            return end
+        return self._act(end, RetryState(context.job.record) if isinstance(end, Answer) else state)
 
     async def _settle(self, in_flight: InFlightRecord, context: JobContext) -> None:
         """Wait for a newer save, which supersedes this one."""
@@ -262,11 +297,6 @@ class RequestHandler:
                 return self._editorial.external(job, ruling)
             case _:
                 return ruling
-
-    def _declined(self, context: JobContext, ruling: Ruling) -> RecordResult:
-        policy = context.policy
-        rule, version = policy.rule or "", policy.version
-        return self._editorial.declined(context.job, ruling.ordinal, rule, policy.message, version)
 
     def _finish(
         self, in_flight: InFlightRecord, context: JobContext, ruling: Ruling, ready: ImageReady

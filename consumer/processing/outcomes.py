@@ -90,13 +90,13 @@ class OutcomeBuilder:
         facts = {"outcome": OutcomeKind.SUPERSEDED, "superseded_by": revision}
         return RecordResult((outcome,), facts=facts | about(job))
 
-    def expired(self, job: Job) -> RecordResult:
-        """Announce that the request's time passed before it was painted."""
+    def expired(self, job: Job, at: datetime | None = None) -> RecordResult:
+        """Announce that the request's time passed before it was painted: its `expirytime`, or that given."""
         data = ImageExpired(
             request_id=job.event.id,
             article=article_revision(job),
             slot=job.request.slot,
-            expired_at=job.event.expirytime or datetime.now(UTC),
+            expired_at=at or job.event.expirytime or datetime.now(UTC),
             **told(job.ignored),
         )
         outcome = self.outcome(job.record.partition, identity_of(job), data, [])

@@ -28,6 +28,23 @@ when.section = ["War"]
 illustration_only = "illustration"
 variants = 2
 [[rules]]
+name = "courts"
+when.section = ["Courts"]
+needs_approval = true
+approval_time = "1h"
+illustration_only = "illustration"
+message = "The desk looks at it first."
+[[rules]]
+name = "tips"
+when.section = ["Tips"]
+needs_approval = true
+approval_time = "2s"
+message = "The desk looks at it first."
+[[rules]]
+name = "live"
+when.section = ["Live"]
+settle_seconds = 4
+[[rules]]
 name = "drafts"
 when.status = ["draft"]
 never = true
@@ -128,3 +145,78 @@ async def test_rules_are_read_again_while_the_worker_runs(site: Site, tmp_path: 
     assert "policy.toml:5: rules.0.never: can only be true" in refused["error"]
     assert page[0] == 200
     assert "policy" in json.loads(page[1])["degraded"]
+
+
+async def approve(desk: Cms, article_id: str, revision: int) -> str:
+    data = {"article": {"id": article_id, "revision": revision}, "slot": "hero", "approved_by": "Ada"}
+    return await desk.ask(data, event_type=names.IMAGE_APPROVED)
+
+
+async def test_a_held_request_is_painted_once_an_editor_approves_it(site: Site, tmp_path: Path) -> None:
+    """Its outcome follows under its own id, by the rule's style; the approval of another revision is refused."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            asked = await desk.ask({**save("a-1", 3, section="Courts"), "style": {"preset": "photorealistic"}})
+            held = await answer(desk, asked)
+            wrong = await answer(desk, await approve(desk, "a-1", 2))
+            approval = await approve(desk, "a-1", 3)
+            ready = await answer(desk, asked, passes=2)
+            again = await answer(desk, await approve(desk, "a-1", 3))
+            repeat = await desk.ask(save("a-1", 3, section="Courts"), event_id=asked)
+            await answer(desk, repeat, passes=3)
+            await desk.settle()
+
+    assert (held["ce"]["type"], held["rule"]) == (names.IMAGE_HELD, "courts")
+    assert (ready["ce"]["type"], ready["style"]["preset"]) == (names.IMAGE_READY, "illustration")
+    assert (ready["policy"], ready["ordinal"]) == (held["policy"], held["ordinal"])
+    assert wrong["reason"] == again["reason"] == "nothing_held"
+    assert desk.outcomes(approval) == []
+    assert desk.outcomes(asked)[-1]["ce"]["type"] == names.IMAGE_READY
+
+
+async def test_a_newer_save_takes_the_place_of_the_one_that_is_held(site: Site, tmp_path: Path) -> None:
+    """The older one is superseded, the newer one is held; a worker killed in between changes nothing."""
+    with workers(site, tmp_path) as (worker,):
+        async with cms(site) as desk:
+            first = await desk.ask(save("a-1", 1, section="Courts"))
+            await answer(desk, first)
+            worker.kill()
+    (after := tmp_path / "after").mkdir()
+    with workers(site, after):
+        async with cms(site) as desk:
+            second = await desk.ask(save("a-1", 2, section="Courts", headline="Storm over"))
+            held = await answer(desk, second)
+            gone = await answer(desk, first, passes=2)
+
+    assert (held["ce"]["type"], gone["ce"]["type"]) == (names.IMAGE_HELD, names.IMAGE_SUPERSEDED)
+    assert gone["superseded_by"] == {"revision": 2}
+
+
+async def test_what_nobody_approves_expires(site: Site, tmp_path: Path) -> None:
+    """After the rule's time, without any other record, as announced; an approval comes too late then."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            asked = await desk.ask(save("a-1", section="Tips"))
+            held = await answer(desk, asked)
+            expired = await answer(desk, asked, passes=2)
+            late = await answer(desk, await approve(desk, "a-1", 1))
+
+    assert expired["ce"]["type"] == names.IMAGE_EXPIRED
+    assert expired["expired_at"] == held["held_until"]
+    assert late["reason"] == "nothing_held"
+
+
+async def test_a_typist_costs_one_painting(site: Site, tmp_path: Path) -> None:
+    """Ten saves, each well within the settle time of the one before: the last one alone is painted."""
+    with workers(site, tmp_path) as (worker,):
+        async with cms(site) as desk:
+            asked = []
+            for revision in range(1, 11):
+                asked.append(await desk.ask(save("a-1", revision, f"Storm {revision}", section="Live")))
+                await asyncio.sleep(0.5)
+            outcomes = [await answer(desk, request) for request in asked]
+        painted = worker.get("/metrics")[1]
+
+    assert [outcome["ce"]["type"] for outcome in outcomes] == [names.IMAGE_SUPERSEDED] * 9 + [names.IMAGE_READY]
+    assert outcomes[-1]["prompt"].startswith("Storm 10")
+    assert 'leadart_pictures_total{reused="false",style="default"} 1.0' in painted
