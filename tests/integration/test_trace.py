@@ -29,6 +29,14 @@ from tests.support.lanes import asking, put
 
 COUNT = 4
 HOME = key_partition(b"a-1", COUNT)
+POLICY = """
+label = "desk-3"
+[[rules]]
+name = "courts"
+when.section = ["courts"]
+never = true
+message = "No pictures of trials."
+"""
 
 
 @pytest.fixture
@@ -110,13 +118,18 @@ async def test_pictures_that_were_lost_are_found_missing(site: Site, tmp_path: P
 
 
 async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
-    """Refused, superseded, waiting in a retry lane with and without a worker, and not read yet."""
+    """Declined, refused, superseded, waiting in a retry lane with and without a worker, and not read yet."""
     points = tmp_path / "points"
     points.mkdir()
     (points / f"{Failpoint.PAINTING}.failing").touch()
-    site = Site.fresh(kafka, s3, TOPICS__PARTITIONS=str(COUNT), WORKER__FAILPOINTS=str(points)).prepare()
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    own = {"WORKER__FAILPOINTS": str(points), "POLICY__FILE": str(policy)}
+    site = Site.fresh(kafka, s3, TOPICS__PARTITIONS=str(COUNT), **own).prepare()
     async with cms(site) as desk:
         with workers(site, tmp_path):
+            await answer(desk, await desk.ask(request_data("a-4", article={"section": "courts"})))
+            declined = await asked(site, "a-4")
             refused = await desk.ask(request_data("a-1", output={"width": 5}))
             await answer(desk, refused)
             await desk.ask(request_data("a-2", 9))
@@ -137,6 +150,7 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
     letters = (await traced(site)).letters
 
     assert not any(one.picture for one in (told, retried, waiting, unread))
+    assert declined.sentence.endswith("by rule courts: No pictures of trials.")
     assert "was refused" in told.sentence
     assert "(invalid_field, field output.width)" in told.sentence
     assert f"its original is dead letter {letters[0].place.partition}:{letters[0].place.offset} (open)" in told.sentence

@@ -150,7 +150,7 @@ def parse_outcome(event: AnnouncedEvent) -> TracedOutcome:
         kind=event.kind,
         request_id=event.request_id,
         slot=_text(data, "slot") or None,
-        revision=event.revision,
+        revision=_revision(data),
         result=event.result,
         failure=FailureFacts(*(_text(data, name) for name in ("reason", "message", "field"))) if failed else None,
         final=failed and not data.get("retryable"),
@@ -201,6 +201,11 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _text(data: Mapping[str, Any], name: str) -> str:
     found = data.get(name)
     return found if isinstance(found, str) else ""
+
+
+def _revision(data: Mapping[str, Any]) -> int | None:
+    found = _part(data, "article").get("revision")
+    return found if isinstance(found, int) else None
 
 
 def _number(data: Mapping[str, Any], name: str) -> int:

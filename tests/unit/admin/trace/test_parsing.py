@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.admin.trace.explanation import explain
+from consumer.admin.trace.filters import ArticleFilter, RequestFilter
 from consumer.admin.trace.parsing import parse_head, parse_lane_record, parse_outcome
+from consumer.admin.trace.rows import trace_rows, trace_values
 from consumer.admin.trace.timeline import FailureFacts, Place, RecordState, Standing
 from consumer.delivery.controls import NO_CONTROLS, Cancel, Controls, Pause, Selector
 from consumer.delivery.editorial import Editorial, Withdrawal
@@ -14,6 +21,7 @@ from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.retry import RetrySchedule, RetryState
 from consumer.errors import Transient
 from consumer.jobs import Record
+from consumer.kafka.announced import parse_announced
 from consumer.kafka.topics import retry_policy
 from consumer.processing.outcomes import OutcomeBuilder
 from consumer.settings import Settings
@@ -21,6 +29,7 @@ from schemas import Reason, names
 from schemas.cloudevents import Event, write
 from tests.support.announcements import announced
 from tests.support.harness import request_data
+from tests.support.timelines import timeline
 
 SETTINGS = Settings()
 DONE = Standing(RecordState.FINISHED)
@@ -128,3 +137,45 @@ def test_a_choice_of_no_picture_lets_go() -> None:
         found.append(parse_lane_record(record, retry_policy(SETTINGS), DONE, NO_CONTROLS).lets_go)
 
     assert found == [True, False, False]
+
+
+FIELDS = st.sampled_from(
+    [
+        *(
+            "article",
+            "id",
+            "revision",
+            "slot",
+            "request_id",
+            "pictures",
+            "url",
+            "key",
+            "sha256",
+            "bytes",
+            "recipe",
+            "reason",
+        ),
+        *("renditions", "name", "media_type", "ordinal", "chosen", "rule", "message", "held_until", "superseded_by"),
+        *("output", "external", "picture", "retryable", "attempts", "url_expires"),
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers(-5, 2**60) | st.floats() | st.sampled_from(["a-1", "", "\x00"])
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=6))
+TYPES = st.sampled_from([*names.REQUESTS, names.IMAGE_READY, names.IMAGE_HELD, names.IMAGE_SUPERSEDED, "x"])
+
+
+@given(TYPES, JSON, st.none() | st.binary(max_size=8) | st.just(b"a-1"))
+def test_nothing_that_others_wrote_stops_a_trace(event_type: str, data: Any, key: bytes | None) -> None:
+    """Whatever lies in a lane or among the outcomes is told as far as it can be read, and explained."""
+    headers, value = write(Event(id="r-1", source="/cms", type=event_type, data=json.dumps(data).encode()))
+    record = replace(RECORD, key=key, headers=tuple(headers), value=value)
+    event = parse_announced(record)
+    request = parse_lane_record(record, retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    outcomes = (parse_outcome(event),) if event else ()
+    found = timeline(requests=(request,), outcomes=outcomes)
+
+    ArticleFilter("a-1").matches(record)
+    RequestFilter("r-1").matches(record)
+    assert explain(found, 0).sentence
+    assert trace_rows(found)
+    assert json.dumps(trace_values(found))
