@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from consumer.settings import StorageSettings
+    from consumer.settings import Settings, StorageSettings
     from consumer.storage.archive import Sweep, SweepReport, Unchosen, UnchosenRule
 
 commands = typer.Typer(no_args_is_help=True, help="The object store.")
@@ -48,16 +48,23 @@ def store_prepare(
 @commands.command("index")
 def store_index(
     env_file: EnvFile = None,
+    users: Annotated[
+        bool, typer.Option("--users", help="Write down who shows which picture instead, as outcomes on the bus tell.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is missing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the missing index entries, by which pictures are found by their SHA-256; interrupt and repeat it freely.
 
-    For an archive from before there was an index: workers write the entry of each new picture themselves.
+    For an archive from before there was an index, or before withdrawals (--users): workers write the entries of each
+    new picture themselves.
     """
     from consumer.storage.archive import IndexReport, index_pictures, open_archive
 
     settings = settings_from(env_file)
+    if users:
+        asyncio.run(_enter_users(settings, dry_run=dry_run, as_json=as_json))
+        return
 
     async def index() -> IndexReport:
         with share_bar("index") as share:
@@ -70,6 +77,21 @@ def store_index(
         return
     say(f"{report.pictures} pictures, {report.missing} index entries {'missing' if dry_run else 'written'}")
     _say_unreadable(report.unreadable)
+
+
+async def _enter_users(settings: Settings, *, dry_run: bool, as_json: bool) -> None:
+    from consumer.admin.picture_users import announced_uses, enter_uses
+    from consumer.storage import S3Store
+
+    with share_bar("outcomes") as share:
+        uses = await announced_uses(settings, share)
+    async with S3Store(settings.storage) as store:
+        report = await enter_uses(store, uses, apply=not dry_run)
+    if as_json:
+        print(json.dumps({"dry_run": dry_run, **asdict(report)}))
+        return
+    done = "would be written" if dry_run else "written"
+    say(f"{report.announced} uses announced, {report.entered} {done} beside those in manifests, {report.gone} are gone")
 
 
 @commands.command("sweep")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +17,7 @@ from aiohttp import web
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.failpoints import Failpoint
-from consumer.storage import S3Store
+from consumer.storage import Manifest, S3Store
 from schemas import names
 from tests.support.harness import BOUND, Cms, Site, answer, cms, request_data, workers
 from tests.support.store_rules import Forward, RuledStore, StoreCall, refused
@@ -120,9 +122,7 @@ async def test_a_withdrawal_that_is_killed_half_way_is_finished_by_the_next_owne
             painted = await answer(desk, await desk.ask(save("a-1", 1)))
             (points / f"{Failpoint.WITHDRAWING}.armed").touch()
             gone = await withdraw(desk, "a-1")
-            async with asyncio.timeout(BOUND):
-                while not list(points.glob(f"{Failpoint.WITHDRAWING}.hit-*")):
-                    await asyncio.sleep(0.02)
+            await caught(points)
             worker.kill()
             await desk.settle()
             before, there = desk.outcomes(gone), await statuses(addresses([painted]))
@@ -178,3 +178,67 @@ async def test_a_store_that_refuses_and_a_hook_that_is_down_delay_a_withdrawal(s
 
     assert {url.partition("?")[0] for url in addresses([painted])} <= set(told)
     assert await left(site) == set()
+
+
+async def test_a_frozen_worker_deletes_nothing_that_was_painted_since(site: Site, tmp_path: Path) -> None:
+    """Frozen half-way; another finishes, the article is restored and painted again, and then the first one wakes."""
+    (points := tmp_path / "points").mkdir()
+    first = site.changed(WORKER__FAILPOINTS=str(points))
+    with workers(first, tmp_path) as (frozen,):
+        async with cms(site) as desk:
+            await answer(desk, await desk.ask(save("a-1", 1)))
+            (points / f"{Failpoint.WITHDRAWING}.armed").touch()
+            gone = await withdraw(desk, "a-1")
+            await caught(points)
+            frozen.signal(signal.SIGSTOP)
+            (second := tmp_path / "second").mkdir()
+            with workers(site, second) as (successor,):
+                await answer(desk, gone)
+                await restore(desk, "a-1")
+                again = await answer(desk, await desk.ask(save("a-1", 1)))
+                for hit in points.iterdir():
+                    hit.unlink()
+                frozen.signal(signal.SIGCONT)
+                after = await answer(desk, await desk.ask(save("a-1", 2)))
+                successor.stop()
+                last = await answer(desk, await desk.ask(save("a-1", 3)))  # by the one that was frozen
+
+    assert await statuses(addresses([again, after, last])) == {200}
+
+
+def hits(points: Path) -> list[Path]:
+    """Return what workers that stand there left behind."""
+    return list(points.glob(f"{Failpoint.WITHDRAWING}.hit-*"))
+
+
+async def caught(points: Path) -> None:
+    """Wait until a worker stands half-way through a withdrawal."""
+    async with asyncio.timeout(BOUND):
+        while not hits(points):
+            await asyncio.sleep(0.02)
+
+
+async def test_pictures_of_before_are_withdrawn_once_their_users_are_entered(site: Site, tmp_path: Path) -> None:
+    """Of an archive without users: the outcomes on the bus tell who shows what."""
+    with workers(site, tmp_path):
+        async with cms(site) as desk:
+            painted = await answer(desk, await desk.ask(save("a-1", 1)))
+            async with S3Store(site.settings.storage) as store:
+                await forget_users(store)
+            entered = await asyncio.to_thread(site.run, "store", "index", "--users", "--json")
+            await answer(desk, await withdraw(desk, "a-1"))
+
+    assert json.loads(entered.stdout) == {"dry_run": False, "announced": 1, "entered": 1, "gone": 0}, entered.stderr
+    assert await left(site) == set()
+    assert await statuses(addresses([painted])) == {404}
+
+
+async def forget_users(store: S3Store) -> None:
+    """Make the archive one of an earlier version."""
+    for key in await store._objects.keys(store._manifests, "manifests/"):
+        if key.startswith("manifests/articles/"):
+            await store._objects.delete(store._manifests, [key])
+        elif (found := await store._objects.text(store._manifests, key)) and b'"use":' in found[0]:
+            manifest = Manifest.model_validate_json(found[0]).handed_to(None)
+            text = manifest.model_dump_json().encode()
+            await store._objects.put(Bucket=store._manifests, Key=key, Body=text)

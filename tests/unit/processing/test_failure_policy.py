@@ -16,6 +16,7 @@ from consumer.errors import (
     Transient,
     Unpaintable,
     Unstorable,
+    WithdrawnMeanwhile,
     WorkerStopping,
 )
 from consumer.jobs import Record
@@ -46,6 +47,7 @@ def policy(breaker: CircuitBreaker, counted: list[Reason] | None = None) -> Fail
         (Overloaded(Reason.STORE_UNAVAILABLE, "x"), Crash),
         (WorkerStopping(), HandBack),
         (Superseded(), HandBack),
+        (WithdrawnMeanwhile(), Retry),
     ],
 )
 def test_the_type_decides(error: Exception, decision: type) -> None:
@@ -58,6 +60,15 @@ def test_the_type_decides(error: Exception, decision: type) -> None:
 def test_the_last_attempt_is_answered() -> None:
     """A failure is retried until the attempts are used up; then it is the request's outcome."""
     assert policy(CircuitBreaker()).decide(TRANSIENT, LAST) == Answer(TRANSIENT)
+
+
+def test_an_article_that_is_withdrawn_in_the_store_alone_is_told() -> None:
+    """Its own end is written already; without one, the last attempt says how to open the article again."""
+    decision = policy(CircuitBreaker()).decide(WithdrawnMeanwhile(), LAST)
+
+    assert isinstance(decision, Answer)
+    assert decision.error.reason is Reason.WITHDRAWN
+    assert "restore it" in decision.error.message
 
 
 def test_a_defect_is_retried_and_logged() -> None:
