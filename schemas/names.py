@@ -39,6 +39,9 @@ PROGRESS: Final = "article-image-progress"
 DEAD_LETTER: Final = "article-image-dead-letter"
 HEADS: Final = "article-image-heads"
 
+EXTERNAL_CHOICE: Final = "external_choice"
+"""The rule of a declined outcome that says: the slot has a picture of the site's own, as an editor declared."""
+
 
 def dataschema(event_type: str) -> str:
     """Return the CloudEvents `dataschema` of an event type: the `$id` of its file in `schemas/events/`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from consumer.admin.replay.selection import RangeEnd
@@ -68,6 +68,7 @@ class PolicyTrial:
             self.skipped += 1
             return
         self.requests += 1
+        live = not original.record.topic.endswith(BACKFILL) and request.priority is Priority.NORMAL
         slot = Slot(request.article.id, request.slot)
         history = self._slots.pop(slot, None) or _SlotHistory(now)
         self._slots[slot] = history  # the slot seen last goes last
@@ -76,7 +77,8 @@ class PolicyTrial:
         effects = []
         for name, policy in self._policies.items():
             decision = policy.decide(request, original.event.source, history.first_ms, now)
-            self._count(name, decision, request, history, now)
+            settled = decision if live else replace(decision, settle_seconds=0.0)
+            self._count(name, settled, request, history, now)
             effects.append(effect(decision, request))
         self._compare(effects[0], effects[1], request.article.id)
 
@@ -96,8 +98,7 @@ class PolicyTrial:
         painted = not (decision.never or decision.needs_approval)
         pictures = decision.applied_to(request).output.variants if painted else 0
         tally.pictures += pictures
-        seconds = 0.0 if request.priority is Priority.INTERACTIVE else decision.settle_seconds
-        history.settles_ms[name] = now + int(seconds * 1000)
+        history.settles_ms[name] = now + int(decision.settle_seconds * 1000)
         history.pictures[name] = pictures
 
     def _compare(self, before: str, after: str, article_id: str) -> None:

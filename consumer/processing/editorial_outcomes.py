@@ -12,9 +12,7 @@ from consumer.processing.outcomes import OutcomeBuilder, about, article_revision
 from schemas import ImageDeclined, ImageHeld, ImageReady, ImageWithdrawn, OutcomeKind, WithdrawnArticle
 from schemas.cloudevents import Event
 from schemas.editorial import ArticleRestored, ArticleWithdrawn
-
-EXTERNAL_CHOICE = "external_choice"
-"""The rule by which requests for a slot with a picture of the site's own are declined."""
+from schemas.names import EXTERNAL_CHOICE
 
 _EXTERNAL = "An editor put a picture of the site's own into this slot."
 _LET_GO = "The slot is open to generated pictures again."

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from consumer.admin.trace.timeline import TracedOutcome
 from schemas import OutcomeKind
+from schemas.names import EXTERNAL_CHOICE
 
 
 def shown_outcome(outcomes: Iterable[TracedOutcome]) -> TracedOutcome | None:
@@ -34,7 +35,3 @@ def is_decision(outcome: TracedOutcome) -> bool:
     if outcome.kind == OutcomeKind.DECLINED:
         return outcome.rule == EXTERNAL_CHOICE
     return outcome.kind == OutcomeKind.WITHDRAWN or (outcome.kind == OutcomeKind.READY and "chosen" in outcome.flags)
-
-
-EXTERNAL_CHOICE = "external_choice"
-"""The rule of an outcome that says: an editor put a picture of another origin there."""

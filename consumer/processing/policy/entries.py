@@ -25,6 +25,7 @@ from consumer.processing.policy.list_files import ListFile, read_list, visible, 
 from consumer.processing.styles import StylePreset
 from consumer.settings.time_spans import parse_time_span
 from schemas.fields import LOCALE_PATTERN, SLOT_PATTERN, Variants
+from schemas.names import EXTERNAL_CHOICE
 from schemas.requested import Priority, RequestReason
 
 LONGEST_SETTLE_SECONDS: Final = 300
@@ -32,6 +33,12 @@ LONGEST_APPROVAL: Final = timedelta(days=7)
 USUAL_APPROVAL: Final = timedelta(days=1)
 
 _STRICT: Final = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+def _not_ours(name: str) -> str:
+    if name == EXTERNAL_CHOICE:
+        raise wrong("is the name by which an editor's own picture declines requests: choose another")
+    return name
 
 
 def _presets(info: ValidationInfo) -> Mapping[str, StylePreset]:
@@ -71,7 +78,7 @@ def _not_too_long(span: timedelta) -> timedelta:
 
 
 _ListName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-_RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+_RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$"), AfterValidator(_not_ours)]
 _Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Values = Annotated[list[_Value], Field(min_length=1, max_length=500)]
 _Word = Annotated[_Value, AfterValidator(visible)]

@@ -82,11 +82,13 @@ def test_a_save_within_the_settle_time_spares_the_one_before() -> None:
     assert (facts["in_force"]["pictures"], facts["in_force"]["settled"]) == (14, 0)
 
 
-def test_an_interactive_request_does_not_wait() -> None:
-    """Its picture is painted whatever comes after it."""
+def test_only_live_saves_wait() -> None:
+    """The picture of an interactive request, or of a replayed one, is painted whatever comes after it."""
     policy = Policy("v1", (), PolicyDecision(settle_seconds=20))
-    facts = trial_of(policy, saved("a", 1, priority="interactive"), saved("a", 2))
-    assert facts["tried"]["pictures"] == 2
+    assert trial_of(policy, saved("a", 1, priority="interactive"), saved("a", 2))["tried"]["pictures"] == 2
+    replayed = saved("a", 1)
+    replayed = replace(replayed, record=replace(replayed.record, topic="news-article-image-backfill"))
+    assert trial_of(policy, replayed, saved("a", 2))["tried"]["pictures"] == 2
 
 
 @pytest.mark.parametrize(("older", "pictures"), [(OlderSaves.FINISH, 1), (OlderSaves.END, 0)])

@@ -119,6 +119,7 @@ def test_each_decision_has_the_version(file: Path) -> None:
         ('older = "finish"', 'older = "stop"', "12: rules.0.older: is 'stop': use one of end, finish"),
         ('message = "No pictures of trials."', "", "7: rules.0: has no `message`: add the sentence that an editor"),
         ('name = "war"', 'name = "courts"', "16: rules.1.name: is the name of an earlier rule, 'courts': choose"),
+        ('name = "war"', 'name = "external_choice"', "16: rules.1.name: is the name by which an editor's own picture"),
         ('name = "war"', 'name = "War"', "16: rules.1.name: should match pattern"),
         ('when.section = ["War"]\n', "", "24: rules.2: is never reached: 'war' above it has no condition, so move"),
         ('when.section = ["War"]', "when.section = [3]", "17: rules.1.when.section.0: should be a valid string"),
