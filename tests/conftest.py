@@ -16,6 +16,9 @@ from consumer.settings import StorageSettings
 from tests.support import npm
 from tests.support.absent import absent
 
+# Beside other work torch's threads wait for each other in loops: with two, a demo picture took four times the CPU.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # On a shared machine a slow example says nothing about the code.
 hypothesis.settings.register_profile("leadart", deadline=None)
 hypothesis.settings.load_profile("leadart")
