@@ -8,7 +8,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, store, topics
+from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, simulate, store, topics
 from consumer.cli.decide import choose, restore, withdraw
 from consumer.cli.demo import demo, dev
 from consumer.cli.lag import lag
@@ -17,7 +17,6 @@ from consumer.cli.pause import pause, resume
 from consumer.cli.publish import publish
 from consumer.cli.renditions import crop, renditions
 from consumer.cli.shared import complain, console, sentence_of
-from consumer.cli.simulate import simulate
 from consumer.cli.streams import standard_streams
 from consumer.cli.studio import generate, styles
 from consumer.cli.trace import trace
@@ -54,10 +53,11 @@ app = typer.Typer(
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
 _SINGLE = (worker, demo, dev, publish, outcomes, trace, choose, withdraw, restore, lag, pause, resume)
-_WITHOUT_KAFKA = (simulate, styles, generate, renditions, crop)
+_WITHOUT_KAFKA = (styles, generate, renditions, crop)
 for command in (*_SINGLE, *_WITHOUT_KAFKA):
     app.command()(command)
 app.add_typer(replay.commands, name="replay")
+app.add_typer(simulate.commands, name="simulate")
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
 app.add_typer(heads.commands, name="heads")

@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from, time_span
+from consumer.cli.simulate_day import day
+from consumer.cli.simulate_options import Batch, Seconds, Seed, Speedup, fleet_of, pace_of, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumer.dev.simulate.result import SimulationResult
     from consumer.dev.simulate.scenario import Fleet, Scenario, TrafficLoad
     from consumer.dev.simulate.search import FleetSearch, ServiceGoals
-    from consumer.settings import Settings
-    from consumer.testing.device import DevicePace
 
 
 Saves = Annotated[float, typer.Option("--saves-per-day", min=0, max=1e12, help="Saves per day that request pictures.")]
 Share = Annotated[float, typer.Option("--interactive-share", min=0, max=1, help="Share of saves an editor waits for.")]
 Backfill = Annotated[int, typer.Option(min=0, max=10**12, help="Articles of a replay, all queued at the start.")]
-Seconds = Annotated[
-    float, typer.Option(min=0.001, max=3600, help="Seconds per picture, painted alone on a GPU (leadart bench).")
-]
 Gpus = Annotated[int | None, typer.Option(min=1, max=1_000_000, help="GPUs; default: find the fewest that suffice.")]
 Pictures = Annotated[int, typer.Option("--pictures-per-save", min=1, max=9, help="Pictures per save or article.")]
 Peak = Annotated[
@@ -39,16 +34,6 @@ Hours = Annotated[
     float, typer.Option(min=0.01, max=8760, help="Hours to simulate; extended to the deadline if that is later.")
 ]
 Steps = Annotated[int, typer.Option(min=1, max=200, help="Denoising steps per picture.")]
-Batch = Annotated[
-    int | None,
-    typer.Option("--batch-size", min=1, max=64, help="Maximum pictures in a step; default: the engine's setting."),
-]
-Speedup = Annotated[
-    float,
-    typer.Option(
-        "--batch-speedup", min=1, max=64, help="Throughput with full steps, as a multiple of one picture at a time."
-    ),
-]
 PerWorker = Annotated[int, typer.Option("--gpus-per-worker", min=1, max=64, help="Maximum GPUs per worker.")]
 Start = Annotated[
     str | None, typer.Option("--from", help="Start, such as 'Friday 18:00'; default: now with --by, else midnight.")
@@ -58,15 +43,20 @@ Within = Annotated[str | None, typer.Option("--drain-within", help="Deadline as 
 Wait = Annotated[
     str | None, typer.Option("--wait-p99", help="Goal for the 99th percentile of interactive waits, such as 2s.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same answer.")]
 Most = Annotated[
     int,
     typer.Option("--most-pictures", min=1000, help="Approximate maximum of pictures to simulate; bounds the run time."),
 ]
 
 
+commands = typer.Typer(invoke_without_command=True)
+commands.command("day")(day)
+
+
+@commands.callback()
 def simulate(
-    seconds_per_picture: Seconds,
+    context: typer.Context,
+    seconds_per_picture: Seconds | None = None,
     saves_per_day: Saves = 0.0,
     interactive_share: Share = 0.2,
     backfill: Backfill = 0,
@@ -92,13 +82,20 @@ def simulate(
 
     Exit status 1 if a goal (--by, --drain-within, --wait-p99) is missed, or no number of GPUs suffices.
     """
+    if context.invoked_subcommand is not None:
+        sources = [context.get_parameter_source(name) for name in context.params]
+        if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+            raise typer.BadParameter(f"write the options after `{context.invoked_subcommand}`")
+        return
+    if seconds_per_picture is None:
+        raise typer.BadParameter("say how long a picture takes", param_hint="--seconds-per-picture")
     from consumer.dev.simulate.scenario import Scenario
 
     load = _load(saves_per_day, interactive_share, backfill, pictures_per_save, peak, busiest_hour)
     begin, goals = _goals(start, by, drain_within, wait_p99, backfill=backfill > 0)
     settings = settings_from(env_file)
-    pace = _pace(seconds_per_picture, steps, batch_size or settings.engine.batch_size, batch_speedup)
-    fleet = _fleet(settings, pace, gpus or 1, gpus_per_worker)
+    pace = pace_of(seconds_per_picture, steps, batch_size or settings.engine.batch_size, batch_speedup)
+    fleet = fleet_of(settings, pace, gpus or 1, gpus_per_worker)
     scenario = Scenario(load, begin, max(hours * 3600, goals.drained or 0.0), seed, most_pictures)
     raise typer.Exit(_answer(scenario, fleet, goals, fixed=gpus is not None, as_json=as_json))
 
@@ -176,39 +173,16 @@ def _print(answered: _Answered, *, as_json: bool) -> None:
         print(json.dumps({"answer": result.as_json() if result else None, **figures}))
         return
     if found:
-        _table(text.TRY_HEAD, text.tries(found))
+        print_table(text.TRY_HEAD, text.tries(found))
         say(text.verdict(found))
     if result:
         for sentence in text.asked(result):
             say(sentence)
-        _table(text.LANE_HEAD, text.lanes(result))
+        print_table(text.LANE_HEAD, text.lanes(result))
         for name, finding in text.findings(result):
             say(f"{name:<12} {finding}")
     for missed in answered.missed:
         say(f"{'not reached':<12} {missed}")
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table as wide as it has to be, for copying too."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _pace(seconds: float, steps: int, batch: int, speedup: float) -> DevicePace:
-    from consumer.testing.device import DevicePace
-
-    if speedup > 1 and speedup > 0.95 * batch:
-        message = f"{batch} pictures in a step cannot be {speedup:g} times as fast: at most {0.95 * batch:.2f}."
-        raise typer.BadParameter(message, param_hint="--batch-speedup")
-    return DevicePace(seconds, steps, batch, speedup)
-
-
-def _fleet(settings: Settings, pace: DevicePace, gpus: int, gpus_per_worker: int) -> Fleet:
-    from consumer.dev.simulate.scenario import Fleet
-
-    window, worker = settings.engine.window, settings.worker
-    return Fleet(gpus, pace, gpus_per_worker, window, worker.pictures_unstored, worker.jobs_in_hand)
 
 
 def _span(start: str | None, by: str | None, within: str | None) -> tuple[float, float | None]:

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from consumer.jobs import Lane
 
 
+def quantile(waits: Iterable[float], share: float) -> float | None:
+    """Return the wait that `share` of them do not exceed; None without any."""
+    ordered = sorted(waits)
+    return ordered[max(0, -(-int(share * 1e6) * len(ordered) // 1_000_000) - 1)] if ordered else None
+
+
 @dataclass
 class LaneTally:
     """One lane: requests made and done, the wait of each that is done, and the longest wait of the others.
@@ -29,8 +35,7 @@ class LaneTally:
 
     def quantile(self, share: float) -> float | None:
         """Return the wait that `share` of the requests do not exceed; None when none is done."""
-        ordered = sorted(self.waits)
-        return ordered[max(0, -(-int(share * 1e6) * len(ordered) // 1_000_000) - 1)] if ordered else None
+        return quantile(self.waits, share)
 
     @property
     def mean(self) -> float | None:

@@ -1,0 +1,1 @@
+"""A newsroom's day through the real policy, latest wins, choices and pipeline on virtual time."""
