@@ -26,7 +26,7 @@ class MetricName(StrEnum):
     )
     OUTCOMES = (
         "leadart_outcomes_total",
-        "Outcomes published, by kind. A rise in any kind but ready means articles without a picture.",
+        "Outcomes published, by kind. A rise in failed or expired means articles without the picture that they want.",
     )
     REJECTED = (
         "leadart_rejected_total",
