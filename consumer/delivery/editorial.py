@@ -33,6 +33,10 @@ class Choice(Remembered):
         """Return whether the reference names the chosen picture."""
         return picture.sha256 == self.sha256 if picture.sha256 is not None else picture.recipe == self.recipe
 
+    def is_still(self, standing: "Choice | None") -> bool:
+        """Return whether this choice's picture is chosen in the `standing` one."""
+        return standing is not None and not standing.let_go and standing.recipe == self.recipe
+
 
 class Withdrawal(Remembered):
     """The event that took a slot down, and its ordinal there."""
@@ -41,6 +45,10 @@ class Withdrawal(Remembered):
     request_id: str
     ordinal: Number = 0
     message: str | None = None
+
+    def is_same(self, other: "Withdrawal") -> bool:
+        """Return whether both are the same event's."""
+        return (self.source, self.request_id) == (other.source, other.request_id)
 
 
 class Position(Remembered):
@@ -92,17 +100,24 @@ class Editorial(Remembered):
     """All that editors decided about a slot. `at` is where the last decision stands.
 
     `held` waits for an approval; `approved` names the event (source, id) of the last one that got it.
+    `lifted`: the withdrawal that this one ended, a restoration. It is remembered for repeats of that event: what was
+    shown before must stay hidden, whatever is read again.
     """
 
     choice: Choice | None = None
     withdrawal: Withdrawal | None = None
+    lifted: Withdrawal | None = None
     at: Position | None = None
     held: Held | None = None
     approved: tuple[str, str] | None = None
 
     def decided(self, at: Position, choice: Choice | None = None, withdrawal: Withdrawal | None = None) -> "Editorial":
         """Return it after a decision, which does not end what is held: that has an end of its own."""
-        return self.model_copy(update={"at": at, "choice": choice, "withdrawal": withdrawal})
+        return self.model_copy(update={"at": at, "choice": choice, "withdrawal": withdrawal, "lifted": None})
+
+    def restored(self, at: Position) -> "Editorial":
+        """Return it after a restoration."""
+        return self.decided(at).model_copy(update={"lifted": self.withdrawal})
 
 
 NOTHING_DECIDED = Editorial()

@@ -49,8 +49,11 @@ class EditorialDecisions:
             return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message)
         if at.is_before(head.editorial.at):
             return Ruling(Verdict.SUPERSEDED, head.ordinal, choice=head.editorial.choice)
-        if at == head.editorial.at and head.editorial.choice is not None:
-            return Ruling(Verdict.CHOOSE, head.editorial.choice.ordinal, choice=head.editorial.choice)
+        standing = head.editorial.choice
+        if at == head.editorial.at and standing is not None:
+            return Ruling(Verdict.CHOOSE, standing.ordinal, choice=standing)
+        if request.claim is not None and not choice.is_still(standing):  # it re-crops what was chosen when it came
+            return Ruling(Verdict.SUPERSEDED, head.ordinal, choice=standing)
         made = choice.model_copy(update={"ordinal": head.ordinal + 1})
         self._decide(slot, head, made.ordinal, head.editorial.decided(at, choice=made))
         return Ruling(Verdict.CHOOSE, made.ordinal, choice=made)
@@ -62,11 +65,12 @@ class EditorialDecisions:
         if not self._is_ours(request):
             return None
         slots = self._heads.slots_of(article_id) if slot is None else [Slot(article_id, slot)]
+        late = False
         if slot is None:
             whole = Slot(article_id, WHOLE_ARTICLE)
-            self._withdraw(whole, at, by)
+            late = self._withdraw(whole, at, by).late  # also for slots of which nobody had heard then
             request.slots |= {whole}
-        withdrawn = [self._withdraw(each, at, by) for each in slots]
+        withdrawn = [self._withdraw(each, at, by, late=late) for each in slots]
         request.slots |= set(slots)
         return withdrawn
 
@@ -81,16 +85,17 @@ class EditorialDecisions:
         for each in slots:
             head = self._head(each)
             if head.editorial.withdrawal is not None and not at.is_before(head.editorial.at):
-                self._heads.set(each, head._replace(editorial=head.editorial.decided(at)))
+                self._heads.set(each, head._replace(editorial=head.editorial.restored(at)))
         request.slots |= set(slots)
         return True
 
-    def _withdraw(self, slot: Slot, at: Position, by: Withdrawal) -> WithdrawnSlot:
+    def _withdraw(self, slot: Slot, at: Position, by: Withdrawal, *, late: bool = False) -> WithdrawnSlot:
         head = self._head(slot)
         known = head.editorial.withdrawal
-        if at.is_before(head.editorial.at):
-            return WithdrawnSlot(slot, head.revision, known.ordinal if known else 0)
-        if known is not None and (known.source, known.request_id) == (by.source, by.request_id):
+        if late or at.is_before(head.editorial.at):
+            last = known or head.editorial.lifted
+            return WithdrawnSlot(slot, head.revision, last.ordinal if last is not None else 0, late=True)
+        if known is not None and known.is_same(by):
             ordinal = known.ordinal
         else:
             ordinal = 0 if slot.name == WHOLE_ARTICLE else head.ordinal + 1

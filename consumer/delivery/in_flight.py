@@ -77,11 +77,15 @@ class SlotDecisions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnSlot:
-    """A slot that was taken down, its newest revision, and the withdrawal's ordinal in it."""
+    """A slot that was taken down, its newest revision, and the withdrawal's ordinal in it.
+
+    `late`: a later decision was applied before, so nothing was done.
+    """
 
     slot: Slot
     revision: int
     ordinal: int
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class Withdrawing:
             raise Superseded
         # Its place, not its id: a publisher may send one id again after the article was restored.
         by = f"{record.topic}:{record.partition}:{record.offset}"
-        await self._clear(request.article.id, request.slot, by)
+        if not slots or not all(each.late for each in slots):  # what was made after a restoration stays
+            await self._clear(request.article.id, request.slot, by)
         return self._outcomes.taken_down(event, request, record, slots)
 
     async def clear(self, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from consumer.delivery.editorial import Choice, Position, Withdrawal
@@ -262,3 +263,44 @@ async def test_decisions_survive_their_record() -> None:
         head = shard.heads.get(slot)
         assert head is not None
         assert read_head(write_head(head)) == head
+
+
+async def test_a_re_crop_that_ends_after_another_choice_changes_nothing() -> None:
+    """It crops what was chosen when it came: the editor's later decision stands, by whichever lane it came."""
+    shard = Shard()
+    shard.ask(1)
+    shard.choose(10, choice(A))
+    crop, ruling = shard.ask(2, name="crop", picture=choice(A).decision.picture)
+    assert ruling.choice is not None
+    elsewhere = Position(topic="backfill", partition=0, offset=0)
+    shard.record().choose(HERO, elsewhere, choice(B))
+    late = crop.choose(HERO, at(20), ruling.choice)
+
+    assert late is not None
+    assert late.verdict is Verdict.SUPERSEDED
+    kept = shard.ask(3)[1].choice
+    assert kept is not None
+    assert kept.sha256 == B
+
+
+async def test_a_withdrawal_whose_outcome_was_lost_keeps_its_ordinal_after_the_restoration() -> None:
+    """The restoration was committed with another outcome; what was shown before must not come back."""
+    shard = Shard()
+    shard.ask(1)
+    (first,) = shard.withdraw(10, "hero")
+    shard.restore(11, "hero")
+
+    assert shard.withdraw(10, "hero") == [replace(first, late=True)]
+    assert shard.ask(2)[1].verdict is Verdict.PAINT
+
+
+async def test_an_old_withdrawal_of_an_article_leaves_a_slot_alone_that_is_newer() -> None:
+    """As when offsets are set back: nobody had heard of the slot when the article was withdrawn and restored."""
+    shard = Shard()
+    shard.ask(1)
+    shard.withdraw(10)
+    shard.restore(11)
+    shard.ask(1, INLINE)
+
+    assert [each.late for each in shard.withdraw(10)] == [True, True]
+    assert shard.ask(2, INLINE)[1].verdict is Verdict.PAINT

@@ -118,3 +118,16 @@ async def test_a_request_of_a_withdrawn_slot_clears_what_a_dead_worker_left() ->
     await withdrawing_from(store).clear(job())
 
     assert store.objects == {}
+
+
+async def test_an_old_withdrawal_deletes_nothing_that_was_made_after_the_restoration() -> None:
+    """Read again, as after an offset reset, it answers as before; what the article has by now stays."""
+    store = MemoryStore()
+    kept = await store.keep(RECIPE, MASTER, ASKED)
+
+    late: Any = Decisions([WithdrawnSlot(Slot("a-1", "hero"), 4, 5, late=True)])
+    result = await withdrawing_from(store).withdraw(late, EVENT, GONE, RECORD)
+
+    assert len(result.records) == 1
+    assert store.objects.keys() == {kept.key}
+    assert store.withdrawn == {}
