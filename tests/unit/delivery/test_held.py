@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumer.delivery.editorial import Editorial, Held, Position, Withdrawal
 from consumer.delivery.heads import NO_HEAD, Claim, Head, Heads, Slot, read_head, slot_of, write_head
@@ -76,8 +79,9 @@ class Desk:
 
     outage = ""
 
-    def __init__(self, until_ms: int = FAR) -> None:
+    def __init__(self, until_ms: int = FAR, *, automatic: bool = False) -> None:
         self.until_ms = until_ms
+        self.automatic = automatic
         self.painting: dict[str, InFlightRecord] = {}
 
     def admits(self) -> bool:
@@ -115,14 +119,19 @@ class Desk:
             in_flight.complete(said(f"{name} held"))
 
     def approve(self, in_flight: InFlightRecord, revision: int) -> None:
+        in_flight.decides = True
         editorial = in_flight.editorial(SLOT)
-        assert editorial is not None
+        if editorial is None:
+            return
         if editorial.held is None or editorial.held.revision != revision:
             in_flight.complete(said("nothing held"))
             return
+        in_flight.decides = False
         in_flight.releases = Release(editorial.held, RecordResult((), facts={"outcome": "late"}))
         if self._claim(in_flight, revision, editorial.held.request_id):
             self.painting[editorial.held.request_id] = in_flight
+            if self.automatic:
+                in_flight.complete(said(f"{editorial.held.request_id} ready"))
 
     def withdraw(self, in_flight: InFlightRecord, _number: int) -> None:
         at = Position(topic=LANE, partition=0, offset=in_flight.record.offset)
@@ -313,3 +322,50 @@ async def test_a_commit_whose_answer_is_lost_doubles_no_end(step: str) -> None:
         await shard.until(lambda: "r-3 superseded 4" in shard.outcomes())
         await shard.says("save 5", "r-5 ready")
     assert sorted(shard.outcomes()) == ["r-3 held", "r-3 superseded 4", "r-4 ready", "r-5 ready"]
+
+
+STEPS = ["init", "begin", "send", "answer", "send_offsets", "commit", "committed"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(["hold", "save", "approve", "restart"]), min_size=1, max_size=8),
+    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 6)), max_size=3),
+)
+def test_each_held_request_has_exactly_one_end(commands: list[str], faults: list[tuple[str, int]]) -> None:
+    """Whatever is held, saved and approved in whatever order, and whichever request to the broker fails."""
+    asyncio.run(asyncio.wait_for(_play(commands, faults), 4 * BOUND))
+
+
+async def _play(commands: list[str], faults: list[tuple[str, int]]) -> None:
+    shard = Shard()
+    shard.broker.faults = counted(faults)
+    revision = 0
+    for owned in "\n".join(commands).split("restart"):
+        async with shard.owned(Desk(automatic=True)):
+            for command in owned.split():
+                revision += command != "approve"
+                shard.publish(f"{command} {revision}")
+                await asyncio.sleep(0.002)
+    shard.broker.faults = lambda _step: None
+    async with shard.owned(Desk(automatic=True)):
+        shard.publish(f"save {revision + 1}")
+        await shard.until(lambda: f"r-{revision + 1} ready" in shard.outcomes())
+    outcomes = [outcome.split() for outcome in shard.outcomes()]
+    held_ones = {name for name, kind, *_ in outcomes if kind == "held" and name != "nothing"}
+    for name in held_ones:
+        ends = [kind for of, kind, *_ in outcomes if of == name and kind != "held"]
+        assert len(ends) == 1, (name, outcomes)
+    assert shard.editorial().held is None
+
+
+def counted(faults: list[tuple[str, int]]) -> Callable[[str], None]:
+    """Return faults: each breaks the broker's n-th request of its kind."""
+    seen: Counter[str] = Counter()
+
+    def fault(step: str) -> None:
+        seen[step] += 1
+        if (step, seen[step]) in faults:
+            raise BusError(f"{step} failed")
+
+    return fault
