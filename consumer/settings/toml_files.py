@@ -38,6 +38,8 @@ def load_toml(
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise misconfigured(f"{file}:{line}: is not UTF-8: save the file in that encoding") from error
+    except RecursionError as error:
+        raise misconfigured(f"{file}: is nested too deeply: write its tables and lists beside each other") from error
     except tomllib.TOMLDecodeError as error:
         raise misconfigured(f"{file}:{_line_of_syntax(error, text)}: is not TOML here: {error}") from error
     except ValidationError as error:

@@ -51,6 +51,8 @@ def read_list(name: object, info: ValidationInfo) -> ListFile:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise wrong(f"names {path}, whose line {line} is not UTF-8: save the file in that encoding") from error
+    except ValueError as error:
+        raise wrong(f"is no name of a file: {error}") from error
     return ListFile(path, WordList(_entries(path, lines)))
 
 

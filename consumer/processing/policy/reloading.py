@@ -69,8 +69,8 @@ class PolicyInForce:
         before = self.current.version
         try:
             policy = await asyncio.to_thread(load_policy, path, self._styles)
-        except Fatal as error:
-            self._refuse(error.message)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the worker has rules to work by
+            self._refuse(error.message if isinstance(error, Fatal) else repr(error))
             self._seen = seen
             return
         after = _stamps(policy.files)

@@ -56,6 +56,12 @@ def test_each_mistake_has_its_line(tmp_path: Path, text: bytes, lines: list[str]
         assert line.startswith(f"{tmp_path}/shelves.toml:{expected}")
 
 
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    """Whoever made it learns that much; a worker that reads it again later goes on."""
+    with pytest.raises(Fatal, match="is nested too deeply"):
+        load(tmp_path, b"a = " + b"[" * 100_000)
+
+
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     """What cannot be read names the setting."""
     with pytest.raises(Fatal, match="Is a directory: let LEADART_SHELVES__FILE name a readable file"):

@@ -100,6 +100,8 @@ def test_each_decision_has_the_version(file: Path) -> None:
         ("settle_seconds = 20", "settle_seconds = 301", "2: settle_seconds: should be less than or equal to 300"),
         ("settle_seconds = 20", "settle_second = 20", "2: settle_second: is not a key of the file: remove it, or use"),
         ('"courts.txt"', '"absent.txt"', "5: lists.courts: names absent.txt, which cannot be read: No such file"),
+        ('"courts.txt"', '"a\\u0000b"', "5: lists.courts: is no name of a file: embedded null byte"),
+        ('"courts.txt"', '"."', "5: lists.courts: names "),
         ('"courts.txt"', "3", '5: lists.courts: must be the name of a file beside the policy, such as "words/'),
         ('name = "courts"\n', "", "7: rules.0.name: is missing: add it"),
         (

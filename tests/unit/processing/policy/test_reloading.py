@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.errors import Fatal
-from consumer.processing.policy import PAINT_EVERYTHING
+from consumer.processing.policy import PAINT_EVERYTHING, reloading
 from consumer.processing.policy.reloading import PolicyInForce
 from consumer.processing.styles import load_styles
 
@@ -104,6 +104,24 @@ async def test_a_list_that_comes_later_than_its_name_is_read(file: Path) -> None
         await until(lambda: policy.problem() is not None)
         names(file, "Ada\n", "later.txt")
         await until(lambda: policy.current.version.startswith("two/"))
+
+
+async def test_whatever_is_wrong_with_a_file_ends_no_worker(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that fails while the list is read a second time is no reason to paint without rules, or to die."""
+    policy = PolicyInForce(file, load_styles(), look_seconds=0.01)
+    before = policy.current
+
+    def fail(path: Path, styles: object) -> None:
+        raise OSError(5, "Input/output error", str(path), styles is None)
+
+    monkeypatch.setattr(reloading, "load_policy", fail)
+    async with watched(policy):
+        save(file, '"two"')
+        await until(lambda: policy.problem() is not None)
+        monkeypatch.undo()
+        await until(lambda: policy.problem() is None)
+    assert before.version.startswith("one/")
+    assert policy.current.version.startswith("two/")
 
 
 async def test_asking_reads_it_without_waiting_for_the_next_look(file: Path) -> None:
