@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from consumer.admin.state_table import change_value
 from consumer.delivery.editorial import Choice, Editorial
@@ -109,11 +110,17 @@ def _home(key: bytes, partitions: int) -> int | None:
 
 
 def decision_in_words(editorial: Editorial) -> str:
-    """Return what editors decided about a slot, empty for nothing."""
+    """Return what editors decided about a slot, and what waits for their approval; empty for nothing."""
+    parts = []
     if (withdrawal := editorial.withdrawal) is not None:
         reason = f": {withdrawal.message}" if withdrawal.message else ""
-        return f"withdrawn{_at(withdrawal.ordinal)}{reason}"
-    return "" if editorial.choice is None else _chosen(editorial.choice)
+        parts.append(f"withdrawn{_at(withdrawal.ordinal)}{reason}")
+    elif editorial.choice is not None:
+        parts.append(_chosen(editorial.choice))
+    if (held := editorial.held) is not None:
+        until = datetime.fromtimestamp(held.until_ms / 1000, UTC)
+        parts.append(f"revision {held.revision} held by rule {held.rule} until {until:%Y-%m-%d %H:%M:%S} UTC")
+    return "; ".join(parts)
 
 
 def _chosen(choice: Choice) -> str:

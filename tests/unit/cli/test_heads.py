@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from consumer.admin.heads import StoredHead
 from consumer.cli.root import app
-from consumer.delivery.editorial import Choice, Editorial, Position, Withdrawal
+from consumer.delivery.editorial import Choice, Editorial, Held, Position, Withdrawal
 from consumer.delivery.heads import NO_HEAD, WHOLE_ARTICLE, Head, Numbered, Slot
 from schemas.editorial import ImageChosen
 
@@ -83,6 +83,31 @@ def test_every_choice_is_named(monkeypatch: pytest.MonkeyPatch, choice: Choice, 
     monkeypatch.setitem(ARTICLES, "a-3", [hero])
 
     assert words in CliRunner().invoke(app, ["heads", "show", "a-3"]).stdout
+
+
+@pytest.mark.usefixtures("reset")
+def test_a_held_request_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its rule, its revision and its time, beside a choice; as JSON with the record that it is."""
+    held = Held(
+        source="/cms",
+        request_id="r-8",
+        revision=8,
+        ordinal=6,
+        variation=0,
+        until_ms=1_764_000_000_000,
+        topic="article-image-requested",
+        offset=21,
+        value=b"\xff",
+        headers=(("ce_id", b"r-8"),),
+        rule="courts",
+    )
+    hero = StoredHead(Slot("a-3", "hero"), NO_HEAD._replace(editorial=Editorial(choice=CHOICE, held=held)), 0)
+    monkeypatch.setitem(ARTICLES, "a-3", [hero])
+    as_json = json.loads(CliRunner().invoke(app, ["heads", "show", "a-3", "--json"]).stdout)
+
+    expected = "by ana (ordinal 4); revision 8 held by rule courts until 2025-11-24 16:00:00 UTC"
+    assert expected in CliRunner().invoke(app, ["heads", "show", "a-3"]).stdout
+    assert Editorial.model_validate(as_json["heads"][0]["editorial"]) == hero.head.editorial
 
 
 @pytest.mark.usefixtures("reset")

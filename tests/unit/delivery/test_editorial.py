@@ -69,7 +69,7 @@ def test_what_is_remembered_survives_its_record() -> None:
 def test_fields_of_a_newer_worker_are_ignored() -> None:
     """Also inside a choice: an older worker goes on with what it knows."""
     stored: dict[str, Any] = json.loads(WHOLE.model_dump_json(exclude_none=True))
-    stored["held"] = {"revision": 4}
+    stored["mood"] = {"calm": True}
     stored["choice"]["framing"] = "tight"
 
     assert Editorial.model_validate(stored) == WHOLE
