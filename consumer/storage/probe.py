@@ -1,7 +1,7 @@
 """Whether a store does what is relied on, found out with objects under the prefixes that are written to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -69,12 +69,20 @@ class StoreProbe:
             async with bounded(_RACE_SECONDS):
                 shortcomings = await self._lacks_for_pictures(picture)
                 replaceable = all(await all_of(map(self._race_for, keys)))
-            return shortcomings if replaceable else [*shortcomings, _IRREPLACEABLE]
         finally:
-            with suppress(LeadartError):
-                async with bounded(_RACE_SECONDS):
-                    await self._objects.delete(self._pictures, [picture])
-                    await self._objects.delete(self._manifests, keys)
+            deletes = await self._deleted(picture, keys)
+        found = [(replaceable, _IRREPLACEABLE), (deletes, _UNDELETABLE)]
+        return [*shortcomings, *(sentence for fine, sentence in found if not fine)]
+
+    async def _deleted(self, picture: str, keys: Sequence[str]) -> bool:
+        """Delete the objects of a race; return False if the store refuses that."""
+        try:
+            async with bounded(_RACE_SECONDS):
+                await self._objects.delete(self._pictures, [picture])
+                await self._objects.delete(self._manifests, keys)
+        except LeadartError as error:
+            return error.reason is not Reason.MISCONFIGURED
+        return True
 
     async def _finds_what_it_has(self, bucket: str, key: str) -> bool:
         """Return whether the store gives the object. Looks up one that is not there, too.
@@ -149,6 +157,9 @@ class StoreProbe:
 
 
 _REFUSES_NEW = f"refuses `If-None-Match: *` for a key that does not exist; {CONDITIONS}"
+_UNDELETABLE = (
+    "these keys may not delete objects (s3:DeleteObject): with a worker's keys like these, withdrawals wait for others"
+)
 _IRREPLACEABLE = (
     "the store refuses `If-Match` with the ETag that it has just given: a damaged manifest cannot be replaced, and "
     "requests for its picture fail until you delete it"

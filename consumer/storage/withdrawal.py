@@ -15,6 +15,7 @@ from consumer.storage.addresses import announced_origin
 from consumer.storage.bookkeeping import Bookkeeping
 from consumer.storage.erasure_lease import Waiting
 from consumer.storage.failures import bounded
+from consumer.storage.giving_up import GivenUp
 from consumer.storage.marker import WithdrawalMarker
 from consumer.storage.objects import StoreObjects
 from consumer.storage.purging import PurgeHook
@@ -47,14 +48,14 @@ class Withdrawals:
 
         Without an id, only finish what is marked already.
         """
-        async with bounded(self.seconds):
-            if by is not None:
+        if by is not None:
+            async with bounded(self.seconds):
                 await self.books.markers.withdraw(article, slot, by)
-            entries = await self.left(article, slot)
-        ended = await all_of([self.books.give_up(user, recipe) for user, recipe in entries], _AT_ONCE)
+        given = await self._give_up_all(article, slot)
+        if given and by is not None:  # a painter that was cancelled may have had one more call under way
+            given += await self._give_up_all(article, slot)
         if self.hook.configured:
             await self._purge(article)
-        given = [each for each in ended if each is not None]
         objects = dict.fromkeys(key for each in given for key in each.objects)
         slots = frozenset(each.user.slot for each in given)
         return Withdrawn(tuple(objects), slots, sum(each.shared for each in given))
@@ -63,6 +64,12 @@ class Withdrawals:
         """Let pictures of the article, or of the slot, be stored again."""
         async with bounded(self.seconds):
             await self.books.markers.restore(article, slot)
+
+    async def _give_up_all(self, article: str, slot: str | None) -> list[GivenUp]:
+        async with bounded(self.seconds):
+            entries = await self.left(article, slot)
+        ended = await all_of([self.books.give_up(user, recipe) for user, recipe in entries], _AT_ONCE)
+        return [each for each in ended if each is not None]
 
     async def left(self, article: str, slot: str | None = None) -> list[tuple[PictureUser, str]]:
         """Return what is entered of withdrawn slots: each user with a recipe."""

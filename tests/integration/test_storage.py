@@ -85,7 +85,8 @@ async def test_a_manifest_holds_everything_and_is_never_cached(storage: StorageS
     assert manifest["format"] == 1
     assert manifest["leadart"] == __version__
     assert manifest["recipe"] == asdict(RECIPE) | {"adapters": []}
-    assert manifest["picture"] == asdict(picture)
+    assert manifest["picture"] | {"painted_for": manifest["asked"]["use"]} == asdict(picture)
+    assert manifest["asked"]["use"] == {"article_id": "a-1", "slot": "hero"}
     assert manifest["asked"] == asdict(ASKED)
     assert list(manifest) == ["format", "recipe", "picture", "asked", "created", "leadart"]
     assert {entry["Key"] for entry in pictures_bucket["Contents"]} == {picture.key, "pictures/probe"}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from consumer.admin.doctor import CheckStatus, _store
 from consumer.cli import app
 from consumer.errors import Overloaded, Unstorable
-from consumer.jobs import Master
+from consumer.jobs import Master, Use
 from consumer.settings import StorageSettings, load_settings
 from consumer.storage import S3Store, manifest_key
 from schemas import Reason
@@ -293,3 +293,26 @@ async def test_the_commands_refuse_a_store_where_several_win(
 
     assert isinstance(prepared.exception, Overloaded)
     assert "If-None-Match" in str(prepared.exception)
+
+
+async def test_a_store_without_if_match_can_be_withdrawn_from(storage: StorageSettings) -> None:
+    """What has to be replaced on a condition is replaced without one: alone, that is as good."""
+    async with ruled(storage, no_if_match) as (store, behind, _):
+        picture = await store.keep(RECIPE, PICTURE, ASKED)
+        await store.keep_renditions(picture, ORDER, MADE)
+        assert await store.refer(picture, Use("a-2", "hero"))
+
+        assert (await store.withdraw("a-1", None, "0:1")).shared == 1
+        assert await behind.find(RECIPE) is not None
+        assert (await store.withdraw("a-2", None, "0:2")).objects
+
+        left = await behind._objects.keys(storage.bucket, "")
+    assert {key.rpartition("/")[0] for key in left} == {"manifests/withdrawn", "manifests", "pictures"}
+
+
+async def test_keys_that_may_not_delete_are_told_what_that_means(storage: StorageSettings) -> None:
+    """`doctor` and `store prepare` say that withdrawals would wait."""
+    async with ruled(storage, on_key("probe/", 403, "AccessDenied", method="DELETE")) as (store, _, _):
+        (shortcoming,) = await store.examine()
+
+    assert "withdrawals" in shortcoming
