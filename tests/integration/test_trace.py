@@ -36,6 +36,11 @@ name = "courts"
 when.section = ["courts"]
 never = true
 message = "No pictures of trials."
+[[rules]]
+name = "war"
+when.section = ["war"]
+needs_approval = true
+message = "A chief decides."
 """
 
 
@@ -118,7 +123,7 @@ async def test_pictures_that_were_lost_are_found_missing(site: Site, tmp_path: P
 
 
 async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
-    """Declined, refused, superseded, waiting in a retry lane with and without a worker, and not read yet."""
+    """Declined, held, refused, superseded, waiting in a retry lane with and without a worker, and not read yet."""
     points = tmp_path / "points"
     points.mkdir()
     (points / f"{Failpoint.PAINTING}.failing").touch()
@@ -130,6 +135,9 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
         with workers(site, tmp_path):
             await answer(desk, await desk.ask(request_data("a-4", article={"section": "courts"})))
             declined = await asked(site, "a-4")
+            await answer(desk, await desk.ask(request_data("a-5", article={"section": "war"})))
+            held = await asked(site, "a-5")
+            await desk.ask({"article": {"id": "a-5", "revision": 1}}, event_type=names.IMAGE_APPROVED)
             refused = await desk.ask(request_data("a-1", output={"width": 5}))
             await answer(desk, refused)
             await desk.ask(request_data("a-2", 9))
@@ -141,7 +149,7 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
         async with asyncio.timeout(BOUND):  # a killed worker stays in its group for as long as its session
             while (await traced(site, "a-2")).group.workers != 0:
                 await asyncio.sleep(0.1)
-        waiting = await asked(site, "a-2")
+        waiting, released = await asked(site, "a-2"), await asked(site, "a-5")
         assert site.run("pause", "--source", "/cms/test", "--execute").returncode == 0
         paused = await asked(site, "a-2")
         assert site.run("resume", "--source", "/cms/test", "--execute").returncode == 0
@@ -151,6 +159,8 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
 
     assert not any(one.picture for one in (told, retried, waiting, unread))
     assert declined.sentence.endswith("by rule courts: No pictures of trials.")
+    assert "by rule war: A chief decides; an image-approved event for slot hero and revision 1" in held.sentence
+    assert ("the approval of revision 1" in released.sentence, "waits in" in released.sentence) == (True, True)
     assert "was refused" in told.sentence
     assert "(invalid_field, field output.width)" in told.sentence
     assert f"its original is dead letter {letters[0].place.partition}:{letters[0].place.offset} (open)" in told.sentence
@@ -254,6 +264,9 @@ async def test_memory_and_time_are_bounded(site: Site, monkeypatch: pytest.Monke
     recent = await traced(site, since_ms=found.requests[-1].ms)
 
     assert ([one.revision for one in found.requests], found.search.left_out) == (list(range(15, 25)), 15)
+    old = await asked(site, "", request_id="a-1@3")
+
+    assert old.sentence.startswith("Request a-1@3 (hero of a-1) has no picture: the request of revision 3")
     assert (len(recent.requests), recent.search.records) == (1, 1)
     ended = site.run("trace", "a-1", "--timeout", "1ms")
     assert (ended.returncode, "--since 2d" in ended.stderr) == (2, True)

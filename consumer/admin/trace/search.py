@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -19,7 +19,7 @@ from consumer.settings import Settings
 from schemas import names
 from schemas.salvage import salvage
 
-_Found = Mapping[Partition, list[Record]]
+_Found = Mapping[Partition, Sequence[Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +64,29 @@ class TraceSearch:
     async def run(self) -> Timeline:
         """Read what is needed. Raises `BusError` and `Fatal`."""
         article, numbers = self._query.article, set[int]()
+        mine: _Found = {}
         every = set(range(max(self._counts.values())))
         if not article:
-            article, numbers = await self._article_of(every)
+            mine = await self._of_request(every)
+            article, numbers = _article_of(mine), {at.number for at, records in mine.items() if records}
         home = key_partition(article.encode(), self._counts[self._lanes[0]])
-        numbers = every if self._query.all_partitions else numbers | {home}
+        numbers = every if self._query.all_partitions or not article else numbers | {home}
         found = await self._find(article, numbers) if article else {}
         elsewhere = bool(article) and not self._any(found) and numbers < every
         if elsewhere:
             found = await self._find(article, every - numbers)
             numbers = every
-        return await self._timeline(article, found, home, numbers, elsewhere=elsewhere)
+        return await self._timeline(article, _joined(found, mine), home, numbers, elsewhere=elsewhere)
 
     def _any(self, found: _Found) -> bool:
         """Return whether anything of the article was found: every partition has controls."""
         controls = controls_key(self._settings.kafka.group_id)
         return any(record.key != controls for record in chain(*found.values()))
 
-    async def _article_of(self, numbers: Collection[int]) -> tuple[str, set[int]]:
-        """Return the article of the newest record of the request, and the partitions that have any."""
+    async def _of_request(self, numbers: Collection[int]) -> _Found:
         wanted: RecordFilter = RequestFilter(self._query.request_id)
         topics = [*self._lanes, self._letters, self._outcomes]
-        found = list(chain(*(await self._read(dict.fromkeys(topics, wanted), numbers)).values()))
-        for record in sorted(found, key=lambda one: one.timestamp_ms, reverse=True):
-            if article := salvage(record.key, record.headers, record.value).article_id:
-                return article, {one.partition for one in found}
-        return "", set(numbers)
+        return await self._read(dict.fromkeys(topics, wanted), numbers)
 
     async def _find(self, article: str, numbers: Collection[int]) -> _Found:
         wanted: RecordFilter = ArticleFilter(article)
@@ -146,3 +143,22 @@ class TraceSearch:
 
 def _of(found: _Found, *topics: str) -> Iterable[Record]:
     return chain(*(records for partition, records in found.items() if partition.topic in topics))
+
+
+def _article_of(found: _Found) -> str:
+    """Return the article of the newest record that says one, empty if none does."""
+    newest = sorted(chain(*found.values()), key=lambda one: one.timestamp_ms, reverse=True)
+    articles = (salvage(record.key, record.headers, record.value).article_id for record in newest)
+    return next((article for article in articles if article), "")
+
+
+def _joined(found: _Found, others: _Found) -> _Found:
+    """Return the records of both, each once and in the topic's order: of the article's, only the newest are kept."""
+    return {
+        at: sorted({one.offset: one for one in (*found.get(at, ()), *others.get(at, ()))}.values(), key=_offset)
+        for at in {**found, **others}
+    }
+
+
+def _offset(record: Record) -> int:
+    return record.offset
