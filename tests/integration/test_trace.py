@@ -210,7 +210,7 @@ async def test_what_editors_decided_is_told(site: Site, tmp_path: Path) -> None:
     assert "an editor declared a picture of the site's own" in answers[2].sentence
     assert "and let go of it" in answers[3].sentence
     assert "it was taken down" in answers[4].sentence
-    assert "(A complaint), and stays so until a restored event for a-1" in answers[4].sentence
+    assert "(A complaint), and stays so until it is restored (leadart restore a-1 --execute)" in answers[4].sentence
     assert "ended" in answers[5].sentence
     assert restored.sentence.endswith("but nothing was asked for since: publish a request.")
     assert "for revision 4." in again.sentence

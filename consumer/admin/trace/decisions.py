@@ -24,7 +24,8 @@ def decision_phrase(story: SlotStory, decision: TracedOutcome) -> str:
     pending = f"; {story.tell(newest)}" if newest is not None and newest.outcome is None else ""
     if choices and choices[-1].request.lets_go:
         return f"{own}, and let go of it {format_time_ms(choices[-1].request.ms)}{pending or NOTHING_SINCE}"
-    return f"{own}, and leadart stays out of the slot until an image-chosen event lets go of it{pending}"
+    release = f"leadart choose {story.article} --slot {decision.slot} --let-go --execute"
+    return f"{own}, and leadart stays out of the slot until an editor lets go of it ({release}){pending}"
 
 
 def _taken_down(story: SlotStory, decision: TracedOutcome) -> str:
@@ -35,7 +36,8 @@ def _taken_down(story: SlotStory, decision: TracedOutcome) -> str:
     restored = _restored_since(story, taken)
     if restored is None:
         later = f"; {story.tell(newest)}" if newest is not None and newest is not taken else ""
-        return f"{down}, and stays so until a restored event for {story.article}{later}"
+        slot = f" --slot {taken.request.slot}" if taken is not None and taken.request.slot else ""
+        return f"{down}, and stays so until it is restored (leadart restore {story.article}{slot} --execute){later}"
     back = f"{down}, and restored {format_time_ms(restored.request.ms)}"
     if newest is None or newest is taken or newest.request.ms < restored.request.ms:
         return f"{back}{NOTHING_SINCE}"

@@ -284,9 +284,9 @@ WITHOUT: dict[str, tuple[Timeline, str]] = {
             outcomes=(ready(ordinal=1), WITHDRAWN, outcome("withdrawn", 3, 19, ordinal=3)),
         ),
         (
-            f"hero of a-1 has no picture: it was taken down {clock(29)} (A complaint), and stays so until a "
-            f"restored event for a-1; the request of revision 3, published {clock(20)} (article-image-requested "
-            f"3:3), ended {clock(19)} as withdrawn."
+            f"hero of a-1 has no picture: it was taken down {clock(29)} (A complaint), and stays so until it "
+            f"is restored (leadart restore a-1 --execute); the request of revision 3, published "
+            f"{clock(20)} (article-image-requested 3:3), ended {clock(19)} as withdrawn."
         ),
     ),
     "taken down and restored": (
@@ -314,7 +314,8 @@ WITHOUT: dict[str, tuple[Timeline, str]] = {
         ),
         (
             f"hero of a-1 has no picture: an editor declared a picture of the site's own {clock(30)}, and leadart "
-            "stays out of the slot until an image-chosen event lets go of it."
+            "stays out of the slot until an editor lets go of it (leadart choose a-1 --slot hero --let-go "
+            "--execute)."
         ),
     ),
     "a picture of the site's own that was let go": (
