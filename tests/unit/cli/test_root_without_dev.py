@@ -28,7 +28,14 @@ def test_every_command_starts(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "dev", "bench worker", "simulate --seconds-per-picture 1 --saves-per-day 9"]
+    "command",
+    [
+        "demo",
+        "dev",
+        "bench worker",
+        "simulate --seconds-per-picture 1 --saves-per-day 9",
+        "simulate day --seconds-per-picture 1",
+    ],
 )
 def test_a_developer_tool_says_what_to_install(command: str) -> None:
     """One sentence and exit status 1 instead of a traceback."""

@@ -80,6 +80,14 @@ def test_a_newer_save_ends_a_painting() -> None:
     assert tally.pictures == 2
 
 
+def test_what_has_its_picture_competes_no_more() -> None:
+    """Saves that were painted in peace protect nobody later: a newer save still ends the painting before it."""
+    quiet = [save(100.0 * number, number) for number in range(1, 6)]
+    tally = day([*quiet, save(504.0, 6)])
+
+    assert tally.ends == {SaveEnd.PAINTED: 5, SaveEnd.INTERRUPTED: 1}
+
+
 def test_a_typist_costs_one_painting() -> None:
     """With a settle time of 20 s, saves every ten seconds wait for the next, and the last is painted after it."""
     saves = [save(10.0 * number, number) for number in range(1, 61)]
