@@ -331,7 +331,9 @@ class RequestHandler:
             self._stage(stage).observe(seconds)
         self._metrics.pictures.labels(ready.style.preset, str(ready.reused).lower()).inc(len(ready.pictures))
         ready = ready.model_copy(update={"policy": context.policy.version or None})
-        return self._outcomes.ready(context.job, ready, _rounded(context.timings))
+        result = self._outcomes.ready(context.job, ready, _rounded(context.timings))
+        rule = {"rule": context.policy.rule} if context.policy.rule else {}
+        return replace(result, facts={**result.facts, **rule})
 
 
 def _rounded(timings: Timings) -> dict[str, float]:
