@@ -12,6 +12,7 @@ from consumer.jobs import Job
 from consumer.processing.editorial_outcomes import EditorialOutcomes, ruled
 from consumer.processing.failure_policy import Decision
 from consumer.processing.outcomes import OutcomeBuilder
+from consumer.processing.reading import claim_of
 from schemas import ImageReady, Reason
 from schemas.editorial import ImageChosen
 from schemas.recrop import ImageRecropRequested, PictureReference
@@ -43,6 +44,8 @@ class Choosing:
             choice = _let_go(in_flight.chosen(_slot(job), at))
         if choice.decision.external:
             return self._apply(in_flight, job, at, choice, ready=None, finish=finish)
+        if in_flight.preview(claim_of(job)).verdict is Verdict.WITHDRAWN:  # nothing is stored for it either
+            raise _withdrawn()
         end = await produce(choice.decision)
         if isinstance(end, ImageReady):
             return self._apply(in_flight, job, at, _of(choice, end), ready=end, finish=finish)
@@ -75,7 +78,7 @@ class Choosing:
         if ruling is None:
             raise Superseded
         if ruling.verdict is Verdict.WITHDRAWN:
-            raise Rejected(Reason.WITHDRAWN, "The article is withdrawn: restore it before you choose a picture.")
+            raise _withdrawn()
         if ruling.verdict is Verdict.SUPERSEDED:
             return self._outcomes.superseded(job, _revision(ruling, job))
         if ready is None:
@@ -85,6 +88,10 @@ class Choosing:
 
 def _slot(job: Job) -> Slot:
     return Slot(job.request.article.id, job.request.slot)
+
+
+def _withdrawn() -> Rejected:
+    return Rejected(Reason.WITHDRAWN, "The article is withdrawn: restore it before you choose a picture.")
 
 
 def _let_go(choice: Choice | None) -> Choice:

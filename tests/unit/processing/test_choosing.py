@@ -199,13 +199,28 @@ async def test_a_choice_superseded_by_a_withdrawal_and_a_restoration_names_its_o
     """There is no later choice whose revision could be named."""
     desk = Desk()
     after = desk.shard.in_flight(record_of(names.ARTICLE_RESTORED, {}, 6))
-    desk.meanwhile = lambda: after.restore_slots("a-1", None, at(chosen(6, None)))
-    desk.shard.in_flight(record_of(names.ARTICLE_WITHDRAWN, {}, 2)).withdraw_slots(
-        "a-1", "hero", at(chosen(2, None)), WITHDRAWAL
-    )
+    before = desk.shard.in_flight(record_of(names.ARTICLE_WITHDRAWN, {}, 2))
+
+    def meanwhile() -> None:
+        before.withdraw_slots("a-1", "hero", at(chosen(2, None)), WITHDRAWAL)
+        after.restore_slots("a-1", None, at(chosen(6, None)))
+
+    desk.meanwhile = meanwhile
     outcome = await desk.choose(chosen(4, "a"))
 
     assert (outcome["kind"], outcome["superseded_by"]) == ("superseded", {"revision": 1})
+
+
+async def test_nothing_is_looked_for_in_a_withdrawn_article() -> None:
+    """A choice there is refused at once: the store takes nothing for it."""
+    desk = Desk()
+    withdrawal = desk.shard.in_flight(record_of(names.ARTICLE_WITHDRAWN, {}, 2))
+    withdrawal.withdraw_slots("a-1", "hero", at(chosen(2, None)), WITHDRAWAL)
+
+    with pytest.raises(Rejected, match="restore it before") as refused:
+        await desk.choose(chosen(4, "a"))
+    assert refused.value.reason is Reason.WITHDRAWN
+    assert desk.asked == []
 
 
 async def test_nothing_is_chosen_in_an_article_that_was_withdrawn_meanwhile() -> None:
