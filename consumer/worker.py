@@ -212,6 +212,7 @@ class WorkerRun:
                 heads=Heads(table, group, shard),
                 timing=timing,
                 end_held=handler.end_held,
+                holdable={settings.topics.named(names.BACKFILL)},
             )
             for shard in range(stages.partitions)
         }

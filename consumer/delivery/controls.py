@@ -62,6 +62,10 @@ class Traits:
         return cls(original.topic, original.offset, read.topic, section, source, origin.replay if origin else None)
 
 
+NO_TRAITS = Traits("", 0, "", None, "", None)
+"""Of a claim that no control is for."""
+
+
 class Selector(BaseModel):
     """Which requests a control is for: those that meet everything it names. It names something.
 
@@ -133,13 +137,22 @@ class Controls:
 
     def judge(self, traits: Traits) -> ControlVerdict | None:
         """Return what they say of a request; one called off is not paused as well."""
-        if any(cancel.holds(traits) for cancel in self.cancels):
+        if self.cancel_of(traits) is not None:
             return ControlVerdict.CANCELLED
-        return ControlVerdict.PAUSED if self.paused_since(traits) is not None else None
+        return None if self.pause_of(traits) is None else ControlVerdict.PAUSED
+
+    def cancel_of(self, traits: Traits) -> Cancel | None:
+        """Return what calls a request off, None if nothing does."""
+        return next((cancel for cancel in self.cancels if cancel.holds(traits)), None)
+
+    def pause_of(self, traits: Traits) -> Pause | None:
+        """Return the oldest pause of a request, None if it is not paused."""
+        fitting = (pause for pause in self.pauses if pause.match.fits(traits))
+        return min(fitting, key=lambda pause: pause.since, default=None)
 
     def paused_since(self, traits: Traits) -> int | None:
         """Return since when a request is paused, in milliseconds since 1970; None if it is not."""
-        return min((pause.since for pause in self.pauses if pause.match.fits(traits)), default=None)
+        return pause.since if (pause := self.pause_of(traits)) is not None else None
 
     def lane_paused(self, topic: str) -> bool:
         """Return whether nothing of the lane may be begun, so that it need not be read."""

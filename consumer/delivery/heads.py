@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 import structlog
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from consumer.delivery.controls import NO_CONTROLS, controls_key, read_controls
+from consumer.delivery.controls import NO_CONTROLS, NO_TRAITS, Traits, controls_key, read_controls
 from consumer.delivery.editorial import NOTHING_DECIDED, Editorial
 from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
@@ -44,7 +44,8 @@ class Claim:
     """A valid request's claim to a slot. `source` and `request_id` are its event's.
 
     `variation` is None if the slot's next one is wanted; `fresh` if pictures are wanted although one was chosen;
-    `picture` is the one that is to be cropped. One that does not `supersede` leaves older requests alone.
+    `picture` is the one that is to be cropped. One that does not `supersede` leaves older requests alone. `traits` are
+    what controls go by.
     """
 
     slot: Slot
@@ -56,6 +57,7 @@ class Claim:
     picture: PictureReference | None = None
     supersedes: bool = True
     time_ms: int = 0
+    traits: Traits = NO_TRAITS
 
 
 class Numbered(NamedTuple):
@@ -132,11 +134,15 @@ class Heads:
         Call it only after the epoch began: an owner that is not fenced yet may still write.
         """
         self._changed.clear()
+        controls = self.controls
         records, self._next_offset = await bus.read_table(self._topic, self._shard, self._next_offset)
         for number, (key, value) in enumerate(records):
             self._take(key, value)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+        if self.controls != controls:
+            pauses = [str(pause.match) for pause in self.controls.pauses]
+            log.info("controls_changed", shard=self._shard, paused=pauses, cancels=len(self.controls.cancels))
 
     def forget(self) -> None:
         """Forget everything: another owner writes now, and compaction may remove its deletions before they are read."""

@@ -24,6 +24,10 @@ log = structlog.get_logger(__name__)
 class Cancellable(Protocol):
     """Work under way on a record."""
 
+    @property
+    def painting(self) -> bool:
+        """Whether a picture is being painted for it, or was."""
+
     def cancel(self, *, running: bool) -> None:
         """End the work. What is being painted goes on unless `running`."""
 
@@ -148,6 +152,11 @@ class InFlightRecord:
         self._withdrawn_by: Callable[[Ruling], RecordResult] | None = None
         self._work: Cancellable | None = None
         self._released = False
+
+    @property
+    def under_way(self) -> bool:
+        """True once a picture is being painted for it, or its result is there: a pause comes too late."""
+        return self.result is not None or (self._work is not None and self._work.painting)
 
     def start(self, handler: RecordHandler) -> None:
         """Have the handler work on it."""

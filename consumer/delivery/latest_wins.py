@@ -2,7 +2,8 @@
 
 Revisions decide, whatever lane a request comes by and in whatever order. Equal revisions leave each other alone: there
 the recipe decides what is painted, further down. An editor's decision comes before revisions: a withdrawn slot gets no
-picture at all, one with a choice keeps it (`editorial_decisions`).
+picture at all, one with a choice keeps it (`editorial_decisions`). What an operator called off or paused does not
+compete (`controls`); one that is being painted when a pause comes is finished.
 
 A fast typist would never see a picture if every save ended the one before it. So after a few saves in a row that were
 superseded while somebody waited, one is protected: it may finish and be announced, unless a newer one is ready first.
@@ -25,6 +26,9 @@ IN_A_ROW = 3
 WAITED_SECONDS = 1.0
 """A save counts as waited for once in flight this long: of a backlog read at once only the newest is painted."""
 
+_UNWANTED = {Verdict.SUPERSEDED, Verdict.WITHDRAWN, Verdict.CANCELLED, Verdict.PAUSED}
+"""Verdicts about requests that do not compete: they change no head."""
+
 
 class LatestWins:
     """Decides which requests of one shard are wanted, within one epoch of its owner."""
@@ -45,12 +49,16 @@ class LatestWins:
     def rule(self, request: InFlightRecord, claim: Claim) -> tuple[Ruling, Head | None]:
         """Return what would be decided about a claim, and the slot's head with it. Changes nothing."""
         head = self.heads.get(claim.slot)
+        if (cancel := self.heads.controls.cancel_of(claim.traits)) is not None:
+            return Ruling(Verdict.CANCELLED, message=str(cancel.match)), head
         whole = self.heads.get(Slot(claim.slot.article_id, WHOLE_ARTICLE))
         for withdrawn in (head, whole):
             if withdrawn is not None and (withdrawal := withdrawn.editorial.withdrawal) is not None:
                 return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message), head
         if head is not None and claim.revision < head.revision and not _is_protected(request, claim, head):
             return Ruling(Verdict.SUPERSEDED), head
+        if (pause := self.heads.controls.pause_of(claim.traits)) is not None and not request.under_way:
+            return Ruling(Verdict.PAUSED, message=str(pause.match), paused_since=pause.since), head
         newer, accepted = accept(head, claim)
         choice = newer.editorial.choice
         if choice is None or choice.let_go:
@@ -73,7 +81,7 @@ class LatestWins:
         request.ruling, head = self.rule(request, claim)
         if request.ruling.verdict is Verdict.SUPERSEDED and head is not None:
             request.supersede(head.revision)
-        if request.ruling.verdict in {Verdict.SUPERSEDED, Verdict.WITHDRAWN} or head is None:
+        if request.ruling.verdict in _UNWANTED or head is None:
             return request.ruling
         self.heads.set(claim.slot, head)
         if claim.supersedes and (before is None or claim.revision > before.revision):

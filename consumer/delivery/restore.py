@@ -26,6 +26,10 @@ class OwnerTiming:
     """Before committed offsets are read again after an answer that cannot be trusted."""
     rereads: int = 100
     """Such answers in a row after which the epoch is given up."""
+    fence_check: float = 2.0
+    """Without a transaction while records are in flight, after which one is made: a fence shows in nothing else."""
+    held_check: float = 5.0
+    """The same while nothing is in flight, but a lane is paused: resuming it fences the owner."""
     transaction: float = 10.0
     """Timeout of one transaction, begin to commit."""
     backoff: float = 0.5

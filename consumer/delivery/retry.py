@@ -94,6 +94,16 @@ class RetryPolicy:
             return None
         return RetrySchedule(topic, first_seen, due)
 
+    def hold(self, state: RetryState, since_ms: int, now_ms: int) -> RetrySchedule:
+        """Schedule another look at a request that is paused since then: soon at first, later at longer intervals.
+
+        No attempt was made, and the time until then does not count towards its age.
+        """
+        soon, later = list(self._delays.items())[:2]
+        topic, delay = later if now_ms - since_ms > later[1] * 1000 else soon
+        due = now_ms + int(delay * 1000)
+        return RetrySchedule(topic, state.first_seen_ms and state.first_seen_ms + due - now_ms, due)
+
     def _due(self, record: Record, due_ms: int) -> int:
         """Cap the header's due time: the whole lane pauses until its first record is due."""
         return min(due_ms, record.timestamp_ms + int(2 * self._delays[record.topic] * 1000))

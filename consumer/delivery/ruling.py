@@ -20,6 +20,10 @@ class Verdict(StrEnum):
     """Decline: an editor declared a picture of the site's own."""
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    """An operator called it off."""
+    PAUSED = "paused"
+    """An operator holds it for now: it goes round a retry lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,10 @@ class Ruling:
     """A verdict and what goes with it.
 
     `ordinal` is the request's number in its slot, for a withdrawn one the withdrawal's. `variation` is for a request
-    that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn. `since` is
-    when the slot's first request was written, in milliseconds since 1970; 0: unknown. `held` is this request, if it
-    waits for an approval already; `approved`: it has got one.
+    that names none. `choice` is the editor's, if there is one. `message` says why the slot was withdrawn, or what was
+    called off or paused. `since` is when the slot's first request was written, 0 if that is unknown, and `paused_since`
+    when a paused one was paused: milliseconds since 1970. `held` is this request, if it waits for an approval already;
+    `approved`: it has got one.
     """
 
     verdict: Verdict
@@ -40,6 +45,7 @@ class Ruling:
     since: int = 0
     held: Held | None = None
     approved: bool = False
+    paused_since: int = 0
 
 
 UNRULED = Ruling(Verdict.PAINT)

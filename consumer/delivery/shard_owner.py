@@ -19,7 +19,7 @@ takes that back; one that dies does not, and so the next one knows which records
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -29,6 +29,7 @@ from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.heads import Heads
 from consumer.delivery.held import EndHeld, HeldRequests
 from consumer.delivery.in_flight import DeliveryObserver, InFlightRecord, RecordHandler
+from consumer.delivery.lane_gate import LaneGate
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.ports import Bus, BusError, CommittedOffset, Epoch, RecordRefused, RecordResult
@@ -54,6 +55,7 @@ class ShardOwner:
         heads: Heads,
         timing: OwnerTiming | None = None,
         end_held: EndHeld | None = None,
+        holdable: Collection[str] = (),
     ) -> None:
         self.shard = shard
         self.topics = tuple(topics)
@@ -67,11 +69,12 @@ class ShardOwner:
         self._timing = timing or OwnerTiming()
         self._trackers: dict[str, OffsetTracker] = {}
         self._in_flight: dict[tuple[str, int], InFlightRecord] = {}
-        self._due: dict[str, float] = {}
+        self._gate = LaneGate(bus, shard, handler, holdable)
         self._touched: set[str] = set()
         self._lost: set[str] = set()
         self._committed_outage = ""
         self._in_transaction = False
+        self._transacted = 0.0
         self._limit = BatchLimit()
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
@@ -98,14 +101,14 @@ class ShardOwner:
     def accepts(self, topic: str) -> bool:
         """Return whether the poll loop may read on in this lane."""
         tracker = self._trackers.get(topic)
-        if tracker is None or tracker.full or self._stopping.is_set() or self._is_paused(topic) or topic in self._lost:
+        if tracker is None or tracker.full or self._stopping.is_set() or topic in self._lost:
             return False
-        return self._handler.admits()
+        return self._gate.open(topic, tracker.next_offset) and self._handler.admits()
 
     def deliver(self, record: Record) -> None:
         """Take a record from the poll loop. Dropped while the shard is not open: opening it reads it again."""
         tracker = self._trackers.get(record.topic)
-        if tracker is None or self._must_wait(record) or not tracker.deliver(record.offset):
+        if tracker is None or self._gate.must_wait(record) or not tracker.deliver(record.offset):
             return
         known = self._in_flight.get((record.topic, record.offset))
         if known is None or known.record != record or not self._latest_wins.readmit(known):
@@ -114,20 +117,6 @@ class ShardOwner:
         if known.engine.exposed and tracker.exposure.enter(record.offset, tracker.lowest):
             self._touched.add(record.topic)
         self._wake.set()
-
-    def _must_wait(self, record: Record) -> bool:
-        """Return True for a record that is not due, and for all behind it: the lane is read on from here when it is."""
-        if self._is_paused(record.topic):
-            return True
-        seconds = self._handler.seconds_until_due(record)
-        if seconds <= 0:
-            return False
-        self._due[record.topic] = asyncio.get_running_loop().time() + seconds
-        self._bus.seek(record.topic, self.shard, record.offset)
-        return True
-
-    def _is_paused(self, topic: str) -> bool:
-        return asyncio.get_running_loop().time() < self._due.get(topic, 0.0)
 
     def position_lost(self, topic: str) -> None:
         """Find the lane's next record anew: the log does not hold the one at the cursor."""
@@ -196,7 +185,9 @@ class ShardOwner:
         self._latest_wins.begin_epoch()
         forget_finished(self._in_flight, trackers)
         blame(self.shard, self._in_flight, trackers)
-        self._due, self._lost, self._in_transaction = {}, set(), False
+        self._gate.begin_epoch(self._heads.controls, self._in_flight)
+        self._lost, self._in_transaction = set(), False
+        self._transacted = asyncio.get_running_loop().time()
         self._touched = {commit.topic for commit in foreign}
         self._committed_outage = "".join({tracker.outage for tracker in trackers.values()})
         for topic, tracker in trackers.items():
@@ -240,7 +231,7 @@ class ShardOwner:
         batch = self._take_batch()
         entering = [] if leaving else self._expose()
         offsets = self._changed_offsets([in_flight for in_flight, _ in batch] + entering, leaving=leaving)
-        if batch or offsets or self._keeps_no_offsets:
+        if batch or offsets or self._keeps_no_offsets or (self._may_be_fenced and not leaving):
             await self._transact(epoch, batch, offsets)
         for in_flight in entering:
             in_flight.engine.announced()
@@ -252,7 +243,7 @@ class ShardOwner:
         heads = self._latest_wins.changes(batch)
         records = [outgoing for _, result in batch for outgoing in result.records] + self._heads.records(heads)
         kept = {**{topic: tracker.committed for topic, tracker in self._trackers.items()}, **offsets}
-        own = [self._heads.own_offsets.record(kept)] if records or self._keeps_no_offsets else []
+        own = [self._heads.own_offsets.record(kept)] if records or not offsets or self._keeps_no_offsets else []
         self._in_transaction = True
         try:
             await commit_together(epoch, records, own, offsets, self._timing.transaction)
@@ -262,11 +253,19 @@ class ShardOwner:
         except RecordRefused:
             self._limit.refused([in_flight for in_flight, _ in batch])
             raise
-        self._in_transaction = False
+        self._in_transaction, self._transacted = False, asyncio.get_running_loop().time()
         self._observer.committed(self.shard, time.monotonic() - started, len(records))
         self._heads.committed(heads)
         self._heads.own_offsets.known = kept
         self._after_commit(batch, offsets)
+
+    @property
+    def _may_be_fenced(self) -> bool:
+        """True when nothing was committed for a while: only a commit tells of a newer owner, or of other controls."""
+        waited = asyncio.get_running_loop().time() - self._transacted
+        if any(tracker.unfinished for tracker in self._trackers.values()):
+            return waited >= self._timing.fence_check
+        return waited >= self._timing.held_check and self._gate.holds
 
     @property
     def _keeps_no_offsets(self) -> bool:

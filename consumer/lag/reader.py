@@ -20,7 +20,7 @@ from consumer.lag.own_offsets import foreign_commits
 from consumer.lag.positions import GroupPositions
 from consumer.lag.throughput import NO_THROUGHPUT, Throughput, read_throughput
 from consumer.settings import Settings
-from schemas.names import HEADS, OUTCOME
+from schemas.names import BACKFILL, HEADS, OUTCOME
 
 PEEK_BYTES = 64 * 1024
 """Fetched of each partition at a time: the oldest records are wanted, not the backlog."""
@@ -39,7 +39,7 @@ class PartitionLag:
     `hidden` is the number of offsets behind the first open transaction, where no worker sees them. `foreign` is the
     offset that somebody else committed for the group, at or ahead of `committed`, which is leadart's own then. `stuck`
     says what an operator has to decide before the partition can be worked on; `deleted` is how many offsets were
-    deleted unread. `held`: its lane is paused.
+    deleted unread. `held`: its lane is not read, because it is paused.
     """
 
     topic: str
@@ -121,6 +121,7 @@ class LagReader:
         self._committed = committed
         self._everything = everything
         self._retries = retry_policy(settings)
+        self._holdable = settings.topics.named(BACKFILL)
         self._controls = ControlsReader(settings.topics.named(HEADS), settings.kafka.group_id)
 
     async def read(self, shards: Collection[int] | None = None, *, outcomes: bool = True) -> LagSnapshot:
@@ -180,7 +181,7 @@ class LagReader:
                 foreign=positions.foreign.get(partition),
                 stuck=stuck.get(partition),
                 deleted=deleted.get(partition),
-                held=controls.lane_paused(partition.topic),
+                held=partition.topic == self._holdable and controls.lane_paused(partition.topic),
             )
             for partition in sorted(partitions)
         )

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import structlog
@@ -24,6 +23,7 @@ from consumer.processing.ability import Ability
 from consumer.processing.choosing import Choosing
 from consumer.processing.circuit_breaker import CircuitBreaker
 from consumer.processing.context import JobContext, Timings
+from consumer.processing.controlled_outcomes import ControlledOutcomes
 from consumer.processing.editorial_outcomes import EditorialOutcomes, ruled
 from consumer.processing.failure_policy import Answer, Crash, Decision, FailurePolicy, Hold, Retry
 from consumer.processing.holding import Holding, decision_of
@@ -32,6 +32,7 @@ from consumer.processing.pipeline import Pipeline, Plan
 from consumer.processing.policy import PAINT_EVERYTHING, Policy
 from consumer.processing.progress import JobProgressReporter, ProgressFeed, ProgressReporter
 from consumer.processing.reading import claim_of, job_of, parsed
+from consumer.processing.request_task import RequestTask
 from consumer.processing.screening import Screening, applied, supersedes
 from consumer.processing.settling import Settling
 from consumer.processing.store_outage import StoreOutage
@@ -43,18 +44,6 @@ from schemas.editorial import ArticleRestored, ArticleWithdrawn, ImageApproved, 
 from schemas.requests import EditorialDecision
 
 log = structlog.get_logger(__name__)
-
-
-class RequestTask(NamedTuple):
-    """The task that handles one record, and what knows whether a picture of it is being painted."""
-
-    task: asyncio.Task[None]
-    progress: ProgressReporter
-
-    def cancel(self, *, running: bool) -> None:
-        """Cancel the task; one whose picture is being painted only if `running`."""
-        if running or not self.progress.painting:
-            self.task.cancel()
 
 
 class RequestHandler:
@@ -90,6 +79,7 @@ class RequestHandler:
         self._retries = retries
         self._outcomes = outcomes
         self._editorial = EditorialOutcomes(outcomes)
+        self._controlled = ControlledOutcomes(outcomes, retries)
         self._choosing = Choosing(outcomes)
         self._withdrawing = Withdrawing(outcomes, store, outage)
         self._screening = Screening(policy)
@@ -222,13 +212,13 @@ class RequestHandler:
     async def _claim_and_produce(
         self, in_flight: InFlightRecord, context: JobContext, state: RetryState
     ) -> RecordResult | Decision:
-        claim = claim_of(context.job)
+        claim = claim_of(context.job, in_flight.record)
         preview = in_flight.preview(claim)
         context.policy = policy = self._screening.decide(context.job, preview)
         context.job, claim = applied(policy, context.job), replace(claim, supersedes=supersedes(policy))
         if not policy.never and (preview.approved or not policy.needs_approval):
             return await self._paint(in_flight, context, claim, preview, state)
-        ruling = await self._register(in_flight, context.job, claim)
+        ruling = await self._register(in_flight, context.job, claim, state)
         if isinstance(ruling, RecordResult):
             return ruling
         if policy.never:
@@ -243,7 +233,7 @@ class RequestHandler:
         plan = self._pipeline.plan(context, preview)
         # Before the claim, which ends the work of older revisions: what they paint may be just what is wanted now.
         with self._pipeline.handover(context, plan):
-            ruling = await self._register(in_flight, context.job, claim)
+            ruling = await self._register(in_flight, context.job, claim, state)
             if isinstance(ruling, RecordResult):
                 return ruling
             context.progress.accepted(context.job)
@@ -283,7 +273,9 @@ class RequestHandler:
         in_flight.settle(0.0)
         context.timings.note(Stage.SETTLE, time.monotonic() - started)
 
-    async def _register(self, in_flight: InFlightRecord, job: Job, claim: Claim) -> Ruling | RecordResult:
+    async def _register(
+        self, in_flight: InFlightRecord, job: Job, claim: Claim, state: RetryState
+    ) -> Ruling | RecordResult:
         """Return the owner's ruling, or the result if that is the end of it. Raises `Superseded`."""
         superseded, withdrawn = partial(self._outcomes.superseded, job), partial(self._editorial.withdrawn, job)
         ruling = in_flight.register_claim(claim, superseded, withdrawn)
@@ -295,6 +287,8 @@ class RequestHandler:
                 return self._editorial.withdrawn(job, ruling)
             case Verdict.EXTERNAL:
                 return self._editorial.external(job, ruling)
+            case Verdict.CANCELLED | Verdict.PAUSED:
+                return self._controlled.carry_out(job, state, ruling)
             case _:
                 return ruling
 

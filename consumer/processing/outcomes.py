@@ -9,7 +9,7 @@ from typing import Any
 
 from consumer import __version__
 from consumer.delivery.ports import OutgoingRecord, RecordResult
-from consumer.delivery.retry import FIRST_OF_OURS, RetrySchedule, RetryState
+from consumer.delivery.retry import FIRST_OF_OURS, Headers, RetrySchedule, RetryState
 from consumer.errors import LeadartError, Rejected
 from consumer.jobs import Job, Record
 from consumer.settings import Settings
@@ -74,7 +74,7 @@ class OutcomeBuilder:
         facts |= {"renditions": len(files), "seconds": seconds, **({"policy": ready.policy} if ready.policy else {})}
         state = RetryState(job.record)
         return RecordResult(
-            (outcome,), lambda: self._failed(state, _refused(job.record), whole=False), facts | about(job), True
+            (outcome,), lambda: self._failed(state, refused(job.record), whole=False), facts | about(job), True
         )
 
     def superseded(self, job: Job, revision: int) -> RecordResult:
@@ -104,12 +104,27 @@ class OutcomeBuilder:
 
     def retry(self, state: RetryState, error: LeadartError, schedule: RetrySchedule) -> RecordResult:
         """Send the request to a retry lane as its publisher wrote it; should the broker never take that, fail it."""
-        record, due = state.original, schedule.due_ms
-        ours = {**_history(state, error), "leadart-due": str(due), "leadart-first-seen": str(schedule.first_seen_ms)}
-        headers = (*record.headers, *_headers(ours))
-        facts = {**_facts(state, error), "outcome": RETRY, "retry_topic": schedule.topic, "due_at": due / 1000}
+        record = state.original
+        headers = self.round_headers(state, schedule, error.reason.value, error.message, error.field, attempts=1)
+        due_at = schedule.due_ms / 1000
+        facts = {**_facts(state, error), "outcome": RETRY, "retry_topic": schedule.topic, "due_at": due_at}
         outgoing = OutgoingRecord(schedule.topic, record.partition, record.key, record.value, headers)
         return RecordResult((outgoing,), lambda: self.failed(state, error), facts)
+
+    def round_headers(  # noqa: PLR0913 - what the block says
+        self,
+        state: RetryState,
+        schedule: RetrySchedule,
+        reason: str,
+        message: str,
+        field: str | None = None,
+        *,
+        attempts: int = 0,
+    ) -> Headers:
+        """Return the headers of a record for a retry lane: its publisher's, and ours; `attempts` were made since."""
+        ours = _history(state, reason, message, field, state.attempts + attempts)
+        ours |= {"leadart-due": str(schedule.due_ms), "leadart-first-seen": str(schedule.first_seen_ms)}
+        return (*state.original.headers, *_headers(ours))
 
     def failed(self, state: RetryState, error: LeadartError) -> RecordResult:
         """Keep the record as a dead letter and, if an article id can be read, announce why.
@@ -192,7 +207,8 @@ class OutcomeBuilder:
         Unless `whole`, or of a record that was not read, only a mark: the key, if there is one, and a header that says
         what is left out.
         """
-        record, ours = state.original, _history(state, error)
+        record = state.original
+        ours = _history(state, error.reason.value, error.message, error.field, state.attempts + 1)
         value, headers = record.value, record.headers
         if not whole or record.not_read:
             value, headers, ours["leadart-omitted"] = b"", (), "value, headers"
@@ -204,7 +220,7 @@ class OutcomeBuilder:
         return OutgoingRecord(self.dead_letter_topic, record.partition, record.key, value, (*headers, *_headers(ours)))
 
 
-def _history(state: RetryState, error: LeadartError) -> dict[str, str]:
+def _history(state: RetryState, reason: str, message: str, field: str | None, attempts: int) -> dict[str, str]:
     """Return our headers of a retry or a dead letter: where the record came from and what became of it."""
     record = state.original
     return {
@@ -212,16 +228,16 @@ def _history(state: RetryState, error: LeadartError) -> dict[str, str]:
         "leadart-partition": str(record.partition),
         "leadart-offset": str(record.offset),
         "leadart-timestamp": str(record.timestamp_ms),
-        "leadart-reason": error.reason.value,
-        "leadart-message": error.message[:MESSAGE_CHARACTERS],
-        "leadart-field": error.field or "",
-        "leadart-attempts": str(state.attempts + 1),
+        "leadart-reason": reason,
+        "leadart-message": message[:MESSAGE_CHARACTERS],
+        "leadart-field": field or "",
+        "leadart-attempts": str(attempts),
         "leadart-first-seen": str(state.first_seen_ms or record.timestamp_ms),
         "leadart-worker-version": __version__,
     }
 
 
-def _headers(texts: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+def _headers(texts: Mapping[str, str]) -> Headers:
     return tuple((name, text.encode()) for name, text in texts.items())
 
 
@@ -264,7 +280,8 @@ def _facts(state: RetryState, error: LeadartError) -> dict[str, object]:
     }
 
 
-def _refused(record: Record) -> Rejected:
+def refused(record: Record) -> Rejected:
+    """Return the error of a request whose outcome the bus never takes."""
     return Rejected(
         Reason.ANNOUNCEMENT_REFUSED,
         f"The bus refuses the outcome of this request ({record.topic}:{record.partition} offset "

@@ -1,5 +1,6 @@
 """From a raw record to a job and its claim."""
 
+from consumer.delivery.controls import NO_TRAITS, Traits
 from consumer.delivery.heads import Claim, Slot
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
@@ -40,12 +41,17 @@ def _somebody_waits(request: PictureRequest) -> bool:
     return not isinstance(request, ImageRequested) or request.priority is Priority.INTERACTIVE
 
 
-def claim_of(job: Job) -> Claim:
-    """Return the claim that a request has to its slot."""
+def claim_of(job: Job, read: Record | None = None) -> Claim:
+    """Return the claim that a request has to its slot.
+
+    `read` is its record as it came this time; None for one that an editor released, which no control is for.
+    """
     request, fresh = job.request, False
     variation: int | None = 0
     picture = request.picture if isinstance(request, ImageRecropRequested) else None
+    section = None
     if isinstance(request, ImageRequested):
+        section = request.article.section
         fresh = request.reason is RequestReason.REGENERATE
         given = request.generation.variation
         variation = (None if fresh else 0) if given is None else given
@@ -58,4 +64,5 @@ def claim_of(job: Job) -> Claim:
         fresh,
         picture,
         time_ms=job.record.timestamp_ms,
+        traits=Traits.of(read, job.record, section=section, source=job.event.source) if read else NO_TRAITS,
     )

@@ -69,6 +69,7 @@ class MemoryBroker:
         self.faults: Callable[[str], None] = lambda _step: None
         self.journey: Callable[[str, str, str], Journey] = self._ordinary_journey
         self.transaction_ended: Callable[[int], None] = lambda _shard: None
+        self.epoch_begun: Callable[[int], None] = lambda _shard: None
         self.marker_seconds = 0.0
         self.strangers = ""
         self.transaction_seconds = 60.0
@@ -135,6 +136,7 @@ class MemoryBroker:
         if shard in self.open:
             raise Busy("the last producer's transaction is still ending")
         self.epochs[shard] += 1
+        self.epoch_begun(shard)
         return self.epochs[shard]
 
     def produce(self, shard: int, epoch: int, record: OutgoingRecord) -> None:

@@ -181,15 +181,15 @@ async def test_with_all_workers_down_a_backlog_is_stopped(site: Site) -> None:
 async def test_a_paused_lane_is_shown_apart(site: Site) -> None:
     """Its records are `paused`, not incomplete; a reader that stays open sees the pause and its end."""
     async with plain_writer(site) as writer, open_lag_reader(site.settings) as reader:
-        await put(writer, site, names.REQUESTED)
+        await put(writer, site, names.BACKFILL)
         before = await reader.read()
-        await asyncio.to_thread(site.run, "pause", "--lane", "requested", "--execute")
+        await asyncio.to_thread(site.run, "pause", "--lane", "backfill", "--execute")
         during = await reader.read()
-        await asyncio.to_thread(site.run, "resume", "--lane", "requested", "--execute")
+        await asyncio.to_thread(site.run, "resume", "--lane", "backfill", "--execute")
         after = await reader.read()
 
     figures = [
-        (lag.incomplete, lag.paused) for lag in (of(one, site, names.REQUESTED) for one in (before, during, after))
+        (lag.incomplete, lag.paused) for lag in (of(one, site, names.BACKFILL) for one in (before, during, after))
     ]
     assert figures == [(1, 0), (0, 1), (1, 0)]
     assert [one.controls and len(one.controls.pauses) for one in (before, during, after)] == [0, 1, 0]

@@ -26,7 +26,7 @@ class Ask:
     """A published record: when and where, how long its job takes (seconds), and how it ends.
 
     `gap` invisible offsets lie before it, as a transactional publisher leaves them. Records of a shard that have a
-    `revision` compete: the newest wins.
+    `revision` compete: the newest wins. An operator may pause or call off a `section`.
     """
 
     at: float
@@ -36,6 +36,7 @@ class Ask:
     ending: Ending
     gap: int
     revision: int = 0
+    section: str = "a"
 
 
 class Fault(Enum):
@@ -52,6 +53,9 @@ class Fault(Enum):
     MISSING = "the answer with the offsets is incomplete"
     REBALANCE = "the group rebalances"
     SCALE = "another worker joins"
+    PAUSE = "an operator pauses the backfill, and resumes it later"
+    PAUSE_SECTION = "an operator pauses section a, and resumes it later"
+    CANCEL = "an operator calls off what is queued of section a"
     UNABLE = "it cannot work for a while, and is out of the group until then"
 
 
@@ -100,6 +104,7 @@ def _asks() -> st.SearchStrategy[Any]:
         ending=st.sampled_from([Ending.READY, Ending.READY, Ending.READY, *Ending]),
         gap=st.sampled_from([0, 0, 1, 3]),
         revision=st.sampled_from([0, 0, 1, 2, 3, 4]),
+        section=st.sampled_from(["a", "b"]),
     )
 
 

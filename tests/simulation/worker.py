@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from consumer.delivery.controls import Traits
 from consumer.delivery.heads import Claim, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.own_offsets import ForeignCommit
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
+from consumer.delivery.retry import Headers
 from consumer.delivery.ruling import Verdict
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
@@ -21,10 +23,10 @@ from consumer.testing.bus import MemoryBus
 from consumer.testing.clock import Process
 from consumer.testing.reader import MemoryReader
 from schemas import Reason
-from tests.simulation.schedule import LANES, RETRY, Ask, Ending, Schedule
+from tests.simulation.schedule import BACKFILL, LANES, RETRY, Ask, Ending, Schedule
 
 OUT, DEAD, NOT_TAKEN, HEADS = "outcome", "dead-letter", "takes-nothing", "heads"
-CAUSE, DUE, NEWER, MADE = "cause", "due", "newer", "made"
+CAUSE, DUE, NEWER, MADE, ORIGIN, CALLED_OFF = "cause", "due", "newer", "made", "origin", "called-off"
 SLOT = Slot("a-1", "hero")
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
@@ -37,18 +39,25 @@ class Work(NamedTuple):
     """The task that works on a record, and whether it is being painted."""
 
     task: asyncio.Task[None]
-    painting: asyncio.Event
+    at_engine: asyncio.Event
+
+    @property
+    def painting(self) -> bool:
+        return self.at_engine.is_set()
 
     def cancel(self, *, running: bool) -> None:
-        if running or not self.painting.is_set():
+        if running or not self.painting:
             self.task.cancel()
 
 
 class Handler:
     """Jobs that take their time, half of it in the engine, and complete as the asks say."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, asks: Mapping[bytes, Ask], die: Callable[[], None]) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, asks: Mapping[bytes, Ask], die: Callable[[], None], began: dict[bytes, float]
+    ) -> None:
         self.outage = ""
+        self._began = began
         self._tasks = tasks
         self._die = die
         self._asks = asks
@@ -80,15 +89,22 @@ class Handler:
             last = in_flight.record.topic == RETRY
             in_flight.complete(_result(in_flight.record, Ending.FAILED if last else Ending.RETRIED))
             return
-        if ask.revision:
-            claim = Claim(SLOT, ask.revision, "/cms", "")
-            ruling = in_flight.register_claim(claim, lambda newer: _superseded(in_flight.record, newer))
-            if ruling.verdict is Verdict.SUPERSEDED:
-                return
+        ruling = in_flight.register_claim(
+            _claim(in_flight.record, ask), lambda newer: _superseded(in_flight.record, newer)
+        )
+        if ruling.verdict is Verdict.SUPERSEDED:
+            return
+        if ruling.verdict in {Verdict.CANCELLED, Verdict.PAUSED}:
+            called_off = ruling.verdict is Verdict.CANCELLED
+            in_flight.complete(
+                _called_off(in_flight.record) if called_off else _result(in_flight.record, Ending.RETRIED)
+            )
+            return
         await asyncio.sleep(ask.seconds / 2)
         with in_flight.engine.entering() as announced:
             await announced()
             painting.set()
+            self._began[in_flight.record.value or b""] = asyncio.get_running_loop().time()
             if ask.ending is Ending.POISON:
                 self._die()
                 await asyncio.get_running_loop().create_future()
@@ -120,6 +136,7 @@ class Handler:
 
 def _result(record: Record, ending: Ending) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
+    origin = (ORIGIN, dict(record.headers).get(ORIGIN) or cause[1])
     due = (DUE, b"%f" % (asyncio.get_running_loop().time() + RETRY_SECONDS))
 
     def outgoing(topic: str, *headers: tuple[str, bytes | None]) -> OutgoingRecord:
@@ -129,7 +146,7 @@ def _result(record: Record, ending: Ending) -> RecordResult:
     return {
         Ending.READY: RecordResult((outgoing(OUT, (MADE, b"")),), announces=True),
         Ending.FAILED: RecordResult((outgoing(OUT), outgoing(DEAD))),
-        Ending.RETRIED: RecordResult((outgoing(RETRY, due),)),
+        Ending.RETRIED: RecordResult((outgoing(RETRY, due, origin),)),
         Ending.REFUSED: RecordResult((outgoing(NOT_TAKEN),), fallback=lambda: short),
     }[ending]
 
@@ -141,15 +158,40 @@ def _superseded(record: Record, newer: int) -> RecordResult:
     )
 
 
+def _called_off(record: Record) -> RecordResult:
+    cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
+    return RecordResult((OutgoingRecord(OUT, record.partition, record.key, record.value, (cause, (CALLED_OFF, b""))),))
+
+
+def _claim(record: Record, ask: Ask) -> Claim:
+    """Return a record's claim: one without a revision has a slot of its own."""
+    slot = SLOT if ask.revision else Slot(f"own-{(record.value or b'').decode()}", "hero")
+    return Claim(slot, ask.revision, "/cms", "", traits=traits_of(record.topic, record.offset, record.headers, ask))
+
+
+def traits_of(topic: str, offset: int, headers: Headers, ask: Ask) -> Traits:
+    """Return what controls go by, of a record read there."""
+    lane, _, number = (dict(headers).get(ORIGIN) or f"{topic}:{offset}".encode()).decode().rpartition(":")
+    return Traits(lane, int(number), topic, ask.section, "/cms", None)
+
+
 class Worker:
     """One process, from its start to its end, however that comes."""
 
-    def __init__(self, name: str, broker: MemoryBroker, plan: Schedule, die: Callable[[Worker], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        broker: MemoryBroker,
+        plan: Schedule,
+        die: Callable[[Worker], None],
+        began: dict[bytes, float] | None = None,
+    ) -> None:
         self.process = Process(name)
         self.reader = MemoryReader(broker, name, HEARTBEAT_SECONDS)
         self._broker = broker
         self._plan = plan
         self._die = die
+        self._began = {} if began is None else began
         self._stopping = asyncio.Event()
         self.wanted = True
         self.main = self.process.run(self._work())
@@ -177,7 +219,7 @@ class Worker:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as jobs:
-                handler = Handler(jobs, self._plan.numbered, lambda: self._die(self))
+                handler = Handler(jobs, self._plan.numbered, lambda: self._die(self), self._began)
                 poll_loop = self._poll_loop(handler)
                 async with asyncio.TaskGroup() as services:
                     polling = services.create_task(poll_loop.run())
@@ -200,6 +242,7 @@ class Worker:
                 observer=handler,
                 heads=Heads(HEADS, "group", shard),
                 timing=TIMING,
+                holdable={BACKFILL},
             )
             for shard in range(self._broker.partitions)
         }

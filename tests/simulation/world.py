@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
+from consumer.delivery.controls import Controls, Selector, controls_key
 from consumer.delivery.offset_metadata import OffsetMetadata, read_metadata, write_metadata
 from consumer.delivery.ports import BusError, CommittedOffset, OutgoingRecord, Partition, RecordRefused
 from consumer.testing.broker import Fate, MemoryBroker
 from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup
-from consumer.testing.line import Journey
+from consumer.testing.line import Busy, Journey
 from schemas import Reason
-from tests.simulation.schedule import LANES, RETRY, Ask, Ending, Fault, Schedule, Strike
-from tests.simulation.worker import CAUSE, DEAD, MADE, NEWER, NOT_TAKEN, OUT, Worker
+from tests.simulation.audit import Audit, controls_of
+from tests.simulation.schedule import BACKFILL, LANES, RETRY, Ask, Ending, Fault, Schedule, Strike
+from tests.simulation.worker import CALLED_OFF, CAUSE, DEAD, HEADS, MADE, NEWER, NOT_TAKEN, OUT, Worker
 
+SECTION = Selector(section="a")
+SHARD_SECONDS = 0.2
+"""Between two shards, as a command writes them."""
+BUSY_SECONDS = 0.02
+"""Before a command asks again for a shard whose last transaction is still ending, as a Kafka client does."""
 SESSION_SECONDS, REBALANCE_SECONDS, TRANSACTION_SECONDS = 3.0, 8.0, 3.0
 RESTART_SECONDS = 0.3
 FINISH_SECONDS = 120.0
@@ -45,6 +53,9 @@ class _World:
         self._undisturbed = self._closing = False
         self._workers: list[Worker] = []
         self._ended: list[Worker] = []
+        self._changes: defaultdict[int, deque[Callable[[Controls], Controls]]] = defaultdict(deque)
+        self._began: dict[bytes, float] = {}
+        self._audit = Audit(schedule, self._began)
         group = MemoryGroup(SESSION_SECONDS, REBALANCE_SECONDS)
         self._broker = broker = MemoryBroker(schedule.shards, group)
         broker.marker_seconds = schedule.marker_seconds
@@ -52,7 +63,8 @@ class _World:
         broker.refused_topics = {NOT_TAKEN}
         broker.faults = self._fault
         broker.journey = self._journey
-        broker.transaction_ended = self._check_promise
+        broker.transaction_ended = self._check_transaction
+        broker.epoch_begun = self._audit.epoch_begun
         broker.offsets = {
             (lane, shard): CommittedOffset(0, "v1:0:") for lane in LANES for shard in range(schedule.shards)
         }
@@ -80,7 +92,7 @@ class _World:
     def _start(self) -> None:
         if self._closing:
             return
-        worker = Worker(f"w{next(self._names)}", self._broker, self._schedule, self._worker_dies)
+        worker = Worker(f"w{next(self._names)}", self._broker, self._schedule, self._worker_dies, self._began)
         self._workers.append(worker)
         worker.main.add_done_callback(lambda _: self._restart(worker), context=Context())
 
@@ -153,8 +165,38 @@ class _World:
                 self._later(strike.seconds, worker.is_wanted)
             case Fault.REBALANCE:
                 self._broker.group.rebalance()
+            case Fault.PAUSE | Fault.PAUSE_SECTION | Fault.CANCEL:
+                self._command(strike)
             case _:
                 self._later(0.0, self._start)
+
+    def _command(self, strike: Strike) -> None:
+        """Pause and resume later, or call off what is queued now: shard by shard, as the commands do."""
+        shards = range(self._schedule.shards)
+        if strike.fault is Fault.CANCEL:
+            ends = [{lane: len(self._broker.logs[lane, shard]) for lane in LANES} for shard in shards]
+            self._change_controls(lambda shard, known: known.cancel(SECTION, ends[shard], 0))
+            return
+        match = Selector(lane=BACKFILL) if strike.fault is Fault.PAUSE else SECTION
+        self._change_controls(lambda _, known: known.pause(match, 0))
+        self._later(strike.seconds, lambda: self._change_controls(lambda _, known: known.resume(match)))
+
+    def _change_controls(self, change: Callable[[int, Controls], Controls]) -> None:
+        for shard in range(self._schedule.shards):
+            self._changes[shard].append(partial(change, shard))
+            self._later(shard * SHARD_SECONDS, partial(self._write_controls, shard))
+
+    def _write_controls(self, shard: int) -> None:
+        """Write the oldest change that is left: a command that finds the shard busy comes before a later one."""
+        try:
+            epoch = self._broker.init(shard)
+        except Busy:
+            self._later(BUSY_SECONDS, partial(self._write_controls, shard))
+            return
+        changed = self._changes[shard].popleft()(controls_of(self._broker, shard))
+        record = OutgoingRecord(HEADS, shard, controls_key("group"), changed.encode(), ())
+        self._broker.produce(shard, epoch, record)
+        self._broker.commit(shard, epoch)
 
     def _replace(self, worker: Worker, seconds: float, end: Callable[[], None]) -> None:
         self._workers.remove(worker)
@@ -198,8 +240,8 @@ class _World:
         assert outcomes == Counter(self._asks.keys()), "each record has one outcome"
         dead = {record.value for record in self._visible(DEAD)}
         failing = {number for number, ask in self._asks.items() if ask.ending in {Ending.FAILED, Ending.POISON}}
-        superseded = {record.value for record in self._visible(OUT) if NEWER in dict(record.headers)}
-        assert failing <= dead | superseded, "a failed outcome has its dead letter"
+        otherwise = {record.value for record in self._visible(OUT) if {NEWER, CALLED_OFF} & dict(record.headers).keys()}
+        assert failing <= dead | otherwise, "a failed outcome has its dead letter"
         for shard in range(self._schedule.shards):
             self._check_latest_won(shard)
         assert all(left.ending for left in self._broker.open.values()), "no transaction is left open"
@@ -222,6 +264,10 @@ class _World:
 
     def _visible(self, topic: str) -> list[OutgoingRecord]:
         return [record for shard in range(self._schedule.shards) for record in self._broker.visible(topic, shard)]
+
+    def _check_transaction(self, shard: int) -> None:
+        self._check_promise(shard)
+        self._audit.check(self._broker, shard)
 
     def _check_promise(self, shard: int) -> None:
         """At every commit: a lane's record is finished if, and only if, exactly one written record answers it."""

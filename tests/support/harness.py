@@ -101,9 +101,9 @@ class Site:
             check=False,
         )
 
-    def prepare(self) -> Self:
+    def prepare(self, start: str = "earliest") -> Self:
         """Create topics, starting offsets and the bucket."""
-        done = self.run("topics", "apply", "--start", "earliest")
+        done = self.run("topics", "apply", "--start", start)
         assert done.returncode == 0, done.stderr
         with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
             thread.submit(asyncio.run, self._prepare_store()).result(BOUND)

@@ -70,6 +70,8 @@ def once(step: str) -> Callable[[str], None]:
 
 
 class Work:
+    painting = False
+
     def cancel(self, *, running: bool) -> None:
         assert running in {True, False}
 

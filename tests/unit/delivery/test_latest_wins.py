@@ -39,6 +39,7 @@ class Work:
     def __init__(self, revision: int, cancelled: list[int]) -> None:
         self._revision = revision
         self._cancelled = cancelled
+        self.painting = False
 
     def cancel(self, *, running: bool) -> None:
         if running:

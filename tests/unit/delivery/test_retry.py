@@ -58,6 +58,16 @@ def test_more_attempts_wait_an_hour_each() -> None:
     assert turn.topic == names.RETRY_1H
 
 
+def test_a_pause_costs_neither_attempts_nor_age() -> None:
+    """A minute at first, then ten: that time is taken out of the age, and a first attempt has none."""
+    tried, fresh = RetryState(RECORD, 2, NOW - HOUR), RetryState(RECORD)
+    soon, later = (retries().hold(tried, NOW - since, NOW) for since in (600_000, 600_001))
+
+    assert (soon.topic, soon.due_ms, soon.first_seen_ms) == (names.RETRY_1M, NOW + 60_000, NOW - HOUR + 60_000)
+    assert (later.topic, later.due_ms, later.first_seen_ms) == (names.RETRY_10M, NOW + 600_000, NOW - HOUR + 600_000)
+    assert retries().hold(fresh, NOW, NOW).first_seen_ms == 0
+
+
 def test_age_is_capped_too() -> None:
     """A request first attempted too long ago does not wait again, however few its attempts."""
     old = RetryState(RECORD, 1, NOW - 5 * HOUR)

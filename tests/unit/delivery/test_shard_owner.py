@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +13,7 @@ import pytest
 
 from consumer.delivery import engine_exposure
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES
+from consumer.delivery.controls import NO_CONTROLS, Selector, controls_key
 from consumer.delivery.heads import Heads
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.offset_metadata import Exposure, OffsetMetadata, read_metadata, write_metadata
@@ -41,6 +42,7 @@ class Work:
     def __init__(self, offset: int, cancelled: list[int]) -> None:
         self._offset = offset
         self._cancelled = cancelled
+        self.painting = False
 
     def cancel(self, *, running: bool) -> None:
         del running
@@ -111,7 +113,9 @@ def outcome(offset: int, *, topic: str = OUT, fallback: str | None = None) -> Re
 class Bench:
     """One shard, its broker, and a poll loop."""
 
-    def __init__(self, broker: MemoryBroker | None = None, timing: OwnerTiming = QUICK) -> None:
+    def __init__(
+        self, broker: MemoryBroker | None = None, timing: OwnerTiming = QUICK, holdable: Sequence[str] = ()
+    ) -> None:
         self.broker = broker or MemoryBroker()
         for topic in (LANE, SECOND):
             self.broker.offsets.setdefault((topic, 0), CommittedOffset(0, "v1:0:"))
@@ -125,6 +129,7 @@ class Bench:
             observer=self.handler,
             heads=Heads("heads", "group", 0),
             timing=timing,
+            holdable=holdable,
         )
 
     @asynccontextmanager
@@ -846,3 +851,49 @@ async def test_released_work_does_not_wait_for_the_group() -> None:
     released.release(cancel_running=False)
     with released.engine.entering() as announced:
         await asyncio.wait_for(announced(), engine_exposure.ANNOUNCE_SECONDS / 2)
+
+
+async def test_an_owner_that_only_waits_for_work_learns_of_a_newer_one() -> None:
+    """With a record in flight and nothing to commit, it finds out soon that it was fenced; its offset does not move."""
+    bench = Bench(timing=replace(QUICK, fence_check=0.01))
+    bench.handler.automatic = False
+    bench.broker.publish(request())
+    async with bench.running():
+        await bench.until(lambda: bool(bench.handler.begun))
+        before, known = bench.broker.offsets[LANE, 0], len(bench.broker.logs["heads", 0])
+        await bench.until(lambda: len(bench.broker.logs["heads", 0]) > known + 2)
+        assert bench.handler.errors == []
+        assert bench.broker.offsets[LANE, 0] == before
+        bench.broker.init(0)
+        await bench.until(lambda: bool(bench.handler.errors))
+        await bench.until(lambda: bench.owner.open)
+        bench.handler.complete[0](outcome(0))
+        await bench.until(lambda: bench.visible() == [b"0"])
+
+    assert bench.handler.begun == {0: 1}
+
+
+async def test_an_idle_owner_learns_that_a_lane_was_resumed() -> None:
+    """Nothing is in flight, because the only lane with records is paused: resuming it is noticed all the same."""
+    bench = Bench(timing=replace(QUICK, held_check=0.01), holdable=[SECOND])
+    held = NO_CONTROLS.pause(Selector(lane=SECOND), 1)
+    bench.broker.publish(OutgoingRecord("heads", 0, controls_key("group"), held.encode(), ()))
+    bench.broker.publish(request(topic=SECOND))
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open)
+        await asyncio.sleep(0.05)
+        assert bench.handler.begun == {}
+        bench.broker.publish(OutgoingRecord("heads", 0, controls_key("group"), NO_CONTROLS.encode(), ()))
+        bench.broker.init(0)
+        await bench.until(lambda: bench.visible() == [b"0"])
+
+
+async def test_an_owner_without_work_writes_nothing() -> None:
+    """An idle shard costs no transaction, however long it is idle."""
+    bench = Bench(timing=replace(QUICK, fence_check=0.01))
+    async with bench.running():
+        await bench.until(lambda: bench.owner.open and bool(bench.broker.logs["heads", 0]))
+        known = len(bench.broker.logs["heads", 0])
+        await asyncio.sleep(0.1)
+
+    assert len(bench.broker.logs["heads", 0]) == known

@@ -19,12 +19,15 @@ from hypothesis.errors import NoSuchExample
 
 from consumer.delivery import restore
 from consumer.delivery.engine_exposure import EngineExposure
-from consumer.delivery.heads import Heads
+from consumer.delivery.heads import Claim, Head, Heads
+from consumer.delivery.in_flight import InFlightRecord
+from consumer.delivery.lane_gate import LaneGate
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.offset_tracker import OffsetTracker
 from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import CommittedOffset, OutgoingRecord
-from consumer.delivery.shard_owner import ShardOwner
+from consumer.delivery.ruling import UNRULED, Ruling, Verdict
+from consumer.jobs import Record
 from consumer.testing.broker import MemoryBroker
 from consumer.testing.bus import MemoryBus, MemoryEpoch
 from consumer.testing.reader import MemoryReader
@@ -193,7 +196,7 @@ def the_cursor_is_not_set_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_retry_is_begun_before_it_is_due(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ShardOwner, "_must_wait", lambda *_: False)
+    patch.setattr(LaneGate, "must_wait", lambda *_: False)
 
 
 def a_record_in_the_engine_is_not_announced(patch: pytest.MonkeyPatch) -> None:
@@ -224,6 +227,33 @@ def work_is_adopted_without_a_decision(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LatestWins, "readmit", lambda *_: True)
 
 
+def what_was_called_off_is_painted(patch: pytest.MonkeyPatch) -> None:
+    rule = LatestWins.rule
+
+    def forgetful(self: LatestWins, request: InFlightRecord, claim: Claim) -> tuple[Ruling, Head | None]:
+        ruling, head = rule(self, request, claim)
+        return (UNRULED, None) if ruling.verdict is Verdict.CANCELLED else (ruling, head)
+
+    patch.setattr(LatestWins, "rule", forgetful)
+
+
+def a_pause_is_seen_only_by_new_work(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(InFlightRecord, "under_way", property(lambda self: self.claim is not None))
+
+
+def a_paused_lane_is_read_past(patch: pytest.MonkeyPatch) -> None:
+    must_wait = LaneGate.must_wait
+
+    def careless(self: LaneGate, record: Record) -> bool:
+        seek, self._bus.seek = self._bus.seek, lambda *_: None  # type: ignore[method-assign]
+        try:
+            return must_wait(self, record)
+        finally:
+            self._bus.seek = seek  # type: ignore[method-assign]
+
+    patch.setattr(LaneGate, "must_wait", careless)
+
+
 @pytest.mark.parametrize(
     "breakage",
     [
@@ -242,6 +272,9 @@ def work_is_adopted_without_a_decision(patch: pytest.MonkeyPatch) -> None:
         heads_are_not_restored,
         heads_are_not_written,
         work_is_adopted_without_a_decision,
+        what_was_called_off_is_painted,
+        a_pause_is_seen_only_by_new_work,
+        a_paused_lane_is_read_past,
     ],
 )
 def test_a_broken_step_is_found(

@@ -25,10 +25,10 @@ from consumer.dev.simulate.day.tally import WITH_PICTURE, DayTally, SaveEnd
 from consumer.dev.simulate.scenario import Fleet
 from consumer.jobs import Job, Lane, Record
 from consumer.processing.context import JobContext
-from consumer.processing.handler import RequestTask
 from consumer.processing.policy import Policy
 from consumer.processing.progress import ProgressReporter
 from consumer.processing.reading import claim_of
+from consumer.processing.request_task import RequestTask
 from consumer.processing.screening import Screening, applied, supersedes
 from consumer.processing.settling import Settling
 from consumer.processing.styles import Styles
