@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
-from tests.fuzz import envelope, fields, rubbish
+from tests.fuzz import decisions, envelope, fields, rubbish
 from tests.fuzz.case import Case, Codec, Draft, Raw
 
 SEED: Final = 20261123
@@ -49,6 +49,8 @@ KINDS: Final[dict[str, tuple[int, Callable[[Random], Raw]]]] = {
     "serializer's wrapping": (8, envelope.wrapped),
     "joiners in ids": (3, envelope.joined_ids),
     "path-like ids": (3, envelope.path_ids),
+    "decisions": (4, decisions.valid),
+    "broken decisions": (10, decisions.broken),
 }
 """Name, share and maker of every kind of malformed record."""
 

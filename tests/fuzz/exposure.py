@@ -17,7 +17,10 @@ from tests.support.harness import WorkerProcess
 LINE_BYTES: Final = 16_384
 OBJECT: Final = re.compile(
     r"pictures/([0-9a-f]{2}/[0-9a-f]{64}\.(png|webp|jpg|avif)|probe)|"
-    r"manifests/((pictures/)?[0-9a-f]{2}/[0-9a-f]{64}(/[0-9a-f]{64}-[0-9a-f]{16})?\.json|probe)"
+    r"manifests/((pictures/)?[0-9a-f]{2}/[0-9a-f]{64}(/[0-9a-f]{64}-[0-9a-f]{16}(\.files)?)?\.json|probe)|"
+    r"manifests/articles/[0-9a-f]{64}/[a-z0-9_-]{1,64}/[0-9a-f]{64}\.json|"
+    r"manifests/references/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.[a-z0-9_-]{1,64}\.json|"
+    r"manifests/withdrawn/[0-9a-f]{64}\.json"
 )
 EXPECTED_ERRORS: Final = frozenset({"announcement_too_large"})
 """A batch that swells beyond what a dead letter holds is told at this level, with where the original lies."""

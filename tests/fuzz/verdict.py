@@ -24,8 +24,13 @@ OURS = frozenset({Reason.INTERNAL, Reason.ANNOUNCEMENT_REFUSED})
 """Reasons that a malformed record must never be given: they are our failures."""
 
 
-TAKEN = frozenset({names.IMAGE_READY, names.IMAGE_SUPERSEDED, names.IMAGE_EXPIRED})
-"""Outcomes of a request that was taken as valid: many here ask for one article, in revisions drawn by chance."""
+TAKEN = frozenset(
+    {
+        *(names.IMAGE_READY, names.IMAGE_SUPERSEDED, names.IMAGE_EXPIRED),
+        *(names.IMAGE_DECLINED, names.IMAGE_WITHDRAWN),
+    }
+)
+"""Outcomes of a record that was taken as valid: many here ask for one article, in revisions drawn by chance."""
 
 
 class Verdict(StrEnum):
