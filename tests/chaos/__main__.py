@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [matrix | outage]`: the crash matrix, or what a worker takes while its servers are away.
+"""`python -m tests.chaos [matrix | editorial | outage]`: the crash matrix, that of editors' decisions, or outages.
 
 Finished cells are skipped, so a run can be ended and resumed.
 """
@@ -12,16 +12,18 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.chaos import about, report
+from tests.chaos import about, editorial_report, report
 from tests.chaos.absent import Absent
+from tests.chaos.deciding import STORIES, Decided, Trouble, decide
 from tests.chaos.matrix import Column, Row, rows
 from tests.chaos.outage import OUTAGES
 from tests.chaos.play import play
 from tests.chaos.results import FAULTS, Book, Result
-from tests.chaos.servers import Servers
+from tests.chaos.servers import Servers, ordinary
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "out" / "chaos"
@@ -30,7 +32,7 @@ OUT = ROOT / "out" / "chaos"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is not yet played; return 1 if a promise was broken anywhere."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="The crash matrix.")
-    parser.add_argument("what", nargs="?", choices=("matrix", "outage"), default="matrix")
+    parser.add_argument("what", nargs="?", choices=("matrix", "editorial", "outage"), default="matrix")
     parser.add_argument(
         "--only", metavar="ROW[:COLUMN]", help="play this row, cell or outage, again if it was played before"
     )
@@ -38,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="only write docs/reliability.md from the results")
     options = parser.parse_args(arguments)
     book, outages = Book(OUT / "results.jsonl"), Book(OUT / "outages.jsonl")
+    if options.what == "editorial":
+        return _editorial(Book(OUT / "editorial.jsonl"), options.only, play=not options.report, fresh=options.fresh)
     if options.fresh:
         (outages if options.what == "outage" else book).path.unlink(missing_ok=True)
     if not options.report:
@@ -45,7 +49,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(filename=OUT / "driver.log", format="%(asctime)s %(name)s %(message)s")
         asyncio.run(_outages(outages, options.only) if options.what == "outage" else _play_all(book, options.only))
     report.write(book, outages)
+    if (decided := Book(OUT / "editorial.jsonl")).path.exists():
+        editorial_report.write(decided)
     return int(report.broken(book, outages))
+
+
+def _editorial(book: Book, only: str | None, *, play: bool, fresh: bool) -> int:
+    """Play what editors decide, and write its part of the report, which leaves the others as they are."""
+    if fresh:
+        book.path.unlink(missing_ok=True)
+    if play:
+        asyncio.run(_decide_all(book, only))
+    editorial_report.write(book)
+    return int(any(not cell.kept for cell in editorial_report.cells(book).values()))
+
+
+async def _decide_all(book: Book, only: str | None) -> None:
+    name, _, column = (only or "").partition(":")
+    done = set() if only else {key for key, cell in editorial_report.cells(book).items() if cell.kept}
+    asked = [(row, trouble) for row in STORIES for trouble in Trouble if column in {"", trouble}]
+    for row, trouble in [cell for cell in asked if cell not in done and name in {"", cell[0]}]:
+        with TemporaryDirectory(prefix="leadart-chaos-") as scratch:
+            async with ordinary(Path(scratch)) as servers:
+                try:
+                    cell = await decide(row, trouble, servers, OUT / row / trouble)
+                except Exception as error:
+                    logging.getLogger(__name__).exception("%s:%s", row, trouble)
+                    cell = Decided(row=row, column=trouble, fired=False, error=repr(error))
+        book.add("decided", asdict(cell))
+        _say(f"{row}:{trouble}".ljust(30) + f" {cell.requests:3} requests {'kept' if cell.kept else cell}")
 
 
 async def _outages(book: Book, only: str | None) -> None:

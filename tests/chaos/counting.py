@@ -45,14 +45,14 @@ async def count(desk: Cms, witness: Cms, requests: Sequence[Asked]) -> Count:
     newest = _newest(requests)
     wrong = [outcome for outcome in outcomes if not _as_due(outcome, due.get(outcome["request_id"]), newest)]
     invalid = [asked for asked in requests if asked.due == names.IMAGE_FAILED]
-    pictures = _pictures(outcomes)
+    pictures = pictures_in(outcomes)
     return Count(
         lost=sum(told[asked.id] == 0 for asked in requests) + sum(letters[asked.id] == 0 for asked in invalid),
         doubled=sum(times - 1 for seen in (told, letters) for times in seen.values()),
         wrong=len(wrong),
         aborted=await _aborted(desk, witness),
         pictures=len(pictures),
-        mismatched=await _mismatched(pictures),
+        mismatched=await mismatched(pictures),
         reasons=tuple(sorted({f"{one.get('reason')}: {one.get('message')}" for one in wrong})),
     )
 
@@ -89,7 +89,7 @@ def _as_due(outcome: dict[str, Any], asked: Asked | None, newest: Mapping[str, i
     return bool(outcome["ce"]["type"] == asked.due)
 
 
-def _pictures(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
+def pictures_in(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
     """Return the address of each announced file, pictures and renditions, by its key and digest."""
     return {
         (file["key"], file["sha256"]): file["url"]
@@ -99,7 +99,7 @@ def _pictures(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
     }
 
 
-async def _mismatched(pictures: dict[tuple[str, str], str]) -> int:
+async def mismatched(pictures: dict[tuple[str, str], str]) -> int:
     turns = asyncio.Semaphore(FETCHES)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(FETCH_SECONDS)) as session:
 

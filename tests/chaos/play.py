@@ -43,7 +43,7 @@ async def play(row: Row, column: Column, servers: Servers, folder: Path) -> Resu
     """Play the cell on these servers; its site, failpoints and logs are its own, in `folder`."""
     started, seed = time.monotonic(), zlib.crc32(f"{row.name}:{column}".encode())
     load = make_load(seed, row.steps)
-    async with _scene(row, servers, folder, seed) as scene:
+    async with opened(row, servers, folder, seed) as scene:
         await _begin(scene, load[:PART], column)
         rest = load[PART:] if column.place is None else load[2 * PART :]
         if not await _caught(scene, load[PART : len(load) - len(rest)], column):
@@ -59,7 +59,7 @@ async def play(row: Row, column: Column, servers: Servers, folder: Path) -> Resu
 
 
 @asynccontextmanager
-async def _scene(row: Row, servers: Servers, folder: Path, seed: int) -> AsyncIterator[Scene]:
+async def opened(row: Row, servers: Servers, folder: Path, seed: int) -> AsyncIterator[Scene]:
     empty(folder)
     own = {"WORKER__FAILPOINTS": str(folder)}
     site = Site.fresh(servers.kafka, servers.s3, **SETTINGS, **servers.env, **row.settings, **own)
@@ -100,11 +100,11 @@ async def _strike(scene: Scene, row: Row, rest: Sequence[Asked]) -> None:
 
 async def _facts(scene: Scene, load: Sequence[Asked]) -> dict[str, Any]:
     """Return what is to be said of a cell whose last outcome was heard, or given up on."""
-    unready = await _unready(scene.fleet)
+    trouble = await unready(scene.fleet)
     behind = await scene.drained()
     await scene.desk.settle()
     counted = await count(scene.desk, scene.witness, load)
-    return {"unready": unready, "behind": behind, "exits": tuple(scene.fleet.exits), **asdict(counted)}
+    return {"unready": trouble, "behind": behind, "exits": tuple(scene.fleet.exits), **asdict(counted)}
 
 
 async def _hear_all(scene: Scene, load: Sequence[Asked]) -> None:
@@ -116,7 +116,7 @@ async def _hear_all(scene: Scene, load: Sequence[Asked]) -> None:
         )
 
 
-async def _unready(fleet: Fleet) -> str:
+async def unready(fleet: Fleet) -> str:
     """Return why a worker does not get ready again, empty if all do."""
     try:
         await fleet.ready()

@@ -95,7 +95,7 @@ def _summary(book: Book, results: Sequence[Result]) -> str:
         "Duration": f"{sum(run['seconds'] for run in runs) / 60:.0f} minutes",
         **(_ran_on(runs[-1]) if runs else {}),
     }
-    return f"## In one look\n\n{_table(('', ''), told.items())}"
+    return f"## In one look\n\n{table(('', ''), told.items())}"
 
 
 def _total(results: Iterable[Result], name: str) -> str:
@@ -112,7 +112,7 @@ def _ran_on(run: Mapping[str, Any]) -> dict[str, str]:
 
 def _matrix(cells: Mapping[tuple[str, str], Result]) -> str:
     lines = [[f"`{row.name}`", *[_cell(row, column, cells) for column in Column]] for row in ROWS]
-    return f"## The matrix\n\n{NUMBERS}\n{_table(('', *[f'`{column}`' for column in Column]), lines)}"
+    return f"## The matrix\n\n{NUMBERS}\n{table(('', *[f'`{column}`' for column in Column]), lines)}"
 
 
 def _cell(row: Row, column: Column, cells: Mapping[tuple[str, str], Result]) -> str:
@@ -130,7 +130,7 @@ def _cell(row: Row, column: Column, cells: Mapping[tuple[str, str], Result]) -> 
 
 def _rows(cells: Mapping[tuple[str, str], Result]) -> str:
     lines = [(f"`{row.name}`", row.told, *_recovery(row, cells)) for row in ROWS]
-    return f"## What is hit\n\n{_table(('', 'The strike', 'Median s', 'Longest s'), lines)}"
+    return f"## What is hit\n\n{table(('', 'The strike', 'Median s', 'Longest s'), lines)}"
 
 
 def _recovery(row: Row, cells: Mapping[tuple[str, str], Result]) -> tuple[str, str]:
@@ -139,9 +139,7 @@ def _recovery(row: Row, cells: Mapping[tuple[str, str], Result]) -> tuple[str, s
 
 
 def _columns() -> str:
-    return (
-        f"## When\n\n{_table(('', 'Where a worker is caught'), [(f'`{column}`', WHEN[column]) for column in Column])}"
-    )
+    return f"## When\n\n{table(('', 'Where a worker is caught'), [(f'`{column}`', WHEN[column]) for column in Column])}"
 
 
 def _not_played(book: Book, cells: Mapping[tuple[str, str], Result]) -> str:
@@ -151,13 +149,13 @@ def _not_played(book: Book, cells: Mapping[tuple[str, str], Result]) -> str:
     lines += [(f"`{row}`", f"Not on this machine: {reason}.") for row, reason in absent.items()]
     if not lines:
         return "## Cells that are not played\n\nNone: every cell of the matrix makes sense and can be had.\n"
-    return f"## Cells that are not played\n\n{_table(('', 'Why'), lines)}"
+    return f"## Cells that are not played\n\n{table(('', 'Why'), lines)}"
 
 
 def _faults(results: Iterable[Result]) -> str:
     broken = [result for result in results if result.fired and not result.kept]
     lines = [(f"`{result.row}:{result.column}`", _fault(result)) for result in broken]
-    return f"## Broken\n\n{_table(('', 'How'), lines)}" if lines else ""
+    return f"## Broken\n\n{table(('', 'How'), lines)}" if lines else ""
 
 
 def _fault(result: Result) -> str:
@@ -181,10 +179,10 @@ def _outages(book: Book) -> list[str]:
         )
         for name, line in latest.items()
     )
-    return [f"## Bounded under outage and load\n\n{told}\n\n{_table(('', *latest), lines)}"]
+    return [f"## Bounded under outage and load\n\n{told}\n\n{table(('', *latest), lines)}"]
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
     escaped = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in rows]
     return "".join(f"| {' | '.join(row)} |\n" for row in escaped)
