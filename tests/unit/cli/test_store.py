@@ -92,6 +92,7 @@ def test_a_sweep_for_machines(client: MemoryS3) -> None:
         "objects": 1,
         "bytes": 15,
         "named": 0,
+        "withdrawn": 0,
         "restored": 0,
         "surveyed": {"pictures": 3, "without_asked": 0, "unreadable": 1},
         "more": False,
