@@ -69,6 +69,7 @@ class Audit:
         lane, _, offset = (headers[CAUSE] or b"").decode().rpartition(":")
         record = broker.logs[lane, outcome.partition][int(offset)].record
         assert record is not None
-        traits = traits_of(lane, int(offset), record.headers, self._asks[outcome.value or b""])
-        called_off = controls.cancel_of(traits) is not None
+        ask = self._asks[outcome.value or b""]
+        called_off = controls.cancel_of(traits_of(lane, int(offset), record.headers, ask)) is not None
+        called_off = called_off and ask.decision is None  # what editors decide is never called off
         assert called_off == (CALLED_OFF in headers), f"{headers} although called off is {called_off}"

@@ -21,12 +21,21 @@ class Ending(Enum):
     POISON = "the end of its process, as often as it enters the engine"
 
 
+class Decision(Enum):
+    """What an editor decides about the slot that the records of a shard compete for."""
+
+    CHOICE = "a picture is chosen, unless the slot is withdrawn"
+    DOWN = "the slot is withdrawn"
+    UP = "the slot is restored"
+
+
 @dataclass(frozen=True)
 class Ask:
     """A published record: when and where, how long its job takes (seconds), and how it ends.
 
     `gap` invisible offsets lie before it, as a transactional publisher leaves them. Records of a shard that have a
     `revision` compete: the newest wins. An operator may pause or call off a `section`.
+    One with a `decision` is no request, and comes by the first lane.
     """
 
     at: float
@@ -37,6 +46,12 @@ class Ask:
     gap: int
     revision: int = 0
     section: str = "a"
+    decision: Decision | None = None
+
+    @property
+    def by(self) -> str:
+        """The lane by which it comes."""
+        return self.lane if self.decision is None else REQUESTED
 
 
 class Fault(Enum):
@@ -105,6 +120,7 @@ def _asks() -> st.SearchStrategy[Any]:
         gap=st.sampled_from([0, 0, 1, 3]),
         revision=st.sampled_from([0, 0, 1, 2, 3, 4]),
         section=st.sampled_from(["a", "b"]),
+        decision=st.sampled_from([None, None, None, None, None, *Decision, Decision.CHOICE]),
     )
 
 

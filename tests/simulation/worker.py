@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from consumer.delivery.controls import Traits
+from consumer.delivery.editorial import Choice, Position, Withdrawal
 from consumer.delivery.heads import Claim, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.own_offsets import ForeignCommit
@@ -23,10 +26,13 @@ from consumer.testing.bus import MemoryBus
 from consumer.testing.clock import Process
 from consumer.testing.reader import MemoryReader
 from schemas import Reason
-from tests.simulation.schedule import BACKFILL, LANES, RETRY, Ask, Ending, Schedule
+from schemas.editorial import ImageChosen
+from tests.simulation.schedule import BACKFILL, LANES, RETRY, Ask, Decision, Ending, Schedule
 
 OUT, DEAD, NOT_TAKEN, HEADS = "outcome", "dead-letter", "takes-nothing", "heads"
 CAUSE, DUE, NEWER, MADE, ORIGIN, CALLED_OFF = "cause", "due", "newer", "made", "origin", "called-off"
+STATE = "state"
+CHOSEN = ImageChosen.model_validate({"article": {"id": "a-1", "revision": 1}, "picture": {"sha256": "0" * 64}})
 SLOT = Slot("a-1", "hero")
 RETRY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
@@ -62,6 +68,7 @@ class Handler:
         self._die = die
         self._asks = asks
         self._busy: dict[asyncio.Task[None], None] = {}
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def admits(self) -> bool:
         return True
@@ -85,14 +92,24 @@ class Handler:
     async def _work(self, in_flight: InFlightRecord, painting: asyncio.Event) -> None:
         assert self.seconds_until_due(in_flight.record) <= 0, "a retry record was begun before it was due"
         ask = self._asks[in_flight.record.value or b""]
+        if ask.decision is not None:
+            in_flight.decides = True
+            async with self._turns[in_flight.record.partition]:
+                await _decide(in_flight, ask, ask.decision)
+            return
         if in_flight.engine.deaths >= DEATHS:
             last = in_flight.record.topic == RETRY
             in_flight.complete(_result(in_flight.record, Ending.FAILED if last else Ending.RETRIED))
             return
         ruling = in_flight.register_claim(
-            _claim(in_flight.record, ask), lambda newer: _superseded(in_flight.record, newer)
+            _claim(in_flight.record, ask),
+            lambda newer: _superseded(in_flight.record, newer),
+            lambda withdrawn: _stated(in_flight.record, "withdrawn", withdrawn.ordinal),
         )
         if ruling.verdict is Verdict.SUPERSEDED:
+            return
+        if ruling.verdict is Verdict.WITHDRAWN:
+            in_flight.complete(_stated(in_flight.record, "withdrawn", ruling.ordinal))
             return
         if ruling.verdict in {Verdict.CANCELLED, Verdict.PAUSED}:
             called_off = ruling.verdict is Verdict.CANCELLED
@@ -110,8 +127,11 @@ class Handler:
                 await asyncio.get_running_loop().create_future()
             await asyncio.sleep(ask.seconds / 2)
             painting.clear()
+        if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
+            in_flight.complete(_stated(in_flight.record, "chosen", ruling.ordinal, ruling.choice.sha256))
+            return
         again = ask.ending is Ending.RETRIED and in_flight.record.topic == RETRY
-        in_flight.complete(_result(in_flight.record, Ending.READY if again else ask.ending))
+        in_flight.complete(_result(in_flight.record, Ending.READY if again else ask.ending, ruling.ordinal))
 
     def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
         assert result.records
@@ -134,7 +154,34 @@ class Handler:
         assert records >= 0
 
 
-def _result(record: Record, ending: Ending) -> RecordResult:
+async def _decide(in_flight: InFlightRecord, ask: Ask, decision: Decision) -> None:
+    """Apply an editor's decision, which takes its time if a picture has to be found for it."""
+    record, name = in_flight.record, (in_flight.record.value or b"").decode()
+    at = Position(topic=record.topic, partition=record.partition, offset=record.offset)
+    match decision:
+        case Decision.CHOICE:
+            await asyncio.sleep(ask.seconds / 2)
+            ruling = in_flight.choose(SLOT, at, Choice(decision=CHOSEN, sha256=name))
+            if ruling is not None:
+                kind = "chosen" if ruling.verdict is Verdict.CHOOSE else "refused"
+                in_flight.complete(_stated(record, kind, ruling.ordinal, name))
+        case Decision.DOWN:
+            slots = in_flight.withdraw_slots(*SLOT, at, Withdrawal(source="/cms", request_id=name))
+            if slots is not None:
+                in_flight.complete(_stated(record, "withdrawn", slots[0].ordinal))
+        case Decision.UP:
+            if in_flight.restore_slots(*SLOT, at) is not None:
+                in_flight.complete(_stated(record, "restored", 0))
+
+
+def _stated(record: Record, kind: str, ordinal: int, picture: str = "") -> RecordResult:
+    """Say what a slot shows by an editor's decision; `kind` and `ordinal` are as in the contract."""
+    cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
+    state = (STATE, json.dumps([kind, ordinal, picture]).encode())
+    return RecordResult((OutgoingRecord(OUT, record.partition, record.key, record.value, (cause, state)),))
+
+
+def _result(record: Record, ending: Ending, ordinal: int = 0) -> RecordResult:
     cause = (CAUSE, f"{record.topic}:{record.offset}".encode())
     origin = (ORIGIN, dict(record.headers).get(ORIGIN) or cause[1])
     due = (DUE, b"%f" % (asyncio.get_running_loop().time() + RETRY_SECONDS))
@@ -144,7 +191,7 @@ def _result(record: Record, ending: Ending) -> RecordResult:
 
     short = RecordResult((outgoing(OUT),))
     return {
-        Ending.READY: RecordResult((outgoing(OUT, (MADE, b"")),), announces=True),
+        Ending.READY: RecordResult((outgoing(OUT, (MADE, b"%d" % ordinal)),), announces=True),
         Ending.FAILED: RecordResult((outgoing(OUT), outgoing(DEAD))),
         Ending.RETRIED: RecordResult((outgoing(RETRY, due, origin),)),
         Ending.REFUSED: RecordResult((outgoing(NOT_TAKEN),), fallback=lambda: short),
@@ -166,7 +213,8 @@ def _called_off(record: Record) -> RecordResult:
 def _claim(record: Record, ask: Ask) -> Claim:
     """Return a record's claim: one without a revision has a slot of its own."""
     slot = SLOT if ask.revision else Slot(f"own-{(record.value or b'').decode()}", "hero")
-    return Claim(slot, ask.revision, "/cms", "", traits=traits_of(record.topic, record.offset, record.headers, ask))
+    name = (record.value or b"").decode()
+    return Claim(slot, ask.revision, "/cms", name, traits=traits_of(record.topic, record.offset, record.headers, ask))
 
 
 def traits_of(topic: str, offset: int, headers: Headers, ask: Ask) -> Traits:

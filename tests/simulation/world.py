@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from contextvars import Context
@@ -18,9 +19,10 @@ from consumer.testing.clock import simulate
 from consumer.testing.group import MemoryGroup
 from consumer.testing.line import Busy, Journey
 from schemas import Reason
+from tests.simulation import slot_check
 from tests.simulation.audit import Audit, controls_of
-from tests.simulation.schedule import BACKFILL, LANES, RETRY, Ask, Ending, Fault, Schedule, Strike
-from tests.simulation.worker import CALLED_OFF, CAUSE, DEAD, HEADS, MADE, NEWER, NOT_TAKEN, OUT, Worker
+from tests.simulation.schedule import BACKFILL, LANES, REQUESTED, RETRY, Ask, Decision, Ending, Fault, Schedule, Strike
+from tests.simulation.worker import CALLED_OFF, CAUSE, DEAD, HEADS, MADE, NEWER, NOT_TAKEN, OUT, STATE, Worker
 
 SECTION = Selector(section="a")
 SHARD_SECONDS = 0.2
@@ -104,8 +106,8 @@ class _World:
 
     def _publish(self, number: bytes, ask: Ask) -> None:
         shard = ask.shard % self._schedule.shards
-        self._broker.leave_gap(ask.lane, shard, ask.gap)
-        self._broker.publish(OutgoingRecord(ask.lane, shard, b"key", number, ()))
+        self._broker.leave_gap(ask.by, shard, ask.gap)
+        self._broker.publish(OutgoingRecord(ask.by, shard, b"key", number, ()))
 
     def _fault(self, step: str) -> None:
         if step == "offsets_missing" and self._missing:
@@ -239,11 +241,17 @@ class _World:
         outcomes = Counter(record.value for record in self._visible(OUT))
         assert outcomes == Counter(self._asks.keys()), "each record has one outcome"
         dead = {record.value for record in self._visible(DEAD)}
-        failing = {number for number, ask in self._asks.items() if ask.ending in {Ending.FAILED, Ending.POISON}}
-        otherwise = {record.value for record in self._visible(OUT) if {NEWER, CALLED_OFF} & dict(record.headers).keys()}
+        failing = {
+            number
+            for number, ask in self._asks.items()
+            if ask.ending in {Ending.FAILED, Ending.POISON} and ask.decision is None
+        }
+        marks = {NEWER, CALLED_OFF, STATE}
+        otherwise = {record.value for record in self._visible(OUT) if marks & dict(record.headers).keys()}
         assert failing <= dead | otherwise, "a failed outcome has its dead letter"
         for shard in range(self._schedule.shards):
             self._check_latest_won(shard)
+            slot_check.check(self._decided(shard), self._answered(shard))
         assert all(left.ending for left in self._broker.open.values()), "no transaction is left open"
         assert self._all_finished(), "shutting down moved no offset"
 
@@ -261,6 +269,24 @@ class _World:
             elif MADE in headers and revision:
                 assert revision >= made, "an older revision is ready after a newer one"
                 made = revision
+
+    def _decided(self, shard: int) -> list[tuple[str, Decision]]:
+        """Return the shard's decisions as they were published, each with its number."""
+        published = self._committed(REQUESTED, shard).values()
+        asks = [(record.value or b"", self._asks[record.value or b""]) for record in published]
+        return [(number.decode(), ask.decision) for number, ask in asks if ask.decision is not None]
+
+    def _answered(self, shard: int) -> list[slot_check.Answer]:
+        """Return what the outcomes of the shard's slot say, in the order in which they are visible."""
+        answers = []
+        for record in self._broker.visible(OUT, shard):
+            number, headers = record.value or b"", dict(record.headers)
+            if STATE in headers:
+                answers.append(slot_check.Answer(number.decode(), *json.loads(headers[STATE] or b"")))
+            elif MADE in headers and self._asks[number].revision:
+                made = slot_check.Answer(number.decode(), "ready", int(headers[MADE] or b"0"), number.decode())
+                answers.append(made._replace(revision=self._asks[number].revision))
+        return answers
 
     def _visible(self, topic: str) -> list[OutgoingRecord]:
         return [record for shard in range(self._schedule.shards) for record in self._broker.visible(topic, shard)]

@@ -17,9 +17,11 @@ import structlog
 from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis.errors import NoSuchExample
 
-from consumer.delivery import restore
+from consumer.delivery import heads, restore
+from consumer.delivery.editorial import NOTHING_DECIDED, Editorial
+from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.engine_exposure import EngineExposure
-from consumer.delivery.heads import Claim, Head, Heads
+from consumer.delivery.heads import Claim, Head, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.lane_gate import LaneGate
 from consumer.delivery.latest_wins import LatestWins
@@ -223,6 +225,34 @@ def heads_are_not_written(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Heads, "records", lambda *_: [])
 
 
+def decisions_are_not_written(patch: pytest.MonkeyPatch) -> None:
+    write = heads.write_head
+    patch.setattr(heads, "write_head", lambda head: write(head._replace(editorial=NOTHING_DECIDED)))
+
+
+def a_withdrawal_ends_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LatestWins, "withdraw", lambda *_: None)
+
+
+def work_keeps_the_ordinal_of_an_earlier_epoch(patch: pytest.MonkeyPatch) -> None:
+    readmit = LatestWins.readmit
+
+    def careless(self: LatestWins, request: InFlightRecord) -> bool:
+        return readmit(self, request) or not (request.decides or request.overruled)
+
+    patch.setattr(LatestWins, "readmit", careless)
+
+
+def a_choice_gets_no_ordinal(patch: pytest.MonkeyPatch) -> None:
+    decide = EditorialDecisions._decide
+
+    def careless(self: EditorialDecisions, slot: Slot, head: Head, ordinal: int, editorial: Editorial) -> None:
+        assert ordinal
+        decide(self, slot, head, head.ordinal, editorial)
+
+    patch.setattr(EditorialDecisions, "_decide", careless)
+
+
 def work_is_adopted_without_a_decision(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LatestWins, "readmit", lambda *_: True)
 
@@ -272,6 +302,10 @@ def a_paused_lane_is_read_past(patch: pytest.MonkeyPatch) -> None:
         heads_are_not_restored,
         heads_are_not_written,
         work_is_adopted_without_a_decision,
+        decisions_are_not_written,
+        a_withdrawal_ends_nothing,
+        work_keeps_the_ordinal_of_an_earlier_epoch,
+        a_choice_gets_no_ordinal,
         what_was_called_off_is_painted,
         a_pause_is_seen_only_by_new_work,
         a_paused_lane_is_read_past,
