@@ -146,7 +146,7 @@ class DeviceWorker:
         try:
             async with open_child(self._command, self._environment) as child:
                 beat = min(_BEAT_SECONDS, self._settings.step_timeout_seconds / 4)
-                child.send(protocol.Open(self._settings, self.device.torch, beat))
+                child.send(protocol.Open(self._settings, self.device.torch, beat, child.pictures))
                 if ready := await self._load(child):
                     await self._serve(child, ready, pool)
         except OSError as error:

@@ -1,11 +1,12 @@
 """One engine process as its parent sees it: start, messages, end."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -16,6 +17,7 @@ _TICKS = 10
 _LINE_BYTES = 4096
 _KEPT_LINES = 5
 _MAX_UNREAD_BYTES = 64 * 1024**2
+_PIPE_BYTES = 65_536
 _KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
@@ -27,9 +29,14 @@ class ProcessEnd(NamedTuple):
 
 
 class Child(asyncio.SubprocessProtocol):
-    """A running engine process: requests go in, replies come out, its stderr is copied to ours."""
+    """A running engine process: requests go in, replies come out, its stderr is copied to ours.
 
-    def __init__(self) -> None:
+    `pictures` is its number of the pipe that its pictures come out of.
+    """
+
+    def __init__(self, pictures: int) -> None:
+        self.pictures = pictures
+        self._pictures = PicturePipe(self._received)
         self._frames: Frames[Reply] = Frames()
         self._replies: asyncio.Queue[Reply | None] = asyncio.Queue()
         self._ended = asyncio.Event()
@@ -108,23 +115,33 @@ class Child(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: D102 - see connection_made
         if fd == 1:
-            self._active = True  # output on stderr does not count as progress
-            try:
-                for reply in self._frames.feed(data):
-                    self._replies.put_nowait(reply)
-            except Exception as error:  # noqa: BLE001 - garbage on the pipe may raise anything
-                self._last_lines.append(f"not our protocol: {error!r}")
-                self.kill("garbled")
+            self._received(self._frames, data)
         else:
             self._forward(data)
 
+    def _received(self, frames: Frames[Reply], data: bytes) -> None:
+        self._active = True  # output on stderr does not count as progress
+        try:
+            for reply in frames.feed(data):
+                self._replies.put_nowait(reply)
+        except Exception as error:  # noqa: BLE001 - garbage on the pipe may raise anything
+            self._last_lines.append(f"not our protocol: {error!r}")
+            self.kill("garbled")
+
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002, D102 - asyncio's signature
         if fd == 1:
+            self._pictures.drain()
             self._replies.put_nowait(None)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102 - asyncio's signature
+        self._pictures.drain()
         self._replies.put_nowait(None)
         self._ended.set()
+
+    async def read_pictures(self, pipe: int) -> None:
+        """Read pictures from our end of their pipe, which is closed when the process has ended."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: self._pictures, os.fdopen(pipe, "rb", buffering=0))
 
     async def end(self) -> None:
         """End the process: close its stdin, after a second send SIGKILL. Takes two seconds at most."""
@@ -135,6 +152,7 @@ class Child(asyncio.SubprocessProtocol):
         if not ended:
             self.kill("not ending by itself")
         self._transport.close()
+        self._pictures.close()
         if not ended:
             await self._has_ended()
 
@@ -158,12 +176,50 @@ class Child(asyncio.SubprocessProtocol):
             print(f"engine: {text}", file=sys.stderr)  # noqa: T201 - the child's stderr is copied to ours
 
 
+class PicturePipe(asyncio.Protocol):
+    """Our end of a process's pipe for pictures. What the process wrote before it died is read with `drain`."""
+
+    def __init__(self, received: Callable[[Frames[Reply], bytes], None]) -> None:
+        self._received = received
+        self._frames: Frames[Reply] = Frames()
+        self._transport: asyncio.ReadTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio's protocol, like the one below."""
+        self._transport = cast("asyncio.ReadTransport", transport)
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102 - see connection_made
+        self._received(self._frames, data)
+
+    def drain(self) -> None:
+        """Read what is in the pipe, without waiting: less than a pipe holds."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        pipe = self._transport.get_extra_info("pipe").fileno()
+        with suppress(BlockingIOError):
+            while data := os.read(pipe, _PIPE_BYTES):
+                self.data_received(data)
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
 @asynccontextmanager
 async def open_child(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Child]:
     """Start the command as an engine process and end it on leaving. Raises OSError if it cannot be started."""
     loop = asyncio.get_running_loop()
-    _, child = await loop.subprocess_exec(Child, *command, env=environment)
+    ours, theirs = os.pipe()
     try:
+        _, child = await loop.subprocess_exec(lambda: Child(theirs), *command, env=environment, pass_fds=(theirs,))
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    try:
+        await child.read_pictures(ours)
         yield child
     finally:
         await child.end()

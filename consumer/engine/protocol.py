@@ -19,11 +19,15 @@ Message = TypeVar("Message")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """To the child, first and once: load the model. While idle, send `Beat` every `beat_seconds`."""
+    """To the child, first and once: load the model. While idle, send `Beat` every `beat_seconds`.
+
+    `pictures` is the child's number of the pipe that pictures go through; None: through stdout, like all else.
+    """
 
     settings: EngineSettings
     device: str
     beat_seconds: float
+    pictures: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ import pytest_asyncio
 from consumer.engine.client import CHILD, ZImageEngine, child_environment
 from consumer.engine.devices import EngineDevice
 from consumer.engine.process import open_child
-from consumer.engine.protocol import Open, Paint, StepDone
+from consumer.engine.protocol import Frames, Open, Paint, Painted, Reply, StepDone, frame
 from consumer.errors import Fatal
-from consumer.jobs import Lane, Recipe
+from consumer.jobs import Lane, ModelIdentity, Recipe
 from consumer.settings import EngineSettings
 from schemas import Reason
 from tests.support.harness import BOUND
@@ -176,3 +176,43 @@ async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
         async with asyncio.timeout(BOUND), ZImageEngine(EngineSettings(model=tmp_path)):
             pytest.fail("entered")
     assert fatal.value.reason is Reason.MODEL_UNAVAILABLE
+
+
+async def test_a_parent_that_reads_no_pictures_holds_up_no_step(model: Path) -> None:
+    """Eight pictures, each larger than a pipe, are painted while none is read; then all of them arrive."""
+    ours, theirs = os.pipe()
+    settings = EngineSettings(model=model, batch_size=2)
+    environment = child_environment(settings, EngineDevice("cpu", "cpu"), os.environ)
+    child = subprocess.Popen(  # noqa: ASYNC220, S603 - its pipes are read here, slowly; ours
+        CHILD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(theirs,), env=environment
+    )
+    os.close(theirs)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    identity = ModelIdentity("tiny", "0" * 64)
+    recipes = [Recipe("a storm", "", identity, (), 256, 256, 2, 0.0, seed, "default", 1) for seed in range(8)]
+    try:
+        child.stdin.write(frame(Open(settings, "cpu", 5.0, theirs)))
+        child.stdin.write(b"".join(frame(Paint(number, each, Lane.LIVE)) for number, each in enumerate(recipes)))
+        child.stdin.flush()
+        told = await asyncio.wait_for(asyncio.to_thread(_read, child.stdout.fileno(), StepDone, 16), 120)
+        painted = await asyncio.wait_for(asyncio.to_thread(_read, ours, Painted, 8), 60)
+    finally:
+        child.kill()
+        child.wait(30)
+        os.close(ours)
+
+    assert not any(isinstance(reply, Painted) for reply in told)
+    assert sorted(reply.number for reply in painted if isinstance(reply, Painted)) == list(range(8))
+    assert all(len(reply.rgb) == 256 * 256 * 3 for reply in painted if isinstance(reply, Painted))
+
+
+def _read(pipe: int, kind: type[Reply], count: int) -> list[Reply]:
+    """Read replies until so many of a kind came."""
+    frames: Frames[Reply] = Frames()
+    replies: list[Reply] = []
+    while sum(isinstance(reply, kind) for reply in replies) < count:
+        data = os.read(pipe, 65_536)
+        assert data, "the process ended"
+        replies.extend(frames.feed(data))
+    return replies

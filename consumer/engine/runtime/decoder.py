@@ -34,7 +34,7 @@ def decode(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) ->
     images = vae.decode(scaled, return_dict=False)[0].float()
     _require_finite(images)
     levels: torch.Tensor = (images / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return list(levels.permute(0, 2, 3, 1).cpu().numpy())
+    return list(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _dtype(vae: Any) -> torch.dtype:

@@ -20,6 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from consumer.engine import protocol
+from consumer.engine.runtime.replies import Replies
 from consumer.engine.temporary_folder import require_temporary_folder
 from consumer.engine.weights import check_folder, examine_custom_weights, identify_model, unavailable
 from consumer.errors import Fatal
@@ -39,7 +40,7 @@ def main() -> NoReturn:
     inbox: SimpleQueue[protocol.EngineRequest] = SimpleQueue()
     Thread(target=_receive, args=(requests, inbox), name="inbox", daemon=True).start()
     try:
-        _run(inbox, lambda reply: _write(replies, protocol.frame(reply)))
+        _run(inbox, replies)
     except BaseException:  # noqa: BLE001 - reported, then the process ends
         traceback.print_exc()
     # Skip the interpreter's shutdown: destructors of a lost CUDA context may hang.
@@ -80,16 +81,11 @@ def _receive(requests: int, inbox: SimpleQueue[protocol.EngineRequest]) -> NoRet
     os._exit(0)
 
 
-def _write(replies: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(replies, rest) :]
-
-
-def _run(inbox: SimpleQueue[protocol.EngineRequest], send: Callable[[protocol.Reply], None]) -> None:
+def _run(inbox: SimpleQueue[protocol.EngineRequest], replies: int) -> None:
     opening = inbox.get()
     if not isinstance(opening, protocol.Open):
         raise TypeError(f"The first message was {type(opening).__name__}, not Open")
+    send = Replies(replies, opening.pictures).send
     try:
         denoiser = _open(opening, send)
     except Fatal as error:
