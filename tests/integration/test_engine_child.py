@@ -200,6 +200,8 @@ async def test_a_parent_that_reads_no_pictures_holds_up_no_step(model: Path) -> 
     finally:
         child.kill()
         child.wait(30)
+        child.stdin.close()
+        child.stdout.close()
         os.close(ours)
 
     assert not any(isinstance(reply, Painted) for reply in told)
