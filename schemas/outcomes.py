@@ -254,7 +254,11 @@ class ImageDeclined(Outcome, Ruled):
 
     type: ClassVar[str] = names.IMAGE_DECLINED
 
-    ordinal: Ordinal = 0
+    ordinal: Ordinal = Field(
+        default=0,
+        description="As in a ready outcome. A request that is declined without superseding anything, such as a draft, "
+        "has the number that the next request gets as well.",
+    )
     rule: str = Field(
         description="The rule's name in the editorial policy; `external_choice`: the slot has a picture of the site's "
         "own, as an editor declared."

@@ -51,7 +51,9 @@ class EditorialOutcomes:
             message=message,
             **told(job.ignored),
         )
-        outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, [rule, str(ordinal)])
+        # A draft's number is not remembered; that of an external choice tells its repeats from what came after it.
+        facets = [rule, str(ordinal)] if rule == EXTERNAL_CHOICE else [rule]
+        outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, facets)
         facts = {"outcome": OutcomeKind.DECLINED, "rule": rule, "policy": policy}
         return RecordResult((outcome,), facts=facts | about(job))
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from consumer.failpoints import Failpoint
 from tests.chaos import strikes
 from tests.chaos.counting import mismatched, pictures_in
-from tests.chaos.editorial import Choice, PolicyReload, Story, TakeDown, Told, publish
+from tests.chaos.editorial import Choice, Pause, PolicyReload, Story, TakeDown, Told, publish
 from tests.chaos.matrix import Row
 from tests.chaos.play import OUTCOME_SECONDS, STRIKE_SECONDS, opened, unready
 from tests.chaos.scene import Scene
@@ -27,6 +27,7 @@ STORIES: Final[Mapping[str, Callable[[], Story]]] = {
     "choice": Choice,
     "take_down": TakeDown,
     "policy_reload": PolicyReload,
+    "pause": Pause,
 }
 
 

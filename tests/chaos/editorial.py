@@ -23,6 +23,7 @@ from tests.support.slot import shown
 ARTICLES = tuple(f"article-{number}" for number in range(10))
 SETTLE_SECONDS = 30.0
 POLICY = "policy.toml"
+OTHERS_SECONDS = 90.0
 
 Outcomes = Sequence[dict[str, Any]]
 
@@ -166,6 +167,41 @@ class PolicyReload(Quiet):
             encoding="utf-8",
         )
         draft.rename(self._file)
+
+
+class Pause(Quiet):
+    """A section is paused, and resumed behind the strike: till then nothing of it is answered, then all is painted."""
+
+    def __init__(self) -> None:
+        self._early = 0
+
+    async def during(self, scene: Scene, outcomes: Outcomes) -> list[Told]:
+        assert outcomes
+        await _operate(scene.site, "pause", "--section", "courts", "--execute")
+        return [save(article, 2) for article in ARTICLES]
+
+    async def behind(self, scene: Scene) -> list[Told]:
+        """Resume the section once everything else is answered."""
+        others = {one.event_id for one in (save(article, 2) for article in ARTICLES if not _in_court(article))}
+        await scene.desk.until(lambda: others <= {one["request_id"] for one in scene.desk.outcomes()}, OTHERS_SECONDS)
+        self._early = len(_paused(scene.desk.outcomes()))
+        await _operate(scene.site, "resume", "--section", "courts", "--execute")
+        return [save(article, 3) for article in ARTICLES if not _in_court(article)]
+
+    async def faults(self, site: Site, outcomes: Outcomes) -> Faults:
+        assert site
+        unpainted = [one for one in _paused(outcomes) if one["ce"]["type"] != names.IMAGE_READY]
+        return Faults(wrong=self._early + len(unpainted))
+
+
+async def _operate(site: Site, *arguments: str) -> None:
+    done = await asyncio.to_thread(site.run, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def _paused(outcomes: Outcomes) -> list[dict[str, Any]]:
+    """Return the outcomes of what is published while its section is paused."""
+    return [one for one in outcomes if _in_court(one["article"]["id"]) and one["article"]["revision"] == 2]
 
 
 def save(article: str, revision: int, name: str = "", topic: str = names.REQUESTED, **parts: Any) -> Told:

@@ -17,15 +17,16 @@ HEAD: Final = f"""\
 
 Ten articles with a picture each. `choice`: a picture is chosen in each, amid saves by two lanes, `regenerate` and
 repeats of the choice. `take_down`: each is withdrawn amid saves by two lanes, and again. `policy_reload`: a new policy
-forbids one section. While they are on their way a worker that has outcomes in a transaction gets SIGKILL (`kill`), or
-is stopped past its session (`freeze`); another worker joins the group and leaves it (`rebalance`); or the store gets
-SIGKILL and is away for 3 s (`store_down`). More saves follow. At the end each slot shows what `docs/clients/slot.py`
+forbids one section. `pause`: one section is paused, and resumed once the rest is answered. While they are on their way
+a worker that has outcomes in a transaction gets SIGKILL (`kill`), or is stopped past its session (`freeze`); another
+worker joins the group and leaves it (`rebalance`); or the store gets SIGKILL and is away for 3 s (`store_down`). More
+saves follow. At the end each slot shows what `docs/clients/slot.py`
 says, every address is fetched, and after `take_down` the bucket is listed. `python -m tests.chaos editorial` plays
 these cells and writes this part of the page.
 
 Each cell: requests · lost · doubled · choices lost · objects left behind · other promises broken (a picture missing or
-mismatched, an outcome against the policy, a worker that ended or stayed unready) · seconds from the strike to the last
-outcome.
+mismatched, an outcome against the policy or during a pause, a worker that ended or stayed unready) · seconds from the
+strike to the last outcome.
 """
 
 

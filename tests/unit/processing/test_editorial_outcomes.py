@@ -47,14 +47,16 @@ def test_a_ready_outcome_says_what_was_decided(ruling: Ruling, said: tuple[objec
 
 
 def test_a_rule_is_named_with_its_sentence_and_version() -> None:
-    """The version of the file, none for a choice; another ordinal is another event."""
+    """The version of the file, none for a choice, of which another ordinal is another event; a draft's is not kept."""
     (first,) = told(OUTCOMES.declined(SAVE, 3, "courts", "No pictures of trials.", "newsroom-4"))
     (later,) = told(OUTCOMES.declined(SAVE, 4, "courts", "No pictures of trials.", "newsroom-4"))
     (external,) = told(OUTCOMES.external(SAVE, Ruling(Verdict.EXTERNAL, 3, choice=CHOICE)))
+    (again,) = told(OUTCOMES.external(SAVE, Ruling(Verdict.EXTERNAL, 4, choice=CHOICE)))
 
     assert (first["kind"], first["rule"], first["message"]) == ("declined", "courts", "No pictures of trials.")
     assert (first["policy"], external["policy"]) == ("newsroom-4", None)
-    assert len({first["event"], later["event"], external["event"]}) == 3
+    assert first["event"] == later["event"]
+    assert len({first["event"], external["event"], again["event"]}) == 3
 
 
 def test_a_request_of_a_withdrawn_slot_has_the_withdrawals_ordinal_and_sentence() -> None:
