@@ -250,7 +250,7 @@ def test_commands_are_rejected_like_the_worker(
 ) -> None:
     """Every command that connects to Kafka fails on a wrong password with the same sentence."""
     site = replace(through(open_site, wrong_password("PLAIN")(guarded, tmp_path)), folder=tmp_path)
-    (tmp_path / "request.json").write_text('{"article": {"id": "a-1"}}')
+    (tmp_path / "request.json").write_text('{"article": {"id": "a-1", "revision": 1, "headline": "Storm"}}')
     done = site.run(*command)
 
     assert done.returncode == 1
