@@ -87,7 +87,8 @@ def _apply(settings: Settings, change: ControlsChange, *, execute: bool) -> int:
 
 def _report(done: str, match: Selector, shards: int, *, execute: bool) -> None:
     if not shards:
-        say(f"nothing to do: {printable(str(match))} is like that already")
+        found = "is paused already" if "pause" in done else "is not paused; `leadart pause` lists what is"
+        say(f"nothing to do: {printable(str(match))} {found}")
         return
     say(f"{done}  {printable(str(match))} ({shards} shard{'' if shards == 1 else 's'})")
     if not execute:

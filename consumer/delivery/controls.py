@@ -95,10 +95,11 @@ class Selector(BaseModel):
         return ", ".join(f"{criterion} {value}" for criterion, value in self.named.items())
 
     def fits(self, traits: Traits) -> bool:
-        """Return whether a request meets it. A retried one is of its first lane, too."""
+        """Return whether a request meets it. A retried one is of its first lane, too; a section's case is ignored."""
+        section = None if traits.section is None else traits.section.casefold()
         return (
             self.lane in {None, traits.lane, traits.topic}
-            and self.section in {None, traits.section}
+            and (self.section is None or self.section.casefold() == section)
             and self.source in {None, traits.source}
             and self.replay in {None, traits.replay}
         )

@@ -57,7 +57,9 @@ class LatestWins:
                 return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message), head
         if head is not None and claim.revision < head.revision and not _is_protected(request, claim, head):
             return Ruling(Verdict.SUPERSEDED), head
-        if (pause := self.heads.controls.pause_of(claim.traits)) is not None and not request.under_way:
+        pause = self.heads.controls.pause_of(claim.traits)
+        # What was begun before the pause is finished; an idle owner may learn of a pause only after it began more.
+        if pause is not None and not (request.under_way and claim.time_ms < pause.since):
             return Ruling(Verdict.PAUSED, message=str(pause.match), paused_since=pause.since), head
         newer, accepted = accept(head, claim)
         choice = newer.editorial.choice

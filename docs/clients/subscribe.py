@@ -42,7 +42,7 @@ async def main() -> None:
             slots[slot].append((kind, outcome))
             after = shown(slots[slot])
             if kind != "ready" or outcome.get("offers"):  # what the editor is told; the slot shows what it showed
-                print(*slot, kind if kind != "ready" else "offers", outcome.get("message", ""), flush=True)
+                print(*slot, kind if kind != "ready" else "offers", outcome.get("message") or "", flush=True)
             if after is None and before is not None:  # withdrawn, or a picture of the site's own
                 print(*slot, "shows nothing", flush=True)
             elif after is not None and after is not before:

@@ -186,3 +186,12 @@ def test_a_control_for_everything_is_refused(match: dict[str, Any]) -> None:
 def test_the_key_is_no_heads() -> None:
     """Groups that share the topic have controls of their own."""
     assert controls_key("grüppe") == '["grüppe", "controls"]'.encode()
+
+
+def test_a_section_is_meant_whatever_its_case() -> None:
+    """A CMS writes Sports, an operator sports."""
+    match = Selector(section="sports")
+
+    assert match.fits(traits(section="Sports"))
+    assert not match.fits(traits(section=None))
+    assert not match.fits(traits(section="sport"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from consumer.delivery.controls import NO_CONTROLS, Selector, Traits
 from consumer.delivery.editorial import Choice, Position, Withdrawal
 from consumer.delivery.editorial_decisions import EditorialDecisions
 from consumer.delivery.heads import WHOLE_ARTICLE, Claim, Heads, Slot, read_head, write_head
@@ -304,3 +305,18 @@ async def test_an_old_withdrawal_of_an_article_leaves_a_slot_alone_that_is_newer
 
     assert [each.late for each in shard.withdraw(10)] == [True, True]
     assert shard.ask(2, INLINE)[1].verdict is Verdict.PAINT
+
+
+async def test_only_what_was_published_before_a_pause_is_finished() -> None:
+    """An idle owner learns of a pause with its next request, which may be done by then: it waits all the same."""
+    shard = Shard()
+    shard.heads.controls = NO_CONTROLS.pause(Selector(section="sports"), 1_000)
+    sports = Traits("requested", 1, "requested", section="sports", source="/cms", replay=None)
+    verdicts = []
+    for time_ms in (999, 1_001):
+        request = shard.record()
+        request.complete(RecordResult(()))
+        claim = Claim(HERO, 1, "/cms", "save", time_ms=time_ms, traits=sports)
+        verdicts.append(request.register_claim(claim, result("superseded")).verdict)
+
+    assert verdicts == [Verdict.PAINT, Verdict.PAUSED]
