@@ -111,7 +111,10 @@ class Membership:
             await asyncio.sleep(self._timing.look)
 
     async def _until_unable(self) -> None:
-        """Wait until the worker could not work for too long, and another one can."""
+        """Wait until the worker could not work for too long while another one could.
+
+        When an outage of all ends, some notice it seconds later than others: that is no reason to leave.
+        """
         since, steady = None, 0
         while True:
             await asyncio.sleep(self._timing.look)
@@ -122,8 +125,12 @@ class Membership:
                 if await self._others_in_trouble():
                     self._doubted.set()  # it may be ours as well: without a request nothing else would tell
                 continue
-            steady, since = 0, now if since is None else since
-            if now - since >= self._bound and await self._others_can_work(member=True):
+            steady = 0
+            if not await self._others_can_work(member=True):
+                since = None
+                continue
+            since = now if since is None else since
+            if now - since >= self._bound:
                 return
 
     @property

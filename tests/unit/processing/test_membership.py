@@ -153,8 +153,24 @@ def test_when_nobody_can_work_it_holds() -> None:
         world.others_can, world.unknown = True, True
         assert await world.stays(wanted=True)
         world.unknown = False
-        assert await world.becomes(wanted=False) <= 2 * LOOK_SECONDS
+        assert TIMING.leave <= await world.becomes(wanted=False) <= TIMING.leave + 2 * LOOK_SECONDS
         assert world.asked_as_member[0] is True
+
+    live(story)
+
+
+def test_one_that_notices_late_that_an_outage_of_all_is_over_stays() -> None:
+    """Others work again for half a minute before it does: it has held its partitions, and goes on holding them."""
+
+    async def story(world: World) -> None:
+        await world.becomes(wanted=True)
+        world.fails()
+        world.others_can = False
+        assert await world.stays(wanted=True)
+        world.others_can = True
+        assert await world.stays(TIMING.leave - 10, wanted=True)
+        world.works_again()
+        assert await world.stays(wanted=True)
 
     live(story)
 
