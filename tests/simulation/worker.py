@@ -214,7 +214,8 @@ def _claim(record: Record, ask: Ask) -> Claim:
     """Return a record's claim: one without a revision has a slot of its own."""
     slot = SLOT if ask.revision else Slot(f"own-{(record.value or b'').decode()}", "hero")
     name = (record.value or b"").decode()
-    return Claim(slot, ask.revision, "/cms", name, traits=traits_of(record.topic, record.offset, record.headers, ask))
+    traits = traits_of(record.topic, record.offset, record.headers, ask)
+    return Claim(slot, ask.revision, "/cms", name, time_ms=round(ask.at * 1000), traits=traits)
 
 
 def traits_of(topic: str, offset: int, headers: Headers, ask: Ask) -> Traits:

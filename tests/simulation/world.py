@@ -180,7 +180,8 @@ class _World:
             self._change_controls(lambda shard, known: known.cancel(SECTION, ends[shard], 0))
             return
         match = Selector(lane=BACKFILL) if strike.fault is Fault.PAUSE else SECTION
-        self._change_controls(lambda _, known: known.pause(match, 0))
+        now_ms = round(asyncio.get_running_loop().time() * 1000)
+        self._change_controls(lambda _, known: known.pause(match, now_ms))
         self._later(strike.seconds, lambda: self._change_controls(lambda _, known: known.resume(match)))
 
     def _change_controls(self, change: Callable[[int, Controls], Controls]) -> None:
