@@ -12,7 +12,7 @@ from consumer.kafka.admin_client import open_admin
 from consumer.kafka.partition_reader import open_partition_reader
 from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.settings import Settings
-from schemas import ContractError, ImageRequested
+from schemas import ContractError
 from schemas.reader import parse_request
 
 
@@ -46,8 +46,7 @@ def traits_of(record: Record, retries: RetryPolicy) -> Traits | None:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError:
         return None
-    section = request.article.section if isinstance(request, ImageRequested) else None
-    return Traits.of(record, original, section=section, source=event.source)
+    return Traits.of(record, original, request, event.source)
 
 
 def _position(committed: CommittedOffset) -> tuple[int, frozenset[int]]:

@@ -44,6 +44,9 @@ def pause(
         return
     now_ms = int(time.time() * 1000)
     written = _apply(settings, lambda _shard, controls: controls.pause(match, now_ms), execute=execute)
+    if not written:
+        say(f"nothing to do: {printable(str(match))} is paused already")
+        return
     _report("paused" if execute else "would pause", match, written, execute=execute)
 
 
@@ -60,6 +63,9 @@ def resume(
     if match is None:
         raise typer.BadParameter("say what to resume, as `leadart pause` lists it: --lane, --section or --source")
     written = _apply(settings, lambda _shard, controls: controls.resume(match), execute=execute)
+    if not written:
+        say(f"nothing to do: {printable(str(match))} is not paused; `leadart pause` lists what is")
+        return
     _report("resumed" if execute else "would resume", match, written, execute=execute)
 
 
@@ -86,10 +92,6 @@ def _apply(settings: Settings, change: ControlsChange, *, execute: bool) -> int:
 
 
 def _report(done: str, match: Selector, shards: int, *, execute: bool) -> None:
-    if not shards:
-        found = "is paused already" if "pause" in done else "is not paused; `leadart pause` lists what is"
-        say(f"nothing to do: {printable(str(match))} {found}")
-        return
     say(f"{done}  {printable(str(match))} ({shards} shard{'' if shards == 1 else 's'})")
     if not execute:
         say(DRY_RUN)

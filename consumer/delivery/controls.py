@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from consumer.delivery.replay_origin import parse_origin
 from consumer.jobs import Record
+from schemas import ImageRequested
+from schemas.requests import AnyRequest
 
 _KEY = TypeAdapter(tuple[str, Literal["controls"]], config=ConfigDict(strict=True))
 
@@ -53,11 +55,12 @@ class Traits:
     replay: str | None
 
     @classmethod
-    def of(cls, read: Record, original: Record, *, section: str | None, source: str) -> Traits:
+    def of(cls, read: Record, original: Record, request: AnyRequest, source: str) -> Traits:
         """Return those of a record; `original` is what its publisher wrote (the same unless it was `read` as a retry).
 
-        `section` and `source` are its article's and its event's.
+        `request` is what it says, and `source` its event's.
         """
+        section = request.article.section if isinstance(request, ImageRequested) else None
         origin = parse_origin(original.headers)
         return cls(original.topic, original.offset, read.topic, section, source, origin.replay if origin else None)
 
@@ -150,10 +153,6 @@ class Controls:
         """Return the oldest pause of a request, None if it is not paused."""
         fitting = (pause for pause in self.pauses if pause.match.fits(traits))
         return min(fitting, key=lambda pause: pause.since, default=None)
-
-    def paused_since(self, traits: Traits) -> int | None:
-        """Return since when a request is paused, in milliseconds since 1970; None if it is not."""
-        return pause.since if (pause := self.pause_of(traits)) is not None else None
 
     def lane_paused(self, topic: str) -> bool:
         """Return whether nothing of the lane may be begun, so that it need not be read."""

@@ -32,20 +32,20 @@ class EditorialDecisions:
 
     def chosen(self, request: InFlightRecord, slot: Slot, at: Position) -> Choice | None:
         """Return the slot's choice; one that was let go of only to the event at `at` that did so."""
-        editorial = self._head(slot).editorial
+        editorial = self._heads.editorial(slot)
         choice = editorial.choice if self._is_ours(request) else None
         return None if choice is None or (choice.let_go and editorial.at != at) else choice
 
     def editorial(self, request: InFlightRecord, slot: Slot) -> Editorial | None:
         """Return what was decided about the slot."""
-        return self._head(slot).editorial if self._is_ours(request) else None
+        return self._heads.editorial(slot) if self._is_ours(request) else None
 
     def choose(self, request: InFlightRecord, slot: Slot, at: Position, choice: Choice) -> Ruling | None:
         """Make the choice the slot's, or let go of it, unless a later decision was applied."""
         if not self._is_ours(request):
             return None
         head = self._head(slot)
-        if withdrawal := self._withdrawal(slot):
+        if withdrawal := self._heads.withdrawal(slot):
             return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message)
         if at.is_before(head.editorial.at):
             return Ruling(Verdict.SUPERSEDED, head.ordinal, choice=head.editorial.choice)
@@ -79,7 +79,7 @@ class EditorialDecisions:
         if not self._is_ours(request):
             return None
         whole = Slot(article_id, WHOLE_ARTICLE)
-        if slot is not None and self._head(whole).editorial.withdrawal is not None:
+        if slot is not None and self._heads.editorial(whole).withdrawal is not None:
             return False
         slots = [whole, *self._heads.slots_of(article_id)] if slot is None else [Slot(article_id, slot)]
         for each in slots:
@@ -103,10 +103,6 @@ class EditorialDecisions:
         self._decide(slot, head, max(ordinal, head.ordinal), head.editorial.decided(at, withdrawal=made))
         self._latest_wins.withdraw(slot, Ruling(Verdict.WITHDRAWN, ordinal, message=by.message))
         return WithdrawnSlot(slot, head.revision, ordinal)
-
-    def _withdrawal(self, slot: Slot) -> Withdrawal | None:
-        whole = self._head(Slot(slot.article_id, WHOLE_ARTICLE))
-        return self._head(slot).editorial.withdrawal or whole.editorial.withdrawal
 
     def _head(self, slot: Slot) -> Head:
         return self._heads.get(slot) or NO_HEAD

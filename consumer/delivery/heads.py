@@ -16,7 +16,7 @@ import structlog
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumer.delivery.controls import NO_CONTROLS, NO_TRAITS, Traits, controls_key, read_controls
-from consumer.delivery.editorial import NOTHING_DECIDED, Editorial
+from consumer.delivery.editorial import NOTHING_DECIDED, Editorial, Withdrawal
 from consumer.delivery.own_offsets import OwnOffsets
 from consumer.delivery.ports import Bus, OutgoingRecord
 from schemas.fields import SAFE_INTEGER
@@ -157,6 +157,16 @@ class Heads:
         """Return the slot's head, None if it has none."""
         return self._changed.get(slot) or self._known.get(slot)
 
+    def editorial(self, slot: Slot) -> Editorial:
+        """Return what was decided about the slot alone; nothing, if it has no head."""
+        head = self.get(slot)
+        return NOTHING_DECIDED if head is None else head.editorial
+
+    def withdrawal(self, slot: Slot) -> Withdrawal | None:
+        """Return what took the slot down, by itself or with its article; None if it is open."""
+        whole = Slot(slot.article_id, WHOLE_ARTICLE)
+        return self.editorial(slot).withdrawal or self.editorial(whole).withdrawal
+
     def set(self, slot: Slot, head: Head) -> None:
         """Change a slot's head; the next commit that rests on it writes it."""
         if head != self.get(slot):
@@ -248,9 +258,10 @@ def slot_of(key: bytes, group_id: str) -> Slot | None:
 
 def write_head(head: Head) -> bytes:
     """Encode a head's record, without what nobody decided."""
-    fields = head._asdict() | {"editorial": head.editorial.model_dump(mode="json", exclude_none=True)}
-    if head.editorial == NOTHING_DECIDED:
-        del fields["editorial"]
+    fields = head._asdict()
+    decided = fields.pop("editorial")
+    if decided != NOTHING_DECIDED:
+        fields["editorial"] = decided.model_dump(mode="json", exclude_none=True)
     return json.dumps(fields).encode()
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from consumer.delivery.editorial import Editorial, Held
-from consumer.delivery.heads import WHOLE_ARTICLE, Head, Heads, Slot
+from consumer.delivery.heads import Head, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.latest_wins import LatestWins
 from consumer.delivery.ports import RecordResult
@@ -59,13 +59,13 @@ class HeldRequests:
     def recheck(self, request: InFlightRecord) -> None:
         """Before a result is taken: an approval whose request has ended otherwise says nothing."""
         release, claim = request.releases, request.claim
-        if release is not None and claim is not None and self._editorial(claim.slot).held != release.held:
+        if release is not None and claim is not None and self._heads.editorial(claim.slot).held != release.held:
             request.releases, request.result = None, release.too_late
 
     def conclude(self, request: InFlightRecord) -> None:
         """Hold, release, or end what the request's result, which is in the next commit, holds, releases or ends."""
         for slot in request.slots:
-            editorial = self._editorial(slot)
+            editorial = self._heads.editorial(slot)
             own = request.claim is not None and request.claim.slot == slot
             if own and request.releases is not None:
                 held = request.releases.held
@@ -82,7 +82,7 @@ class HeldRequests:
         """Return what ended with the results of the next commit, and what is over by its time."""
         now_ms = time.time() * 1000
         for slot in list(self._heads.holding):
-            editorial = self._editorial(slot)
+            editorial = self._heads.editorial(slot)
             if editorial.held is None:
                 self._heads.holding.discard(slot)
             elif editorial.held.until_ms <= now_ms and not self._latest_wins.awaits_approved(slot):
@@ -94,10 +94,9 @@ class HeldRequests:
         return ends
 
     def _over(self, slot: Slot, held: Held) -> HeldEnd | None:
+        if (withdrawal := self._heads.withdrawal(slot)) is not None:
+            return HeldEnd(EndReason.WITHDRAWN, ordinal=withdrawal.ordinal, message=withdrawal.message)
         head = self._heads.get(slot)
-        for editorial in (self._editorial(slot), self._editorial(Slot(slot.article_id, WHOLE_ARTICLE))):
-            if (withdrawal := editorial.withdrawal) is not None:
-                return HeldEnd(EndReason.WITHDRAWN, ordinal=withdrawal.ordinal, message=withdrawal.message)
         if head is not None and head.revision > held.revision:
             return HeldEnd(EndReason.SUPERSEDED, head.revision)
         return None
@@ -114,10 +113,6 @@ class HeldRequests:
         if head is not None:
             editorial = before.model_copy(update={"held": held, "approved": approved})
             self._heads.set(slot, head._replace(editorial=editorial))
-
-    def _editorial(self, slot: Slot) -> Editorial:
-        head = self._heads.get(slot)
-        return Editorial() if head is None else head.editorial
 
 
 def record_of(held: Held, shard: int) -> Record:

@@ -12,9 +12,9 @@ superseded while somebody waited, one is protected: it may finish and be announc
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from consumer.delivery.heads import WHOLE_ARTICLE, Claim, Head, Heads, Slot
+from consumer.delivery.editorial import Choice
+from consumer.delivery.heads import Claim, Head, Heads, Slot
 from consumer.delivery.in_flight import InFlightRecord
 from consumer.delivery.ordinals import accept
 from consumer.delivery.ports import RecordResult
@@ -51,10 +51,8 @@ class LatestWins:
         head = self.heads.get(claim.slot)
         if (cancel := self.heads.controls.cancel_of(claim.traits)) is not None:
             return Ruling(Verdict.CANCELLED, message=str(cancel.match)), head
-        whole = self.heads.get(Slot(claim.slot.article_id, WHOLE_ARTICLE))
-        for withdrawn in (head, whole):
-            if withdrawn is not None and (withdrawal := withdrawn.editorial.withdrawal) is not None:
-                return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message), head
+        if (withdrawal := self.heads.withdrawal(claim.slot)) is not None:
+            return Ruling(Verdict.WITHDRAWN, withdrawal.ordinal, message=withdrawal.message), head
         if head is not None and claim.revision < head.revision and not _is_protected(request, claim, head):
             return Ruling(Verdict.SUPERSEDED), head
         pause = self.heads.controls.pause_of(claim.traits)
@@ -62,17 +60,17 @@ class LatestWins:
         if pause is not None and not (request.under_way and claim.time_ms < pause.since):
             return Ruling(Verdict.PAUSED, message=str(pause.match), paused_since=pause.since), head
         newer, accepted = accept(head, claim)
-        choice = newer.editorial.choice
-        if choice is None or choice.let_go:
-            return Ruling(Verdict.PAINT, accepted.ordinal, accepted.variation, **_known(newer, claim)), newer
-        verdict = (
-            Verdict.EXTERNAL
-            if choice.decision.external
-            else (Verdict.CHOOSE if choice.is_of(claim.picture) else Verdict.OFFER)
-            if claim.picture is not None
-            else (Verdict.OFFER if claim.fresh else Verdict.KEEP)
-        )
-        return Ruling(verdict, accepted.ordinal, accepted.variation, choice, **_known(newer, claim)), newer
+        event, editorial = (claim.source, claim.request_id), newer.editorial
+        choice = None if editorial.choice is None or editorial.choice.let_go else editorial.choice
+        return Ruling(
+            _verdict(choice, claim),
+            accepted.ordinal,
+            accepted.variation,
+            choice,
+            since=newer.since,
+            held=editorial.held if editorial.held is not None and editorial.held.is_of(*event) else None,
+            approved=editorial.approved == event,
+        ), newer
 
     def admit(self, request: InFlightRecord, claim: Claim) -> Ruling:
         """Decide about a claim; a superseded request is completed.
@@ -164,11 +162,15 @@ class LatestWins:
         competing[:] = [request for request in competing if request.protected]
 
 
-def _known(head: Head, claim: Claim) -> dict[str, Any]:
-    """Return what the slot's head remembers of this request and of the slot's first one."""
-    event, editorial = (claim.source, claim.request_id), head.editorial
-    held = editorial.held if editorial.held is not None and editorial.held.is_of(*event) else None
-    return {"since": head.since, "held": held, "approved": editorial.approved == event}
+def _verdict(choice: Choice | None, claim: Claim) -> Verdict:
+    """Return what becomes of a request that is wanted, by the choice that stands in its slot."""
+    if choice is None:
+        return Verdict.PAINT
+    if choice.decision.external:
+        return Verdict.EXTERNAL
+    if claim.picture is not None:
+        return Verdict.CHOOSE if choice.is_of(claim.picture) else Verdict.OFFER
+    return Verdict.OFFER if claim.fresh else Verdict.KEEP
 
 
 def _is_protected(request: InFlightRecord, claim: Claim, head: Head) -> bool:

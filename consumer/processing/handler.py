@@ -296,8 +296,8 @@ class RequestHandler:
         self, in_flight: InFlightRecord, context: JobContext, ruling: Ruling, ready: ImageReady
     ) -> RecordResult:
         if ruling.verdict is Verdict.CHOOSE:
-            at = position(RetryState(context.job.record).original)
-            return self._choosing.crop(in_flight, context.job, at, ready, partial(self._ready, context))
+            at, finish = position(context.job.record), partial(self._ready, context)
+            return self._choosing.crop(in_flight, context.job, at, ready, finish)
         return self._ready(context, ruled(ready, ruling))
 
     async def _produce(self, context: JobContext, plan: Plan, state: RetryState) -> ImageReady | Decision:

@@ -49,9 +49,7 @@ def claim_of(job: Job, read: Record | None = None) -> Claim:
     request, fresh = job.request, False
     variation: int | None = 0
     picture = request.picture if isinstance(request, ImageRecropRequested) else None
-    section = None
     if isinstance(request, ImageRequested):
-        section = request.article.section
         fresh = request.reason is RequestReason.REGENERATE
         given = request.generation.variation
         variation = (None if fresh else 0) if given is None else given
@@ -64,5 +62,5 @@ def claim_of(job: Job, read: Record | None = None) -> Claim:
         fresh,
         picture,
         time_ms=job.record.timestamp_ms,
-        traits=Traits.of(read, job.record, section=section, source=job.event.source) if read else NO_TRAITS,
+        traits=Traits.of(read, job.record, request, job.event.source) if read else NO_TRAITS,
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import time
 import uuid
 from pathlib import Path
 
@@ -20,7 +17,8 @@ from consumer.failpoints import Failpoint
 from consumer.kafka.topics import StartPosition, apply
 from schemas import names
 from schemas.cloudevents import Event, write
-from tests.support.harness import BOUND, Site, request_data
+from tests.support.harness import Site, request_data
+from tests.support.killing import kill_at_second_pass
 from tests.support.lanes import put
 
 SPORTS = Selector(section="sports")
@@ -44,31 +42,6 @@ def pause(_shard: int, controls: Controls) -> Controls:
     return controls.pause(SPORTS, 5)
 
 
-def kill_midway(site: Site, folder: Path) -> None:
-    """Kill a pause after its first shard, in the transaction of the second."""
-    hit_once = folder / f"{Failpoint.BEGUN}.armed"
-    hit_once.write_text("pass")
-    caught = subprocess.Popen(  # noqa: S603 - our own command
-        [*site.command, "pause", "--section", "sports", "--execute"],
-        env={**os.environ, **site.env, "LEADART_WORKER__FAILPOINTS": str(folder)},
-        stdout=subprocess.DEVNULL,
-    )
-    hit = folder / f"{Failpoint.BEGUN}.hit-{caught.pid}"
-    try:
-        for again in (True, False):
-            deadline = time.monotonic() + BOUND
-            while not hit.exists():
-                assert caught.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            if again:
-                hit.unlink()
-                hit_once.touch()
-    finally:
-        caught.kill()
-        caught.wait(BOUND)
-
-
 async def test_every_shard_has_a_pause_until_it_is_resumed(site: Site) -> None:
     """The commands write it and take it back; a second group on the same topics has none."""
     other = Site({**site.env, "LEADART_KAFKA__GROUP_ID": "others"})
@@ -83,7 +56,9 @@ async def test_every_shard_has_a_pause_until_it_is_resumed(site: Site) -> None:
 
 async def test_a_command_that_is_killed_is_completed_by_the_same_one(site: Site, tmp_path: Path) -> None:
     """Killed between two shards, the list says which have it; run again, it writes only the others."""
-    await asyncio.to_thread(kill_midway, site, tmp_path)
+    await asyncio.to_thread(
+        kill_at_second_pass, site, tmp_path, Failpoint.BEGUN, ["pause", "--section", "sports", "--execute"]
+    )
     listed = await asyncio.to_thread(site.run, "pause")
     half = await paused_in(site)
     completed = await asyncio.to_thread(site.run, "pause", "--section", "sports", "--execute")

@@ -8,9 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +22,13 @@ from consumer.delivery.ports import OutgoingRecord
 from consumer.delivery.replay_origin import parse_origin
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
-from consumer.failpoints import PASS, Failpoint
+from consumer.failpoints import Failpoint
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
 from consumer.settings.resources import bundled
 from schemas import names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
+from tests.support.killing import kill_at_second_pass
 from tests.support.lanes import asking, put, records
 
 ETCHING = """
@@ -161,37 +160,12 @@ async def test_run_twice_it_publishes_nothing_twice(site: Site) -> None:
     assert set((await origins(site)).values()) == {1, 2}
 
 
-def kill_in_the_middle(site: Site, folder: Path, place: Failpoint, arguments: Sequence[str]) -> None:
-    """Run a replay, let it pass the failpoint once, and kill it there the second time."""
-    armed = folder / f"{place}.armed"
-    armed.write_text(PASS)
-    caught = subprocess.Popen(  # noqa: S603 - our own command
-        [*site.command, "replay", *arguments],
-        env={**os.environ, **site.env, "LEADART_WORKER__FAILPOINTS": str(folder)},
-        stdout=subprocess.DEVNULL,
-    )
-    hit = folder / f"{place}.hit-{caught.pid}"
-    try:
-        for again in (True, False):
-            deadline = time.monotonic() + BOUND
-            while not hit.exists():
-                assert caught.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            if again:
-                hit.unlink()
-                armed.touch()
-    finally:
-        caught.kill()
-        caught.wait(BOUND)
-
-
 @pytest.mark.parametrize("place", [Failpoint.BEGUN, Failpoint.COMMITTING])
 async def test_a_run_that_is_killed_is_resumed(site: Site, tmp_path: Path, place: Failpoint) -> None:
     """Killed between begin and commit, or during the commit, and run again: each record is in the lane once."""
     await put(site, many(site, 400))
     arguments = command(run_json(site, "--from", "0"))
-    await asyncio.to_thread(kill_in_the_middle, site, tmp_path, place, [*arguments, "--rate", "100/s"])
+    await asyncio.to_thread(kill_at_second_pass, site, tmp_path, place, ["replay", *arguments, "--rate", "100/s"])
     rest = run_json(site, *arguments)
 
     assert rest["published"] + rest["already"] == 400

@@ -18,7 +18,7 @@ from consumer.admin.trace.timeline import (
     TracedPicture,
     TracedRequest,
 )
-from consumer.delivery.controls import Controls, ControlVerdict, Traits
+from consumer.delivery.controls import Controls, Traits
 from consumer.delivery.heads import read_head, slot_of
 from consumer.delivery.replay_origin import parse_origin
 from consumer.delivery.retry import RetryPolicy, split
@@ -75,10 +75,9 @@ def _controlled(
     """Return what operators said of a request for pictures; decisions are never held."""
     if not isinstance(parsed, ImageRequested | ImageRecropRequested):
         return {}
-    section = parsed.article.section if isinstance(parsed, ImageRequested) else None
-    traits = Traits.of(record, original, section=section, source=source)
-    cancelled = controls.judge(traits) is ControlVerdict.CANCELLED
-    return {"paused_ms": 0 if cancelled else controls.paused_since(traits) or 0, "called_off": cancelled}
+    traits = Traits.of(record, original, parsed, source)
+    cancelled, pause = controls.cancel_of(traits) is not None, controls.pause_of(traits)
+    return {"paused_ms": 0 if cancelled or pause is None else pause.since, "called_off": cancelled}
 
 
 def _kind(record: Record) -> str:

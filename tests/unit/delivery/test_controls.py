@@ -24,6 +24,7 @@ from consumer.delivery.controls import (
 )
 from consumer.delivery.replay_origin import BLOCK
 from consumer.jobs import Record
+from schemas import ImageRequested
 
 LANES = ("requested", "backfill", "retry-1m")
 NAMES = st.sampled_from(["", "a", "b"])
@@ -143,7 +144,10 @@ def test_traits_are_those_of_the_record_as_published() -> None:
     original = Record("backfill", 0, 10, b"a", b"", block, 1)
     read = Record("retry-1m", 0, 99, b"a", b"", block, 2)
 
-    assert Traits.of(read, original, section="a", source="/cms") == traits(lane="retry-1m")
+    article = {"id": "a-1", "revision": 1, "headline": "Storm", "section": "a"}
+    request = ImageRequested.model_validate({"article": article})
+
+    assert Traits.of(read, original, request, "/cms") == traits(lane="retry-1m")
 
 
 @pytest.mark.parametrize(
