@@ -4,6 +4,8 @@ It is written by the shard's own transactional producer. That fences the worker 
 again and reads the record with everything else its epoch rests on.
 """
 
+import asyncio
+import random
 from collections.abc import Callable
 
 from consumer.delivery.ports import BusError, OutgoingRecord, Partition
@@ -12,8 +14,11 @@ from consumer.kafka.producer import open_epoch, was_fenced
 from consumer.settings import Settings
 from schemas import names
 
-FENCED_AGAIN = 5
-"""Times that the shard's worker may fence us in turn: it opens the shard again half a second after it was fenced."""
+FENCED_AGAIN = 8
+"""Times that others may fence us in turn: the shard's worker, half a second after it was fenced, or another command."""
+
+BACKOFF_SECONDS = 0.05
+"""Longest wait after the first fencing; doubled with each, and drawn at random: two commands would fence each other."""
 
 ValueChange = Callable[[bytes | None], bytes | None]
 """Returns a key's new value, from its newest (None: it has none); None leaves it as it is. Pure: it is called again."""
@@ -46,3 +51,4 @@ async def change_value(settings: Settings, shard: int, key: bytes, change: Value
             fenced += 1
             if fenced > FENCED_AGAIN or not was_fenced(error):
                 raise
+        await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2 ** (fenced - 1)))
