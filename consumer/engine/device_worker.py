@@ -180,6 +180,7 @@ class DeviceWorker:
                 model=ready.model.name,
                 sha256=ready.model.sha256,
                 pid=child.pid,
+                kernels=ready.kernels,
             )
             pool.worker_ready(self, ready)
             async with asyncio.TaskGroup() as tasks:

@@ -49,10 +49,14 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the child, first: the model is loaded and warm. `adapters` are those a picture may ask for."""
+    """From the child, first: the model is loaded and warm. `adapters` are those a picture may ask for.
+
+    `kernels` says which arithmetic it paints with, for the log.
+    """
 
     model: ModelIdentity
     adapters: tuple[Adapter, ...] = ()
+    kernels: str = ""
 
 
 @dataclass(frozen=True, slots=True)

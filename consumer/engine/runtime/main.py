@@ -121,9 +121,10 @@ def _open(request: protocol.Open, send: Callable[[protocol.Reply], None]) -> Den
     gc.freeze()
     gc.enable()
     try:
-        send(protocol.Ready(replace(identity.result(), coverage=model.custom.coverage), model.custom.adapters))
+        loaded = replace(identity.result(), coverage=model.custom.coverage)
     except OSError as error:
         raise unavailable(settings.model, f"cannot be read: {error}") from error
+    send(protocol.Ready(loaded, model.custom.adapters, model.kernels))
     return Denoiser(model, settings, send)
 
 

@@ -11,6 +11,7 @@ import transformers
 from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
 from consumer.engine.runtime.forward.choice import Forward, choose_forward
 from consumer.engine.runtime.forward.implementation import choose_kernels
+from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
 from consumer.engine.weights import check_folder, unavailable
@@ -56,6 +57,11 @@ class Model:
     def transformer(self) -> Any:
         """The denoising network."""
         return self.pipeline.transformer
+
+    @property
+    def kernels(self) -> str:
+        """Which arithmetic it paints with between matrix products, in words for a log line."""
+        return "of diffusers" if isinstance(self.forward, StockForward) else self._kernels.words
 
     @property
     def dtype(self) -> torch.dtype:
@@ -112,7 +118,7 @@ class Model:
         return choose_forward(
             self.transformer,
             self._settings.forward,
-            self._kernels,
+            self._kernels.kernels,
             resident=policy is MemoryPolicy.RESIDENT,
             movable=policy is not MemoryPolicy.GROUP_OFFLOAD,
         )

@@ -1,22 +1,48 @@
 """Which implementation of the arithmetic between matrix products a device gets."""
 
+import os
+from dataclasses import dataclass
+
 import torch
 
-from consumer.engine.runtime.compiling import compile_kernels
+from consumer.engine.runtime.compiling import compile_kernels, missing_for_triton
 from consumer.engine.runtime.forward.kernels import PLAIN, Kernels
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings, KernelKind
 from schemas import Reason
 
 
-def choose_kernels(settings: EngineSettings, device: torch.device) -> Kernels:
-    """Return fused kernels on CUDA, else the plain formulas, compiled if so set. Raises Fatal naming the setting."""
+@dataclass(frozen=True, slots=True)
+class KernelChoice:
+    """The kernels, and which they are in words, for a log line: with the reason where a GPU does without fused ones."""
+
+    kernels: Kernels
+    words: str
+
+
+def choose_kernels(settings: EngineSettings, device: torch.device) -> KernelChoice:
+    """Return fused kernels on CUDA, else the plain formulas, compiled if so set.
+
+    With `auto` the plain formulas also serve where Triton or its compiler is missing. Raises Fatal naming the setting.
+    """
     if settings.kernels is KernelKind.FUSED and device.type != "cuda":
         raise Fatal(
             Reason.MISCONFIGURED, f"LEADART_ENGINE__KERNELS=fused needs CUDA, but the device is {device}: use auto."
         )
-    if device.type == "cuda" and settings.kernels is not KernelKind.PLAIN:
-        from consumer.engine.runtime.forward.fused import FUSED  # noqa: PLC0415 - Triton is there only with CUDA
+    if device.type != "cuda" or settings.kernels is KernelKind.PLAIN:
+        return KernelChoice(compile_kernels(PLAIN, device), "compiled") if settings.compile else _PLAIN
+    if lack := missing_for_triton(os.environ):
+        return _without_triton(settings, lack)
+    from consumer.engine.runtime.forward.fused import FUSED  # noqa: PLC0415 - imports Triton
 
-        return FUSED
-    return compile_kernels(PLAIN, device) if settings.compile else PLAIN
+    return KernelChoice(FUSED, "fused")
+
+
+def _without_triton(settings: EngineSettings, lack: str) -> KernelChoice:
+    """Return plain kernels, uncompiled: on a GPU torch compiles with Triton too. Raises Fatal if told to fuse."""
+    if settings.kernels is KernelKind.FUSED:
+        raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__KERNELS=fused needs Triton: {lack}, or use auto.")
+    return KernelChoice(PLAIN, f"plain, slower than fused: {lack}")
+
+
+_PLAIN = KernelChoice(PLAIN, "plain")

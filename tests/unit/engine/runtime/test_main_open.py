@@ -47,12 +47,13 @@ def opened(settings: EngineSettings) -> list[Reply]:
 
 
 def test_the_engine_reports_what_it_loaded(settings: EngineSettings, tmp_path: Path) -> None:
-    """`Ready` names the checkpoint, its coverage of the model, and the adapters."""
+    """`Ready` names the checkpoint, its coverage of the model, the adapters, and the kernels."""
     (ready,) = opened(settings)
     assert isinstance(ready, Ready)
     assert (ready.model.name, ready.model.coverage) == ("spring", 30 / 73)
     assert ready.model.sha256 == identify_model(settings).sha256
     assert ready.adapters == (Adapter("ink", checkpoint_sha256(tmp_path / "loras" / "ink.safetensors")),)
+    assert ready.kernels == "plain"
 
 
 def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:

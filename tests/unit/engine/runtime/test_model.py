@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from consumer.engine.runtime.model import find_device, load_pipeline
+from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.errors import Fatal
+from consumer.settings import EngineSettings, ForwardKind
 from schemas import Reason
 from tests.support.checkpoints import State
 
@@ -33,6 +34,14 @@ def test_the_cpu_gets_full_precision(tiny_model: Path) -> None:
     parts = (pipeline.transformer, pipeline.text_encoder, pipeline.vae)
     assert {part.dtype for part in parts} == {torch.float32}
     assert pipeline.device == torch.device("cpu")
+
+
+def test_a_model_says_which_kernels_it_has(tiny_model: Path) -> None:
+    """What the engine logs when it is ready, and the bench writes at its head; the stock forward pass has its own."""
+    cpu = torch.device("cpu")
+    settings = (EngineSettings(), EngineSettings(forward=ForwardKind.STOCK))
+    said = [Model(load_pipeline(tiny_model, cpu), cpu, each).kernels for each in settings]
+    assert said == ["plain", "of diffusers"]
 
 
 def test_damaged_weights_are_refused(model: Path) -> None:

@@ -4,16 +4,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from consumer.engine.runtime.forward.choice import choose_forward, what_is_unknown
-from consumer.engine.runtime.forward.implementation import choose_kernels
 from consumer.engine.runtime.forward.kernels import PLAIN
 from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
-from consumer.settings import EngineSettings, ForwardKind, KernelKind
+from consumer.settings import ForwardKind
 from schemas import Reason
 
 PACKED = ForwardKind.PACKED
@@ -66,10 +64,3 @@ def test_an_unknown_transformer_is_refused_in_words(
 def test_weights_moved_layer_by_layer_take_the_stock_forward(tiny: Model) -> None:
     """Hooks on layers wait for the module's own forward pass."""
     assert isinstance(choose_forward(tiny.transformer, PACKED, PLAIN, resident=False, movable=False), StockForward)
-
-
-def test_fused_kernels_need_cuda() -> None:
-    """On a CPU the formulas are plain, and asking for fused ones names the setting."""
-    assert choose_kernels(EngineSettings(), torch.device("cpu")) is PLAIN
-    with pytest.raises(Fatal, match="LEADART_ENGINE__KERNELS=fused needs CUDA"):
-        choose_kernels(EngineSettings(kernels=KernelKind.FUSED), torch.device("cpu"))
