@@ -14,7 +14,7 @@ from schemas.cloudevents import Event, write
 from tests.support.harness import Site, request_data
 
 
-def asking(site: Site, article: str, revision: int = 1, partition: int = 0, **parts: Any) -> OutgoingRecord:
+def asking(site: Site, article: str, /, revision: int = 1, partition: int = 0, **parts: Any) -> OutgoingRecord:
     """Return a request as a CMS writes it; its event id names article and revision."""
     event = Event(
         id=f"{article}@{revision}",
