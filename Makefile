@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo '$(PYTHON) is no Python 3.11 or newer: name one, such as make demo PYTHON=python3.12'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,embedded,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,embedded,gateway,dev]'
 	$(BIN)/python -m consumer.dev.embedded fetch
 	@touch $@
 
@@ -73,7 +73,7 @@ equality: install ## how far pictures are from the library's; ten minutes; write
 constraints: ## pin what a fresh installation resolves to
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[engine,embedded,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[engine,embedded,gateway,dev]'
 	( echo '# Exact versions of everything that is installed; made by: make constraints'; \
 	  $(BIN)/python -m pip list --format=freeze | grep -viE '^(leadart|pip|setuptools)==' ) > constraints.txt
 

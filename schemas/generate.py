@@ -19,6 +19,8 @@ FOLDER = Path(__file__).parent
 EVENTS = FOLDER / "events"
 RELEASED = FOLDER / "released"
 README = FOLDER / "README.md"
+SLOT_RULE = FOLDER / "slot.py"
+"""The rule by which a slot shows its pictures; subscribers copy it from `docs/clients/`."""
 
 
 def documents() -> dict[Path, str]:
@@ -28,6 +30,7 @@ def documents() -> dict[Path, str]:
         FOLDER / "asyncapi.yaml": asyncapi(),
         FOLDER / "asyncapi-3.0.yaml": asyncapi_for_generators(),
         README: readme(README.read_text(encoding="utf-8")),
+        FOLDER.parent / "docs" / "clients" / "slot.py": SLOT_RULE.read_text(encoding="utf-8"),
     }
 
 

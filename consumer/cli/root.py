@@ -11,6 +11,7 @@ from consumer import __version__
 from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, simulate, store, topics
 from consumer.cli.decide import choose, restore, withdraw
 from consumer.cli.demo import demo, dev
+from consumer.cli.gateway import gateway
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
 from consumer.cli.pause import pause, resume
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event-driven pictures: a CMS saves an article, leadart paints its picture and announces it.",
 )
-_SINGLE = (worker, demo, dev, publish, outcomes, trace, choose, withdraw, restore, lag, pause, resume)
+_SINGLE = (worker, gateway, demo, dev, publish, outcomes, trace, choose, withdraw, restore, lag, pause, resume)
 _WITHOUT_KAFKA = (styles, generate, renditions, crop)
 for command in (*_SINGLE, *_WITHOUT_KAFKA):
     app.command()(command)

@@ -4,7 +4,7 @@ For `leadart publish` and `outcomes`, the demo, the benchmarks and the tests: a 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import RecordMetadata
 
-from consumer.delivery.ports import BusError
+from consumer.delivery.ports import BusError, Partition
 from consumer.jobs import Record
 from consumer.kafka.admin_client import require_topics
 from consumer.kafka.client import answered_within, connection
@@ -56,25 +56,33 @@ class CmsPublisher:
         self._topic = settings.topics.named(names.REQUESTED)
         self._seconds = settings.kafka.request_timeout_seconds
 
-    async def publish(self, event: Event) -> int:
-        """Publish a request; return its record's time in milliseconds since 1970. Raises `BusError`."""
+    async def publish(self, event: Event) -> Record:
+        """Publish a request; return its record. Raises `BusError`."""
+        headers, value = write(event)
         async with answered_within(self._seconds):
-            sent = await (await self._send(event))
-        timestamp: int = sent.timestamp
-        return timestamp
+            sent = await (await self._send(event, headers, value))
+        return Record(
+            sent.topic, sent.partition, sent.offset, _key(event), value, tuple(headers), timestamp_ms=sent.timestamp
+        )
 
     async def publish_all(self, events: Sequence[Event]) -> None:
         """Publish many requests in order, as fast as the brokers take them. Raises `BusError`."""
         for first in range(0, len(events), WAVE):
             async with answered_within(self._seconds):
-                await asyncio.gather(*[await self._send(event) for event in events[first : first + WAVE]])
+                await asyncio.gather(*[await self._send(each, *write(each)) for each in events[first : first + WAVE]])
 
-    async def _send(self, event: Event) -> asyncio.Future[RecordMetadata]:
-        headers, value = write(event)
-        key = (event.subject or "").encode()
+    async def _send(
+        self, event: Event, headers: list[tuple[str, bytes]], value: bytes
+    ) -> asyncio.Future[RecordMetadata]:
+        key = _key(event)
         # The default partitioner is murmur2, as in Java's client: an article stays in its partition.
         sent: asyncio.Future[RecordMetadata] = await self.producer.send(self._topic, value, key=key, headers=headers)
         return sent
+
+
+def _key(event: Event) -> bytes:
+    """Return the record's key: the article id, which is the event's subject."""
+    return (event.subject or "").encode()
 
 
 @asynccontextmanager
@@ -97,6 +105,7 @@ class CmsSubscriber:
 
     def __init__(self, consumer: AIOKafkaConsumer, settings: Settings) -> None:
         self.consumer = consumer
+        self._topic = settings.topics.named
         self._seconds = settings.kafka.request_timeout_seconds
 
     async def read(self, seconds: float) -> list[Record]:
@@ -108,18 +117,43 @@ class CmsSubscriber:
     async def read_to_end(self) -> list[Record]:
         """Return everything up to the last stable offsets of this moment. Raises `BusError`, also if reading stalls."""
         loop = asyncio.get_running_loop()
-        async with answered_within(self._seconds):
-            ends = await self.consumer.end_offsets(self.consumer.assignment())
+        ends = await self.ends()
         rest: list[Record] = []
         heard = loop.time()
-        while await self._is_before(ends):
+        while await self.is_before(ends):
             rest += (records := await self.read(0.1))
             heard = loop.time() if records else heard
             if loop.time() - heard > self._seconds:
                 raise BusError(f"no record within {self._seconds} s, before the topics' end")
         return rest
 
-    async def _is_before(self, ends: Mapping[TopicPartition, int]) -> bool:
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Return the last stable offsets of this moment. Raises `BusError`."""
+        async with answered_within(self._seconds):
+            ends: Mapping[TopicPartition, int] = await self.consumer.end_offsets(self.consumer.assignment())
+        return ends
+
+    async def seek_since(self, since_ms: int, bases_at_end: Collection[str] = ()) -> None:
+        """Go on with the first record since then (milliseconds since 1970); at their end for some topics.
+
+        Raises `BusError`.
+        """
+        topics = {self._topic(base) for base in bases_at_end}
+        partitions = self.consumer.assignment()
+        async with answered_within(self._seconds):
+            found = await self.consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+            ends = await self.consumer.end_offsets(partitions)
+        for partition in partitions:
+            first = None if partition.topic in topics else found[partition]
+            self.consumer.seek(partition, first.offset if first else ends[partition])
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Go on with these offsets."""
+        for partition, offset in offsets.items():
+            self.consumer.seek(TopicPartition(*partition), offset)
+
+    async def is_before(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Return whether there is more to read before these offsets. Raises `BusError`."""
         async with answered_within(self._seconds):
             return any([await self.consumer.position(partition) < end for partition, end in ends.items()])
 

@@ -5,6 +5,7 @@ The configuration reference in `docs/configuration.md` is generated from the des
 
 from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineKind, EngineSettings, ForwardKind, KernelKind, MemoryPolicy
+from consumer.settings.gateway import GatewaySettings
 from consumer.settings.kafka import (
     DEFAULT_GROUP,
     PUBLISHED,
@@ -27,6 +28,7 @@ __all__ = [
     "EngineSettings",
     "FocalPointChoice",
     "ForwardKind",
+    "GatewaySettings",
     "HttpSettings",
     "KafkaSettings",
     "KernelKind",

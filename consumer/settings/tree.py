@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineSettings
+from consumer.settings.gateway import GatewaySettings
 from consumer.settings.kafka import KafkaSettings, TopicSettings
 from consumer.settings.policy import PolicySettings
 from consumer.settings.renditions import RenditionSettings
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     renditions: RenditionSettings = Field(default_factory=RenditionSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     disclosure: DisclosureSettings = Field(default_factory=DisclosureSettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
 
     @model_validator(mode="after")
     def _complete_group(self) -> Self:

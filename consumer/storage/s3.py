@@ -118,14 +118,18 @@ class S3Store:
 
     async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
         """Return the public address, or a presigned one and when it expires, at the latest with the credentials."""
+        return await self.address(picture.key)
+
+    async def address(self, key: str) -> tuple[str, datetime | None]:
+        """Return where the object of a key can be fetched, as `url` does."""
         base = self._settings.public_base_url
         if base is not None:
-            return f"{str(base).rstrip('/')}/{picture.key}", None
+            return f"{str(base).rstrip('/')}/{key}", None
         expires = datetime.now(UTC) + timedelta(seconds=self._settings.presigned_seconds)
         async with bounded(self._seconds):
             presigned: str = await self._client.generate_presigned_url(
                 "get_object",
-                Params={"Bucket": self._pictures, "Key": picture.key},
+                Params={"Bucket": self._pictures, "Key": key},
                 ExpiresIn=self._settings.presigned_seconds,
             )
             _, end = await credentials_end(self._client)

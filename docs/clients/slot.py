@@ -25,7 +25,7 @@ def shown(outcomes: Iterable[Outcome]) -> dict[str, Any] | None:
 def is_decision(kind: str, data: dict[str, Any]) -> bool:
     """Return whether an editor decided what the slot shows."""
     if kind == "declined":
-        return data["rule"] == "external_choice"
+        return bool(data["rule"] == "external_choice")
     return kind == "withdrawn" or (kind == "ready" and bool(data.get("chosen")))
 
 

@@ -146,8 +146,8 @@ async def test_deleting_a_backfill_stops_no_running_worker(site: Site, tmp_path:
 
 def long_backfill(site: Site, count: int) -> list[OutgoingRecord]:
     """Return requests that a worker reads a few at a time, since it reads ahead by bytes."""
-    long = {"body_excerpt": "rain " * 1600, "summary": "storm " * 300}
-    asked = [asking(site, f"b-{number}", partition=number % 3, article=long) for number in range(count)]
+    long = {"avoid": [f"{number} " + "rain " * 30 for number in range(20)], "prompt": "storm " * 300}
+    asked = [asking(site, f"b-{number}", partition=number % 3, brief=long) for number in range(count)]
     return [replace(one, topic=site.topic(names.BACKFILL)) for one in asked]
 
 

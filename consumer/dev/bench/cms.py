@@ -49,7 +49,7 @@ async def publish_paced(settings: Settings, count: int, per_second: float) -> di
         for number in range(count):
             await asyncio.sleep(begun + number / per_second - time.monotonic())
             request = _request()
-            appended[request.id] = await publisher.publish(request) / 1000
+            appended[request.id] = (await publisher.publish(request)).timestamp_ms / 1000
     return appended
 
 

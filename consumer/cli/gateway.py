@@ -1,0 +1,43 @@
+"""`leadart gateway`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from consumer.cli.shared import EnvFile, settings_from
+from consumer.cli.streams import log_streams
+
+if TYPE_CHECKING:
+    from consumer.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def gateway(env_file: EnvFile = None) -> None:
+    """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully."""
+    with log_streams():
+        settings = settings_from(env_file, logging_to_stdout=True)
+        asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    from consumer.gateway.server import run_gateway
+
+    stopping = asyncio.Event()
+    task = asyncio.create_task(run_gateway(settings, stopping, lambda url: log.info("gateway_ready", url=url)))
+    started = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            task.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        started.add_signal_handler(number, on_signal)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

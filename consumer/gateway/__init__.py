@@ -1,0 +1,1 @@
+"""The HTTP gateway: requests in, outcomes out, and the desk where editors choose. Stateless over Kafka."""

@@ -1,0 +1,26 @@
+"""The HTTP application: its endpoints over an open gateway."""
+
+from fastapi import FastAPI
+
+from consumer import __version__
+from consumer.gateway import problems
+from consumer.gateway.routes import articles, desk, health, images, pictures, streams, styles
+from consumer.gateway.services import Gateway
+
+
+def make_app(gateway: Gateway) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(
+        title="leadart gateway",
+        version=__version__,
+        summary="Pictures for articles over HTTP: ask, follow, choose.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.gateway = gateway
+    problems.install(app)
+    for part in (images, streams, articles, pictures, styles, health, desk):
+        app.include_router(part.routes)
+    desk.mount(app)
+    return app

@@ -1,0 +1,97 @@
+"""Every change to everyone who listens: written once as JSON, and cut off where nobody reads."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from consumer.gateway.board.board import Change
+
+WAITING = 512
+"""Messages that wait for a listener; one with more is cut off, and goes on from its last event id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A change as a stream sends it. Only an `id` that has every change before it included may be gone on from."""
+
+    event: str
+    data: str
+    id: str | None
+    article: str
+    source: str
+    image: str
+
+
+class StreamListener:
+    """One stream's queue of messages."""
+
+    def __init__(self, wants: Callable[[Message], bool]) -> None:
+        self.wants = wants
+        self._waiting: asyncio.Queue[Message | None] = asyncio.Queue(WAITING + 1)
+
+    def put(self, message: Message) -> None:
+        """Add a message, or end the stream if too many wait."""
+        if self._waiting.qsize() < WAITING:
+            self._waiting.put_nowait(message)
+        elif not self._waiting.full():
+            self._waiting.put_nowait(None)
+
+    def end(self) -> None:
+        """End the stream after what waits."""
+        if not self._waiting.full():
+            self._waiting.put_nowait(None)
+
+    async def messages(self, silence: float) -> AsyncIterator[Message | None]:
+        """Return the messages as they come; None after each `silence` seconds without any."""
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    message = await self._waiting.get()
+            except TimeoutError:
+                yield None
+                continue
+            if message is None:
+                return
+            yield message
+
+
+class Broadcast:
+    """All listeners."""
+
+    def __init__(self) -> None:
+        self._listeners: set[StreamListener] = set()
+
+    @contextmanager
+    def listen(self, wants: Callable[[Message], bool]) -> Iterator[StreamListener]:
+        """Listen to the messages that `wants` returns true for."""
+        listener = StreamListener(wants)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def send(self, change: Change, position: str) -> None:
+        """Send a change to everyone who wants it."""
+        message = message_of(change, None if change.kind == "progress" else position)
+        for listener in self._listeners:
+            if listener.wants(message):
+                listener.put(message)
+
+    def end(self) -> None:
+        """End all streams: the gateway stops."""
+        for listener in self._listeners:
+            listener.end()
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+
+def message_of(change: Change, position: str | None) -> Message:
+    """Return a change as a message."""
+    data = json.dumps(change.image.summary(), ensure_ascii=False, separators=(",", ":"))
+    return Message(change.kind, data, position, change.article.id, change.article.source, change.image.id)

@@ -1,0 +1,73 @@
+"""Errors as RFC 9457 problems, which name the field exactly as a failed outcome on the bus does."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from consumer.delivery.ports import BusError
+from consumer.errors import LeadartError, Rejected
+from schemas import ContractError
+
+MEDIA_TYPE = "application/problem+json"
+TYPES = "https://leadart.org/problems/"
+RETRY_SECONDS = 5
+
+
+class Problem(Exception):
+    """An answer with an error status: a stable `reason`, a sentence for people, and the field it is about."""
+
+    def __init__(self, status: int, reason: str, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.field = field
+
+    def response(self) -> JSONResponse:
+        """Return the answer."""
+        body = {"type": f"{TYPES}{self.reason}", "title": _title(self.reason), "status": self.status}
+        body |= {"detail": self.detail, "reason": self.reason, **({"field": self.field} if self.field else {})}
+        headers = {"retry-after": str(RETRY_SECONDS)} if self.status == 503 else {}
+        headers |= {"www-authenticate": "Bearer"} if self.status == 401 else {}
+        return JSONResponse(body, self.status, headers, MEDIA_TYPE)
+
+
+def _title(reason: str) -> str:
+    return reason.replace("_", " ").capitalize()
+
+
+def not_found(what: str) -> Problem:
+    """Return the problem of something that is not there, or not the caller's: they look the same."""
+    return Problem(404, "not_found", f"There is no {what} that this key may see.")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error answered as a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, error: Problem) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(ContractError)
+    async def _contract(_request: Request, error: ContractError) -> JSONResponse:
+        return Problem(422, error.reason.value, error.message, field=error.field).response()
+
+    @app.exception_handler(LeadartError)
+    async def _leadart(_request: Request, error: LeadartError) -> JSONResponse:
+        status = 422 if isinstance(error, Rejected) else 503
+        return Problem(status, error.reason.value, error.message, field=error.field).response()
+
+    @app.exception_handler(BusError)
+    async def _bus(_request: Request, error: BusError) -> JSONResponse:
+        return Problem(503, "bus_unavailable", f"Kafka does not answer ({error}): try again.").response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:])
+        return Problem(422, "invalid_value", f"`{field}`: {first['msg']}.", field=field).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        return Problem(error.status_code, "http_error", f"{error.detail}.").response()

@@ -1,0 +1,95 @@
+"""From an HTTP body to an event on the bus, checked exactly as a worker checks it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from consumer.gateway.access.principal import Principal
+from consumer.gateway.board.board import Board, Change
+from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.problems import Problem, not_found
+from consumer.kafka.cms_client import CmsPublisher
+from consumer.processing.styles import Styles
+from schemas import ImageRequested, names
+from schemas.cloudevents import Event, write
+from schemas.reader import parse_request
+from schemas.requests import AnyRequest
+
+KEYED_REQUESTS = UUID("5b0f2f0e-8f39-4c1c-9d1e-3f2a4f5d6c70")
+"""Namespace of the event ids that are made from idempotency keys."""
+
+
+class Publishing:
+    """Publishes for a principal. An idempotency key makes the event's id, so that the bus knows a repeat."""
+
+    def __init__(self, publisher: CmsPublisher, board: Board, broadcast: Broadcast, styles: Styles) -> None:
+        self._publisher = publisher
+        self._board = board
+        self._broadcast = broadcast
+        self._styles = styles
+
+    async def publish(
+        self, principal: Principal, event_type: str, data: Mapping[str, Any], idempotency_key: str | None = None
+    ) -> Change:
+        """Check an event, publish it, and return it as the board has it, once all in-sync replicas have it.
+
+        Raises `ContractError` or `Rejected` naming the field, `Problem` if the article is another source's or the
+        idempotency key was used for something else, `BusError`.
+        """
+        event = _event(principal, event_type, data, idempotency_key)
+        article_id = self._checked(event).article.id
+        self._check_owner(principal, article_id)
+        published = self._published(event, article_id)
+        if published is not None:
+            return published
+        change = self._board.take_early(await self._publisher.publish(event))
+        if change is not None:
+            self._broadcast.send(change, self._board.position.encode())
+            return change
+        published = self._published(event, article_id)  # read from the bus meanwhile
+        if published is None:
+            raise RuntimeError(f"{event.id} was published and is not on the board")
+        return published
+
+    def _checked(self, event: Event) -> AnyRequest:
+        headers, value = write(event)
+        _, request = parse_request((event.subject or "").encode() or None, tuple(headers), value)
+        if isinstance(request, ImageRequested):
+            self._styles.get(request.style.preset)
+        return request
+
+    def _check_owner(self, principal: Principal, article_id: str) -> None:
+        if not principal.may_name(article_id):
+            raise Problem(403, "forbidden", "This key may not name that article.", field="article.id")
+        article = self._board.article(article_id)
+        if article is not None and not principal.sees(article):
+            raise not_found("article")
+
+    def _published(self, event: Event, article_id: str) -> Change | None:
+        """Return what was published under the same id. Raises `Problem` if that is something else."""
+        for image in self._board.images(event.id):
+            if image.source != event.source:
+                continue
+            article = self._board.article(image.article)
+            if article is None or image.article != article_id or image.request != event.data:
+                raise Problem(
+                    422, "idempotency_key_reused", "This Idempotency-Key stands for another request: use a new one."
+                )
+            return Change("image", article, image)
+        return None
+
+
+def _event(principal: Principal, event_type: str, data: Mapping[str, Any], idempotency_key: str | None) -> Event:
+    event_id = uuid5(KEYED_REQUESTS, f"{principal.source}\n{idempotency_key}") if idempotency_key else uuid4()
+    article = data.get("article")
+    article_id = article.get("id") if isinstance(article, dict) else None
+    return Event(
+        id=str(event_id),
+        source=principal.source,
+        type=event_type,
+        subject=article_id if isinstance(article_id, str) and article_id.isprintable() and article_id else None,
+        time=datetime.now(UTC),
+        dataschema=names.dataschema(event_type),
+        data=data,
+    )

@@ -1,0 +1,132 @@
+"""Articles and their slots, and what editors decide about them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
+from consumer.gateway.access.principal import Principal
+from consumer.gateway.board.article import BoardArticle
+from consumer.gateway.problems import not_found
+from consumer.gateway.routes.bodies import IdempotencyKey, JsonObject
+from consumer.gateway.routes.images import Opened
+from consumer.gateway.services import Gateway
+from schemas import names
+
+routes = APIRouter(prefix="/v1/articles", tags=["articles"])
+
+MOST = 200
+
+
+@routes.get("")
+async def articles(
+    gateway: Opened,
+    principal: Reader,
+    q: Annotated[str, Query(max_length=200, description="Words of the headline, section or id.")] = "",
+    state: Annotated[str, Query(max_length=40, description="Only with a slot in this state.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> dict[str, Any]:
+    """Return the articles that changed last, and the event id from which `/v1/events` goes on."""
+    found: list[dict[str, Any]] = []
+    for article in gateway.board.articles():
+        if len(found) == limit:
+            break
+        if principal.sees(article) and _matches(article, q):
+            summary = article.summary()
+            if not state or any(slot["state"] == state for slot in summary["slots"]):
+                found.append(summary)
+    return {"articles": found, "position": gateway.board.position.encode()}
+
+
+@routes.get("/{article_id}")
+async def article(gateway: Opened, principal: Reader, article_id: str) -> dict[str, Any]:
+    """Return an article with its slots."""
+    return find_article(gateway, principal, article_id).summary()
+
+
+@routes.get("/{article_id}/slots/{slot}")
+async def slot(gateway: Opened, principal: Reader, article_id: str, slot: str) -> dict[str, Any]:
+    """Return what a slot shows, what is asked about it, what is held, and its history."""
+    return _find_slot(gateway, principal, article_id, slot).slot(slot)
+
+
+@routes.post("/{article_id}/slots/{slot}/choose", status_code=202)
+async def choose(
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Keep a picture in the slot (`picture: null`: let go of it), as `image-chosen` does."""
+    return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
+
+
+@routes.post("/{article_id}/slots/{slot}/crop", status_code=202)
+async def crop(
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Crop a picture anew round a focal point or by frames, as `image-recrop-requested` does."""
+    return await _decide(gateway, principal, names.IMAGE_RECROP_REQUESTED, article_id, slot, body, key)
+
+
+@routes.post("/{article_id}/slots/{slot}/approve", status_code=202)
+async def approve(
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Have a held request painted, as `image-approved` does."""
+    return await _decide(gateway, principal, names.IMAGE_APPROVED, article_id, slot, body, key)
+
+
+@routes.post("/{article_id}/slots/{slot}/withdraw", status_code=202)
+async def withdraw(
+    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Delete the slot's pictures and make no more until it is restored, as `withdrawn` does."""
+    return await _decide(gateway, principal, names.ARTICLE_WITHDRAWN, article_id, slot, body, key)
+
+
+@routes.post("/{article_id}/slots/{slot}/restore", status_code=202)
+async def restore(
+    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Let the slot have pictures again, as `restored` does."""
+    return await _decide(gateway, principal, names.ARTICLE_RESTORED, article_id, slot, body, key)
+
+
+async def _decide(
+    gateway: Gateway,
+    principal: Principal,
+    event_type: str,
+    article_id: str,
+    slot: str,
+    body: Mapping[str, Any],
+    key: str | None,
+) -> dict[str, Any]:
+    """Publish a decision about a slot that the caller may see; its newest revision, unless the body has one."""
+    found = _find_slot(gateway, principal, article_id, slot)
+    about: dict[str, Any] = {"id": article_id}
+    if event_type not in {names.ARTICLE_WITHDRAWN, names.ARTICLE_RESTORED}:
+        given = body.get("article")
+        about |= {"revision": found.slot(slot)["revision"] or 0, **(given if isinstance(given, dict) else {})}
+    change = await gateway.publishing.publish(
+        principal, event_type, {**body, "article": {**about, "id": article_id}, "slot": slot}, key
+    )
+    return change.image.details()
+
+
+def find_article(gateway: Gateway, principal: Principal, article_id: str) -> BoardArticle:
+    """Return an article that the caller may see. Raises `Problem` 404."""
+    found = gateway.board.article(article_id)
+    if found is None or not principal.sees(found):
+        raise not_found("article")
+    return found
+
+
+def _find_slot(gateway: Gateway, principal: Principal, article_id: str, slot: str) -> BoardArticle:
+    found = find_article(gateway, principal, article_id)
+    if slot not in found.slots:
+        raise not_found("slot")
+    return found
+
+
+def _matches(article: BoardArticle, words: str) -> bool:
+    text = " ".join(str(article.facts.get(name) or "") for name in ("headline", "section")) + f" {article.id}"
+    return all(word in text.lower() for word in words.lower().split())

@@ -1,0 +1,34 @@
+"""What the endpoints work with: opened once, handed to each request."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from consumer.gateway.access.key_file import KeyFile
+from consumer.gateway.board.board import Board
+from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.feed import Feed
+from consumer.gateway.publishing import Publishing
+from consumer.processing.styles import Styles
+from consumer.settings import Settings
+from consumer.storage import S3Store
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The open gateway. `keys` is replaced when their file changes."""
+
+    settings: Settings
+    board: Board
+    broadcast: Broadcast
+    feed: Feed
+    publishing: Publishing
+    styles: Styles
+    store: S3Store
+    keys: KeyFile
+
+
+def gateway_of(request: Request) -> Gateway:
+    """Return the gateway, as a dependency."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway

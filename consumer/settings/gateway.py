@@ -1,0 +1,34 @@
+"""Settings of the HTTP gateway."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from consumer.settings.secrets import WithSecrets
+
+
+class GatewaySettings(WithSecrets):
+    """HTTP gateway and desk."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8480, ge=0, le=65_535, description="Port to listen on; 0: a free one.")
+    keys_file: Path | None = Field(None, description="File with the hashes of the API keys; without it nobody gets in.")
+    secret: SecretStr | None = Field(
+        None,
+        description="Signs sessions and short-lived tokens; the same for all gateways of a site, at least 32 "
+        "characters. Default: a random one, so that sessions end with the process.",
+    )
+    history_days: float = Field(
+        7.0, gt=0, le=365, description="How far back requests and outcomes are read at the start, and kept."
+    )
+    history_mib: int = Field(
+        256, ge=8, le=65_536, description="Most memory for them; beyond it the oldest articles are let go."
+    )
+    url: str | None = Field(
+        None,
+        description="The gateway's public address, for links in its answers and for programs that call it; default: "
+        "that of the request.",
+    )
+    key: SecretStr | None = Field(
+        None, description="An API key, for programs that call the gateway; `leadart dev` writes one. Not read by it."
+    )
