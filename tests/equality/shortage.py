@@ -19,7 +19,13 @@ RECIPES = (recipe_of(steps=3), recipe_of(width=96, steps=2, seed=8), recipe_of(g
 ALIKE_DB = 30.0
 """Least PSNR of a picture after a shortage: a decode in tiles blends its seams."""
 
-STAGES = {"begin": "noise, prompts", "velocities": "transformer", "advance": "scheduler", "decode": "decoder"}
+STAGES = {
+    "embed": "noise, prompts",
+    "begin": "noise, prompts",
+    "velocities": "transformer",
+    "advance": "scheduler",
+    "decode": "decoder",
+}
 """Functions of the engine that identify a stage; the first one found in the stack counts."""
 
 

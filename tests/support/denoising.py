@@ -112,7 +112,7 @@ def begun(model: Model, recipe: Recipe) -> Sample:
     negative = encoder.read(recipe.negative_prompt) if recipe.guidance_scale > 0 else None
     sample = Sample(Paint(0, recipe, Lane.LIVE), encoder.read(recipe.prompt), negative, model.geometry)
     with torch.no_grad():
-        sample.begin(model, encoder)
+        sample.begin(model, encoder.embed(sample.prompts, model.device))
     return sample
 
 

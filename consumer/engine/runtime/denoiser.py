@@ -7,6 +7,7 @@ step that did not fit is repeated in smaller parts, and a picture that cannot be
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,17 +20,21 @@ from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.placement import PipelinePart
 from consumer.engine.runtime.prompts import PromptEncoder
 from consumer.engine.runtime.sample import Sample
+from consumer.engine.runtime.side_queue import SideQueue
 from consumer.engine.runtime.step_reports import StepReports
 from consumer.engine.runtime.step_scheduler import StepLimits, StepScheduler
+from consumer.settings import MemoryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
 
     from consumer.engine.runtime.failure import StepFailure
     from consumer.engine.runtime.model import Model
+    from consumer.engine.runtime.prompts import Embeddings, Tokens
     from consumer.engine.runtime.step_scheduler import StepBatch
     from consumer.jobs import Focus
     from consumer.settings import EngineSettings
@@ -41,7 +46,9 @@ class Denoiser:
     def __init__(self, model: Model, settings: EngineSettings, send: Callable[[protocol.Reply], None]) -> None:
         self._model = model
         self._send = send
-        self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20)
+        together = model.device.type != "cpu"
+        self._encoder = PromptEncoder(model.pipeline, settings.prompt_cache_mb * 2**20, together=together)
+        self._side_queue = SideQueue(model.device)
         self._memory = Memory(model.placement)
         self._step_tokens = _step_tokens(model, settings)
         self._scheduler: StepScheduler[Sample] = StepScheduler(StepLimits(settings.batch_size, self._most_tokens))
@@ -84,7 +91,7 @@ class Denoiser:
     def _step(self) -> None:
         batch = self._scheduler.choose(self._samples.values())
         self._report_running(batch.pictures)
-        if all(self._begin(sample) for sample in batch.pictures):
+        if self._begin([sample for sample in batch.pictures if not sample.begun]):
             self._advance(batch)
         for sample in self._samples.values():
             sample.passed_over = 0 if sample in batch.pictures else sample.passed_over + 1
@@ -95,18 +102,37 @@ class Denoiser:
             self._running = numbers
             self._send(protocol.Running(numbers))
 
-    def _begin(self, sample: Sample) -> bool:
-        """Draw the picture's noise and embed its prompts unless that is done; return False if it failed."""
+    def _begin(self, samples: Sequence[Sample]) -> bool:
+        """Embed the prompts of new pictures together and draw their noise; return False if that failed."""
+        embeddings: dict[Tokens, torch.Tensor] = {}
+        failure = attempt(lambda: embeddings.update(self._embed(samples))) if samples else None
+        if failure:
+            self._recover(samples, failure, self._encoder.shrink)
+            return False
+        return all(self._draw(sample, embeddings) for sample in samples)
 
+    def _embed(self, samples: Sequence[Sample]) -> Embeddings:
+        prompts = [prompt for sample in samples for prompt in sample.prompts]
+        if not self._encoder.cached(prompts):
+            self._model.placement.activate(PipelinePart.TEXT_ENCODER)
+        with self._beside():
+            return self._encoder.embed(prompts, self._model.device)
+
+    def _draw(self, sample: Sample, embeddings: Embeddings) -> bool:
         def begin() -> None:
-            if not all(map(self._encoder.is_cached, sample.prompts)):
-                self._model.placement.activate(PipelinePart.TEXT_ENCODER)
-            sample.begin(self._model, self._encoder)
+            with self._beside():
+                sample.begin(self._model, embeddings)
+            self._side_queue.hand_over(sample.tensors)
 
-        failure = None if sample.begun else attempt(begin)
+        failure = attempt(begin)
         if failure:
             self._recover([sample], failure)
         return failure is None
+
+    def _beside(self) -> AbstractContextManager[None]:
+        """Return the side queue's context; with weights that move on and off the device all work is in one queue."""
+        resident = self._model.placement.policy is MemoryPolicy.RESIDENT
+        return self._side_queue.beside() if resident else nullcontext()
 
     def _advance(self, batch: StepBatch[Sample]) -> None:
         """Take the step. A failure leaves each picture either where it was or one valid step further."""

@@ -14,7 +14,7 @@ from consumer.engine.runtime.focus import counts_for_focus, find_focus
 from consumer.engine.runtime.forward.choice import Forward
 from consumer.engine.runtime.geometry import LatentGeometry, padded
 from consumer.engine.runtime.model import Model
-from consumer.engine.runtime.prompts import Prompt, PromptEncoder
+from consumer.engine.runtime.prompts import Embeddings, Prompt
 from consumer.jobs import Focus
 
 
@@ -32,9 +32,9 @@ class Flow(NamedTuple):
 class Sample:
     """A picture being painted; implements `consumer.engine.runtime.step_scheduler.StepCandidate`.
 
-    Holds nothing on the device before `begin`; after it the embeddings of its prompts and what they
-    mean to the forward pass, the latents (fp32, channels x
-    rows x columns) and where guidance acted (a number for each position), which only `advance` changes.
+    Holds nothing on the device before `begin`; after it the embeddings of its prompts and what they mean to the forward
+    pass, the latents (fp32, channels x rows x columns) and where guidance acted (a number for each position). Only
+    `advance` changes the last two.
     """
 
     def __init__(
@@ -108,6 +108,12 @@ class Sample:
         return self._latents
 
     @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What `begin` put on the device."""
+        schedule = (value for value in vars(self._scheduler).values() if isinstance(value, torch.Tensor))
+        return (*self._embeddings.values(), *schedule, self.latents)
+
+    @property
     def time(self) -> torch.Tensor:
         """The transformer's time input, a scalar: 0 for noise, 1 for the picture."""
         flow: torch.Tensor = (1000 - self._scheduler.timesteps[self.done]) / 1000
@@ -118,15 +124,13 @@ class Sample:
         first, self._retried = not self._retried, True
         return first
 
-    def begin(self, model: Model, encoder: PromptEncoder) -> None:
-        """Embed the prompts, set the schedule and draw the noise, as the stock pipeline does. All of it or nothing.
+    def begin(self, model: Model, embeddings: Embeddings) -> None:
+        """Take the prompts' embeddings, set the schedule and draw the noise, as the stock pipeline does.
 
-        The noise comes from a CPU generator, so it is the same on any device and in any batch.
+        All of it or nothing. The noise comes from a CPU generator, so it is the same on any device and in any batch.
         """
         recipe = self.command.recipe
-        self._embeddings = {
-            bool(negative): encoder.embed(prompt, model.device) for negative, prompt in enumerate(self.prompts)
-        }
+        self._embeddings = {bool(negative): embeddings[prompt.tokens] for negative, prompt in enumerate(self.prompts)}
         self._scheduler = _schedule(model.scheduler, recipe.steps, self._tokens, model.device)
         shape = (1, model.channels, *self._geometry.latents(recipe.width, recipe.height))
         generator = torch.Generator("cpu").manual_seed(recipe.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from consumer.engine.protocol import Paint
 from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.model import Model, load_pipeline
+from consumer.engine.runtime.prompts import PromptEncoder
 from consumer.jobs import Lane
 from consumer.settings import EngineSettings
 from tests.support.denoising import CORPUS, DenoiserSession, keeping_latents, psnr, spread_over_lanes, stock
@@ -58,6 +60,26 @@ def test_latents_in_mixed_batches(
         session.denoiser.take(Paint(number, recipe, lane))
     with keeping_latents(monkeypatch) as latents:
         session.finish()
+    assert_equal(session.numbered(latents), expected)
+
+
+def test_latents_of_prompts_encoded_together(
+    tiny: Model, expected: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, all prompts that begin together share a call of the text encoder: the latents are the same."""
+    forward, calls = tiny.pipeline.text_encoder.forward, list[int]()
+
+    def counting(input_ids: torch.Tensor, **options: Any) -> Any:
+        calls.append(len(input_ids))
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(tiny.pipeline.text_encoder, "forward", counting)
+    session = DenoiserSession(tiny, EngineSettings(batch_size=64))
+    session.denoiser._encoder = PromptEncoder(tiny.pipeline, 2**20, together=True)
+    session.take(*CORPUS)
+    with keeping_latents(monkeypatch) as latents:
+        session.finish()
+    assert len(calls) == 2
     assert_equal(session.numbered(latents), expected)
 
 

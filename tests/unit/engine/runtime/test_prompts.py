@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.engine.runtime import prompts
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import MAX_TOKENS, Prompt, PromptEncoder, without_markers
 
@@ -22,6 +23,11 @@ def stock_embedding(model: Model, text: str) -> torch.Tensor:
     return torch.as_tensor(embedding)
 
 
+def embedded(encoder: PromptEncoder, prompt: Prompt) -> torch.Tensor:
+    """Return one prompt's embedding."""
+    return encoder.embed([prompt], CPU)[prompt.tokens]
+
+
 @pytest.mark.parametrize("text", ["", "a storm", "港口上空的暴风雨", "🎉 ünïcödé", "a quiet library " * 200])
 @torch.no_grad()
 def test_embeddings_equal_the_stock_pipelines(tiny: Model, text: str) -> None:
@@ -31,7 +37,7 @@ def test_embeddings_equal_the_stock_pipelines(tiny: Model, text: str) -> None:
     expected = stock_embedding(tiny, text)
     assert prompt.cut == (text.count("library") == 200)
     assert len(prompt.tokens) == len(expected) <= MAX_TOKENS
-    torch.testing.assert_close(encoder.embed(prompt, CPU), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(embedded(encoder, prompt), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -65,16 +71,55 @@ def test_no_marker_survives(text: str) -> None:
     assert without_markers(cleaned, MARKERS) == cleaned
 
 
-def encodings(model: Model, patch: pytest.MonkeyPatch) -> list[int]:
-    """Count the text encoder's calls."""
-    forward, calls = model.pipeline.text_encoder.forward, list[int]()
+def encodings(model: Model, patch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Record the shape of each call of the text encoder: texts, and tokens of the longest."""
+    forward, calls = model.pipeline.text_encoder.forward, list[tuple[int, int]]()
 
-    def counting(**options: Any) -> Any:
-        calls.append(1)
-        return forward(**options)
+    def counting(input_ids: torch.Tensor, **options: Any) -> Any:
+        texts, tokens = input_ids.shape
+        calls.append((texts, tokens))
+        return forward(input_ids=input_ids, **options)
 
     patch.setattr(model.pipeline.text_encoder, "forward", counting)
     return calls
+
+
+def prompts_of(*lengths: int) -> list[Prompt]:
+    """Return different prompts of these lengths."""
+    return [Prompt((number, *range(5, 4 + length)), cut=False) for number, length in enumerate(lengths)]
+
+
+@torch.no_grad()
+def test_prompts_are_encoded_in_one_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together, new prompts of any length take one call, each once; what is cached and what repeats takes none."""
+    calls = encodings(tiny, monkeypatch)
+    encoder = PromptEncoder(tiny.pipeline, 2**20, together=True)
+    known, *new = prompts_of(7, 20, 33, 12)
+    embedded(encoder, known)
+    found = encoder.embed([known, *new, *new], CPU)
+    assert calls == [(1, 7), (3, 33)]
+    assert {tokens: len(embedding) for tokens, embedding in found.items()} == {
+        prompt.tokens: len(prompt.tokens) for prompt in (known, *new)
+    }
+
+
+@torch.no_grad()
+def test_a_call_is_bounded_with_its_padding(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many prompts take several calls, each of prompts of like length, none above the bound with its padding."""
+    calls = encodings(tiny, monkeypatch)
+    monkeypatch.setattr(prompts, "MAX_CALL_TOKENS", 100)
+    PromptEncoder(tiny.pipeline, 2**20, together=True).embed(prompts_of(90, 10, 120, 9, 45, 50, 8), CPU)
+    assert calls == [(3, 10), (2, 50), (1, 90), (1, 120)]
+
+
+@torch.no_grad()
+def test_without_memory_for_a_call_of_several_each_has_its_own(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrinking works once; from then on prompts are encoded one by one."""
+    calls = encodings(tiny, monkeypatch)
+    encoder = PromptEncoder(tiny.pipeline, 2**20, together=True)
+    assert [encoder.shrink(), encoder.shrink()] == [True, False]
+    encoder.embed(prompts_of(7, 8), CPU)
+    assert calls == [(1, 7), (1, 8)]
 
 
 @torch.no_grad()
@@ -83,10 +128,10 @@ def test_the_least_recently_used_goes_first(tiny: Model, monkeypatch: pytest.Mon
     calls = encodings(tiny, monkeypatch)
     one = PromptEncoder(tiny.pipeline, 2**20)
     first, second, third = (Prompt((token, 2, 3), cut=False) for token in (5, 6, 7))
-    size = one.embed(first, CPU).nbytes
+    size = embedded(one, first).nbytes
     encoder = PromptEncoder(tiny.pipeline, 2 * size)
     for prompt in (first, second, first, third, first, second):
-        encoder.embed(prompt, CPU)
+        embedded(encoder, prompt)
     assert len(calls) == 1 + 4
 
 
@@ -96,12 +141,12 @@ def test_what_is_larger_than_the_cache_is_not_kept(tiny: Model, monkeypatch: pyt
     calls = encodings(tiny, monkeypatch)
     encoder = PromptEncoder(tiny.pipeline, 8)
     for _ in range(2):
-        assert encoder.embed(Prompt((5, 6), cut=False), CPU).shape == (2, 64)
+        assert embedded(encoder, Prompt((5, 6), cut=False)).shape == (2, 64)
     assert len(calls) == 2
 
 
 @torch.no_grad()
 def test_only_the_embedding_is_held(tiny: Model) -> None:
     """A cached embedding is no view into the states of every layer."""
-    embedding = PromptEncoder(tiny.pipeline, 2**20).embed(Prompt((5, 6, 7), cut=False), CPU)
+    embedding = embedded(PromptEncoder(tiny.pipeline, 2**20), Prompt((5, 6, 7), cut=False))
     assert embedding.untyped_storage().nbytes() == embedding.nbytes
