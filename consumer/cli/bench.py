@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
+from rich import box
+from rich.table import Table
 
 from consumer.cli.shared import AsJson, complain, complaints, console, say, settings_from
 from consumer.errors import Fatal
@@ -206,14 +208,23 @@ def _show(report: BenchReport, target: Path | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(report.figures))
     else:
-        if report.table:
-            console.print(report.table)
+        if report.rows:
+            console.print(_drawn(report))
         for line in (report.verdict, *report.notes):
             say(line)
     if target:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(report.document(shlex.join(["leadart", *sys.argv[1:]])), encoding="utf-8")
     return 0 if report.passed else 1
+
+
+def _drawn(report: BenchReport) -> Table:
+    """Return the comparison for a terminal."""
+    head, rows = report.terminal or (report.head, report.rows)
+    drawn = Table(*head, title=report.name, box=box.SIMPLE, padding=(0, 0 if report.terminal else 1))
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
 
 
 def _measure_engine(plan: EnginePlan) -> EngineResult:

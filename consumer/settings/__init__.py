@@ -3,6 +3,9 @@
 The configuration reference in `docs/configuration.md` is generated from the descriptions.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from consumer.settings.disclosure import DisclosureSettings
 from consumer.settings.engine import EngineKind, EngineSettings, ForwardKind, KernelKind, MemoryPolicy
 from consumer.settings.gateway import GatewaySettings
@@ -17,8 +20,10 @@ from consumer.settings.kafka import (
 from consumer.settings.policy import PolicySettings
 from consumer.settings.renditions import FocalPointChoice, RenditionSettings
 from consumer.settings.storage import StorageSettings
-from consumer.settings.tree import Settings, load_settings, unknown_variables
 from consumer.settings.worker import HttpSettings, LogFormat, LogSettings, OnRevoke, StyleSettings, WorkerSettings
+
+if TYPE_CHECKING:
+    from consumer.settings.tree import Settings, load_settings, unknown_variables
 
 __all__ = [
     "DEFAULT_GROUP",
@@ -48,3 +53,12 @@ __all__ = [
     "load_settings",
     "unknown_variables",
 ]
+
+_TREE = frozenset({"Settings", "load_settings", "unknown_variables"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load the tree when it is asked for: the engine's process and its benchmark do without pydantic-settings."""
+    if name not in _TREE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("consumer.settings.tree"), name)

@@ -7,6 +7,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from consumer import __version__
+
 _CPUINFO = Path("/proc/cpuinfo")
 _PATIENCE_SECONDS = 20.0
 
@@ -17,7 +19,8 @@ def machine(*packages: str) -> dict[str, str]:
         "processor": f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
         "system": f"{platform.system()} {platform.release()}, {_memory_gib():.0f} GiB",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("leadart", *packages)},
+        "leadart": __version__,
+        **{name: version(name) for name in packages},
     }
 
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 Rows = list[tuple[str, ...]]
 
 
@@ -32,17 +29,6 @@ class BenchReport:
     sections: Sequence[str] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
     explanation: str = ""
-
-    @property
-    def table(self) -> Table | None:
-        """The comparison for a terminal; None where the verdict says all."""
-        head, rows = self.terminal or (self.head, self.rows)
-        if not rows:
-            return None
-        drawn = Table(*head, title=self.name, box=box.SIMPLE, padding=(0, 0 if self.terminal else 1))
-        for row in rows:
-            drawn.add_row(*row)
-        return drawn
 
     def document(self, command: str) -> str:
         """Return the document made by `command`."""

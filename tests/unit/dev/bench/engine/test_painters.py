@@ -53,8 +53,7 @@ def test_a_small_run_is_measured_and_reported(tiny_model: Path) -> None:
     assert all(part in written for note in report.notes for part in note.split(": ", 1))
     assert "No GPU was available" in written
     assert report.verdict in written
-    assert report.table
-    assert report.table.row_count == len(report.rows) == 5
+    assert len(report.rows) == 5
     assert len(heard) == 3
 
 
