@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from consumer import __version__
 from consumer.gateway import problems
-from consumer.gateway.routes import articles, desk, health, images, pictures, streams, styles
+from consumer.gateway.routes import articles, desk, health, images, pictures, renditions, streams, styles
 from consumer.gateway.services import Gateway
 
 
@@ -20,7 +20,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
-    for part in (images, streams, articles, pictures, styles, health, desk):
+    for part in (images, streams, articles, pictures, styles, renditions, health, desk):
         app.include_router(part.routes)
     desk.mount(app)
     return app

@@ -17,6 +17,7 @@ from consumer.gateway.feed import FOLLOWED, Feed
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.kafka.cms_client import open_publisher
+from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles
 from consumer.settings import GatewaySettings, Settings
 from consumer.storage import S3Store
@@ -62,6 +63,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             feed=Feed(settings, board, broadcast),
             publishing=Publishing(publisher, board, broadcast, styles),
             styles=styles,
+            renditions=load_renditions(settings.renditions.file),
             store=store,
             keys=read_keys(settings.gateway.keys_file),
         )

@@ -9,6 +9,7 @@ from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.feed import Feed
 from consumer.gateway.publishing import Publishing
+from consumer.pictures.rendition_file import RenditionFile
 from consumer.processing.styles import Styles
 from consumer.settings import Settings
 from consumer.storage import S3Store
@@ -24,6 +25,7 @@ class Gateway:
     feed: Feed
     publishing: Publishing
     styles: Styles
+    renditions: RenditionFile
     store: S3Store
     keys: KeyFile
 
