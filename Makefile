@@ -24,8 +24,8 @@ install: $(VENV)/.installed ## create .venv and install everything into it
 demo: install ## articles in, pictures out, on this machine; see out/demo/index.html
 	$(BIN)/leadart demo --out $(OUT)
 
-dev: install ## Kafka, S3 and a worker until Ctrl-C
-	$(BIN)/leadart dev
+dev: install ## Kafka, S3, a worker, the gateway and its desk until Ctrl-C
+	$(BIN)/leadart dev --edition
 
 quick: install ## what to run while you work: lint, types and the fast tests, side by side; under 2 minutes on 2 cores
 	$(MAKE) --no-print-directory -j2 check fast

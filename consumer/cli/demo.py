@@ -16,6 +16,9 @@ Keep = Annotated[
     Path | None,
     typer.Option(help="Folder that keeps the data of Kafka and the store for the next start; default: temporary."),
 ]
+WithEdition = Annotated[
+    bool, typer.Option("--edition", help="Publish the demo's sample articles at the start, for the desk to show.")
+]
 DemoStore = Annotated[
     str | None,
     typer.Option(help="Existing S3 store, its keys in LEADART_STORAGE__*; default: start one."),
@@ -54,12 +57,17 @@ def dev(
     bootstrap_servers: DemoBus = None,
     endpoint_url: DemoStore = None,
     keep: Keep = None,
+    with_edition: WithEdition = False,
 ) -> None:
-    """Run Kafka, a store and the worker until Ctrl-C, for a CMS to connect to; print every outcome."""
+    """Run Kafka, a store, the worker and the gateway until Ctrl-C, for a CMS to connect to; print every outcome."""
     from consumer.dev.demo.dev import run_dev
     from consumer.dev.demo.interrupt import run_interruptible
     from consumer.dev.demo.stack import StackPlan
 
     settings_from(None)  # reports invalid settings before anything starts
     plan = StackPlan(out, engine, model, bootstrap_servers, endpoint_url, keep=keep)
-    raise typer.Exit(run_interruptible(run_dev(plan, env_file, console, with_worker=with_worker), endless=True))
+    raise typer.Exit(
+        run_interruptible(
+            run_dev(plan, env_file, console, with_worker=with_worker, with_edition=with_edition), endless=True
+        )
+    )

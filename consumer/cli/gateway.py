@@ -29,7 +29,9 @@ async def _run(settings: Settings) -> None:
     from consumer.gateway.server import run_gateway
 
     stopping = asyncio.Event()
-    task = asyncio.create_task(run_gateway(settings, stopping, lambda url: log.info("gateway_ready", url=url)))
+    task = asyncio.create_task(
+        run_gateway(settings, stopping, lambda host, port: log.info("gateway_ready", host=host, port=port))
+    )
     started = asyncio.get_running_loop()
 
     def on_signal() -> None:

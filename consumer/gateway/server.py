@@ -29,8 +29,8 @@ GRACE_SECONDS = 5
 """Time for open answers when it stops; streams are ended at once, and go on elsewhere from their last event."""
 
 
-async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[str], None]) -> None:
-    """Serve until `stopping` is set. `on_ready` is called with the address once the topics are read up to now.
+async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[str, int], None]) -> None:
+    """Serve until `stopping` is set. `on_ready` is called with host and port once the topics are read up to now.
 
     Raises `Fatal` (possibly in an exception group) with a message that names the remedy.
     """
@@ -40,7 +40,7 @@ async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Cal
         listening = _listen(settings.gateway)
         server = uvicorn.Server(_config(gateway))
         serving = tasks.create_task(server.serve(sockets=[listening]))
-        on_ready(f"http://{settings.gateway.host}:{listening.getsockname()[1]}")
+        on_ready(settings.gateway.host, listening.getsockname()[1])
         await stopping.wait()
         gateway.broadcast.end()
         server.should_exit = True

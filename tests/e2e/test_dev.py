@@ -11,8 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.dev import MARK
-from consumer.settings import load_settings
+from consumer.settings import GatewaySettings, load_settings
 from tests.support.commands import Command, leadart
 
 # The stack starts its own; asked for here so that a machine without them skips, or fails in CI.
@@ -39,6 +40,32 @@ async def _publish_and_see(dev: Command, publish: str) -> None:
                 assert hashlib.sha256(await response.read()).hexdigest() in url
 
 
+def _key(settings: GatewaySettings) -> str:
+    assert settings.key is not None
+    return settings.key.get_secret_value()
+
+
+async def _articles(settings: GatewaySettings) -> list[str]:
+    """Return the articles that the gateway shows to the key of the settings file."""
+    bearer = {"authorization": f"Bearer {_key(settings)}"}
+    address = f"{settings.url}/v1/articles"
+    async with aiohttp.ClientSession() as client, client.get(address, headers=bearer) as response:
+        assert response.status == 200
+        return [article["id"] for article in (await response.json())["articles"]]
+
+
+async def test_the_edition_can_be_published_at_the_start(tmp_path: Path) -> None:
+    """With --edition the desk has the demo's articles to show, each of its saves answered."""
+    async with leadart("dev", "--engine", "swatch", "--out", str(tmp_path), "--edition") as dev:
+        await dev.until("Ctrl-C ends everything")
+        edition = load_edition()
+        for _ in edition:
+            await dev.until("revision")
+        settings = load_settings(tmp_path / "leadart.env")
+        assert set(await _articles(settings.gateway)) == {save.key for save in edition}
+        assert await dev.end(signal.SIGINT) == 0
+
+
 async def test_a_cms_developer_has_everything_at_hand(tmp_path: Path) -> None:
     """The settings file comes when all is ready, the printed command works, and Ctrl-C ends everything well."""
     env_file = tmp_path / "leadart.env"
@@ -49,6 +76,7 @@ async def test_a_cms_developer_has_everything_at_hand(tmp_path: Path) -> None:
         assert not env_file.exists()
         worker = await dev.until("Worker:")
         publish = (await dev.until("Publish:")).partition(":")[2]
+        desk = (await dev.until("Desk:")).split()[1]
         await dev.until("Ctrl-C ends everything")
 
         settings = load_settings(env_file)
@@ -56,6 +84,8 @@ async def test_a_cms_developer_has_everything_at_hand(tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as client, client.get(worker.split()[1]) as response:
             assert response.status == 200
         await _publish_and_see(dev, publish)
+        assert await _articles(settings.gateway) == ["sample-1"]
+        assert desk == f"{settings.gateway.url}/desk/#key={_key(settings.gateway)}"
 
         status = await dev.end(signal.SIGINT)
         left = await dev.left_behind()

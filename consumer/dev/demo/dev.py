@@ -6,8 +6,8 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 
@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.dev.demo.articles import load_edition
+from consumer.dev.demo.gateway import DevGateway, open_dev_gateway
 from consumer.dev.demo.processes import WorkerProcess
+from consumer.dev.demo.seeding import EditionSeeding
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka.announced import AnnouncedEvent, parse_announced
-from consumer.kafka.cms_client import CmsSubscriber, open_subscriber
+from consumer.kafka.cms_client import CmsSubscriber, open_publisher, open_subscriber
 from schemas import Reason, names
 
 _LISTEN_SECONDS = 0.5
@@ -72,8 +74,12 @@ class Listening:
         self._console.print(Text(line), soft_wrap=True)
 
 
-async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, with_worker: bool) -> int:
-    """Keep the stack up until cancelled, and print every outcome.
+async def run_dev(
+    plan: StackPlan, env_file: Path | None, console: Console, *, with_worker: bool, with_edition: bool = False
+) -> int:
+    """Keep the stack and a gateway up until cancelled, and print every outcome.
+
+    `with_edition` publishes the demo's saves at the start, for the desk to have something to show.
 
     The settings are in `env_file` (else `leadart.env` in the plan's folder) from the moment all is ready until the end.
     Raises `Fatal` or `BusError` when a part does not start, the file is not from `leadart dev`, or a process dies.
@@ -88,16 +94,29 @@ async def run_dev(plan: StackPlan, env_file: Path | None, console: Console, *, w
 
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(open_stack(plan, report, with_worker=with_worker))
+        gateway = await ends.enter_async_context(open_dev_gateway(plan.folder, stack.environment, report))
         worker = await stack.worker() if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
+        seeding = await ends.enter_async_context(_seeding(stack, with_edition=with_edition))
         settings = stack.environment | ({"LEADART_HTTP__PORT": worker.port} if worker else {})
+        settings |= gateway.settings if gateway else {}
         ends.callback(remove_settings, env_file)
         write_settings(env_file, settings)
-        report(_instructions(settings, env_file, article, worker))
+        report(_instructions(settings, env_file, article, worker, gateway))
         report(f"ready after {monotonic() - clock:.1f} s; Ctrl-C ends everything")
         ends.callback(lambda: report(farewell(plan)))
-        await _listen(subscriber, console, stack, plan)
+        watched = [stack.check, *([gateway.process.check] if gateway else [])]
+        await _listen(subscriber, Listening(console), seeding, watched, plan)
     return 0
+
+
+@asynccontextmanager
+async def _seeding(stack: Stack, *, with_edition: bool) -> AsyncIterator[EditionSeeding | None]:
+    if not with_edition:
+        yield None
+        return
+    async with open_publisher(stack.settings) as publisher:
+        yield EditionSeeding(load_edition(), publisher)
 
 
 def farewell(plan: StackPlan) -> str:
@@ -122,7 +141,13 @@ def _write_article(folder: Path) -> Path:
     return file
 
 
-def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, worker: WorkerProcess | None) -> str:
+def _instructions(
+    settings: Mapping[str, str],
+    env_file: Path,
+    article: Path,
+    worker: WorkerProcess | None,
+    gateway: DevGateway | None,
+) -> str:
     leadart = _own_command()
     publish = shlex.join([leadart, "publish", "--env-file", str(env_file), str(article)])
     if worker:
@@ -139,6 +164,7 @@ def _instructions(settings: Mapping[str, str], env_file: Path, article: Path, wo
             f"Worker:   {where}",
             f"Publish:  {publish}",
             f"Inspect:  {shlex.join([leadart, 'lag', '--env-file', str(env_file)])} (or doctor, generate, ...)",
+            *([f"Desk:     {gateway.desk}"] if gateway else []),
             "",
         ]
     )
@@ -151,15 +177,25 @@ def _own_command() -> str:
     return "leadart" if found and Path(found) == own else str(own)
 
 
-async def _listen(subscriber: CmsSubscriber, console: Console, stack: Stack, plan: StackPlan) -> None:
-    """Print outcomes forever. Raises `Fatal`, saying what to do, when the worker or a server has ended by itself."""
-    listening = Listening(console)
+async def _listen(
+    subscriber: CmsSubscriber,
+    listening: Listening,
+    seeding: EditionSeeding | None,
+    watched: Sequence[Callable[[], None]],
+    plan: StackPlan,
+) -> None:
+    """Print outcomes forever. Raises `Fatal`, saying what to do, when one of the processes has ended by itself."""
     with listening:
         while True:
+            if seeding:
+                await seeding.publish_due()
             for record in await subscriber.read(_LISTEN_SECONDS):
                 listening.show(record)
+                if seeding:
+                    seeding.take(record)
             try:
-                stack.check()
+                for check in watched:
+                    check()
             except Fatal as error:
                 what = "its data are kept" if plan.keep else "data that were not kept with --keep FOLDER are gone"
                 raise Fatal(error.reason, f"{error.message}\nRun `leadart dev` again: {what}.") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from urllib.parse import quote
 
 from consumer import __version__
 from consumer.dev.demo.crops import crops_drawer
@@ -30,11 +31,15 @@ _CARDS = (
 
 @dataclass(frozen=True, slots=True)
 class PageImprint:
-    """What the page says about the run: start, total seconds, and a caveat about the model, if any."""
+    """What the page says about the run: start, total seconds, and a caveat about the model, if any.
+
+    `desk`: the address at which `make dev` shows the same articles; None if it shows others.
+    """
 
     begun: datetime
     seconds: float
     caveat: str | None
+    desk: str | None = None
 
 
 def caveat(engine: EngineSettings) -> str | None:
@@ -58,7 +63,9 @@ def render(desk: EditionDesk, verdict: EditionVerdict, styles: Styles, imprint: 
         tag("title", f"{_TITLE} · leadart"),
         tag("style", Markup((files("consumer.dev.demo") / "page.css").read_text(encoding="utf-8"))),
     )
-    stories = [_story(number, saves, verdict, styles) for number, saves in enumerate(_by_article(desk), 1)]
+    stories = [
+        _story(number, saves, verdict, styles, imprint.desk) for number, saves in enumerate(_by_article(desk), 1)
+    ]
     body = tag(
         "body",
         tag("a", "Skip to the articles", href="#articles", class_="skip"),
@@ -93,6 +100,19 @@ def _masthead(desk: EditionDesk, verdict: EditionVerdict, imprint: PageImprint) 
         tag("p", " · ".join(figures), class_="figures"),
         _judgement(desk, verdict),
         tag("p", tag("strong", "Before you look. "), imprint.caveat, class_="caveat") if imprint.caveat else None,
+        _invitation(imprint.desk) if imprint.desk else None,
+    )
+
+
+def _invitation(desk: str) -> Markup:
+    return tag(
+        "p",
+        tag("code", "make dev"),
+        " paints this edition again and keeps it in ",
+        tag("a", "the desk", href=desk),
+        ", where editors choose, crop and take down. The links below work while it runs, once you are signed in by the "
+        "address that it prints.",
+        class_="desk",
     )
 
 
@@ -104,14 +124,14 @@ def _judgement(desk: EditionDesk, verdict: EditionVerdict) -> Markup:
     return tag("div", tag("p", summary), tag("ul", *wrong), class_="wrong")
 
 
-def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles) -> Markup:
+def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles: Styles, desk: str | None) -> Markup:
     """Return an article as last saved, with the outcomes of earlier saves below it."""
     *earlier, last = saves
     before = [_earlier(ticket, verdict, styles) for ticket in earlier]
     drawers = (crops_drawer(last, spoken(last)), drawer(last, verdict.saves[last.save.event.id], styles))
     return tag(
         "article",
-        _text(number, last),
+        _text(number, last, desk),
         tag("div", plates(last, first=number == 1), *drawers, class_="art"),
         tag("div", *before, class_="before") if before else None,
         class_="lead" if len(last.downloads) > _FEW else "wide" if is_wide(last.downloads) else None,
@@ -120,7 +140,7 @@ def _story(number: int, saves: list[SaveTicket], verdict: EditionVerdict, styles
     )
 
 
-def _text(number: int, ticket: SaveTicket) -> Markup:
+def _text(number: int, ticket: SaveTicket, desk: str | None) -> Markup:
     article = ticket.save.article
     paragraphs = str(article.get("body_excerpt") or "").split("\n\n")
     return tag(
@@ -130,9 +150,15 @@ def _text(number: int, ticket: SaveTicket) -> Markup:
         tag("p", article.get("summary"), class_="standfirst"),
         *(tag("p", paragraph) for paragraph in paragraphs),
         tag("p", article.get("author"), class_="byline"),
+        tag("p", _in_the_desk(ticket, desk), class_="byline", lang="en-GB") if desk else None,
         class_="text",
         lang=article.get("locale"),
     )
+
+
+def _in_the_desk(ticket: SaveTicket, desk: str) -> Markup:
+    slot = ticket.save.request.get("output", {}).get("slot", "hero")
+    return tag("a", "In the desk", spoken(ticket), href=f"{desk}#/a/{quote(ticket.save.key, safe='')}/{slot}")
 
 
 def _earlier(ticket: SaveTicket, verdict: EditionVerdict, styles: Styles) -> Markup:

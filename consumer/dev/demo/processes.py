@@ -1,11 +1,11 @@
-"""Server processes as asyncio contexts, and the real worker as one of them."""
+"""Server processes as asyncio contexts, and leadart's own commands as some of them."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -63,24 +63,24 @@ def _end_now(server: Server) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-class WorkerProcess(Server):
-    """`leadart worker` as a child process that ends with this one, its engine included. Its log, JSON, is `worker.log`.
+class LeadartProcess(Server):
+    """A leadart command as a child process that ends with this one. Its log, JSON, is `<name>.log` in `folder`.
 
-    With `join_when` it loads its model at once, but connects to Kafka only when that file exists.
+    It answers at the address that its first event named `<name>_ready` says.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], join_when: Path | None = None) -> None:
-        super().__init__(folder, "worker")
+    def __init__(self, folder: Path, name: str, environment: Mapping[str, str], options: Sequence[str] = ()) -> None:
+        super().__init__(folder, name)
         self.cwd = Path.cwd()  # relative paths in the user's own settings
-        self._join_when = join_when
+        self._options = options
         self._environment = {**environment, "LEADART_LOG__FORMAT": "json"}
 
     @property
     def address(self) -> str | None:
-        """Address of its /metrics and /readyz, such as `http://127.0.0.1:9464`; None until it is logged."""
+        """Where it answers, such as `http://127.0.0.1:9464`; None until it is logged."""
         for line in self._log_since_start().splitlines():
             event = _event(line)
-            if event.get("event") == "worker_ready":
+            if event.get("event") == f"{self.name}_ready":
                 return f"http://{event['host']}:{event['port']}"
         return None
 
@@ -88,17 +88,26 @@ class WorkerProcess(Server):
     def port(self) -> str:
         """The port of that address. Raises ValueError while it is unknown."""
         if not self.address:
-            raise ValueError("the worker does not listen yet")
+            raise ValueError(f"the {self.name} does not listen yet")
         return self.address.rpartition(":")[2]
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         # -P: a consumer.py in the working folder is not ours.
-        wait = ["--join-when", str(self._join_when)] if self._join_when else []
-        return [sys.executable, "-P", "-m", "consumer", "worker", *wait], self._environment
+        return [sys.executable, "-P", "-m", "consumer", self.name, *self._options], self._environment
 
     def _answers(self) -> bool:
         address = self.address
         return address is not None and answers_ok(address.removeprefix("http://"), "/readyz")
+
+
+class WorkerProcess(LeadartProcess):
+    """`leadart worker`, its engine included.
+
+    With `join_when` it loads its model at once, but connects to Kafka only when that file exists.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], join_when: Path | None = None) -> None:
+        super().__init__(folder, "worker", environment, ["--join-when", str(join_when)] if join_when else [])
 
 
 def _event(line: str) -> dict[str, Any]:

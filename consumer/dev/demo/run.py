@@ -19,9 +19,23 @@ from consumer.dev.demo.watch import EditionRun
 from consumer.errors import Fatal
 from consumer.kafka.cms_client import open_publisher, open_subscriber
 from consumer.processing.styles import load_styles
+from consumer.settings import GatewaySettings
 from schemas import Reason
 
-_OURS = frozenset({"index.html", "pictures", "events.jsonl", "worker.log", "article.json", "leadart.env"})
+_OURS = frozenset(
+    {
+        "index.html",
+        "pictures",
+        "events.jsonl",
+        "worker.log",
+        "gateway.log",
+        "gateway-keys.json",
+        "article.json",
+        "leadart.env",
+    }
+)
+DESK = f"http://127.0.0.1:{GatewaySettings.model_fields['port'].default}/desk/"
+"""Where `leadart dev` has the desk, if nothing else has the port."""
 _PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 
 
@@ -47,7 +61,7 @@ async def run_demo(plan: StackPlan, console: Console) -> int:
         remark = caveat(settings.engine)
     styles = load_styles(settings.styles.file)
     verdict = judge(desk, styles, alone=not plan.shared)
-    imprint = PageImprint(begun, monotonic() - clock, remark)
+    imprint = PageImprint(begun, monotonic() - clock, remark, None if plan.shared else DESK)
     lay_out(plan.folder, render(desk, verdict, styles, imprint))
     console.print(result_table(desk, console.width))
     problems = [f"WRONG  {problem}" for problem in (*verdict.named(desk), *verdict.strays)]

@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 
 from consumer.dev.demo.articles import ArticleSave
 from consumer.dev.demo.markup import prose
 from consumer.dev.demo.page import PageImprint, render
+from consumer.dev.demo.run import DESK
 from consumer.dev.demo.tickets import EditionDesk
 from consumer.dev.demo.verdict import judge
 from consumer.processing.styles import Styles
@@ -47,12 +49,12 @@ class _Page(HTMLParser):
 
 
 def _page(desk: EditionDesk, styles: Styles, caveat: str | None = None) -> str:
-    imprint = PageImprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, caveat)
+    imprint = PageImprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, caveat, DESK)
     return render(desk, judge(desk, styles, alone=True), styles, imprint)
 
 
 def test_it_needs_nothing_but_the_pictures_beside_it(desk: EditionDesk, styles: Styles) -> None:
-    """No script, font, stylesheet or other machine: every link is a file beside the page or a place in it."""
+    """No script, font, stylesheet or other machine: every link is a file beside it, a place in it, or the desk."""
     html = _page(desk, styles)
     page = _Page(html)
     targets = [told for _, attributes in page.elements for key in ("src", "href") if (told := attributes.get(key))]
@@ -63,7 +65,20 @@ def test_it_needs_nothing_but_the_pictures_beside_it(desk: EditionDesk, styles: 
     assert not page.all("script")
     assert not page.all("link")
     assert "@import" not in html
-    assert [one for one in targets if not re.fullmatch(rf"#[\w-]+|{beside}|data:image/png;base64,[\w+/=]+", one)] == []
+    assert [
+        one for one in targets if not re.fullmatch(rf"#[\w-]+|{beside}|{DESK}.*|data:image/png;base64,[\w+/=]+", one)
+    ] == []
+
+
+def test_every_article_is_linked_to_its_slot_in_the_desk(desk: EditionDesk, styles: Styles) -> None:
+    """Where `make dev` shows it; a run on shared servers, whose articles it does not have, has no such link."""
+    keys = {ticket.save.key for ticket in desk.tickets}
+    links = {link["href"] for link in _Page(_page(desk, styles)).all("a")}
+    alone = PageImprint(datetime(2026, 11, 23, 4, 16, tzinfo=UTC), 21.9, None)
+    shared = render(desk, judge(desk, styles, alone=False), styles, alone)
+
+    assert {f"{DESK}#/a/{quote(key)}/hero" for key in keys} <= links
+    assert DESK not in shared
 
 
 def test_every_picture_is_beside_its_article(desk: EditionDesk, styles: Styles) -> None:
