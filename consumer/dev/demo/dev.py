@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -88,18 +89,14 @@ async def run_dev(
     env_file = env_file or plan.folder / "leadart.env"
     remove_settings(env_file)  # an earlier run's must not be mistaken for this one's
     article = _write_article(plan.folder)
-
-    def report(text: str) -> None:
-        console.print(Text(text), soft_wrap=True)
-
+    report = partial(_report, console)
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(open_stack(plan, report, with_worker=with_worker))
         gateway = await ends.enter_async_context(open_dev_gateway(plan.folder, stack.environment, report))
         worker = await stack.worker() if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
         seeding = await ends.enter_async_context(_seeding(stack, with_edition=with_edition))
-        settings = stack.environment | ({"LEADART_HTTP__PORT": worker.port} if worker else {})
-        settings |= gateway.settings if gateway else {}
+        settings = _settings_of(stack, worker, gateway)
         ends.callback(remove_settings, env_file)
         write_settings(env_file, settings)
         report(_instructions(settings, env_file, article, worker, gateway))
@@ -110,6 +107,12 @@ async def run_dev(
     return 0
 
 
+def _settings_of(stack: Stack, worker: WorkerProcess | None, gateway: DevGateway | None) -> dict[str, str]:
+    """Return what programs need to find everything."""
+    settings = {**stack.environment, **(gateway.settings if gateway else {})}
+    return {**settings, "LEADART_HTTP__PORT": worker.port} if worker else settings
+
+
 @asynccontextmanager
 async def _seeding(stack: Stack, *, with_edition: bool) -> AsyncIterator[EditionSeeding | None]:
     if not with_edition:
@@ -117,6 +120,10 @@ async def _seeding(stack: Stack, *, with_edition: bool) -> AsyncIterator[Edition
         return
     async with open_publisher(stack.settings) as publisher:
         yield EditionSeeding(load_edition(), publisher)
+
+
+def _report(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
 
 
 def farewell(plan: StackPlan) -> str:
