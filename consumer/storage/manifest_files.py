@@ -58,6 +58,10 @@ class ManifestFiles:
             _log.warning("manifest_unreadable", key=key, problems=error.error_count())
             return ManifestFile(etag=etag)
 
+    async def keys(self, prefix: str) -> list[str]:
+        """Return the keys that begin with the prefix."""
+        return await self._objects.keys(self._bucket, prefix)
+
     async def add(self, key: str, manifest: BaseModel) -> bool:
         """Write a manifest unless something is there; return whether it was written."""
         return await self._objects.put_if(NEW, **self._request(key, manifest))

@@ -18,9 +18,11 @@ from consumer.storage.freshness import Fresh
 from consumer.storage.manifest import Manifest, SweptPicture, manifest_key, sweep_key
 from consumer.storage.objects import StoreObjects
 from consumer.storage.rendition_manifest import (
+    FILE_LIST,
     RenditionManifest,
     files_key,
     rendition_manifest_key,
+    renditions_prefix,
     stored_renditions,
 )
 from consumer.storage.side_by_side import all_of
@@ -54,6 +56,14 @@ class RenditionFiles:
             if manifest is None or not await self._stands(manifest, picture, order):
                 return None
             return manifest.stored
+
+    async def list_all(self, picture: StoredPicture) -> list[StoredRendition]:
+        """Return the renditions of all readable manifests of this master, the latest last."""
+        async with bounded(self.seconds):
+            keys = await self.books.files.keys(renditions_prefix(picture.recipe))
+            read = [await self.books.files.read(key, RenditionManifest) for key in keys if not key.endswith(FILE_LIST)]
+        manifests = [found.manifest for found in read if found.manifest and found.manifest.master == picture.sha256]
+        return [each for one in sorted(manifests, key=lambda one: one.created) for each in one.renditions]
 
     async def keep(
         self, picture: StoredPicture, order: RenditionOrder, made: EncodedRenditions

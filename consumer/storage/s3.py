@@ -116,19 +116,23 @@ class S3Store:
         """Store the files side by side, then their manifest; return what the winning one lists, None if withdrawn."""
         return await self._rendition_files().keep(picture, order, made)
 
+    async def list_renditions(self, picture: StoredPicture) -> list[StoredRendition]:
+        """Return what was made of the picture for any order, the latest last."""
+        return await self._rendition_files().list_all(picture)
+
     async def url(self, picture: StoredPicture | StoredRendition) -> tuple[str, datetime | None]:
         """Return the public address, or a presigned one and when it expires, at the latest with the credentials."""
         return await self.address(picture.key)
 
-    async def address(self, key: str) -> tuple[str, datetime | None]:
-        """Return where the object of a key can be fetched, as `url` does."""
+    async def address(self, key: str, *, head: bool = False) -> tuple[str, datetime | None]:
+        """Return where the object of a key can be fetched, as `url` does; with `head`, where only its headers can."""
         base = self._settings.public_base_url
         if base is not None:
             return f"{str(base).rstrip('/')}/{key}", None
         expires = datetime.now(UTC) + timedelta(seconds=self._settings.presigned_seconds)
         async with bounded(self._seconds):
             presigned: str = await self._client.generate_presigned_url(
-                "get_object",
+                "head_object" if head else "get_object",
                 Params={"Bucket": self._pictures, "Key": key},
                 ExpiresIn=self._settings.presigned_seconds,
             )

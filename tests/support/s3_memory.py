@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
@@ -37,6 +38,7 @@ class MemoryS3:
         self.calls: list[tuple[str, str]] = []
         self.fails: Fails = lambda _operation, _key: 0
         self.turn: Turn = at_once
+        self._request_signer = SimpleNamespace(_credentials=None)
 
     async def put_object(self, **request: Any) -> dict[str, Any]:
         await self.turn("PutObject")
@@ -80,8 +82,9 @@ class MemoryS3:
         more = {"NextContinuationToken": keys[_PAGE - 1]} if len(keys) > _PAGE else {}
         return page | {"IsTruncated": len(keys) > _PAGE} | more
 
-    async def generate_presigned_url(self, _operation: str, Params: dict[str, str], **_: Any) -> str:  # noqa: N803
-        return f"http://store.test/{Params['Bucket']}/{Params['Key']}?signature"
+    async def generate_presigned_url(self, operation: str, Params: dict[str, str], **_: Any) -> str:  # noqa: N803
+        signature = "signature" if operation == "get_object" else f"signature-of-{operation}"
+        return f"http://store.test/{Params['Bucket']}/{Params['Key']}?{signature}"
 
     def store(self, waiting: Waiting | None = None, **settings: Any) -> S3Store:
         """Return the store on this client, without a wait that takes real time."""

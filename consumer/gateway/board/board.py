@@ -8,6 +8,7 @@ from typing import Any
 from consumer.delivery.ports import Partition
 from consumer.gateway.board.article import BoardArticle
 from consumer.gateway.board.image import BoardImage, RecordPlace
+from consumer.gateway.board.pictures import AnnouncedPictures, Files
 from consumer.gateway.board.position import StreamPosition
 from consumer.jobs import Record
 from consumer.kafka.announced import AnnouncedEvent, parse_announced
@@ -38,6 +39,7 @@ class Board:
         self.position = StreamPosition()
         self._articles: OrderedDict[str, BoardArticle] = OrderedDict()
         self._by_request: dict[str, list[BoardImage]] = {}
+        self._pictures = AnnouncedPictures()
         self._most_bytes = most_bytes
         self._bytes = 0
         self._bases = topics
@@ -53,6 +55,10 @@ class Board:
     def images(self, request_id: str) -> list[BoardImage]:
         """Return the requests with this event id: of different sources there may be several."""
         return self._by_request.get(request_id, [])
+
+    def picture(self, sha256: str) -> Files | None:
+        """Return a picture's files; none if it is withdrawn, None if no outcome that is kept here announced it."""
+        return self._pictures.find(sha256)
 
     def take(self, record: Record) -> Change | None:
         """Take a record as it was read; return what it changed."""
@@ -101,6 +107,7 @@ class Board:
         article = self._article(outcome.article, "")
         image = article.images.get(outcome.request_id) or self._unasked(article, outcome)
         image.take(outcome)
+        self._pictures.take(article.id, outcome)
         self._touch(article, record)
         return Change("image", article, image)
 
@@ -152,6 +159,7 @@ class Board:
 
     def _let_go(self, _article_id: str, article: BoardArticle) -> None:
         self._bytes -= article.bytes_
+        self._pictures.forget(article.id)
         for image in article.images.values():
             rest = [each for each in self._by_request[image.id] if each is not image]
             if rest:

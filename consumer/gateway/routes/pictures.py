@@ -1,55 +1,87 @@
 """Pictures by their digest: a redirect to an address that is fresh."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import RedirectResponse
 
+from consumer.gateway.board.pictures import ORIGINAL, Files, file_name
 from consumer.gateway.problems import Problem
 from consumer.gateway.routes.images import Opened
+from consumer.gateway.routes.negotiation import preferred
 from consumer.gateway.services import Gateway
 from consumer.jobs import FILE_SUFFIXES
 
 routes = APIRouter(prefix="/v1/pictures", tags=["pictures"])
 
-ORIGINAL = "original"
 FRESH_SECONDS = 300
+"""How long a redirect may be kept, at most: a picture that is withdrawn stays reachable by it for so long."""
+MARGIN_SECONDS = 30
+"""How long before its end an address is not handed out from a cache any more."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MEDIA_TYPES = {suffix: media_type for media_type, suffix in FILE_SUFFIXES.items()}
 
 
+@routes.head("/{sha256}/{rendition}", status_code=307, include_in_schema=False)
 @routes.get("/{sha256}/{rendition}", status_code=307, response_class=RedirectResponse)
-async def picture(gateway: Opened, sha256: str, rendition: str) -> RedirectResponse:
-    """Redirect to a fresh address of a picture's rendition, such as `hero-960.webp`, or of its `original`.
+async def picture(
+    request: Request,
+    gateway: Opened,
+    sha256: str,
+    rendition: str,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> RedirectResponse:
+    """Redirect to a fresh address of a picture's file.
 
-    It needs no key, so that an address lasts in a page: whoever knows the digest of a picture was shown it.
+    `hero-960.webp` names a rendition, `hero-960` the format of it that suits the caller's `Accept` best, `original` the
+    picture itself. It needs no key, so that an address lasts in a page: whoever knows the digest of a picture was shown
+    it.
     """
-    key = _key(gateway, sha256, rendition) if _DIGEST.fullmatch(sha256) else None
-    if key is None:
-        raise Problem(404, "not_found", "There is no such picture, or it was withdrawn.")
-    address, _ = await gateway.store.address(key)
-    return RedirectResponse(address, 307, {"cache-control": f"private, max-age={FRESH_SECONDS}"})
+    key, alternatives = await _find(gateway, sha256, rendition, accept)
+    address, expires = await gateway.store.address(key, head=request.method == "HEAD")
+    headers = {"cache-control": f"private, max-age={_seconds_fresh(expires)}"}
+    return RedirectResponse(address, 307, {**headers, "vary": "Accept"} if alternatives else headers)
 
 
-def _key(gateway: Gateway, sha256: str, rendition: str) -> str | None:
-    """Return the object's key, as an outcome announced it."""
-    for picture in _announced(gateway):
-        if picture.get("sha256") == sha256:
-            for name, key in _files(picture):
-                if name == rendition:
-                    return key
-    return None
+async def _find(gateway: Gateway, sha256: str, rendition: str, accept: str) -> tuple[str, bool]:
+    """Return the key of a file, and whether other callers may get another. Raises `Problem` 404 or 410."""
+    announced = gateway.board.picture(sha256)
+    if (found := _choose(announced or {}, rendition, accept)) is not None:
+        return found
+    if _DIGEST.fullmatch(sha256) and (found := _choose(await _stored(gateway, sha256), rendition, accept)) is not None:
+        return found
+    if announced == {}:
+        raise Problem(410, "withdrawn", "The picture was withdrawn.")
+    raise Problem(404, "not_found", "There is no such picture, or it has no such rendition.")
 
 
-def _announced(gateway: Gateway) -> Iterator[Mapping[str, Any]]:
-    for article in gateway.board.articles():
-        for image in article.images.values():
-            for outcome in reversed(image.outcomes.values()):
-                yield from outcome.data.get("pictures") or ()
+def _choose(files: Mapping[str, str], rendition: str, accept: str) -> tuple[str, bool] | None:
+    if rendition in files:
+        return files[rendition], False
+    formats = {
+        _MEDIA_TYPES.get(name.rpartition(".")[2], ""): key for name, key in files.items() if _is_of(name, rendition)
+    }
+    return (formats[preferred(list(formats), accept)], True) if formats else None
 
 
-def _files(picture: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield ORIGINAL, str(picture["key"])
-    for rendition in picture.get("renditions") or ():
-        yield f"{rendition['name']}.{FILE_SUFFIXES.get(rendition['media_type'], 'bin')}", str(rendition["key"])
+def _is_of(name: str, rendition: str) -> bool:
+    return name != ORIGINAL and name.rpartition(".")[0] == rendition
+
+
+async def _stored(gateway: Gateway, sha256: str) -> Files:
+    """Return the files of a picture that was announced before the board's history begins."""
+    found = await gateway.store.look_up(sha256, by="sha256")
+    if found is None or not found.intact or found.stored.sha256 != sha256:
+        return {}
+    renditions = await gateway.store.list_renditions(found.stored)
+    return {ORIGINAL: found.stored.key, **{file_name(each.name, each.media_type): each.key for each in renditions}}
+
+
+def _seconds_fresh(expires: datetime | None) -> int:
+    if expires is None:
+        return FRESH_SECONDS
+    left = (expires - datetime.now(UTC)).total_seconds() - MARGIN_SECONDS
+    return int(max(0, min(FRESH_SECONDS, left)))
