@@ -22,6 +22,7 @@ from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.jobs import Record
 from consumer.kafka.cms_client import CmsPublisher
+from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles
 from consumer.settings import Settings
 from schemas import names
@@ -193,6 +194,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         feed=feed,
         publishing=Publishing(cast("CmsPublisher", publisher), board, broadcast, styles),
         styles=styles,
+        renditions=load_renditions(tree.renditions.file),
         store=s3.store(**settings.get("storage", {})),
         keys=KeyFile(keys=tuple(key for key, _ in made)),
     )
