@@ -170,6 +170,28 @@ async def test_closing_its_stdin_ends_it(engine: ZImageEngine, model: Path) -> N
     assert child.how_it_ended.how.startswith("exit status 0")
 
 
+async def test_an_editors_picture_begins_with_the_next_step(engine: ZImageEngine, model: Path) -> None:
+    """Sent during a long step of another picture, it is painted when that step ends, not after the picture.
+
+    One more step of the other may be counted: its report may lie in the pipe when this process comes to send.
+    """
+    settings = EngineSettings(model=model, threads=1)
+    environment = child_environment(settings, EngineDevice("cpu", "cpu"), os.environ)
+    long, urgent = recipe(engine, side=1024, steps=500), replace(recipe(engine, steps=1), guidance_scale=0.0)
+    steps: list[int] = []
+    async with asyncio.timeout(BOUND), open_child(CHILD, environment) as child:
+        child.send(Open(settings, "cpu", beat_seconds=5))
+        child.send(Paint(1, long, Lane.BACKFILL))
+        while 2 not in steps:
+            reply = await child.reply()
+            assert reply is not None
+            if isinstance(reply, StepDone):
+                steps.append(reply.number)
+                if len(steps) == 1:
+                    child.send(Paint(2, urgent, Lane.INTERACTIVE))
+    assert len(steps) <= 4
+
+
 async def test_a_missing_folder_is_fatal(tmp_path: Path) -> None:
     """An empty model folder ends the start with an error, before seconds of imports."""
     with pytest.raises(Fatal, match=r"has no model_index\.json") as fatal:

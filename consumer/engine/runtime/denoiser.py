@@ -147,7 +147,7 @@ class Denoiser:
                 taken.append(protocol.StepDone(sample.number, sample.done, sample.command.recipe.steps))
 
         failure = attempt(advance)
-        self._reports.launched(taken)
+        self._reports.launched(taken, sum(call.tokens for call in calls) * self._model.token_seconds)
         if failure:
             largest = max(calls, key=lambda call: call.tokens)
             self._recover(

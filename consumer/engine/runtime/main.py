@@ -92,12 +92,22 @@ def _run(inbox: SimpleQueue[protocol.EngineRequest], replies: int) -> None:
         send(protocol.Refused(error.reason, error.message))
         return
     while True:
-        for command in _received(inbox, 0 if denoiser.busy else opening.beat_seconds):
-            denoiser.take(command)
-        if denoiser.busy:
-            denoiser.work()
-        else:
-            send(protocol.Beat())
+        _turn(denoiser, inbox, send, opening.beat_seconds)
+
+
+def _turn(
+    denoiser: Denoiser,
+    inbox: SimpleQueue[protocol.EngineRequest],
+    send: Callable[[protocol.Reply], None],
+    beat_seconds: float,
+) -> None:
+    """Take what has arrived, then do one unit of work: what is urgent is in the next step that is launched."""
+    for command in _received(inbox, 0 if denoiser.busy else beat_seconds):
+        denoiser.take(command)
+    if denoiser.busy:
+        denoiser.work()
+    else:
+        send(protocol.Beat())
 
 
 def _open(request: protocol.Open, send: Callable[[protocol.Reply], None]) -> Denoiser:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +68,19 @@ def test_a_higher_lane_joins_at_the_next_step(tiny: Model) -> None:
     session.finish()
     assert session.steps_of(1) == [1, 2, 3, 4, 5, 6]
     assert sorted(session.pictures) == [0, 1, 2, 3, 9]
+
+
+@pytest.mark.parametrize(("seconds", "together"), [(0.5, 4), (0.25, 2), (0.01, 1)])
+def test_a_step_of_several_is_bounded_in_seconds(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch, seconds: float, together: int
+) -> None:
+    """By what a token was measured to cost, no more pictures share a step than it may last; one alone always steps."""
+    sequence = 4 * 4 + 16 + 32  # tokens of a picture of 64x64 and a short prompt, each padded to 32
+    monkeypatch.setattr(tiny, "token_seconds", 0.125 / sequence)
+    session = DenoiserSession(tiny, EngineSettings(step_seconds=seconds))
+    session.take(*(recipe_of(seed=seed, prompt="a storm", guidance_scale=0.0) for seed in range(9)))
+    session.work(1)
+    assert session.batches == [tuple(range(together))]
 
 
 def test_a_dropped_picture_stops_at_the_next_step(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,31 +244,3 @@ def test_equal_prompts_are_embedded_once(tiny: Model, monkeypatch: pytest.Monkey
     session.finish()
     assert len(lengths) == 3
     assert max(lengths) < 64
-
-
-def test_steps_are_reported_one_step_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU a step is reported once the device has done it, while the next one is already launched."""
-    from consumer.engine.runtime.step_reports import StepReports  # noqa: PLC0415 - beside its fake device
-
-    reported: list[Any] = []
-    events: list[str] = []
-
-    class Event:
-        def __init__(self) -> None:
-            self.number = len(events)
-            events.append("made")
-
-        def record(self, _stream: object) -> None:
-            events[self.number] = "recorded"
-
-        def synchronize(self) -> None:
-            events[self.number] = "done"
-
-    monkeypatch.setattr(torch, "cuda", SimpleNamespace(Event=Event, current_stream=lambda _device: None))
-    reports = StepReports(torch.device("cuda"), reported.append)
-    reports.launched([StepDone(1, 1, 2)])
-    assert (reported, events) == ([], ["recorded"])
-    reports.launched([StepDone(1, 2, 2)])
-    assert (reported, events) == ([StepDone(1, 1, 2)], ["done", "recorded"])
-    reports.flush()
-    assert reported == [StepDone(1, 1, 2), StepDone(1, 2, 2)]
