@@ -1,0 +1,39 @@
+/** What all parts of the desk share: one API, one store, one stream, and notices to whoever reads the page. */
+import { Api } from "./api.js";
+import { Store } from "./store.js";
+import { EventStream } from "./stream.js";
+
+const KEY = "leadart.key";
+
+/**
+ * Dispatches "signed-out"; "notice" (detail `{text, problem}`: words for everybody, read aloud by screen readers);
+ * "image" (detail: an image as the stream sends it); "reloaded" (everything was read anew); "live" and "lost".
+ */
+export const desk = new EventTarget();
+
+/** The API key of this browser's tab, where no session's cookie is used. */
+export const key = {
+  get: () => sessionStorage.getItem(KEY),
+  set: (value) => sessionStorage.setItem(KEY, value),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+export const api = new Api({ token: key.get, onSignedOut: () => desk.dispatchEvent(new Event("signed-out")) });
+export const store = new Store();
+export const stream = new EventStream((lastEventId, signal) => api.events(lastEventId, signal));
+
+/** Say something to whoever reads the page: what was done, or a `Problem` in its own words. */
+export function notice(text, problem = false) {
+  desk.dispatchEvent(new CustomEvent("notice", { detail: { text, problem } }));
+}
+
+/** Run an action; a `Problem` becomes a notice, and undefined is returned. */
+export async function attempt(action) {
+  try {
+    return await action();
+  } catch (problem) {
+    if (problem.name !== "Problem") throw problem;
+    if (problem.status !== 401) notice(problem.reason, problem);
+    return undefined;
+  }
+}

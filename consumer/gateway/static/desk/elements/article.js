@@ -1,0 +1,171 @@
+/** `<desk-article article slot>`: one slot of a story, with its pictures and what can be decided about it. */
+import * as decisions from "../decisions.js";
+import { notice, store } from "../desk.js";
+import { confirmDialog } from "../dialogs.js";
+import { DeskElement, h, icon } from "../dom.js";
+import { t, when } from "../messages.js";
+import { slotHash } from "../route.js";
+import { SlotState } from "../slot-state.js";
+import { stateOf } from "../states.js";
+import { stageOf } from "./variants.js";
+
+export class DeskArticle extends DeskElement {
+  #name = null;
+
+  start(signal) {
+    this.article = this.getAttribute("article");
+    this.slotName = this.getAttribute("slot");
+    this.state = new SlotState(this.article, this.slotName, signal);
+    this.state.addEventListener("change", () => this.#draw());
+    this.state.addEventListener("progress", ({ detail }) => this.#progress(detail));
+    this.#build();
+    scrollTo({ top: 0 });
+  }
+
+  /** Take a key of the desk. */
+  key({ key }) {
+    const action = this.#keys()[key.length === 1 ? key.toLowerCase() : key];
+    if (key >= "1" && key <= "9") this.#choose(this.variants.picture(Number(key)));
+    else if (action) action();
+    else return false;
+    return true;
+  }
+
+  #keys() {
+    if (!this.state.detail) return { Escape: () => this.#back() };
+    return {
+      Escape: () => this.#back(),
+      r: () => this.#regenerate(),
+      c: () => this.#crop(),
+      w: () => this.#withdraw(),
+    };
+  }
+
+  #build() {
+    this.kicker = h("p", { class: "label" });
+    this.headline = h("h1", { tabindex: "-1" }, store.article(this.article)?.headline ?? "");
+    this.standfirst = h("p", { class: "standfirst" });
+    this.tabs = h("nav", { class: "tabs", "aria-label": t("article.slots"), hidden: true });
+    this.words = h("div", { class: "words", role: "status" });
+    this.actions = h("div", { class: "actions" });
+    this.variants = h("desk-variants", { role: "group", "aria-label": t("article.pictures") });
+    this.variants.addEventListener("choose", ({ detail }) => this.#choose(detail));
+    this.slot_ = h("desk-slot", { article: this.article, slot: this.slotName, ".state": this.state });
+    const back = h("a", { class: "back", href: "#/", onclick: (event) => (event.preventDefault(), this.#back()) }, icon("back"), t("article.back"));
+    const heading = h("div", { class: "story" }, this.kicker, this.headline, this.standfirst);
+    this.replaceChildren(back, heading, this.tabs, h("div", { class: "decide" }, this.words, this.actions), this.variants, this.slot_);
+    this.headline.focus({ preventScroll: true });
+  }
+
+  #draw() {
+    const { detail, problem } = this.state;
+    if (problem) return this.#missing();
+    const { article } = detail;
+    this.headline.textContent = article.headline || t("card.untitled", { id: article.id });
+    this.headline.lang = article.locale ?? "";
+    this.standfirst.textContent = article.standfirst ?? article.summary ?? "";
+    this.standfirst.lang = article.locale ?? "";
+    this.kicker.replaceChildren(...kicker(detail));
+    this.#drawTabs();
+    this.#drawState();
+    this.variants.show(stageOf(detail));
+    return undefined;
+  }
+
+  #drawTabs() {
+    const slots = store.article(this.article)?.slots.map(({ slot }) => slot) ?? [];
+    this.tabs.hidden = slots.length < 2;
+    const current = (slot) => (slot === this.slotName ? "page" : null);
+    this.tabs.replaceChildren(...slots.map((slot) => h("a", { href: slotHash(this.article, slot), "aria-current": current(slot) }, slot)));
+  }
+
+  #drawState() {
+    const { detail } = this.state;
+    const { name, tone, text, detail: why } = stateOf(detail);
+    const { rule, held_until: until } = detail.latest?.outcome ?? {};
+    const ruled = rule && name !== "own" ? t("rule", { rule }) : null;
+    const limit = name === "held" && until ? t("rule.until", { when: when(until) }) : null;
+    const facts = [why, ruled, limit].filter(Boolean).map((words) => h("span", {}, words));
+    this.words.replaceChildren(h("p", { class: "state", dataset: { tone } }, text), h("p", { class: "muted" }, facts));
+    if (name !== this.#name) this.#drawActions(name);
+    this.#name = name;
+  }
+
+  #drawActions(name) {
+    const { article, slotName } = this;
+    const approve = button("approve", null, () => decisions.approve(article, slotName), "primary");
+    const restore = button("restore", null, () => decisions.restore(article, slotName), "primary");
+    const letGo = button("letGo", null, () => decisions.letGo(article, slotName));
+    const own = button("own", null, () => this.#own());
+    const usual = [button("regenerate", "R", () => this.#regenerate()), button("crop", "C", () => this.#crop())];
+    const withdraw = button("withdraw", "W", () => this.#withdraw());
+    const kinds = {
+      held: [approve, own, withdraw],
+      withdrawn: [restore],
+      own: [letGo, withdraw],
+      chosen: [...usual, letGo, withdraw],
+      kept: [...usual, letGo, withdraw],
+    };
+    this.actions.replaceChildren(...(kinds[name] ?? [...usual, own, withdraw]));
+  }
+
+  #progress(image) {
+    if (!this.state.detail) return;
+    this.state.detail = { ...this.state.detail, latest: image, state: image.state };
+    this.#drawState();
+    this.variants.show(stageOf(this.state.detail));
+  }
+
+  #choose(picture) {
+    const stage = this.state.detail && stageOf(this.state.detail);
+    if (!picture || stage.busy || (stage.chosen && stage.shown === picture.sha256)) return;
+    decisions.choose(this.article, this.slotName, picture);
+  }
+
+  #regenerate() {
+    decisions.regenerate(this.state.detail);
+  }
+
+  #crop() {
+    const { shown } = this.state.detail;
+    if (shown) this.slot_.crop(shown.pictures[0]);
+    else notice(t("article.nothing"));
+  }
+
+  async #withdraw() {
+    const reason = h("input", { id: "reason", name: "reason", maxlength: 2000, autocomplete: "off" });
+    const field = h("div", { class: "field" }, h("label", { for: "reason" }, t("withdraw.reason")), reason, h("p", { class: "hint" }, t("withdraw.hint")));
+    const asked = { title: t("withdraw.title"), text: t("withdraw.text"), submit: t("withdraw.submit"), fields: [field] };
+    const answer = await confirmDialog(asked);
+    if (answer) await decisions.withdraw(this.article, this.slotName, answer.reason.trim());
+  }
+
+  async #own() {
+    const answer = await confirmDialog({ title: t("own.title"), text: t("own.text"), submit: t("action.own") });
+    if (answer) await decisions.useOwn(this.article, this.slotName);
+  }
+
+  #missing() {
+    const heading = h("h1", { tabindex: "-1" }, t("article.missing.title"));
+    const text = h("p", { class: "muted" }, t("article.missing.text"));
+    this.replaceChildren(h("div", { class: "nothing" }, heading, text, h("a", { class: "button", href: "#/" }, t("article.back"))));
+  }
+
+  #back() {
+    if (history.length > 1 && document.referrer === "" && this.dataset.direct === undefined) history.back();
+    else location.hash = "#/";
+  }
+}
+
+function button(name, key, action, kind = "") {
+  const hint = key ? h("kbd", { "aria-hidden": "true" }, key) : null;
+  return h("button", { type: "button", class: `button ${kind}`, "aria-keyshortcuts": key, onclick: action, dataset: { action: name } }, t(`action.${name}`), hint);
+}
+
+function kicker({ article, revision, slot }) {
+  const words = [article.section, slot === "hero" ? null : t("card.slot", { slot }), t("article.revision", { revision }), article.status];
+  const link = /^https?:/.test(article.url ?? "") ? [" · ", h("a", { href: article.url, rel: "noreferrer", target: "_blank" }, t("article.open"))] : [];
+  return [words.filter(Boolean).join(" · "), ...link];
+}
+
+customElements.define("desk-article", DeskArticle);

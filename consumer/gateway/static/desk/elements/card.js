@@ -1,0 +1,82 @@
+/** One slot of an article, as the list shows it. */
+import { DeskElement, h } from "../dom.js";
+import { t, when } from "../messages.js";
+import { slotHash } from "../route.js";
+import { stateOf, variantsOf } from "../states.js";
+import { progressOf } from "../store.js";
+import "../picture.js";
+
+const MOST_TILES = 9;
+
+/** `<desk-card>`: `show(article, slot)` draws it, and again when something changed. */
+export class DeskCard extends DeskElement {
+  #tiles = "";
+
+  start() {
+    if (this.firstChild) return;
+    this.pictures = h("div", { class: "pictures", "aria-hidden": "true" });
+    this.label = h("p", { class: "label" });
+    this.link = h("a", { "data-stop": "" });
+    this.state = h("p", { class: "state" });
+    this.append(h("article", {}, this.pictures, this.label, h("h3", {}, this.link), this.state));
+    if (this.shown) this.show(...this.shown);
+  }
+
+  /** Draw what is known of the slot. */
+  show(article, slot) {
+    this.shown = [article, slot];
+    if (!this.link) return;
+    const state = stateOf(slot);
+    this.link.href = slotHash(article.id, slot.slot);
+    this.link.textContent = article.headline || t("card.untitled", { id: article.id });
+    this.link.lang = article.locale ?? "";
+    this.dataset.state = state.name;
+    this.dataset.tone = state.tone;
+    this.state.textContent = state.text;
+    const other = slot.slot === "hero" ? null : t("card.slot", { slot: slot.slot });
+    this.label.textContent = [article.section, other, when(article.updated_at)].filter(Boolean).join(" · ");
+    this.#draw(slot);
+  }
+
+  #draw(slot) {
+    const tiles = tilesOf(slot);
+    const shape = JSON.stringify(tiles.map(({ picture }) => picture?.sha256 ?? null));
+    if (shape !== this.#tiles) {
+      this.#tiles = shape;
+      this.pictures.dataset.count = tiles.length;
+      this.pictures.replaceChildren(...tiles.map(tileElement));
+    }
+    tiles.forEach(({ share }, at) => progress(this.pictures.children[at], share));
+  }
+}
+
+/** What the card's box shows: the picture in place, those to choose from, or a tile for each that is painted. */
+function tilesOf(slot) {
+  const image = slot.latest;
+  const isBusy = image && !image.outcome && image.kind === "request";
+  const count = isBusy ? Math.min(MOST_TILES, variantsOf(image)) : 1;
+  if (isBusy && (count > 1 || !slot.picture)) {
+    return Array.from({ length: count }, (_, index) => ({ picture: null, share: progressOf(image, { index }) }));
+  }
+  const offered = ["several", "offers"].includes(stateOf(slot).name) ? image.outcome.pictures : [];
+  if (offered.length > 1) return offered.map((picture) => ({ picture, share: null }));
+  return [{ picture: withFiles(slot), share: isBusy ? progressOf(image) : null }];
+}
+
+/** The card's picture, with its files where the latest outcome has them. */
+function withFiles({ picture, latest }) {
+  const full = latest?.outcome?.pictures?.find(({ sha256 }) => sha256 === picture?.sha256);
+  return full ? { ...full, alt: picture.alt } : picture;
+}
+
+function tileElement({ picture }) {
+  const box = h("desk-picture", { ".cover": true, ".alt": "", ".picture": picture });
+  return h("div", { class: "tile" }, box, h("span", { class: "bar" }));
+}
+
+function progress(tile, share) {
+  tile.classList.toggle("busy", share !== null);
+  tile.lastChild.style.setProperty("--share", share ?? 0);
+}
+
+customElements.define("desk-card", DeskCard);

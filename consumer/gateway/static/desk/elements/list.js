@@ -1,0 +1,175 @@
+/** `<desk-list>`: the stories, the latest changed first; new ones appear by themselves. */
+import { attempt, notice, store } from "../desk.js";
+import { DeskElement, h, icon } from "../dom.js";
+import { follow } from "../live.js";
+import { t } from "../messages.js";
+import { listHash } from "../route.js";
+import { FILTERS } from "../states.js";
+import { MOST_ARTICLES } from "../store.js";
+import "./card.js";
+
+const PAGE = 50;
+const TYPING_MS = 250;
+const NEAR_TOP = 160;
+
+export class DeskList extends DeskElement {
+  #query = { q: "", state: "", section: "" };
+  #limit = PAGE;
+  #asked = "";
+  #cards = new Map();
+  #waiting = new Set();
+
+  start(signal) {
+    if (!this.firstChild) this.#build();
+    store.addEventListener("change", ({ detail }) => this.#changed(detail.article), { signal });
+    const ends = new IntersectionObserver(([end]) => end.isIntersecting && this.#more(), { rootMargin: "600px" });
+    ends.observe(this.end);
+    signal.addEventListener("abort", () => ends.disconnect());
+  }
+
+  /** Show what matches; what the server filters is asked of it again. */
+  show(query) {
+    this.#query = query;
+    this.search.value = this.search === document.activeElement ? this.search.value : query.q;
+    this.states.value = query.state;
+    const asked = JSON.stringify([query.q, query.state]);
+    if (asked !== this.#asked) this.#limit = PAGE;
+    if (asked === this.#asked || this.#asked === "") this.#draw();
+    else attempt(() => this.#read());
+    this.#asked = asked;
+  }
+
+  #read() {
+    const { q, state } = this.#query;
+    return follow({ q, state, limit: this.#limit });
+  }
+
+  #more() {
+    if (this.hidden || this.#limit >= MOST_ARTICLES || store.articles().length < this.#limit) return;
+    this.#limit = Math.min(MOST_ARTICLES, this.#limit + PAGE);
+    attempt(() => this.#read());
+  }
+
+  #build() {
+    this.search = h("input", { id: "search", type: "search", placeholder: t("list.search"), "aria-label": t("list.search"), autocomplete: "off" });
+    this.states = h("select", { "aria-label": t("list.state") }, options(FILTERS, "list.state.any", (name) => t(`filter.${name}`)));
+    this.sections = h("select", { "aria-label": t("list.section") });
+    this.count = h("p", { class: "muted numbers", role: "status" });
+    this.fresh = h("button", { type: "button", class: "button fresh", hidden: true, onclick: () => this.#showWaiting() });
+    this.cards = h("ul", { class: "cards", role: "list" });
+    this.end = h("div", { class: "end" });
+    const search = h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/"));
+    const filters = h("form", { class: "filters", role: "search" }, search, this.states, this.sections);
+    this.#listen(filters);
+    const heading = h("div", { class: "heading" }, h("h1", {}, t("list.title")), this.count);
+    this.append(heading, filters, this.fresh, this.cards, this.end);
+  }
+
+  #listen(filters) {
+    let timer = null;
+    const go = () => (location.hash = listHash({ q: this.search.value.trim(), state: this.states.value, section: this.sections.value }));
+    const later = () => (clearTimeout(timer), (timer = setTimeout(go, TYPING_MS)));
+    filters.addEventListener("submit", (event) => (event.preventDefault(), clearTimeout(timer), go()));
+    this.search.addEventListener("input", later);
+    this.states.addEventListener("change", go);
+    this.sections.addEventListener("change", go);
+  }
+
+  #changed(id) {
+    if (id === null) this.#draw();
+    else this.#drawArticle(id);
+    this.#summarise();
+  }
+
+  /** Draw all cards anew, in the order of their last change. */
+  #draw() {
+    this.#waiting.clear();
+    const wanted = store.articles().flatMap((article) => this.#slotsOf(article).map((slot) => [article, slot]));
+    const kept = new Map(wanted.map(([article, slot]) => [keyOf(article, slot), this.#card(article, slot)]));
+    this.#cards = kept;
+    this.cards.replaceChildren(...kept.values());
+    this.#summarise();
+  }
+
+  /** Draw an article's cards where they are: nothing moves under the pointer. New ones come first. */
+  #drawArticle(id) {
+    const article = store.article(id);
+    if (!article) return;
+    for (const slot of this.#slotsOf(article)) {
+      const isNew = !this.#cards.has(keyOf(article, slot));
+      if (isNew && !this.#isAtTop()) {
+        this.#waiting.add(id);
+        continue;
+      }
+      const card = this.#card(article, slot);
+      this.#cards.set(keyOf(article, slot), card);
+      if (isNew) this.#prepend(card, article);
+    }
+  }
+
+  #prepend(card, article) {
+    this.cards.prepend(card);
+    card.classList.add("new");
+    if (!this.hidden) notice(t("done.new", { headline: article.headline ?? article.id }));
+  }
+
+  #card(article, slot) {
+    const item = this.#cards.get(keyOf(article, slot)) ?? h("li", {}, h("desk-card"));
+    item.firstChild.show(article, slot);
+    return item;
+  }
+
+  #showWaiting() {
+    this.#draw();
+    scrollTo({ top: 0 });
+    this.cards.querySelector("a")?.focus();
+  }
+
+  #isAtTop() {
+    return this.hidden || scrollY < NEAR_TOP;
+  }
+
+  #slotsOf(article) {
+    const { q, state, section } = this.#query;
+    if (section && article.section !== section) return [];
+    if (!matches(article, q)) return [];
+    return article.slots.filter((slot) => slot.latest && (!state || slot.state === state || this.#cards.has(keyOf(article, slot))));
+  }
+
+  #summarise() {
+    const articles = store.articles();
+    const sections = [...new Set(articles.map(({ section }) => section).filter(Boolean))].sort();
+    const before = this.#query.section;
+    const all = before && !sections.includes(before) ? [before, ...sections] : sections;
+    this.sections.replaceChildren(...options(all, "list.section.any", (name) => name));
+    this.sections.value = before;
+    const shown = new Set([...this.#cards.keys()].map((key) => key.split("\n")[0])).size;
+    this.count.textContent = t("list.count", { n: shown });
+    this.fresh.hidden = this.#waiting.size === 0;
+    this.fresh.textContent = t("list.new", { n: this.#waiting.size });
+    this.end.replaceChildren(...this.#ending(shown, articles.length));
+  }
+
+  #ending(shown, known) {
+    const { q, state, section } = this.#query;
+    if (shown === 0) return q || state || section ? nothing("nomatch", h("a", { class: "button", href: "#/" }, t("list.clear"))) : nothing("none");
+    return known >= MOST_ARTICLES ? [h("p", { class: "muted" }, t("list.end", { n: known }))] : [];
+  }
+}
+
+const keyOf = (article, slot) => `${article.id}\n${slot.slot}`;
+
+function matches(article, q) {
+  const text = `${article.headline ?? ""} ${article.section ?? ""} ${article.id}`.toLowerCase();
+  return q.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function options(names, any, title) {
+  return [h("option", { value: "" }, t(any)), ...names.map((name) => h("option", { value: name }, title(name)))];
+}
+
+function nothing(kind, ...more) {
+  return [h("div", { class: "nothing" }, h("h2", {}, t(`list.${kind}.title`)), h("p", { class: "muted" }, t(`list.${kind}.text`)), ...more)];
+}
+
+customElements.define("desk-list", DeskList);
