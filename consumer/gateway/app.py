@@ -4,8 +4,32 @@ from fastapi import FastAPI
 
 from consumer import __version__
 from consumer.gateway import problems
-from consumer.gateway.routes import articles, desk, health, images, pictures, renditions, streams, styles
+from consumer.gateway.routes import (
+    articles,
+    desk,
+    health,
+    images,
+    pictures,
+    renditions,
+    session,
+    streams,
+    styles,
+    tokens,
+)
 from consumer.gateway.services import Gateway
+
+PARTS = (
+    images,
+    streams,
+    articles,
+    pictures,
+    styles,
+    renditions,
+    session,
+    tokens,
+    health,
+    desk,
+)
 
 
 def make_app(gateway: Gateway) -> FastAPI:
@@ -20,7 +44,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
-    for part in (images, streams, articles, pictures, styles, renditions, health, desk):
+    for part in PARTS:
         app.include_router(part.routes)
     desk.mount(app)
     return app

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from consumer.errors import Fatal
+from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
 from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board
@@ -37,8 +38,8 @@ async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Cal
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
         following = tasks.create_task(gateway.feed.run())
         await gateway.feed.ready.wait()
-        listening = _listen(settings.gateway)
-        server = uvicorn.Server(_config(gateway))
+        listening = listen(settings.gateway)
+        server = make_server(gateway)
         serving = tasks.create_task(server.serve(sockets=[listening]))
         on_ready(settings.gateway.host, listening.getsockname()[1])
         await stopping.wait()
@@ -66,10 +67,12 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             renditions=load_renditions(settings.renditions.file),
             store=store,
             keys=read_keys(settings.gateway.keys_file),
+            signer=GrantSigner(settings.gateway.secret),
         )
 
 
-def _listen(settings: GatewaySettings) -> socket.socket:
+def listen(settings: GatewaySettings) -> socket.socket:
+    """Return the listening socket. Raises `Fatal`."""
     try:
         return socket.create_server((settings.host, settings.port), backlog=1024)
     except OSError as error:
@@ -80,15 +83,18 @@ def _listen(settings: GatewaySettings) -> socket.socket:
         ) from error
 
 
-def _config(gateway: Gateway) -> uvicorn.Config:
-    return uvicorn.Config(
-        make_app(gateway),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+def make_server(gateway: Gateway) -> uvicorn.Server:
+    """Return the HTTP server."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            make_app(gateway),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import KeyFile
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
@@ -28,6 +29,7 @@ class Gateway:
     renditions: RenditionFile
     store: S3Store
     keys: KeyFile
+    signer: GrantSigner
 
 
 def gateway_of(request: Request) -> Gateway:

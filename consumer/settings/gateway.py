@@ -1,10 +1,14 @@
 """Settings of the HTTP gateway."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from consumer.settings.secrets import WithSecrets
+
+SECRET_CHARACTERS = 32
+"""Fewest characters of a secret that signs: those of 192 random bits as base64."""
 
 
 class GatewaySettings(WithSecrets):
@@ -18,6 +22,7 @@ class GatewaySettings(WithSecrets):
         description="Signs sessions and short-lived tokens; the same for all gateways of a site, at least 32 "
         "characters. Default: a random one, so that sessions end with the process.",
     )
+    secret_file: Path | None = Field(None, description="File with LEADART_GATEWAY__SECRET.")
     history_days: float = Field(
         7.0, gt=0, le=365, description="How far back requests and outcomes are read at the start, and kept."
     )
@@ -32,3 +37,9 @@ class GatewaySettings(WithSecrets):
     key: SecretStr | None = Field(
         None, description="An API key, for programs that call the gateway; `leadart dev` writes one. Not read by it."
     )
+
+    def problems(self) -> Mapping[str, str]:
+        """Return what is wrong with the secret."""
+        if self.secret is not None and len(self.secret.get_secret_value()) < SECRET_CHARACTERS:
+            return {"secret": f"give at least {SECRET_CHARACTERS} characters, such as `openssl rand -base64 32` prints"}
+        return {}

@@ -12,6 +12,7 @@ from typing import Any, cast
 import httpx2
 
 from consumer.delivery.ports import BusError
+from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import KeyFile, make_key
 from consumer.gateway.access.principal import Scope
 from consumer.gateway.app import make_app
@@ -197,6 +198,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         renditions=load_renditions(tree.renditions.file),
         store=s3.store(**settings.get("storage", {})),
         keys=KeyFile(keys=tuple(key for key, _ in made)),
+        signer=GrantSigner(tree.gateway.secret),
     )
     transport = httpx2.ASGITransport(make_app(gateway), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:

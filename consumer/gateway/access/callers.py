@@ -1,22 +1,58 @@
 """From a request's credentials to the principal, as a dependency of every endpoint."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from consumer.gateway.access.principal import Principal, Scope
+from consumer.gateway.access.cookies import check_same_origin, session_cookie
+from consumer.gateway.access.principal import Credential, Principal, Scope
 from consumer.gateway.problems import Problem
 from consumer.gateway.services import Gateway, gateway_of
 
 
 async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Principal:
-    """Return who calls, by the key in `Authorization: Bearer …`. Raises `Problem` 401."""
+    """Return who calls: by `Authorization: Bearer …` (a key or a token of here), else by the session's cookie.
+
+    Raises `Problem` 401, and 403 if another site's page may have sent the cookie along.
+    """
+    if "authorization" in request.headers:
+        principal = bearer(request, gateway)
+    else:
+        principal = _by_grant(gateway, session_cookie(request) or "", Credential.SESSION)
+        if principal is not None:
+            check_same_origin(request, gateway.settings.gateway.url)
+    if principal is None:
+        raise unauthorized()
+    return principal
+
+
+def bearer(request: Request, gateway: Gateway) -> Principal | None:
+    """Return who calls by `Authorization`; None if it has nothing that is valid."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = gateway.keys.find(token.strip()) if scheme.lower() == "bearer" else None
-    if key is None:
-        raise Problem(401, "unauthorized", "Send a valid API key as Authorization: Bearer …, see `leadart keys`.")
-    return key.principal()
+    return by_token(gateway, token.strip()) if scheme.lower() == "bearer" else None
+
+
+def by_token(gateway: Gateway, token: str) -> Principal | None:
+    """Return whose key or short-lived token it is; None if it is not valid."""
+    key = gateway.keys.find(token)
+    return key.principal() if key is not None else _by_grant(gateway, token, Credential.TOKEN)
+
+
+def _by_grant(gateway: Gateway, text: str, credential: Credential) -> Principal | None:
+    found = gateway.signer.read(text, credential)
+    if found is None:
+        return None
+    grant, until = found
+    principal = grant.principal(gateway.keys, datetime.now(UTC))
+    return None if principal is None else replace(principal, credential=credential, until=until)
+
+
+def unauthorized() -> Problem:
+    """Return the problem of a request without a valid credential."""
+    return Problem(401, "unauthorized", "Send a valid API key as Authorization: Bearer …, see `leadart keys`.")
 
 
 Caller = Annotated[Principal, Depends(caller)]

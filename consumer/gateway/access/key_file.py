@@ -33,7 +33,7 @@ class ApiKey(BaseModel):
 
     def principal(self) -> Principal:
         """Return who calls with it."""
-        return Principal(self.note or self.id, self.source, self.scopes, self.articles, self.id)
+        return Principal(self.note or self.id, self.source, self.scopes, self.articles, self.id, until=self.expires)
 
     def is_valid(self, now: datetime) -> bool:
         """Return whether it may be used."""
@@ -59,6 +59,10 @@ class KeyFile(BaseModel):
             ):
                 return key
         return None
+
+    def valid(self, key_id: str, now: datetime) -> ApiKey | None:
+        """Return the key of that id; None if there is none that may be used."""
+        return next((key for key in self.keys if key.id == key_id and key.is_valid(now)), None)
 
 
 def make_key(

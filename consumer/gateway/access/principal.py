@@ -1,8 +1,11 @@
 """Who calls, and what they may do."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Self
 
 from consumer.gateway.board.article import BoardArticle
 
@@ -17,11 +20,20 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Credential(StrEnum):
+    """What a caller showed."""
+
+    KEY = "key"
+    SESSION = "session"
+    TOKEN = "token"  # noqa: S105 - a kind of credential, not one
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller. Without `admin` they see and change the articles of their own source only.
 
-    `articles`: patterns of the ids they may name, such as `news-*`.
+    `articles`: patterns of the ids they may name, such as `news-*`; `within`: those of the key that a token was asked
+    with, which bound it too. `until`: when what they showed expires.
     """
 
     name: str
@@ -29,6 +41,9 @@ class Principal:
     scopes: frozenset[Scope]
     articles: tuple[str, ...] = ("*",)
     key_id: str = ""
+    within: tuple[str, ...] = ("*",)
+    credential: Credential = Credential.KEY
+    until: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Return whether they have the right; `admin` has all."""
@@ -36,7 +51,7 @@ class Principal:
 
     def may_name(self, article_id: str) -> bool:
         """Return whether the id matches one of their patterns."""
-        return any(fnmatchcase(article_id, pattern) for pattern in self.articles)
+        return _matches(article_id, self.articles) and _matches(article_id, self.within)
 
     def owns(self, source: str, article_id: str) -> bool:
         """Return whether an article of that source is theirs."""
@@ -45,3 +60,12 @@ class Principal:
     def sees(self, article: BoardArticle) -> bool:
         """Return whether the article is theirs."""
         return self.owns(article.source, article.id)
+
+    def narrowed(self, scopes: Collection[Scope], articles: Sequence[str]) -> Self:
+        """Return the same caller with those rights only, as far as they have them."""
+        kept = frozenset(scope for scope in scopes if self.may(scope))
+        return replace(self, scopes=kept, articles=tuple(articles), within=self.articles)
+
+
+def _matches(article_id: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(article_id, pattern) for pattern in patterns)

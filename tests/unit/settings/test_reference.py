@@ -15,6 +15,7 @@ ROW = re.compile(r"^\| `(LEADART_\w+__\w+)` \| (.+) \| (.+) \| (.+) \|$", re.MUL
 TEXT = "debug"
 """Fits every setting of free text, `LEADART_LOG__LEVEL` with its own words included."""
 
+SECRET = "secret of enough characters to sign with"
 
 KAFKA = "LEADART_KAFKA__"
 COMPANIONS = {
@@ -44,7 +45,7 @@ def another_value(setting: Setting, secret: Path) -> str:
         pattern = re.compile(schema["pattern"])  # of text: a string alone would do for bytes too
         fitting: str = find(st.from_regex(pattern, fullmatch=True), lambda value: bool(value != schema["default"]))
         return fitting
-    return "https://example.org/" if schema.get("format") == "uri" else TEXT
+    return {"uri": "https://example.org/", "password": SECRET}.get(schema.get("format", ""), TEXT)
 
 
 def changed(settings: Settings) -> set[str]:
@@ -62,7 +63,7 @@ def changed(settings: Settings) -> set[str]:
 def test_each_documented_variable_sets_its_setting_and_no_other(variable: str, tmp_path: Path) -> None:
     """A variable written as the reference spells it changes exactly that setting; a secret's file, the secret too."""
     env_file, secret = tmp_path / "leadart.env", tmp_path / "secret"
-    secret.write_text("secret\n")
+    secret.write_text(f"{SECRET}\n")
     companion = COMPANIONS.get(variable, "")
     env_file.write_text(f"{variable}={another_value(ALL[variable], secret)}\n{companion}\n")
     others = {variable.removesuffix("_FILE")} & ALL.keys()

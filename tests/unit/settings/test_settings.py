@@ -92,6 +92,10 @@ WRONG = {
             "to it",
         },
     ),
+    "a short secret": (
+        {"GATEWAY__SECRET": HUSH},
+        {"gateway.secret": "give at least 32 characters, such as `openssl rand -base64 32` prints"},
+    ),
     "a secret of the wrong kind": (
         {"KAFKA": f'{{"sasl_password": ["{HUSH}"]}}'},
         {"kafka.sasl_password": "Input should be a valid string"},
