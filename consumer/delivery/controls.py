@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -31,13 +30,6 @@ LONGEST_NAME = 1000
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Text = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 _STORED = ConfigDict(strict=True, frozen=True)
-
-
-class ControlVerdict(Enum):
-    """What the controls say of a request."""
-
-    CANCELLED = "cancelled"
-    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +125,14 @@ class Cancel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The controls of one shard. `unread`: entries that this version does not understand, and leaves out of account."""
+    """The controls of one shard. `unread`: entries that this version does not understand, and leaves out of account.
+
+    Which of them comes first for a request is the shard's owner to decide (`LatestWins.rule`).
+    """
 
     pauses: tuple[Pause, ...] = ()
     cancels: tuple[Cancel, ...] = ()
     unread: int = 0
-
-    def judge(self, traits: Traits) -> ControlVerdict | None:
-        """Return what they say of a request; one called off is not paused as well."""
-        if self.cancel_of(traits) is not None:
-            return ControlVerdict.CANCELLED
-        return None if self.pause_of(traits) is None else ControlVerdict.PAUSED
 
     def cancel_of(self, traits: Traits) -> Cancel | None:
         """Return what calls a request off, None if nothing does."""

@@ -16,7 +16,7 @@ from consumer.admin.replay.source import OriginalRequest, SourceLane
 from consumer.admin.replay.throttle import Throttle
 from consumer.admin.transactions import RefusalReport, explain_unconfirmed
 from consumer.delivery.batch_limit import MAX_BATCH_BYTES
-from consumer.delivery.controls import Controls, ControlVerdict
+from consumer.delivery.controls import Controls
 from consumer.delivery.ports import MAX_RECORD_BYTES, BusError, OutgoingRecord, Partition, RecordRefused
 from consumer.delivery.replay_origin import ReplayOrigin, parse_origin
 from consumer.errors import Fatal
@@ -96,7 +96,7 @@ class ReplayPublisher:
             origin = parse_origin(record.headers)
             if origin and origin == ReplayOrigin(self.spec.id, self.spec.range.topic, partition, origin.offset):
                 traits = traits_of(record, self.source.retries)
-                if traits is None or controls.judge(traits) is not ControlVerdict.CANCELLED:
+                if traits is None or controls.cancel_of(traits) is None:
                     offsets.add(origin.offset)
         return offsets
 

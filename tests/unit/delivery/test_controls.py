@@ -15,7 +15,6 @@ from consumer.delivery.controls import (
     NO_CONTROLS,
     Cancel,
     Controls,
-    ControlVerdict,
     Pause,
     Selector,
     Traits,
@@ -72,7 +71,7 @@ def test_what_is_written_is_read(controls: Controls) -> None:
 
 @given(CONTROLS, TRAITS)
 def test_a_request_is_judged_by_each_that_names_it(controls: Controls, request: Traits) -> None:
-    """All that a control names must be the request's; cancels go by the offset, and before pauses."""
+    """All that a control names must be the request's; cancels go by the offset."""
 
     def named(match: Selector) -> bool:
         own: dict[str, set[str | None]] = {"lane": {request.topic, request.lane}, "section": {request.section}}
@@ -83,8 +82,7 @@ def test_a_request_is_judged_by_each_that_names_it(controls: Controls, request: 
     held = [one.since for one in controls.pauses if named(one.match)]
     pause = controls.pause_of(request)
 
-    expected = ControlVerdict.CANCELLED if off else ControlVerdict.PAUSED if held else None
-    assert controls.judge(request) is expected
+    assert (controls.cancel_of(request) is not None) == off
     assert (pause and pause.since) == (min(held) if held else None)
 
 
@@ -106,8 +104,8 @@ def test_a_second_cancel_reaches_further() -> None:
     once = NO_CONTROLS.cancel(match, {"backfill": 10}, 1)
     twice = once.cancel(match, {"backfill": 11}, 2)
 
-    assert once.judge(traits()) is None
-    assert twice.judge(traits()) is ControlVerdict.CANCELLED
+    assert once.cancel_of(traits()) is None
+    assert twice.cancel_of(traits()) is not None
     assert len(twice.cancels) == 1
 
 
@@ -118,17 +116,17 @@ def test_the_latest_cancels_are_kept() -> None:
         controls = controls.cancel(Selector(replay=f"r{number}"), {"backfill": 11}, number)
 
     assert len(controls.cancels) == MAX_CANCELS
-    assert controls.judge(traits(replay="r0")) is None
-    assert controls.judge(traits(replay="r1")) is ControlVerdict.CANCELLED
+    assert controls.cancel_of(traits(replay="r0")) is None
+    assert controls.cancel_of(traits(replay="r1")) is not None
 
 
 def test_a_retried_request_is_of_its_first_lane() -> None:
     """A pause or cancel of the backfill holds for those of its requests that wait in a retry lane."""
     waiting = traits(lane="retry-1m")
 
-    assert NO_CONTROLS.pause(Selector(lane="backfill"), 1).judge(waiting) is ControlVerdict.PAUSED
+    assert NO_CONTROLS.pause(Selector(lane="backfill"), 1).pause_of(waiting) is not None
     cancelled = NO_CONTROLS.cancel(Selector(lane="backfill"), {"backfill": 11, "retry-1m": 0}, 1)
-    assert cancelled.judge(waiting) is ControlVerdict.CANCELLED
+    assert cancelled.cancel_of(waiting) is not None
 
 
 def test_a_lane_is_not_read_only_if_all_of_it_is_paused() -> None:
@@ -166,7 +164,9 @@ def test_an_unreadable_record_controls_nothing(value: bytes) -> None:
 )
 def test_any_record_can_be_read(value: bytes) -> None:
     """Whatever stands under the key: no owner ends of it."""
-    assert read_controls(value).judge(traits()) is None
+    found = read_controls(value)
+
+    assert (found.cancel_of(traits()), found.pause_of(traits())) == (None, None)
 
 
 def test_a_newer_versions_fields_are_ignored_and_its_criteria_are_not() -> None:

@@ -320,3 +320,20 @@ async def test_only_what_was_published_before_a_pause_is_finished() -> None:
         verdicts.append(request.register_claim(claim, result("superseded")).verdict)
 
     assert verdicts == [Verdict.PAINT, Verdict.PAUSED]
+
+
+async def test_what_is_called_off_ends_although_it_is_paused_or_withdrawn_too() -> None:
+    """A paused lane is emptied by calling it off; its requests need not be resumed first."""
+    shard = Shard()
+    shard.withdraw(1, "hero")
+    sports = Selector(section="sports")
+    shard.heads.controls = NO_CONTROLS.pause(sports, 1).cancel(sports, {"requested": 5}, 2)
+    traits = [Traits("requested", offset, "requested", section="Sports", source="/cms", replay=None) for offset in (4, 5)]
+    rulings = [shard.ask(1, slot, time_ms=3, traits=each)[1] for slot in (HERO, INLINE) for each in traits]
+
+    assert [ruling.verdict for ruling in rulings] == [
+        Verdict.CANCELLED,
+        Verdict.WITHDRAWN,
+        Verdict.CANCELLED,
+        Verdict.PAUSED,
+    ]
