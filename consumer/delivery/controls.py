@@ -8,6 +8,7 @@ them with everything else that its epoch rests on. `leadart pause`, `resume` and
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from consumer.delivery.replay_origin import parse_origin
 from consumer.jobs import Record
 from schemas import ImageRequested
-from schemas.requests import AnyRequest
+from schemas.requests import PictureRequest
 
 _KEY = TypeAdapter(tuple[str, Literal["controls"]], config=ConfigDict(strict=True))
 
@@ -47,7 +48,7 @@ class Traits:
     replay: str | None
 
     @classmethod
-    def of(cls, read: Record, original: Record, request: AnyRequest, source: str) -> Traits:
+    def of(cls, read: Record, original: Record, request: PictureRequest, source: str) -> Traits:
         """Return those of a record; `original` is what its publisher wrote (the same unless it was `read` as a retry).
 
         `request` is what it says, and `source` its event's.
@@ -85,19 +86,35 @@ class Selector(BaseModel):
         """What it names, by criterion."""
         return self.model_dump(exclude_none=True)
 
+    @property
+    def _meant(self) -> tuple[str | None, ...]:
+        return self.lane, fold_section(self.section), self.source, self.replay
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both are for the same requests, however their sections are written."""
+        return isinstance(other, Selector) and self._meant == other._meant
+
+    def __hash__(self) -> int:
+        """Return the hash of what is compared."""
+        return hash(self._meant)
+
     def __str__(self) -> str:
         """Say it in words, such as `lane article-image-backfill, section sports`."""
         return ", ".join(f"{criterion} {value}" for criterion, value in self.named.items())
 
     def fits(self, traits: Traits) -> bool:
         """Return whether a request meets it. A retried one is of its first lane, too; a section's case is ignored."""
-        section = None if traits.section is None else traits.section.casefold()
         return (
             self.lane in {None, traits.lane, traits.topic}
-            and (self.section is None or self.section.casefold() == section)
+            and (self.section is None or fold_section(self.section) == fold_section(traits.section))
             and self.source in {None, traits.source}
             and self.replay in {None, traits.replay}
         )
+
+
+def fold_section(section: str | None) -> str | None:
+    """Return a section as it is compared: a CMS writes Sports, an operator sports."""
+    return None if section is None else unicodedata.normalize("NFC", section.casefold())
 
 
 class Pause(BaseModel):

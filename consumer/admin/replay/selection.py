@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from consumer.admin.replay.replayed_record import new_variation
+from consumer.delivery.controls import fold_section
 from consumer.processing.styles import DEFAULT
 from consumer.settings.time_spans import parse_moment
 from schemas import ImageRequested
@@ -107,7 +108,8 @@ class Filters:
             return False
         if not isinstance(request, ImageRequested):
             return not (self.sections or self.styles)
-        return (not self.sections or request.article.section in self.sections) and (
+        sections = {fold_section(section) for section in self.sections}
+        return (not sections or fold_section(request.article.section) in sections) and (
             not self.styles or (request.style.preset or DEFAULT) in self.styles
         )
 

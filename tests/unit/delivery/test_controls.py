@@ -192,10 +192,23 @@ def test_the_key_is_no_heads() -> None:
     assert controls_key("grüppe") == '["grüppe", "controls"]'.encode()
 
 
-def test_a_section_is_meant_whatever_its_case() -> None:
-    """A CMS writes Sports, an operator sports."""
+def test_a_section_is_meant_however_it_is_written() -> None:
+    """A CMS writes Sports, an operator sports; one of them may compose its accents."""
     match = Selector(section="sports")
 
     assert match.fits(traits(section="Sports"))
     assert not match.fits(traits(section=None))
     assert not match.fits(traits(section="sport"))
+    assert Selector(section="\u00c9conomie").fits(traits(section="e\u0301conomie"))
+
+
+def test_a_control_is_named_however_its_section_is_written() -> None:
+    """What `sports` paused, `Sports` resumes and does not pause twice; a cancel replaces the one like it."""
+    paused = NO_CONTROLS.pause(Selector(section="sports", lane="backfill"), 1)
+    again = Selector(section="Sports", lane="backfill")
+    cancelled = NO_CONTROLS.cancel(Selector(section="sports"), {"backfill": 5}, 1)
+
+    assert paused.pause(again, 2) == paused
+    assert paused.resume(again) == NO_CONTROLS
+    assert paused.resume(Selector(section="Sports")) == paused
+    assert len(cancelled.cancel(Selector(section="SPORTS"), {"backfill": 11}, 2).cancels) == 1

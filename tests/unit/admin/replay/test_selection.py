@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.admin.replay.selection import Filters, OffsetRange, RangeEnd
+from schemas import ImageRequested
 from schemas.recrop import ImageRecropRequested
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
@@ -97,3 +98,15 @@ RECROP = ImageRecropRequested.model_validate({"article": {"id": "a-1", "revision
 def test_a_re_crop_has_neither_section_nor_style(filters: Filters, *, chosen: bool) -> None:
     """It is replayed with its article, and left alone where only a section or a style is wanted."""
     assert filters.match(RECROP) == chosen
+
+
+def test_a_section_is_chosen_whatever_its_case() -> None:
+    """A CMS writes Weather, an operator weather, as in `leadart pause`."""
+    filters = Filters(sections=frozenset({"weather", "Sports"}))
+    article = {"id": "a-1", "revision": 1, "headline": "Storm"}
+    requests = [
+        ImageRequested.model_validate({"article": {**article, "section": section}})
+        for section in ("Weather", "sports", "world", None)
+    ]
+
+    assert [filters.match(request) for request in requests] == [True, True, False, False]
