@@ -14,6 +14,7 @@ from consumer.kafka.topics import lane_topics, one_partition_count, retry_policy
 from consumer.settings import Settings
 from schemas import ContractError
 from schemas.reader import parse_request
+from schemas.requests import ImageRequest
 
 
 async def count_queued(settings: Settings, match: Selector, watch: Callable[[float], None]) -> Counter[str]:
@@ -38,13 +39,15 @@ async def count_queued(settings: Settings, match: Selector, watch: Callable[[flo
 
 
 def traits_of(record: Record, retries: RetryPolicy) -> Traits | None:
-    """Return what controls go by; None for what is no request for a picture."""
+    """Return what controls go by; None for what no control is for: all but valid requests for pictures."""
     original = retries.unwrap(record).original
     if original.not_read:
         return None
     try:
         event, request = parse_request(original.key, original.headers, original.value)
     except ContractError:
+        return None
+    if not isinstance(request, ImageRequest):  # an editor's decision is never held or called off
         return None
     return Traits.of(record, original, request, event.source)
 

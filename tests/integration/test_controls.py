@@ -109,17 +109,29 @@ def of(section: str, topic: str, partition: int) -> OutgoingRecord:
     return OutgoingRecord(topic, partition, b"a-1", value, tuple(headers))
 
 
+def decision(topic: str, partition: int) -> OutgoingRecord:
+    data = {"article": {"id": "a-1", "revision": 1}, "picture": {"sha256": "0" * 64}}
+    headers, value = write(Event(id=uuid.uuid4().hex, source="/cms/test", type=names.IMAGE_CHOSEN, data=data))
+    return OutgoingRecord(topic, partition, b"a-1", value, tuple(headers))
+
+
 async def test_a_cancel_counts_what_waits(site: Site) -> None:
-    """Only valid requests that match, in every lane or the named one; then it holds below each lane's end."""
+    """Only valid requests that match, in every lane or the named one; then it holds below each lane's end.
+
+    An editor's decisions are left out: they are never called off.
+    """
     live, backfill, retry = [site.topic(base) for base in (names.REQUESTED, names.BACKFILL, names.RETRY_1M)]
     garbage = OutgoingRecord(backfill, 1, b"b", b"garbage", ())
     places = [(live, 0), (backfill, 1), (retry, 2)]
     await put(site, [*[of("sports", *place) for place in places], of("weather", live, 0), garbage])
+    await put(site, [decision(backfill, 1)])
     every = await asyncio.to_thread(site.run, "replay", "cancel", "--section", "sports")
+    lane = await asyncio.to_thread(site.run, "replay", "cancel", "--lane", "backfill")
     command = ("replay", "cancel", "--section", "sports", "--lane", "backfill", "--execute")
     one = await asyncio.to_thread(site.run, *command)
 
     assert f"1 in {backfill}, 1 in {live}, 1 in {retry}" in every.stdout
     assert f": 1 in {backfill}\n" in one.stdout
+    assert f": 1 in {backfill}\n" in lane.stdout
     ends = [cancel.below[backfill] for each in await shard_controls(site.settings) for cancel in each.cancels]
-    assert ends == [0, 2, 0]
+    assert ends == [0, 3, 0]
