@@ -5,7 +5,8 @@ worker that owns the shard, which opens it again and reads the record with every
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer import failpoints
@@ -13,10 +14,10 @@ from consumer.admin.state_table import change_value
 from consumer.delivery.controls import Cancel, Controls, Pause, Selector, controls_key, group_of, read_controls
 from consumer.delivery.ports import BusError, OutgoingRecord, Partition
 from consumer.errors import Fatal
-from consumer.kafka.admin_client import require_topics
+from consumer.kafka.admin_client import open_admin, require_topics
 from consumer.kafka.partition_reader import read_spans, read_table
 from consumer.kafka.producer import open_epoch
-from consumer.kafka.topics import lane_topics
+from consumer.kafka.topics import lane_topics, one_partition_count
 from consumer.settings import Settings
 from schemas import Reason, names
 
@@ -26,10 +27,14 @@ ControlsChange = Callable[[int, Controls], Controls]
 
 @dataclass(frozen=True, slots=True)
 class SpreadControl:
-    """One control, and the shards that have it: all of them, unless a command was cut off."""
+    """One control, and the shards that have it: all of them, unless a command was cut off.
+
+    `history`: a cancel that is for no request any more, because all are finished that were in the lanes then.
+    """
 
     control: Pause | Cancel
     shards: tuple[int, ...]
+    history: bool = False
 
 
 async def shard_controls(settings: Settings) -> list[Controls]:
@@ -37,15 +42,36 @@ async def shard_controls(settings: Settings) -> list[Controls]:
     return await asyncio.gather(*[_read(settings, shard) for shard in range(await _shards(settings))])
 
 
-def spread(controls: Sequence[Controls]) -> list[SpreadControl]:
-    """Return every control there is, pauses first, with the shards that have it."""
-    found: dict[tuple[type[Pause | Cancel], Selector], tuple[Pause | Cancel, list[int]]] = {}
+def spread(controls: Sequence[Controls], finished: Sequence[Mapping[str, int]]) -> list[SpreadControl]:
+    """Return every control there is, pauses first, with the shards that have it.
+
+    `finished`: for each shard the offset below which everything is, by topic.
+    """
+    found: defaultdict[tuple[type[Pause | Cancel], Selector], dict[int, Pause | Cancel]] = defaultdict(dict)
     for shard, each in enumerate(controls):
         own: tuple[Pause | Cancel, ...] = (*each.pauses, *each.cancels)
         for control in own:
-            found.setdefault((type(control), control.match), (control, []))[1].append(shard)
-    every = [SpreadControl(control, tuple(shards)) for control, shards in found.values()]
+            found[type(control), control.match][shard] = control
+    every = [
+        SpreadControl(
+            next(iter(of.values())), tuple(of), not any(_may_hold(one, finished[at]) for at, one in of.items())
+        )
+        for of in found.values()
+    ]
     return sorted(every, key=lambda each: isinstance(each.control, Cancel))
+
+
+def _may_hold(control: Pause | Cancel, finished: Mapping[str, int]) -> bool:
+    return isinstance(control, Pause) or control.may_hold(finished)
+
+
+async def finished_below(settings: Settings) -> list[dict[str, int]]:
+    """Return below which offset the group has finished everything: for each shard, by topic. Raises `BusError`."""
+    async with open_admin(settings.kafka) as admin:
+        shards = range(await one_partition_count(admin, settings))
+        lanes = lane_topics(settings)
+        committed = await admin.all_committed_offsets([Partition(lane, shard) for lane in lanes for shard in shards])
+    return [{lane: committed[Partition(lane, shard)].offset for lane in lanes} for shard in shards]
 
 
 async def lane_ends(settings: Settings) -> list[dict[str, int]]:

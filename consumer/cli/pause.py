@@ -33,7 +33,7 @@ def pause(
     execute: Execute = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold matching requests until they are resumed; without a choice, list what is paused or called off.
+    """Hold matching requests until they are resumed; without a choice, list what is paused or being called off.
 
     Several options together hold only requests that meet all of them. Workers keep running.
     """
@@ -98,20 +98,24 @@ def _report(done: str, match: Selector, shards: int, *, execute: bool) -> None:
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:
-    from consumer.admin.controls import shard_controls, spread
+    from consumer.admin.controls import finished_below, shard_controls, spread
 
     shards = asyncio.run(shard_controls(settings))
-    found = spread(shards)
+    called_off = any(each.cancels for each in shards)
+    found = spread(shards, asyncio.run(finished_below(settings)) if called_off else [{}] * len(shards))
     if as_json:
         print(json.dumps({"shards": len(shards), "controls": [_row(each) for each in found]}))
         return
-    for each in found:
+    standing = [each for each in found if not each.history]
+    for each in standing:
         row = _row(each)
         where = "" if len(each.shards) == len(shards) else f", only in shards {list(each.shards)} of {len(shards)}"
         repair = "; the command was cut off: run it again" if where else ""
         say(f"{row['state']}  {printable(str(each.control.match))}, {row['at']}{where}{repair}")
-    if not found:
+    if not standing:
         say("nothing is paused")
+    if len(found) > len(standing):
+        say(f"called off before, and finished since: {len(found) - len(standing)} (--json lists them)")
 
 
 def _row(each: SpreadControl) -> dict[str, object]:
@@ -120,4 +124,10 @@ def _row(each: SpreadControl) -> dict[str, object]:
     control = each.control
     state, at = ("paused", control.since) if isinstance(control, Pause) else ("called off", control.at)
     moment = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
-    return {"state": state, "match": control.match.named, "at": moment, "shards": list(each.shards)}
+    return {
+        "state": state,
+        "match": control.match.named,
+        "at": moment,
+        "shards": list(each.shards),
+        "history": each.history,
+    }

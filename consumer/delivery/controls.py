@@ -139,6 +139,13 @@ class Cancel(BaseModel):
         """Return whether a request is called off."""
         return traits.offset < self.below.get(traits.topic, 0) and self.match.fits(traits)
 
+    def may_hold(self, finished: Mapping[str, int]) -> bool:
+        """Return whether it may be for a request yet, if all below these offsets, by topic, is finished.
+
+        A request that waits in a retry lane is one below that lane's own offset.
+        """
+        return any(finished.get(topic, 0) < below for topic, below in self.below.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Controls:

@@ -34,7 +34,8 @@ async def site(kafka: KafkaServer, s3: S3Server) -> Site:
 
 async def paused_in(site: Site, match: Selector = SPORTS) -> tuple[int, ...]:
     """Return the shards that have the pause."""
-    found = spread(await shard_controls(site.settings))
+    controls = await shard_controls(site.settings)
+    found = spread(controls, [{}] * len(controls))
     return next((each.shards for each in found if isinstance(each.control, Pause) and each.control.match == match), ())
 
 

@@ -24,6 +24,7 @@ class Bus:
         self.shards = [Controls(), Controls()]
         self.queued = Counter[str]()
         self.ended: list[str] = []
+        self.finished = [{"article-image-backfill": 0}, {"article-image-backfill": 0}]
 
     async def read(self, _settings: Settings) -> list[Controls]:
         return self.shards
@@ -39,6 +40,9 @@ class Bus:
     async def ends(self, _settings: Settings) -> list[dict[str, int]]:
         return ENDS
 
+    async def below(self, _settings: Settings) -> list[dict[str, int]]:
+        return self.finished
+
     async def end(self, _settings: Settings, replay: str) -> None:
         self.ended.append(replay)
 
@@ -49,6 +53,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
     monkeypatch.setattr("consumer.admin.controls.shard_controls", made.read)
     monkeypatch.setattr("consumer.admin.controls.change_controls", made.change)
     monkeypatch.setattr("consumer.admin.controls.lane_ends", made.ends)
+    monkeypatch.setattr("consumer.admin.controls.finished_below", made.below)
     monkeypatch.setattr("consumer.admin.controls.end_replay", made.end)
     monkeypatch.setattr("consumer.admin.queued.count_queued", made.count)
     return made
@@ -145,3 +150,26 @@ def test_nothing_is_written_where_nothing_waits(bus: Bus) -> None:
     """A mistyped id is told apart from a replay that was called off."""
     assert "nothing to do" in run("replay", "cancel", REPLAY, "--lane", "backfill", "--execute")
     assert bus.shards == [Controls(), Controls()]
+
+
+def test_a_cancel_is_listed_until_the_group_is_past_it(bus: Bus) -> None:
+    """Once all is finished that was in the lanes, it is history: one line for all of them, and in JSON."""
+    bus.queued["article-image-backfill"] = 3
+    run("replay", "cancel", REPLAY, "--execute")
+    run("replay", "cancel", "--section", "sports", "--execute")
+    bus.finished = [{"article-image-backfill": 7}, {"article-image-backfill": 8}]
+    standing = run("pause").splitlines()
+    bus.finished = [{"article-image-backfill": 7}, {"article-image-backfill": 9}]
+    run("pause", "--lane", "backfill", "--execute")
+    past = run("pause").splitlines()
+    listed = json.loads(run("pause", "--json"))["controls"]
+
+    assert [line.partition(", ")[0] for line in standing] == [
+        f"called off  replay {REPLAY}",
+        "called off  section sports",
+    ]
+    assert past[0].startswith("paused  lane article-image-backfill, ")
+    assert past[1:] == ["called off before, and finished since: 2 (--json lists them)"]
+    assert [each["history"] for each in listed] == [False, True, True]
+    run("resume", "--lane", "backfill", "--execute")
+    assert run("pause").splitlines() == ["nothing is paused", *past[1:]]

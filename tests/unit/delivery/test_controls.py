@@ -212,3 +212,13 @@ def test_a_control_is_named_however_its_section_is_written() -> None:
     assert paused.resume(again) == NO_CONTROLS
     assert paused.resume(Selector(section="Sports")) == paused
     assert len(cancelled.cancel(Selector(section="SPORTS"), {"backfill": 11}, 2).cancels) == 1
+
+
+def test_a_cancel_is_history_once_all_below_it_is_finished() -> None:
+    """Its requests may wait in their own lane or in a retry lane; a lane that the group knows nothing of counts."""
+    cancel = Cancel(match=Selector(replay="r1"), below={"backfill": 10, "retry-1m": 3}, at=1)
+
+    assert cancel.may_hold({"backfill": 10, "retry-1m": 2})
+    assert cancel.may_hold({"backfill": 9, "retry-1m": 3})
+    assert cancel.may_hold({"backfill": 10})
+    assert not cancel.may_hold({"backfill": 10, "retry-1m": 3})

@@ -328,7 +328,9 @@ async def test_what_is_called_off_ends_although_it_is_paused_or_withdrawn_too() 
     shard.withdraw(1, "hero")
     sports = Selector(section="sports")
     shard.heads.controls = NO_CONTROLS.pause(sports, 1).cancel(sports, {"requested": 5}, 2)
-    traits = [Traits("requested", offset, "requested", section="Sports", source="/cms", replay=None) for offset in (4, 5)]
+    traits = [
+        Traits("requested", offset, "requested", section="Sports", source="/cms", replay=None) for offset in (4, 5)
+    ]
     rulings = [shard.ask(1, slot, time_ms=3, traits=each)[1] for slot in (HERO, INLINE) for each in traits]
 
     assert [ruling.verdict for ruling in rulings] == [
