@@ -6,6 +6,7 @@ from typing import Final
 
 from consumer.admin.dead_letters.dead_letter import format_time_ms
 from consumer.admin.trace.phrases import SlotStory, bare
+from consumer.admin.trace.shown import is_decision
 from consumer.admin.trace.timeline import TracedOutcome
 from consumer.admin.trace.works import CHOSEN, RESTORED, WITHDRAWN, TracedWork
 from schemas import OutcomeKind
@@ -21,11 +22,16 @@ def decision_phrase(story: SlotStory, decision: TracedOutcome) -> str:
     declared = [one for one in choices if not one.request.lets_go]
     since = format_time_ms(declared[-1].request.ms if declared else decision.ms)
     own, newest = f"an editor declared a picture of the site's own {since}", story.newest
-    pending = f"; {story.tell(newest)}" if newest is not None and newest.outcome is None else ""
+    later = "" if newest is None or _is_decision(newest) else f"; {story.tell(newest)}"
     if choices and choices[-1].request.lets_go:
-        return f"{own}, and let go of it {format_time_ms(choices[-1].request.ms)}{pending or NOTHING_SINCE}"
+        return f"{own}, and let go of it {format_time_ms(choices[-1].request.ms)}{later or NOTHING_SINCE}"
     release = f"leadart choose {story.article} --slot {decision.slot} --let-go --execute"
-    return f"{own}, and leadart stays out of the slot until an editor lets go of it ({release}){pending}"
+    return f"{own}, and leadart stays out of the slot until an editor lets go of it ({release}){later}"
+
+
+def _is_decision(work: TracedWork) -> bool:
+    """Return whether a request came to nothing but what the editor decided."""
+    return work.outcome is not None and is_decision(work.outcome)
 
 
 def _taken_down(story: SlotStory, decision: TracedOutcome) -> str:

@@ -51,7 +51,8 @@ def _about_slot(timeline: Timeline, story: SlotStory, slot: str | None) -> Trace
     answer = with_picture(subject, shown, timeline)
     if newest is None or newest.outcome is shown or _is_answered(newest, shown):
         return answer
-    return TraceAnswer(answer.picture, f"{answer.sentence} Later, {story.tell(newest)}.")
+    then = "Later" if newest.request.ms >= shown.ms else "Meanwhile"
+    return TraceAnswer(answer.picture, f"{answer.sentence} {then}, {story.tell(newest)}.")
 
 
 def _is_answered(work: TracedWork, shown: TracedOutcome) -> bool:
@@ -78,7 +79,7 @@ def _about_request(timeline: Timeline, every: Sequence[TracedWork], now_ms: int,
     outcomes = [one for one in timeline.outcomes if one.request_id == request_id]
     if not works and not outcomes:
         return TraceAnswer(picture=False, sentence=f"No request with the event id {request_id} is {_scope(timeline)}.")
-    last = works[-1].outcome if works else outcomes[-1]
+    last = (works[-1].outcome or works[-1].released) if works else outcomes[-1]
     slot = works[-1].slot if works else outcomes[-1].slot
     subject = f"Request {request_id} ({slot or 'no slot'} of {timeline.article})"
     story = _story(timeline, every, now_ms, slot)
@@ -89,7 +90,7 @@ def _about_request(timeline: Timeline, every: Sequence[TracedWork], now_ms: int,
         with_picture(subject, last, timeline),
         shown_outcome(one for one in timeline.outcomes if one.slot == slot),
     )
-    if shown is None or shown.request_id == request_id:
+    if shown is None or shown.request_id == last.request_id:
         return answer
     other = f" The slot shows the picture of request {shown.request_id}, revision {shown.revision}."
     return TraceAnswer(answer.picture, answer.sentence + other)

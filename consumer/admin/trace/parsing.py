@@ -10,6 +10,7 @@ from consumer.admin.heads import decision_in_words
 from consumer.admin.trace.timeline import (
     FailureFacts,
     Place,
+    RecordState,
     Standing,
     TracedDeadLetter,
     TracedFile,
@@ -18,18 +19,17 @@ from consumer.admin.trace.timeline import (
     TracedPicture,
     TracedRequest,
 )
-from consumer.delivery.controls import Controls, Traits
+from consumer.delivery.controls import NO_CONTROLS, Controls, Traits
 from consumer.delivery.heads import read_head, slot_of
 from consumer.delivery.replay_origin import parse_origin
 from consumer.delivery.retry import RetryPolicy, split
 from consumer.jobs import Record
 from consumer.kafka.announced import AnnouncedEvent
-from schemas import ContractError, ImageRequested, OutcomeKind
+from schemas import ContractError, OutcomeKind
 from schemas.cloudevents import attribute_name, read
 from schemas.editorial import ImageChosen
 from schemas.reader import parse_request
-from schemas.recrop import ImageRecropRequested
-from schemas.requests import AnyRequest
+from schemas.requests import AnyRequest, ImageRequest
 from schemas.salvage import salvage
 
 _PREFIX: Final = "org.leadart.article."
@@ -65,15 +65,20 @@ def parse_lane_record(record: Record, retries: RetryPolicy, standing: Standing, 
         replay=replay.replay if replay else "",
         redriven=(dict(original.headers).get(REDRIVEN) or b"").decode(errors="replace"),
         lets_go=isinstance(parsed, ImageChosen) and parsed.picture is None and not parsed.external,
-        **_controlled(record, original, parsed, known.source or "", controls),
+        **_controlled(record, original, parsed, known.source or "", controls if _waits(standing) else NO_CONTROLS),
     )
+
+
+def _waits(standing: Standing) -> bool:
+    """Return whether a record has its end before it: what is paused or called off later is not for it otherwise."""
+    return standing.state is not RecordState.FINISHED
 
 
 def _controlled(
     record: Record, original: Record, parsed: AnyRequest | FailureFacts, source: str, controls: Controls
 ) -> dict[str, Any]:
     """Return what operators said of a request for pictures; decisions are never held."""
-    if not isinstance(parsed, ImageRequested | ImageRecropRequested):
+    if not isinstance(parsed, ImageRequest):
         return {}
     traits = Traits.of(record, original, parsed, source)
     cancelled, pause = controls.cancel_of(traits) is not None, controls.pause_of(traits)

@@ -56,7 +56,7 @@ class TracedRequest:
     `kind` is the event's type in short, such as `image-requested`. `attempt` counts from 1. `due_ms` is when a retry is
     tried again, and `failure` why the attempt before it failed. `problem` is how the record breaks the contract.
     `replay` is the id of the replay that published it, `redriven` the dead letter it was; `lets_go`: an editor's choice
-    of no picture. `paused_ms` is since when an operator holds it, 0 if none does; `called_off`: one ended it.
+    of no picture. `paused_ms` is since when an operator holds it, 0 if none does; `called_off`: it ends as cancelled.
     """
 
     place: Place

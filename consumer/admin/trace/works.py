@@ -15,6 +15,7 @@ from consumer.admin.trace.timeline import (
     TracedOutcome,
     TracedRequest,
 )
+from schemas import OutcomeKind
 
 CHOSEN: Final = "image-chosen"
 APPROVED: Final = "image-approved"
@@ -25,12 +26,16 @@ RESTORED: Final = "restored"
 
 @dataclass(frozen=True, slots=True)
 class TracedWork:
-    """One request as published once: its first known record, its last one, and what came of it so far."""
+    """One request as published once: its first known record, its last one, and what came of it so far.
+
+    `released`: of an approval, the end of the held request that it let go on.
+    """
 
     request: TracedRequest
     last: TracedRequest
     outcome: TracedOutcome | None
     letter: TracedDeadLetter | None
+    released: TracedOutcome | None = None
 
     @property
     def slot(self) -> str | None:
@@ -45,7 +50,7 @@ class TracedWork:
     @property
     def is_silent(self) -> bool:
         """Whether it took effect without an outcome of its own, as a restoration and an approval do."""
-        finished = self.last.standing.state is RecordState.FINISHED
+        finished = self.last.standing.state is RecordState.FINISHED or self.released is not None
         return finished and self.outcome is None and self.request.kind in {APPROVED, RESTORED}
 
 
@@ -64,9 +69,18 @@ def collect_works(timeline: Timeline) -> list[TracedWork]:
     for chain in reversed(chains):
         first, name = chain[0], chain[0].request_id
         outcome_of = _outcome_of(chain, answers[name], next_ms.get(name))
-        works.append(TracedWork(first, chain[-1], outcome_of, letters.get(first.origin)))
+        released = _released(first, timeline.outcomes) if first.kind == APPROVED else None
+        works.append(TracedWork(first, chain[-1], outcome_of, letters.get(first.origin), released))
         next_ms[name] = first.ms
     return works[::-1]
+
+
+def _released(approval: TracedRequest, outcomes: Sequence[TracedOutcome]) -> TracedOutcome | None:
+    """Return the end of the held request that an approval let go on, if that has come."""
+    of_held = [one for one in outcomes if (one.slot, one.revision) == (approval.slot, approval.revision)]
+    held = {one.request_id for one in of_held if one.kind == OutcomeKind.HELD}
+    ends = (one for one in of_held if one.request_id in held and one.kind != OutcomeKind.HELD)
+    return next((end for end in ends if end.ms >= approval.ms), None)
 
 
 def _outcome_of(

@@ -331,6 +331,40 @@ WITHOUT: dict[str, tuple[Timeline, str]] = {
             f"of it {clock(20)}, but nothing was asked for since: publish a request."
         ),
     ),
+    "a picture of the site's own that was let go, and a replay that was called off": (
+        timeline(
+            requests=(
+                asked(2, 30, kind="image-chosen"),
+                asked(3, 20, kind="image-chosen", lets_go=True),
+                asked(1, 15, place=place(0, names.BACKFILL), origin=place(0, names.BACKFILL), replay="x"),
+            ),
+            outcomes=(
+                outcome("declined", 2, 29, rule="external_choice", ordinal=2),
+                outcome("declined", 3, 19, rule="external_choice", ordinal=3),
+                outcome("cancelled", 1, 14, message="An operator called this off: lane backfill."),
+            ),
+        ),
+        (
+            f"hero of a-1 has no picture: an editor declared a picture of the site's own {clock(30)}, and let go "
+            f"of it {clock(20)}; the request of revision 1, published by a replay {clock(15)} (article-image-backfill "
+            f"3:0), was called off {clock(14)}: An operator called this off: lane backfill."
+        ),
+    ),
+    "a picture of the site's own, and a request that failed": (
+        timeline(
+            requests=(asked(2, 30, kind="image-chosen"), asked(3, 20)),
+            outcomes=(
+                outcome("declined", 2, 29, rule="external_choice", ordinal=2),
+                outcome("failed", 3, 19, failure=REFUSED, final=True),
+            ),
+        ),
+        (
+            f"hero of a-1 has no picture: an editor declared a picture of the site's own {clock(30)}, and leadart "
+            "stays out of the slot until an editor lets go of it (leadart choose a-1 --slot hero --let-go --execute); "
+            f"the request of revision 3, published {clock(20)} (article-image-requested 3:3), was refused {clock(19)}: "
+            "`output.width` is 5: at least 64 (invalid_field, field output.width)."
+        ),
+    ),
 }
 WITH: dict[str, tuple[Timeline, str]] = {
     "a picture": (
@@ -371,6 +405,21 @@ WITH: dict[str, tuple[Timeline, str]] = {
             f"hero of a-1 has its picture: {SHOWN}. Later, the request of revision 1, published by a replay "
             f"{clock(5)} (article-image-backfill 3:0), is not finished yet: 4 records before it."
         ),
+    ),
+    "a picture, and a newer request that came before it was announced": (
+        timeline(requests=(asked(), asked(2, 57, standing=WAITING)), outcomes=(ready(),), store=THERE),
+        (
+            f"hero of a-1 has its picture: {SHOWN}. Meanwhile, the request of revision 2, published {clock(57)} "
+            "(article-image-requested 3:2), is not finished yet: 4 records before it."
+        ),
+    ),
+    "a picture that was approved, and the approval not committed yet when it was looked at": (
+        timeline(
+            requests=(asked(), asked(2, 57, kind="image-approved", revision=1, standing=WAITING)),
+            outcomes=(outcome("held", 1, 59, rule="politics"), ready()),
+            store=THERE,
+        ),
+        f"hero of a-1 has its picture: {SHOWN}.",
     ),
     "the newest revision, whenever it was announced": (
         timeline(requests=(asked(), asked(2, 50)), outcomes=(ready(2, 45), ready(1, 40)), store=THERE),

@@ -32,7 +32,7 @@ from tests.support.harness import request_data
 from tests.support.timelines import timeline
 
 SETTINGS = Settings()
-DONE = Standing(RecordState.FINISHED)
+DONE, WAITING = Standing(RecordState.FINISHED), Standing(RecordState.WAITING)
 HEADERS, VALUE = write(Event(id="r-1", source="/cms", type=names.IMAGE_REQUESTED, data=request_data("a-1", 7)))
 RECORD = Record(names.REQUESTED, 3, 42, b"a-1", VALUE, tuple(HEADERS), 1_000)
 WITHDRAWAL = Withdrawal(source="/cms", request_id="w-1", ordinal=4, message="A complaint.")
@@ -112,17 +112,20 @@ def test_a_head_is_its_groups() -> None:
 
 
 def test_a_request_says_whether_an_operator_holds_it() -> None:
-    """A pause that fits it, a cancel from below its offset; an editor's decision is never held."""
+    """A pause that fits it, a cancel from below its offset, until it has its end; a decision is never held."""
     lane = Selector(lane=names.REQUESTED)
     paused = Controls((Pause(match=lane, since=9_000),))
     cancelled = paused.cancel(Selector(source="/cms"), {names.REQUESTED: 43}, 9_500)
     later = Controls((), (Cancel(match=lane, below={names.REQUESTED: 42}, at=9_500),))
     decision = Event(id="w", source="/cms", type=names.ARTICLE_WITHDRAWN, data={"article": {"id": "a-1"}})
     headers, value = write(decision)
-    found = [parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, each) for each in (paused, cancelled, later)]
-    word = parse_lane_record(replace(RECORD, headers=tuple(headers), value=value), retry_policy(SETTINGS), DONE, paused)
+    found = [parse_lane_record(RECORD, retry_policy(SETTINGS), WAITING, each) for each in (paused, cancelled, later)]
+    done = [parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, each) for each in (paused, cancelled)]
+    written = replace(RECORD, headers=tuple(headers), value=value)
+    word = parse_lane_record(written, retry_policy(SETTINGS), WAITING, paused)
 
     assert [(one.paused_ms, one.called_off) for one in found] == [(9_000, False), (0, True), (0, False)]
+    assert [(one.paused_ms, one.called_off) for one in done] == [(0, False)] * 2
     assert (word.kind, word.slot, word.paused_ms) == ("withdrawn", None, 0)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from consumer.admin.trace.works import collect_works
+from consumer.admin.trace.timeline import TracedOutcome
+from consumer.admin.trace.works import TracedWork, collect_works
 from schemas import names
 from tests.support.timelines import WAITING, asked, letter, outcome, place, ready, retried, timeline
 
@@ -40,3 +41,17 @@ def test_the_last_outcome_of_a_request_counts() -> None:
     (work,) = collect_works(timeline(requests=(asked(),), outcomes=(held, ready(1, 40))))
 
     assert work.outcome == ready(1, 40)
+
+
+def test_an_approval_has_its_effect_once_the_held_request_has_its_end() -> None:
+    """Whatever the group's offset said a moment before; the end of another request, or of before, is none of it."""
+    approval = asked(2, 45, kind="image-approved", revision=1, standing=WAITING)
+    held, end = outcome("held", minutes=50), ready(1, 40)
+    other, before = ready(3, 40, revision=1), ready(1, 46)
+
+    def of(*outcomes: TracedOutcome) -> TracedWork:
+        return collect_works(timeline(requests=(asked(), approval), outcomes=outcomes))[-1]
+
+    assert (of(held, end).released, of(held, end).is_silent, of(held, end).outcome) == (end, True, None)
+    assert [of(*some).released for some in [(held,), (held, other), (before, held), (end,)]] == [None] * 4
+    assert not of(held).is_silent
