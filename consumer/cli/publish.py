@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,7 +131,7 @@ async def outcomes_of(subscriber: CmsSubscriber, event: Event, seconds: float) -
     Only a withdrawal has several, one for each slot, which become readable together.
     """
     from consumer.kafka.announced import parse_announced
-    from consumer.kafka.answers import answers
+    from consumer.kafka.answers import answers, lets_go
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -138,7 +139,7 @@ async def outcomes_of(subscriber: CmsSubscriber, event: Event, seconds: float) -
     with complaints.status("waiting for a worker") as status:
         while loop.time() < deadline:
             read = list(map(parse_announced, await subscriber.read(_POLL_SECONDS)))
-            mine = [announced for announced in read if announced is not None and answers(announced, event)]
+            mine = [replace(each, lets_go=lets_go(event)) for each in read if each is not None and answers(each, event)]
             for announced in mine:
                 if announced.type == names.IMAGE_PROGRESS:
                     status.update(announced.result)

@@ -22,6 +22,8 @@ class AnnouncedEvent:
     request_id: str
     """CloudEvents id of the request; empty if that could not be read."""
     data: Mapping[str, Any]
+    lets_go: bool = False
+    """Whether it is known to answer an editor who let go of a choice: the outcome itself does not say."""
 
     @property
     def kind(self) -> str:
@@ -80,6 +82,8 @@ class AnnouncedEvent:
             return ", offered beside the choice"
         if self.data.get("chosen"):
             return ", kept as chosen" if self.data.get("kept") else ", chosen"
+        if self.lets_go:
+            return ", no longer chosen"
         return ", reused" if self.data.get("reused") else ""
 
     @property

@@ -35,10 +35,12 @@ def traced_requests(
     return tuple(sorted(found, key=_time))
 
 
-def traced_outcomes(records: Iterable[Record]) -> tuple[TracedOutcome, ...]:
-    """Return the outcomes among the records, in time order."""
-    found = (parse_announced(record) for record in records)
-    return tuple(sorted((parse_outcome(event) for event in found if event is not None), key=_time))
+def traced_outcomes(records: Iterable[Record], requests: Iterable[TracedRequest]) -> tuple[TracedOutcome, ...]:
+    """Return the outcomes among the records, in time order; the requests say which of them let go of a choice."""
+    letting_go = {request.request_id for request in requests if request.lets_go}
+    events = filter(None, map(parse_announced, records))
+    told = (replace(event, lets_go=event.request_id in letting_go) for event in events)
+    return tuple(sorted(map(parse_outcome, told), key=_time))
 
 
 def traced_letters(records: Iterable[Record]) -> tuple[TracedDeadLetter, ...]:

@@ -114,6 +114,7 @@ class TraceSearch:
         group_id, lanes = self._settings.kafka.group_id, list(_of(found, *self._lanes))
         used = {record.partition for record in lanes} or set(numbers)
         controls = last_controls(_of(found, self._heads), group_id)
+        requests = traced_requests(lanes, retries, self._group, controls)
         search = SearchFacts(
             home=home,
             partitions=tuple(sorted(numbers)),
@@ -128,8 +129,8 @@ class TraceSearch:
             article=article,
             search=search,
             group=self._group.facts(used),
-            requests=traced_requests(lanes, retries, self._group, controls),
-            outcomes=traced_outcomes(_of(found, self._outcomes)),
+            requests=requests,
+            outcomes=traced_outcomes(_of(found, self._outcomes), requests),
             letters=traced_letters(_of(found, self._letters)),
             heads=traced_heads(_of(found, self._heads), group_id, article),
         )

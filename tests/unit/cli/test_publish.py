@@ -53,6 +53,15 @@ async def test_only_the_requests_own_outcome_ends_the_wait() -> None:
     assert await ends(event(), [], others, [mine]) == [mine]
 
 
+async def test_what_lets_go_is_not_told_as_a_picture_used_again() -> None:
+    """Its outcome looks like that of any picture that was there before."""
+    letting_go = event(names.IMAGE_CHOSEN, '{"article": {"id": "a-1", "revision": 7}, "picture": null}')
+    subscriber = cast("CmsSubscriber", Subscriber([record("ready", request="r-1", reused=True)]))
+    (outcome,) = await publish.outcomes_of(subscriber, letting_go, 5.0)
+
+    assert outcome.sentence == "ready, no longer chosen: a-1 revision 7"
+
+
 async def test_the_wait_has_an_end() -> None:
     """Nothing, when no outcome came in time."""
     assert await ends(event(), seconds=0.02) == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,17 @@ READY = {"pictures": [{"url": "https://p/1.png"}, {"url": "https://p/2.png"}], "
 def test_every_announcement_is_a_sentence(kind: str, data: dict[str, object], sentence: str) -> None:
     """Those of a newer worker too, with kinds and fields that are not known here."""
     assert announced(kind, **data).sentence == sentence
+
+
+def test_letting_go_is_told_by_who_knows_of_it() -> None:
+    """The outcome is that of any picture that was there before: who published the event knows better."""
+    event = announced("ready", **READY, reused=True)
+    told = replace(event, lets_go=True)
+
+    assert (told.sentence, told.result) == (
+        "ready, no longer chosen: a-1 revision 7, 3.2 s",
+        "2 pictures, no longer chosen",
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumer.kafka.answers import answers
+from consumer.kafka.answers import answers, lets_go
 from consumer.kafka.cms_client import request_event
 from schemas import names
 from tests.support.announcements import announced
@@ -44,3 +44,18 @@ def test_everything_else_is_answered_under_its_own_id() -> None:
     assert answers(announced("ready", request="r-1"), save)
     assert not answers(announced("ready", request="r-2"), save)
     assert answers(announced("failed", request="r-1", slot="teaser"), approval)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "body", "expected"),
+    [
+        (names.IMAGE_CHOSEN, {"picture": None}, True),
+        (names.IMAGE_CHOSEN, {}, True),
+        (names.IMAGE_CHOSEN, {"picture": {"sha256": "0" * 64}}, False),
+        (names.IMAGE_CHOSEN, {"picture": None, "external": True}, False),
+        (names.IMAGE_REQUESTED, {}, False),
+    ],
+)
+def test_only_a_choice_of_nothing_lets_go(event_type: str, body: dict[str, object], *, expected: bool) -> None:
+    """Neither a picture nor one of the site's own."""
+    assert lets_go(request_event({**APPROVAL, **body}, "c-1", event_type=event_type)) is expected
