@@ -28,13 +28,16 @@ def parsed(state: RetryState) -> tuple[Event, AnyRequest]:
 def job_of(record: Record, state: RetryState, event: Event, request: PictureRequest) -> Job:
     """Return the job of a request, in the lane that it came by."""
     original = state.original
+    return Job(event, request, original, lane_of(record, original, request), unknown_fields(event.data, type(request)))
+
+
+def lane_of(record: Record, original: Record, request: PictureRequest) -> Lane:
+    """Return the lane that a request came by; `original` is what its publisher wrote."""
     if record.topic != original.topic:
-        lane = Lane.RETRY
-    elif record.topic.endswith(BACKFILL):
-        lane = Lane.BACKFILL
-    else:
-        lane = Lane.INTERACTIVE if _somebody_waits(request) else Lane.LIVE
-    return Job(event, request, original, lane, unknown_fields(event.data, type(request)))
+        return Lane.RETRY
+    if record.topic.endswith(BACKFILL):
+        return Lane.BACKFILL
+    return Lane.INTERACTIVE if _somebody_waits(request) else Lane.LIVE
 
 
 def _somebody_waits(request: PictureRequest) -> bool:

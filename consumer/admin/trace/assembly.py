@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from consumer.admin.dead_letters.dead_letter import ActionMark, DeadLetterRecord, parse_record
 from consumer.admin.trace.group import GroupView
+from consumer.admin.trace.holds import Holds
 from consumer.admin.trace.parsing import parse_head, parse_lane_record, parse_letter, parse_outcome, place_of
 from consumer.admin.trace.timeline import Place, TracedDeadLetter, TracedHead, TracedOutcome, TracedRequest
 from consumer.delivery.controls import NO_CONTROLS, Controls, controls_key, read_controls
-from consumer.delivery.heads import slot_of
+from consumer.delivery.heads import NO_HEAD, Head, read_head, slot_of
 from consumer.delivery.retry import RetryPolicy
 from consumer.jobs import Record
 from consumer.kafka.announced import parse_announced
 
 
-def last_controls(heads: Iterable[Record], group_id: str) -> dict[int, Controls]:
-    """Return what operators have paused or called off, by shard, of records of the heads in the topic's order."""
-    key = controls_key(group_id)
-    return {record.partition: read_controls(record.value) for record in heads if record.key == key}
+def last_holds(heads: Iterable[Record], group: GroupView, article: str) -> dict[int, Holds]:
+    """Return what holds requests of an article, by shard, of records of the heads in the topic's order."""
+    controls: dict[int, Controls] = {}
+    slots: defaultdict[int, dict[str, Head]] = defaultdict(dict)
+    for record in heads:
+        if record.key == controls_key(group.name):
+            controls[record.partition] = read_controls(record.value)
+        elif (slot := slot_of(record.key or b"", group.name)) is not None and slot.article_id == article:
+            slots[record.partition][slot.name] = read_head(record.value or b"") or NO_HEAD
+    return {shard: Holds(controls.get(shard, NO_CONTROLS), group.policy, slots[shard]) for shard in {*controls, *slots}}
 
 
 def traced_requests(
-    records: Iterable[Record], retries: RetryPolicy, group: GroupView, controls: Mapping[int, Controls]
+    records: Iterable[Record], retries: RetryPolicy, group: GroupView, holds: Mapping[int, Holds]
 ) -> tuple[TracedRequest, ...]:
     """Return the records of lanes, in time order."""
+    usual = Holds(policy=group.policy)
     found = [
-        parse_lane_record(
-            record, retries, group.standing(place_of(record)), controls.get(record.partition, NO_CONTROLS)
-        )
+        parse_lane_record(record, retries, group.standing(place_of(record)), holds.get(record.partition, usual))
         for record in records
     ]
     return tuple(sorted(found, key=_time))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consumer.admin.trace.phrases import bare
 from consumer.admin.trace.timeline import Timeline
 
 
@@ -32,5 +33,7 @@ def caveats(timeline: Timeline) -> list[str]:
         )
     if search.hidden:
         found.append(f"{search.hidden} offsets of the lanes are hidden behind a publisher's open transaction.")
+    if timeline.group.policy_problem:
+        found.append(f"The editorial policy cannot be read here: {bare(timeline.group.policy_problem)}.")
     found += [f"Not read: {where}." for where in search.unread]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from consumer.kafka.group import workers
 from consumer.kafka.topics import lane_topics
 from consumer.lag.positions import GroupPositions
 from consumer.lag.reader import open_lag_reader
+from consumer.processing.policy import PAINT_EVERYTHING, Policy, load_policy
+from consumer.processing.styles import load_styles
 from consumer.settings import Settings
 
 _NOBODY = frozenset({"Empty", "Dead"})
@@ -23,7 +26,10 @@ _NOBODY = frozenset({"Empty", "Dead"})
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """The group's positions in all lanes, and how many of its members read them. `problem`: why they are unknown."""
+    """The group's positions in all lanes, and how many of its members read them. `problem`: why they are unknown.
+
+    `policy` is the editorial policy that these settings name; `policy_problem`: why it is unknown.
+    """
 
     name: str
     workers: int | None = None
@@ -32,6 +38,8 @@ class GroupView:
     metadata: Mapping[Partition, OffsetMetadata] = field(default_factory=dict)
     spans: Mapping[Partition, range] = field(default_factory=dict)
     stuck: Mapping[Partition, StuckPartition] = field(default_factory=dict)
+    policy: Policy = PAINT_EVERYTHING
+    policy_problem: str = ""
 
     def standing(self, place: Place) -> Standing:
         """Return how far the group is with the record at a place."""
@@ -57,18 +65,20 @@ class GroupView:
             stuck=explain(stuck).message if stuck else "",
             outage=outages[0] if outages else "",
             problem=self.problem,
+            policy_problem=self.policy_problem,
         )
 
 
 async def view_group(settings: Settings, admin: KafkaAdmin) -> GroupView:
     """Read the group's positions. Never raises for a group that cannot be asked: its `problem` says why."""
     name = settings.kafka.group_id
+    policy, policy_problem = await asyncio.to_thread(_policy, settings)
     try:
         async with open_lag_reader(settings, admin) as reader:
             positions = await reader.positions()
         members = await admin.group()
     except (BusError, LeadartError) as error:
-        return GroupView(name, problem=str(error))
+        return GroupView(name, problem=str(error), policy=policy, policy_problem=policy_problem)
     return GroupView(
         name,
         count_workers(members, lane_topics(settings)),
@@ -76,7 +86,19 @@ async def view_group(settings: Settings, admin: KafkaAdmin) -> GroupView:
         metadata=_metadata(positions),
         spans=positions.spans,
         stuck=positions.stuck,
+        policy=policy,
+        policy_problem=policy_problem,
     )
+
+
+def _policy(settings: Settings) -> tuple[Policy, str]:
+    """Return the policy, or why it cannot be read: the workers' settings may name files of their own machine."""
+    if settings.policy.file is None:
+        return PAINT_EVERYTHING, ""
+    try:
+        return load_policy(settings.policy.file, load_styles(settings.styles.file)), ""
+    except LeadartError as error:
+        return PAINT_EVERYTHING, error.message.partition("\n")[0]
 
 
 def count_workers(group: ConsumerGroup, lanes: Collection[str]) -> int | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from consumer.admin.dead_letters.dead_letter import REDRIVEN, DeadLetterRecord
 from consumer.admin.heads import decision_in_words
+from consumer.admin.trace.holds import Holds, RequestHold
 from consumer.admin.trace.timeline import (
     FailureFacts,
     Place,
@@ -19,7 +21,6 @@ from consumer.admin.trace.timeline import (
     TracedPicture,
     TracedRequest,
 )
-from consumer.delivery.controls import NO_CONTROLS, Controls, Traits
 from consumer.delivery.heads import read_head, slot_of
 from consumer.delivery.replay_origin import parse_origin
 from consumer.delivery.retry import RetryPolicy, split
@@ -42,13 +43,16 @@ def place_of(record: Record) -> Place:
     return Place(record.topic, record.partition, record.offset)
 
 
-def parse_lane_record(record: Record, retries: RetryPolicy, standing: Standing, controls: Controls) -> TracedRequest:
-    """Return what a record of a lane is, whatever its publisher wrote; `controls` are those of its shard."""
+def parse_lane_record(record: Record, retries: RetryPolicy, standing: Standing, holds: Holds) -> TracedRequest:
+    """Return what a record of a lane is, whatever its publisher wrote; `holds` are those of its shard."""
     state = retries.unwrap(record)
     original = state.original
     known, parsed = salvage(original.key, original.headers, original.value), _parsed(original)
     replay = parse_origin(original.headers)
     facts = split(record.headers)[1] if state.attempts else {}
+    hold = RequestHold()
+    if standing.state is not RecordState.FINISHED and isinstance(parsed, ImageRequest):
+        hold = holds.on(record, original, parsed, known.source or "")
     return TracedRequest(
         place=place_of(record),
         ms=record.timestamp_ms,
@@ -65,24 +69,8 @@ def parse_lane_record(record: Record, retries: RetryPolicy, standing: Standing, 
         replay=replay.replay if replay else "",
         redriven=(dict(original.headers).get(REDRIVEN) or b"").decode(errors="replace"),
         lets_go=isinstance(parsed, ImageChosen) and parsed.picture is None and not parsed.external,
-        **_controlled(record, original, parsed, known.source or "", controls if _waits(standing) else NO_CONTROLS),
+        **asdict(hold),
     )
-
-
-def _waits(standing: Standing) -> bool:
-    """Return whether a record has its end before it: what is paused or called off later is not for it otherwise."""
-    return standing.state is not RecordState.FINISHED
-
-
-def _controlled(
-    record: Record, original: Record, parsed: AnyRequest | FailureFacts, source: str, controls: Controls
-) -> dict[str, Any]:
-    """Return what operators said of a request for pictures; decisions are never held."""
-    if not isinstance(parsed, ImageRequest):
-        return {}
-    traits = Traits.of(record, original, parsed, source)
-    cancelled, pause = controls.cancel_of(traits) is not None, controls.pause_of(traits)
-    return {"paused_ms": 0 if cancelled or pause is None else pause.since, "called_off": cancelled}
 
 
 def _kind(record: Record) -> str:

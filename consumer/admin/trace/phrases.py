@@ -83,13 +83,8 @@ class SlotStory:
         if standing.state is RecordState.UNKNOWN:
             why = group.stuck or group.problem or f"group {group.name} has no offset there"
             return f"has no outcome, and how far the group is with it is unknown: {bare(why)}"
-        if record.called_off:
-            return f"is called off, and ends as cancelled when a worker reads it{self._workers()}"
-        if record.paused_ms:
-            since = format_time_ms(record.paused_ms)
-            return f"is paused by an operator since {since}: leadart pause lists what is, leadart resume lets it go on"
-        if record.is_retry and record.due_ms > self.now_ms:
-            return f"{_retry(record)}{self._workers()}"
+        if held := self._held(record):
+            return held
         if standing.state is RecordState.IN_ENGINE and group.workers != 0:
             return "is being painted now"
         before = _count(standing.before, "record") if standing.before else "no record"
@@ -97,6 +92,20 @@ class SlotStory:
         again = f", {_again(record)}" if record.is_retry else ""
         where = f"waits at {record.place}" if record.is_retry else "is not finished yet"
         return f"{where}: {before} before it{deaths}{again}{self._workers()}"
+
+    def _held(self, record: TracedRequest) -> str:
+        """Return what holds a record though nothing is wrong; empty if nothing does."""
+        if record.called_off:
+            return f"is called off, and ends as cancelled when a worker reads it{self._workers()}"
+        if record.paused_ms:
+            since = format_time_ms(record.paused_ms)
+            return f"is paused by an operator since {since}: leadart pause lists what is, leadart resume lets it go on"
+        if record.is_retry and record.due_ms > self.now_ms:
+            return f"{_retry(record)}{self._workers()}"
+        if record.standing.state is RecordState.WAITING and record.settles_ms > self.now_ms:
+            until = format_time_ms(record.settles_ms)
+            return f"settles until {until}: a newer save would take its place{self._workers()}"
+        return ""
 
     def _workers(self) -> str:
         """Return what keeps the group from working, if anything does."""

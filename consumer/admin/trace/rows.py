@@ -95,7 +95,8 @@ def _request(one: TracedRequest) -> str:
 def _state(one: TracedRequest) -> str:
     before = f", {one.standing.before} before it" if one.standing.state is RecordState.WAITING else ""
     paused = f", paused since {format_time_ms(one.paused_ms)}" if one.paused_ms else ""
-    return f"{one.standing.state}{before}{', called off' if one.called_off else paused}"
+    settles = f", settles until {format_time_ms(one.settles_ms)}" if one.settles_ms else ""
+    return f"{one.standing.state}{before}{', called off' if one.called_off else paused or settles}"
 
 
 def _outcome(one: TracedOutcome) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from consumer.admin.trace.assembly import last_controls, traced_heads, traced_letters, traced_outcomes, traced_requests
+from consumer.admin.trace.assembly import last_holds, traced_heads, traced_letters, traced_outcomes, traced_requests
 from consumer.admin.trace.filters import ArticleFilter, HeadFilter, LetterFilter, RecordFilter, RequestFilter
 from consumer.admin.trace.group import GroupView
 from consumer.admin.trace.scan import TopicScan
@@ -113,8 +113,8 @@ class TraceSearch:
         report, retries = self._scan.report, retry_policy(self._settings)
         group_id, lanes = self._settings.kafka.group_id, list(_of(found, *self._lanes))
         used = {record.partition for record in lanes} or set(numbers)
-        controls = last_controls(_of(found, self._heads), group_id)
-        requests = traced_requests(lanes, retries, self._group, controls)
+        holds = last_holds(_of(found, self._heads), self._group, article)
+        requests = traced_requests(lanes, retries, self._group, holds)
         search = SearchFacts(
             home=home,
             partitions=tuple(sorted(numbers)),

@@ -57,6 +57,7 @@ class TracedRequest:
     tried again, and `failure` why the attempt before it failed. `problem` is how the record breaks the contract.
     `replay` is the id of the replay that published it, `redriven` the dead letter it was; `lets_go`: an editor's choice
     of no picture. `paused_ms` is since when an operator holds it, 0 if none does; `called_off`: it ends as cancelled.
+    `settles_ms` is until when it waits for a newer save at the latest, 0 if it does not.
     """
 
     place: Place
@@ -76,6 +77,7 @@ class TracedRequest:
     lets_go: bool = False
     paused_ms: int = 0
     called_off: bool = False
+    settles_ms: int = 0
 
     @property
     def is_retry(self) -> bool:
@@ -213,8 +215,8 @@ class StoreFacts:
 class GroupFacts:
     """The workers' group: how many members read the lanes, None if unknown.
 
-    `stuck` says what an operator has to decide, `outage` what keeps the workers from working, and `problem` why the
-    group's positions are unknown; each is empty if there is nothing.
+    `stuck` says what an operator has to decide, `outage` what keeps the workers from working, `problem` why the group's
+    positions are unknown, and `policy_problem` why the editorial policy is; each is empty if there is nothing.
     """
 
     name: str
@@ -222,6 +224,7 @@ class GroupFacts:
     stuck: str = ""
     outage: str = ""
     problem: str = ""
+    policy_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

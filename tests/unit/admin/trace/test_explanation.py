@@ -135,6 +135,28 @@ WITHOUT: dict[str, tuple[Timeline, str]] = {
         timeline(requests=(asked(standing=WAITING),), workers=0),
         f"{NONE} is not finished yet: 4 records before it, and no worker is in group leadart: start one.",
     ),
+    "settling": (
+        timeline(requests=(asked(standing=WAITING, settles_ms=at(-1)),)),
+        f"{NONE} settles until {clock(-1)}: a newer save would take its place.",
+    ),
+    "settled, and not painted yet": (
+        timeline(requests=(asked(standing=WAITING, settles_ms=at(1)),)),
+        f"{NONE} is not finished yet: 4 records before it.",
+    ),
+    "settled early, and in the engine": (
+        timeline(requests=(asked(standing=Standing(RecordState.IN_ENGINE), settles_ms=at(-1)),)),
+        f"{NONE} is being painted now.",
+    ),
+    "not read yet, and the policy is not known here": (
+        timeline(
+            requests=(asked(standing=WAITING),),
+            group=GroupFacts("leadart", 2, policy_problem="p.toml: No such file: let LEADART_POLICY__FILE name one"),
+        ),
+        (
+            f"{NONE} is not finished yet: 4 records before it. The editorial policy cannot be read here: p.toml: No "
+            "such file: let LEADART_POLICY__FILE name one."
+        ),
+    ),
     "held back by an outage": (
         timeline(
             requests=(asked(standing=Standing(RecordState.WAITING)),),

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from consumer.admin.trace.explanation import explain
 from consumer.admin.trace.filters import ArticleFilter, RequestFilter
+from consumer.admin.trace.holds import Holds
 from consumer.admin.trace.parsing import parse_head, parse_lane_record, parse_outcome
 from consumer.admin.trace.rows import trace_rows, trace_values
 from consumer.admin.trace.timeline import FailureFacts, Place, RecordState, Standing
-from consumer.delivery.controls import NO_CONTROLS, Cancel, Controls, Pause, Selector
+from consumer.delivery.controls import Cancel, Controls, Pause, Selector
 from consumer.delivery.editorial import Editorial, Withdrawal
 from consumer.delivery.heads import Head, Slot, head_key, write_head
 from consumer.delivery.ports import OutgoingRecord
@@ -44,7 +45,7 @@ def as_read(written: OutgoingRecord, offset: int = 5) -> Record:
 
 def test_a_request_is_told_by_what_it_says() -> None:
     """Its kind, id, slot, revision and coordinates."""
-    found = parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    found = parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, Holds())
 
     assert (found.kind, found.request_id, found.slot, found.revision) == ("image-requested", "r-1", "hero", 7)
     assert (found.place, found.is_retry, found.problem) == (Place(names.REQUESTED, 3, 42), False, None)
@@ -54,7 +55,7 @@ def test_a_retry_is_told_from_its_first_attempt() -> None:
     """Where it came from, which attempt it is, when it is due, and why the one before failed."""
     schedule = RetrySchedule(names.RETRY_10M, 1_000, 600_000)
     retry = OutcomeBuilder(SETTINGS).retry(RetryState(RECORD, 1), Transient(Reason.ENGINE_FAILED, "Gone."), schedule)
-    found = parse_lane_record(as_read(retry.records[0]), retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    found = parse_lane_record(as_read(retry.records[0]), retry_policy(SETTINGS), DONE, Holds())
 
     assert (found.place, found.origin) == (Place(names.RETRY_10M, 3, 5), Place(names.REQUESTED, 3, 42))
     assert (found.attempt, found.due_ms, found.failure) == (3, 600_000, FailureFacts("engine_failed", "Gone."))
@@ -63,10 +64,10 @@ def test_a_retry_is_told_from_its_first_attempt() -> None:
 
 def test_a_record_that_breaks_the_contract_says_how() -> None:
     """The same code, sentence and field as its failed outcome; an unreadable one is named by its coordinates."""
-    wrong = parse_lane_record(replace(RECORD, key=b"b"), retry_policy(SETTINGS), DONE, NO_CONTROLS)
-    rubbish = parse_lane_record(replace(RECORD, value=None, headers=()), retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    wrong = parse_lane_record(replace(RECORD, key=b"b"), retry_policy(SETTINGS), DONE, Holds())
+    rubbish = parse_lane_record(replace(RECORD, value=None, headers=()), retry_policy(SETTINGS), DONE, Holds())
     unread = replace(RECORD, value=None, not_read="It is too large.")
-    too_large = parse_lane_record(unread, retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    too_large = parse_lane_record(unread, retry_policy(SETTINGS), DONE, Holds())
 
     assert wrong.problem
     assert (wrong.problem.reason, wrong.problem.field) == ("wrong_key", "article.id")
@@ -119,10 +120,12 @@ def test_a_request_says_whether_an_operator_holds_it() -> None:
     later = Controls((), (Cancel(match=lane, below={names.REQUESTED: 42}, at=9_500),))
     decision = Event(id="w", source="/cms", type=names.ARTICLE_WITHDRAWN, data={"article": {"id": "a-1"}})
     headers, value = write(decision)
-    found = [parse_lane_record(RECORD, retry_policy(SETTINGS), WAITING, each) for each in (paused, cancelled, later)]
-    done = [parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, each) for each in (paused, cancelled)]
+    found = [
+        parse_lane_record(RECORD, retry_policy(SETTINGS), WAITING, Holds(each)) for each in (paused, cancelled, later)
+    ]
+    done = [parse_lane_record(RECORD, retry_policy(SETTINGS), DONE, Holds(each)) for each in (paused, cancelled)]
     written = replace(RECORD, headers=tuple(headers), value=value)
-    word = parse_lane_record(written, retry_policy(SETTINGS), WAITING, paused)
+    word = parse_lane_record(written, retry_policy(SETTINGS), WAITING, Holds(paused))
 
     assert [(one.paused_ms, one.called_off) for one in found] == [(9_000, False), (0, True), (0, False)]
     assert [(one.paused_ms, one.called_off) for one in done] == [(0, False)] * 2
@@ -137,7 +140,7 @@ def test_a_choice_of_no_picture_lets_go() -> None:
         data = {"article": {"id": "a-1", "revision": 7}, **body}
         headers, value = write(Event(id="c", source="/cms", type=names.IMAGE_CHOSEN, data=data))
         record = replace(RECORD, headers=tuple(headers), value=value)
-        found.append(parse_lane_record(record, retry_policy(SETTINGS), DONE, NO_CONTROLS).lets_go)
+        found.append(parse_lane_record(record, retry_policy(SETTINGS), DONE, Holds()).lets_go)
 
     assert found == [True, False, False]
 
@@ -173,7 +176,7 @@ def test_nothing_that_others_wrote_stops_a_trace(event_type: str, data: Any, key
     headers, value = write(Event(id="r-1", source="/cms", type=event_type, data=json.dumps(data).encode()))
     record = replace(RECORD, key=key, headers=tuple(headers), value=value)
     event = parse_announced(record)
-    request = parse_lane_record(record, retry_policy(SETTINGS), DONE, NO_CONTROLS)
+    request = parse_lane_record(record, retry_policy(SETTINGS), DONE, Holds())
     outcomes = (parse_outcome(event),) if event else ()
     found = timeline(requests=(request,), outcomes=outcomes)
 
