@@ -93,5 +93,5 @@ class Broadcast:
 
 def message_of(change: Change, position: str | None) -> Message:
     """Return a change as a message."""
-    data = json.dumps(change.image.summary(), ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps(change.image.summary(change.slot), ensure_ascii=False, separators=(",", ":"))
     return Message(change.kind, data, position, change.article.id, change.article.source, change.image.id)

@@ -53,7 +53,7 @@ async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Cal
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open everything the endpoints work with. Raises `Fatal` or `BusError`."""
     topics = {settings.topics.named(base): base for base in FOLLOWED}
-    board = Board(settings.gateway.history_mib * 1024 * 1024, topics)
+    board = Board(settings.gateway.history_mib * 1024 * 1024, topics, settings.gateway.history_days)
     broadcast = Broadcast()
     styles = load_styles(settings.styles.file)
     async with open_publisher(settings) as publisher, S3Store(settings.storage) as store:

@@ -1,64 +1,85 @@
 """All articles that the topics tell of, within bounds of time and memory."""
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from consumer.delivery.ports import Partition
 from consumer.gateway.board.article import BoardArticle
-from consumer.gateway.board.image import BoardImage, RecordPlace
+from consumer.gateway.board.image import AskedEvent, BoardImage, slot_of
 from consumer.gateway.board.pictures import AnnouncedPictures, Files
 from consumer.gateway.board.position import StreamPosition
 from consumer.jobs import Record
-from consumer.kafka.announced import AnnouncedEvent, parse_announced
+from consumer.kafka.announced import parse_announced
 from schemas import ContractError, names
 from schemas.cloudevents import Event, read
-from schemas.salvage import salvage
+from schemas.salvage import Salvage, salvage
 
 REQUEST_TOPICS = frozenset({names.REQUESTED, names.BACKFILL})
 
 _PARSED = 4
 """Memory of a parsed record, in times of its bytes."""
+_KEPT = 0.9
+"""Share of the memory that is left in use when it ran out."""
+_EXPIRY_MS = 60_000
+"""How often old articles are looked for."""
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a record changed: `image` has a new state, or only further `progress`."""
+    """What a record changed: `image` has a new state (in `slot`, if it has one for each), or only more `progress`."""
 
     kind: str
     article: BoardArticle
     image: BoardImage
+    slot: str | None = None
 
 
 class Board:
-    """The read model. Records may come again and in any order of topics; each counts once."""
+    """The read model. Records may come again and in any order of topics: the same ones give the same board."""
 
-    def __init__(self, most_bytes: int, topics: Mapping[str, str]) -> None:
+    def __init__(self, most_bytes: int, topics: Mapping[str, str], history_days: float = 36_500) -> None:
         """Take the topics by name, each with its base name."""
         self.position = StreamPosition()
-        self._articles: OrderedDict[str, BoardArticle] = OrderedDict()
+        self.begins = StreamPosition()
+        """Before this position records are missing: older than the history, or let go."""
+        self._articles: dict[str, BoardArticle] = {}
         self._by_request: dict[str, list[BoardImage]] = {}
         self._pictures = AnnouncedPictures()
-        self._most_bytes = most_bytes
+        self._most_bytes = most_bytes // _PARSED
         self._bytes = 0
         self._bases = topics
+        self._history_ms = int(history_days * DAY_MS)
+        self._let_go_ms = 0
+        self._next_expiry_ms = 0
+        self._newest_first: list[BoardArticle] | None = None
+        self._early: set[tuple[Partition, int]] = set()
 
     def article(self, article_id: str) -> BoardArticle | None:
         """Return an article."""
         return self._articles.get(article_id)
 
-    def articles(self) -> Iterator[BoardArticle]:
+    def articles(self) -> Iterable[BoardArticle]:
         """Return all articles, the latest changed first."""
-        return iter(reversed(self._articles.values()))
+        if self._newest_first is None:
+            self._newest_first = sorted(self._articles.values(), key=_age, reverse=True)
+        return self._newest_first
 
     def images(self, request_id: str) -> list[BoardImage]:
-        """Return the requests with this event id: of different sources there may be several."""
+        """Return the requests with this event id: of different articles there may be several."""
         return self._by_request.get(request_id, [])
 
     def picture(self, sha256: str) -> Files | None:
         """Return a picture's files; none if it is withdrawn, None if no outcome that is kept here announced it."""
         return self._pictures.find(sha256)
+
+    def start(self, offsets: Mapping[Partition, int]) -> None:
+        """Note where reading begins, by partitions with base names: what is before it, is missing."""
+        for partition, offset in offsets.items():
+            if partition.topic != names.PROGRESS and offset > 0:
+                self.position.advance(partition, offset - 1)
+                self.begins.advance(partition, offset - 1)
 
     def take(self, record: Record) -> Change | None:
         """Take a record as it was read; return what it changed."""
@@ -69,103 +90,126 @@ class Board:
         if self.position.has(partition, record.offset):
             return None
         self.position.advance(partition, record.offset)
-        return self.take_early(record) if base in REQUEST_TOPICS else self._announce(record)
+        if (partition, record.offset) in self._early:
+            self._early.discard((partition, record.offset))
+            return None
+        return self._ask(record) if base in REQUEST_TOPICS else self._announce(record)
 
     def take_early(self, record: Record) -> Change | None:
         """Take a request that was just published and will be read again."""
+        partition = Partition(self._bases[record.topic], record.partition)
+        if not self.position.has(partition, record.offset):
+            self._early.add((partition, record.offset))
+        return self._ask(record)
+
+    def _ask(self, record: Record) -> Change | None:
         known = salvage(record.key, record.headers, record.value)
-        article_id, request_id = known.article_id, known.request_id
-        if article_id is None or request_id is None:
+        if known.article_id is None or known.request_id is None:
             return None
-        article = self._article(article_id, known.source or "")
-        earlier = article.images.get(request_id)
-        if earlier is not None and earlier.is_asked:
+        article = self._article(known.article_id, record)
+        if article is None:
             return None
-        event = _event(record)
-        image = BoardImage(
-            id=request_id,
-            article=article_id,
-            slot=known.slot,
-            source=known.source or "",
-            event_type=event.type if event else names.IMAGE_REQUESTED,
-            revision=known.revision,
-            asked_ms=record.timestamp_ms,
-            place=RecordPlace(Partition(self._bases[record.topic], record.partition), record.offset),
-            request=_data(event),
-            outcomes=earlier.outcomes if earlier else {},
-        )
-        self._add(article, image)
-        if image.event_type == names.IMAGE_REQUESTED and isinstance(image.request.get("article"), dict):
-            article.facts = {**article.facts, **image.request["article"]}
+        image = article.find(known.request_id)
+        asked = _asked(record, known, Partition(self._bases[record.topic], record.partition))
+        if image is None:
+            image = self._add(article, known.request_id)
+        if not image.ask(asked):
+            return None
         self._touch(article, record)
         return Change("image", article, image)
 
     def _announce(self, record: Record) -> Change | None:
         outcome = parse_announced(record)
-        if outcome is None:
+        article = self._article(outcome.article, record) if outcome else None
+        if article is None or outcome is None:
             return None
-        article = self._article(outcome.article, "")
-        image = article.images.get(outcome.request_id) or self._unasked(article, outcome)
-        image.take(outcome)
+        image = article.find(outcome.request_id) or self._add(article, outcome.request_id)
+        if not image.take(outcome):
+            return None
         self._pictures.take(article.id, outcome)
         self._touch(article, record)
-        return Change("image", article, image)
+        return Change("image", article, image, slot_of(outcome))
 
     def _report(self, record: Record) -> Change | None:
         progress = parse_announced(record)
         article = self._articles.get(progress.article) if progress else None
-        image = article.images.get(progress.request_id) if article and progress else None
-        if article is None or image is None or progress is None or image.outcomes:
+        image = article.find(progress.request_id) if article and progress else None
+        if article is None or image is None or progress is None or image.is_final:
             return None
         image.report(progress.data)
+        article.forget_answers()
         return Change("progress", article, image)
 
-    def _unasked(self, article: BoardArticle, outcome: AnnouncedEvent) -> BoardImage:
-        """Return an image for an outcome whose request is older than what is read."""
-        slot = outcome.data.get("slot")
-        image = BoardImage(
-            id=outcome.request_id,
-            article=article.id,
-            slot=slot if isinstance(slot, str) else None,
-            source=article.source,
-            event_type=names.IMAGE_REQUESTED,
-            revision=outcome.revision,
-            asked_ms=outcome.record.timestamp_ms,
-            place=RecordPlace(Partition(names.OUTCOME, outcome.record.partition), outcome.record.offset),
-            request={},
-        )
-        self._add(article, image)
+    def _add(self, article: BoardArticle, image_id: str) -> BoardImage:
+        image = BoardImage(image_id, article.id)
+        article.add(image)
+        self._by_request.setdefault(image_id, []).append(image)
         return image
 
-    def _add(self, article: BoardArticle, image: BoardImage) -> None:
-        """Add an image, or put it in the place of the one that its outcome stood for."""
-        others = [each for each in self._by_request.get(image.id, []) if each is not article.images.get(image.id)]
-        self._by_request[image.id] = [*others, image]
-        article.images[image.id] = image
-
-    def _article(self, article_id: str, source: str) -> BoardArticle:
-        article = self._articles.setdefault(article_id, BoardArticle(article_id, source))
-        article.source = article.source or source
-        return article
+    def _article(self, article_id: str, record: Record) -> BoardArticle | None:
+        """Return an article, made if need be; None if it was let go and the record is as old."""
+        known = self._articles.get(article_id)
+        if known is None and record.timestamp_ms <= self._let_go_ms:
+            self._miss(Partition(self._bases[record.topic], record.partition), record.offset)
+            return None
+        if known is None:
+            known = self._articles[article_id] = BoardArticle(article_id)
+        return known
 
     def _touch(self, article: BoardArticle, record: Record) -> None:
-        article.updated_ms = max(article.updated_ms, record.timestamp_ms)
-        added = _PARSED * len(record.value or b"")
-        article.bytes_ += added
-        self._bytes += added
-        self._articles.move_to_end(article.id)
-        while self._bytes > self._most_bytes and len(self._articles) > 1:
-            self._let_go(*self._articles.popitem(last=False))
+        self._newest_first = None
+        self._bytes += article.touch()
+        if removed := article.prune():
+            for image in removed:
+                self._forget(image)
+            self._bytes += article.touch()
+        if self._bytes > self._most_bytes or record.timestamp_ms >= self._next_expiry_ms:
+            self._next_expiry_ms = record.timestamp_ms + _EXPIRY_MS
+            self._let_go(record.timestamp_ms - self._history_ms)
 
-    def _let_go(self, _article_id: str, article: BoardArticle) -> None:
-        self._bytes -= article.bytes_
-        self._pictures.forget(article.id)
-        for image in article.images.values():
-            rest = [each for each in self._by_request[image.id] if each is not image]
-            if rest:
-                self._by_request[image.id] = rest
-            else:
-                del self._by_request[image.id]
+    def _let_go(self, until_ms: int) -> None:
+        """Let go of articles that are as old; if memory has run out, of the oldest."""
+        most = self._most_bytes * _KEPT if self._bytes > self._most_bytes else self._most_bytes
+        for article in sorted(self._articles.values(), key=_age)[:-1]:
+            if article.updated_ms > until_ms and self._bytes <= most:
+                return
+            self._let_go_ms = max(self._let_go_ms, article.updated_ms)
+            self._bytes -= article.size
+            del self._articles[article.id]
+            self._pictures.forget(article.id)
+            for image in article.images.values():
+                self._forget(image)
+
+    def _forget(self, image: BoardImage) -> None:
+        rest = [each for each in self._by_request[image.id] if each is not image]
+        if rest:
+            self._by_request[image.id] = rest
+        else:
+            del self._by_request[image.id]
+        for partition, offset in image.places:
+            self._miss(partition, offset)
+
+    def _miss(self, partition: Partition, offset: int) -> None:
+        self.begins.advance(partition, offset)
+
+
+def _age(article: BoardArticle) -> tuple[int, str]:
+    return article.updated_ms, article.id
+
+
+def _asked(record: Record, known: Salvage, partition: Partition) -> AskedEvent:
+    event = _event(record)
+    return AskedEvent(
+        event_type=event.type if event else names.IMAGE_REQUESTED,
+        slot=known.slot,
+        source=known.source or "",
+        revision=known.revision,
+        data=_data(event),
+        time_ms=record.timestamp_ms,
+        partition=partition,
+        offset=record.offset,
+        size=len(record.value or b""),
+    )
 
 
 def _event(record: Record) -> Event | None:

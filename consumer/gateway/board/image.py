@@ -1,6 +1,6 @@
 """One request for pictures, or one decision, and what has become of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,37 +20,63 @@ _KINDS = {
     names.ARTICLE_RESTORED: "restoration",
 }
 
+Order = tuple[int, str, int, int]
+"""When a record was appended, in milliseconds since 1970, and its place: topic, partition, offset."""
+
 
 class UnansweredState(StrEnum):
-    """The state of a request that has no outcome yet; afterwards it is the outcome's kind."""
+    """The state of a request or decision that has no outcome; afterwards it is the outcome's kind."""
 
     QUEUED = "queued"
     PAINTING = "painting"
+    APPROVED = "approved"
+    """An approval: the outcome is that of the request that was held."""
+    RESTORED = "restored"
+    """A restoration: the next save's outcome is the answer."""
+
+
+_UNANSWERED = {names.IMAGE_APPROVED: UnansweredState.APPROVED, names.ARTICLE_RESTORED: UnansweredState.RESTORED}
 
 
 @dataclass(frozen=True, slots=True)
-class RecordPlace:
-    """Where a record is: the topic by its base name."""
+class AskedEvent:
+    """A request or a decision as it was published: `data` without what is around it, the topic by its base name."""
 
+    event_type: str
+    slot: str | None
+    source: str
+    revision: int | None
+    data: Mapping[str, Any]
+    time_ms: int
     partition: Partition
     offset: int
+    size: int
+
+    @property
+    def order(self) -> Order:
+        """Its place among all that was asked."""
+        return self.time_ms, self.partition.topic, self.partition.number, self.offset
 
 
 @dataclass(slots=True, eq=False)
 class BoardImage:
-    """A request by its event id. `outcomes` by event id, in order of arrival: a repeat replaces what it repeats."""
+    """A request or a decision by its event id. What it says of itself does not depend on the order of reading.
+
+    `asked`: None while only outcomes of it are known. `outcomes`: by event id, in the order of the topic.
+    `article_source`: the source that the article belongs to.
+    """
 
     id: str
     article: str
-    slot: str | None
-    source: str
-    event_type: str
-    revision: int | None
-    asked_ms: int
-    place: RecordPlace
-    request: Mapping[str, Any]
+    article_source: str = ""
+    asked: AskedEvent | None = None
     outcomes: dict[str, AnnouncedEvent] = field(default_factory=dict)
     progress: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def event_type(self) -> str:
+        """The CloudEvents type that was published."""
+        return self.asked.event_type if self.asked else names.IMAGE_REQUESTED
 
     @property
     def kind(self) -> str:
@@ -58,44 +84,106 @@ class BoardImage:
         return _KINDS.get(self.event_type, "request")
 
     @property
-    def is_asked(self) -> bool:
-        """Whether its request was read; else only an outcome is known of it."""
-        return self.place.partition.topic != names.OUTCOME
+    def slot(self) -> str | None:
+        """The slot it is about; None: the whole article, or what is no slot."""
+        if self.asked:
+            return self.asked.slot
+        slots = {slot_of(outcome) for outcome in self.outcomes.values()}
+        return slots.pop() if len(slots) == 1 else None
+
+    @property
+    def source(self) -> str:
+        """Who published it."""
+        return self.asked.source if self.asked else self.article_source
+
+    @property
+    def revision(self) -> int | None:
+        """The article's revision that it names."""
+        return self.asked.revision if self.asked else next((o.revision for o in self.outcomes.values()), None)
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The data that was published."""
+        return self.asked.data if self.asked else {}
+
+    @property
+    def order(self) -> Order:
+        """Its place among all that was asked."""
+        if self.asked:
+            return self.asked.order
+        first = next(iter(self.outcomes.values())).record
+        return first.timestamp_ms, names.OUTCOME, first.partition, first.offset
+
+    @property
+    def asked_ms(self) -> int:
+        """When it was published, in milliseconds since 1970; if that is not known, when its first outcome was."""
+        return self.order[0]
+
+    @property
+    def changed_ms(self) -> int:
+        """When something was last published about it, in milliseconds since 1970."""
+        return max([self.asked_ms, *(one.record.timestamp_ms for one in self.outcomes.values())])
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records."""
+        return (self.asked.size if self.asked else 0) + sum(
+            len(one.record.value or b"") for one in self.outcomes.values()
+        )
+
+    @property
+    def places(self) -> Iterator[tuple[Partition, int]]:
+        """Where its records are."""
+        if self.asked:
+            yield self.asked.partition, self.asked.offset
+        for outcome in self.outcomes.values():
+            yield Partition(names.OUTCOME, outcome.record.partition), outcome.record.offset
 
     def is_newer_than(self, position: StreamPosition) -> bool:
         """Return whether anything about it came after the position."""
-        announced = (Partition(names.OUTCOME, one.record.partition) for one in self.outcomes.values())
-        offsets = (one.record.offset for one in self.outcomes.values())
-        places = [(self.place.partition, self.place.offset), *zip(announced, offsets, strict=True)]
-        return any(not position.has(partition, offset) for partition, offset in places)
+        return any(not position.has(partition, offset) for partition, offset in self.places)
 
     @property
     def outcome(self) -> AnnouncedEvent | None:
         """The newest outcome."""
         return next(reversed(self.outcomes.values()), None)
 
+    def outcome_in(self, slot: str | None) -> AnnouncedEvent | None:
+        """Return the newest outcome about a slot, else the newest: a withdrawal may have one for each slot."""
+        about = (outcome for outcome in reversed(self.outcomes.values()) if slot_of(outcome) == slot)
+        return next(about, self.outcome)
+
     @property
     def state(self) -> str:
-        """What has become of it: `queued`, `painting`, or its outcome's kind."""
-        outcome = self.outcome
+        """What has become of it: its outcome's kind, else an `UnansweredState`."""
+        return self.state_in(self.slot)
+
+    def state_in(self, slot: str | None) -> str:
+        """Return what has become of it in a slot."""
+        outcome = self.outcome_in(slot)
+        if self.is_begun and not self.is_final:
+            return UnansweredState.PAINTING
         if outcome is not None:
             return outcome.kind
-        return UnansweredState.PAINTING if self.is_begun else UnansweredState.QUEUED
+        return _UNANSWERED.get(self.event_type, UnansweredState.QUEUED)
 
     @property
     def is_begun(self) -> bool:
-        """Whether a worker has begun to paint it."""
+        """Whether a worker has begun to paint it since its last outcome."""
         return any(each.get("stage") != "accepted" for each in self.progress.values())
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will be announced about it, but for repeats."""
-        return self.outcome is not None and self.outcome.kind != OutcomeKind.HELD
+        """Whether no further outcome is expected, but for repeats and a withdrawal's other slots."""
+        outcome = self.outcome
+        return self.event_type in _UNANSWERED if outcome is None else outcome.kind != OutcomeKind.HELD
 
-    @property
-    def changed_ms(self) -> int:
-        """When something was last published about it, in milliseconds since 1970."""
-        return max([self.asked_ms, *(one.record.timestamp_ms for one in self.outcomes.values())])
+    def ask(self, asked: AskedEvent) -> bool:
+        """Take it as it was published; of repeats the first counts. Return whether that changed anything."""
+        if self.asked is not None and self.asked.order <= asked.order:
+            return False
+        self.asked = asked
+        return True
 
     def report(self, data: Mapping[str, Any]) -> None:
         """Take a progress event's data."""
@@ -104,25 +192,31 @@ class BoardImage:
             name: data.get(name) for name in ("stage", "step", "of", "index")
         }
 
-    def take(self, outcome: AnnouncedEvent) -> None:
-        """Take an outcome; of repeats the latest, whose addresses expire last."""
-        self.outcomes.pop(outcome.id, None)
+    def take(self, outcome: AnnouncedEvent) -> bool:
+        """Take an outcome; of repeats the latest counts, whose addresses expire last. Return whether it is news."""
+        known = self.outcomes.get(outcome.id)
+        if known is not None and _announced_at(known) >= _announced_at(outcome):
+            return False
         self.outcomes[outcome.id] = outcome
+        self.outcomes = dict(sorted(self.outcomes.items(), key=lambda item: _announced_at(item[1])))
+        self.progress.clear()
+        return True
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a list shows of it, for JSON."""
-        outcome = self.outcome
+    def summary(self, slot: str | None = None) -> dict[str, Any]:
+        """Return what a list shows of it, or of what it did to a slot, for JSON."""
+        about = slot or self.slot
+        outcome = self.outcome_in(about)
         return {
             "id": self.id,
             "kind": self.kind,
-            "state": self.state,
+            "state": self.state_in(about),
             "final": self.is_final,
             "article": {"id": self.article, "revision": self.revision},
             "slot": self.slot,
             "source": self.source,
             "asked_at": timestamp(self.asked_ms),
             "outcome_at": timestamp(outcome.record.timestamp_ms) if outcome else None,
-            "progress": self._progress(),
+            "progress": [self.progress[index] for index in sorted(self.progress)] or None,
             "outcome": outcome.data if outcome else None,
         }
 
@@ -130,10 +224,15 @@ class BoardImage:
         """Return everything about it, for JSON: also what was requested."""
         return {**self.summary(), "request": self.request}
 
-    def _progress(self) -> list[Mapping[str, Any]] | None:
-        if self.outcomes:
-            return None
-        return [self.progress[index] for index in sorted(self.progress)] or None
+
+def slot_of(outcome: AnnouncedEvent) -> str | None:
+    """Return the slot of an outcome."""
+    slot = outcome.data.get("slot")
+    return slot if isinstance(slot, str) else None
+
+
+def _announced_at(outcome: AnnouncedEvent) -> tuple[int, int, int]:
+    return outcome.record.timestamp_ms, outcome.record.partition, outcome.record.offset
 
 
 def timestamp(milliseconds: int) -> str:

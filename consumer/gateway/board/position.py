@@ -35,9 +35,9 @@ class StreamPosition:
         """Return the next offset to read; None if nothing was read of the partition."""
         return self._offsets.get(partition)
 
-    def of_partition(self, number: int) -> "StreamPosition":
-        """Return the part about one partition number, in which all records of an article are."""
-        return StreamPosition({at: offset for at, offset in self._offsets.items() if at.number == number})
+    def is_before(self, other: "StreamPosition") -> bool:
+        """Return whether the other has more of any partition."""
+        return any((other.next_offset(partition) or 0) > (self.next_offset(partition) or 0) for partition in other)
 
     def encode(self) -> str:
         """Return it as an event id, such as `o0-12_r0-15`."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.article import BoardArticle
+from consumer.gateway.board.listing import list_articles
 from consumer.gateway.problems import not_found
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonObject
 from consumer.gateway.routes.images import Opened
@@ -26,17 +27,12 @@ async def articles(
     q: Annotated[str, Query(max_length=200, description="Words of the headline, section or id.")] = "",
     state: Annotated[str, Query(max_length=40, description="Only with a slot in this state.")] = "",
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-) -> dict[str, Any]:
+) -> Response:
     """Return the articles that changed last, and the event id from which `/v1/events` goes on."""
-    found: list[dict[str, Any]] = []
-    for article in gateway.board.articles():
-        if len(found) == limit:
-            break
-        if principal.sees(article) and _matches(article, q):
-            summary = article.summary()
-            if not state or any(slot["state"] == state for slot in summary["slots"]):
-                found.append(summary)
-    return {"articles": found, "position": gateway.board.position.encode()}
+    found = list_articles(gateway.board, principal.sees, q, state, limit)
+    listed = ",".join(article.summary_json for article in found)
+    position = gateway.board.position.encode()
+    return Response(f'{{"articles":[{listed}],"position":"{position}"}}', media_type="application/json")
 
 
 @routes.get("/{article_id}")
@@ -125,8 +121,3 @@ def _find_slot(gateway: Gateway, principal: Principal, article_id: str, slot: st
     if slot not in found.slots:
         raise not_found("slot")
     return found
-
-
-def _matches(article: BoardArticle, words: str) -> bool:
-    text = " ".join(str(article.facts.get(name) or "") for name in ("headline", "section")) + f" {article.id}"
-    return all(word in text.lower() for word in words.lower().split())

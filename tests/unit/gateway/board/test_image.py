@@ -1,0 +1,75 @@
+"""`consumer.gateway.board.image`: a request and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consumer.gateway.board.position import parse_position
+from schemas import OutcomeKind, names
+from tests.support.board import Topics, board_of, decision, save
+
+KINDS = [
+    (names.IMAGE_REQUESTED, "request", "queued", False),
+    (names.IMAGE_RECROP_REQUESTED, "crop", "queued", False),
+    (names.IMAGE_CHOSEN, "choice", "queued", False),
+    (names.IMAGE_APPROVED, "approval", "approved", True),
+    (names.ARTICLE_WITHDRAWN, "withdrawal", "queued", False),
+    (names.ARTICLE_RESTORED, "restoration", "restored", True),
+]
+
+
+def image_of(topics: Topics, request_id: str = "r-1") -> Any:
+    (found,) = board_of(topics.records).images(request_id)
+    return found
+
+
+@pytest.mark.parametrize(("event_type", "kind", "state", "final"), KINDS)
+def test_what_was_published_has_a_kind_and_a_state(event_type: str, kind: str, state: str, *, final: bool) -> None:
+    """An approval and a restoration have no outcome to wait for; all else does."""
+    topics = Topics()
+    topics.ask("r-1", save() if event_type == names.IMAGE_REQUESTED else decision(), type=event_type)
+    image = image_of(topics)
+    assert (image.kind, image.state, image.is_final, image.slot) == (kind, state, final, "hero")
+
+
+@pytest.mark.parametrize("kind", list(OutcomeKind))
+def test_its_outcome_is_its_state(kind: OutcomeKind) -> None:
+    """Each kind is final but `held`."""
+    topics = Topics()
+    topics.ask("r-1", save())
+    topics.announce(kind, "r-1", rule="drafts")
+    image = image_of(topics)
+    assert (image.state, image.is_final) == (kind, kind.final)
+    assert image.summary()["outcome"]["request_id"] == "r-1"
+    assert (image.summary()["asked_at"], image.summary()["outcome_at"]) == (
+        "1970-01-01T00:00:01.000Z",
+        "1970-01-01T00:00:02.000Z",
+    )
+
+
+def test_details_have_what_was_published() -> None:
+    """The request's data is given back as it was."""
+    topics = Topics()
+    topics.ask("r-1", save(revision=7))
+    assert image_of(topics).details()["request"] == save(revision=7)
+    assert "request" not in image_of(topics).summary()
+
+
+def test_it_is_newer_than_a_position_before_any_of_its_records() -> None:
+    """Who has its request but not its outcome is to get it again."""
+    topics = Topics()
+    topics.ask("r-1", save())
+    topics.announce("ready", "r-1", ordinal=1)
+    image = image_of(topics)
+    newer = {text: image.is_newer_than(parse_position(text)) for text in ("r0-0", "r0-1", "r0-1_o0-0", "r0-1_o0-1")}
+    assert newer == {"r0-0": True, "r0-1": True, "r0-1_o0-0": True, "r0-1_o0-1": False}
+
+
+def test_an_outcome_alone_is_a_request_too() -> None:
+    """Its request is older than what is read: it is shown by what the outcome says."""
+    topics = Topics()
+    topics.announce("ready", "r-1", ordinal=1, revision=4)
+    image = image_of(topics)
+    assert (image.kind, image.slot, image.revision, image.source, image.request) == ("request", "hero", 4, "", {})
