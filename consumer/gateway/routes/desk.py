@@ -1,10 +1,11 @@
-"""The desk: static files, whose names change with nothing, so that a browser asks for each again."""
+"""The desk and the panel: static files, which a browser asks for again each time, since their names never change."""
 
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
 
 routes = APIRouter()
 
@@ -17,6 +18,19 @@ async def root() -> RedirectResponse:
     return RedirectResponse("/desk/", 307)
 
 
+class PublicFiles(StaticFiles):
+    """Files without secrets, which pages of any origin may load: the panel's modules are imported from a CMS's page."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file, to be asked for again each time."""
+        response = await super().get_response(path, scope)
+        response.headers["access-control-allow-origin"] = "*"
+        response.headers["cross-origin-resource-policy"] = "cross-origin"
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
 def mount(app: FastAPI) -> None:
-    """Serve the desk's files."""
-    app.mount("/desk", StaticFiles(directory=STATIC / "desk", html=True), name="desk")
+    """Serve the files."""
+    for part in ("desk", "panel"):
+        app.mount(f"/{part}", PublicFiles(directory=STATIC / part, html=True), name=part)

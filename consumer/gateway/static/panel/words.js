@@ -1,0 +1,66 @@
+/** The panel's words. */
+
+const WORDS = {
+  en: {
+    prompt: "What should the picture show?",
+    hint: "Leave empty to paint from the article's text",
+    count: "Pictures",
+    style: "Style",
+    usual: "House style",
+    generate: "Generate",
+    again: "Generate again",
+    waiting: "Waiting for its turn",
+    painting: "Painting, {share} %",
+    choose: "Use this picture",
+    chosen: "In use",
+    crop: "Move the focus",
+    cropping: "Click where the picture matters most, or move the mark with the arrow keys",
+    done: "Crop here",
+    cancel: "Cancel",
+    download: "Download",
+    empty: "No picture yet",
+    variant: "Picture {n} of {of}",
+    held: "Held for an editor: {message}",
+    declined: "No picture here: {message}",
+    withdrawn: "Taken down. Restore it on the desk to paint again.",
+    failed: "Not painted: {message}",
+    ended: "This request ended as {state}",
+    problem: "That did not work: {message}",
+    signedOut: "The panel's token has expired: reload the page",
+    lost: "Connection lost, trying again",
+  },
+  zh: {
+    prompt: "画面上应该有什么？",
+    hint: "留空则根据文章内容生成",
+    count: "张数",
+    style: "风格",
+    usual: "默认风格",
+    generate: "生成",
+    again: "重新生成",
+    waiting: "排队中",
+    painting: "正在生成，{share} %",
+    choose: "使用这张图片",
+    chosen: "使用中",
+    crop: "移动焦点",
+    cropping: "点击画面中最重要的位置，或用方向键移动标记",
+    done: "按此裁剪",
+    cancel: "取消",
+    download: "下载",
+    empty: "还没有图片",
+    variant: "第 {n} 张，共 {of} 张",
+    held: "等待编辑批准：{message}",
+    declined: "此处不配图：{message}",
+    withdrawn: "已撤下。请先在图片台恢复，再重新生成。",
+    failed: "未能生成：{message}",
+    ended: "请求已结束：{state}",
+    problem: "操作没有成功：{message}",
+    signedOut: "面板的令牌已过期，请刷新页面",
+    lost: "连接中断，正在重试",
+  },
+};
+
+/** Return a function that gives the words of a language tag's language, English for an unknown one. */
+export function wordsOf(tag) {
+  const words = WORDS[tag.toLowerCase().split("-")[0]] ?? WORDS.en;
+  return (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
