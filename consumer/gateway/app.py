@@ -1,6 +1,7 @@
 """The HTTP application: its endpoints over an open gateway."""
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from consumer import __version__
 from consumer.gateway import problems
@@ -47,4 +48,17 @@ def make_app(gateway: Gateway) -> FastAPI:
     for part in PARTS:
         app.include_router(part.routes)
     desk.mount(app)
+    _allow_origins(app, gateway.settings.gateway.allowed_origins)
     return app
+
+
+def _allow_origins(app: FastAPI, origins: list[str]) -> None:
+    """Let pages of these origins call the API with a token; no cookie goes along."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
+        expose_headers=["location"],
+        max_age=600,
+    )

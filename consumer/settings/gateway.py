@@ -34,9 +34,19 @@ class GatewaySettings(WithSecrets):
         description="The gateway's public address, for links in its answers and for programs that call it; default: "
         "that of the request.",
     )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call the API with a token, such as `https://cms.example.org`; several "
+        "with commas between them.",
+    )
     key: SecretStr | None = Field(
         None, description="An API key, for programs that call the gateway; `leadart dev` writes one. Not read by it."
     )
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins of `cors_origins`."""
+        return [origin for part in self.cors_origins.split(",") if (origin := part.strip().rstrip("/"))]
 
     def problems(self) -> Mapping[str, str]:
         """Return what is wrong with the secret."""
