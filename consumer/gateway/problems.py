@@ -7,11 +7,13 @@ from starlette.exceptions import HTTPException
 
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError, Rejected
-from schemas import ContractError
+from schemas import ContractError, Reason
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "https://leadart.org/problems/"
 RETRY_SECONDS = 5
+_STATUSES = {Reason.NOT_JSON: 400, Reason.NOT_UTF8: 400, Reason.TOO_LARGE: 413}
+"""Of errors that are about the body as a whole."""
 
 
 class Problem(Exception):
@@ -42,6 +44,13 @@ def not_found(what: str) -> Problem:
     return Problem(404, "not_found", f"There is no {what} that this key may see.")
 
 
+def of_error(error: ContractError | LeadartError) -> Problem:
+    """Return an error with the words that a failed outcome has for it."""
+    rejected = isinstance(error, ContractError | Rejected)
+    status = _STATUSES.get(error.reason, 422) if rejected and error.field is None else 422 if rejected else 503
+    return Problem(status, error.reason.value, error.message, field=error.field)
+
+
 def install(app: FastAPI) -> None:
     """Have every error answered as a problem."""
 
@@ -51,12 +60,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ContractError)
     async def _contract(_request: Request, error: ContractError) -> JSONResponse:
-        return Problem(422, error.reason.value, error.message, field=error.field).response()
+        return of_error(error).response()
 
     @app.exception_handler(LeadartError)
     async def _leadart(_request: Request, error: LeadartError) -> JSONResponse:
-        status = 422 if isinstance(error, Rejected) else 503
-        return Problem(status, error.reason.value, error.message, field=error.field).response()
+        return of_error(error).response()
 
     @app.exception_handler(BusError)
     async def _bus(_request: Request, error: BusError) -> JSONResponse:

@@ -1,23 +1,27 @@
 """From an HTTP body to an event on the bus, checked exactly as a worker checks it."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.problems import Problem, not_found
+from consumer.jobs import ModelIdentity, Paintable
 from consumer.kafka.cms_client import CmsPublisher
+from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles
 from schemas import ImageRequested, names
 from schemas.cloudevents import Event, write
+from schemas.fields import misplaced_character
 from schemas.reader import parse_request
 from schemas.requests import AnyRequest
 
 KEYED_REQUESTS = UUID("5b0f2f0e-8f39-4c1c-9d1e-3f2a4f5d6c70")
 """Namespace of the event ids that are made from idempotency keys."""
+
+_ANY_MODEL = Paintable(ModelIdentity("", ""))
+"""Which model will paint is not known here; what is wrong with a request does not depend on it."""
 
 
 class Publishing:
@@ -30,12 +34,12 @@ class Publishing:
         self._styles = styles
 
     async def publish(
-        self, principal: Principal, event_type: str, data: Mapping[str, Any], idempotency_key: str | None = None
+        self, principal: Principal, event_type: str, data: object, idempotency_key: str | None = None
     ) -> Change:
-        """Check an event, publish it, and return it as the board has it, once all in-sync replicas have it.
+        """Check an event with these data, whatever they are, publish it, and return it as the board has it.
 
-        Raises `ContractError` or `Rejected` naming the field, `Problem` if the article is another source's or the
-        idempotency key was used for something else, `BusError`.
+        It returns once all in-sync replicas have it. Raises `ContractError` or `Rejected` naming the field, `Problem`
+        if the article is another source's or the idempotency key was used for something else, `BusError`.
         """
         event = _event(principal, event_type, data, idempotency_key)
         article_id = self._checked(event).article.id
@@ -56,7 +60,7 @@ class Publishing:
         headers, value = write(event)
         _, request = parse_request((event.subject or "").encode() or None, tuple(headers), value)
         if isinstance(request, ImageRequested):
-            self._styles.get(request.style.preset)
+            make_plan(request, self._styles, _ANY_MODEL)
         return request
 
     def _check_owner(self, principal: Principal, article_id: str) -> None:
@@ -80,16 +84,21 @@ class Publishing:
         return None
 
 
-def _event(principal: Principal, event_type: str, data: Mapping[str, Any], idempotency_key: str | None) -> Event:
+def _event(principal: Principal, event_type: str, data: object, idempotency_key: str | None) -> Event:
     event_id = uuid5(KEYED_REQUESTS, f"{principal.source}\n{idempotency_key}") if idempotency_key else uuid4()
-    article = data.get("article")
-    article_id = article.get("id") if isinstance(article, dict) else None
+    article = data.get("article") if isinstance(data, dict) else None
     return Event(
         id=str(event_id),
         source=principal.source,
         type=event_type,
-        subject=article_id if isinstance(article_id, str) and article_id.isprintable() and article_id else None,
+        subject=_subject(article.get("id")) if isinstance(article, dict) else None,
         time=datetime.now(UTC),
         dataschema=names.dataschema(event_type),
         data=data,
     )
+
+
+def _subject(article_id: object) -> str | None:
+    """Return an id that may stand in an attribute; of any other, the error is the data's."""
+    fits = isinstance(article_id, str) and 0 < len(article_id) <= 200 and misplaced_character(article_id) is None
+    return str(article_id) if fits else None

@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.article import BoardArticle
 from consumer.gateway.board.listing import list_articles
 from consumer.gateway.problems import not_found
-from consumer.gateway.routes.bodies import IdempotencyKey, JsonObject
+from consumer.gateway.routes.accepted import accepted
+from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.services import Gateway
 from schemas import names
+from schemas.ignored import unknown_fields
+from schemas.requests import REQUESTS
 
 routes = APIRouter(prefix="/v1/articles", tags=["articles"])
 
@@ -49,40 +53,40 @@ async def slot(gateway: Opened, principal: Reader, article_id: str, slot: str) -
 
 @routes.post("/{article_id}/slots/{slot}/choose", status_code=202)
 async def choose(
-    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
+) -> JSONResponse:
     """Keep a picture in the slot (`picture: null`: let go of it), as `image-chosen` does."""
     return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
 
 
 @routes.post("/{article_id}/slots/{slot}/crop", status_code=202)
 async def crop(
-    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
+) -> JSONResponse:
     """Crop a picture anew round a focal point or by frames, as `image-recrop-requested` does."""
     return await _decide(gateway, principal, names.IMAGE_RECROP_REQUESTED, article_id, slot, body, key)
 
 
 @routes.post("/{article_id}/slots/{slot}/approve", status_code=202)
 async def approve(
-    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
+) -> JSONResponse:
     """Have a held request painted, as `image-approved` does."""
     return await _decide(gateway, principal, names.IMAGE_APPROVED, article_id, slot, body, key)
 
 
 @routes.post("/{article_id}/slots/{slot}/withdraw", status_code=202)
 async def withdraw(
-    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
+) -> JSONResponse:
     """Delete the slot's pictures and make no more until it is restored, as `withdrawn` does."""
     return await _decide(gateway, principal, names.ARTICLE_WITHDRAWN, article_id, slot, body, key)
 
 
 @routes.post("/{article_id}/slots/{slot}/restore", status_code=202)
 async def restore(
-    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonObject, key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
+) -> JSONResponse:
     """Let the slot have pictures again, as `restored` does."""
     return await _decide(gateway, principal, names.ARTICLE_RESTORED, article_id, slot, body, key)
 
@@ -93,19 +97,26 @@ async def _decide(
     event_type: str,
     article_id: str,
     slot: str,
-    body: Mapping[str, Any],
+    body: Any,
     key: str | None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Publish a decision about a slot that the caller may see; its newest revision, unless the body has one."""
     found = _find_slot(gateway, principal, article_id, slot)
-    about: dict[str, Any] = {"id": article_id}
+    data = _about(found, event_type, slot, body) if isinstance(body, dict) else body
+    change = await gateway.publishing.publish(principal, event_type, data, key)
+    return accepted(change, unknown_fields(data, REQUESTS[event_type]))
+
+
+def _about(article: BoardArticle, event_type: str, slot: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event's data: the body's, about this slot, at its newest revision unless the body has one."""
+    given = body.get("article")
+    if "article" in body and not isinstance(given, dict | None):
+        return {**body, "slot": slot}
+    about: dict[str, Any] = {}
     if event_type not in {names.ARTICLE_WITHDRAWN, names.ARTICLE_RESTORED}:
-        given = body.get("article")
-        about |= {"revision": found.slot(slot)["revision"] or 0, **(given if isinstance(given, dict) else {})}
-    change = await gateway.publishing.publish(
-        principal, event_type, {**body, "article": {**about, "id": article_id}, "slot": slot}, key
-    )
-    return change.image.details()
+        about["revision"] = article.slot(slot)["revision"] or 0
+    named = {name: value for name, value in (given or {}).items() if value is not None}
+    return {**body, "article": {**about, **named, "id": article.id}, "slot": slot}
 
 
 def find_article(gateway: Gateway, principal: Principal, article_id: str) -> BoardArticle:

@@ -1,10 +1,10 @@
 """Request bodies: JSON as the bus reads it, so that the same mistakes get the same sentences."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
+from consumer.gateway.problems import Problem
 from schemas import ContractError, Reason
 from schemas.jsontext import parse_json
 
@@ -18,13 +18,44 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+MOST_BYTES = 256 * 1024
+"""What is read of a body: above the contract's limit for an event, whose error is the better one."""
 
-async def json_object(request: Request) -> Mapping[str, Any]:
-    """Return the body as a JSON object. Raises `ContractError`."""
-    body = parse_json(await request.body())
+
+async def json_body(request: Request) -> Any:
+    """Return the body as JSON of any kind: what is wrong with it is said as the bus says it.
+
+    Raises `ContractError`, or `Problem` 413 or 415.
+    """
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(
+            415,
+            "unsupported_media_type",
+            "The body has to be JSON: send it with `content-type: application/json`.",
+            field="content-type",
+        )
+    return parse_json(await read_body(request))
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """Return the body as a JSON object. Raises as `json_body` does."""
+    body = await json_body(request)
     if not isinstance(body, dict):
-        raise ContractError(Reason.NOT_JSON, "The body is not a JSON object: send one.")
+        raise ContractError(Reason.INVALID_FIELD, "The body is not a JSON object: send one.")
     return body
 
 
-JsonObject = Annotated[Mapping[str, Any], Depends(json_object)]
+async def read_body(request: Request) -> bytes:
+    """Return the body. Raises `Problem` 413 once it is too long, whatever its announced length."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise Problem(
+                413, Reason.TOO_LARGE.value, f"The body has over {MOST_BYTES} bytes: send only what the picture needs."
+            )
+    return bytes(body)
+
+
+JsonBody = Annotated[Any, Depends(json_body)]

@@ -1,18 +1,26 @@
 """Ask for pictures, and see what becomes of it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
+from uuid import uuid4, uuid5
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
 
+from consumer.errors import Rejected
 from consumer.gateway.access.callers import Publisher, Reader
 from consumer.gateway.access.principal import Principal
+from consumer.gateway.board.board import Change
 from consumer.gateway.board.image import BoardImage
-from consumer.gateway.problems import not_found
-from consumer.gateway.routes.bodies import IdempotencyKey, JsonObject
+from consumer.gateway.flat_fields import ARTICLE_PREFIX, FlatRequest, in_flat_words, is_flat, request_of
+from consumer.gateway.problems import not_found, of_error
+from consumer.gateway.publishing import KEYED_REQUESTS
+from consumer.gateway.routes.accepted import accepted
+from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
 from consumer.gateway.services import Gateway, gateway_of
-from schemas import names
+from schemas import ContractError, ImageRequested, names
+from schemas.ignored import unknown_fields
 
 routes = APIRouter(prefix="/v1/images", tags=["images"])
 
@@ -25,12 +33,36 @@ Opened = Annotated[Gateway, Depends(gateway_of)]
 
 @routes.post("", status_code=202)
 async def ask(
-    gateway: Opened, principal: Publisher, body: JsonObject, response: Response, idempotency_key: IdempotencyKey = None
-) -> dict[str, Any]:
+    gateway: Opened, principal: Publisher, body: JsonBody, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Ask for an article's pictures: publish a request once it is known to be valid."""
-    change = await gateway.publishing.publish(principal, names.IMAGE_REQUESTED, body, idempotency_key)
-    response.headers["location"] = f"/v1/images/{quote(change.image.id, safe='')}"
-    return change.image.details()
+    if isinstance(body, dict) and is_flat(body):
+        change = await publish_flat(gateway, principal, body, _own_article(principal, idempotency_key), idempotency_key)
+        unknown = unknown_fields(body, FlatRequest)
+    else:
+        change = await gateway.publishing.publish(principal, names.IMAGE_REQUESTED, body, idempotency_key)
+        unknown = unknown_fields(body, ImageRequested)
+    return accepted(change, unknown)
+
+
+async def publish_flat(
+    gateway: Gateway, principal: Principal, flat: Mapping[str, Any], article_id: str, idempotency_key: str | None = None
+) -> Change:
+    """Publish a request in flat fields, whose errors name those."""
+    try:
+        return await gateway.publishing.publish(
+            principal, names.IMAGE_REQUESTED, request_of(flat, article_id), idempotency_key
+        )
+    except (ContractError, Rejected) as error:
+        problem = of_error(error)
+        problem.detail, problem.field = in_flat_words(problem.reason, problem.detail, problem.field)
+        raise problem from None
+
+
+def _own_article(principal: Principal, idempotency_key: str | None) -> str:
+    """Return the id of an article that stands for one request: for a repeat the same."""
+    own = uuid5(KEYED_REQUESTS, f"{principal.source}\n{idempotency_key}") if idempotency_key else uuid4()
+    return f"{ARTICLE_PREFIX}{own}"
 
 
 @routes.get("/{image_id}")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.gateway import GatewayBench, open_bench
 from tests.support.gateway_server import ServedGateway, serve_gateway
 
 
@@ -13,3 +14,9 @@ from tests.support.gateway_server import ServedGateway, serve_gateway
 async def served() -> AsyncIterator[ServedGateway]:
     async with serve_gateway() as gateway:
         yield gateway
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[GatewayBench]:
+    async with open_bench() as opened:
+        yield opened

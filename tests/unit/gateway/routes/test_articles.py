@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas import names
+from schemas.cloudevents import read
+from tests.support.gateway import SOURCES, GatewayBench, ready
+from tests.support.harness import request_data
+
+ONE = "a" * 64
+
+
+async def test_articles_are_listed_the_latest_changed_first(bench: GatewayBench) -> None:
+    """Those of the caller's source, found by words of headline, section and id, or by a slot's state."""
+    first = await bench.ask(request_data("a-1", article={"section": "Sport"}))
+    await bench.ask(request_data("a-2"))
+    await bench.ask(request_data("b-1"), SOURCES[1])
+    bench.announce("ready", first, **ready(ONE))
+
+    async def listed(query: str = "") -> list[str]:
+        answer = await bench.call("GET", f"/v1/articles{query}")
+        return [article["id"] for article in answer.json()["articles"]]
+
+    assert await listed() == ["a-1", "a-2"]
+    assert await listed("?q=storm a-2") == ["a-2"]
+    assert await listed("?q=sport") == ["a-1"]
+    assert await listed("?state=ready") == ["a-1"]
+    assert await listed("?limit=1") == ["a-1"]
+    assert (await bench.call("GET", "/v1/articles")).json()["position"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", f"q={'x' * 201}"])
+async def test_a_query_out_of_bounds_is_named(bench: GatewayBench, query: str) -> None:
+    """422 with the parameter as the field."""
+    answer = await bench.call("GET", f"/v1/articles?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (422, query.partition("=")[0])
+
+
+async def test_a_slot_says_what_it_shows_and_what_was_asked(bench: GatewayBench) -> None:
+    """Its picture, its newest revision and its history, newest first."""
+    first = await bench.ask(request_data("a-1", 1))
+    bench.announce("ready", first, **ready(ONE))
+    second = await bench.ask(request_data("a-1", 2))
+
+    slot = (await bench.call("GET", "/v1/articles/a-1/slots/hero")).json()
+    assert (slot["revision"], slot["state"], slot["picture"]["sha256"]) == (2, "queued", ONE)
+    assert [each["id"] for each in slot["history"]] == [second["id"], first["id"]]
+    assert slot["shown"]["pictures"][0]["sha256"] == ONE
+    assert (await bench.call("GET", "/v1/articles/a-1/slots/thumb")).status_code == 404
+    assert (await bench.call("GET", "/v1/articles/a-9/slots/hero")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "event_type", "kind"),
+    [
+        ("choose", {"picture": {"sha256": ONE}, "alt": "Ferries."}, names.IMAGE_CHOSEN, "choice"),
+        (
+            "crop",
+            {"picture": {"sha256": ONE}, "focal_point": {"x": 0.5, "y": 0.5}},
+            names.IMAGE_RECROP_REQUESTED,
+            "crop",
+        ),
+        ("approve", {}, names.IMAGE_APPROVED, "approval"),
+        ("withdraw", {"reason": "A person asked."}, names.ARTICLE_WITHDRAWN, "withdrawal"),
+        ("restore", {}, names.ARTICLE_RESTORED, "restoration"),
+    ],
+)
+async def test_a_decision_is_published_about_the_slot(
+    bench: GatewayBench, action: str, body: dict[str, Any], event_type: str, kind: str
+) -> None:
+    """Article, slot and newest revision are filled in; the answer is followed as a request is."""
+    await bench.ask(request_data("a-1", 7))
+    answer = await bench.call("POST", f"/v1/articles/a-1/slots/hero/{action}", body)
+    record = bench.published[-1]
+    event = read(record.headers, record.value)
+    revision = {} if kind in {"withdrawal", "restoration"} else {"revision": 7}
+
+    assert (answer.status_code, answer.json()["kind"]) == (202, kind)
+    assert (event.type, event.source, event.data) == (
+        event_type,
+        SOURCES[0],
+        {**body, "article": {**revision, "id": "a-1"}, "slot": "hero"},
+    )
+    assert answer.headers["location"] == f"/v1/images/{answer.json()['id']}"
+
+
+async def test_a_decision_may_name_its_own_revision(bench: GatewayBench) -> None:
+    """An editor decides about what they saw, not about what came meanwhile."""
+    await bench.ask(request_data("a-1", 7))
+    body = {"article": {"id": "other", "revision": 3}, "slot": "thumb", "picture": {"sha256": ONE}}
+    answer = await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body)
+    assert answer.json()["article"] == {"id": "a-1", "revision": 3}
+    assert answer.json()["slot"] == "hero"
