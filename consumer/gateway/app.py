@@ -8,6 +8,7 @@ from consumer.gateway import problems
 from consumer.gateway.routes import (
     articles,
     desk,
+    generated_images,
     health,
     images,
     pictures,
@@ -15,6 +16,7 @@ from consumer.gateway.routes import (
     session,
     streams,
     styles,
+    task_api,
     tokens,
 )
 from consumer.gateway.services import Gateway
@@ -24,6 +26,7 @@ PARTS = (
     streams,
     articles,
     pictures,
+    generated_images,
     styles,
     renditions,
     session,
@@ -45,8 +48,10 @@ def make_app(gateway: Gateway) -> FastAPI:
     )
     app.state.gateway = gateway
     problems.install(app)
+    problems.install_for_http(app)
     for part in PARTS:
         app.include_router(part.routes)
+    task_api.mount(app, gateway)
     desk.mount(app)
     _allow_origins(app, gateway.settings.gateway.allowed_origins)
     return app

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problems, which name the field exactly as a failed outcome on the bus does."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -51,24 +53,18 @@ def of_error(error: ContractError | LeadartError) -> Problem:
     return Problem(status, error.reason.value, error.message, field=error.field)
 
 
-def install(app: FastAPI) -> None:
-    """Have every error answered as a problem."""
+def install(app: FastAPI, answer: Callable[[Problem], JSONResponse] = Problem.response) -> None:
+    """Have every error of ours answered as a problem, or in another form."""
 
-    @app.exception_handler(Problem)
-    async def _problem(_request: Request, error: Problem) -> JSONResponse:
-        return error.response()
+    async def problem(_request: Request, error: Exception) -> JSONResponse:
+        return answer(of_exception(error))
 
-    @app.exception_handler(ContractError)
-    async def _contract(_request: Request, error: ContractError) -> JSONResponse:
-        return of_error(error).response()
+    for kind in (Problem, ContractError, LeadartError, BusError):
+        app.add_exception_handler(kind, problem)
 
-    @app.exception_handler(LeadartError)
-    async def _leadart(_request: Request, error: LeadartError) -> JSONResponse:
-        return of_error(error).response()
 
-    @app.exception_handler(BusError)
-    async def _bus(_request: Request, error: BusError) -> JSONResponse:
-        return Problem(503, "bus_unavailable", f"Kafka does not answer ({error}): try again.").response()
+def install_for_http(app: FastAPI) -> None:
+    """Have the errors of FastAPI itself answered as problems."""
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -79,3 +75,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         return Problem(error.status_code, "http_error", f"{error.detail}.").response()
+
+
+def of_exception(error: Exception) -> Problem:
+    """Return an error of ours as a problem."""
+    match error:
+        case Problem():
+            return error
+        case ContractError() | LeadartError():
+            return of_error(error)
+        case _:
+            return Problem(503, "bus_unavailable", f"Kafka does not answer ({error}): try again.")

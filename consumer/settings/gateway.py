@@ -39,6 +39,13 @@ class GatewaySettings(WithSecrets):
         description="Origins whose pages may call the API with a token, such as `https://cms.example.org`; several "
         "with commas between them.",
     )
+    task_api_source: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="CloudEvents source of what comes to the task API (`/api/v1/generate`) without a key; default: a "
+        "key is needed there, too.",
+    )
     key: SecretStr | None = Field(
         None, description="An API key, for programs that call the gateway; `leadart dev` writes one. Not read by it."
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import uuid4, uuid5
 
@@ -46,13 +47,17 @@ async def ask(
 
 
 async def publish_flat(
-    gateway: Gateway, principal: Principal, flat: Mapping[str, Any], article_id: str, idempotency_key: str | None = None
+    gateway: Gateway,
+    principal: Principal,
+    flat: Mapping[str, Any],
+    article_id: str,
+    idempotency_key: str | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Change:
-    """Publish a request in flat fields, whose errors name those."""
+    """Publish a request in flat fields, whose errors name those; `more` has fields of the contract."""
+    data = {**request_of(flat, article_id), **more}
     try:
-        return await gateway.publishing.publish(
-            principal, names.IMAGE_REQUESTED, request_of(flat, article_id), idempotency_key
-        )
+        return await gateway.publishing.publish(principal, names.IMAGE_REQUESTED, data, idempotency_key)
     except (ContractError, Rejected) as error:
         problem = of_error(error)
         problem.detail, problem.field = in_flat_words(problem.reason, problem.detail, problem.field)
