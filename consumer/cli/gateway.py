@@ -19,27 +19,28 @@ log = structlog.get_logger(__name__)
 
 
 def gateway(env_file: EnvFile = None) -> None:
-    """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully."""
+    """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully, SIGHUP reads the key file."""
     with log_streams():
         settings = settings_from(env_file, logging_to_stdout=True)
         asyncio.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:
-    from consumer.gateway.server import run_gateway
+    from consumer.gateway.server import GatewaySignals, run_gateway
 
-    stopping = asyncio.Event()
+    signals = GatewaySignals()
     task = asyncio.create_task(
-        run_gateway(settings, stopping, lambda host, port: log.info("gateway_ready", host=host, port=port))
+        run_gateway(settings, signals, lambda host, port: log.info("gateway_ready", host=host, port=port))
     )
     started = asyncio.get_running_loop()
 
     def on_signal() -> None:
-        if stopping.is_set():
+        if signals.stopping.is_set():
             task.cancel()
-        stopping.set()
+        signals.stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         started.add_signal_handler(number, on_signal)
+    started.add_signal_handler(signal.SIGHUP, signals.reread.set)
     with contextlib.suppress(asyncio.CancelledError):
         await task

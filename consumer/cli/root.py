@@ -8,7 +8,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from consumer import __version__
-from consumer.cli import bench, dead_letters, doctor, heads, policy, replay, simulate, store, topics
+from consumer.cli import bench, dead_letters, doctor, heads, keys, policy, replay, simulate, store, topics
 from consumer.cli.decide import choose, restore, withdraw
 from consumer.cli.demo import demo, dev
 from consumer.cli.gateway import gateway
@@ -62,6 +62,7 @@ app.add_typer(simulate.commands, name="simulate")
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(topics.commands, name="topics")
 app.add_typer(heads.commands, name="heads")
+app.add_typer(keys.commands, name="keys")
 app.add_typer(policy.commands, name="policy")
 app.add_typer(store.commands, name="store")
 app.add_typer(dead_letters.commands, name="dead-letters")

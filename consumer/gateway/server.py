@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 
 import structlog
 import uvicorn
@@ -11,6 +12,7 @@ import uvicorn
 from consumer.errors import Fatal
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
+from consumer.gateway.access.key_watch import KeyWatch
 from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
@@ -30,23 +32,39 @@ GRACE_SECONDS = 5
 """Time for open answers when it stops; streams are ended at once, and go on elsewhere from their last event."""
 
 
-async def run_gateway(settings: Settings, stopping: asyncio.Event, on_ready: Callable[[str, int], None]) -> None:
-    """Serve until `stopping` is set. `on_ready` is called with host and port once the topics are read up to now.
+@dataclass(frozen=True, slots=True)
+class GatewaySignals:
+    """What a running gateway is told: to stop, and to read the key file at once."""
+
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    reread: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Callable[[str, int], None]) -> None:
+    """Serve until told to stop. `on_ready` is called with host and port once the topics are read up to now.
 
     Raises `Fatal` (possibly in an exception group) with a message that names the remedy.
     """
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(gateway.feed.run())
-        await gateway.feed.ready.wait()
-        listening = listen(settings.gateway)
         server = make_server(gateway)
-        serving = tasks.create_task(server.serve(sockets=[listening]))
-        on_ready(settings.gateway.host, listening.getsockname()[1])
-        await stopping.wait()
+        keys = KeyWatch(settings.gateway.keys_file, gateway.use_keys, signals.reread)
+        background = [tasks.create_task(gateway.feed.run()), tasks.create_task(keys.run())]
+        serving = tasks.create_task(_serve(gateway, server, on_ready))
+        await signals.stopping.wait()
         gateway.broadcast.end()
         server.should_exit = True
-        await serving
-        following.cancel()
+        if not server.started:
+            serving.cancel()
+        await asyncio.wait([serving])
+        for task in background:
+            task.cancel()
+
+
+async def _serve(gateway: Gateway, server: uvicorn.Server, on_ready: Callable[[str, int], None]) -> None:
+    await gateway.feed.ready.wait()
+    listening = listen(gateway.settings.gateway)
+    on_ready(gateway.settings.gateway.host, listening.getsockname()[1])
+    await server.serve(sockets=[listening])
 
 
 @asynccontextmanager
@@ -83,9 +101,18 @@ def listen(settings: GatewaySettings) -> socket.socket:
         ) from error
 
 
-def make_server(gateway: Gateway) -> uvicorn.Server:
+class GatewayServer(uvicorn.Server):
+    """Leaves signals to the command, which stops everything in order; uvicorn's own would raise them once more."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Change no signal's handler."""
+        yield
+
+
+def make_server(gateway: Gateway) -> GatewayServer:
     """Return the HTTP server."""
-    return uvicorn.Server(
+    return GatewayServer(
         uvicorn.Config(
             make_app(gateway),
             log_config=None,

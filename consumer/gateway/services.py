@@ -31,6 +31,10 @@ class Gateway:
     keys: KeyFile
     signer: GrantSigner
 
+    def use_keys(self, keys: KeyFile) -> None:
+        """Go by these keys from now on."""
+        self.keys = keys
+
 
 def gateway_of(request: Request) -> Gateway:
     """Return the gateway, as a dependency."""

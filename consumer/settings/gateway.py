@@ -16,7 +16,10 @@ class GatewaySettings(WithSecrets):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8480, ge=0, le=65_535, description="Port to listen on; 0: a free one.")
-    keys_file: Path | None = Field(None, description="File with the hashes of the API keys; without it nobody gets in.")
+    keys_file: Path | None = Field(
+        None,
+        description="File with the hashes of the API keys, which `leadart keys` writes; without it nobody gets in.",
+    )
     secret: SecretStr | None = Field(
         None,
         description="Signs sessions and short-lived tokens; the same for all gateways of a site, at least 32 "

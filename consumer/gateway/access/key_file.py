@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumer.errors import Fatal
-from consumer.gateway.access.principal import Principal, Scope
+from consumer.gateway.access.principal import CallerLimits, Principal, Scope
 from schemas import Reason
 
 PREFIX = "leadart"
@@ -30,10 +31,14 @@ class ApiKey(BaseModel):
     note: str = ""
     created: datetime
     expires: datetime | None = None
+    requests_per_second: float | None = Field(None, gt=0)
+    pictures_per_day: int | None = Field(None, ge=0)
 
     def principal(self) -> Principal:
         """Return who calls with it."""
-        return Principal(self.note or self.id, self.source, self.scopes, self.articles, self.id, until=self.expires)
+        limits = CallerLimits(self.requests_per_second, self.pictures_per_day)
+        name = self.note or self.id
+        return Principal(name, self.source, self.scopes, self.articles, self.id, until=self.expires, limits=limits)
 
     def is_valid(self, now: datetime) -> bool:
         """Return whether it may be used."""
@@ -69,17 +74,24 @@ def make_key(
     source: str, scopes: Sequence[Scope], note: str = "", articles: Sequence[str] = ("*",)
 ) -> tuple[ApiKey, str]:
     """Return a new key and its token, which is shown once."""
-    key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = ApiKey(
-        id=key_id,
-        sha256=_hash(secret),
+        id=secrets.token_hex(4),
+        sha256="0" * 64,
         source=source,
         scopes=frozenset(scopes),
         articles=tuple(articles),
         note=note,
         created=datetime.now(UTC),
     )
-    return key, f"{PREFIX}_{key_id}_{secret}"
+    return renewed(key, key.created)
+
+
+def renewed(key: ApiKey, now: datetime) -> tuple[ApiKey, str]:
+    """Return a key with the same rights and for as long, created now, and its token, which is shown once."""
+    key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    expires = None if key.expires is None else now + (key.expires - key.created)
+    fresh = {"id": key_id, "sha256": _hash(secret), "created": now, "expires": expires}
+    return key.model_copy(update=fresh), f"{PREFIX}_{key_id}_{secret}"
 
 
 def read_keys(file: Path | None) -> KeyFile:
@@ -95,11 +107,16 @@ def read_keys(file: Path | None) -> KeyFile:
 
 
 def write_keys(file: Path, keys: KeyFile) -> None:
-    """Write the file atomically, readable by its owner only."""
+    """Write the file atomically; a new one is readable by its owner only, one that is there stays as readable."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(keys.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-    draft.replace(file)
+    try:
+        draft.write_text(json.dumps(keys.model_dump(mode="json", exclude_none=True), indent=2) + "\n", encoding="utf-8")
+        if file.exists():
+            shutil.copymode(file, draft)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _hash(secret: str) -> str:

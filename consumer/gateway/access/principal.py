@@ -29,6 +29,14 @@ class Credential(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """What a key may do instead of what its site allows each source; None: the site's own."""
+
+    requests_per_second: float | None = None
+    pictures_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """A caller. Without `admin` they see and change the articles of their own source only.
 
@@ -44,6 +52,7 @@ class Principal:
     within: tuple[str, ...] = ("*",)
     credential: Credential = Credential.KEY
     until: datetime | None = None
+    limits: CallerLimits = CallerLimits()
 
     def may(self, scope: Scope) -> bool:
         """Return whether they have the right; `admin` has all."""
