@@ -115,14 +115,14 @@ class Site:
             await store.prepare(create=True, public=True)
 
 
-class WorkerProcess:
-    """A real `leadart worker`."""
+class SiteProcess:
+    """A real leadart command that serves pages of its own, such as `/readyz`."""
 
-    def __init__(self, site: Site, log: Path) -> None:
+    def __init__(self, site: Site, log: Path, command: str) -> None:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [*site.command, "worker"],
+                [*site.command, command],
                 cwd=site.folder,
                 env={**os.environ, **site.env},
                 stdout=out,
@@ -170,6 +170,13 @@ class WorkerProcess:
         """End it at once."""
         self.process.kill()
         self.process.wait(BOUND)
+
+
+class WorkerProcess(SiteProcess):
+    """A real `leadart worker`."""
+
+    def __init__(self, site: Site, log: Path) -> None:
+        super().__init__(site, log, "worker")
 
 
 @contextmanager

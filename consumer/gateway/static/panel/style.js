@@ -1,7 +1,7 @@
-/** The panel's look, in its own shadow: it takes the page's font, and nothing else of it. */
+/** The panel's look, in its own shadow: it takes the page's font and colour scheme, and nothing else of it. */
 
 const CSS = `
-:host { display: block; container-type: inline-size; color-scheme: light dark; font-family: inherit; line-height: 1.45;
+:host { display: block; container-type: inline-size; font-family: inherit; line-height: 1.45;
   --ink: light-dark(#191815, #edeae4); --muted: light-dark(#625d54, #aaa296); --line: light-dark(#8d877c, #847d72);
   --paper: light-dark(#fbfaf8, #1c1a18); --sunken: light-dark(#f1efea, #24221f);
   --accent: light-dark(#0e626c, #7cc4cd); --on-accent: light-dark(#fff, #10201f); }
