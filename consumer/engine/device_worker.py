@@ -72,6 +72,8 @@ class DeviceWorker:
         self._idle_deaths = 0
         self._painted_at = time.monotonic()  # or began to try
         self._was_ready = False
+        self._started_at = time.monotonic()
+        self._has_painted = False
 
     @property
     def ready(self) -> bool:
@@ -143,6 +145,7 @@ class DeviceWorker:
 
     async def _run_child(self, pool: DevicePool) -> ProcessEnd:
         """Run one process from start to end; return how it ended."""
+        self._started_at, self._has_painted = time.monotonic(), False
         try:
             async with open_child(self._command, self._environment) as child:
                 beat = min(_BEAT_SECONDS, self._settings.step_timeout_seconds / 4)
@@ -181,6 +184,7 @@ class DeviceWorker:
                 sha256=ready.model.sha256,
                 pid=child.pid,
                 kernels=ready.kernels,
+                seconds=self._seconds_since_start(),
             )
             pool.worker_ready(self, ready)
             async with asyncio.TaskGroup() as tasks:
@@ -211,9 +215,19 @@ class DeviceWorker:
                 if request:
                     request.resolve(_outcome(request, reply))
                 if isinstance(reply, protocol.Painted):
+                    self._log_first_picture()
                     self._deaths_in_a_row = 0
                     self._painted_at = time.monotonic()
                     pool.painted(self, request)
+
+    def _log_first_picture(self) -> None:
+        """Say how long after its start the process had painted its first picture."""
+        if not self._has_painted:
+            self._has_painted = True
+            _log.info("engine_first_picture", device=self.device.name, seconds=self._seconds_since_start())
+
+    def _seconds_since_start(self) -> float:
+        return round(time.monotonic() - self._started_at, 1)
 
 
 def _outcome(request: PaintRequest, reply: protocol.Painted | protocol.Failed) -> Picture | LeadartError:

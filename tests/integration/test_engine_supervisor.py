@@ -72,6 +72,17 @@ async def test_replies_find_their_pictures() -> None:
     assert [result.recipe.prompt for result in results if isinstance(result, Picture)] == ["a", "b"]
 
 
+async def test_the_log_says_how_long_a_start_took() -> None:
+    """From the process's start until it is ready, and until its first picture, of which each process tells once."""
+    with capture_logs() as logs:
+        async with scripted() as engine:
+            await paint_all(engine, "one", "two")
+    told = [(entry["event"], entry["device"]) for entry in logs if "seconds" in entry]
+    assert told == [("engine_ready", "cpu"), ("engine_first_picture", "cpu")]
+    ready, painted = (entry["seconds"] for entry in logs if "seconds" in entry)
+    assert 0 <= ready <= painted < 10
+
+
 async def test_poison_is_rejected_and_its_batch_is_painted() -> None:
     """A picture that ends processes that paint others is rejected; those in its batch and later ones arrive."""
     async with scripted(batch=4) as engine:

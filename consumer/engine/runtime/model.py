@@ -14,6 +14,7 @@ from consumer.engine.runtime.forward.implementation import choose_kernels
 from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
+from consumer.engine.runtime.streaming import stream_transformer
 from consumer.engine.weights import check_folder, unavailable
 from consumer.engine.weights.folder import incomplete, read_json
 from consumer.engine.weights.refusal import some
@@ -22,6 +23,8 @@ from consumer.errors import Fatal
 from consumer.jobs import Adapter
 from consumer.settings import EngineSettings, MemoryPolicy
 from schemas import Reason
+
+_CPU = torch.device("cpu")
 
 
 class Model:
@@ -124,19 +127,25 @@ class Model:
         )
 
 
-def load_pipeline(folder: Path, device: torch.device) -> Any:
-    """Return a ZImagePipeline on the CPU: in bf16 for CUDA, else in fp32 (fp16 overflows in this model).
+def weights_dtype(device: torch.device) -> torch.dtype:
+    """Return the dtype of weights on a device: bf16 on CUDA, else fp32 (fp16 overflows in this model)."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def load_pipeline(folder: Path, device: torch.device, onto: torch.device = _CPU) -> Any:
+    """Return a ZImagePipeline in the device's dtype, its transformer and text encoder `onto` that or the CPU.
 
     Reads safetensors only, never from a hub. Raises Fatal naming the folder.
     """
     check_folder(folder)
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = weights_dtype(device)
     try:
         pipeline = diffusers.ZImagePipeline.from_pretrained(
             folder,
-            text_encoder=_load_text_encoder(folder, dtype),
+            text_encoder=_load_text_encoder(folder, dtype, onto),
+            transformer=stream_transformer(folder, onto, dtype),
             dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
@@ -156,11 +165,16 @@ def load_pipeline(folder: Path, device: torch.device) -> Any:
     return pipeline
 
 
-def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
+def _load_text_encoder(folder: Path, dtype: torch.dtype, onto: torch.device) -> Any:
     """Load it separately: transformers fills missing tensors with random numbers, and says so only if asked."""
     _, name = (read_json(folder, "model_index.json") or {})["text_encoder"]
     encoder, loading = getattr(transformers, name).from_pretrained(
-        folder / "text_encoder", dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        folder / "text_encoder",
+        dtype=dtype,
+        device_map=None if onto == _CPU else {"": onto},
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
     )
     if missing := sorted(loading["missing_keys"]):
         raise incomplete(folder, "text_encoder", missing)

@@ -3,8 +3,11 @@
 import torch
 
 from consumer.engine.runtime.custom_weights import load_custom_weights
-from consumer.engine.runtime.model import Model, find_device, load_pipeline
+from consumer.engine.runtime.model import Model, find_device, load_pipeline, weights_dtype
+from consumer.engine.runtime.placement import first_place
 from consumer.engine.runtime.warmup import warm_up
+from consumer.engine.weights import check_folder
+from consumer.engine.weights.source import parameters_of
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings
 from schemas import Reason
@@ -22,7 +25,10 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     target = find_device(device)
-    pipeline = load_pipeline(settings.model, target)
+    check_folder(settings.model)
+    itemsize = weights_dtype(target).itemsize
+    parts = {part: count * itemsize for part, count in parameters_of(settings.model).items()}
+    pipeline = load_pipeline(settings.model, target, first_place(settings.memory, parts, target))
     custom = load_custom_weights(pipeline.transformer, settings)
     model = Model(pipeline, target, settings, custom)
     warm_up(model, settings, settings.model)

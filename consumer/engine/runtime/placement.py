@@ -43,7 +43,7 @@ class Placement:
         self.device = device
         self._pipeline = pipeline
         self._active = PipelinePart.TEXT_ENCODER
-        self.policy = choose_policy(configured, weights_of(pipeline), free_bytes(device))
+        self.policy = choose_policy(configured, weights_of(pipeline), _bytes_for(pipeline, device))
         self._apply()
 
     def activate(self, part: PipelinePart) -> None:
@@ -90,9 +90,23 @@ class Placement:
                 self._pipeline.to(self.device)
 
 
+def first_place(configured: MemoryPolicy, parts: Mapping[str, int], device: torch.device) -> torch.device:
+    """Return where weights are loaded to: the device if all of them are to be there, else main memory."""
+    resident = choose_policy(configured, parts, free_bytes(device)) is MemoryPolicy.RESIDENT
+    return device if resident else torch.device("cpu")
+
+
 def weights_of(pipeline: Any) -> dict[str, int]:
     """Return the bytes of each part's weights."""
     return {name: sum(parameter.nbytes for parameter in getattr(pipeline, name).parameters()) for name in PipelinePart}
+
+
+def _bytes_for(pipeline: Any, device: torch.device) -> int | None:
+    """Return the bytes on the device that are free or the pipeline's already, None on a CPU."""
+    free = free_bytes(device)
+    parameters = (parameter for name in PipelinePart for parameter in getattr(pipeline, name).parameters())
+    loaded = sum(parameter.nbytes for parameter in parameters if parameter.device.type == device.type)
+    return None if free is None else free + loaded
 
 
 def free_bytes(device: torch.device) -> int | None:

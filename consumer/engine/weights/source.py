@@ -1,6 +1,7 @@
 """Weights at a path as one set of tensors: a file, a folder, or shards with an index."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +62,33 @@ def check_own_weights(model: Path) -> None:
         raise unavailable(model, f"has other shapes in its transformer than its config.json says: {some(wrong)}")
 
 
-def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors that diffusers would load: it prefers the index to the single file."""
+def own_source(model: Path) -> WeightsSource:
+    """Return a pipeline folder's own weights of its transformer: the index is preferred to the single file."""
     folder = model / "transformer"
     single = folder / "diffusion_pytorch_model.safetensors"
     index = single.with_name(f"{single.name}.index.json")
-    source = read_source(next((file for file in (index, single) if file.is_file()), folder))
-    return {name: tensor.shape for name, tensor in source.tensors.items()}
+    return read_source(next((file for file in (index, single) if file.is_file()), folder))
+
+
+def parameters_of(model: Path) -> dict[str, int]:
+    """Return how many numbers the files of each part of a pipeline folder hold, by their headers. Raises Fatal.
+
+    Files that are not loaded, such as a second copy beside shards, count too.
+    """
+    return {
+        part: sum(
+            math.prod(tensor.shape)
+            for file in visible(model / part)
+            if file.suffix == ".safetensors"
+            for tensor in read_header(file).tensors.values()
+        )
+        for part in ("text_encoder", "transformer", "vae")
+    }
+
+
+def _own_shapes(model: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors that a pipeline folder's transformer has."""
+    return {name: tensor.shape for name, tensor in own_source(model).tensors.items()}
 
 
 def _only_entry(folder: Path) -> Path:

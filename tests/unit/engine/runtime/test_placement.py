@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from consumer.engine.runtime import placement
-from consumer.engine.runtime.placement import HEADROOM_BYTES, PipelinePart, Placement, choose_policy
+from consumer.engine.runtime.placement import HEADROOM_BYTES, PipelinePart, Placement, choose_policy, first_place
 from consumer.settings import MemoryPolicy
 
 GIB = 2**30
@@ -57,6 +57,25 @@ def test_a_configured_policy_is_used(configured: MemoryPolicy) -> None:
     """A configured policy is not overridden, except on a CPU, which has nowhere to offload to."""
     assert choose_policy(configured, FULL, 0) is configured
     assert choose_policy(configured, FULL, None) is MemoryPolicy.RESIDENT
+
+
+def test_weights_are_loaded_to_where_they_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Straight to a device that holds all of them, else to main memory, from where their hooks move them."""
+    gpu = torch.device("cuda")
+    for free, where in ((24 * GIB, "cuda"), (16 * GIB, "cpu")):
+        monkeypatch.setattr(placement, "free_bytes", lambda _device, free=free: free)
+        assert first_place(MemoryPolicy.AUTO, FULL, gpu).type == where
+    assert first_place(MemoryPolicy.RESIDENT, FULL, gpu).type == "cuda"
+    assert first_place(MemoryPolicy.GROUP_OFFLOAD, FULL, gpu).type == "cpu"
+
+
+def test_what_is_loaded_already_needs_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipeline's own weights on the device do not count against it."""
+    there = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(nbytes=7 * GIB, device=torch.device("cuda"))]))
+    pipeline = FakePipeline()
+    pipeline.text_encoder = pipeline.transformer = pipeline.vae = there
+    monkeypatch.setattr(placement, "free_bytes", lambda _device: HEADROOM_BYTES)
+    assert Placement(pipeline, torch.device("cuda"), MemoryPolicy.AUTO).policy is MemoryPolicy.RESIDENT
 
 
 def test_offloading_goes_from_all_to_parts_to_layers(gpu: torch.device) -> None:
