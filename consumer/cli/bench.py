@@ -19,6 +19,7 @@ from schemas import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from consumer.dev.bench.engine.budget import Budget as TimeLeft
     from consumer.dev.bench.engine.plan import EnginePlan
     from consumer.dev.bench.engine.result import EngineResult
     from consumer.dev.bench.reporting import BenchReport
@@ -42,7 +43,15 @@ Random = Annotated[
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds per side.")]
 Threads = Annotated[int | None, typer.Option(min=0, help="CPU threads of the engine; 0: torch decides.")]
 Device = Annotated[str | None, typer.Option(help="Device, as in LEADART_ENGINE__DEVICES.")]
-Compile = Annotated[bool, typer.Option("--compile", help="Compile the denoiser; compared with the uncompiled one.")]
+Compile = Annotated[
+    bool | None, typer.Option("--compile/--no-compile", help="Compiled sides take part; default: on a GPU.")
+]
+Budget = Annotated[
+    float | None, typer.Option(min=1, help="Seconds; what does not fit is left out, and the bars come first.")
+]
+Out = Annotated[
+    Path, typer.Option(help="Results as they are measured: JSON in this file, the page beside it under .md.")
+]
 Bus = Annotated[str | None, typer.Option(help="Existing Kafka without TLS or SASL; default: start one.")]
 Progress = Annotated[bool, typer.Option("--progress", help="Have the worker publish progress events.")]
 Logs = Annotated[bool, typer.Option("--logs/--no-logs", help="Log every request, on both sides.")]
@@ -60,22 +69,30 @@ def engine(
     rounds: Rounds = 3,
     threads: Threads = None,
     device: Device = None,
-    compile_: Compile = False,
+    compile_: Compile = None,
+    budget: Budget = None,
+    out: Out = Path("out/bench-engine.json"),
     write: Annotated[bool, typer.Option("--write", help=f"Write {ENGINE_DOCUMENT}.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the denoiser with the stock pipeline, on the same weights; needs leadart[engine]."""
+    """Compare the denoiser with the stock pipeline, on the same weights; needs leadart[engine].
+
+    Exit status 1 if a part of it failed. `python -m consumer.dev.bench.engine` is the same where only torch, diffusers
+    and pydantic are installed.
+    """
+    from consumer.dev.bench.engine.budget import Budget as TimeLeft
     from consumer.dev.bench.engine.plan import EnginePlan, PictureShape, RandomModel
 
-    settings = _engine_settings(model, threads, device, compiled=compile_)
+    left = TimeLeft(budget)
+    settings = _engine_settings(model, threads, device)
     kinds = tuple(_parsed(text, PictureShape.parse) for text in shapes.split(",") if text)
     counts = tuple(count for text in batches.split(",") if (count := _parsed(text, int)) > 0)
-    result = _measure_engine(
-        EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed)
-    )
+    compiled = settings.compile or None if compile_ is None else compile_
+    plan = EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed, compiled)
+    result = _measure_engine(plan, out, left)
     from consumer.dev.bench.engine.report import engine_report
 
-    _show(engine_report(result), ENGINE_DOCUMENT if write else None, as_json=as_json)
+    raise typer.Exit(_show(engine_report(result), ENGINE_DOCUMENT if write else None, as_json=as_json))
 
 
 @commands.command()
@@ -95,7 +112,7 @@ def worker(
     from consumer.dev.bench.worker import WorkerPlan, measure_worker
     from consumer.dev.bench.worker_report import worker_report
 
-    settings = _engine_settings(model, threads, device, compiled=False)
+    settings = _engine_settings(model, threads, device)
     kind = _parsed(shape, PictureShape.parse)
     plan = WorkerPlan(settings, RandomModel(random) if random else None, kind, pictures, rounds)
     measuring = measure_worker(plan, _show_progress)
@@ -214,7 +231,7 @@ def _show(report: BenchReport, target: Path | None, *, as_json: bool) -> int:
             say(line)
     if target:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(report.document(shlex.join(["leadart", *sys.argv[1:]])), encoding="utf-8")
+        target.write_text(report.document(_command()), encoding="utf-8")
     return 0 if report.passed else 1
 
 
@@ -227,15 +244,22 @@ def _drawn(report: BenchReport) -> Table:
     return drawn
 
 
-def _measure_engine(plan: EnginePlan) -> EngineResult:
+def _measure_engine(plan: EnginePlan, out: Path, budget: TimeLeft) -> EngineResult:
+    """Measure, and keep what was measured so far in files."""
     from consumer.dev.bench.machine import engine_machine
 
     try:
+        from consumer.dev.bench.engine.files import ResultFiles
         from consumer.dev.bench.engine.measure import measure_engine  # seconds of imports
     except ImportError as error:
         message = f"The engine's libraries are not installed ({error}): pip install 'leadart[engine]'."
         raise Fatal(Reason.MISCONFIGURED, message) from error
-    return measure_engine(plan, engine_machine(), _show_progress)
+    files = ResultFiles(out, _command())
+    return measure_engine(plan, engine_machine(), _show_progress, files.write, budget)
+
+
+def _command() -> str:
+    return shlex.join(["leadart", *sys.argv[1:]])
 
 
 def _parsed(text: str, parse: Callable[[str], _Value]) -> _Value:
@@ -246,8 +270,8 @@ def _parsed(text: str, parse: Callable[[str], _Value]) -> _Value:
         raise typer.Exit(2) from error
 
 
-def _engine_settings(model: Path | None, threads: int | None, device: str | None, *, compiled: bool) -> EngineSettings:
+def _engine_settings(model: Path | None, threads: int | None, device: str | None) -> EngineSettings:
     """Return the engine's settings, overridden by the options."""
     settings = settings_from(None).engine
-    given = {"model": model, "threads": threads, "devices": device, "compile": compiled or None}
+    given = {"model": model, "threads": threads, "devices": device}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})

@@ -27,8 +27,13 @@ class EngineSide(StrEnum):
 
     ONE_BY_ONE = "stock, one by one"
     AS_BATCH = "stock, as a batch"
+    STOCK_COMPILED = "stock, compiled"
     DENOISER = "denoiser"
     COMPILED = "denoiser, compiled"
+
+
+COMPILED_SIDES = (EngineSide.STOCK_COMPILED, EngineSide.COMPILED)
+"""The sides that pay for a compiler before their first picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,12 @@ class PictureShape:
         return f"{self.width}x{self.height}x{self.steps}x{self.guidance}"
 
 
+PORTRAIT = PictureShape(512, 512, 12, 2.0)
+LARGE = PictureShape(1024, 1024, 8, 0.0)
+BAR_WORK = ((PORTRAIT, 1), (PORTRAIT, 8), (LARGE, 1))
+"""The shapes and batches that have a bar, by worth."""
 TINY_SHAPES = tuple(PictureShape(side, side, 12, 2.0) for side in (64, 128, 256, 512))
-FULL_SHAPES = (PictureShape(512, 512, 12, 2.0), PictureShape(1024, 1024, 8, 0.0))
+FULL_SHAPES = (PORTRAIT, LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,8 @@ class EnginePlan:
     """How much to measure. In each of `rounds` all sides take a turn, and who begins changes.
 
     The model is the folder in `settings.model`, or a `random` one. Without `shapes`, those that suit the model are
-    measured. `mixed` requests come last; 0 leaves them out.
+    measured. `mixed` requests come last; 0 leaves them out. `compiled` says whether compiled sides take part; None:
+    on a GPU.
     """
 
     settings: EngineSettings
@@ -70,6 +80,7 @@ class EnginePlan:
     batches: tuple[int, ...] = (1, 4, 8)
     rounds: int = 3
     mixed: int = 64
+    compiled: bool | None = None
 
     @property
     def kinds(self) -> tuple[PictureShape, ...]:
@@ -77,6 +88,13 @@ class EnginePlan:
         if self.shapes:
             return self.shapes
         return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
+
+    @property
+    def work(self) -> tuple[tuple[PictureShape, int], ...]:
+        """The shapes and batches to measure, those that have a bar first."""
+        every = [(shape, batch) for shape in self.kinds for batch in self.batches]
+        first = [each for each in BAR_WORK if each in every]
+        return (*first, *(each for each in every if each not in first))
 
 
 def order(sides: Iterable[_Side], turn: int) -> tuple[_Side, ...]:

@@ -1,9 +1,10 @@
 """The report of `leadart bench engine`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from consumer.dev.bench.engine.plan import EngineSide, PictureShape
-from consumer.dev.bench.engine.result import MIXED_BAR, EngineResult, WorkloadResult
+from consumer.dev.bench.engine.bars import ENGINE_BARS, NOT_MEASURED, bar_rows, bars_met, judged
+from consumer.dev.bench.engine.plan import EngineSide
+from consumer.dev.bench.engine.result import MIXED_BAR, BusyResult, EngineResult, JoinResult, WorkloadResult
 from consumer.dev.bench.reporting import BenchReport, Rows, markdown_table, met, spread
 
 _HEAD = (
@@ -17,66 +18,111 @@ _HEAD = (
     "of peak",
     "peak GiB",
     "times stock",
+    "dB to stock",
 )
 
 
 def engine_report(result: EngineResult) -> BenchReport:
-    """Return the report of a run."""
+    """Return the report of a run, finished or not; it passed if no part of it failed."""
     rows, notes = _rows(result), _notes(result)
     return BenchReport(
         name="leadart bench engine",
         title="The denoiser beside the stock pipeline",
         verdict=_verdict(result),
-        figures=result.as_json(),
+        figures={**result.as_json(), "bars": judged(result)},
+        passed=not result.failed,
         head=_HEAD,
         rows=rows,
         terminal=(_short(_HEAD), [_short(row) for row in rows]),
-        notes=[": ".join(note) for note in notes],
-        remarks=[_NO_GPU] if result.device.kind == "cpu" else [],
-        sections=["## Also measured", markdown_table(("", ""), notes)],
+        notes=[*_spoken(result), *_unfinished(result), *(": ".join(note) for note in notes)],
+        remarks=[*([_NO_GPU] if result.device.kind == "cpu" else []), *_unfinished(result)],
+        sections=[*_bars(result), "## Also measured", markdown_table(("", ""), notes)],
         machine=result.machine,
         explanation=_EXPLANATION,
     )
 
 
 def _rows(result: EngineResult) -> Rows:
-    """Return a row for each piece of work and side, in the order of `_HEAD`."""
-    contests = [*result.contests, *([result.mixed] if result.mixed else [])]
+    """Return a row for each piece of work and side, in the order of `_HEAD`; the mixed requests last."""
+    contests = sorted(result.contests, key=lambda contest: contest.work.mixed)
     return [_row(result, contest, side) for contest in contests for side in contest.sides]
 
 
 def _verdict(result: EngineResult) -> str:
-    if result.mixed is None:
-        return "Mixed requests were left out."
-    ratio = result.mixed.ratio(EngineSide.DENOISER)
-    return (
-        f"On {result.mixed.work.name} the denoiser is {ratio:.2f} times as fast as the stock pipeline, "
-        f"one request at a time (bar {MIXED_BAR:g} for the tiny model on a CPU: {met(ratio >= MIXED_BAR)})."
-    )
+    """Return what the bars say on a GPU, and what the mixed requests say if they were measured."""
+    said = []
+    if result.device.has_bars:
+        reached, measured = bars_met(result, EngineSide.DENOISER)
+        said.append(f"The denoiser meets {reached} of the {measured} bars that were measured.")
+    ratio = result.mixed.ratio(EngineSide.DENOISER) if result.mixed else None
+    if result.mixed is None or ratio is None:
+        return " ".join((*said, "Mixed requests were left out."))
+    faster = f"On {result.mixed.work.name} the denoiser is {ratio:.2f} times as fast as the stock pipeline, one request"
+    bar = f"bar {MIXED_BAR:g} for the tiny model on a CPU: {met(ratio >= MIXED_BAR)}"
+    return " ".join((*said, f"{faster} at a time ({bar})."))
+
+
+def _unfinished(result: EngineResult) -> list[str]:
+    """Return what the run has not measured, each with the reason."""
+    said = [] if result.finished else ["**The run was ended before it was through.**"]
+    missing = [*_listed("Left out", result.left_out), *_listed("Failed", result.failed)]
+    return [*said, *(["\n".join(missing)] if missing else [])]
+
+
+def _listed(what: str, parts: Mapping[str, str]) -> list[str]:
+    return [f"- {what}: {part}: {why}." for part, why in parts.items()]
+
+
+def _bars(result: EngineResult) -> list[str]:
+    """Return the section with every side's figure at each bar, if there is any."""
+    rows = bar_rows(result)
+    return ["## Bars", markdown_table(("", *result.sides), rows)] if rows else []
+
+
+def _spoken(result: EngineResult) -> list[str]:
+    """Return the bars as lines for a terminal."""
+    lines = []
+    for bar, *cells in bar_rows(result):
+        figures = [f"{side} {cell}" for side, cell in zip(result.sides, cells, strict=True) if cell != NOT_MEASURED]
+        lines.append(f"{bar}: {', '.join(figures)}")
+    return lines
 
 
 def _notes(result: EngineResult) -> list[tuple[str, str]]:
-    """Return what else was measured: the device, its peak, the bars for a GPU where there is one, the compiler."""
+    """Return what else was measured: the device, its peak, joining, the busy GPU, the compiler."""
     device = result.device
-    notes = [
+    return [
         ("device", f"{device.kind}, {device.dtype}, {device.threads} CPU threads"),
+        ("kernels of the denoiser", device.kernels),
         ("matrix peak", f"{device.matrix_peak / 1e12:.3g} TFLOP/s, a large product in {device.dtype}"),
         ("cost of a token", f"{result.token_seconds * 1e6:.3g} µs in a call of four pictures"),
         ("rounds", str(result.rounds)),
-        *judge_bars(result),
+        *map(_note_of_join, result.joins),
+        *map(_note_of_busy, result.busy),
+        *((f"{side} is ready", _compiled_in(seconds, result)) for side, seconds in result.compile_seconds.items()),
     ]
-    if result.compile_seconds is not None:
-        cache = result.compile_cache or "a temporary folder"
-        notes.append(("compiled denoiser", f"{result.compile_seconds:.1f} s to its first calls; cache: {cache}"))
-    return notes
+
+
+def _note_of_join(join: JoinResult) -> tuple[str, str]:
+    first, last = f"{join.first_step_seconds:.3f} s", f"{join.painted_seconds:.3f} s"
+    return f"an editor's picture among eight others, {join.side}", f"first step {first} after it came, painted {last}"
+
+
+def _note_of_busy(busy: BusyResult) -> tuple[str, str]:
+    return f"GPU busy, {busy.side}, batch {busy.batch}", f"{100 * busy.share:.1f} %, {busy.kernels} kernels"
+
+
+def _compiled_in(seconds: float, result: EngineResult) -> str:
+    return f"{seconds:.1f} s after its first call; cache: {result.compile_cache or 'a temporary folder'}"
 
 
 def _short(row: tuple[str, ...]) -> tuple[str, ...]:
-    pictures, batch, who, seconds, _, each_second, _, share, _, times = row
+    pictures, batch, who, seconds, _, each_second, _, share, _, times, _ = row
     return pictures, batch, who, seconds.split(",")[0], each_second, share, times
 
 
 def _row(result: EngineResult, contest: WorkloadResult, side: EngineSide) -> tuple[str, ...]:
+    ratio, alike = contest.ratio(side), contest.decibels(side)
     return (
         contest.work.name,
         str(contest.work.batch),
@@ -87,68 +133,15 @@ def _row(result: EngineResult, contest: WorkloadResult, side: EngineSide) -> tup
         f"{contest.speed(side) / 1e9:,.1f}",
         f"{100 * result.share(contest, side):.1f} %",
         f"{contest.peak_bytes(side) / 2**30:.2f}",
-        f"{contest.ratio(side):.2f}",
+        NOT_MEASURED if ratio is None else f"{ratio:.2f}",
+        NOT_MEASURED if alike is None else f"{alike:.1f}",
     )
 
 
-_PORTRAIT = PictureShape(512, 512, 12, 2.0)
-_LARGE = PictureShape(1024, 1024, 8, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineBar:
-    """At most `seconds` per picture, in the best of these batches, for a shape and a side."""
-
-    shape: PictureShape
-    batches: tuple[int, ...]
-    side: EngineSide
-    seconds: float
-
-    @property
-    def words(self) -> str:
-        """The bar in words."""
-        batch = " or ".join(str(batch) for batch in self.batches)
-        limit = f"at least {1 / self.seconds:g} pictures/s" if len(self.batches) > 1 else f"at most {self.seconds:g} s"
-        return f"{self.shape}, batch {batch}, {self.side}: {limit}"
-
-    def measured(self, result: EngineResult) -> float | None:
-        """Return the measured seconds per picture; None if it was not measured."""
-        times = [
-            contest.seconds(self.side)
-            for contest in result.contests
-            if contest.work.name == str(self.shape)
-            and contest.work.batch in self.batches
-            and self.side in contest.sides
-        ]
-        return min(times, default=None)
-
-
-ENGINE_BARS = (
-    EngineBar(_PORTRAIT, (1,), EngineSide.DENOISER, 0.80),
-    EngineBar(_PORTRAIT, (1,), EngineSide.COMPILED, 0.60),
-    EngineBar(_PORTRAIT, (4, 8), EngineSide.DENOISER, 1 / 1.9),
-    EngineBar(_LARGE, (1,), EngineSide.DENOISER, 0.80),
-)
-
-
-def judge_bars(result: EngineResult) -> list[tuple[str, str]]:
-    """Return each bar with `met` or `missed` and its measurement; none for another model or without a GPU."""
-    if result.device.kind == "cpu" or not result.device.full_size:
-        return []
-    verdicts = []
-    for bar in ENGINE_BARS:
-        seconds = bar.measured(result)
-        if seconds is not None:
-            met = "met" if seconds <= bar.seconds else "missed"
-            verdicts.append((bar.words, f"{met}: {seconds:.3f} s, {1 / seconds:.2f} pictures/s"))
-    return verdicts
-
-
-_NO_GPU = """\
-**No GPU was available for this run.** These are figures of a tiny model with random weights on a CPU. They show what
-the denoiser saves in calls and padding, and say nothing about the speed of the full model. The bars of the full model
-on a GPU (512x512, 12 steps, guidance: at most 0.80 s, compiled 0.60 s, at least 1.9 pictures/s at batch 4 to 8;
-1024x1024, 8 steps, no guidance: at most 0.80 s) have not been measured."""
+_NO_GPU = f"""\
+**No GPU was available for this run.** These are figures of a model on a CPU. They show what the denoiser saves in calls
+and padding, and say nothing about the speed of the full model. Its bars on a GPU have not been measured:
+{"; ".join(bar.words for bar in ENGINE_BARS)}."""
 
 _EXPLANATION = """\
 ## What was done

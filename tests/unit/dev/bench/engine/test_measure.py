@@ -1,96 +1,80 @@
-"""Counted operations equal those that the layers' sizes give."""
-
 from __future__ import annotations
 
-import math
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from consumer.dev.bench.engine.measure import FlopCounter
-from consumer.engine.runtime.geometry import padded
-from consumer.engine.runtime.model import Model
-from tests.support.samples import recipe_of
+from consumer.dev.bench.engine.bars import bar_rows
+from consumer.dev.bench.engine.budget import Budget
+from consumer.dev.bench.engine.measure import measure_engine
+from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape, RandomModel
+from consumer.dev.bench.engine.report import engine_report
+from consumer.dev.bench.engine.result import EngineResult
+from consumer.errors import Fatal
+from consumer.settings import EngineSettings, ForwardKind
 
-WITHIN = 0.01
+pytestmark = pytest.mark.slow
 
-
-def block(config: Any, tokens: int, *, modulated: bool) -> int:
-    """A block of the transformer: projections, attention, gated feed-forward, modulation."""
-    width, hidden = config.dim, int(config.dim / 3 * 8)
-    modulation = 2 * min(width, 256) * 4 * width if modulated else 0
-    return int(8 * tokens * width**2 + 4 * tokens**2 * width + 6 * tokens * width * hidden + modulation)
+SMALL = PictureShape(64, 64, 2, 2.0)
 
 
-def transformer(config: Any, picture: int, prompt: int) -> int:
-    """The whole transformer over so many tokens, each kind filled up."""
-    width, patch, narrow = config.dim, 4 * config.in_channels, min(config.dim, 256)
-    picture, prompt = padded(picture), padded(prompt)
-    embedders = 2 * picture * patch * width + 2 * prompt * config.cap_feat_dim * width
-    time = 2 * (256 * 1024 + 1024 * narrow)
-    refiners = config.n_refiner_layers * (
-        block(config, picture, modulated=True) + block(config, prompt, modulated=False)
-    )
-    layers = config.n_layers * block(config, picture + prompt, modulated=True)
-    return int(embedders + time + refiners + layers + 2 * (picture + prompt) * width * patch + 2 * narrow * width)
+def plan(folder: Path, **changed: Any) -> EnginePlan:
+    settings = EngineSettings(model=folder, devices="cpu")
+    return EnginePlan(**{"settings": settings, "shapes": (SMALL,), "batches": (2,), "rounds": 1, "mixed": 0, **changed})
 
 
-def text_encoder(config: Any, tokens: int) -> int:
-    """All layers of the text encoder; attention is counted whole, as if it were not causal."""
-    heads, shared = (count * config.head_dim for count in (config.num_attention_heads, config.num_key_value_heads))
-    projections = 2 * tokens * config.hidden_size * (2 * heads + 2 * shared)
-    layer = projections + 4 * tokens**2 * heads + 6 * tokens * config.hidden_size * config.intermediate_size
-    return int(config.num_hidden_layers * layer)
+def test_a_small_run_is_measured_and_reported(tiny_model: Path) -> None:
+    """All sides are measured, and what was measured is in JSON, table and document alike."""
+    heard: list[str] = []
+    result = measure_engine(plan(tiny_model, mixed=2, random=RandomModel.TINY), {"processor": "a test's"}, heard.append)
+
+    assert [contest.work.pictures for contest in result.contests] == [2, 4]
+    assert result.contests[0].sides == (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
+    assert result.mixed
+    assert result.mixed.sides == (EngineSide.ONE_BY_ONE, EngineSide.DENOISER)
+    for contest in result.contests:
+        for side in contest.sides:
+            assert contest.seconds(side) > 0
+            assert contest.speed(side) > 0
+            assert contest.peak_bytes(side) > 10_000_000
+    figures = json.loads(json.dumps(result.as_json()))
+    assert figures["mixed"]["contestants"]["denoiser"]["times_stock"] == result.mixed.ratio(EngineSide.DENOISER)
+    report = engine_report(result)
+    written = report.document("leadart bench engine")
+    assert all(cell in written for row in report.rows for cell in row)
+    assert all(part in written for note in report.notes[len(bar_rows(result)) :] for part in note.split(": ", 1))
+    assert "No GPU was available" in written
+    assert report.verdict in written
+    assert len(report.rows) == 5
+    assert len(heard) == 7
 
 
-def by_layers(vae: Any, latents: torch.Tensor) -> int:
-    """What the decoder's convolutions and projections say of themselves, and its one attention."""
-    counted: list[int] = []
-
-    def conv(layer: Any, _inputs: Any, output: torch.Tensor) -> None:
-        counted.append(2 * output.numel() * layer.in_channels // layer.groups * math.prod(layer.kernel_size))
-
-    def linear(layer: Any, _inputs: Any, output: torch.Tensor) -> None:
-        counted.append(2 * output.numel() * layer.in_features)
-
-    hooks = [layer.register_forward_hook(conv) for layer in vae.modules() if isinstance(layer, torch.nn.Conv2d)]
-    hooks += [layer.register_forward_hook(linear) for layer in vae.modules() if isinstance(layer, torch.nn.Linear)]
-    with torch.no_grad():
-        vae.decode(latents)
-    for hook in hooks:
-        hook.remove()
-    return sum(counted) + int(4 * latents[0, 0].numel() ** 2 * vae.config.block_out_channels[-1])
+def test_a_shape_that_the_model_cannot_paint_is_refused(tiny_model: Path) -> None:
+    """Sides that the model has no tokens for end the run with the option's name, before anything is painted."""
+    with pytest.raises(Fatal, match=r"--shapes 72x64x2x2\.0: This model paints sides that are multiples of 16"):
+        measure_engine(plan(tiny_model, shapes=(PictureShape(72, 64, 2, 2.0),)), {}, lambda _said: None)
 
 
-@pytest.mark.parametrize(("width", "height", "tokens"), [(64, 64, 9), (128, 64, 40), (160, 160, 130)])
-def test_the_transformer(tiny: Model, width: int, height: int, tokens: int) -> None:
-    """A forward of the transformer is counted as its layers' sizes say, padding to 32 included."""
-    picture = width * height // 256
-    expected = transformer(tiny.transformer.config, picture, tokens)
-    assert FlopCounter(tiny).transformer(width, height, tokens) == pytest.approx(expected, rel=WITHIN)
+def test_without_a_model_the_options_are_named() -> None:
+    """Neither folder nor random model: the sentence says what to give."""
+    with pytest.raises(Fatal, match="--model FOLDER, or --random"):
+        measure_engine(EnginePlan(EngineSettings(devices="cpu")), {}, lambda _said: None)
 
 
-@pytest.mark.parametrize("tokens", [5, 77])
-def test_the_text_encoder(tiny: Model, tokens: int) -> None:
-    """A forward of the text encoder is counted as its layers' sizes say."""
-    expected = text_encoder(tiny.pipeline.text_encoder.config, tokens)
-    assert FlopCounter(tiny).text_encoder(tokens) == pytest.approx(expected, rel=WITHIN)
+def test_the_forward_of_diffusers_is_not_compiled(tiny_model: Path) -> None:
+    """The options that exclude each other are named."""
+    settings = EngineSettings(model=tiny_model, devices="cpu", forward=ForwardKind.STOCK)
+    with pytest.raises(Fatal, match="--compile needs LEADART_ENGINE__FORWARD=packed"):
+        measure_engine(plan(tiny_model, settings=settings, compiled=True), {}, lambda _said: None)
 
 
-def test_the_decoder(tiny: Model) -> None:
-    """Decoding is counted as every convolution by itself."""
-    latents = torch.zeros(1, tiny.channels, 8, 12)
-    assert FlopCounter(tiny).decoder(96, 64) == pytest.approx(by_layers(tiny.vae, latents), rel=WITHIN)
-
-
-def test_a_picture_is_the_sum_of_its_parts(tiny: Model) -> None:
-    """Guidance adds a second prompt and a second forward for each step; steps count each; nothing else does."""
-    count = FlopCounter(tiny)
-    bare, longer, guided = (
-        count.picture(recipe_of(steps=steps, guidance_scale=scale, negative_prompt="a storm over the harbour"))
-        for steps, scale in ((1, 0.0), (3, 0.0), (1, 2.0))
-    )
-    forward = (longer - bare) // 2
-    assert bare - forward == count.decoder(64, 64) + (guided - bare - forward)
-    assert forward > 0
+def test_a_budget_that_is_used_up_leaves_the_device_and_the_names(tiny_model: Path) -> None:
+    """The head of the page is published before the first picture, and each part is named with the reason."""
+    published: list[EngineResult] = []
+    result = measure_engine(plan(tiny_model), {}, lambda _said: None, published.append, Budget(-1))
+    assert published[0].device.kernels == "plain"
+    assert result.contests == ()
+    assert all(why.endswith("needed, 0 s left") for part, why in result.left_out.items() if part != "GPU busy")
+    assert f"{SMALL}, batch 2" in result.left_out

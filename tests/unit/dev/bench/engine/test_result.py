@@ -2,77 +2,53 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from consumer.dev.bench.engine.plan import EngineSide, PictureShape, order
-from consumer.dev.bench.engine.report import ENGINE_BARS, engine_report, judge_bars
-from consumer.dev.bench.engine.result import BenchDevice, EngineResult, EngineTurn, Workload, WorkloadResult
-
-
-def contest(seconds: dict[EngineSide, list[float]], name: str = "512x512x12x2.0", batch: int = 1) -> WorkloadResult:
-    turns = [
-        EngineTurn(side, number, time, 2**30) for side, times in seconds.items() for number, time in enumerate(times)
-    ]
-    return WorkloadResult(Workload(name, batch, batch, 10**12 * batch), tuple(turns))
-
-
-def result(*contests: WorkloadResult, device: BenchDevice | None = None) -> EngineResult:
-    gpu = BenchDevice("cuda", "bfloat16", 1, 1e13, full_size=True)
-    return EngineResult({}, device or gpu, 1, 200, contests, None)
+from consumer.dev.bench.engine.plan import EngineSide
+from consumer.dev.bench.engine.result import EngineTurn, JoinResult, Workload
+from tests.support.engine_results import contest_of, result_of
 
 
 def test_medians_decide() -> None:
     """One slow turn on either side changes no ratio, and speed is of the operations needed at least."""
-    measured = contest({EngineSide.ONE_BY_ONE: [3.0, 2.0, 9.0], EngineSide.DENOISER: [1.0, 7.0, 1.0]})
+    measured = contest_of({EngineSide.ONE_BY_ONE: [3.0, 2.0, 9.0], EngineSide.DENOISER: [1.0, 7.0, 1.0]})
     assert measured.ratio(EngineSide.DENOISER) == pytest.approx(3.0)
     assert measured.speed(EngineSide.DENOISER) == pytest.approx(1e12)
-    assert result(measured).share(measured, EngineSide.DENOISER) == pytest.approx(0.1)
+    assert result_of(measured).share(measured, EngineSide.DENOISER) == pytest.approx(0.1)
 
 
-def test_the_bars_of_the_full_model_on_a_gpu() -> None:
-    """Each bar that was measured is met or missed; the better of two batches counts."""
-    measured = result(
-        contest({EngineSide.ONE_BY_ONE: [1.0], EngineSide.DENOISER: [0.7], EngineSide.COMPILED: [0.61]}),
-        contest({EngineSide.ONE_BY_ONE: [4.0], EngineSide.DENOISER: [4 * 0.6]}, batch=4),
-        contest({EngineSide.ONE_BY_ONE: [8.0], EngineSide.DENOISER: [8 * 0.5]}, batch=8),
-    )
-    assert [said.partition(":")[0] for _, said in judge_bars(measured)] == ["met", "missed", "met"]
-    assert "No GPU" not in engine_report(measured).document("leadart bench engine")
+def test_a_run_grows_by_turns() -> None:
+    """Turns at the same work belong together, in the order in which the work came up."""
+    one, other = Workload("64x64x2x0.0", 1, 1, 10), Workload("64x64x2x0.0", 4, 4, 40)
+    result = result_of()
+    for number, work in enumerate((one, other, one)):
+        result = result.with_turn(work, EngineTurn(EngineSide.DENOISER, number, 1.0, 1))
+    assert [(contest.work, len(contest.turns)) for contest in result.contests] == [(one, 2), (other, 1)]
 
 
-@pytest.mark.parametrize(
-    "device",
-    [BenchDevice("cpu", "float32", 1, 1e9, full_size=True), BenchDevice("cuda", "bfloat16", 1, 1e13, full_size=False)],
-)
-def test_no_bar_is_judged_elsewhere(device: BenchDevice) -> None:
-    """A CPU or a tiny model meets no bar and misses none."""
-    assert judge_bars(result(contest({EngineSide.DENOISER: [0.1]}), device=device)) == []
+def test_without_the_stock_pipeline_there_is_no_ratio() -> None:
+    """A run that was ended after the denoiser's first turn is valid JSON all the same."""
+    measured = contest_of({EngineSide.DENOISER: [1.0]}, mixed=True)
+    assert measured.ratio(EngineSide.DENOISER) is None
+    assert measured.ratio(EngineSide.ONE_BY_ONE) is None
+    told = json.loads(json.dumps(result_of(measured).as_json(), allow_nan=False))
+    assert told["mixed"]["contestants"]["denoiser"]["times_stock"] is None
+    assert told["contests"] == []
 
 
-def test_bars_are_named_with_their_figures() -> None:
-    """The words of the bars carry their figures."""
-    assert [bar.words for bar in ENGINE_BARS] == [
-        "512x512x12x2.0, batch 1, denoiser: at most 0.8 s",
-        "512x512x12x2.0, batch 1, denoiser, compiled: at most 0.6 s",
-        "512x512x12x2.0, batch 4 or 8, denoiser: at least 1.9 pictures/s",
-        "1024x1024x8x0.0, batch 1, denoiser: at most 0.8 s",
-    ]
+def test_the_least_alike_picture_counts() -> None:
+    """Of several turns the lowest figure is told; a side that was compared with nothing has none."""
+    work = Workload("64x64x2x0.0", 1, 1, 10)
+    result = result_of()
+    for number, alike in enumerate((60.0, 48.0, None)):
+        result = result.with_turn(work, EngineTurn(EngineSide.DENOISER, number, 1.0, 1, alike))
+    assert result.contests[0].decibels(EngineSide.DENOISER) == pytest.approx(48)
+    assert contest_of({EngineSide.DENOISER: [1.0]}).decibels(EngineSide.DENOISER) is None
 
 
-def test_everyone_begins_in_turn() -> None:
-    """With three sides each begins one of three rounds."""
-    three = (EngineSide.ONE_BY_ONE, EngineSide.AS_BATCH, EngineSide.DENOISER)
-    assert [order(three, turn)[0] for turn in range(4)] == [*three, three[0]]
-
-
-@pytest.mark.parametrize("text", ["512x512x12x2.0", "1024x512x8x0.0"])
-def test_a_shape_is_read_as_it_is_written(text: str) -> None:
-    """What a shape is called is what parses to it."""
-    assert str(PictureShape.parse(text)) == text
-
-
-@pytest.mark.parametrize("text", ["", "512x512", "512x512x0x2", "axbxcxd", "512x512x12x2x"])
-def test_an_invalid_shape_is_refused(text: str) -> None:
-    """The sentence shows how a shape is written."""
-    with pytest.raises(ValueError, match=r"as in 512x512x12x2\.0"):
-        PictureShape.parse(text)
+def test_every_side_that_took_part_anywhere_is_named() -> None:
+    """Also one that only let an editor's picture in."""
+    result = result_of(contest_of({EngineSide.DENOISER: [1.0]}), joins=(JoinResult(EngineSide.AS_BATCH, 5, 1, 2),))
+    assert result.sides == (EngineSide.AS_BATCH, EngineSide.DENOISER)
