@@ -23,7 +23,7 @@ from consumer.settings.storage import StorageSettings
 from consumer.settings.worker import HttpSettings, LogFormat, LogSettings, OnRevoke, StyleSettings, WorkerSettings
 
 if TYPE_CHECKING:
-    from consumer.settings.tree import Settings, load_settings, unknown_variables
+    from consumer.settings.tree import Settings, given_variables, load_settings, unknown_variables
 
 __all__ = [
     "DEFAULT_GROUP",
@@ -50,11 +50,12 @@ __all__ = [
     "StyleSettings",
     "TopicSettings",
     "WorkerSettings",
+    "given_variables",
     "load_settings",
     "unknown_variables",
 ]
 
-_TREE = frozenset({"Settings", "load_settings", "unknown_variables"})
+_TREE = frozenset({"Settings", "given_variables", "load_settings", "unknown_variables"})
 
 
 def __getattr__(name: str) -> Any:

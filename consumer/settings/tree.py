@@ -3,10 +3,10 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 from dotenv import dotenv_values
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.settings.disclosure import DisclosureSettings
@@ -72,6 +72,17 @@ class Settings(BaseSettings):
 def load_settings(env_file: Path | None = None) -> Settings:
     """Read the environment, and `env_file` for what it lacks. Raises pydantic's ValidationError, naming each field."""
     return Settings(_env_file=env_file)
+
+
+def given_variables() -> dict[str, str]:
+    """Return the settings that the environment itself gives, as variables; secrets are left out."""
+    named = {
+        f"LEADART_{group}__{name}".upper(): inner.annotation
+        for group, field in Settings.model_fields.items()
+        for name, inner in getattr(field.annotation, "model_fields", {}).items()
+    }
+    open_names = {name for name, annotation in named.items() if SecretStr not in {annotation, *get_args(annotation)}}
+    return {name.upper(): value for name, value in os.environ.items() if value and name.upper() in open_names}
 
 
 def unknown_variables(env_file: Path | None = None) -> dict[str, str]:

@@ -24,6 +24,7 @@ from consumer.errors import Fatal
 from consumer.jobs import Record
 from consumer.kafka.announced import AnnouncedEvent, parse_announced
 from consumer.kafka.cms_client import CmsSubscriber, open_publisher, open_subscriber
+from consumer.settings import given_variables
 from schemas import Reason, names
 
 _LISTEN_SECONDS = 0.5
@@ -108,8 +109,8 @@ async def run_dev(
 
 
 def _settings_of(stack: Stack, worker: WorkerProcess | None, gateway: DevGateway | None) -> dict[str, str]:
-    """Return what programs need to find everything."""
-    settings = {**stack.environment, **(gateway.settings if gateway else {})}
+    """Return what programs need to find everything and go by the worker's rules, which may be in our environment."""
+    settings = {**given_variables(), **stack.environment, **(gateway.settings if gateway else {})}
     return {**settings, "LEADART_HTTP__PORT": worker.port} if worker else settings
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from consumer.cli import app
-from consumer.settings import HttpSettings, Settings, load_settings, unknown_variables
+from consumer.settings import HttpSettings, Settings, given_variables, load_settings, unknown_variables
 from consumer.settings.secrets import SecretMissing, read_secret
 
 HUSH = "hush-hush"
@@ -133,6 +133,16 @@ def test_the_command_line_names_the_variable(monkeypatch: pytest.MonkeyPatch, wh
 def test_an_address_may_be_any_host(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
     """Names, both kinds of numbers, with a port or without."""
     assert load(monkeypatch, KAFKA__BOOTSTRAP_SERVERS=servers).kafka.bootstrap_servers == servers
+
+
+def test_what_the_environment_gives_is_handed_on_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`leadart dev` writes it for the commands; what is empty or no setting is not given."""
+    given = {"LEADART_POLICY__FILE": "newsroom", "LEADART_KAFKA__SASL_PASSWORD_FILE": "/run/secret"}
+    others = {"LEADART_KAFKA__SASL_PASSWORD": "s", "LEADART_STYLES__FILE": "", "LEADART_NO__SETTING": "1", "PATH_": "x"}
+    for name, value in {**given, **others}.items():
+        monkeypatch.setenv(name, value)
+
+    assert given_variables() == given
 
 
 def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
