@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 commands = typer.Typer(no_args_is_help=True, help="Editorial policy: which stories get which pictures.")
 
 PolicyFile = Annotated[Path, typer.Argument(help="A policy.toml, or `newsroom` for the one that ships.")]
+TriedFile = Annotated[
+    Path | None, typer.Argument(help="The same; default: LEADART_POLICY__FILE, against no policy.", show_default=False)
+]
 Requests = Annotated[
     list[typer.FileBinaryRead],
     typer.Argument(help="JSON files with a request's data or a whole CloudEvent; - for stdin."),
@@ -89,7 +92,7 @@ def policy_check(
 
 @commands.command("try")
 def policy_try(
-    policy: PolicyFile,
+    policy: TriedFile = None,
     since: Since = "7d",
     until: Until = None,
     env_file: EnvFile = None,
@@ -101,14 +104,19 @@ def policy_try(
 
     settings = settings_from(env_file)
     ends = _range_end(since), None if until is None else _range_end(until)
-    in_force = settings.policy.file
-    trial = PolicyTrial(_load(in_force, settings) if in_force else PAINT_EVERYTHING, _load(policy, settings))
+    in_force = settings.policy.file if policy else None
+    tried = policy or settings.policy.file
+    if tried is None:
+        raise typer.BadParameter("name a policy file, or set LEADART_POLICY__FILE", param_hint="POLICY")
+    trial = PolicyTrial(_load(in_force, settings) if in_force else PAINT_EVERYTHING, _load(tried, settings))
     with share_bar("reading") as watch:
         asyncio.run(try_policy(settings, trial, *ends, watch))
     if as_json:
         print(json.dumps(trial.as_json()))
-    else:
-        _print_trial(trial)
+        return
+    _print_trial(trial)
+    if policy and not in_force:
+        say("LEADART_POLICY__FILE is not set here: if the workers have a policy, set it to theirs")
 
 
 def _range_end(text: str) -> RangeEnd:

@@ -66,4 +66,7 @@ async def test_past_requests_show_what_would_change(site: Site, tmp_path: Path) 
 
     in_force = Site({**site.env, "LEADART_POLICY__FILE": str(file)})
     assert tried(in_force, str(file))["changed"] == 0
+    assert tried(in_force) == facts
+    assert "LEADART_POLICY__FILE is not set here" in shown.stdout
+    assert "LEADART_POLICY__FILE is not set here" not in in_force.run("policy", "try", str(file)).stdout
     assert tried(site, str(file), "--since", "0:99,1:99")["requests"] == 0

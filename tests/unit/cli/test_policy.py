@@ -87,3 +87,11 @@ def test_a_mistake_in_the_policy_is_an_error() -> None:
     error = run("policy.toml", "city.json").exception
     assert isinstance(error, Fatal)
     assert error.message.startswith("policy.toml:2: rule: is not a key of the file: remove it, or use one of label,")
+
+
+def test_a_trial_needs_a_policy() -> None:
+    """A file, or the one that the settings name."""
+    done = CliRunner().invoke(app, ["policy", "try"], env={"COLUMNS": "200"})
+
+    assert done.exit_code == 2
+    assert "name a policy file, or set LEADART_POLICY__FILE" in done.output
