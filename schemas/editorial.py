@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import ArticleId, Headline, Name, Paragraph, Revision, Slot
+from schemas.fields import ArticleId, ChosenAlt, ChosenCaption, Name, Paragraph, Revision, Slot
 from schemas.recrop import Crops, PictureReference
 from schemas.requested import Accepted, EditorFocalPoint
 
@@ -41,8 +41,16 @@ class ImageChosen(Accepted):
         default_factory=dict,
         description="The crop of a rendition set by the set's name, instead of one round the focal point.",
     )
-    alt: Headline = Field(default=None, description="The text alternative, in place of the draft.")
-    caption: Paragraph = Field(default=None, description="A caption, which outcomes repeat.")
+    alt: ChosenAlt = Field(
+        default=None,
+        description="The text alternative; absent or null: as before if the picture is chosen already, else the draft; "
+        "empty: the draft.",
+    )
+    caption: ChosenCaption = Field(
+        default=None,
+        description="A caption, which outcomes repeat; absent or null: as before if the picture is chosen already; "
+        "empty: none.",
+    )
     chosen_by: Name = Field(default=None, description="Who chose, as the CMS names them.")
 
     @model_validator(mode="after")

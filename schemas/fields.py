@@ -70,6 +70,10 @@ def _trimmed(value: object) -> object:
     return value.strip() or None if isinstance(value, str) else value
 
 
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
 ArticleId = Annotated[str, Field(min_length=1, max_length=200, pattern=ARTICLE_ID_PATTERN)]
 Revision = Annotated[int, Field(ge=0, le=SAFE_INTEGER), BeforeValidator(_whole)]
 Slot = Annotated[str, Field(pattern=SLOT_PATTERN)]
@@ -87,6 +91,9 @@ Label = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeValidator(
 Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_trimmed)]
 Headline = Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(_trimmed)]
 Paragraph = Annotated[Annotated[str, Field(max_length=2000)] | None, BeforeValidator(_trimmed)]
+ChosenAlt = Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(_stripped)]
+ChosenCaption = Annotated[Annotated[str, Field(max_length=2000)] | None, BeforeValidator(_stripped)]
+"""Words of a choice: an empty text says something else than none."""
 Excerpt = Annotated[Annotated[str, Field(max_length=8000)] | None, BeforeValidator(_trimmed)]
 NegativePrompt = Annotated[str, Field(max_length=1000)]
 

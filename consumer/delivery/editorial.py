@@ -37,6 +37,20 @@ class Choice(Remembered):
         """Return whether this choice's picture is chosen in the `standing` one."""
         return standing is not None and not standing.let_go and standing.recipe == self.recipe
 
+    def after(self, standing: "Choice | None") -> "Choice":
+        """Return the choice as it takes effect after the `standing` one: of the same picture it keeps the words.
+
+        An empty text is the editor's, too: it takes the earlier one back.
+        """
+        if standing is None or not self.is_still(standing):
+            return self
+        own, earlier = self.decision, standing.decision
+        words = {
+            "alt": earlier.alt if own.alt is None else own.alt,
+            "caption": earlier.caption if own.caption is None else own.caption,
+        }
+        return self.model_copy(update={"decision": own.model_copy(update=words)})
+
 
 class Withdrawal(Remembered):
     """The event that took a slot down, and its ordinal there."""

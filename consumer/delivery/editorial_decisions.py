@@ -54,7 +54,7 @@ class EditorialDecisions:
             return Ruling(Verdict.CHOOSE, standing.ordinal, choice=standing)
         if request.claim is not None and not choice.is_still(standing):  # it re-crops what was chosen when it came
             return Ruling(Verdict.SUPERSEDED, head.ordinal, choice=standing)
-        made = choice.model_copy(update={"ordinal": head.ordinal + 1})
+        made = choice.after(standing).model_copy(update={"ordinal": head.ordinal + 1})
         self._decide(slot, head, made.ordinal, head.editorial.decided(at, choice=made))
         return Ruling(Verdict.CHOOSE, made.ordinal, choice=made)
 

@@ -24,7 +24,7 @@ def ruled(ready: ImageReady, ruling: Ruling) -> ImageReady:
     choice = ruling.choice
     if choice is not None and ruling.verdict in {Verdict.KEEP, Verdict.CHOOSE}:
         changes |= {"chosen": not choice.let_go, "kept": ruling.verdict is Verdict.KEEP}
-        changes |= {"alt": choice.decision.alt or ready.alt, "caption": choice.decision.caption}
+        changes |= {"alt": choice.decision.alt or ready.alt, "caption": choice.decision.caption or None}
     return ready.model_copy(update=changes)
 
 

@@ -98,6 +98,37 @@ async def test_a_choice_without_words_keeps_the_draft() -> None:
     assert (outcome["alt"], outcome["caption"]) == ("A draft.", None)
 
 
+async def test_the_same_picture_chosen_again_keeps_its_words() -> None:
+    """Where the new choice has none; each is the editor's own, and an empty one takes the earlier one back."""
+    desk = Desk()
+    await desk.choose(chosen(1, "a", alt="Ferries.", caption="In port."))
+    again = await desk.choose(chosen(2, "a"))
+    cropped = await desk.choose(chosen(3, "a", alt=None, caption="At sea.", focal_point=POINT))
+    cleared = await desk.choose(chosen(4, "a", alt="", caption=" "))
+    after = await desk.choose(chosen(5, "a"))
+
+    outcomes = [(one["alt"], one["caption"]) for one in (again, cropped, cleared, after)]
+    assert outcomes == [("Ferries.", "In port."), ("Ferries.", "At sea."), ("A draft.", None), ("A draft.", None)]
+
+
+async def test_another_picture_has_no_earlier_ones_words() -> None:
+    """Nor has the same one after it was let go of, or another was chosen in between."""
+    desk = Desk()
+    await desk.choose(chosen(1, "a", alt="Ferries.", caption="In port."))
+    desk.found = ready_of("b")
+    other = await desk.choose(chosen(2, "b"))
+    desk.found = ready_of("a")
+    back = await desk.choose(chosen(3, "a", caption="In port."))
+    await desk.choose(chosen(4, None))
+    let_go = await desk.choose(chosen(5, "a"))
+
+    assert [(one["alt"], one["caption"]) for one in (other, back, let_go)] == [
+        ("A draft.", None),
+        ("A draft.", "In port."),
+        ("A draft.", None),
+    ]
+
+
 async def test_an_unknown_picture_changes_nothing() -> None:
     """Its failure is the answer; the slot keeps what it had."""
     desk = Desk()
