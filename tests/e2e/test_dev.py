@@ -7,6 +7,7 @@ import hashlib
 import shlex
 import signal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,6 +16,7 @@ from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.dev import MARK
 from consumer.settings import GatewaySettings, load_settings
 from tests.support.commands import Command, leadart
+from tests.support.harness import BOUND
 
 # The stack starts its own; asked for here so that a machine without them skips, or fails in CI.
 pytestmark = pytest.mark.usefixtures("kafka", "s3")
@@ -52,6 +54,26 @@ async def _articles(settings: GatewaySettings) -> list[str]:
     async with aiohttp.ClientSession() as client, client.get(address, headers=bearer) as response:
         assert response.status == 200
         return [article["id"] for article in (await response.json())["articles"]]
+
+
+async def test_a_panel_of_the_service_before_needs_only_another_address(tmp_path: Path) -> None:
+    """Its calls, without a key: generate, the status until completed, the result, and a picture from the address."""
+    async with leadart("dev", "--engine", "swatch", "--out", str(tmp_path)) as dev:
+        await dev.until("Ctrl-C ends everything")
+        base = load_settings(tmp_path / "leadart.env").gateway.url
+        async with aiohttp.ClientSession(base) as client, asyncio.timeout(BOUND):
+            async with client.post("/api/v1/generate", json={"prompt": "a lighthouse", "num_images": 2}) as answer:
+                task = await answer.json()
+            status: dict[str, Any] = {}
+            while status.get("status") != "completed":
+                async with client.get(task["check_status_url"]) as answer:
+                    status = await answer.json()
+            async with client.get(f"/api/v1/tasks/{task['task_id']}/result") as answer:
+                result = await answer.json()
+            async with client.get(result["image_urls"][0]) as picture:
+                assert (picture.status, picture.content_type) == (200, "image/png")
+        assert await dev.end(signal.SIGINT) == 0
+    assert result["count"] == 2
 
 
 async def test_the_edition_can_be_published_at_the_start(tmp_path: Path) -> None:

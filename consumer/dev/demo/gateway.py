@@ -62,6 +62,7 @@ async def open_dev_gateway(
     own = {
         "LEADART_GATEWAY__HOST": "127.0.0.1",
         "LEADART_GATEWAY__KEYS_FILE": str((folder / KEYS).absolute()),
+        "LEADART_GATEWAY__TASK_API_SOURCE": SOURCE,  # it listens on this machine only
         "LEADART_GATEWAY__SECRET": secrets.token_urlsafe(32),
     }
     process = GatewayProcess(folder, {**environment, **own})
