@@ -64,6 +64,6 @@ def _allow_origins(app: FastAPI, origins: list[str]) -> None:
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
-        expose_headers=["location"],
+        expose_headers=["location", "retry-after"],
         max_age=600,
     )

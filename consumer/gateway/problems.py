@@ -19,20 +19,26 @@ _STATUSES = {Reason.NOT_JSON: 400, Reason.NOT_UTF8: 400, Reason.TOO_LARGE: 413}
 
 
 class Problem(Exception):
-    """An answer with an error status: a stable `reason`, a sentence for people, and the field it is about."""
+    """An answer with an error status: a stable `reason`, a sentence for people, and the field it is about.
 
-    def __init__(self, status: int, reason: str, detail: str, *, field: str | None = None) -> None:
+    `retry_after`: seconds after which it may go well.
+    """
+
+    def __init__(
+        self, status: int, reason: str, detail: str, *, field: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.reason = reason
         self.detail = detail
         self.field = field
+        self.retry_after = RETRY_SECONDS if retry_after is None and status == 503 else retry_after
 
     def response(self) -> JSONResponse:
         """Return the answer."""
         body = {"type": f"{TYPES}{self.reason}", "title": _title(self.reason), "status": self.status}
         body |= {"detail": self.detail, "reason": self.reason, **({"field": self.field} if self.field else {})}
-        headers = {"retry-after": str(RETRY_SECONDS)} if self.status == 503 else {}
+        headers = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
         headers |= {"www-authenticate": "Bearer"} if self.status == 401 else {}
         return JSONResponse(body, self.status, headers, MEDIA_TYPE)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
 from consumer.gateway.access.principal import Principal
+from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.problems import Problem, not_found
@@ -27,11 +28,14 @@ _ANY_MODEL = Paintable(ModelIdentity("", ""))
 class Publishing:
     """Publishes for a principal. An idempotency key makes the event's id, so that the bus knows a repeat."""
 
-    def __init__(self, publisher: CmsPublisher, board: Board, broadcast: Broadcast, styles: Styles) -> None:
+    def __init__(
+        self, publisher: CmsPublisher, board: Board, broadcast: Broadcast, styles: Styles, quota: DailyQuota
+    ) -> None:
         self._publisher = publisher
         self._board = board
         self._broadcast = broadcast
         self._styles = styles
+        self._quota = quota
 
     async def publish(
         self, principal: Principal, event_type: str, data: object, idempotency_key: str | None = None
@@ -39,15 +43,19 @@ class Publishing:
         """Check an event with these data, whatever they are, publish it, and return it as the board has it.
 
         It returns once all in-sync replicas have it. Raises `ContractError` or `Rejected` naming the field, `Problem`
-        if the article is another source's or the idempotency key was used for something else, `BusError`.
+        if the article is another source's, the idempotency key was used for something else, or the source has asked for
+        too many pictures today, `BusError`.
         """
         event = _event(principal, event_type, data, idempotency_key)
-        article_id = self._checked(event).article.id
+        request = self._checked(event)
+        article_id = request.article.id
         self._check_owner(principal, article_id)
         published = self._published(event, article_id)
         if published is not None:
             return published
-        change = self._board.take_early(await self._publisher.publish(event))
+        with self._quota.reserved(principal, request.output.variants if isinstance(request, ImageRequested) else 0):
+            record = await self._publisher.publish(event)
+        change = self._board.take_early(record)
         if change is not None:
             self._broadcast.send(change, self._board.position.encode())
             return change

@@ -13,6 +13,8 @@ from consumer.errors import Fatal
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
 from consumer.gateway.access.key_watch import KeyWatch
+from consumer.gateway.access.quota import DailyQuota
+from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
@@ -74,18 +76,20 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     board = Board(settings.gateway.history_mib * 1024 * 1024, topics, settings.gateway.history_days)
     broadcast = Broadcast()
     styles = load_styles(settings.styles.file)
+    quota = DailyQuota(board, settings.gateway.pictures_per_day)
     async with open_publisher(settings) as publisher, S3Store(settings.storage) as store:
         yield Gateway(
             settings=settings,
             board=board,
             broadcast=broadcast,
             feed=Feed(settings, board, broadcast),
-            publishing=Publishing(publisher, board, broadcast, styles),
+            publishing=Publishing(publisher, board, broadcast, styles, quota),
             styles=styles,
             renditions=load_renditions(settings.renditions.file),
             store=store,
             keys=read_keys(settings.gateway.keys_file),
             signer=GrantSigner(settings.gateway.secret),
+            rates=CallerRates(settings.gateway.requests_per_second),
         )
 
 

@@ -37,6 +37,20 @@ class GatewaySettings(WithSecrets):
         description="The gateway's public address, for links in its answers and for programs that call it; default: "
         "that of the request.",
     )
+    requests_per_second: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Requests a second that each source may send this gateway, with twice as many at once; a key may "
+        "have a rate of its own. Default: no limit.",
+    )
+    pictures_per_day: int | None = Field(
+        None,
+        ge=0,
+        le=10_000_000,
+        description="Pictures that each source may ask for from 00:00 UTC to 24:00, counted from the bus; a key may "
+        "have a number of its own. Default: no limit.",
+    )
     cors_origins: str = Field(
         "",
         description="Origins whose pages may call the API with a token, such as `https://cms.example.org`; several "

@@ -15,6 +15,8 @@ from consumer.delivery.ports import BusError
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import KeyFile, make_key
 from consumer.gateway.access.principal import Scope
+from consumer.gateway.access.quota import DailyQuota
+from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.broadcast import Broadcast
@@ -184,6 +186,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
     board = Board(tree.gateway.history_mib * 1024 * 1024, {tree.topics.named(base): base for base in FOLLOWED})
     broadcast, styles = Broadcast(), load_styles(tree.styles.file)
     publisher = MemoryPublisher(tree.topics.named(names.REQUESTED))
+    quota = DailyQuota(board, tree.gateway.pictures_per_day)
     feed = Feed(tree, board, broadcast)
     feed.ready.set()
     s3 = MemoryS3()
@@ -193,12 +196,13 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         board=board,
         broadcast=broadcast,
         feed=feed,
-        publishing=Publishing(cast("CmsPublisher", publisher), board, broadcast, styles),
+        publishing=Publishing(cast("CmsPublisher", publisher), board, broadcast, styles, quota),
         styles=styles,
         renditions=load_renditions(tree.renditions.file),
         store=s3.store(**settings.get("storage", {})),
         keys=KeyFile(keys=tuple(key for key, _ in made)),
         signer=GrantSigner(tree.gateway.secret),
+        rates=CallerRates(tree.gateway.requests_per_second),
     )
     transport = httpx2.ASGITransport(make_app(gateway), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:

@@ -21,11 +21,11 @@ ALL_SCOPES = (Scope.PUBLISH, Scope.READ, Scope.CHOOSE, Scope.WITHDRAW)
 SECRET = "0123456789abcdef" * 2
 
 
-def request_data(article_id: str = "news-1") -> dict[str, Any]:
+def request_data(article_id: str = "news-1", variants: int = 1) -> dict[str, Any]:
     """Return the data of a valid request."""
     return {
         "article": {"id": article_id, "revision": 1, "headline": "Flood at the harbour", "locale": "en"},
-        "slot": "hero",
+        "output": {"slot": "hero", "variants": variants},
     }
 
 

@@ -16,7 +16,7 @@ from consumer.gateway.services import Gateway, gateway_of
 async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Principal:
     """Return who calls: by `Authorization: Bearer …` (a key or a token of here), else by the session's cookie.
 
-    Raises `Problem` 401, and 403 if another site's page may have sent the cookie along.
+    Raises `Problem` 401, 403 if another site's page may have sent the cookie along, 429 if requests come too fast.
     """
     if "authorization" in request.headers:
         principal = bearer(request, gateway)
@@ -26,6 +26,7 @@ async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_o
             check_same_origin(request, gateway.settings.gateway.url)
     if principal is None:
         raise unauthorized()
+    gateway.rates.check(principal)
     return principal
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from consumer.gateway.board.article import BoardArticle
+if TYPE_CHECKING:  # commands that only know scopes start without the board
+    from consumer.gateway.board.article import BoardArticle
 
 
 class Scope(StrEnum):
@@ -66,7 +67,7 @@ class Principal:
         """Return whether an article of that source is theirs."""
         return Scope.ADMIN in self.scopes or (source == self.source and self.may_name(article_id))
 
-    def sees(self, article: BoardArticle) -> bool:
+    def sees(self, article: "BoardArticle") -> bool:
         """Return whether the article is theirs."""
         return self.owns(article.source, article.id)
 

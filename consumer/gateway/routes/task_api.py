@@ -38,7 +38,9 @@ async def task_caller(request: Request, gateway: Opened) -> Principal:
     source = gateway.settings.gateway.task_api_source
     if source is None or "authorization" in request.headers:
         return await caller(request, gateway)
-    return Principal("task API", source, frozenset({Scope.PUBLISH, Scope.READ}), (f"{ARTICLE_PREFIX}*",))
+    principal = Principal("task API", source, frozenset({Scope.PUBLISH, Scope.READ}), (f"{ARTICLE_PREFIX}*",))
+    gateway.rates.check(principal)
+    return principal
 
 
 async def _publisher(principal: Annotated[Principal, Depends(task_caller)]) -> Principal:
