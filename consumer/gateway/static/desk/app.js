@@ -11,7 +11,8 @@ import { follow } from "./live.js";
 import { currentLocale, loadMessages, t } from "./messages.js";
 import { parseRoute } from "./route.js";
 import { masthead } from "./elements/masthead.js";
-import { signIn } from "./elements/sign-in.js";
+import { signInPage, wordsOf } from "./elements/sign-in.js";
+import { resume, signIn, wasSignedIn } from "./session.js";
 
 const main = document.querySelector("#main");
 const list = h("desk-list");
@@ -23,18 +24,32 @@ async function start() {
   document.title = t("desk.name");
   document.querySelector(".skip").textContent = t("desk.skip");
   document.querySelector(".skip").addEventListener("click", toContent);
-  desk.addEventListener("signed-out", () => show(signIn(enter)));
+  desk.addEventListener("signed-out", () => open && show(signInPage(enter, t("signin.expired"))));
   addEventListener("hashchange", route);
   listenToKeys();
-  await enter();
+  await arrive();
 }
 
-/** Read the list and show what the address asks for; without a session or key, the page to sign in. */
+/** Go on with the session of before, or with the key behind `#key=`, which `leadart dev` gives; else ask for one. */
+async function arrive() {
+  const given = /^#key=(.+)$/.exec(location.hash)?.[1];
+  if (given) history.replaceState(null, "", "#/");
+  if (!given && !wasSignedIn()) return show(signInPage(enter));
+  try {
+    await (given ? signIn(decodeURIComponent(given)) : resume());
+  } catch (problem) {
+    const isOver = !given && problem.status === 401;
+    return show(signInPage(arrive, isOver ? t("signin.expired") : wordsOf(problem)));
+  }
+  return enter();
+}
+
+/** Read the list and show what the address asks for. */
 async function enter() {
   try {
     await follow(parseRoute(location.hash).query);
   } catch (problem) {
-    if (problem.status !== 401) show(signIn(enter, problem));
+    show(signInPage(enter, wordsOf(problem)));
     return;
   }
   open = true;

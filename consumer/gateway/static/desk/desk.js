@@ -3,22 +3,13 @@ import { Api } from "./api.js";
 import { Store } from "./store.js";
 import { EventStream } from "./stream.js";
 
-const KEY = "leadart.key";
-
 /**
  * Dispatches "signed-out"; "notice" (detail `{text, problem}`: words for everybody, read aloud by screen readers);
  * "image" (detail: an image as the stream sends it); "reloaded" (everything was read anew); "live" and "lost".
  */
 export const desk = new EventTarget();
 
-/** The API key of this browser's tab, where no session's cookie is used. */
-export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
-};
-
-export const api = new Api({ token: key.get, onSignedOut: () => desk.dispatchEvent(new Event("signed-out")) });
+export const api = new Api({ onSignedOut: () => desk.dispatchEvent(new Event("signed-out")) });
 export const store = new Store();
 export const stream = new EventStream((lastEventId, signal) => api.events(lastEventId, signal));
 

@@ -42,8 +42,8 @@ export class SlotState extends EventTarget {
 
   #take(image) {
     if (image.article.id !== this.article || (image.slot !== null && image.slot !== this.slot)) return;
-    if (image.progress && !image.outcome) this.dispatchEvent(new CustomEvent("progress", { detail: image }));
-    if (!image.progress || image.outcome || this.detail?.latest?.state !== image.state) this.#soon();
+    if (image.progress && image.state === "painting") this.dispatchEvent(new CustomEvent("progress", { detail: image }));
+    if (image.state !== "painting" || this.detail?.latest?.state !== "painting") this.#soon();
   }
 
   #soon() {

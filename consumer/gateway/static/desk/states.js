@@ -1,5 +1,5 @@
 /** What a slot's state is called, and why it is so, in words. */
-import { progressOf } from "./store.js";
+import { isBusy, progressOf } from "./store.js";
 import { maybe, t, when } from "./messages.js";
 
 /** States that the list can be filtered by, as the API names them. */
@@ -33,12 +33,12 @@ const TONES = {
   own: "quiet",
 };
 
-const DECISIONS = { approval: "approved", restoration: "restored", crop: "deciding", choice: "deciding", withdrawal: "deciding" };
+const DECISIONS = { crop: "deciding", choice: "deciding", withdrawal: "deciding" };
 
 function nameOf(slot, image) {
   if (!image) return "none";
   const { outcome, state, kind } = image;
-  if (!outcome) return state === "painting" ? "painting" : (DECISIONS[kind] ?? "queued");
+  if (state === "queued") return DECISIONS[kind] ?? "queued";
   if (state === "declined" && outcome.rule === "external_choice") return "own";
   return state === "ready" ? readyName(slot, outcome) : state;
 }
@@ -58,7 +58,7 @@ function wordsFor(name, image) {
 }
 
 function detailOf(name, image) {
-  const outcome = image?.outcome;
+  const outcome = isBusy(image) ? null : image?.outcome;
   if (!outcome) return maybe(`why.${name}`) ?? "";
   if (name === "failed") return maybe(`reason.${outcome.reason}`) ?? outcome.message;
   if (name === "expired") return t("why.expired", { when: when(outcome.expired_at) });

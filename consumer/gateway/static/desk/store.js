@@ -37,7 +37,7 @@ export class Store extends EventTarget {
     this.#changed(article.id);
   }
 
-  /** Take an image as the stream sends it. Returns whether the article is known: if not, ask for it. */
+  /** Take an image as the stream sends it. Returns whether its article and slot are known: if not, ask for them. */
   take(image) {
     const known = this.#articles.get(image.article.id);
     if (!known) return false;
@@ -52,13 +52,13 @@ export class Store extends EventTarget {
     return hasSlot;
   }
 
-  /** Keep what the stream said of a slot meanwhile, if it is newer than an answer that took its time. */
+  /** Keep what the stream said meanwhile of the same request, if an answer took its time. */
   #newest(article) {
     const known = this.#articles.get(article.id);
     if (!known) return article;
     const slots = article.slots.map((slot) => {
       const before = known.slots.find((each) => each.slot === slot.slot)?.latest;
-      return before && isNewer(before, slot.latest) ? withLatest(slot, before) : slot;
+      return before?.id === slot.latest?.id && before && isNewer(before, slot.latest) ? withLatest(slot, before) : slot;
     });
     return { ...article, slots, updated_at: latest(known.updated_at, article.updated_at) };
   }
@@ -68,7 +68,11 @@ export class Store extends EventTarget {
   }
 }
 
-const concerns = (image, slot) => image.slot === null || image.slot === slot.slot;
+/** Whether an image tells of a slot. An approval does not: what was held goes on under its own id. */
+const concerns = (image, slot) => image.kind !== "approval" && (image.slot === null || image.slot === slot.slot);
+
+/** Whether something is still to come of an image. */
+export const isBusy = (image) => Boolean(image) && ["queued", "painting"].includes(image.state);
 
 function withLatest(slot, image) {
   return isNewer(image, slot.latest) ? { ...slot, latest: image, state: image.state } : slot;
@@ -82,11 +86,12 @@ export function isNewer(image, known) {
 }
 
 function moved(image, known) {
-  if (image.outcome_at || known.outcome_at) return compare(image.outcome_at ?? "", known.outcome_at ?? "") > 0;
+  if (image.outcome_at !== known.outcome_at) return compare(image.outcome_at ?? "", known.outcome_at ?? "") > 0;
   return steps(image) > steps(known);
 }
 
-const rank = ({ state, final }) => (final ? 3 : state === "held" ? 2 : state === "painting" ? 1 : 0);
+const RANKS = { queued: 0, held: 1, painting: 2 };
+const rank = ({ state }) => RANKS[state] ?? 3;
 const steps = ({ progress }) => (progress ?? []).reduce((sum, { step }) => sum + (step ?? 0) + 1, 0);
 const compare = (one, other) => (one === other ? 0 : one < other ? -1 : 1);
 const latest = (...times) => times.filter(Boolean).reduce((one, other) => (one < other ? other : one), "");

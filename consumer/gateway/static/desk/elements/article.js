@@ -5,9 +5,13 @@ import { confirmDialog } from "../dialogs.js";
 import { DeskElement, h, icon } from "../dom.js";
 import { t, when } from "../messages.js";
 import { slotHash } from "../route.js";
+import { may } from "../session.js";
 import { SlotState } from "../slot-state.js";
 import { stateOf } from "../states.js";
 import { stageOf } from "./variants.js";
+
+/** What each action needs; `choose` for all others. */
+const NEEDS = { regenerate: "publish", withdraw: "withdraw", restore: "withdraw" };
 
 export class DeskArticle extends DeskElement {
   #name = null;
@@ -35,9 +39,9 @@ export class DeskArticle extends DeskElement {
     if (!this.state.detail) return { Escape: () => this.#back() };
     return {
       Escape: () => this.#back(),
-      r: () => this.#regenerate(),
-      c: () => this.#crop(),
-      w: () => this.#withdraw(),
+      r: () => this.#press("regenerate"),
+      c: () => this.#press("crop"),
+      w: () => this.#press("withdraw"),
     };
   }
 
@@ -106,7 +110,12 @@ export class DeskArticle extends DeskElement {
       chosen: [...usual, letGo, withdraw],
       kept: [...usual, letGo, withdraw],
     };
-    this.actions.replaceChildren(...(kinds[name] ?? [...usual, own, withdraw]));
+    const drawn = kinds[name] ?? [...usual, own, withdraw];
+    this.actions.replaceChildren(...drawn.filter(({ dataset }) => may(NEEDS[dataset.action] ?? "choose")));
+  }
+
+  #press(action) {
+    this.actions.querySelector(`[data-action=${action}]`)?.click();
   }
 
   #progress(image) {
@@ -118,7 +127,7 @@ export class DeskArticle extends DeskElement {
 
   #choose(picture) {
     const stage = this.state.detail && stageOf(this.state.detail);
-    if (!picture || stage.busy || (stage.chosen && stage.shown === picture.sha256)) return;
+    if (!picture || !may("choose") || stage.busy || (stage.chosen && stage.shown === picture.sha256)) return;
     decisions.choose(this.article, this.slotName, picture);
   }
 

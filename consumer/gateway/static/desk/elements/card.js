@@ -3,7 +3,7 @@ import { DeskElement, h } from "../dom.js";
 import { t, when } from "../messages.js";
 import { slotHash } from "../route.js";
 import { stateOf, variantsOf } from "../states.js";
-import { progressOf } from "../store.js";
+import { isBusy, progressOf } from "../store.js";
 import "../picture.js";
 
 const MOST_TILES = 9;
@@ -53,14 +53,14 @@ export class DeskCard extends DeskElement {
 /** What the card's box shows: the picture in place, those to choose from, or a tile for each that is painted. */
 function tilesOf(slot) {
   const image = slot.latest;
-  const isBusy = image && !image.outcome && image.kind === "request";
-  const count = isBusy ? Math.min(MOST_TILES, variantsOf(image)) : 1;
-  if (isBusy && (count > 1 || !slot.picture)) {
+  const isPainted = isBusy(image) && image.kind === "request";
+  const count = isPainted ? Math.min(MOST_TILES, variantsOf(image)) : 1;
+  if (isPainted && (count > 1 || !slot.picture)) {
     return Array.from({ length: count }, (_, index) => ({ picture: null, share: progressOf(image, { index }) }));
   }
   const offered = ["several", "offers"].includes(stateOf(slot).name) ? image.outcome.pictures : [];
   if (offered.length > 1) return offered.map((picture) => ({ picture, share: null }));
-  return [{ picture: withFiles(slot), share: isBusy ? progressOf(image) : null }];
+  return [{ picture: withFiles(slot), share: isPainted ? progressOf(image) : null }];
 }
 
 /** The card's picture, with its files where the latest outcome has them. */

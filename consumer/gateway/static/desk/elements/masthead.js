@@ -1,8 +1,9 @@
 /** The line at the top: name, views, keys, language, sign out. */
-import { key } from "../desk.js";
+import { attempt } from "../desk.js";
 import { h } from "../dom.js";
 import { LOCALES, currentLocale, keepLocale, t } from "../messages.js";
 import { parseRoute } from "../route.js";
+import { session, signOut } from "../session.js";
 import { openHelp } from "./help.js";
 
 /** Return it. */
@@ -16,7 +17,7 @@ export function masthead() {
     { class: "masthead" },
     h("a", { class: "name", href: "#/" }, t("desk.name")),
     h("nav", { "aria-label": t("desk.name") }, views),
-    h("div", { class: "tools" }, help(), language(), signOut()),
+    h("div", { class: "tools" }, help(), language(), leave()),
   );
 }
 
@@ -44,10 +45,10 @@ function language() {
   return select;
 }
 
-function signOut() {
-  const leave = () => {
-    key.forget();
+function leave() {
+  const end = async () => {
+    await attempt(signOut);
     location.reload();
   };
-  return h("button", { type: "button", class: "button plain small", onclick: leave }, t("desk.signOut"));
+  return h("button", { type: "button", class: "button plain small", onclick: end, title: session.name }, t("desk.signOut"));
 }

@@ -1,11 +1,11 @@
 /** The page to sign in. */
-import { api, key } from "../desk.js";
 import { h } from "../dom.js";
 import { t } from "../messages.js";
+import { signIn } from "../session.js";
 
-/** Return the page; `enter()` is called once signed in. `problem`: why the desk could not be opened. */
-export function signIn(enter, problem = null) {
-  const error = h("p", { class: "error", id: "key-error", role: "alert" }, problem ? wordsOf(problem) : null);
+/** Return the page; `enter()` is called once signed in. `words`: why one has to sign in. */
+export function signInPage(enter, words = "") {
+  const error = h("p", { class: "error", id: "key-error", role: "alert" }, words);
   const input = h("input", { id: "key", name: "key", type: "password", required: true, autocomplete: "current-password" });
   input.setAttribute("aria-describedby", "key-error");
   const form = h(
@@ -22,12 +22,10 @@ export function signIn(enter, problem = null) {
 }
 
 async function submit(input, error, enter) {
-  key.set(input.value.trim());
   try {
-    await api.articles({ limit: 1 });
+    await signIn(input.value.trim());
   } catch (problem) {
-    key.forget();
-    if (input.isConnected) error.textContent = wordsOf(problem);
+    error.textContent = wordsOf(problem);
     input.setAttribute("aria-invalid", "true");
     input.select();
     return;
@@ -35,7 +33,8 @@ async function submit(input, error, enter) {
   await enter();
 }
 
-function wordsOf(problem) {
+/** Return why nobody could be signed in. */
+export function wordsOf(problem) {
   if (problem.status === 401) return t("signin.refused");
   return problem.status === 0 ? t("signin.unreachable") : problem.detail;
 }

@@ -1,7 +1,7 @@
 /** `<desk-variants>`: a slot's pictures side by side, large; while they are painted, a tile for each. */
 import { DeskElement, h, icon } from "../dom.js";
 import { t } from "../messages.js";
-import { progressOf } from "../store.js";
+import { isBusy, progressOf } from "../store.js";
 import { variantsOf } from "../states.js";
 import "../picture.js";
 
@@ -45,6 +45,7 @@ export class DeskVariants extends DeskElement {
   #draw(stage) {
     this.#pictures = stage.kind === "painting" ? [] : stage.pictures;
     this.dataset.count = stage.kind === "painting" ? stage.count : stage.pictures.length;
+    this.dataset.shape = shapeOf(stage);
     const figures = stage.kind === "painting" ? tiles(stage) : stage.pictures.map((picture, at) => this.#figure(picture, at, stage));
     this.replaceChildren(...figures);
   }
@@ -69,6 +70,11 @@ export class DeskVariants extends DeskElement {
   }
 }
 
+function shapeOf({ kind, ratio, pictures: [first] }) {
+  const shown = kind === "painting" || !first ? (ratio ?? 1) : first.width / first.height;
+  return shown > 1.25 ? "wide" : "narrow";
+}
+
 function tiles({ count, ratio }) {
   return Array.from({ length: count }, (_, index) => {
     const bar = { role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": t("variant.painting", { number: index + 1 }) };
@@ -85,12 +91,12 @@ function tiles({ count, ratio }) {
 export function stageOf(detail) {
   const { latest, shown } = detail;
   const place = shown?.pictures[0] ?? null;
-  const isPainting = latest && !latest.outcome && ["request", "approval"].includes(latest.kind);
+  const isPainting = isBusy(latest) && latest.kind === "request";
   const painted = detail.history.find(({ outcome, kind }) => kind === "request" && outcome?.pictures && !outcome.kept)?.outcome.pictures ?? [];
   const isAmong = painted.some(({ sha256 }) => sha256 === place?.sha256);
   const pictures = place && !isAmong ? [place, ...painted] : painted;
   const common = { shown: place?.sha256 ?? null, chosen: Boolean(shown?.chosen), alt: shown?.alt ?? "", pictures: merged(pictures, shown) };
-  const busy = Boolean(latest && !latest.outcome && ["choice", "crop", "withdrawal"].includes(latest.kind));
+  const busy = isBusy(latest) && !isPainting;
   if (!isPainting) return { ...common, kind: "pictures", busy };
   const request = detail.history.find(({ id }) => id === latest.id)?.request;
   return { ...common, kind: "painting", image: latest, busy, count: countOf(latest, request), ratio: ratioOf(request, place ?? painted[0]) };
