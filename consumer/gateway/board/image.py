@@ -107,6 +107,13 @@ class BoardImage:
         return self.asked.data if self.asked else {}
 
     @property
+    def variants(self) -> int | None:
+        """How many pictures were asked for; None if that is not known."""
+        output = self.request.get("output")
+        variants = output.get("variants") if isinstance(output, dict) else None
+        return variants if isinstance(variants, int) else None
+
+    @property
     def order(self) -> Order:
         """Its place among all that was asked."""
         if self.asked:
@@ -213,6 +220,7 @@ class BoardImage:
             "final": self.is_final,
             "article": {"id": self.article, "revision": self.revision},
             "slot": self.slot,
+            "variants": self.variants,
             "source": self.source,
             "asked_at": timestamp(self.asked_ms),
             "outcome_at": timestamp(outcome.record.timestamp_ms) if outcome else None,

@@ -64,6 +64,7 @@ function route() {
   const { view, article, slot } = parseRoute(location.hash);
   main.querySelector("desk-article")?.remove();
   list.hidden = view !== "list";
+  if (view === "list") document.body.dataset.list = location.hash || "#/";
   if (view === "list") list.show(parseRoute(location.hash).query);
   else main.append(h("desk-article", { article, slot }));
   document.dispatchEvent(new Event("routed"));

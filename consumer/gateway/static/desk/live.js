@@ -31,10 +31,15 @@ export function refresh(articleId) {
 async function readChanged() {
   const ids = [...changed];
   changed.clear();
-  if (ids.length > MOST_SINGLE) await attempt(async () => store.replace((await api.articles(listing)).articles));
+  if (ids.length > MOST_SINGLE) await attempt(readList);
   else await Promise.all(ids.map(readOne));
   reading = changed.size > 0;
   if (reading) setTimeout(readChanged, TOGETHER_MS);
+}
+
+async function readList() {
+  const { articles } = await api.articles(listing);
+  for (const article of articles) store.put(article);
 }
 
 async function readOne(id) {

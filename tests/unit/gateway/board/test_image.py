@@ -57,6 +57,16 @@ def test_details_have_what_was_published() -> None:
     assert "request" not in image_of(topics).summary()
 
 
+@pytest.mark.parametrize(
+    ("output", "variants"), [({"variants": 4}, 4), ({}, None), (None, None), ({"variants": "4"}, None)]
+)
+def test_it_says_how_many_pictures_were_asked_for(output: Any, variants: int | None) -> None:
+    """As the request has it, so that a tile for each can be shown before any is painted."""
+    topics = Topics()
+    topics.ask("r-1", {**save(), "output": output})
+    assert image_of(topics).summary()["variants"] == variants
+
+
 def test_it_is_newer_than_a_position_before_any_of_its_records() -> None:
     """Who has its request but not its outcome is to get it again."""
     topics = Topics()

@@ -161,8 +161,7 @@ export class DeskArticle extends DeskElement {
   }
 
   #back() {
-    if (history.length > 1 && document.referrer === "" && this.dataset.direct === undefined) history.back();
-    else location.hash = "#/";
+    location.hash = document.body.dataset.list ?? "#/";
   }
 }
 

@@ -7,6 +7,8 @@ import { isBusy, progressOf } from "../store.js";
 import "../picture.js";
 
 const MOST_TILES = 9;
+/** States whose reason is said on the card. */
+const SAY_WHY = ["held", "declined", "failed", "own", "withdrawn", "expired"];
 
 /** `<desk-card>`: `show(article, slot)` draws it, and again when something changed. */
 export class DeskCard extends DeskElement {
@@ -18,7 +20,8 @@ export class DeskCard extends DeskElement {
     this.label = h("p", { class: "label" });
     this.link = h("a", { "data-stop": "" });
     this.state = h("p", { class: "state" });
-    this.append(h("article", {}, this.pictures, this.label, h("h3", {}, this.link), this.state));
+    this.why = h("p", { class: "why" });
+    this.append(h("article", {}, this.pictures, this.label, h("h2", { class: "headline" }, this.link), this.state, this.why));
     if (this.shown) this.show(...this.shown);
   }
 
@@ -33,6 +36,8 @@ export class DeskCard extends DeskElement {
     this.dataset.state = state.name;
     this.dataset.tone = state.tone;
     this.state.textContent = state.text;
+    this.why.textContent = SAY_WHY.includes(state.name) ? state.detail : "";
+    this.pictures.dataset.nothing = state.tone === "busy" ? "" : t("article.nothing");
     const other = slot.slot === "hero" ? null : t("card.slot", { slot: slot.slot });
     this.label.textContent = [article.section, other, when(article.updated_at)].filter(Boolean).join(" · ");
     this.#draw(slot);

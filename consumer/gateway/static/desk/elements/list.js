@@ -30,6 +30,7 @@ export class DeskList extends DeskElement {
   /** Show what matches; what the server filters is asked of it again. */
   show(query) {
     this.#query = query;
+    this.#returned();
     this.search.value = this.search === document.activeElement ? this.search.value : query.q;
     this.states.value = query.state;
     const asked = JSON.stringify([query.q, query.state]);
@@ -37,6 +38,14 @@ export class DeskList extends DeskElement {
     if (asked === this.#asked || this.#asked === "") this.#draw();
     else attempt(() => this.#read());
     this.#asked = asked;
+  }
+
+  /** Put the focus and the page back to where a story was opened. */
+  #returned() {
+    const opened = this.querySelector("desk-card a[data-opened]");
+    opened?.removeAttribute("data-opened");
+    opened?.focus({ preventScroll: true });
+    if (opened) scrollTo({ top: this.scrolled });
   }
 
   #read() {
@@ -62,7 +71,13 @@ export class DeskList extends DeskElement {
     const filters = h("form", { class: "filters", role: "search" }, search, this.states, this.sections);
     this.#listen(filters);
     const heading = h("div", { class: "heading" }, h("h1", {}, t("list.title")), this.count);
+    this.cards.addEventListener("click", ({ target }) => this.#opening(target.closest("desk-card a")));
     this.append(heading, filters, this.fresh, this.cards, this.end);
+  }
+
+  #opening(link) {
+    this.scrolled = scrollY;
+    link?.setAttribute("data-opened", "");
   }
 
   #listen(filters) {
@@ -87,7 +102,9 @@ export class DeskList extends DeskElement {
     const wanted = store.articles().flatMap((article) => this.#slotsOf(article).map((slot) => [article, slot]));
     const kept = new Map(wanted.map(([article, slot]) => [keyOf(article, slot), this.#card(article, slot)]));
     this.#cards = kept;
+    const focused = this.cards.contains(document.activeElement) ? document.activeElement : null;
     this.cards.replaceChildren(...kept.values());
+    if (focused?.isConnected) focused.focus({ preventScroll: true });
     this.#summarise();
   }
 

@@ -92,7 +92,7 @@ export function stageOf(detail) {
   const { latest, shown } = detail;
   const place = shown?.pictures[0] ?? null;
   const isPainting = isBusy(latest) && latest.kind === "request";
-  const painted = detail.history.find(({ outcome, kind }) => kind === "request" && outcome?.pictures && !outcome.kept)?.outcome.pictures ?? [];
+  const painted = paintedLast(detail.history);
   const isAmong = painted.some(({ sha256 }) => sha256 === place?.sha256);
   const pictures = place && !isAmong ? [place, ...painted] : painted;
   const common = { shown: place?.sha256 ?? null, chosen: Boolean(shown?.chosen), alt: shown?.alt ?? "", pictures: merged(pictures, shown) };
@@ -100,6 +100,13 @@ export function stageOf(detail) {
   if (!isPainting) return { ...common, kind: "pictures", busy };
   const request = detail.history.find(({ id }) => id === latest.id)?.request;
   return { ...common, kind: "painting", image: latest, busy, count: countOf(latest, request), ratio: ratioOf(request, place ?? painted[0]) };
+}
+
+/** The pictures that were painted last; what was taken down is gone. */
+function paintedLast(history) {
+  const down = history.findIndex(({ kind, state }) => kind === "withdrawal" && state === "withdrawn");
+  const since = down < 0 ? history : history.slice(0, down);
+  return since.find(({ outcome, kind }) => kind === "request" && outcome?.pictures && !outcome.kept)?.outcome.pictures ?? [];
 }
 
 /** The pictures, the one in place with all the files that it has by now. */

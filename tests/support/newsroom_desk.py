@@ -1,0 +1,182 @@
+"""The desk as editors have it: a real gateway process beside worker, Kafka and store, and a browser each."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from consumer.dev.embedded.kafka import KafkaServer
+from consumer.dev.embedded.s3 import S3Server
+from consumer.gateway.access.key_file import KeyFile, make_key, write_keys
+from consumer.gateway.access.principal import Scope
+from tests.support.harness import BOUND, Site, workers
+
+SOURCE = "/cms/test"
+"""The source of `Cms.ask`, whose articles the key may see."""
+SCOPES = (Scope.PUBLISH, Scope.READ, Scope.CHOOSE, Scope.WITHDRAW)
+PATIENCE_MS = BOUND * 1000
+LISTENS = re.compile(r'"host": "([^"]+)", "port": (\d+), "event": "gateway_ready"')
+
+POLICY = """\
+label = "desk-1"
+
+[[rules]]
+name = "courts"
+when.section = ["Courts"]
+needs_approval = true
+message = "Court reports need an editor's approval."
+
+[[rules]]
+name = "obituaries"
+when.section = ["Obituaries"]
+never = true
+message = "Obituaries get no generated picture."
+"""
+
+
+class GatewayProcess:
+    """A real `leadart gateway`, started again on the port that it had first."""
+
+    def __init__(self, site: Site, log: Path) -> None:
+        self.log = log
+        self._site = site
+        self.url = ""
+        self.start()
+
+    def start(self) -> Self:
+        """Start it and wait until it listens."""
+        port = self.url.rpartition(":")[2] or "0"
+        before = len(self.log.read_text()) if self.log.exists() else 0
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*self._site.command, "gateway"],
+                env={**os.environ, **self._site.env, "LEADART_GATEWAY__PORT": port},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self.url = self._announced(before)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _announced(self, before: int) -> str:
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if found := LISTENS.search(self.log.read_text()[before:]):
+                return f"http://{found[1]}:{found[2]}"
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait(BOUND)
+
+
+@dataclass(frozen=True)
+class Newsroom:
+    """A site with a worker and a gateway, and a key of its CMS."""
+
+    site: Site
+    gateway: GatewayProcess
+    key: str
+
+
+@contextmanager
+def newsroom(kafka: KafkaServer, s3: S3Server, folder: Path, **settings: str) -> Iterator[Newsroom]:
+    """Run all of it; cards take `ENGINE__SWATCH_SECONDS` each."""
+    key, token = make_key(SOURCE, SCOPES, "kim")
+    write_keys(folder / "keys.json", KeyFile(keys=(key,)))
+    (folder / "policy.toml").write_text(POLICY)
+    site = Site.fresh(
+        kafka,
+        s3,
+        **{
+            "ENGINE__SWATCH_SECONDS": "0.3",
+            "POLICY__FILE": str(folder / "policy.toml"),
+            "GATEWAY__KEYS_FILE": str(folder / "keys.json"),
+            "GATEWAY__SECRET": secrets.token_urlsafe(32),
+            **settings,
+        },
+    ).prepare()
+    public = f"{s3.endpoint_url}/{site.env['LEADART_STORAGE__BUCKET']}"
+    site = site.changed(STORAGE__PUBLIC_BASE_URL=public)
+    with workers(site, folder):
+        gateway = GatewayProcess(site, folder / "gateway.log")
+        try:
+            yield Newsroom(site, gateway, token)
+        finally:
+            gateway.kill()
+
+
+@dataclass
+class Editor:
+    """Somebody at the desk. `errors`: what the browser's console said is wrong."""
+
+    page: Any
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    async def open(self, hash_: str = "#/") -> None:
+        """Open an address of the desk."""
+        await self.page.goto(f"{self.url}/desk/{hash_}")
+
+    async def open_slot(self, article_id: str, slot: str = "hero") -> None:
+        """Open a slot and wait until it is shown."""
+        await self.open(f"#/a/{quote(article_id, safe='')}/{slot}")
+        await self.page.wait_for_selector("desk-article .decide .state")
+
+    async def state(self, text: str) -> None:
+        """Wait until the open slot is in a state, by its words."""
+        await self.page.wait_for_selector(f"desk-article .decide .state:text-is('{text}')")
+
+    def card(self, headline: str) -> Any:
+        """Return the card of a story."""
+        return self.page.locator("desk-card", has=self.page.get_by_role("link", name=headline, exact=True))
+
+    def expect(self, *patterns: str) -> None:
+        """Take away the errors that were caused: a server killed, a key refused."""
+        self.errors[:] = [error for error in self.errors if not any(re.search(pattern, error) for pattern in patterns)]
+
+
+@asynccontextmanager
+async def editor(browser: Any, room: Newsroom, *, signed_in: bool = True, **context: Any) -> AsyncIterator[Editor]:
+    """Open a browser window at the desk; fails if its console has an error at the end, or was refused by a policy."""
+    opened = await browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1200, "height": 800}, **context})
+    page = await opened.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    someone = Editor(page, room.gateway.url)
+    page.on("console", lambda message: someone.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: someone.errors.append(str(error)))
+    try:
+        await someone.open(f"#key={room.key}" if signed_in else "")
+        await page.wait_for_selector("desk-list" if signed_in else ".sign-in")
+        yield someone
+        assert someone.errors == []
+    finally:
+        await opened.close()
+
+
+def story(article_id: str, headline: str, variants: int = 1, revision: int = 1, **facts: Any) -> dict[str, Any]:
+    """Return a request for a story's pictures, a few steps long."""
+    return {
+        "article": {"id": article_id, "revision": revision, "headline": headline, "section": "World", **facts},
+        "output": {"variants": variants, "width": 96, "height": 64},
+        "generation": {"steps": 6},
+    }
+
+
+def describe(violations: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what axe found, a line for each element."""
+    return [f"{one['id']}: {node['html']}: {node['failureSummary']}" for one in violations for node in one["nodes"]]
