@@ -1,10 +1,12 @@
-"""Every change to everyone who listens: written once as JSON, and cut off where nobody reads."""
+"""Every change to everyone who listens: written once, and cut off where nobody reads."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from fastapi.sse import format_sse_event
 
 from consumer.gateway.board.board import Change
 
@@ -14,11 +16,10 @@ WAITING = 512
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A change as a stream sends it. Only an `id` that has every change before it included may be gone on from."""
+    """A change as the bytes that every stream sends. Its id has every change before it included."""
 
     event: str
-    data: str
-    id: str | None
+    encoded: bytes
     article: str
     source: str
     image: str
@@ -35,26 +36,29 @@ class StreamListener:
         """Add a message, or end the stream if too many wait."""
         if self._waiting.qsize() < WAITING:
             self._waiting.put_nowait(message)
-        elif not self._waiting.full():
-            self._waiting.put_nowait(None)
+        else:
+            self.end()
 
     def end(self) -> None:
         """End the stream after what waits."""
         if not self._waiting.full():
             self._waiting.put_nowait(None)
 
-    async def messages(self, silence: float) -> AsyncIterator[Message | None]:
-        """Return the messages as they come; None after each `silence` seconds without any."""
-        while True:
+    async def batches(self, silence: float) -> AsyncIterator[list[Message]]:
+        """Return what waits, as soon as anything does; nothing after each `silence` seconds without any."""
+        ended = False
+        while not ended:
+            waited: list[Message | None] = []
             try:
                 async with asyncio.timeout(silence):
-                    message = await self._waiting.get()
+                    waited.append(await self._waiting.get())
             except TimeoutError:
-                yield None
+                yield []
                 continue
-            if message is None:
-                return
-            yield message
+            while not self._waiting.empty():
+                waited.append(self._waiting.get_nowait())
+            ended = None in waited
+            yield [message for message in waited if message is not None]
 
 
 class Broadcast:
@@ -75,6 +79,8 @@ class Broadcast:
 
     def send(self, change: Change, position: str) -> None:
         """Send a change to everyone who wants it."""
+        if not self._listeners:
+            return
         message = message_of(change, None if change.kind == "progress" else position)
         for listener in self._listeners:
             if listener.wants(message):
@@ -92,6 +98,7 @@ class Broadcast:
 
 
 def message_of(change: Change, position: str | None) -> Message:
-    """Return a change as a message."""
+    """Return a change as a message. Only with a `position` may a client go on after it."""
     data = json.dumps(change.image.summary(change.slot), ensure_ascii=False, separators=(",", ":"))
-    return Message(change.kind, data, position, change.article.id, change.article.source, change.image.id)
+    encoded = format_sse_event(data_str=data, event=change.kind, id=position)
+    return Message(change.kind, encoded, change.article.id, change.article.source, change.image.id)

@@ -31,12 +31,14 @@ class Feed:
         self._settings = settings
         self._board = board
         self._broadcast = broadcast
+        self._bases = {settings.topics.named(base): base for base in FOLLOWED}
 
     async def run(self) -> None:
         """Follow the topics until cancelled; while no broker answers, ask again. Raises `Fatal`."""
         while True:
             try:
-                async with open_subscriber(self._settings, FOLLOWED) as subscriber:
+                # From the start, where its seek says nothing: partitions that the topics grow by are read whole.
+                async with open_subscriber(self._settings, FOLLOWED, from_start=True) as subscriber:
                     await self._follow(subscriber)
             except BusError as error:
                 self.ready.clear()
@@ -45,8 +47,12 @@ class Feed:
 
     async def _follow(self, subscriber: CmsSubscriber) -> None:
         since = time.time() - self._settings.gateway.history_days * 86_400
-        await subscriber.seek_since(int(since * 1000), [names.PROGRESS])
-        subscriber.seek(self._read_so_far())
+        starts = await subscriber.seek_since(int(since * 1000), [names.PROGRESS])
+        read = self._read_so_far()
+        subscriber.seek(read)
+        self._board.start(
+            {Partition(self._bases[at.topic], at.number): offset for at, offset in starts.items() if at not in read}
+        )
         ends = await subscriber.ends()
         while await subscriber.is_before(ends):
             self._take(await subscriber.read(READ_SECONDS))
@@ -56,8 +62,16 @@ class Feed:
         while True:
             self._take(await subscriber.read(READ_SECONDS))
             if time.monotonic() - checked > CHECK_SECONDS:
-                await subscriber.ends()
+                await self._check(subscriber)
                 checked = time.monotonic()
+
+    async def _check(self, subscriber: CmsSubscriber) -> None:
+        """Ask where the topics end: without a broker, raise `BusError`."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await subscriber.ends()
+        except TimeoutError:
+            raise BusError(f"no answer within {CHECK_SECONDS:.0f} s") from None
 
     def _read_so_far(self) -> dict[Partition, int]:
         """Return where to go on after the connection was lost."""

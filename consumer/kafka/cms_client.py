@@ -133,19 +133,22 @@ class CmsSubscriber:
             ends: Mapping[TopicPartition, int] = await self.consumer.end_offsets(self.consumer.assignment())
         return ends
 
-    async def seek_since(self, since_ms: int, bases_at_end: Collection[str] = ()) -> None:
+    async def seek_since(self, since_ms: int, bases_at_end: Collection[str] = ()) -> Mapping[Partition, int]:
         """Go on with the first record since then (milliseconds since 1970); at their end for some topics.
 
-        Raises `BusError`.
+        Returns where that is. Raises `BusError`.
         """
         topics = {self._topic(base) for base in bases_at_end}
         partitions = self.consumer.assignment()
         async with answered_within(self._seconds):
             found = await self.consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
             ends = await self.consumer.end_offsets(partitions)
+        starts = {}
         for partition in partitions:
             first = None if partition.topic in topics else found[partition]
-            self.consumer.seek(partition, first.offset if first else ends[partition])
+            starts[Partition(*partition)] = first.offset if first else ends[partition]
+        self.seek(starts)
+        return starts
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         """Go on with these offsets."""

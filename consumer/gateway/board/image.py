@@ -150,6 +150,15 @@ class BoardImage:
         """Return whether anything about it came after the position."""
         return any(not position.has(partition, offset) for partition, offset in self.places)
 
+    def slots_since(self, position: StreamPosition) -> list[str | None]:
+        """Return the slots of its outcomes since the position; just None if only its request is newer."""
+        news = (
+            slot_of(outcome)
+            for outcome in self.outcomes.values()
+            if not position.has(Partition(names.OUTCOME, outcome.record.partition), outcome.record.offset)
+        )
+        return list(dict.fromkeys(news)) or [None]
+
     @property
     def outcome(self) -> AnnouncedEvent | None:
         """The newest outcome."""

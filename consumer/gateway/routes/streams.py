@@ -1,88 +1,83 @@
 """Server-sent events: what changes, from the last event id on without a gap."""
 
-from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Header
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from consumer.gateway.access.callers import Reader
-from consumer.gateway.board.board import Change
-from consumer.gateway.board.image import BoardImage
+from consumer.gateway.access.callers import Reader, caller
+from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.position import StreamPosition, parse_position
-from consumer.gateway.broadcast import Message, message_of
-from consumer.gateway.problems import Problem
+from consumer.gateway.event_stream import EventStream
+from consumer.gateway.following import Follower
+from consumer.gateway.problems import Problem, not_found
 from consumer.gateway.routes.images import Opened, find_image
 from consumer.gateway.services import Gateway
 
 routes = APIRouter(prefix="/v1", tags=["events"])
 
-SILENCE_SECONDS = 15.0
-"""After so long without an event a comment is sent: proxies cut silent connections, and dead ones are noticed."""
-AGAIN_MS = 1000
 
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event.")]
-
-
-@routes.get("/images/{image_id}/events", response_class=EventSourceResponse)
-async def image_events(
-    gateway: Opened, principal: Reader, image_id: str, last_event_id: LastEventId = None
-) -> AsyncIterator[ServerSentEvent]:
-    """Return the state of a request now, then each change, until its last outcome."""
-    image = await find_image(gateway, principal, image_id)
-    position = _position(last_event_id) or StreamPosition()
-    async for message in _follow(gateway, position, [image], lambda message: message.image == image_id):
-        yield _sent(message)
-        if image.is_final and message is not None and message.event == "image":
-            return
-
-
-@routes.get("/events", response_class=EventSourceResponse)
-async def all_events(
-    gateway: Opened, principal: Reader, last_event_id: LastEventId = None
-) -> AsyncIterator[ServerSentEvent]:
-    """Return each change of the caller's articles from now on, or from the last event id on."""
-    position = _position(last_event_id)
-    images = [
-        image for article in gateway.board.articles() if principal.sees(article) for image in article.images.values()
-    ]
-    missed = images if position else []
-
-    def wants(message: Message) -> bool:
-        return principal.owns(message.source, message.article)
-
-    async for message in _follow(gateway, position or gateway.board.position, missed, wants):
-        yield _sent(message)
-
-
-async def _follow(
-    gateway: Gateway, position: StreamPosition, images: list[BoardImage], wants: Callable[[Message], bool]
-) -> AsyncIterator[Message | None]:
-    """Return what of these images is newer than the position, then what comes; None after a silence.
-
-    Only the last of the first part has an id: who is cut off before it gets all of it again.
-    """
-    with gateway.broadcast.listen(wants) as listener:
-        newer = sorted((image for image in images if image.is_newer_than(position)), key=lambda image: image.changed_ms)
-        now = gateway.board.position.encode()
-        for image in newer:
-            article = gateway.board.article(image.article)
-            if article is not None:
-                yield message_of(Change("image", article, image), now if image is newer[-1] else None)
-        async for message in listener.messages(SILENCE_SECONDS):
-            yield message
-
-
-def _position(last_event_id: str | None) -> StreamPosition | None:
-    if not last_event_id:
+def resume_position(
+    header: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event.")] = None,
+    query: Annotated[
+        str | None,
+        Query(alias="last_event_id", description="The same for clients that cannot set headers; the header counts."),
+    ] = None,
+) -> StreamPosition | None:
+    """Return the position to go on from; None: from now on. Raises `Problem` for what is no event id."""
+    text = header or query
+    if not text:
         return None
     try:
-        return parse_position(last_event_id)
+        return parse_position(text)
     except ValueError as error:
-        raise Problem(422, "invalid_value", f"Last-Event-ID is {error}.", field="Last-Event-ID") from None
+        field = "Last-Event-ID" if header else "last_event_id"
+        raise Problem(422, "invalid_value", f"{field} is {error}.", field=field) from None
 
 
-def _sent(message: Message | None) -> ServerSentEvent:
-    if message is None:
-        return ServerSentEvent(comment="")
-    return ServerSentEvent(raw_data=message.data, event=message.event, id=message.id, retry=AGAIN_MS)
+After = Annotated[StreamPosition | None, Depends(resume_position)]
+
+
+async def make_follower(request: Request, gateway: Opened, principal: Reader) -> Follower:
+    """Return what makes the caller's streams, as long as they get in with the same rights."""
+
+    async def is_allowed() -> bool:
+        return await _caller_again(request, gateway) == principal
+
+    return Follower(gateway.board, gateway.broadcast, principal, is_allowed)
+
+
+Following = Annotated[Follower, Depends(make_follower)]
+
+
+@routes.get("/images/{image_id}/events", response_class=EventStream)
+async def image_events(
+    gateway: Opened, principal: Reader, following: Following, image_id: str, after: After
+) -> Response:
+    """Return the state of a request now, then each change, until its last outcome.
+
+    204 after that: browsers would connect again and again.
+    """
+    image = await find_image(gateway, principal, image_id)
+    article = gateway.board.article(image.article)
+    if article is None:
+        raise not_found("image")
+    if after is not None and image.is_final and not image.is_newer_than(after):
+        return Response(status_code=204)
+    return EventStream(following.image(image, article))
+
+
+@routes.get("/events", response_class=EventStream)
+async def all_events(following: Following, after: After) -> EventStream:
+    """Return each change of the caller's articles from now on, or from the last event id on.
+
+    `event: image` has an image, `event: progress` one that is being painted, `event: reset` says that changes since
+    the last event id are no longer known: load the articles again.
+    """
+    return EventStream(following.articles(after))
+
+
+async def _caller_again(request: Request, gateway: Gateway) -> Principal | None:
+    try:
+        return await caller(request, gateway)
+    except Problem:
+        return None
