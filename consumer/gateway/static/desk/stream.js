@@ -121,7 +121,8 @@ export class EventStream extends EventTarget {
   }
 
   #take({ event, data, id }) {
-    if (event !== "comment" && data) {
+    if (event === "reset") this.dispatchEvent(new Event("gap"));
+    else if (event !== "comment" && data) {
       this.dispatchEvent(new CustomEvent("message", { detail: { event, data: JSON.parse(data) } }));
     }
     if (id !== undefined) this.#lastEventId = id;
