@@ -89,7 +89,7 @@ class EngineSettings(BaseModel):
     kernels: KernelKind = Field(
         KernelKind.AUTO,
         description="Arithmetic between matrix products: `fused` needs CUDA and Triton, `plain` is torch's own; "
-        "`auto`: fused on CUDA.",
+        "`auto`: fused on CUDA, plain where Triton or its C compiler is missing.",
     )
     batch_size: int = Field(8, ge=1, le=64, description="Maximum pictures in one denoising step.")
     batch_tokens: int = Field(

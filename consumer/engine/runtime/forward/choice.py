@@ -18,6 +18,17 @@ _KNOWN = {
     "qk_norm": True,
     "siglip_feat_dim": None,
 }
+_ANY = frozenset(
+    {
+        *("axes_dims", "axes_lens", "cap_feat_dim", "dim", "in_channels", "n_heads", "n_kv_heads", "n_layers"),
+        *("n_refiner_layers", "norm_eps", "rope_theta", "t_scale"),
+    }
+)
+"""What may have any value, as our forward pass takes it from the transformer."""
+
+_AXES = 3
+"""Text, row, column: what `conditioning.positions` returns."""
+
 _PARTS = frozenset(
     {
         "all_final_layer",
@@ -32,6 +43,8 @@ _PARTS = frozenset(
 _BLOCK = frozenset(
     {"attention", "feed_forward", "attention_norm1", "attention_norm2", "ffn_norm1", "ffn_norm2", "adaLN_modulation"}
 )
+_ATTENTION = frozenset({"norm_k", "norm_q", "to_k", "to_out", "to_q", "to_v"})
+_FEED_FORWARD = frozenset({"w1", "w2", "w3"})
 
 
 class Forward(Protocol):
@@ -68,16 +81,33 @@ def choose_forward(transformer: Any, kind: ForwardKind, kernels: Kernels, *, res
 
 def what_is_unknown(transformer: Any) -> str:
     """Return what about a transformer differs from the Z-Image that our forward pass computes; "" if nothing."""
-    config = transformer.config
+    return _unknown_setting(transformer.config) or _unknown_part(transformer)
+
+
+def _unknown_setting(config: Any) -> str:
     for name, known in _KNOWN.items():
         value = config.get(name)
         if (list(value) if isinstance(value, tuple) else value) != known:
             return f"{name} is {value!r}, not {known!r}"
     if config.n_kv_heads != config.n_heads:
         return f"n_kv_heads is {config.n_kv_heads}, not n_heads, {config.n_heads}"
-    if extra := {name for name, _ in transformer.named_children()} ^ _PARTS:
-        return f"its parts differ: {', '.join(sorted(extra))}"
-    for block in (*transformer.noise_refiner, *transformer.layers):
-        if extra := {name for name, _ in block.named_children()} ^ _BLOCK:
-            return f"the parts of a block differ: {', '.join(sorted(extra))}"
+    if len(config.axes_dims) != _AXES:
+        return f"axes_dims has {len(config.axes_dims)} axes, not {_AXES}"
+    new = {name: value for name, value in config.items() if not (name.startswith("_") or name in _KNOWN.keys() | _ANY)}
+    if switched_on := [f"{name} is {value!r}" for name, value in sorted(new.items()) if value not in (None, False)]:
+        return f"it has settings of a later diffusers: {', '.join(switched_on)}"
+    return ""
+
+
+def _unknown_part(transformer: Any) -> str:
+    modulated, plain = (*transformer.noise_refiner, *transformer.layers), transformer.context_refiner
+    expected = [(transformer, "its parts", _PARTS)]
+    expected += [(block, "the parts of a block", _BLOCK) for block in modulated]
+    expected += [(block, "the parts of a refiner of prompts", _BLOCK - {"adaLN_modulation"}) for block in plain]
+    for block in (*modulated, *plain):
+        expected += [(block.attention, "the parts of attention", _ATTENTION)]
+        expected += [(block.feed_forward, "the parts of a feed-forward", _FEED_FORWARD)]
+    for module, what, known in expected:
+        if extra := {name for name, _ in module.named_children()} ^ known:
+            return f"{what} differ: {', '.join(sorted(extra))}"
     return ""
