@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 from consumer.engine import protocol
+from consumer.engine.compile_cache import cache_variables
 from consumer.engine.device_worker import DeviceUnusable, DeviceWorker
 from consumer.engine.devices import VISIBLE, EngineDevice, find_devices
 from consumer.engine.request import PaintRequest
@@ -224,8 +225,7 @@ def child_environment(settings: EngineSettings, device: EngineDevice, ours: Mapp
     """Return our environment without secrets of the bus and the store, with allocator, caches and GPU configured."""
     kept = {name: value for name, value in ours.items() if not name.upper().startswith(("LEADART_", "AWS_"))}
     environment = {**_with_allocator(settings, kept), "HF_HUB_OFFLINE": "1"}
-    if settings.compile_cache is not None:
-        environment["TORCHINDUCTOR_CACHE_DIR"] = str(settings.compile_cache)
+    environment |= cache_variables(settings.compile_cache, kept)
     if device.visible is not None:
         environment[VISIBLE] = device.visible
     return environment

@@ -105,7 +105,9 @@ class EngineSettings(BaseModel):
     prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Memory limit of the prompt embedding cache.")
     compile: bool = Field(False, description="Compile the transformer: minutes at start-up, then faster steps.")
     compile_cache: Path | None = Field(
-        None, description="Folder that keeps compiled code for the next start; default: a temporary folder."
+        None,
+        description="Folder that keeps compiled code for the next start; default: `leadart` in the user's cache "
+        "folder, or a temporary one where that cannot be written.",
     )
     window: int = Field(
         8,

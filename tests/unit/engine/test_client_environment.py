@@ -31,9 +31,10 @@ def test_the_allocator_is_configured_once(split: int | None, ours: dict[str, str
 
 
 def test_compiled_code_is_kept_where_configured() -> None:
-    """The folder is passed to torch; without one an operator's variable stays."""
+    """The folder is passed to torch and to Triton; without one an operator's variable stays."""
     name = "TORCHINDUCTOR_CACHE_DIR"
-    assert child_environment(EngineSettings(compile_cache=Path("kept")), CPU, {name: "theirs"})[name] == "kept"
+    environment = child_environment(EngineSettings(compile_cache=Path("kept")), CPU, {name: "theirs"})
+    assert (environment[name], environment["TRITON_CACHE_DIR"]) == ("kept", "kept/triton")
     assert child_environment(EngineSettings(), CPU, {name: "theirs"})[name] == "theirs"
 
 
