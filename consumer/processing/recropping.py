@@ -146,7 +146,7 @@ def _unknown(plan: CropPlan) -> Rejected:
     return Rejected(
         Reason.UNKNOWN_PICTURE,
         f"The store has no picture with this `{plan.by}`: give `pictures[].{plan.by}` of a ready outcome of this site "
-        "(`leadart outcomes ARTICLE --json` prints it). For pictures of earlier versions, run `leadart store index` once.",
+        "(`leadart outcomes ARTICLE --json` prints it). For pictures of earlier versions run `leadart store index`.",
         field=f"picture.{plan.by}",
     )
 
