@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from consumer import __version__
-from consumer.gateway import problems
+from consumer.gateway import openapi, problems
 from consumer.gateway.routes import (
     articles,
     desk,
@@ -51,6 +51,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     problems.install_for_http(app)
     for part in PARTS:
         app.include_router(part.routes)
+    openapi.install(app)
     task_api.mount(app, gateway)
     desk.mount(app)
     _allow_origins(app, gateway.settings.gateway.allowed_origins)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx2
+from fastapi import FastAPI
 
 from consumer.delivery.ports import BusError
 from consumer.gateway.access.grants import GrantSigner
@@ -30,6 +31,7 @@ from consumer.processing.styles import load_styles
 from consumer.settings import Settings
 from schemas import names
 from schemas.cloudevents import Event, write
+from tests.support.described import DescribedAnswers
 from tests.support.s3_memory import MemoryS3
 
 SOURCES = ("/cms/times", "/cms/post")
@@ -179,9 +181,19 @@ def _rendition(name: str, media_type: str, digest: str) -> dict[str, Any]:
     }
 
 
+_DESCRIBED: list[DescribedAnswers] = []
+
+
+def _described(app: FastAPI) -> DescribedAnswers:
+    """Return the description of all these gateways: they have one and the same, which takes a while to make."""
+    if not _DESCRIBED:
+        _DESCRIBED.append(DescribedAnswers(app))
+    return _DESCRIBED[0]
+
+
 @asynccontextmanager
 async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBench]:
-    """Open a gateway that follows the bus; `settings` by section."""
+    """Open a gateway that follows the bus; `settings` by section. Every answer has to be as OpenAPI describes it."""
     tree = Settings.model_validate(settings)
     board = Board(tree.gateway.history_mib * 1024 * 1024, {tree.topics.named(base): base for base in FOLLOWED})
     broadcast, styles = Broadcast(), load_styles(tree.styles.file)
@@ -204,8 +216,10 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         signer=GrantSigner(tree.gateway.secret),
         rates=CallerRates(tree.gateway.requests_per_second),
     )
-    transport = httpx2.ASGITransport(make_app(gateway), raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+    app = make_app(gateway)
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    checks = {"response": [_described(app).check]}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test", event_hooks=checks) as client:
         yield GatewayBench(
             gateway, client, publisher, s3, {source: token for source, (_, token) in zip(SOURCES, made, strict=True)}
         )

@@ -17,7 +17,7 @@ _CACHED = "public, max-age=2592000, immutable"
 
 
 @routes.head("/{date}/{file}", include_in_schema=False)
-@routes.get("/{date}/{file}", response_class=Response)
+@routes.get("/{date}/{file}", response_class=Response, responses={304: {"description": "The caller has it."}})
 async def generated_image(
     request: Request,
     gateway: Opened,

@@ -49,7 +49,12 @@ async def make_follower(request: Request, gateway: Opened, principal: Reader) ->
 Following = Annotated[Follower, Depends(make_follower)]
 
 
-@routes.get("/images/{image_id}/events", response_class=EventStream)
+@routes.get(
+    "/images/{image_id}/events",
+    status_code=200,
+    response_class=EventStream,
+    responses={204: {"description": "The request had its last outcome before."}},
+)
 async def image_events(
     gateway: Opened, principal: Reader, following: Following, image_id: str, after: After
 ) -> Response:
@@ -66,7 +71,7 @@ async def image_events(
     return EventStream(following.image(image, article))
 
 
-@routes.get("/events", response_class=EventStream)
+@routes.get("/events", status_code=200, response_class=EventStream)
 async def all_events(following: Following, after: After) -> EventStream:
     """Return each change of the caller's articles from now on, or from the last event id on.
 

@@ -29,7 +29,7 @@ async def test_a_picture_has_an_address_that_lasts(bench: GatewayBench) -> None:
     assert original.headers["location"] == f"http://store.test/leadart/pictures/aa/{ONE}.png?signature"
     assert hero.headers["location"].endswith(f"/pictures/of/{ONE[:8]}-hero-960.webp?signature")
     assert hero.headers["cache-control"] == "private, max-age=300"
-    assert "vary" not in hero.headers
+    assert "Accept" not in hero.headers.get("vary", "")
 
 
 async def test_without_a_suffix_the_caller_gets_the_format_that_it_likes_best(bench: GatewayBench) -> None:
@@ -38,7 +38,7 @@ async def test_without_a_suffix_the_caller_gets_the_format_that_it_likes_best(be
 
     async def location(accept: str) -> str:
         answer = await bench.client.get(f"/v1/pictures/{ONE}/hero-960", headers={"accept": accept})
-        assert answer.headers["vary"] == "Accept"
+        assert "Accept" in answer.headers["vary"]
         return answer.headers["location"].partition("?")[0]
 
     assert (await location("image/avif,image/webp,*/*")).endswith("hero-960.avif")
