@@ -31,6 +31,7 @@ DELIVERY_DOCUMENT = Path("docs/benchmarks/delivery.md")
 ENGINE_DOCUMENT = Path("docs/benchmarks/engine.md")
 WORKER_DOCUMENT = Path("docs/benchmarks/worker.md")
 RENDITIONS_DOCUMENT = Path("docs/benchmarks/renditions.md")
+GATEWAY_DOCUMENT = Path("docs/benchmarks/gateway.md")
 
 _TENFOLD = 10
 _SHORTEST = 1_000
@@ -136,6 +137,23 @@ def renditions(
     plan = RenditionPlan(tuple(pictures), given, seconds, file or settings_from(None).renditions.file)
     measuring = measure_renditions(plan, _show_progress)
     _finish(measuring, renditions_report, RENDITIONS_DOCUMENT if write else None, as_json=as_json)
+
+
+@commands.command()
+def gateway(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the flood.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="How long each round takes.")] = 8.0,
+    listeners: Annotated[int, typer.Option(min=1, max=5_000, help="Clients of the stream.")] = 500,
+    write: Annotated[bool, typer.Option("--write", help=f"Write {GATEWAY_DOCUMENT}.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the gateway beside its broker; needs leadart[embedded,gateway]. Exit status 1 if a bar is missed."""
+    from consumer.dev.bench.gateway import GatewayPlan, measure_gateway
+    from consumer.dev.bench.gateway_report import gateway_report
+
+    settings_from(None)  # reports invalid settings before anything starts
+    plan = GatewayPlan(rounds=rounds, flood_seconds=seconds, listeners=listeners)
+    _finish(measure_gateway(plan, _show_progress), gateway_report, GATEWAY_DOCUMENT if write else None, as_json=as_json)
 
 
 @commands.command()
