@@ -38,6 +38,7 @@ OUTCOME: Final = "article-image-outcome"
 PROGRESS: Final = "article-image-progress"
 DEAD_LETTER: Final = "article-image-dead-letter"
 HEADS: Final = "article-image-heads"
+PREFERENCES: Final = "article-image-preferences"
 
 EXTERNAL_CHOICE: Final = "external_choice"
 """The rule of a declined outcome that says: the slot has a picture of the site's own, as an editor declared."""

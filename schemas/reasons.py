@@ -93,7 +93,7 @@ class Reason(StrEnum):
     UNKNOWN_PICTURE = (
         "unknown_picture",
         "The store has no picture of this digest, or only its recipe, which this worker cannot paint.",
-        "Name one by `pictures[].sha256` of a ready outcome; for those of earlier versions run `leadart store index`.",
+        "Name a picture that a ready outcome announced; for those of earlier versions run `leadart store index` once.",
     )
 
     NOTHING_HELD = (

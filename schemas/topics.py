@@ -26,12 +26,19 @@ class TopicSpec(BaseModel):
     """CloudEvents types on the topic; empty for records that are not events."""
     config: dict[str, str] = Field(min_length=1)
     """Kafka's topic configuration, valid for any cluster."""
+    optional: bool = False
+    """Workers do without it: only what names it as its own asks for it."""
     min_insync_replicas: int = Field(ge=1)
     """For three replicas; not part of `config`, because with fewer replicas it would block all writes."""
 
     def config_for(self, replicas: int) -> dict[str, str]:
         """Return the configuration for a number of replicas: writes continue with one of them down."""
         return {**self.config, "min.insync.replicas": str(min(self.min_insync_replicas, max(1, replicas - 1)))}
+
+
+def required_topics() -> tuple[TopicSpec, ...]:
+    """Return the topics that a worker needs, in order of name."""
+    return tuple(spec for spec in load_topics() if not spec.optional)
 
 
 @cache

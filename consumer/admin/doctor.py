@@ -23,7 +23,7 @@ from consumer.processing.styles import load_styles, require_adapters
 from consumer.settings import PUBLISHED, EngineKind, Settings
 from consumer.storage import ADDRESSES_END_EARLY, S3Store
 from schemas.cloudevents import EVENT_BYTES
-from schemas.topics import load_topics
+from schemas.topics import required_topics
 
 WANTED_REPLICAS = 3
 WANTED_IN_SYNC = 2
@@ -125,7 +125,7 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
     async with open_admin(settings.kafka) as admin:
         await check_acls(admin, settings)
         count = await one_partition_count(admin, settings)
-        names = [settings.topics.named(spec.name) for spec in load_topics()]
+        names = [settings.topics.named(spec.name) for spec in required_topics()]
         configs = await admin.topic_configs(names)
         return [
             CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
@@ -178,7 +178,7 @@ def _compaction(settings: Settings, configs: Mapping[str, Mapping[str, str | Non
 
 def _sizes(settings: Settings, configs: Mapping[str, Mapping[str, str | None]]) -> list[CheckResult]:
     limits: dict[str, list[int]] = {}
-    for spec in load_topics():
+    for spec in required_topics():
         config = configs[settings.topics.named(spec.name)]
         limits.setdefault(spec.kind, []).append(int(config.get("max.message.bytes") or 0))
     lanes, letters, outcomes = max(limits["lane"]), min(limits["dead_letter"]), min(limits["outcome"])

@@ -19,6 +19,7 @@ from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.feed import FOLLOWED, Feed
+from consumer.gateway.preferences import Preferences, PreferencesFeed
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.kafka.cms_client import open_publisher
@@ -50,7 +51,8 @@ async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Cal
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
         server = make_server(gateway)
         keys = KeyWatch(settings.gateway.keys_file, gateway.use_keys, signals.reread)
-        background = [tasks.create_task(gateway.feed.run()), tasks.create_task(keys.run())]
+        remembered = PreferencesFeed(settings, gateway.preferences)
+        background = [tasks.create_task(each.run()) for each in (gateway.feed, keys, remembered)]
         serving = tasks.create_task(_serve(gateway, server, on_ready))
         await signals.stopping.wait()
         gateway.broadcast.end()
@@ -84,6 +86,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             broadcast=broadcast,
             feed=Feed(settings, board, broadcast),
             publishing=Publishing(publisher, board, broadcast, styles, quota),
+            preferences=Preferences(publisher),
             styles=styles,
             renditions=load_renditions(settings.renditions.file),
             store=store,

@@ -10,6 +10,7 @@ from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.feed import Feed
+from consumer.gateway.preferences import Preferences
 from consumer.gateway.publishing import Publishing
 from consumer.pictures.rendition_file import RenditionFile
 from consumer.processing.styles import Styles
@@ -26,6 +27,7 @@ class Gateway:
     broadcast: Broadcast
     feed: Feed
     publishing: Publishing
+    preferences: Preferences
     styles: Styles
     renditions: RenditionFile
     store: S3Store

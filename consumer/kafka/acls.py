@@ -18,7 +18,7 @@ from consumer.errors import Fatal
 from consumer.kafka.client import answered_within
 from consumer.kafka.topics import LANES
 from schemas import Reason, names
-from schemas.topics import load_topics
+from schemas.topics import required_topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class TopicOperation(IntEnum):
 
 def required_operations(settings: Settings) -> dict[str, frozenset[TopicOperation]]:
     """Return what a worker with these settings does with each topic; READ and WRITE include DESCRIBE."""
-    required: dict[str, set[TopicOperation]] = {spec.name: set() for spec in load_topics()}
+    required: dict[str, set[TopicOperation]] = {spec.name: set() for spec in required_topics()}
     for lane in LANES:
         required[lane].add(TopicOperation.READ)
     required[names.HEADS].add(TopicOperation.READ)

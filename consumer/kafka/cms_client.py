@@ -53,6 +53,7 @@ class CmsPublisher:
 
     def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
         self.producer = producer
+        self._settings = settings
         self._topic = settings.topics.named(names.REQUESTED)
         self._seconds = settings.kafka.request_timeout_seconds
 
@@ -64,6 +65,13 @@ class CmsPublisher:
         return Record(
             sent.topic, sent.partition, sent.offset, _key(event), value, tuple(headers), timestamp_ms=sent.timestamp
         )
+
+    async def put(self, base: str, key: bytes, value: bytes | None) -> Record:
+        """Write a key's value to a compacted topic, by its base name; None forgets it. Raises `BusError`."""
+        topic = self._settings.topics.named(base)
+        async with answered_within(self._seconds):
+            sent = await (await self.producer.send(topic, value, key=key))
+        return Record(sent.topic, sent.partition, sent.offset, key, value, (), timestamp_ms=sent.timestamp)
 
     async def publish_all(self, events: Sequence[Event]) -> None:
         """Publish many requests in order, as fast as the brokers take them. Raises `BusError`."""

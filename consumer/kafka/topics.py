@@ -16,7 +16,7 @@ from consumer.kafka.partition_reader import open_partition_reader
 from consumer.settings import Settings
 from schemas import Reason
 from schemas.names import BACKFILL, REQUESTED, RETRY_1H, RETRY_1M, RETRY_10M
-from schemas.topics import TopicSpec, load_topics
+from schemas.topics import TopicSpec, load_topics, required_topics
 
 LANES = (REQUESTED, RETRY_1M, RETRY_10M, RETRY_1H, BACKFILL)
 """Base names of the lanes this worker reads, most urgent first."""
@@ -60,8 +60,8 @@ def key_partition(key: bytes, count: int) -> int:
 
 
 async def one_partition_count(admin: KafkaAdmin, settings: Settings) -> int:
-    """Return the one partition count of all topics. Raises `Fatal` when one is missing or they differ."""
-    names = [settings.topics.named(spec.name) for spec in load_topics()]
+    """Return the one partition count of a worker's topics. Raises `Fatal` when one is missing or they differ."""
+    names = [settings.topics.named(spec.name) for spec in required_topics()]
     counts = await admin.partition_counts(names)
     missing = [name for name in names if name not in counts]
     if missing:
@@ -150,6 +150,8 @@ def _request(spec: TopicSpec, settings: Settings) -> TopicRequest:
 async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
     """Return a line for each difference between a topic's configuration and `schemas/topics/`."""
     specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
+    there = await admin.partition_counts(list(specs))
+    specs = {name: spec for name, spec in specs.items() if name in there or not spec.optional}
     lines = []
     for name, actual in (await admin.topic_configs(list(specs))).items():
         for key, value in specs[name].config.items():

@@ -22,6 +22,7 @@ from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.feed import FOLLOWED, Feed
+from consumer.gateway.preferences import Preferences
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.jobs import Record
@@ -45,6 +46,7 @@ class MemoryPublisher:
 
     def __init__(self, topic: str) -> None:
         self.records: list[Record] = []
+        self.kept: list[Record] = []
         self.down = False
         self._topic = topic
 
@@ -58,6 +60,14 @@ class MemoryPublisher:
         place = (0, len(self.records))
         self.records.append(Record(self._topic, *place, key, value, tuple(headers), 1_000 + len(self.records)))
         return self.records[-1]
+
+    async def put(self, base: str, key: bytes, value: bytes | None) -> Record:
+        """Append to a compacted topic, likewise."""
+        await asyncio.sleep(0)
+        if self.down:
+            raise BusError("the test set `down`")
+        self.kept.append(Record(base, 0, len(self.kept), key, value, (), 1_000 + len(self.kept)))
+        return self.kept[-1]
 
 
 @dataclass(eq=False)
@@ -209,6 +219,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         broadcast=broadcast,
         feed=feed,
         publishing=Publishing(cast("CmsPublisher", publisher), board, broadcast, styles, quota),
+        preferences=Preferences(cast("CmsPublisher", publisher)),
         styles=styles,
         renditions=load_renditions(tree.renditions.file),
         store=s3.store(**settings.get("storage", {})),

@@ -6,7 +6,7 @@ from consumer.kafka.acls import TopicOperation, missing_operations, required_ope
 from consumer.kafka.topics import LANES
 from consumer.settings import Settings
 from schemas import names
-from schemas.topics import load_topics
+from schemas.topics import required_topics
 
 SETTINGS = Settings.model_validate({"topics": {"prefix": "staging-"}})
 REQUIRED = required_operations(SETTINGS)
@@ -14,7 +14,7 @@ REQUIRED = required_operations(SETTINGS)
 
 def test_a_worker_needs_an_operation_on_every_topic() -> None:
     """Every topic of the contract is there, with the configured prefix: a worker at least describes it."""
-    assert REQUIRED.keys() == {f"staging-{spec.name}" for spec in load_topics()}
+    assert REQUIRED.keys() == {f"staging-{spec.name}" for spec in required_topics()}
     assert all(REQUIRED.values())
 
 

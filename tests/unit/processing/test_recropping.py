@@ -95,8 +95,8 @@ async def test_an_unknown_picture_fails_with_what_to_do(by: str) -> None:
     error = raised.value
     assert (error.reason, error.field) == (Reason.UNKNOWN_PICTURE, f"picture.{by}")
     assert error.message == (
-        f"The store has no picture with this `{by}`: give `pictures[].{by}` of a ready outcome of this site "
-        "(`leadart outcomes ARTICLE --json` prints it). For pictures of earlier versions run `leadart store index`."
+        f"The store has no picture with this `{by}`: name one that a ready outcome of this site announced. For "
+        "pictures of earlier versions, run `leadart store index` once."
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas import ANNOUNCEMENTS, names
 from schemas.cloudevents import EVENT_BYTES
-from schemas.topics import TopicSpec, load_topics
+from schemas.topics import TopicSpec, load_topics, required_topics
 
 SPECS = {spec.name: spec for spec in load_topics()}
 LANES = [names.REQUESTED, names.RETRY_1M, names.RETRY_10M, names.RETRY_1H, names.BACKFILL]
@@ -21,7 +21,7 @@ def limit(spec: TopicSpec) -> int:
 
 def test_the_topics_are_the_contracts() -> None:
     """Each name on the bus has its file, named like the topic."""
-    others = [names.OUTCOME, names.PROGRESS, names.DEAD_LETTER, names.HEADS]
+    others = [names.OUTCOME, names.PROGRESS, names.DEAD_LETTER, names.HEADS, names.PREFERENCES]
     assert sorted(SPECS) == sorted([*LANES, *others])
     assert sorted(entry.name for entry in files("schemas").joinpath("topics").iterdir()) == [f"{n}.yaml" for n in SPECS]
 
@@ -43,15 +43,20 @@ def test_every_announcement_has_its_topic() -> None:
 def test_only_the_state_is_compacted() -> None:
     """A compacted lane would lose requests of an article that has a newer one."""
     policies = {name: spec.config["cleanup.policy"] for name, spec in SPECS.items()}
-    assert policies.pop(names.HEADS) == "compact"
+    assert policies.pop(names.HEADS) == policies.pop(names.PREFERENCES) == "compact"
     assert set(policies.values()) == {"delete"}
+
+
+def test_workers_do_without_the_gateways_topic() -> None:
+    """A site that runs no gateway, or has not applied its topic yet, starts its workers as before."""
+    assert {spec.name for spec in load_topics()} - {spec.name for spec in required_topics()} == {names.PREFERENCES}
 
 
 def test_size_limits_leave_room_for_an_outcome() -> None:
     """A request over the contract's limit is still accepted, and any lane's record fits the dead-letter topic."""
     for lane in LANES:
         assert EVENT_BYTES < limit(SPECS[lane]) < limit(SPECS[names.DEAD_LETTER])
-    assert all(limit(spec) > EVENT_BYTES for spec in SPECS.values())
+    assert all(limit(spec) > EVENT_BYTES for spec in SPECS.values() if not spec.optional)
 
 
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
