@@ -11,19 +11,13 @@ from uuid import uuid4
 import typer
 
 from consumer.cli.publish import Timeout, publish_and_report
-from consumer.cli.shared import DRY_RUN, EnvFile, Execute, complain, printable, say, settings_from
+from consumer.cli.shared import DRY_RUN, EnvFile, Execute, printable, say, settings_from
 from schemas import names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumer.admin.rehearsal import DecisionRehearsal, Rehearsal
-    from consumer.kafka.announced import AnnouncedEvent
     from consumer.settings import Settings
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SEARCHED = 1000
-"""Outcomes of the article that a picture is looked for in."""
 
 Article = Annotated[str, typer.Argument(help="Article id.", show_default=False)]
 AnySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot. [default: all of the article]")]
@@ -45,7 +39,7 @@ def choose(
 ) -> None:
     """Keep a picture in a slot, whatever is saved later, and print the outcome.
 
-    Exit status: 0 if the slot keeps it, or would; 1 if not; 3 if no outcome came in time.
+    Exit status: 0 if the slot keeps it, 1 if not, 3 if no outcome came in time.
     """
     if [picture is not None, let_go, external].count(True) != 1:
         raise typer.BadParameter("name a picture, or say --let-go or --external: one of the three")
@@ -54,21 +48,17 @@ def choose(
             "write the 64 hexadecimal digits of `sha256`: leadart outcomes ARTICLE --json", param_hint="PICTURE"
         )
     settings = settings_from(env_file)
-    rehearsal = asyncio.run(_rehearsal(settings, article))
+    revision = asyncio.run(_slots(settings, article)).get(slot, 0)
     named = {"sha256": picture} if picture else None
     given = {"external": external or None, "alt": alt, "caption": caption, "chosen_by": by}
     data = {
-        "article": {"id": article, "revision": rehearsal.revision(slot)},
+        "article": {"id": article, "revision": revision},
         "slot": slot,
         "picture": named,
         **{name: value for name, value in given.items() if value is not None},
     }
-    if execute:
-        _publish(settings, names.IMAGE_CHOSEN, data, timeout)
-    elif picture:
-        _print(rehearsal.choose(slot, picture, asyncio.run(_outcomes(settings, article))))
-    else:
-        _print(rehearsal.let_go(slot) if let_go else rehearsal.declare(slot))
+    done = "let go of the choice" if let_go else "keep the site's own picture" if external else f"keep {picture}"
+    _decide(settings, names.IMAGE_CHOSEN, data, [f"{done} in {slot} (revision {revision})"], timeout, execute=execute)
 
 
 def withdraw(
@@ -84,11 +74,11 @@ def withdraw(
     Exit status: 0 once they are deleted, 1 if they will not be, 3 if no outcome came in time.
     """
     settings = settings_from(env_file)
-    if execute:
-        data = {"article": {"id": article}, "slot": slot, "reason": reason}
-        _publish(settings, names.ARTICLE_WITHDRAWN, data, timeout)
-    else:
-        _print(asyncio.run(_rehearsal(settings, article)).withdraw(slot))
+    known = asyncio.run(_slots(settings, article))
+    slots = sorted(known) if slot is None else [slot]
+    plan = [f"delete the pictures of {each} (revision {known.get(each, 'none')})" for each in slots]
+    data = {"article": {"id": article}, "slot": slot, "reason": reason}
+    _decide(settings, names.ARTICLE_WITHDRAWN, data, plan or ["make no pictures"], timeout, execute=execute)
 
 
 def restore(
@@ -98,44 +88,27 @@ def restore(
     env_file: EnvFile = None,
     execute: Execute = False,
 ) -> None:
-    """Let an article that was withdrawn have pictures again: those of its next request.
-
-    Exit status: 1 if that would fail.
-    """
-    settings = settings_from(env_file)
-    if execute:
-        data = {"article": {"id": article}, "slot": slot, "reason": reason}
-        _publish(settings, names.ARTICLE_RESTORED, data, timedelta())
-    else:
-        _print(asyncio.run(_rehearsal(settings, article)).restore(slot))
+    """Let an article that was withdrawn have pictures again: those of its next request."""
+    data = {"article": {"id": article}, "slot": slot, "reason": reason}
+    plan = [f"open {slot or 'all slots'} to new requests"]
+    _decide(settings_from(env_file), names.ARTICLE_RESTORED, data, plan, timedelta(), execute=execute)
 
 
-def _publish(settings: Settings, event_type: str, data: dict[str, Any], timeout: timedelta) -> None:
+def _decide(
+    settings: Settings, event_type: str, data: dict[str, Any], plan: list[str], timeout: timedelta, *, execute: bool
+) -> None:
     from consumer.kafka.cms_client import request_event
 
+    if not execute:
+        for line in plan:
+            say(printable(f"would {line}"))
+        say(DRY_RUN)
+        return
     publish_and_report(settings, request_event(data, str(uuid4()), event_type=event_type), timeout)
 
 
-def _print(rehearsed: Rehearsal) -> None:
-    """Print what would happen. Raises `typer.Exit` if it would be refused."""
-    if rehearsed.refused:
-        complain(printable(f"it would fail: {rehearsed.refused}"))
-        raise typer.Exit(1)
-    for effect in rehearsed.effects:
-        say(printable(f"would {effect}"))
-    if rehearsed.known:
-        say(printable(rehearsed.known))
-    say(DRY_RUN)
-
-
-async def _rehearsal(settings: Settings, article: str) -> DecisionRehearsal:
+async def _slots(settings: Settings, article: str) -> dict[str, int]:
+    """Return the newest revision of each of the article's slots."""
     from consumer.admin.heads import find_heads
-    from consumer.admin.rehearsal import DecisionRehearsal
 
-    return DecisionRehearsal(article, await find_heads(settings, article))
-
-
-async def _outcomes(settings: Settings, article: str) -> Sequence[AnnouncedEvent]:
-    from consumer.kafka.outcome_search import recent_outcomes
-
-    return (await recent_outcomes(settings, _SEARCHED, article)).outcomes
+    return {one.slot.name: one.head.revision for one in await find_heads(settings, article) if one.slot.name}

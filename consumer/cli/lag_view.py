@@ -10,7 +10,6 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from consumer.cli.hints import hints
 from consumer.delivery.own_offsets import replay_command
 from consumer.delivery.positions import explain
 from consumer.kafka.topics import lane_topics
@@ -61,17 +60,17 @@ class LagView:
     def as_tables(self, settings: Settings, devices: int | None, *, whole: bool, why: str) -> RenderableType:
         """Return the tables: at most 80 columns wide, with up to a million records per partition."""
         if not self.partitions:
-            return _line(f"group {settings.kafka.group_id}: there are no lanes; create them: leadart topics apply")
+            return Text(f"group {settings.kafka.group_id}: there are no lanes; create them: leadart topics apply")
         parts: list[RenderableType] = [self._title(settings), self._lane_table(settings, devices)]
         listed = [each for each in self.partitions if whole or each.status is not LagStatus.OK]
         if listed:
             parts += [Text(), _partition_table(settings, listed if whole else listed[:SHOWN])]
             if not whole and len(listed) > SHOWN:
                 parts.append(Text(f"and {len(listed) - SHOWN} more; --partitions shows all"))
-        parts += [_line(line, "yellow") for line in self._paused(settings)]
+        parts += [Text(line, style="yellow") for line in self._paused(settings)]
         parts += [_unwrapped(line) for line in (*self._foreign(), *self._stuck())]  # each ends in a command to copy
         problems = (*self._hidden(settings), *self._deleted(settings), *self._outages(), *self._nobody())
-        parts += [_line(line, "red") for line in (*problems, why) if line]
+        parts += [Text(line, style="red") for line in (*problems, why) if line]
         return Group(*parts)
 
     def _title(self, settings: Settings) -> Text:
@@ -201,15 +200,11 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _line(line: str, style: str = "") -> Text:
-    return Text(hints.complete(line), style=style)
-
-
 def _unwrapped(line: str) -> Table:
     """Return a line that is as wide as a table may be."""
     cell = Table.grid()
     cell.add_column(no_wrap=True)
-    cell.add_row(_line(line, "red"))
+    cell.add_row(Text(line, style="red"))
     return cell
 
 

@@ -12,7 +12,6 @@ from consumer.cli import bench, dead_letters, doctor, heads, keys, policy, repla
 from consumer.cli.decide import choose, restore, withdraw
 from consumer.cli.demo import demo, dev
 from consumer.cli.gateway import gateway
-from consumer.cli.hints import hints
 from consumer.cli.lag import lag
 from consumer.cli.outcomes import outcomes
 from consumer.cli.pause import pause, resume
@@ -38,7 +37,6 @@ class PlainHelp(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         _escape_help(self)
-        hints.learn(self)
 
 
 def _escape_help(command: Any) -> None:

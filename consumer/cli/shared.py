@@ -16,7 +16,6 @@ from rich.measure import Measurement
 from rich.progress import Progress
 from rich.table import Table
 
-from consumer.cli.hints import hints
 from consumer.delivery.ports import BusError
 from consumer.errors import LeadartError
 from consumer.settings import LogSettings, load_settings, unknown_variables
@@ -65,10 +64,6 @@ class PlainConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, highlight=False, **options)
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print objects, in lines of text commands that can be copied."""
-        super().print(*(hints.complete(each) if isinstance(each, str) else each for each in objects), **options)
-
     def on_broken_pipe(self) -> None:
         """Raise the error: rich's `SystemExit` would break out of the event loop, past what has to be ended first."""
         raise  # noqa: PLE0704 - rich calls this where it caught the error
@@ -80,7 +75,6 @@ complaints = PlainConsole(stderr=True)
 
 def settings_from(env_file: Path | None, *, logging_to_stdout: bool = False) -> Settings:
     """Load settings. If some are invalid, print each with what was expected, and raise `typer.Exit`."""
-    hints.use(env_file)
     try:
         settings = load_settings(env_file)
     except (ValidationError, SettingsError, UnicodeDecodeError) as error:

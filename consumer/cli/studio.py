@@ -76,8 +76,7 @@ def _list(presets: Iterable[StylePreset], *, as_json: bool) -> None:
 def _facts(style: StylePreset) -> dict[str, Any]:
     names = ("title", "description", "version", "photorealistic", "steps", "guidance_scale", "width", "height")
     adapters = [{"name": adapter.name, "scale": adapter.scale} for adapter in style.adapters]
-    facts = {name: getattr(style, name) for name in names}
-    return {"preset": style.name, **facts, "titles": dict(style.titles), "adapters": adapters}
+    return {"preset": style.name, **{name: getattr(style, name) for name in names}, "adapters": adapters}
 
 
 def generate(

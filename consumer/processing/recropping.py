@@ -145,8 +145,8 @@ def _require_paintable(recipe: Recipe, paintable: Paintable) -> None:
 def _unknown(plan: CropPlan) -> Rejected:
     return Rejected(
         Reason.UNKNOWN_PICTURE,
-        f"The store has no picture with this `{plan.by}`: give `pictures[].{plan.by}` of a ready outcome of this site "
-        "(`leadart outcomes ARTICLE --json` prints it). For pictures of earlier versions run `leadart store index`.",
+        f"The store has no picture with this `{plan.by}`: name one that a ready outcome of this site announced. For "
+        "pictures of earlier versions, run `leadart store index` once.",
         field=f"picture.{plan.by}",
     )
 

@@ -107,9 +107,7 @@ def as_given(
 
 
 def resume_command(spec: ReplaySpec, base: str, given: Sequence[str]) -> str:
-    """Return the command that continues exactly this replay at the `given` pace; empty if its range is."""
-    if not spec.range.spans:
-        return ""
+    """Return the command that continues exactly this replay at the `given` pace, whenever it is run."""
     chosen = spec.filters
     options = ["--from", spec.range.starts, "--to", spec.range.stops]
     options += ["--lane", base] if base != names.REQUESTED else []

@@ -25,7 +25,7 @@ _NAMED = 5
 def print_plan(plan: ReplayPlan, resume: str, *, as_json: bool) -> None:
     """Print what would be done."""
     if as_json:
-        print(json.dumps({"executed": False, **plan.as_json(), "execute": resume or None}))
+        print(json.dumps({"executed": False, **plan.as_json(), "execute": resume}))
         return
     say(f"replay {plan.spec.id} of {plan.spec.range.topic} into {plan.lane}")
     _print_table(plan)
