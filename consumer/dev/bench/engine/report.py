@@ -138,10 +138,13 @@ def _row(result: EngineResult, contest: WorkloadResult, side: EngineSide) -> tup
     )
 
 
+_BARS = "\n".join(f"- {bar.words}" for bar in ENGINE_BARS)
+
 _NO_GPU = f"""\
 **No GPU was available for this run.** These are figures of a model on a CPU. They show what the denoiser saves in calls
 and padding, and say nothing about the speed of the full model. Its bars on a GPU have not been measured:
-{"; ".join(bar.words for bar in ENGINE_BARS)}."""
+
+{_BARS}"""
 
 _EXPLANATION = """\
 ## What was done
@@ -152,25 +155,52 @@ sense, where 0 is none. Seconds run from the prompts to 8-bit pixels in CPU memo
 
 - **stock, one by one**: `ZImagePipeline` of diffusers as one first writes it, one call per request.
 - **stock, as a batch**: one call of the pipeline for all pictures, where they have the same shape.
+- **stock, compiled**: the same, its blocks compiled as diffusers advises (`compile_repeated_blocks`).
 - **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn.
-- **denoiser, compiled**: the same with the arithmetic between products compiled, with `--compile`.
+- **denoiser, compiled**: the same with the arithmetic between products compiled instead of fused or plain.
+
+Compiled sides take part on a GPU, elsewhere with `--compile`; they paint a few steps before their first turn, which
+is the time until they are ready.
 
 GFLOP/s count the least that the pictures need: torch's `FlopCounterMode` over one forward of each part, every prompt
 read once and unpadded. Padding and repeated reading cost time without counting as operations, on all sides. The share
 of peak is of the matrix product above, measured in the same run. Memory is `max_memory_allocated` on a GPU, and the
-peak of the whole process on a CPU.
+peak of the whole process on a CPU. **dB to stock** is how alike a side's pictures are to those of the stock pipeline,
+one by one, in 8 bits: the least alike of all, 138 if they are equal. A side that is fast with other pictures shows
+there.
 
 The mixed requests are drawn once, with a fixed seed: sizes, 8 to 20 steps, guidance 0 to 5, English and Chinese
-prompts, three negative prompts, one to three variants; the stock pipeline paints a request's variants in one call. The
-tiny model's sizes have sides of 64 to 160 pixels, the full model's 480 to 1024. In the tiny model a call costs more
-than the arithmetic of such a picture, and batching saves calls. The larger the picture, the less there is to save: one
-of 512x512 alone keeps a CPU core busy.
+prompts, three negative prompts, one to three variants; the stock pipeline paints a request's variants in one call.
+The tiny model's sizes have sides of 64 to 160 pixels, the full model's 480 to 1024. In the tiny model a call costs
+more than the arithmetic of such a picture, and batching saves calls. The larger the picture, the less there is to
+save: one of 512x512 alone keeps a CPU core busy.
+
+An editor's picture comes halfway through a step while eight others are painted. The denoiser takes it when the step
+is over, as the engine's process does; the stock pipeline has no way to let it in, so it waits for the end of their
+call. The GPU is busy while torch's profiler sees at least one kernel run; prompts, steps and decoding count.
 
 ## Run it
 
 ```sh
 leadart bench engine --random tiny --threads 1 --write
-leadart bench engine --random full --compile --device cuda:0 --write
-leadart bench engine --model FOLDER --compile --write
+leadart bench engine --random full --device cuda:0 --budget 520 --out h200.json
+leadart bench engine --model FOLDER --write
 ```
+
+`--budget` says how many seconds the run may take, loading included. Parts are measured by their worth: one round of
+what has a bar, how an editor's picture joins, how busy the GPU is, the compiled sides, further rounds, other batches,
+mixed requests. A part is begun only if it fits by what was measured before; what does not is named with the seconds
+it needs. A part that fails is named, the run goes on and ends with exit status 1. After each turn the JSON in `--out`
+and the page beside it (`.md`) are replaced by whole ones, so a run may be killed at any moment. Compiling cannot be
+interrupted and takes minutes on a GPU: where something ends the run, give it a minute more than the budget.
+
+On a machine with nothing but torch, diffusers and pydantic, with what they bring along and this repository:
+
+```sh
+export PYTORCH_ALLOC_CONF=expandable_segments:True
+python -m consumer.dev.bench.engine --random full --budget 520 --out h200.json
+```
+
+It has the same options and reads no `LEADART_*` variables. torch from 2.10, diffusers 0.42.1, transformers from 5.17
+are enough; without Triton the denoiser is measured with plain kernels, and the page says so.
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from consumer.dev.bench.engine import contestants, run
 from consumer.dev.bench.engine.budget import Budget
@@ -14,7 +16,7 @@ from consumer.dev.bench.engine.contestants import Contestants
 from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape
-from consumer.dev.bench.engine.result import EngineResult, JoinResult
+from consumer.dev.bench.engine.result import BusyResult, EngineResult, JoinResult
 from consumer.dev.bench.engine.run import EngineRun
 from consumer.dev.bench.engine.timing import Measurement
 from consumer.engine.runtime.model import Model
@@ -162,3 +164,25 @@ def test_pictures_are_compared_with_the_stock_pipelines(tiny: Model, monkeypatch
     result = bench.go()
     assert result.contests[0].decibels(OURS) == pytest.approx(138, abs=1)
     assert result.contests[0].decibels(STOCK) is None
+
+
+def test_on_a_gpu_its_busy_share_is_measured_and_sides_are_compiled(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone and in a batch of eight, stock and ours, in few steps; compiling needs no word there."""
+    bench = Bench(tiny, monkeypatch, shapes=(PictureShape(64, 64, 12, 2.0),), batches=(1,), rounds=1, compiled=None)
+    gpu = SimpleNamespace(device=torch.device("cuda"), forward=tiny.forward, pipeline=tiny.pipeline)
+    bench.run._model = cast("Model", gpu)
+
+    def busy_share(side: EngineSide, batch: int, _device: object, paint: Any) -> BusyResult:
+        return BusyResult(side, batch, 0.9, len(paint()))
+
+    monkeypatch.setattr(run, "busy_share", busy_share)
+    monkeypatch.setattr(run, "measure_token_seconds", lambda _model: 1e-6)
+    monkeypatch.setattr(run, "compiled", lambda _model: SimpleNamespace())
+    result = bench.go()
+    assert [(busy.side, busy.batch, busy.kernels) for busy in result.busy] == [
+        *((STOCK, 1, 1), (OURS, 1, 1), (TOGETHER, 8, 8), (OURS, 8, 8))
+    ]
+    assert result.compile_seconds.keys() == {EngineSide.STOCK_COMPILED, EngineSide.COMPILED}
+    assert result.left_out == result.failed == {}
