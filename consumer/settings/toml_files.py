@@ -43,8 +43,8 @@ def load_toml(
     except tomllib.TOMLDecodeError as error:
         raise misconfigured(f"{file}:{_line_of_syntax(error, text)}: is not TOML here: {error}") from error
     except ValidationError as error:
-        lines = [f"{file}:{_explain(found, advice, text, document)}" for found in error.errors()]
-        raise misconfigured("\n".join(lines)) from None
+        found = sorted((_explain(each, advice, text, document) for each in error.errors()), key=lambda each: each[0])
+        raise misconfigured("\n".join(f"{file}:{line}: {what}" for line, what in found)) from None
 
 
 def misconfigured(message: str) -> Fatal:
@@ -52,11 +52,11 @@ def misconfigured(message: str) -> Fatal:
     return Fatal(Reason.MISCONFIGURED, message)
 
 
-def _explain(error: ErrorDetails, advice: Advice, text: str, document: dict[str, Any]) -> str:
-    """Return "line: key: what to do" for one of pydantic's errors."""
+def _explain(error: ErrorDetails, advice: Advice, text: str, document: dict[str, Any]) -> tuple[int, str]:
+    """Return the line of one of pydantic's errors, and "key: what to do"."""
     path = [str(part) for part in error["loc"] if part != "[key]"]
     what = advice(error, path) or _usual_advice(error, ".".join(path))
-    return ": ".join(filter(None, (str(_line_of(path, text, document)), ".".join(path), what)))
+    return _line_of(path, text, document), ": ".join(filter(None, (".".join(path), what)))
 
 
 def _usual_advice(error: ErrorDetails, key: str) -> str:

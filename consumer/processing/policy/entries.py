@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -12,14 +12,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import ErrorDetails
 
 from consumer.processing.policy.conditions import TextField
+from consumer.processing.policy.consistency import between_actions, between_conditions, between_rules, checked
 from consumer.processing.policy.decision import OlderSaves
 from consumer.processing.policy.list_files import ListFile, read_list, visible, wrong
 from consumer.processing.styles import StylePreset
@@ -123,11 +124,10 @@ class WhenEntry(BaseModel):
     look_in: _Fields | None = None
     since_first_save: SpanEntry | None = None
 
-    @model_validator(mode="after")
-    def _looks_for_something(self) -> Self:
-        if self.look_in is not None and self.words is None and self.lists is None:
-            raise wrong("has `look_in`, but nothing to look for: add `words` or `lists`")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _looks_for_something(cls, when: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return checked(when, handler, between_conditions)
 
 
 class RuleEntry(BaseModel):
@@ -148,63 +148,10 @@ class RuleEntry(BaseModel):
     approval_time: _Approval | None = None
     settle_seconds: _Settle | None = None
 
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        changes = (self.illustration_only, self.style, self.variants, self.needs_approval, self.settle_seconds)
-        changing = any(change is not None for change in changes)
-        if problem := self._problem(changing=changing):
-            raise wrong(problem)
-        return self
-
-    def _problem(self, *, changing: bool) -> str | None:
-        contradicts = (self.allow and (self.never or changing)) or (self.never and changing)
-        problems = {
-            "does nothing: add an action, or `allow = true` to let its requests through": not (
-                self.allow or self.never or changing
-            ),
-            "contradicts itself: `allow` and `never` stand alone": contradicts,
-            "has `older` without `never`: remove it": self.older and not self.never,
-            "has `approval_time` without `needs_approval`: remove it": self.approval_time and not self.needs_approval,
-            "has both `style` and `illustration_only`: remove one of them": self.style and self.illustration_only,
-            "has no `message`: add the sentence that an editor reads": (self.never or self.needs_approval)
-            and not self.message,
-        }
-        return next((advice for advice, holds in problems.items() if holds), None)
-
-
-def _in_order(rules: list[RuleEntry], info: ValidationInfo) -> list[RuleEntry]:
-    mistakes = [*_repeated(rules), *_unreachable(rules), *_unknown_lists(rules, info.data.get("lists"))]
-    if mistakes:
-        errors = [InitErrorDetails(type=wrong(advice), loc=loc, input=None) for loc, advice in mistakes]
-        raise ValidationError.from_exception_data("rules", errors)
-    return rules
-
-
-_Mistakes = Iterator[tuple[tuple[int | str, ...], str]]
-
-
-def _repeated(rules: Sequence[RuleEntry]) -> _Mistakes:
-    names = [rule.name for rule in rules]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            yield (place, "name"), f"is the name of an earlier rule, {name!r}: choose another"
-
-
-def _unreachable(rules: Sequence[RuleEntry]) -> _Mistakes:
-    for place, rule in enumerate(rules[:-1]):
-        if not rule.when.model_fields_set:
-            yield (place + 1,), f"is never reached: {rule.name!r} above it has no condition, so move that to the end"
-            return
-
-
-def _unknown_lists(rules: Sequence[RuleEntry], known: dict[str, ListFile] | None) -> _Mistakes:
-    if known is None:  # it has mistakes of its own
-        return
-    for place, rule in enumerate(rules):
-        for number, name in enumerate(rule.when.lists or ()):
-            if name not in known:
-                there = f"use one of {', '.join(known)}, or add it to [lists]" if known else "add it to [lists]"
-                yield (place, "when", "lists", number), f"names no list, {name!r}: {there}"
+    @model_validator(mode="wrap")
+    @classmethod
+    def _says_one_thing(cls, rule: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return checked(rule, handler, between_actions)
 
 
 class PolicyEntry(BaseModel):
@@ -215,7 +162,12 @@ class PolicyEntry(BaseModel):
     label: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
     settle_seconds: _Settle = 0.0
     lists: dict[_ListName, Annotated[ListFile, BeforeValidator(read_list)]] = Field(default_factory=dict)
-    rules: Annotated[list[RuleEntry], Field(max_length=500), AfterValidator(_in_order)] = Field(default_factory=list)
+    rules: list[RuleEntry] = Field(default_factory=list, max_length=500)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_in_order(cls, policy: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return checked(policy, handler, between_rules)
 
 
 _KEYS: Final[dict[str, tuple[str, type[BaseModel]]]] = {

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError, ValidationInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consumer.processing.policy.words import WordList, fold
 from consumer.processing.styles import Styles
 
 _MOST_LINES: Final = 200_000
 _LONGEST_ENTRY: Final = 200
+_MISTAKES_NAMED: Final = 20
+_INVISIBLE: Final = "has no visible character: remove it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +56,34 @@ def read_list(name: object, info: ValidationInfo) -> ListFile:
         raise wrong(f"names {path}, whose line {line} is not UTF-8: save the file in that encoding") from error
     except ValueError as error:
         raise wrong(f"is no name of a file: {error}") from error
-    return ListFile(path, WordList(_entries(path, lines)))
-
-
-def _entries(path: Path, lines: Sequence[str]) -> Iterator[str]:
     if len(lines) > _MOST_LINES:
         raise wrong(f"names {path}, which has more than {_MOST_LINES} lines: split it")
-    for number, line in enumerate(lines, start=1):
-        entry = line.strip()
-        if entry.startswith("#"):
-            continue
+    if mistakes := list(islice(_mistakes(path, lines), _MISTAKES_NAMED)):
+        errors = [InitErrorDetails(type=each, loc=(), input=name) for each in mistakes]
+        raise ValidationError.from_exception_data("list", errors)
+    return ListFile(path, WordList(entry for _, entry in _entries(lines)))
+
+
+def _entries(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    stripped = ((number, line.strip()) for number, line in enumerate(lines, start=1))
+    yield from ((number, entry) for number, entry in stripped if entry and not entry.startswith("#"))
+
+
+def _mistakes(path: Path, lines: Sequence[str]) -> Iterator[PydanticCustomError]:
+    for number, entry in _entries(lines):
+        subject = f"names {path}, whose line {number}"
         if len(entry) > _LONGEST_ENTRY:
-            raise wrong(f"names {path}, whose line {number} is longer than {_LONGEST_ENTRY} characters")
-        if entry:
-            yield visible(entry, f"names {path}, whose line {number}")
+            yield wrong(f"{subject} is longer than {_LONGEST_ENTRY} characters")
+        elif not _is_visible(entry):
+            yield wrong(f"{subject} {_INVISIBLE}")
 
 
-def visible(entry: str, subject: str = "") -> str:
+def visible(entry: str) -> str:
     """Return an entry of a list, of which something can be seen."""
-    if not fold(entry).strip():
-        raise wrong(f"{subject} has no visible character: remove it".strip())
+    if not _is_visible(entry):
+        raise wrong(_INVISIBLE)
     return entry
+
+
+def _is_visible(entry: str) -> bool:
+    return bool(fold(entry).strip())

@@ -165,6 +165,33 @@ def test_every_mistake_is_reported_at_once(file: Path) -> None:
     assert [line.split(":")[1] for line in lines] == ["2", "12", "19"]
 
 
+def test_mistakes_between_keys_are_reported_beside_those_of_values(file: Path) -> None:
+    """A wrong value hides neither what its rule contradicts, nor what is wrong between rules, nor lines of a list."""
+    (file.parent / "courts.txt").write_text(f"trial\n\u200b\n{'a' * 201}\n", encoding="utf-8")
+    text = (
+        GOOD.replace("settle_seconds = 20", "settle_seconds = -1")
+        .replace('when.lists = ["courts"]', 'when.lists = ["court"]')
+        .replace("never = true", "never = false\nvariants = 0")
+        .replace('name = "war"', 'name = "courts"')
+        .replace('when.section = ["War"]\n', "")
+        .replace('approval_time = "90min"\nmessage = "The desk looks at it first."\n', 'style = "sketch"\n')
+    )
+    assert [": ".join(line.split(": ")[:2]).removeprefix("policy.toml:") for line in complaint(file, text)] == [
+        "2: settle_seconds",
+        "5: lists.courts",
+        "5: lists.courts",
+        "7: rules.0",
+        "9: rules.0.when.lists.0",
+        "11: rules.0.never",
+        "12: rules.0.variants",
+        "16: rules.1",
+        "16: rules.1",
+        "17: rules.1.name",
+        "21: rules.1.style",
+        "24: rules.2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
