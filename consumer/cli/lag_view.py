@@ -93,7 +93,8 @@ class LagView:
             figures = summarize(own)
             drain = _time(_drain(figures.engine_seconds, devices))
             cells = (*_counts(figures), _age(figures.incomplete, figures.waited), _time(figures.engine_seconds))
-            table.add_row(_short(settings, lane), _styled(figures.status), *cells, *_if(devices, drain))
+            verdict = Text("paused", style="yellow") if _is_held(own) else _styled(figures.status)
+            table.add_row(_short(settings, lane), verdict, *cells, *_if(devices, drain))
         return table
 
     @property
@@ -101,16 +102,20 @@ class LagView:
         return self.snapshot.controls.pauses if self.snapshot.controls else ()
 
     def _paused(self, settings: Settings) -> list[str]:
-        """Return what is paused, with the records of paused lanes: they are no lag."""
+        """Return what is paused, with the requests of a paused lane: they are no lag."""
         if self.snapshot.controls is None:
             return ["what is paused is unknown; see: leadart pause"]
-        held = [
-            f"{_short(settings, lane)} {_count(figures.paused)}"
-            for lane, own in self._lanes(settings)
-            if (figures := summarize(own)).paused
+        return [
+            f"paused since {_pause(each)['since']}: {each.match}{self._waiting(settings, each)}"
+            for each in self._pauses
         ]
-        lines = [f"paused: {each.match}, since {_pause(each)['since']}" for each in self._pauses]
-        return [*lines, *([f"records of paused lanes, not counted as incomplete: {', '.join(held)}"] if held else [])]
+
+    def _waiting(self, settings: Settings, pause: Pause) -> str:
+        """Return what a pause holds, if it is of a whole lane that is not read."""
+        for lane, own in self._lanes(settings):
+            if pause.match.named == {"lane": lane} and _is_held(own):
+                return f"; waiting there, not counted as incomplete: {_count(summarize(own).paused)}"
+        return ""
 
     def _hidden(self, settings: Settings) -> list[str]:
         hidden = [
@@ -236,6 +241,10 @@ def _drain(engine_seconds: float | None, devices: int | None) -> float | None:
 
 def _if(devices: int | None, cell: str) -> tuple[str, ...]:
     return () if devices is None else (cell,)
+
+
+def _is_held(partitions: Sequence[PartitionStatus]) -> bool:
+    return all(each.lag.held for each in partitions)
 
 
 def _styled(status: LagStatus | None) -> Text:

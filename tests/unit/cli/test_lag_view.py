@@ -118,16 +118,27 @@ def test_what_stands_still_is_told_with_the_command() -> None:
 
 
 def test_a_paused_lane_is_no_lag() -> None:
-    """Its records stand apart and its verdict is OK, though the group is empty; what is paused is named."""
+    """Its requests stand apart and its verdict is OK, though the group is empty; what is paused is named, with them."""
+    topic = SETTINGS.topics.named(BACKFILL)
+    pauses = NO_CONTROLS.pause(Selector(lane=topic), NOW).pause(Selector(section="sports"), NOW)
     held = replace(lag(BACKFILL, 4, due=7), held=True)
-    look = LagSnapshot(NOW, 0, MEASURED, (lag(REQUESTED, 4), held), NO_CONTROLS.pause(Selector(lane=BACKFILL), NOW))
+    look = LagSnapshot(NOW, 0, MEASURED, (lag(REQUESTED, 4), held), pauses)
     shown = LagView(look, LagHistory(SETTINGS).assess(look))
     text, document = "\n".join(printed(shown, width=500)), shown.as_json(SETTINGS, None)
 
     assert (document["verdict"], document["incomplete"], document["paused"], document["lag"]) == ("OK", 0, 7, 7)
-    assert document["pauses"] == [{"match": {"lane": BACKFILL}, "since": "2027-01-15T08:00:00+00:00"}]
-    assert f"paused: lane {BACKFILL}, since 2027-01-15T08:00:00+00:00" in text
-    assert "records of paused lanes, not counted as incomplete: backfill 7" in text
+    assert document["pauses"] == [
+        {"match": {"lane": topic}, "since": "2027-01-15T08:00:00+00:00"},
+        {"match": {"section": "sports"}, "since": "2027-01-15T08:00:00+00:00"},
+    ]
+    assert text.splitlines()[-2:] == [
+        f"paused since 2027-01-15T08:00:00+00:00: lane {topic}; waiting there, not counted as incomplete: 7",
+        "paused since 2027-01-15T08:00:00+00:00: section sports",
+    ]
+    assert [line.split()[:3] for line in text.splitlines()[2:4]] == [
+        ["requested", "OK", "0"],
+        ["backfill", "paused", "7"],
+    ]
 
 
 def test_what_could_not_be_read_is_not_called_running() -> None:
