@@ -22,7 +22,10 @@ def gateway(env_file: EnvFile = None) -> None:
     """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully, SIGHUP reads the key file."""
     with log_streams():
         settings = settings_from(env_file, logging_to_stdout=True)
-        asyncio.run(_run(settings))
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from consumer import __version__
 from consumer.gateway import openapi, problems
+from consumer.gateway.body_limit import BodyLimit
 from consumer.gateway.routes import (
     articles,
     desk,
@@ -20,6 +21,7 @@ from consumer.gateway.routes import (
     task_api,
     tokens,
 )
+from consumer.gateway.security_headers import SecurityHeaders, security_headers
 from consumer.gateway.services import Gateway
 
 PARTS = (
@@ -56,7 +58,10 @@ def make_app(gateway: Gateway) -> FastAPI:
     openapi.install(app)
     task_api.mount(app, gateway)
     desk.mount(app)
-    _allow_origins(app, gateway.settings.gateway.allowed_origins)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders, headers=security_headers(gateway.picture_address))
+    if gateway.settings.gateway.allowed_origins:
+        _allow_origins(app, gateway.settings.gateway.allowed_origins)
     return app
 
 

@@ -16,6 +16,12 @@ TYPES = "https://leadart.org/problems/"
 RETRY_SECONDS = 5
 _STATUSES = {Reason.NOT_JSON: 400, Reason.NOT_UTF8: 400, Reason.TOO_LARGE: 413}
 """Of errors that are about the body as a whole."""
+_HTTP_REASONS = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method: Allow lists those it does."),
+    413: ("too_large", ""),
+}
+"""Of errors of the framework: the reason, and words instead of its own."""
 
 
 class Problem(Exception):
@@ -80,7 +86,10 @@ def install_for_http(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return Problem(error.status_code, "http_error", f"{error.detail}.").response()
+        reason, detail = _HTTP_REASONS.get(error.status_code, ("http_error", ""))
+        response = Problem(error.status_code, reason, detail or f"{error.detail}.").response()
+        response.headers.update(error.headers or {})
+        return response
 
 
 def of_exception(error: Exception) -> Problem:

@@ -1,38 +1,32 @@
 """Runs the gateway: bus, store and HTTP server in one task group, stopped in order."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
-import uvicorn
 
-from consumer.errors import Fatal
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
 from consumer.gateway.access.key_watch import KeyWatch
 from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.access.rates import CallerRates
-from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.feed import FOLLOWED, Feed
+from consumer.gateway.http_server import GatewayServer, listen, make_server
 from consumer.gateway.preferences import Preferences, PreferencesFeed
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.kafka.cms_client import open_publisher
 from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles
-from consumer.settings import GatewaySettings, Settings
+from consumer.settings import Settings
+from consumer.settings.open_files import raise_gateway_files_limit
 from consumer.storage import S3Store
-from schemas import Reason
 
 log = structlog.get_logger(__name__)
-
-GRACE_SECONDS = 5
-"""Time for open answers when it stops; streams are ended at once, and go on elsewhere from their last event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Cal
 
     Raises `Fatal` (possibly in an exception group) with a message that names the remedy.
     """
+    raise_gateway_files_limit(settings)
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
         server = make_server(gateway)
         keys = KeyWatch(settings.gateway.keys_file, gateway.use_keys, signals.reread)
@@ -64,7 +59,7 @@ async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Cal
             task.cancel()
 
 
-async def _serve(gateway: Gateway, server: uvicorn.Server, on_ready: Callable[[str, int], None]) -> None:
+async def _serve(gateway: Gateway, server: GatewayServer, on_ready: Callable[[str, int], None]) -> None:
     await gateway.feed.ready.wait()
     listening = listen(gateway.settings.gateway)
     on_ready(gateway.settings.gateway.host, listening.getsockname()[1])
@@ -90,45 +85,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             styles=styles,
             renditions=load_renditions(settings.renditions.file),
             store=store,
+            picture_address=(await store.address("any"))[0],
             keys=read_keys(settings.gateway.keys_file),
             signer=GrantSigner(settings.gateway.secret),
             rates=CallerRates(settings.gateway.requests_per_second),
         )
-
-
-def listen(settings: GatewaySettings) -> socket.socket:
-    """Return the listening socket. Raises `Fatal`."""
-    try:
-        return socket.create_server((settings.host, settings.port), backlog=1024)
-    except OSError as error:
-        raise Fatal(
-            Reason.MISCONFIGURED,
-            f"The gateway cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set "
-            "LEADART_GATEWAY__HOST and LEADART_GATEWAY__PORT.",
-        ) from error
-
-
-class GatewayServer(uvicorn.Server):
-    """Leaves signals to the command, which stops everything in order; uvicorn's own would raise them once more."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Change no signal's handler."""
-        yield
-
-
-def make_server(gateway: Gateway) -> GatewayServer:
-    """Return the HTTP server."""
-    return GatewayServer(
-        uvicorn.Config(
-            make_app(gateway),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )

@@ -20,7 +20,7 @@ from consumer.storage import S3Store
 
 @dataclass(slots=True)
 class Gateway:
-    """The open gateway. `keys` is replaced when their file changes."""
+    """The open gateway. `keys` is replaced when their file changes; `picture_address` is that of any picture."""
 
     settings: Settings
     board: Board
@@ -31,6 +31,7 @@ class Gateway:
     styles: Styles
     renditions: RenditionFile
     store: S3Store
+    picture_address: str
     keys: KeyFile
     signer: GrantSigner
     rates: CallerRates

@@ -1,6 +1,7 @@
 """Settings of the HTTP gateway."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -37,6 +38,22 @@ class GatewaySettings(WithSecrets):
         description="The gateway's public address, for links in its answers and for programs that call it; default: "
         "that of the request.",
     )
+    connections: int = Field(
+        1000,
+        ge=10,
+        le=60_000,
+        description="Most connections at a time; one that asks nothing makes room for another.",
+    )
+    proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, "
+        "such as `10.0.0.0/8`; several with commas between them.",
+    )
+    tls_certfile: Path | None = Field(
+        None,
+        description="Certificate chain (PEM), to speak TLS. Default: plain HTTP, for a proxy or this machine.",
+    )
+    tls_keyfile: Path | None = Field(None, description="Its private key (PEM).")
     requests_per_second: float | None = Field(
         None,
         gt=0,
@@ -72,8 +89,30 @@ class GatewaySettings(WithSecrets):
         """The origins of `cors_origins`."""
         return [origin for part in self.cors_origins.split(",") if (origin := part.strip().rstrip("/"))]
 
+    @property
+    def trusted_proxies(self) -> list[str]:
+        """The addresses and networks of `proxies`."""
+        return [proxy for part in self.proxies.split(",") if (proxy := part.strip())]
+
     def problems(self) -> Mapping[str, str]:
-        """Return what is wrong with the secret."""
+        """Return what is wrong with the secret, the proxies and the TLS files."""
+        problems = {}
         if self.secret is not None and len(self.secret.get_secret_value()) < SECRET_CHARACTERS:
-            return {"secret": f"give at least {SECRET_CHARACTERS} characters, such as `openssl rand -base64 32` prints"}
-        return {}
+            problems["secret"] = (
+                f"give at least {SECRET_CHARACTERS} characters, such as `openssl rand -base64 32` prints"
+            )
+        if wrong := [proxy for proxy in self.trusted_proxies if not _is_network(proxy)]:
+            problems["proxies"] = f"{wrong[0]!a} is no address and no network: write 10.0.0.7 or 10.0.0.0/8"
+        if self.tls_certfile is None and self.tls_keyfile is not None:
+            problems["tls_certfile"] = "a private key is set without its certificate"
+        if self.tls_keyfile is None and self.tls_certfile is not None:
+            problems["tls_keyfile"] = "a certificate is set without its private key"
+        return problems
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""How many files and sockets a worker may need, and whether the system grants them."""
+"""How many files and sockets a worker or a gateway may need, and whether the system grants them."""
 
 import resource
 
@@ -22,6 +22,17 @@ def raise_open_files_limit(settings: Settings, partitions: int) -> None:
     ways as there are libraries.
     """
     needed = _OTHERS + settings.storage.connections + _PER_PARTITION * partitions
+    _raise_to(needed, f"this worker may need {needed} ({partitions} partitions)", "LEADART_STORAGE__CONNECTIONS")
+
+
+def raise_gateway_files_limit(settings: Settings) -> None:
+    """Raise the limit for a gateway with all its connections. Raises `Fatal` if that is too low."""
+    needed = _OTHERS + settings.storage.connections + settings.gateway.connections
+    connections = f"{settings.gateway.connections} connections"
+    _raise_to(needed, f"this gateway may need {needed} ({connections})", "LEADART_GATEWAY__CONNECTIONS")
+
+
+def _raise_to(needed: int, who_needs: str, setting: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -30,6 +41,6 @@ def raise_open_files_limit(settings: Settings, partitions: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < needed:
         raise Fatal(
             Reason.MISCONFIGURED,
-            f"The limit on open files is {soft}, and this worker may need {needed} ({partitions} partitions): raise it "
-            "(ulimit -n, systemd's LimitNOFILE, a container's nofile), or lower LEADART_STORAGE__CONNECTIONS.",
+            f"The limit on open files is {soft}, and {who_needs}: raise it "
+            f"(ulimit -n, systemd's LimitNOFILE, a container's nofile), or lower {setting}.",
         )

@@ -222,6 +222,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         preferences=Preferences(cast("CmsPublisher", publisher)),
         styles=styles,
         renditions=load_renditions(tree.renditions.file),
+        picture_address="https://pictures.test/leadart/any",
         store=s3.store(**settings.get("storage", {})),
         keys=KeyFile(keys=tuple(key for key, _ in made)),
         signer=GrantSigner(tree.gateway.secret),

@@ -12,7 +12,8 @@ import aiohttp
 
 from consumer.gateway.access.key_file import KeyFile, make_key
 from consumer.gateway.access.principal import Scope
-from consumer.gateway.server import listen, make_server
+from consumer.gateway.connections import ConnectionLimits
+from consumer.gateway.http_server import GatewayServer, listen, make_server
 from consumer.gateway.services import Gateway
 from consumer.jobs import Record
 from tests.support.gateway import GatewayBench, open_bench
@@ -35,6 +36,8 @@ class ServedGateway:
 
     bench: GatewayBench
     url: str
+    server: GatewayServer
+    serving: asyncio.Task[None] | None = None
     _clients: list[aiohttp.ClientSession] = field(default_factory=list)
 
     @property
@@ -62,6 +65,11 @@ class ServedGateway:
         self._clients.append(client)
         return client
 
+    def stop(self) -> None:
+        """Have it stop, as the command does."""
+        self.gateway.broadcast.end()
+        self.server.should_exit = True
+
     async def close(self) -> None:
         """Close its clients."""
         for client in self._clients:
@@ -69,19 +77,20 @@ class ServedGateway:
 
 
 @asynccontextmanager
-async def serve_gateway(**settings: Any) -> AsyncIterator[ServedGateway]:
+async def serve_gateway(limits: ConnectionLimits | None = None, **settings: Any) -> AsyncIterator[ServedGateway]:
     """Serve a gateway without keys; `settings` are those of `LEADART_GATEWAY__*`."""
     async with open_bench(gateway={"port": 0, "secret": SECRET, **settings}) as bench:
         bench.gateway.keys = KeyFile()
+        server = make_server(bench.gateway, limits)
         listening = listen(bench.gateway.settings.gateway)
-        served = ServedGateway(bench, f"http://127.0.0.1:{listening.getsockname()[1]}")
-        server = make_server(bench.gateway)
+        scheme = "https" if "tls_certfile" in settings else "http"
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+        served = ServedGateway(bench, url, server)
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve(sockets=[listening]))
+            served.serving = tasks.create_task(served.server.serve(sockets=[listening]))
             try:
                 yield served
             finally:
                 await served.close()
-                bench.gateway.broadcast.end()
-                server.should_exit = True
-                await serving
+                served.stop()
+                await served.serving

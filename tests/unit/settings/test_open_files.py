@@ -7,7 +7,7 @@ import pytest
 
 from consumer.errors import Fatal
 from consumer.settings import Settings
-from consumer.settings.open_files import raise_open_files_limit
+from consumer.settings.open_files import raise_gateway_files_limit, raise_open_files_limit
 
 SETTINGS = Settings.model_validate({"storage": {"connections": 32}})
 Limits = tuple[int, int]
@@ -53,3 +53,13 @@ def test_a_limit_too_low_is_a_sentence(
     limits(hard, hard)
     with pytest.raises(Fatal, match=rf"open files is {hard}, .* {needed} \({partitions} partitions\).*ulimit -n"):
         raise_open_files_limit(SETTINGS, partitions)
+
+
+def test_a_gateway_needs_one_for_each_connection(limits: Callable[[int, int], list[Limits]]) -> None:
+    """Its connections count; if they do not fit, their setting is named."""
+    made = limits(1024, 4096)
+    raise_gateway_files_limit(SETTINGS)
+    assert made == [(4096, 4096)]
+    limits(1024, 1024)
+    with pytest.raises(Fatal, match=r"open files is 1024, .* 1192 \(1000 connections\).*LEADART_GATEWAY__CONNECTIONS"):
+        raise_gateway_files_limit(SETTINGS)
