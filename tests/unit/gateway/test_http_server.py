@@ -73,3 +73,10 @@ async def test_it_stops_at_once_with_open_streams_and_connections() -> None:
             assert served.serving is not None
             await asyncio.wait([served.serving])
         half.close()
+
+
+async def test_its_description_is_whole(served: ServedGateway) -> None:
+    """`/v1/openapi.json` describes every endpoint, streams too."""
+    async with served.client().get("/v1/openapi.json") as answer:
+        assert answer.status == 200
+        assert {"/v1/images", "/v1/events", "/v1/session", "/v1/tokens"} <= set((await answer.json())["paths"])
