@@ -14,7 +14,7 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 _BACKEND: Any = "inductor"
-_COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++")}
+_COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++"), "mps": ("CXX", "clang++", "g++")}
 
 
 def compile_kernels(kernels: Kernels, device: torch.device) -> Kernels:
