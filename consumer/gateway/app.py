@@ -9,6 +9,7 @@ from consumer.gateway.body_limit import BodyLimit
 from consumer.gateway.routes import (
     articles,
     desk,
+    downloads,
     generated_images,
     health,
     images,
@@ -29,6 +30,7 @@ PARTS = (
     streams,
     articles,
     pictures,
+    downloads,
     generated_images,
     styles,
     preferences,

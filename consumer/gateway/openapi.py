@@ -65,6 +65,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ("post", f"{_SLOT}/withdraw"): HttpOperation("withdrawSlot", "AcceptedImage", "Withdrawal", _DECIDING),
     ("post", f"{_SLOT}/restore"): HttpOperation("restoreSlot", "AcceptedImage", "Restoration", _DECIDING),
     ("get", "/v1/pictures/{sha256}/{rendition}"): HttpOperation("getPicture", problems=("404", "410", "503")),
+    ("get", "/v1/pictures/{sha256}/{rendition}/download"): HttpOperation(
+        "downloadPicture", problems=("404", "410", "503")
+    ),
     ("get", "/generated-images/{date}/{file}"): HttpOperation("getGeneratedImage", problems=("404", "410", "503")),
     ("get", "/v1/styles"): HttpOperation("listStyles", "StyleList"),
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),

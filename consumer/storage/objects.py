@@ -131,6 +131,16 @@ class StoreObjects:
         data = b"".join([chunk async for chunk in self._chunks(bucket, stored)])
         return data if _is_whole(stored, hashlib.sha256(data).hexdigest()) else None
 
+    async def opened(self, bucket: str, key: str) -> tuple[int, AsyncIterator[bytes]] | None:
+        """Return an object's size and its bytes in chunks, which are to be read to their end; None if it is gone."""
+        try:
+            response = await self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return None
+            raise
+        return int(response["ContentLength"]), _chunks_of(response["Body"])
+
     async def size(self, bucket: str, key: str) -> int | None:
         """Return how many bytes an object has, None if there is none."""
         headers = await self._head(bucket, key)
@@ -256,6 +266,12 @@ class StoreObjects:
                 left -= len(chunk)
                 if left < 0:
                     break
+
+
+async def _chunks_of(body: Any) -> AsyncIterator[bytes]:
+    async with body:
+        async for chunk in body.content.iter_chunked(_CHUNK):
+            yield chunk
 
 
 def _is_whole(stored: StoredPicture | StoredRendition, sha256: str) -> bool:

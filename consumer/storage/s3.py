@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
@@ -138,6 +139,11 @@ class S3Store:
             )
             _, end = await credentials_end(self._client)
         return presigned, min(expires, end) if end else expires
+
+    async def opened(self, key: str) -> tuple[int, AsyncIterator[bytes]] | None:
+        """Return the size of an object and its bytes, which are to be read to their end; None if it is gone."""
+        async with bounded(self._seconds):
+            return await self._objects.opened(self._pictures, key)
 
     async def announced_origin(self) -> str:
         """Return how the announced addresses of pictures begin: the public base URL, or what is presigned for."""

@@ -53,7 +53,7 @@ class MemoryS3:
     async def get_object(self, **request: Any) -> dict[str, Any]:
         await self.turn("GetObject")
         body = self._get("GetObject", request["Key"], "NoSuchKey")
-        return {"Body": _Body(body), "ETag": _etag(body)}
+        return {"Body": _Body(body), "ETag": _etag(body), "ContentLength": len(body)}
 
     async def head_object(self, **request: Any) -> dict[str, Any]:
         await self.turn("HeadObject")

@@ -23,6 +23,14 @@ routes = APIRouter(prefix="/v1/articles", tags=["articles"])
 
 MOST = 200
 
+_DECIDED_BY = {
+    names.IMAGE_CHOSEN: "chosen_by",
+    names.IMAGE_RECROP_REQUESTED: "requested_by",
+    names.IMAGE_APPROVED: "approved_by",
+}
+_MOST_CHARACTERS = 200
+"""Of a name in the contract."""
+
 
 @routes.get("")
 async def articles(
@@ -100,11 +108,19 @@ async def _decide(
     body: Any,
     key: str | None,
 ) -> JSONResponse:
-    """Publish a decision about a slot that the caller may see; its newest revision, unless the body has one."""
+    """Publish a decision about a slot that the caller may see.
+
+    Unless the body says otherwise, it is about the newest revision, and the caller's.
+    """
     found = _find_slot(gateway, principal, article_id, slot)
-    data = _about(found, event_type, slot, body) if isinstance(body, dict) else body
+    data = {**_by(principal, event_type), **_about(found, event_type, slot, body)} if isinstance(body, dict) else body
     change = await gateway.publishing.publish(principal, event_type, data, key)
     return accepted(change, unknown_fields(data, REQUESTS[event_type]))
+
+
+def _by(principal: Principal, event_type: str) -> dict[str, Any]:
+    field = _DECIDED_BY.get(event_type)
+    return {field: principal.name[:_MOST_CHARACTERS]} if field else {}
 
 
 def _about(article: BoardArticle, event_type: str, slot: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,13 +40,13 @@ async def picture(
     picture itself. It needs no key, so that an address lasts in a page: whoever knows the digest of a picture was shown
     it.
     """
-    key, alternatives = await _find(gateway, sha256, rendition, accept)
+    key, alternatives = await find_file(gateway, sha256, rendition, accept)
     address, expires = await gateway.store.address(key, head=request.method == "HEAD")
     headers = {"cache-control": f"private, max-age={_seconds_fresh(expires)}"}
     return RedirectResponse(address, 307, {**headers, "vary": "Accept"} if alternatives else headers)
 
 
-async def _find(gateway: Gateway, sha256: str, rendition: str, accept: str) -> tuple[str, bool]:
+async def find_file(gateway: Gateway, sha256: str, rendition: str, accept: str) -> tuple[str, bool]:
     """Return the key of a file, and whether other callers may get another. Raises `Problem` 404 or 410."""
     announced = gateway.board.picture(sha256)
     if (found := _choose(announced or {}, rendition, accept)) is not None:

@@ -70,18 +70,20 @@ async def test_a_slot_says_what_it_shows_and_what_was_asked(bench: GatewayBench)
 async def test_a_decision_is_published_about_the_slot(
     bench: GatewayBench, action: str, body: dict[str, Any], event_type: str, kind: str
 ) -> None:
-    """Article, slot and newest revision are filled in; the answer is followed as a request is."""
+    """Article, slot, newest revision and who decides are filled in; the answer is followed as a request is."""
     await bench.ask(request_data("a-1", 7))
     answer = await bench.call("POST", f"/v1/articles/a-1/slots/hero/{action}", body)
     record = bench.published[-1]
     event = read(record.headers, record.value)
     revision = {} if kind in {"withdrawal", "restoration"} else {"revision": 7}
+    by = {"choice": "chosen_by", "crop": "requested_by", "approval": "approved_by"}.get(kind)
+    who = {by: bench.gateway.keys.keys[0].id} if by else {}
 
     assert (answer.status_code, answer.json()["kind"]) == (202, kind)
     assert (event.type, event.source, event.data) == (
         event_type,
         SOURCES[0],
-        {**body, "article": {**revision, "id": "a-1"}, "slot": "hero"},
+        {**who, **body, "article": {**revision, "id": "a-1"}, "slot": "hero"},
     )
     assert answer.headers["location"] == f"/v1/images/{answer.json()['id']}"
 
