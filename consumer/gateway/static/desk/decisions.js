@@ -3,6 +3,7 @@ import { newKey } from "./api.js";
 import { api, attempt, notice } from "./desk.js";
 import { t } from "./messages.js";
 import { session } from "./session.js";
+import { againOf } from "./slot/painting.js";
 
 /** Choose a picture of a ready outcome; `more`: `alt`, `caption`, `focal_point`, `crops`. */
 export function choose(article, slot, picture, more = {}) {
@@ -35,27 +36,9 @@ export function restore(article, slot) {
   return done(() => api.decide(article, slot, "restore", {}), "done.restore");
 }
 
-/** Ask for other pictures by the request of before; `changes` replace parts of its `brief`, `style`, `output`, `generation`. */
-export function regenerate(detail, changes = {}) {
-  return done(() => api.ask(regenerated(detail, changes), newKey()), "done.regenerate");
-}
-
-/** Return the request that paints the slot's next pictures: as the last one, without what would paint the same again. */
-export function regenerated(detail, changes = {}) {
-  const before = lastRequest(detail);
-  const { seed, variation, ...generation } = before.generation ?? {};
-  const request = { ...before, generation, reason: "regenerate", priority: "interactive", ...by("requested_by") };
-  for (const [part, values] of Object.entries(changes)) request[part] = { ...request[part], ...values };
-  const revision = detail.revision ?? before.article?.revision ?? 0;
-  const output = { ...request.output, slot: detail.slot };
-  return { ...request, output, article: { ...before.article, ...detail.article, revision } };
-}
-
-/** Return what was last requested for the slot; a request of the article's facts if nothing is known of it. */
-export function lastRequest(detail) {
-  const asked = detail.history.filter(({ kind, request }) => kind === "request" && request?.article);
-  const valid = asked.find(({ outcome }) => !outcome?.field) ?? asked[0];
-  return valid?.request ?? { article: detail.article };
+/** Ask for the slot's next pictures, with all else as it was asked last. */
+export function regenerate(detail) {
+  return done(() => api.ask(againOf(detail, session.name), newKey()), "done.regenerate");
 }
 
 const by = (field) => (session.name ? { [field]: session.name } : {});

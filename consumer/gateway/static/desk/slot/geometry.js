@@ -1,4 +1,4 @@
-// Where to crop: frames of a ratio in a picture, to the pixel. The same numbers as consumer/pictures/crops.py. Pure.
+/** Where to crop: frames of a ratio in a picture, to the pixel. The same numbers as consumer/pictures/crops.py. Pure. */
 
 /** @typedef {{x: number, y: number}} Point A fraction of the picture, from its top left. */
 /** @typedef {{width: number, height: number}} Size In pixels. */
@@ -34,23 +34,38 @@ export function moved(crop, size, across, down) {
 
 /** The crop about `width` wide round the same middle, in the ratio to the pixel and inside the picture. */
 export function resized(crop, ratio, size, width) {
-  const most = largest(size, ratio);
-  const wanted = Math.min(most.width, Math.max(Math.ceil(most.width * LEAST_SHARE), Math.round(width), 1));
-  const [across, down] = ratio ?? [size.width, size.height];
-  const height = Math.min(most.height, Math.max(1, rounded(wanted * down, across)));
-  const left = crop.x + (crop.width - wanted) / 2;
-  const top = crop.y + (crop.height - height) / 2;
+  const made = sized(ratio, size, largest(size, ratio), width);
   return {
-    x: within(Math.round(left), size.width - wanted),
-    y: within(Math.round(top), size.height - height),
-    width: wanted,
-    height,
+    x: within(Math.round(crop.x + (crop.width - made.width) / 2), size.width - made.width),
+    y: within(Math.round(crop.y + (crop.height - made.height) / 2), size.height - made.height),
+    ...made,
+  };
+}
+
+/** The crop about `width` wide whose corner `[right, bottom]` is dragged: the opposite corner stays where it is. */
+export function stretched(crop, ratio, size, [right, bottom], width) {
+  const room = {
+    width: right ? size.width - crop.x : crop.x + crop.width,
+    height: bottom ? size.height - crop.y : crop.y + crop.height,
+  };
+  const made = sized(ratio, size, largest(room, ratio ?? [size.width, size.height]), width);
+  return {
+    x: right ? crop.x : crop.x + crop.width - made.width,
+    y: bottom ? crop.y : crop.y + crop.height - made.height,
+    ...made,
   };
 }
 
 /** Whether two crops are the same pixels. */
 export function isSame(one, other) {
   return ["x", "y", "width", "height"].every((side) => one[side] === other[side]);
+}
+
+/** Whether a crop has the ratio to the pixel, and lies inside the picture. */
+export function isCropOf(crop, ratio, size) {
+  const [across, down] = ratio ?? [size.width, size.height];
+  const isInside = crop.x >= 0 && crop.y >= 0 && crop.x + crop.width <= size.width && crop.y + crop.height <= size.height;
+  return isInside && Math.abs(crop.width * down - crop.height * across) <= Math.max(across, down);
 }
 
 /** The widths of a set's files that a crop makes, as the worker decides: nothing is enlarged, but one file there is. */
@@ -83,6 +98,13 @@ export function outline(crop, size) {
     width: percent(crop.width / size.width),
     height: percent(crop.height / size.height),
   };
+}
+
+function sized(ratio, size, most, wanted) {
+  const least = Math.min(most.width, Math.ceil(largest(size, ratio).width * LEAST_SHARE));
+  const width = Math.min(most.width, Math.max(least, Math.round(wanted), 1));
+  const [across, down] = ratio ?? [size.width, size.height];
+  return { width, height: Math.min(most.height, Math.max(1, rounded(width * down, across))) };
 }
 
 const percent = (share) => `${share * 100}%`;

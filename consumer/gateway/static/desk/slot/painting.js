@@ -7,11 +7,12 @@
 
 export const COUNTS = [1, 2, 4, 9];
 
-/** The request of the newest save or question about the slot; an empty one if none is known. */
+/** The request of the newest save or question about the slot that was valid; an empty one if none is known. */
 export function newestRequest(detail) {
   const asked = detail.history.filter(({ kind, request }) => kind === "request" && request?.article);
   const newer = (one, other) => other.article.revision - one.article.revision || compare(other.asked_at, one.asked_at);
-  return asked.sort(newer)[0]?.request ?? { article: { id: detail.article.id, revision: detail.revision ?? 0 } };
+  const ordered = asked.sort(newer);
+  return (ordered.find(({ outcome }) => !outcome?.field) ?? ordered[0])?.request ?? { article: { id: detail.article.id, revision: detail.revision ?? 0 } };
 }
 
 /** What the form begins with: what was asked last, else what the editor took last in this section. */
@@ -22,7 +23,7 @@ export function valuesOf(detail, remembered = {}) {
     prompt: brief.prompt ?? "",
     negative: brief.negative_prompt ?? null,
     style: style.preset ?? remembered.style ?? "default",
-    count: output.variants > 1 ? output.variants : (remembered.count ?? 1),
+    count: countOf(output.variants > 1 ? output.variants : (remembered.count ?? 1)),
     size: sized ? sizeText(output) : (remembered.size ?? ""),
     seed: "",
     variation: "",
@@ -68,6 +69,9 @@ export function againOf(detail, by) {
 export function isSize(text) {
   return text === "" || /^[1-9]\d{0,4}:[1-9]\d{0,4}$/.test(text) || /^\d{2,4}[x×]\d{2,4}$/.test(text);
 }
+
+/** The number on offer that comes next. */
+const countOf = (wanted) => COUNTS.find((count) => count >= wanted) ?? COUNTS.at(-1);
 
 function newestArticle(detail, before) {
   const facts = detail.article;

@@ -47,15 +47,51 @@ def test_whatever_is_drawn_the_worker_takes_it() -> None:
         ("resized", [crop, ratio, size_of(size), dice.uniform(-10, 2.0 * size[0])])
         for (ratio, size), crop in zip(cases, crops, strict=True)
     ]
-    calls_after = [
+    moves = [
         ("moved", [crop, size_of(size), dice.uniform(-2500, 2500), dice.uniform(-2500, 2500)])
         for (_, size), crop in zip(cases, called("slot/geometry.js", calls), strict=True)
     ]
+    corners = [[dice.random() < 0.5, dice.random() < 0.5] for _ in cases]
+    drags = [
+        ("stretched", [crop, ratio, size_of(size), corner, dice.uniform(-10, 2.0 * size[0])])
+        for (ratio, size), corner, crop in zip(cases, corners, called("slot/geometry.js", moves), strict=True)
+    ]
 
-    for (ratio, size), frame in zip(cases, called("slot/geometry.js", calls_after), strict=True):
+    for (ratio, size), frame in zip(cases, called("slot/geometry.js", drags), strict=True):
         check_crop(rendition_set(ratio), size, Crop(**frame))
         across, down = ratio or size
         assert abs(frame["width"] * down - frame["height"] * across) <= max(across, down)
+
+
+def test_a_dragged_corner_leaves_the_opposite_one() -> None:
+    """The corner across from the dragged one stays on its pixel, whatever the width becomes."""
+    crop = {"x": 100, "y": 50, "width": 320, "height": 180}
+    size = {"width": 1000, "height": 600}
+    for right, bottom in ((True, True), (True, False), (False, True), (False, False)):
+        calls = [("stretched", [crop, (16, 9), size, [right, bottom], width]) for width in (0, 200, 321, 5000)]
+        for frame in called("slot/geometry.js", calls):
+            assert right or frame["x"] + frame["width"] == 420
+            assert bottom or frame["y"] + frame["height"] == 230
+            assert not right or frame["x"] == 100
+            assert not bottom or frame["y"] == 50
+
+
+def test_an_unchanged_edit_asks_for_the_crops_that_there_are() -> None:
+    """A drawn frame is told from one that follows the point, and both come back as they were announced."""
+    sets = [{"name": "hero", "ratio": [16, 9], "widths": [640]}, {"name": "square", "ratio": [1, 1], "widths": [720]}]
+    drawn = {"x": 10, "y": 20, "width": 320, "height": 180}
+    followed = asdict(crop_for(rendition_set((1, 1)), (800, 600), FocalPoint(0.25, 0.5, FocalSource.EDITOR)))
+    files = [{"set": "hero", "crop": drawn}, {"set": "square", "crop": followed}]
+    picture = {"width": 800, "height": 600, "renditions": files}
+    picture["focal_point"] = {"x": 0.25, "y": 0.5, "source": "editor"}
+    (edit,) = called("slot/crop-edit.js", [("editOf", [picture, sets])])
+    (kept,) = called("slot/crop-edit.js", [("keepingFields", [picture, sets])])
+
+    assert edit["frames"] == {"hero": drawn}
+    assert kept == {"focal_point": {"x": 0.25, "y": 0.5}, "crops": {"hero": drawn}}
+    assert called("slot/crop-edit.js", [("fieldsOf", [edit])]) == [kept]
+    found = {**picture, "focal_point": {"x": 0.25, "y": 0.5, "source": "found"}}
+    assert called("slot/crop-edit.js", [("keepingFields", [found, sets])]) == [{"crops": {"hero": drawn}}]
 
 
 def test_the_editor_is_told_the_sizes_that_a_crop_makes() -> None:

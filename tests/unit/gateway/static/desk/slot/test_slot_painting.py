@@ -75,6 +75,16 @@ def test_an_older_save_never_comes_back() -> None:
     assert (painted(elsewhere).article.revision, painted(elsewhere).article.headline) == (11, "Harbour reopens")
 
 
+def test_a_request_that_was_refused_is_not_asked_again() -> None:
+    """What a worker refused for one of its fields would be refused again: the one before it is taken."""
+    refused = {**SAVE, "style": {"preset": "none-such"}}
+    about = detail(refused, SAVE)
+    about["history"][0]["outcome"] = {"reason": "unknown_style", "field": "style.preset"}
+    (data,) = called("slot/painting.js", [("againOf", [about, None])])
+
+    assert "style" not in data
+
+
 def test_a_seed_is_that_of_the_first_picture() -> None:
     """With a seed and no variation the first variation is asked for, so that the seed is the picture's."""
     generation = painted(detail(SAVE), seed="42").generation

@@ -1,6 +1,6 @@
-// An edit of a picture's crops: the focal point, and the frames that an editor drew. Pure; every change is a new edit.
+/** An edit of a picture's crops: the focal point, and the frames that an editor drew. Pure; every change is a new edit. */
 
-import { cropFor, isSame, moved, pointAt, resized } from "./geometry.js";
+import { cropFor, isCropOf, isSame, moved, pointAt, resized, stretched } from "./geometry.js";
 
 /** @typedef {{name: string, ratio: [number, number] | null, widths: number[]}} RenditionSet */
 
@@ -17,7 +17,8 @@ export function editOf(picture, sets) {
   const frames = {};
   for (const set of sets) {
     const file = (picture.renditions ?? []).find((each) => each.set === set.name);
-    if (file && !isSame(file.crop, cropFor(set.ratio, size, point))) frames[set.name] = file.crop;
+    const isDrawn = file && isCropOf(file.crop, set.ratio, size) && !isSame(file.crop, cropFor(set.ratio, size, point));
+    if (isDrawn) frames[set.name] = file.crop;
   }
   return { size, sets, point, frames };
 }
@@ -35,6 +36,11 @@ export function withFrameMoved(edit, name, across, down) {
 /** The edit with a set's frame so many pixels wide, round its middle. */
 export function withFrameWidth(edit, name, width) {
   return withFrame(edit, name, resized(cropOf(edit, name), setOf(edit, name).ratio, edit.size, width));
+}
+
+/** The edit with a set's frame so many pixels wide, the corner opposite of the dragged `[right, bottom]` kept. */
+export function withCornerAt(edit, name, corner, width) {
+  return withFrame(edit, name, stretched(cropOf(edit, name), setOf(edit, name).ratio, edit.size, corner, width));
 }
 
 /** The edit in which the set follows the point again. */
@@ -59,8 +65,17 @@ export function isUnchanged(one, other) {
 
 /** The fields of a choice or a re-crop. */
 export function fieldsOf(edit) {
-  return { focal_point: edit.point, ...(Object.keys(edit.frames).length ? { crops: edit.frames } : {}) };
+  return { focal_point: edit.point, ...cropsOf(edit) };
 }
+
+/** The fields that keep a picture's crops as they are where it is chosen anew; a point that was found is found again. */
+export function keepingFields(picture, sets) {
+  const edit = editOf(picture, sets);
+  const isEditors = picture.focal_point?.source === "editor";
+  return { ...(isEditors ? { focal_point: edit.point } : {}), ...cropsOf(edit) };
+}
+
+const cropsOf = ({ frames }) => (Object.keys(frames).length ? { crops: frames } : {});
 
 function withFrame(edit, name, crop) {
   return { ...edit, frames: { ...edit.frames, [name]: crop } };

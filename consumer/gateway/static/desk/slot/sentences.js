@@ -1,0 +1,49 @@
+/** A slot's history in sentences: what somebody asked or decided, and what became of it. */
+import { maybe, t, when } from "../messages.js";
+
+/** What was asked or decided, and by whom. */
+export function askedSentence(image) {
+  const { request = {} } = image;
+  const who = request.requested_by ?? request.chosen_by ?? request.approved_by ?? null;
+  const key = `history.${askedKey(image)}`;
+  const values = { who, n: request.output?.variants ?? 1, revision: image.article.revision ?? "", reason: request.reason ?? "" };
+  return (who && maybe(`${key}.by`, values)) || t(key, values);
+}
+
+/** What became of it. `titleOf` gives a style's title by its name. */
+export function outcomeSentence(image, titleOf = (name) => name) {
+  const { outcome, state } = image;
+  if (!outcome) return t(`outcome.${state === "painting" ? "begun" : "queued"}`);
+  const key = `outcome.${state === "ready" ? readyKey(image) : state}`;
+  return t(key, {
+    n: outcome.pictures?.length ?? 0,
+    seconds: seconds(outcome.seconds?.engine),
+    style: titleOf(outcome.style?.preset ?? ""),
+    message: outcome.message ?? "",
+    rule: outcome.rule ?? "",
+    revision: outcome.superseded_by?.revision ?? "",
+    when: when(outcome.expired_at ?? outcome.held_until ?? image.outcome_at),
+  });
+}
+
+/** What an editor may do about a failure; "" for anything else. */
+export function adviceFor(image) {
+  return image.state === "failed" ? (maybe(`advice.${image.outcome.reason}`) ?? t("advice.internal")) : "";
+}
+
+function askedKey({ kind, request = {}, state }) {
+  if (!Object.keys(request).length) return "unknown";
+  if (kind === "request") return `request.${request.reason ?? "save"}`;
+  if (kind === "choice") return request.picture ? "choice" : request.external ? "external" : "letGo";
+  if (kind === "withdrawal" && state === "withdrawn" && request.reason) return "withdrawal.why";
+  return kind;
+}
+
+function readyKey({ kind, outcome }) {
+  if (kind !== "request" && kind !== "approval") return kind === "choice" && !outcome.chosen ? "letGo" : kind;
+  if (outcome.kept) return "kept";
+  if (outcome.offers) return "offers";
+  return outcome.reused ? "reused" : "painted";
+}
+
+const seconds = (time = 0) => (time < 10 ? Math.round(time * 10) / 10 : Math.round(time));
