@@ -193,6 +193,13 @@ class RenditionSets(DescribedAnswer):
     thumb: str | None = Field(description="The set that variants get before one is chosen.")
 
 
+class RememberedValues(DescribedAnswer):
+    """What the caller took last."""
+
+    sections: dict[str, dict[str, Any]] = Field(description="Values by section, as the page named them.")
+    last: dict[str, Any] = Field(description="Those of whichever section came last.")
+
+
 class SessionFacts(DescribedAnswer):
     """Who is signed in, and what they may do."""
 
@@ -219,6 +226,7 @@ ANSWERS: tuple[type[DescribedAnswer], ...] = (
     ArticleList,
     StyleList,
     RenditionSets,
+    RememberedValues,
     SessionFacts,
     ShortToken,
 )

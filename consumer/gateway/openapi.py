@@ -71,6 +71,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ("get", "/generated-images/{date}/{file}"): HttpOperation("getGeneratedImage", problems=("404", "410", "503")),
     ("get", "/v1/styles"): HttpOperation("listStyles", "StyleList"),
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),
+    ("get", "/v1/preferences"): HttpOperation("getPreferences", "RememberedValues", problems=("401", "403", "429")),
+    ("put", "/v1/preferences"): HttpOperation(
+        "savePreferences", "RememberedValues", problems=("401", "403", "413", "422", "429", "503")
+    ),
     ("post", "/v1/session"): HttpOperation(
         "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "415", "422", "429")
     ),

@@ -24,6 +24,7 @@ TAGS: Final = [
     {"name": "pictures", "description": "Addresses of pictures that last."},
     {"name": "styles", "description": "The site's style presets."},
     {"name": "renditions", "description": "The site's rendition sets."},
+    {"name": "preferences", "description": "What an editor took last, to begin with next time."},
     {"name": "session", "description": "The desk's session."},
     {"name": "tokens", "description": "Short-lived tokens, for pages of other origins."},
     {"name": "task API", "description": "Files of the task API, which `/api/v1/openapi.json` describes."},

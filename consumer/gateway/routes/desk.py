@@ -1,4 +1,4 @@
-"""The desk and the panel: static files, which a browser asks for again each time, since their names never change."""
+"""The desk, the panel and the API's page: static files, asked for again each time, since their names never change."""
 
 from pathlib import Path
 
@@ -32,5 +32,5 @@ class PublicFiles(StaticFiles):
 
 def mount(app: FastAPI) -> None:
     """Serve the files."""
-    for part in ("desk", "panel"):
+    for part in ("desk", "docs", "panel"):
         app.mount(f"/{part}", PublicFiles(directory=STATIC / part, html=True), name=part)
