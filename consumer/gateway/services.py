@@ -41,7 +41,7 @@ class Gateway:
         self.keys = keys
 
 
-def gateway_of(request: Request) -> Gateway:
-    """Return the gateway, as a dependency."""
+async def gateway_of(request: Request) -> Gateway:
+    """Return the gateway, as a dependency. Not awaiting anything: FastAPI runs plain functions in threads."""
     gateway: Gateway = request.app.state.gateway
     return gateway

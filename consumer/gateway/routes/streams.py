@@ -16,7 +16,7 @@ from consumer.gateway.services import Gateway
 routes = APIRouter(prefix="/v1", tags=["events"])
 
 
-def resume_position(
+async def resume_position(
     header: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event.")] = None,
     query: Annotated[
         str | None,
