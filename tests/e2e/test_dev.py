@@ -141,7 +141,7 @@ async def test_data_are_kept_in_a_folder(tmp_path: Path) -> None:
     """With --keep the second start has the first one's addresses, topics and pictures; without, it says they go."""
     options = ("--engine", "swatch", "--out", str(tmp_path / "out"), "--keep", str(tmp_path / "data"))
     async with leadart("dev", *options) as dev:
-        assert "9 topics created" in await dev.until("Kafka at")
+        assert "10 topics created" in await dev.until("Kafka at")
         publish = (await dev.until("Publish:")).partition(":")[2]
         await dev.until("Ctrl-C ends everything")
         await _publish_and_see(dev, publish)

@@ -43,7 +43,7 @@ async def test_apply_creates_everything_once(site: Site) -> None:
     first = await apply(site.settings, StartPosition.EARLIEST)
     second = await apply(site.settings, StartPosition.EARLIEST)
 
-    assert len(first.created) == 9
+    assert len(first.created) == 10
     assert all(name.startswith(site.env["LEADART_TOPICS__PREFIX"]) for name in first.created)
     assert set(first.offsets.values()) == {0}
     assert len(first.offsets) == 5 * 3
@@ -164,7 +164,7 @@ async def test_forcing_offsets_is_rehearsed_first(site: Site) -> None:
         done = site.run(*force, "--execute")
         after = known_sum(lag.records for lag in (await reader.read()).partitions)
 
-    assert early.stdout.count("would create") == 9
+    assert early.stdout.count("would create") == 10
     assert (rehearsed.returncode, rehearsed.stdout.count("would start"), behind) == (0, 5 * 3, 1)
     assert "add --execute" in rehearsed.stdout
     assert (done.returncode, done.stdout.count("starts "), after) == (0, 5 * 3, 0)
@@ -204,7 +204,7 @@ async def test_drained_topics_grow_together(site: Site, tmp_path: Path) -> None:
             old = [await answer(desk, request_id) for request_id in late]
 
     assert "Stop the workers first" in refused.stderr
-    assert (grown.returncode, grown.stdout.count("to 5 partitions")) == (0, 9)
+    assert (grown.returncode, grown.stdout.count("to 5 partitions")) == (0, 10)
     assert {outcome["ce"]["type"] for outcome in outcomes} == {names.IMAGE_READY}
     assert {outcome["ce"]["type"] for outcome in old} == {names.IMAGE_SUPERSEDED}
 

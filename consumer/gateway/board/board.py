@@ -77,8 +77,8 @@ class Board:
     def start(self, offsets: Mapping[Partition, int]) -> None:
         """Note where reading begins, by partitions with base names: what is before it, is missing."""
         for partition, offset in offsets.items():
-            if partition.topic != names.PROGRESS and offset > 0:
-                self.position.advance(partition, offset - 1)
+            if partition.topic != names.PROGRESS:
+                self.position.advance(partition, offset - 1)  # also of an empty partition: every stream has an id
                 self.begins.advance(partition, offset - 1)
 
     def take(self, record: Record) -> Change | None:
