@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
+from consumer.gateway.access.claims import ArticleClaims
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.board.board import Board, Change
@@ -36,6 +37,7 @@ class Publishing:
         self._broadcast = broadcast
         self._styles = styles
         self._quota = quota
+        self._claims = ArticleClaims()
 
     async def publish(
         self, principal: Principal, event_type: str, data: object, idempotency_key: str | None = None
@@ -49,13 +51,13 @@ class Publishing:
         event = _event(principal, event_type, data, idempotency_key)
         request = self._checked(event)
         article_id = request.article.id
-        self._check_owner(principal, article_id)
+        owner = self._owner(principal, article_id)
         published = self._published(event, article_id)
         if published is not None:
             return published
-        with self._quota.reserved(principal, request.output.variants if isinstance(request, ImageRequested) else 0):
-            record = await self._publisher.publish(event)
-        change = self._board.take_early(record)
+        pictures = request.output.variants if isinstance(request, ImageRequested) else 0
+        with self._claims.held(article_id, owner), self._quota.reserved(principal, pictures):
+            change = self._board.take_early(await self._publisher.publish(event))
         if change is not None:
             self._broadcast.send(change, self._board.position.encode())
             return change
@@ -71,12 +73,14 @@ class Publishing:
             make_plan(request, self._styles, _ANY_MODEL)
         return request
 
-    def _check_owner(self, principal: Principal, article_id: str) -> None:
+    def _owner(self, principal: Principal, article_id: str) -> str:
+        """Return the source that the article belongs to, or will. Raises `Problem` if it is not the caller's."""
         if not principal.may_name(article_id):
             raise Problem(403, "forbidden", "This key may not name that article.", field="article.id")
         article = self._board.article(article_id)
         if article is not None and not principal.sees(article):
             raise not_found("article")
+        return article.source if article is not None and article.source else principal.source
 
     def _published(self, event: Event, article_id: str) -> Change | None:
         """Return what was published under the same id. Raises `Problem` if that is something else."""

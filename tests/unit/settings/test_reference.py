@@ -18,6 +18,7 @@ TEXT = "debug"
 SECRET = "secret of enough characters to sign with"
 
 KAFKA = "LEADART_KAFKA__"
+GATEWAY = "LEADART_GATEWAY__"
 COMPANIONS = {
     # Said out loud, so that settings which only another protocol uses are no oversight.
     **{name: f"{KAFKA}SECURITY_PROTOCOL=PLAINTEXT" for name in ALL if name.startswith((f"{KAFKA}SASL", f"{KAFKA}SSL"))},
@@ -26,8 +27,13 @@ COMPANIONS = {
         for name in ALL
         if name.startswith(f"{KAFKA}SSL_KEY")
     },
+    f"{GATEWAY}TLS_CERTFILE": f"{GATEWAY}TLS_KEYFILE=own.key",
+    f"{GATEWAY}TLS_KEYFILE": f"{GATEWAY}TLS_CERTFILE=own.pem",
 }
 """What has to be set beside a variable for it to be right."""
+
+TEXTS = {f"{GATEWAY}PROXIES": "10.0.0.0/8"}
+"""Settings of text that not any text fits."""
 
 
 def another_value(setting: Setting, secret: Path) -> str:
@@ -45,7 +51,9 @@ def another_value(setting: Setting, secret: Path) -> str:
         pattern = re.compile(schema["pattern"])  # of text: a string alone would do for bytes too
         fitting: str = find(st.from_regex(pattern, fullmatch=True), lambda value: bool(value != schema["default"]))
         return fitting
-    return {"uri": "https://example.org/", "password": SECRET}.get(schema.get("format", ""), TEXT)
+    return {"uri": "https://example.org/", "password": SECRET}.get(
+        schema.get("format", ""), TEXTS.get(setting.variable, TEXT)
+    )
 
 
 def changed(settings: Settings) -> set[str]:

@@ -96,6 +96,14 @@ WRONG = {
         {"GATEWAY__SECRET": HUSH},
         {"gateway.secret": "give at least 32 characters, such as `openssl rand -base64 32` prints"},
     ),
+    "a proxy that is no address": (
+        {"GATEWAY__PROXIES": "10.0.0.7, nginx"},
+        {"gateway.proxies": "'nginx' is no address and no network: write 10.0.0.7 or 10.0.0.0/8"},
+    ),
+    "a certificate without its key": (
+        {"GATEWAY__TLS_CERTFILE": "own.pem"},
+        {"gateway.tls_keyfile": "a certificate is set without its private key"},
+    ),
     "a secret of the wrong kind": (
         {"KAFKA": f'{{"sasl_password": ["{HUSH}"]}}'},
         {"kafka.sasl_password": "Input should be a valid string"},
