@@ -7,6 +7,7 @@ step that did not fit is repeated in smaller parts, and a picture that cannot be
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import torch
 
 from consumer.engine import protocol
 from consumer.engine.runtime.decoder import decode
-from consumer.engine.runtime.failure import attempt
+from consumer.engine.runtime.failure import attempt, not_finite
+from consumer.engine.runtime.focus import find_focus
 from consumer.engine.runtime.guidance import velocities
+from consumer.engine.runtime.host_copies import HostCopies
 from consumer.engine.runtime.memory import Memory
 from consumer.engine.runtime.placement import PipelinePart
 from consumer.engine.runtime.prompts import PromptEncoder
@@ -54,6 +57,7 @@ class Denoiser:
         self._scheduler: StepScheduler[Sample] = StepScheduler(StepLimits(settings.batch_size, self._most_tokens))
         self._reports = StepReports(model.device, send)
         self._samples: dict[int, Sample] = {}
+        self._decoding: deque[tuple[Sequence[Sample], HostCopies]] = deque()
         self._running: tuple[int, ...] = ()
 
     @property
@@ -74,13 +78,17 @@ class Denoiser:
     def work(self) -> None:
         """Do one unit of work: decode finished pictures if there are any, else one denoising step. Only while `busy`.
 
+        On a GPU a decode is waited for once the next step is launched behind it.
         Failures of pictures are sent, not raised. Raises torch.AcceleratorError when the device is lost: no further
         call in this process can succeed.
         """
-        if any(sample.finished for sample in self._samples.values()):
-            self._decode(self._decodable())
+        waiting = [sample for sample in self._samples.values() if not sample.decoding]
+        if any(sample.finished for sample in waiting):
+            self._decode(self._decodable(waiting))
+        elif waiting:
+            self._step(waiting)
         else:
-            self._step()
+            self._deliver()
 
     def _add(self, command: protocol.Paint) -> None:
         recipe = command.recipe
@@ -88,12 +96,12 @@ class Denoiser:
         prompt = self._encoder.read(recipe.prompt)
         self._samples[command.number] = Sample(command, prompt, negative, self._model.geometry)
 
-    def _step(self) -> None:
-        batch = self._scheduler.choose(self._samples.values())
-        self._report_running(batch.pictures)
+    def _step(self, waiting: Sequence[Sample]) -> None:
+        batch = self._scheduler.choose(waiting)
+        self._report_running([*batch.pictures, *(sample for samples, _ in self._decoding for sample in samples)])
         if self._begin([sample for sample in batch.pictures if not sample.begun]):
             self._advance(batch)
-        for sample in self._samples.values():
+        for sample in waiting:
             sample.passed_over = 0 if sample in batch.pictures else sample.passed_over + 1
 
     def _report_running(self, samples: Sequence[Sample]) -> None:
@@ -147,6 +155,7 @@ class Denoiser:
                 taken.append(protocol.StepDone(sample.number, sample.done, sample.command.recipe.steps))
 
         failure = attempt(advance)
+        self._deliver()
         self._reports.launched(taken, sum(call.tokens for call in calls) * self._model.token_seconds)
         if failure:
             largest = max(calls, key=lambda call: call.tokens)
@@ -161,34 +170,43 @@ class Denoiser:
     def _most_tokens(self) -> int:
         return min(self._step_tokens, self._memory.max_tokens)
 
-    def _decodable(self) -> list[Sample]:
+    def _decodable(self, waiting: Sequence[Sample]) -> list[Sample]:
         """Return a finished picture, and those of its size that can be decoded in the same call."""
-        first, *others = (sample for sample in self._samples.values() if sample.finished)
+        first, *others = (sample for sample in waiting if sample.finished)
         same = [other for other in others if other.size == first.size and not (first.alone or other.alone)]
         return [first, *same][: self._memory.max_decodes(*first.size)]
 
     def _decode(self, samples: Sequence[Sample]) -> None:
         size = samples[0].size
-        pictures: list[NDArray[np.uint8]] = []
-        focuses: list[Focus | None] = []
+        launched: list[HostCopies] = []
 
-        def decode_all() -> None:
+        def launch() -> None:
             self._model.placement.activate(PipelinePart.VAE)
             latents = [sample.latents for sample in samples]
-            pictures.extend(decode(self._model.vae, latents, tiled=self._memory.tiled(*size)))
-            focuses.extend(sample.focus() for sample in samples)
+            decoded = decode(self._model.vae, latents, tiled=self._memory.tiled(*size))
+            acted = [sample.acted for sample in samples if sample.acted is not None]
+            launched.append(HostCopies([*decoded, *acted]))
 
-        failure = attempt(decode_all)
+        failure = attempt(launch)
         if failure:
             self._recover(samples, failure, lambda: self._memory.shrink_decodes(*size, len(samples)))
             return
-        self._reports.flush()
-        for sample, pixels, focus in zip(samples, pictures, focuses, strict=True):
-            height, width, _ = pixels.shape
-            painted = protocol.Painted(
-                sample.number, width, height, pixels.tobytes(), sample.seconds, sample.prompt.cut, focus
-            )
-            self._finish(sample, painted)
+        for sample in samples:
+            sample.decoding = True
+        self._decoding.append((samples, launched[0]))
+        if launched[0].done:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        """Wait for the decodes that are launched and send their pictures."""
+        while self._decoding:
+            samples, copies = self._decoding.popleft()
+            pictures, finite, *acted = copies.wait()
+            self._reports.report_done()
+            maps = iter(acted)
+            for sample, pixels, good in zip(samples, pictures, finite, strict=True):
+                focus = None if sample.acted is None else find_focus(next(maps))
+                self._finish(sample, _painted(sample, pixels, focus) if good else not_finite(sample.number))
 
     def _recover(
         self, samples: Sequence[Sample], failure: StepFailure, shrink: Callable[[], bool] = lambda: False
@@ -211,8 +229,14 @@ class Denoiser:
         return failure is None and done == [True]
 
     def _finish(self, sample: Sample, reply: protocol.Painted | protocol.Failed) -> None:
-        del self._samples[sample.number]
-        self._send(reply)
+        """Send a picture's end, unless it was dropped meanwhile."""
+        if self._samples.pop(sample.number, None):
+            self._send(reply)
+
+
+def _painted(sample: Sample, pixels: NDArray[np.uint8], focus: Focus | None) -> protocol.Painted:
+    height, width, _ = pixels.shape
+    return protocol.Painted(sample.number, width, height, pixels.tobytes(), sample.seconds, sample.prompt.cut, focus)
 
 
 def _step_tokens(model: Model, settings: EngineSettings) -> int:

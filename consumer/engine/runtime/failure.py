@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from consumer.engine import protocol
-from consumer.engine.runtime.decoder import NotFinite
 from consumer.engine.runtime.memory import is_out_of_memory
 from schemas import Reason
 
@@ -23,16 +22,18 @@ class StepFailure:
 
     name: str
     out_of_memory: bool
-    not_finite: bool
 
     def as_reply(self, number: int) -> protocol.Failed:
         """Return the reply for a picture that fails for this."""
         if self.out_of_memory:
             return protocol.Failed(number, Reason.TOO_LARGE, _TOO_LARGE, transient=False, field="output")
-        if self.not_finite:
-            return protocol.Failed(number, Reason.NOT_FINITE, _NOT_FINITE, transient=False)
         message = f"Painting failed with {self.name}; the worker's log has the details."
         return protocol.Failed(number, Reason.ENGINE_FAILED, message, transient=True)
+
+
+def not_finite(number: int) -> protocol.Failed:
+    """Return the reply for a picture whose latents or pixels hold NaN or infinity."""
+    return protocol.Failed(number, Reason.NOT_FINITE, _NOT_FINITE, transient=False)
 
 
 def attempt(action: Callable[[], None]) -> StepFailure | None:
@@ -43,10 +44,10 @@ def attempt(action: Callable[[], None]) -> StepFailure | None:
     try:
         action()
     except Exception as error:
-        out_of_memory, not_finite = is_out_of_memory(error), isinstance(error, NotFinite)
+        out_of_memory = is_out_of_memory(error)
         if isinstance(error, torch.AcceleratorError) and not out_of_memory:
             raise
-        if not (out_of_memory or not_finite):
+        if not out_of_memory:
             traceback.print_exc()
-        return StepFailure(type(error).__name__, out_of_memory, not_finite)
+        return StepFailure(type(error).__name__, out_of_memory)
     return None

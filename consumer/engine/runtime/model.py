@@ -9,6 +9,7 @@ import torch
 import transformers
 
 from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
+from consumer.engine.runtime.decoder import arrange
 from consumer.engine.runtime.forward.choice import Forward, choose_forward
 from consumer.engine.runtime.forward.implementation import choose_kernels
 from consumer.engine.runtime.forward.stock import StockForward
@@ -43,6 +44,8 @@ class Model:
     ) -> None:
         self.pipeline = pipeline
         self.custom = custom or CustomWeights()
+        if device.type == "cuda":
+            arrange(pipeline.vae)
         self.placement = Placement(pipeline, device, settings.memory)
         self.geometry = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.token_seconds = 0.0

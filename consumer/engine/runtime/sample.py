@@ -10,12 +10,11 @@ from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_de
 from diffusers.utils.torch_utils import randn_tensor
 
 from consumer.engine import protocol
-from consumer.engine.runtime.focus import counts_for_focus, find_focus
+from consumer.engine.runtime.focus import counts_for_focus
 from consumer.engine.runtime.forward.choice import Forward
 from consumer.engine.runtime.geometry import LatentGeometry, padded
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.prompts import Embeddings, Prompt
-from consumer.jobs import Focus
 
 
 class Flow(NamedTuple):
@@ -32,6 +31,8 @@ class Flow(NamedTuple):
 class Sample:
     """A picture being painted; implements `consumer.engine.runtime.step_scheduler.StepCandidate`.
 
+    `decoding` once its decode is launched.
+
     Holds nothing on the device before `begin`; after it the embeddings of its prompts and what they mean to the forward
     pass, the latents (fp32, channels x rows x columns) and where guidance acted (a number for each position). Only
     `advance` changes the last two.
@@ -46,6 +47,7 @@ class Sample:
         self.passed_over = 0
         self.alone = command.alone
         self.done = 0
+        self.decoding = False
         self._retried = False
         self._geometry = geometry
         self._embeddings: dict[bool, torch.Tensor] = {}  # of the prompt, and of the negative one under True
@@ -108,6 +110,11 @@ class Sample:
         return self._latents
 
     @property
+    def acted(self) -> torch.Tensor | None:
+        """Where guidance acted, rows x columns; None before its middle steps and without guidance."""
+        return self._acted
+
+    @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """What `begin` put on the device."""
         schedule = (value for value in vars(self._scheduler).values() if isinstance(value, torch.Tensor))
@@ -154,10 +161,6 @@ class Sample:
         self._latents = self._scheduler.step(-flow.velocity, timestep, self.latents, return_dict=False)[0]
         self._acted = acted
         self.done += 1
-
-    def focus(self) -> Focus | None:
-        """Return where guidance acted, None if that says nothing; waits for the device."""
-        return None if self._acted is None else find_focus(self._acted.cpu().numpy())
 
     def _acted_after(self, flow: Flow) -> torch.Tensor | None:
         """Return where guidance acted, with this step's part: the mean over channels of the difference's size."""

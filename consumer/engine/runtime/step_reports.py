@@ -37,6 +37,12 @@ class StepReports:
         if not (self._runs_ahead and 0 < seconds < LONG_STEP_SECONDS):
             self.flush()
 
+    def report_done(self) -> None:
+        """Report the launched steps that are done, without waiting."""
+        done = [entry for entry in self._launched if entry[0].query()]
+        self._launched = self._launched[len(done) :]
+        self._report(done)
+
     def flush(self) -> None:
         """Wait for everything launched and report it."""
         previous, self._launched = self._launched, []

@@ -46,7 +46,9 @@ class VirtualGpu:
     def event(self) -> Any:
         """Return an event of the last launch: waiting for it moves the clock."""
         at = self.free_at
-        return SimpleNamespace(record=lambda _stream: None, synchronize=lambda: self._wait(at))
+        return SimpleNamespace(
+            record=lambda _stream: None, synchronize=lambda: self._wait(at), query=lambda: self.now >= at
+        )
 
     def _wait(self, until: float) -> None:
         self.now = max(self.now, until)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from consumer.engine.runtime.focus import find_focus
 from consumer.engine.runtime.model import Model
 from consumer.engine.runtime.sample import Flow, Sample
+from consumer.jobs import Focus
 from tests.support.denoising import begun
 from tests.support.samples import recipe_of
 
@@ -37,6 +39,11 @@ def flow(row: int, column: int) -> Flow:
     return Flow(torch.ones(16, 8, 8), difference)
 
 
+def focus_of(sample: Sample) -> Focus | None:
+    """Return what is told of a picture."""
+    return None if sample.acted is None else find_focus(sample.acted.numpy())
+
+
 def sample_after(model: Model, done: int) -> Sample:
     """Return a picture that took steps whose guidance acted at row 2, column 5."""
     sample = begun(model, recipe_of(steps=STEPS))
@@ -50,7 +57,7 @@ def test_only_middle_steps_tell_the_focus(tiny: Model) -> None:
     sample = begun(tiny, recipe_of(steps=STEPS))
     for done in range(STEPS):
         sample.advance(flow(2, 5) if 0 < done < STEPS - 1 else flow(7, 0))
-    focus = sample.focus()
+    focus = focus_of(sample)
     assert focus
     assert (focus.x, focus.y) == pytest.approx((5.5 / 8, 2.5 / 8))
 
@@ -59,7 +66,7 @@ def test_without_guidance_there_is_no_focus(tiny: Model) -> None:
     """A picture whose steps know no negative prompt has none."""
     sample = begun(tiny, recipe_of(steps=1, guidance_scale=0.0))
     sample.advance(Flow(torch.ones(16, 8, 8)))
-    assert sample.focus() is None
+    assert focus_of(sample) is None
 
 
 def test_no_step_waits_for_its_focus(tiny: Model) -> None:
@@ -87,4 +94,4 @@ def test_a_step_that_fails_anywhere_changes_nothing(tiny: Model) -> None:
             sample.advance(steps)
         assert sample.done == STEPS // 2 + 1
         assert torch.equal(sample.latents, undisturbed.latents)
-        assert sample.focus() == undisturbed.focus()
+        assert focus_of(sample) == focus_of(undisturbed)

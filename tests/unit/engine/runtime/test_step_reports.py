@@ -28,6 +28,9 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def synchronize(self) -> None:
             states[self.number] = "done"
 
+        def query(self) -> bool:
+            return states[self.number] == "done"
+
     monkeypatch.setattr(torch, "cuda", SimpleNamespace(Event=Event, current_stream=lambda _device: None))
     return states
 
@@ -42,6 +45,19 @@ def test_steps_are_reported_one_step_behind(events: list[str]) -> None:
     assert (reported, events) == ([FIRST], ["done", "recorded"])
     reports.flush()
     assert (reported, events) == ([FIRST, SECOND], ["done", "done"])
+
+
+def test_what_is_done_meanwhile_is_reported_without_waiting(events: list[str]) -> None:
+    """A step of which the device is known to be done is told at once, and only once; nothing is waited for."""
+    reported: list[Any] = []
+    reports = StepReports(torch.device("cuda"), reported.append)
+    reports.launched([FIRST], LONG_STEP_SECONDS / 2)
+    reports.report_done()
+    assert (reported, events) == ([], ["recorded"])
+    events[0] = "done"
+    reports.report_done()
+    reports.report_done()
+    assert reported == [FIRST]
 
 
 @pytest.mark.parametrize("seconds", [0.0, LONG_STEP_SECONDS, 2.0])
