@@ -167,6 +167,7 @@ class StyleDetails(DescribedAnswer):
     description: str
     version: int
     photorealistic: bool = Field(description="Whether its pictures may be taken for photographs.")
+    sample: str | None = Field(description="Address of the newest picture of the caller's in it; null: none yet.")
     width: int
     height: int
 

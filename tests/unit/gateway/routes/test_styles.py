@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from tests.support.gateway import GatewayBench
+from tests.support.gateway import SOURCES, GatewayBench, ready
+from tests.support.harness import request_data
+
+ONE, OTHER = "a" * 64, "b" * 64
 
 
 async def test_the_site_s_styles_are_listed_with_titles(bench: GatewayBench) -> None:
@@ -9,3 +12,22 @@ async def test_the_site_s_styles_are_listed_with_titles(bench: GatewayBench) -> 
     assert [style["name"] for style in styles][:2] == ["default", "photorealistic"]
     assert styles[0]["titles"]["zh"] == "\u914d\u56fe"
     assert (styles[0]["width"], styles[0]["photorealistic"]) == (512, False)
+
+
+async def test_a_style_s_sample_is_the_caller_s_newest_picture_in_it(bench: GatewayBench) -> None:
+    """A withdrawn picture is none, nor is another source's; a style that nothing was painted in has none."""
+
+    async def samples(source: str = SOURCES[0]) -> dict[str, str | None]:
+        styles = (await bench.call("GET", "/v1/styles", source=source)).json()["styles"]
+        return {style["name"]: style["sample"] for style in styles}
+
+    first = await bench.ask(request_data("a-1"))
+    bench.announce("ready", first, **ready(ONE, renditions={"thumb-320": "image/webp"}))
+    assert await samples() == dict.fromkeys(await samples()) | {"default": f"/v1/pictures/{ONE}/thumb-320.webp"}
+    assert set((await samples(SOURCES[1])).values()) == {None}
+
+    second = await bench.ask(request_data("a-2"))
+    bench.announce("ready", second, **ready(OTHER))
+    assert (await samples())["default"] == f"/v1/pictures/{OTHER}/original"
+    bench.announce("withdrawn", second, message=None)
+    assert (await samples())["default"] != f"/v1/pictures/{OTHER}/original"
