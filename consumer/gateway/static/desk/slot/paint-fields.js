@@ -19,7 +19,7 @@ export function styleField(styles) {
 }
 
 function styleCard(style) {
-  const sample = style.sample ? h("img", { src: style.sample, alt: "", loading: "lazy", width: 96, height: 64 }) : null;
+  const sample = style.sample ? h("img", { src: style.sample, alt: "", loading: "lazy", width: 96, height: 64 }) : h("span", { class: "no-sample" });
   const input = h("input", { type: "radio", name: "style", value: style.name, class: "visually-hidden" });
   const real = style.photorealistic ? h("span", { class: "muted" }, t("paint.photorealistic")) : null;
   return h("label", { class: "style-card", title: style.description }, input, sample, h("span", {}, titleOf(style)), real);

@@ -28,13 +28,15 @@ export class PaintForm {
     this.form = h("form", { novalidate: true }, fields, this.submit);
     this.form.addEventListener("input", () => this.#changed());
     this.form.addEventListener("submit", (event) => (event.preventDefault(), this.#submit()));
-    this.element = h("section", { class: "panel", "aria-labelledby": "paint-title" }, h("h2", { id: "paint-title" }, t("paint.title")), this.form);
+    this.title = h("h2", { id: "paint-title" });
+    this.element = h("section", { class: "panel", "aria-labelledby": "paint-title" }, this.title, this.form);
   }
 
   /** Draw what was asked last; what an editor is writing stays. */
   async show(detail, by) {
     Object.assign(this, { detail, by });
     this.element.hidden = detail.state === "withdrawn";
+    this.title.textContent = t(detail.shown ? "paint.title" : "paint.first");
     this.used.textContent = detail.shown?.prompt ?? "";
     this.usedPart.hidden = !detail.shown;
     const asked = JSON.stringify(newestRequest(detail));
