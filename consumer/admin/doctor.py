@@ -130,7 +130,10 @@ async def check_cluster(settings: Settings) -> list[CheckResult]:
         return [
             CheckResult("topics", CheckStatus.OK, f"{len(names)} topics of {count} partitions"),
             CheckResult("rights", CheckStatus.OK, "this user has a worker's rights to every topic"),
-            *[CheckResult("topics", CheckStatus.WARNING, line) for line in await differing_configs(admin, settings)],
+            *[
+                CheckResult("topics", CheckStatus.WARNING, line)
+                for line in await differing_configs(admin, settings, required_topics())
+            ],
             await _replication(admin, names),
             *_durability(configs),
             *_compaction(settings, configs),

@@ -1,6 +1,7 @@
 """Follows the topics and keeps the board up to date, from its history to now and on."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterable
 
@@ -21,6 +22,8 @@ READ_SECONDS = 0.5
 CHECK_SECONDS = 5.0
 """How often the topics' ends are asked for: a client that hears nothing cannot know whether there is a broker."""
 AGAIN_SECONDS = 2.0
+TURN = 100
+"""Records after which others have their turn: a fetch may have tens of thousands."""
 
 
 class Feed:
@@ -55,12 +58,13 @@ class Feed:
         )
         ends = await subscriber.ends()
         while await subscriber.is_before(ends):
-            self._take(await subscriber.read(READ_SECONDS))
+            await self._take(await subscriber.read(READ_SECONDS))
+        await self._settle()
         log.info("gateway_follows", position=self._board.position.encode())
         self.ready.set()
         checked = time.monotonic()
         while True:
-            self._take(await subscriber.read(READ_SECONDS))
+            await self._take(await subscriber.read(READ_SECONDS))
             if time.monotonic() - checked > CHECK_SECONDS:
                 await self._check(subscriber)
                 checked = time.monotonic()
@@ -79,8 +83,18 @@ class Feed:
         known = {at: self._board.position.next_offset(at) for at in self._board.position}
         return {Partition(named(at.topic), at.number): offset for at, offset in known.items() if offset is not None}
 
-    def _take(self, records: Iterable[Record]) -> None:
-        for record in records:
+    async def _take(self, records: Iterable[Record]) -> None:
+        for number, record in enumerate(records, 1):
             change = self._board.take(record)
             if change is not None:
                 self._broadcast.send(change, self._board.position.encode())
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _settle(self) -> None:
+        """Work out what searches look at before the first one waits for it, and spare the collector what stays."""
+        for number, article in enumerate(tuple(self._board.articles()), 1):
+            article.prepare_search()
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+        gc.freeze()

@@ -99,7 +99,7 @@ async def apply(
         if missing:
             await admin.create_topics(missing)
         count = await _count_when_known(admin, settings, KNOWN_SECONDS if missing else 0)
-        differing = await differing_configs(admin, settings)
+        differing = await differing_configs(admin, settings, load_topics())
         require_lane_partitions(only, settings, count)
         lanes = (Partition(lane, number) for lane in lane_topics(settings) for number in range(count))
         chosen = [partition for partition in lanes if not only or partition in only]
@@ -147,11 +147,9 @@ def _request(spec: TopicSpec, settings: Settings) -> TopicRequest:
     return TopicRequest(settings.topics.named(spec.name), settings.topics.partitions, replicas, config)
 
 
-async def differing_configs(admin: KafkaAdmin, settings: Settings) -> list[str]:
-    """Return a line for each difference between a topic's configuration and `schemas/topics/`."""
-    specs = {settings.topics.named(spec.name): spec for spec in load_topics()}
-    there = await admin.partition_counts(list(specs))
-    specs = {name: spec for name, spec in specs.items() if name in there or not spec.optional}
+async def differing_configs(admin: KafkaAdmin, settings: Settings, topics: Sequence[TopicSpec]) -> list[str]:
+    """Return a line for each difference between the configuration of these topics and what `schemas/topics/` says."""
+    specs = {settings.topics.named(spec.name): spec for spec in topics}
     lines = []
     for name, actual in (await admin.topic_configs(list(specs))).items():
         for key, value in specs[name].config.items():

@@ -58,6 +58,10 @@ class BoardArticle:
         for name in [name for name, kind in vars(type(self)).items() if isinstance(kind, cached_property)]:
             self.__dict__.pop(name, None)
 
+    def prepare_search(self) -> None:
+        """Work out what a search of all articles looks at, as far as it is not."""
+        _ = self.search_text, self.states
+
     def prune(self) -> list[BoardImage]:
         """Remove and return the oldest images above `MOST_IMAGES`; `touch` is still to be called."""
         if len(self._images) <= MOST_IMAGES:
