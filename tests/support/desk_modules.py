@@ -40,3 +40,28 @@ def called(module: str, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]
     answers = json.loads(done.stdout)
     assert all("value" in answer for answer in answers), answers
     return [answer["value"] for answer in answers]
+
+
+_SCRIPT = """\
+import { text } from "node:stream/consumers";
+const given = JSON.parse(await text(process.stdin));
+"""
+
+
+def ran(program: str, given: Any) -> Any:
+    """Return the default export of a module that lies, for its imports, in the desk's folder; it finds `given`."""
+    node = shutil.which("node")
+    if node is None:
+        absent("node is not installed (Debian: apt-get install nodejs)")
+    local = program.replace('from "./', f'from "{DESK.as_uri()}/').replace("export default", "const result =")
+    done = subprocess.run(  # noqa: S603 - node itself
+        [node, "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e"]
+        + [f"{_SCRIPT}{local}\nconsole.log(JSON.stringify(result));"],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

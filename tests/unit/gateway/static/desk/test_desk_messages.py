@@ -1,0 +1,41 @@
+"""messages/*.json: the desk's words."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.support.desk_modules import DESK
+
+ONLY_TRANSLATED = "reason."
+"""Reasons of failures, whose English is the worker's own sentence."""
+
+
+def words(locale: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads((DESK / "messages" / f"{locale}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_each_language_has_the_same_messages_with_the_same_places() -> None:
+    """Chinese has one form where English counts; what is filled in is the same."""
+    english, chinese = (
+        {key: text for key, text in words(name).items() if not key.startswith(ONLY_TRANSLATED)} for name in ("en", "zh")
+    )
+    assert {key for key in english if not key.endswith(".one")} == set(chinese)
+    assert {key: places(english[key]) for key in chinese} == {key: places(text) for key, text in chinese.items()}
+
+
+def places(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
+
+
+def test_every_message_that_the_desk_names_is_there() -> None:
+    """Each key written out in its modules has its words."""
+    english = words("en")
+    named = {
+        (module.name, key)
+        for module in DESK.rglob("*.js")
+        for key in re.findall(r"\bt\(\"([a-zA-Z.]+)\"", module.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert [each for each in sorted(named) if each[1] not in english and f"{each[1]}.other" not in english] == []
