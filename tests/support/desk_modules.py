@@ -30,7 +30,7 @@ def called(module: str, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]
     if node is None:
         absent("node is not installed (Debian: apt-get install nodejs)")
     done = subprocess.run(  # noqa: S603 - node itself
-        [node, "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e", _PROGRAM],
+        [node, *_OPTIONS, _PROGRAM],
         input=json.dumps([(DESK / module).as_uri(), list(calls)]),
         capture_output=True,
         text=True,
@@ -42,6 +42,7 @@ def called(module: str, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]
     return [answer["value"] for answer in answers]
 
 
+_OPTIONS = ("--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e")
 _SCRIPT = """\
 import { text } from "node:stream/consumers";
 const given = JSON.parse(await text(process.stdin));
@@ -55,8 +56,7 @@ def ran(program: str, given: Any) -> Any:
         absent("node is not installed (Debian: apt-get install nodejs)")
     local = program.replace('from "./', f'from "{DESK.as_uri()}/').replace("export default", "const result =")
     done = subprocess.run(  # noqa: S603 - node itself
-        [node, "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e"]
-        + [f"{_SCRIPT}{local}\nconsole.log(JSON.stringify(result));"],
+        [node, *_OPTIONS, f"{_SCRIPT}{local}\nconsole.log(JSON.stringify(result));"],
         input=json.dumps(given),
         capture_output=True,
         text=True,

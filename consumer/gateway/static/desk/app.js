@@ -25,24 +25,26 @@ async function start() {
   document.querySelector(".skip").textContent = t("desk.skip");
   document.querySelector(".skip").addEventListener("click", toContent);
   desk.addEventListener("signed-out", () => open && show(signInPage(enter, t("signin.expired"))));
-  addEventListener("hashchange", route);
+  addEventListener("hashchange", () => (givenKey() ? arrive() : route()));
   listenToKeys();
   await arrive();
 }
 
 /** Go on with the session of before, or with the key behind `#key=`, which `leadart dev` gives; else ask for one. */
 async function arrive() {
-  const given = /^#key=(.+)$/.exec(location.hash)?.[1];
+  const given = givenKey();
   if (given) history.replaceState(null, "", "#/");
   if (!given && !wasSignedIn()) return show(signInPage(enter));
   try {
-    await (given ? signIn(decodeURIComponent(given)) : resume());
+    await (given ? signIn(given) : resume());
   } catch (problem) {
     const isOver = !given && problem.status === 401;
     return show(signInPage(arrive, isOver ? t("signin.expired") : wordsOf(problem)));
   }
   return enter();
 }
+
+const givenKey = () => /^#key=([\w-]+)$/.exec(location.hash)?.[1];
 
 /** Read the list and show what the address asks for. */
 async function enter() {

@@ -49,10 +49,11 @@ export function maybe(key, values) {
 export function when(moment, now = Date.now()) {
   const time = Date.parse(moment);
   const seconds = Math.round((now - time) / 1000);
-  if (seconds < 45) return t("time.now");
+  const isRecent = seconds > -45 && seconds < 43_200;
+  if (isRecent && seconds < 45) return t("time.now");
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
-  if (seconds < 3600) return relative.format(-Math.round(seconds / 60), "minute");
-  if (seconds < 43_200) return relative.format(-Math.round(seconds / 3600), "hour");
+  if (isRecent && seconds < 3600) return relative.format(-Math.round(seconds / 60), "minute");
+  if (isRecent) return relative.format(-Math.round(seconds / 3600), "hour");
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
   return new Intl.DateTimeFormat(locale, options).format(time);
 }

@@ -30,7 +30,7 @@ function current(link) {
 }
 
 function help() {
-  return h("button", { type: "button", class: "button plain small", onclick: openHelp }, t("desk.help"), h("kbd", { "aria-hidden": "true" }, "?"));
+  return h("button", { type: "button", class: "button plain small help", onclick: openHelp }, t("desk.help"), h("kbd", { "aria-hidden": "true" }, "?"));
 }
 
 function language() {

@@ -22,7 +22,7 @@ const seen = [];
 const answers = given.answers.map((answer) => async (signal) => {
   if (answer === "refused") throw Object.assign(new Error("refused"), { status: 503 });
   if (answer === "gone") throw Object.assign(new Error("gone"), { status: 422 });
-  if (answer === "silent") return await new Promise((_, cut) => signal.addEventListener("abort", () => cut(new Error())));
+  if (answer === "silent") return new Promise((_, cut) => signal.addEventListener("abort", () => cut(new Error())));
   return new Response(answer);
 });
 const open = (id, signal) => (opened.push(id), (answers.shift() ?? answers_end)(signal));
