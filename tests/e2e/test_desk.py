@@ -201,7 +201,7 @@ async def test_lists_are_filtered_by_state_and_section(room: Newsroom, desk: Cms
 
 
 async def test_who_has_no_valid_key_is_told_so(room: Newsroom, browser: Any) -> None:
-    """A wrong key is refused in words, a right one, or one behind the address, opens the desk; signing out closes it."""
+    """A wrong key is refused in words; a right one, or one behind the address, opens the desk until signing out."""
     async with editor(browser, room, signed_in=False) as kim:
         await kim.page.get_by_label("Key").fill("leadart_0_wrong")
         await kim.page.keyboard.press("Enter")

@@ -60,10 +60,13 @@ function wordsFor(name, image) {
 function detailOf(name, image) {
   const outcome = isBusy(image) ? null : image?.outcome;
   if (!outcome) return maybe(`why.${name}`) ?? "";
-  if (name === "failed") return maybe(`reason.${outcome.reason}`) ?? outcome.message;
+  if (name === "failed") return maybe(`reason.${outcome.reason}`) ?? plain(outcome.message);
   if (name === "expired") return t("why.expired", { when: when(outcome.expired_at) });
   return maybe(`why.${name}`) ?? outcome.message ?? "";
 }
+
+/** The worker's sentence, in which names of fields stand in backquotes. */
+const plain = (message) => (message ?? "").replace(/`([^`]*)`/g, "“$1”");
 
 /** Return how many pictures a request is for, as far as it is known. */
 export function variantsOf(image) {

@@ -46,6 +46,7 @@ export class DeskVariants extends DeskElement {
     this.#pictures = stage.kind === "painting" ? [] : stage.pictures;
     this.dataset.count = stage.kind === "painting" ? stage.count : stage.pictures.length;
     this.dataset.shape = shapeOf(stage);
+    this.style.setProperty("--ratio", ratioShown(stage));
     const figures = stage.kind === "painting" ? tiles(stage) : stage.pictures.map((picture, at) => this.#figure(picture, at, stage));
     this.replaceChildren(...figures);
   }
@@ -70,10 +71,11 @@ export class DeskVariants extends DeskElement {
   }
 }
 
-function shapeOf({ kind, ratio, pictures: [first] }) {
-  const shown = kind === "painting" || !first ? (ratio ?? 1) : first.width / first.height;
-  return shown > 1.25 ? "wide" : "narrow";
+function ratioShown({ kind, ratio, pictures: [first] }) {
+  return kind === "painting" || !first ? (ratio ?? 1) : first.width / first.height;
 }
+
+const shapeOf = (stage) => (ratioShown(stage) > 1.25 ? "wide" : "narrow");
 
 function tiles({ count, ratio }) {
   return Array.from({ length: count }, (_, index) => {

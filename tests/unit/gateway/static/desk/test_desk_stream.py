@@ -29,7 +29,7 @@ const open = (id, signal) => (opened.push(id), (answers.shift() ?? answers_end)(
 const stream = new EventStream(open, { silence: 50, waits: [1] });
 const finished = new Promise((done) => {
   globalThis.answers_end = () => (stream.stop(), done(), Promise.reject(new Error("end")));
-  stream.addEventListener("gap", () => (seen.push("gap"), done()));
+  stream.addEventListener("gap", () => (seen.push("gap"), stream.stop(), done()));
 });
 stream.addEventListener("message", ({ detail }) => seen.push(detail.data));
 stream.addEventListener("state", ({ detail }) => seen.push(detail));
@@ -93,3 +93,4 @@ def test_what_refuses_or_falls_silent_is_tried_again() -> None:
 def test_a_position_that_is_no_longer_there_is_a_gap() -> None:
     """Then everything has to be read anew."""
     assert follow("gone")["seen"] == ["gap"]
+    assert follow("event: reset\ndata: {}\n\n")["seen"] == ["live", "gap"]
