@@ -51,11 +51,11 @@ export function when(moment, now = Date.now()) {
   const seconds = Math.round((now - time) / 1000);
   const isRecent = seconds > -45 && seconds < 43_200;
   if (isRecent && seconds < 45) return t("time.now");
-  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const relative = new Intl.RelativeTimeFormat(region(), { numeric: "auto" });
   if (isRecent && seconds < 3600) return relative.format(-Math.round(seconds / 60), "minute");
   if (isRecent) return relative.format(-Math.round(seconds / 3600), "hour");
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return new Intl.DateTimeFormat(locale, options).format(time);
+  return new Intl.DateTimeFormat(region(), options).format(time);
 }
 
 function keptLocale() {
@@ -66,7 +66,11 @@ function keptLocale() {
   }
 }
 
+const languages = () => globalThis.navigator?.languages ?? [];
+
+/** The locale as the browser has it, such as en-GB: dates are written otherwise in en-US. */
+const region = () => languages().find((language) => language.startsWith(locale)) ?? locale;
+
 function browserLocale() {
-  const languages = globalThis.navigator?.languages ?? [];
-  return languages.map((language) => language.slice(0, 2).toLowerCase()).find((language) => language in LOCALES);
+  return languages().map((language) => language.slice(0, 2).toLowerCase()).find((language) => language in LOCALES);
 }

@@ -14,7 +14,7 @@ import { stageOf } from "./variants.js";
 const NEEDS = { regenerate: "publish", withdraw: "withdraw", restore: "withdraw" };
 
 export class DeskArticle extends DeskElement {
-  #name = null;
+  #drawn = null;
 
   start(signal) {
     this.article = this.getAttribute("article");
@@ -91,11 +91,12 @@ export class DeskArticle extends DeskElement {
     const limit = name === "held" && until ? t("rule.until", { when: when(until) }) : null;
     const facts = [why, ruled, limit].filter(Boolean).map((words) => h("span", {}, words));
     this.words.replaceChildren(h("p", { class: "state", dataset: { tone } }, text), h("p", { class: "muted" }, facts));
-    if (name !== this.#name) this.#drawActions(name);
-    this.#name = name;
+    const drawn = `${name} ${detail.chosen}`;
+    if (drawn !== this.#drawn) this.#drawActions(name, detail.chosen);
+    this.#drawn = drawn;
   }
 
-  #drawActions(name) {
+  #drawActions(name, isChosen) {
     const { article, slotName } = this;
     const approve = button("approve", null, () => decisions.approve(article, slotName), "primary");
     const restore = button("restore", null, () => decisions.restore(article, slotName), "primary");
@@ -107,10 +108,8 @@ export class DeskArticle extends DeskElement {
       held: [approve, own, withdraw],
       withdrawn: [restore],
       own: [letGo, withdraw],
-      chosen: [...usual, letGo, withdraw],
-      kept: [...usual, letGo, withdraw],
     };
-    const drawn = kinds[name] ?? [...usual, own, withdraw];
+    const drawn = kinds[name] ?? [...usual, isChosen ? letGo : own, withdraw];
     this.actions.replaceChildren(...drawn.filter(({ dataset }) => may(NEEDS[dataset.action] ?? "choose")));
   }
 

@@ -47,7 +47,7 @@ export class DeskVariants extends DeskElement {
     this.dataset.count = stage.kind === "painting" ? stage.count : stage.pictures.length;
     this.dataset.shape = shapeOf(stage);
     this.style.setProperty("--ratio", ratioShown(stage));
-    const figures = stage.kind === "painting" ? tiles(stage) : stage.pictures.map((picture, at) => this.#figure(picture, at, stage));
+    const figures = stage.kind === "painting" ? [...tiles(stage), ...inPlace(stage)] : stage.pictures.map((picture, at) => this.#figure(picture, at, stage));
     this.replaceChildren(...figures);
   }
 
@@ -69,6 +69,13 @@ export class DeskVariants extends DeskElement {
     const label = isShown && !stage.chosen ? t("variant.shown") : "";
     return h("figure", { class: isShown ? "shown" : "" }, box, h("figcaption", {}, button, h("span", { class: "label" }, label)));
   }
+}
+
+/** The picture that the article shows while others are painted. */
+function inPlace({ place, alt }) {
+  if (!place) return [];
+  const box = h("desk-picture", { ".alt": alt, ".picture": place });
+  return [h("figure", { class: "in-place" }, box, h("figcaption", { class: "label" }, t("article.inPlace")))];
 }
 
 function ratioShown({ kind, ratio, pictures: [first] }) {
@@ -97,7 +104,7 @@ export function stageOf(detail) {
   const painted = paintedLast(detail.history);
   const isAmong = painted.some(({ sha256 }) => sha256 === place?.sha256);
   const pictures = place && !isAmong ? [place, ...painted] : painted;
-  const common = { shown: place?.sha256 ?? null, chosen: Boolean(shown?.chosen), alt: shown?.alt ?? "", pictures: merged(pictures, shown) };
+  const common = { place, shown: place?.sha256 ?? null, chosen: Boolean(shown?.chosen), alt: shown?.alt ?? "", pictures: merged(pictures, shown) };
   const busy = isBusy(latest) && !isPainting;
   if (!isPainting) return { ...common, kind: "pictures", busy };
   const request = detail.history.find(({ id }) => id === latest.id)?.request;
