@@ -167,7 +167,7 @@ async def test_keys_search_move_open_and_come_back(room: Newsroom, desk: Cms, br
     async with editor(browser, room) as kim:
         await kim.page.keyboard.press("/")
         await kim.page.keyboard.type("keyboard")
-        await kim.page.wait_for_function("document.querySelectorAll('desk-card').length === 3")
+        await kim.page.wait_for_selector(".cards > li:nth-child(3):last-child")
         await kim.page.keyboard.press("Escape")
         await kim.page.keyboard.press("ArrowRight")
         await kim.page.keyboard.press("ArrowRight")
@@ -193,7 +193,7 @@ async def test_lists_are_filtered_by_state_and_section(room: Newsroom, desk: Cms
     async with editor(browser, room) as kim:
         await kim.card("Bitter leaf").wait_for()
         await kim.page.get_by_label("Section", exact=True).select_option("Food")
-        await kim.page.wait_for_function("document.querySelectorAll('desk-card').length === 1")
+        await kim.page.wait_for_selector(".cards > li:first-child:last-child")
         await kim.page.get_by_label("State", exact=True).select_option("Declined")
         await kim.page.get_by_role("heading", name="Nothing matches").wait_for()
         await kim.page.get_by_role("link", name="Clear the search").click()
@@ -262,7 +262,7 @@ async def test_pictures_move_nothing_when_they_come(room: Newsroom, desk: Cms, b
         assert await kim.page.locator("desk-variants desk-picture.loaded").count() == 0
         boxes = await kim.page.locator("desk-variants desk-picture").evaluate_all(BOXES)
         gate.set()
-        await kim.page.wait_for_function("document.querySelectorAll('desk-variants desk-picture.loaded').length === 2")
+        await kim.page.locator("desk-variants desk-picture.loaded").nth(1).wait_for()
         assert await kim.page.locator("desk-variants desk-picture").evaluate_all(BOXES) == boxes
         await kim.page.unroute_all(behavior="wait")
 

@@ -9,11 +9,17 @@ export function listenToKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (isWriting(event.target)) {
-      if (event.key === "Escape") event.target.blur();
+      if (event.key === "Escape") leave(event);
       return;
     }
     if (view()?.key?.(event) || common(event)) event.preventDefault();
   });
+}
+
+/** Leave a field as it is: by itself, a browser would empty a search. */
+function leave(event) {
+  event.preventDefault();
+  event.target.blur();
 }
 
 const view = () => document.querySelector("main > :not([hidden])");
