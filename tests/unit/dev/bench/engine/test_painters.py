@@ -48,7 +48,7 @@ def test_the_loop_paints_variants_in_one_call(tiny: Model, monkeypatch: pytest.M
 def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The denoiser is not called fast for pictures that it did not paint."""
 
-    def fail(self: Any) -> None:
+    def fail(self: Any, _waiting: object) -> None:
         (number,) = self._samples
         self._finish(self._samples[number], Failed(number, Reason.NOT_FINITE, "no numbers", transient=False))
 
