@@ -25,6 +25,7 @@ ARTICLE = "secret-story-77"
 DIGEST = "5ec7e7" + "a" * 58
 OPEN = {
     ("get", "/v1/pictures/{sha256}/{rendition}"): "the digest is the capability",
+    ("get", "/v1/pictures/{sha256}/{rendition}/download"): "likewise",
     ("get", "/generated-images/{date}/{file}"): "likewise",
 }
 """Endpoints with ids that need no key, and why."""
