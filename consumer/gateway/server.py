@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 import structlog
 
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
 from consumer.gateway.access.key_watch import KeyWatch
+from consumer.gateway.access.oidc import open_issuer
 from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
@@ -74,7 +76,11 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     broadcast = Broadcast()
     styles = load_styles(settings.styles.file)
     quota = DailyQuota(board, settings.gateway.pictures_per_day)
-    async with open_publisher(settings) as publisher, S3Store(settings.storage) as store:
+    async with (
+        open_publisher(settings) as publisher,
+        S3Store(settings.storage) as store,
+        aiohttp.ClientSession() as issuer_client,
+    ):
         yield Gateway(
             settings=settings,
             board=board,
@@ -89,4 +95,5 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             keys=read_keys(settings.gateway.keys_file),
             signer=GrantSigner(settings.gateway.secret),
             rates=CallerRates(settings.gateway.requests_per_second),
+            issuer=open_issuer(settings.gateway, issuer_client),
         )

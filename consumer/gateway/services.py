@@ -6,6 +6,7 @@ from fastapi import Request
 
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import KeyFile
+from consumer.gateway.access.oidc import OidcIssuer
 from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
@@ -35,6 +36,7 @@ class Gateway:
     keys: KeyFile
     signer: GrantSigner
     rates: CallerRates
+    issuer: OidcIssuer | None = None
 
     def use_keys(self, keys: KeyFile) -> None:
         """Go by these keys from now on."""

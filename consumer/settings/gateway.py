@@ -68,6 +68,25 @@ class GatewaySettings(WithSecrets):
         description="Pictures that each source may ask for from 00:00 UTC to 24:00, counted from the bus; a key may "
         "have a number of its own. Default: no limit.",
     )
+    oidc_issuer: str | None = Field(
+        None,
+        description="OpenID Connect issuer whose tokens are taken as `Authorization: Bearer`, as they name it, such as "
+        "`https://login.example.org/realms/news`.",
+    )
+    oidc_audience: str | None = Field(None, description="Audience that its tokens have to name.")
+    oidc_source: str | None = Field(
+        None, min_length=1, max_length=200, description="CloudEvents source of everybody who has such a token."
+    )
+    oidc_source_claim: str | None = Field(
+        None, description="Claim with the caller's source instead, by its name or a path such as `leadart.source`."
+    )
+    oidc_scope_claim: str = Field(
+        "scope", description="Claim with the caller's scopes: words, or a list, such as `realm_access.roles`."
+    )
+    oidc_scope_prefix: str = Field(
+        "leadart:", description="What the scopes have before their names there: `leadart:choose` gives `choose`."
+    )
+    oidc_name_claim: str = Field("preferred_username", description="Claim with the caller's name; else `sub`.")
     cors_origins: str = Field(
         "",
         description="Origins whose pages may call the API with a token, such as `https://cms.example.org`; several "
@@ -95,7 +114,7 @@ class GatewaySettings(WithSecrets):
         return [proxy for part in self.proxies.split(",") if (proxy := part.strip())]
 
     def problems(self) -> Mapping[str, str]:
-        """Return what is wrong with the secret, the proxies and the TLS files."""
+        """Return what is wrong with the secret, the proxies, the TLS files and the issuer."""
         problems = {}
         if self.secret is not None and len(self.secret.get_secret_value()) < SECRET_CHARACTERS:
             problems["secret"] = (
@@ -107,6 +126,18 @@ class GatewaySettings(WithSecrets):
             problems["tls_certfile"] = "a private key is set without its certificate"
         if self.tls_keyfile is None and self.tls_certfile is not None:
             problems["tls_keyfile"] = "a certificate is set without its private key"
+        return problems | self._oidc_problems()
+
+    def _oidc_problems(self) -> dict[str, str]:
+        if self.oidc_issuer is None:
+            return {}
+        problems = {}
+        if not self.oidc_issuer.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+            problems["oidc_issuer"] = "must be an https address: keys that anybody on the way can change prove nothing"
+        if not self.oidc_audience:
+            problems["oidc_audience"] = "name it: tokens that were made for another service must not open this one"
+        if (self.oidc_source is None) == (self.oidc_source_claim is None):
+            problems["oidc_source"] = "set this or OIDC_SOURCE_CLAIM: one of them says whose articles a caller sees"
         return problems
 
 

@@ -14,12 +14,13 @@ from consumer.gateway.services import Gateway, gateway_of
 
 
 async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Principal:
-    """Return who calls: by `Authorization: Bearer …` (a key or a token of here), else by the session's cookie.
+    """Return who calls: by `Authorization: Bearer …`, a key or a token, else by the session's cookie.
 
-    Raises `Problem` 401, 403 if another site's page may have sent the cookie along, 429 if requests come too fast.
+    Raises `Problem` 401, 403 if another site's page may have sent the cookie along, 429 if requests come too fast,
+    503 if the issuer does not answer.
     """
     if "authorization" in request.headers:
-        principal = bearer(request, gateway)
+        principal = await bearer(request, gateway)
     else:
         principal = _by_grant(gateway, session_cookie(request) or "", Credential.SESSION)
         if principal is not None:
@@ -30,16 +31,24 @@ async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_o
     return principal
 
 
-def bearer(request: Request, gateway: Gateway) -> Principal | None:
-    """Return who calls by `Authorization`; None if it has nothing that is valid."""
+async def bearer(request: Request, gateway: Gateway) -> Principal | None:
+    """Return who calls by `Authorization`; None if it has nothing that is valid. Raises `Problem` 503."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return by_token(gateway, token.strip()) if scheme.lower() == "bearer" else None
+    return await by_token(gateway, token.strip()) if scheme.lower() == "bearer" else None
 
 
-def by_token(gateway: Gateway, token: str) -> Principal | None:
-    """Return whose key or short-lived token it is; None if it is not valid."""
+async def by_token(gateway: Gateway, token: str) -> Principal | None:
+    """Return whose key, short-lived token or issuer's token it is; None if it is not valid.
+
+    Raises `Problem` 503 if the issuer would have to be asked, and does not answer.
+    """
     key = gateway.keys.find(token)
-    return key.principal() if key is not None else _by_grant(gateway, token, Credential.TOKEN)
+    if key is not None:
+        return key.principal()
+    principal = _by_grant(gateway, token, Credential.TOKEN)
+    if principal is None and gateway.issuer is not None:
+        return await gateway.issuer.principal(token)
+    return principal
 
 
 def _by_grant(gateway: Gateway, text: str, credential: Credential) -> Principal | None:

@@ -26,6 +26,7 @@ class Credential(StrEnum):
 
     KEY = "key"
     SESSION = "session"
+    OIDC = "oidc"
     TOKEN = "token"  # noqa: S105 - a kind of credential, not one
 
 

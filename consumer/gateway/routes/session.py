@@ -22,13 +22,13 @@ SESSION = timedelta(hours=12)
 
 @routes.post("")
 async def sign_in(gateway: Opened, request: Request, response: Response) -> dict[str, Any]:
-    """Open a session for the key in `{"key": …}`, or for the bearer; the cookie lasts 12 hours."""
+    """Open a session for the key in `{"key": …}`, or for the bearer; the cookie lasts 12 hours, or as long as that."""
     url = gateway.settings.gateway.url
     refuse_other_origin(request, url)
     if "authorization" in request.headers:
-        principal = bearer(request, gateway)
+        principal = await bearer(request, gateway)
     else:
-        principal = by_token(gateway, _key(await json_object(request)))
+        principal = await by_token(gateway, _key(await json_object(request)))
     if principal is None:
         raise unauthorized()
     if principal.credential is Credential.TOKEN:

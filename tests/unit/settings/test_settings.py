@@ -96,6 +96,14 @@ WRONG = {
         {"GATEWAY__SECRET": HUSH},
         {"gateway.secret": "give at least 32 characters, such as `openssl rand -base64 32` prints"},
     ),
+    "an issuer whose tokens could be anybody's": (
+        {"GATEWAY__OIDC_ISSUER": "http://login.example.org"},
+        {
+            "gateway.oidc_issuer": "must be an https address: keys that anybody on the way can change prove nothing",
+            "gateway.oidc_audience": "name it: tokens that were made for another service must not open this one",
+            "gateway.oidc_source": "set this or OIDC_SOURCE_CLAIM: one of them says whose articles a caller sees",
+        },
+    ),
     "a proxy that is no address": (
         {"GATEWAY__PROXIES": "10.0.0.7, nginx"},
         {"gateway.proxies": "'nginx' is no address and no network: write 10.0.0.7 or 10.0.0.0/8"},
