@@ -18,14 +18,11 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-MOST_BYTES = 256 * 1024
-"""What is read of a body: above the contract's limit for an event, whose error is the better one."""
-
 
 async def json_body(request: Request) -> Any:
     """Return the body as JSON of any kind: what is wrong with it is said as the bus says it.
 
-    Raises `ContractError`, or `Problem` 413 or 415.
+    Raises `ContractError`, or `Problem` 415.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
@@ -35,7 +32,7 @@ async def json_body(request: Request) -> Any:
             "The body has to be JSON: send it with `content-type: application/json`.",
             field="content-type",
         )
-    return parse_json(await read_body(request))
+    return parse_json(await request.body())
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -44,18 +41,6 @@ async def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ContractError(Reason.INVALID_FIELD, "The body is not a JSON object: send one.")
     return body
-
-
-async def read_body(request: Request) -> bytes:
-    """Return the body. Raises `Problem` 413 once it is too long, whatever its announced length."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise Problem(
-                413, Reason.TOO_LARGE.value, f"The body has over {MOST_BYTES} bytes: send only what the picture needs."
-            )
-    return bytes(body)
 
 
 JsonBody = Annotated[Any, Depends(json_body)]
