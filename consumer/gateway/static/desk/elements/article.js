@@ -157,6 +157,7 @@ export class DeskArticle extends DeskElement {
     const heading = h("h1", { tabindex: "-1" }, t("article.missing.title"));
     const text = h("p", { class: "muted" }, t("article.missing.text"));
     this.replaceChildren(h("div", { class: "nothing" }, heading, text, h("a", { class: "button", href: "#/" }, t("article.back"))));
+    heading.focus();
   }
 
   #back() {

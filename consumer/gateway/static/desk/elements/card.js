@@ -38,9 +38,15 @@ export class DeskCard extends DeskElement {
     this.state.textContent = state.text;
     this.why.textContent = SAY_WHY.includes(state.name) ? state.detail : "";
     this.pictures.dataset.nothing = state.tone === "busy" ? "" : t("article.nothing");
-    const other = slot.slot === "hero" ? null : t("card.slot", { slot: slot.slot });
-    this.label.textContent = [article.section, other, when(article.updated_at)].filter(Boolean).join(" · ");
+    this.showTime();
     this.#draw(slot);
+  }
+
+  /** Write anew how long ago it changed. */
+  showTime() {
+    const [article, { slot }] = this.shown;
+    const other = slot === "hero" ? null : t("card.slot", { slot });
+    this.label.textContent = [article.section, other, when(article.updated_at)].filter(Boolean).join(" · ");
   }
 
   #draw(slot) {

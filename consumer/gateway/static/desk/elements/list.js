@@ -11,6 +11,7 @@ import "./card.js";
 const PAGE = 50;
 const TYPING_MS = 250;
 const NEAR_TOP = 160;
+const MINUTE_MS = 60_000;
 
 export class DeskList extends DeskElement {
   #query = { q: "", state: "", section: "" };
@@ -24,7 +25,8 @@ export class DeskList extends DeskElement {
     store.addEventListener("change", ({ detail }) => this.#changed(detail.article), { signal });
     const ends = new IntersectionObserver(([end]) => end.isIntersecting && this.#more(), { rootMargin: "600px" });
     ends.observe(this.end);
-    signal.addEventListener("abort", () => ends.disconnect());
+    const clock = setInterval(() => this.#showTimes(), MINUTE_MS);
+    signal.addEventListener("abort", () => (ends.disconnect(), clearInterval(clock)));
   }
 
   /** Show what matches; what the server filters is asked of it again. */
@@ -144,6 +146,10 @@ export class DeskList extends DeskElement {
 
   #isAtTop() {
     return this.hidden || scrollY < NEAR_TOP;
+  }
+
+  #showTimes() {
+    for (const item of this.#cards.values()) item.firstChild.showTime();
   }
 
   #slotsOf(article) {
