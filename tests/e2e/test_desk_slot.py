@@ -170,7 +170,10 @@ async def test_frames_are_drawn_by_keyboard_alone(gateway: GatewayProcess, api: 
 
 
 async def test_a_prompt_is_edited_and_painted_by_the_newest_save(gateway: GatewayProcess, api: DeskApi) -> None:
-    """What the editor wrote stays while the article is saved again; the request has that save's text and revision."""
+    """What the editor wrote stays while the article is saved again; the request has that save's text and revision.
+
+    The form of the next story in that section begins with the style and the number that were taken.
+    """
     await api.save("a-paint", revision=3)
     await api.slot_when("a-paint", is_settled)
     async with desk_page(gateway, "#/a/a-paint/hero") as page:
@@ -183,6 +186,10 @@ async def test_a_prompt_is_edited_and_painted_by_the_newest_save(gateway: Gatewa
         await page.get_by_role("button", name="Paint 2 pictures").click()
         detail = await api.slot_when("a-paint", lambda one: is_settled(one) and len(one["shown"]["pictures"]) == 2)
         await page.get_by_text("asked for 2 new pictures").wait_for()
+        await api.save("a-next")
+        await page.evaluate("location.hash = '#/a/a-next/hero'")
+        await page.get_by_role("button", name="Paint 2 pictures").wait_for()
+        assert await page.locator("input[name=style]:checked").get_attribute("value") == "anime"
 
     request = detail["history"][0]["request"]
     assert (request["article"]["revision"], request["article"]["headline"]) == (4, "Storm passes")
@@ -197,10 +204,11 @@ async def test_a_size_that_is_too_large_is_said_beside_its_field(gateway: Gatewa
     async with desk_page(gateway, "#/a/a-size/hero", refused="422") as page:
         size = page.get_by_label("Size", exact=True)
         await size.fill("wide")
-        await page.get_by_role("button", name="Paint 1 picture").click()
+        paint = page.get_by_role("button", name=re.compile("^Paint "))
+        await paint.click()
         await page.get_by_text("Write a ratio such as 16:9").wait_for()
         await size.fill("9000x9000")
-        await page.get_by_role("button", name="Paint 1 picture").click()
+        await paint.click()
         await page.locator("#size-error").get_by_text("64 to 2048", exact=False).wait_for()
         assert await size.get_attribute("aria-invalid") == "true"
         await size.fill("")

@@ -44,7 +44,9 @@ export class PaintForm {
     this.#filled = asked;
     const { section, locale } = detail.article;
     this.form.elements.prompt.lang = locale ?? "";
-    this.#fill(valuesOf(detail, await remembered(section)));
+    const values = valuesOf(detail, await remembered(section));
+    if (!this.#dirty) this.#fill(values);
+    this.#label();
   }
 
   #fill({ negative, ...values }) {
@@ -52,7 +54,6 @@ export class PaintForm {
     for (const [name, value] of Object.entries(values)) elements[name].value = value;
     elements.negative.value = negative ?? "";
     elements.nothing.checked = negative === "";
-    this.#label();
   }
 
   #changed() {
