@@ -10,6 +10,9 @@ from schemas import OutcomeKind
 ORIGINAL = "original"
 """Name of a picture itself among its files."""
 
+MARK = 12
+"""Characters of a file's digest in the name that stays its own."""
+
 Files = dict[str, str]
 """Keys of objects by file name: `original`, `hero-960.webp` and so on."""
 
@@ -61,9 +64,15 @@ def announced_files(picture: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the name and the key of each file that an outcome lists of a picture."""
     yield ORIGINAL, str(picture["key"])
     for rendition in picture.get("renditions") or ():
-        yield file_name(rendition["name"], rendition["media_type"]), str(rendition["key"])
+        for name in file_names(rendition["name"], rendition["media_type"], rendition["sha256"]):
+            yield name, str(rendition["key"])
 
 
-def file_name(rendition: str, media_type: str) -> str:
-    """Return the name of a rendition's file, such as `hero-960.webp`."""
-    return f"{rendition}.{FILE_SUFFIXES.get(media_type, 'bin')}"
+def file_names(rendition: str, media_type: str, sha256: str) -> tuple[str, str]:
+    """Return the names of a rendition's file: one that the next crop takes over, and one that stays its own.
+
+    `hero-960.webp` is the newest of its name, whoever cropped the picture; `hero-960-0f1e2d3c4b5a.webp` is this very
+    file, so that a page keeps its crop where another story shows the same picture.
+    """
+    suffix = FILE_SUFFIXES.get(media_type, "bin")
+    return f"{rendition}.{suffix}", f"{rendition}-{sha256[:MARK]}.{suffix}"

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import RedirectResponse
 
-from consumer.gateway.board.pictures import ORIGINAL, Files, file_name
+from consumer.gateway.board.pictures import ORIGINAL, Files, file_names
 from consumer.gateway.problems import Problem
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.routes.negotiation import preferred
@@ -36,9 +36,9 @@ async def picture(
 ) -> RedirectResponse:
     """Redirect to a fresh address of a picture's file.
 
-    `hero-960.webp` names a rendition, `hero-960` the format of it that suits the caller's `Accept` best, `original` the
-    picture itself. It needs no key, so that an address lasts in a page: whoever knows the digest of a picture was shown
-    it.
+    `hero-960.webp` names a rendition as it was cropped last, `hero-960-0f1e2d3c4b5a.webp` the very file whose SHA-256
+    begins so, `hero-960` the format of it that suits the caller's `Accept` best, `original` the picture itself. It needs
+    no key, so that an address lasts in a page: whoever knows the digest of a picture was shown it.
     """
     key, alternatives = await find_file(gateway, sha256, rendition, accept)
     address, expires = await gateway.store.address(key, head=request.method == "HEAD")
@@ -77,7 +77,8 @@ async def _stored(gateway: Gateway, sha256: str) -> Files:
     if found is None or not found.intact or found.stored.sha256 != sha256:
         return {}
     renditions = await gateway.store.list_renditions(found.stored)
-    return {ORIGINAL: found.stored.key, **{file_name(each.name, each.media_type): each.key for each in renditions}}
+    named = {name: each.key for each in renditions for name in file_names(each.name, each.media_type, each.sha256)}
+    return {ORIGINAL: found.stored.key, **named}
 
 
 def _seconds_fresh(expires: datetime | None) -> int:

@@ -32,6 +32,23 @@ async def test_a_picture_has_an_address_that_lasts(bench: GatewayBench) -> None:
     assert "Accept" not in hero.headers.get("vary", "")
 
 
+async def test_a_page_keeps_its_crop_where_another_story_crops_the_same_picture(bench: GatewayBench) -> None:
+    """A name with the beginning of the file's digest is that very file; one without it is the newest of its name."""
+    sharp, later = ready(ONE, renditions={"hero-960": "image/webp"}), ready(ONE, renditions={"hero-960": "image/webp"})
+    sharp["pictures"][0]["renditions"][0] |= {"sha256": "1" * 64, "key": "pictures/one.webp"}
+    later["pictures"][0]["renditions"][0] |= {"sha256": "2" * 64, "key": "pictures/two.webp"}
+    for article, outcome in (("a-1", sharp), ("a-2", later)):
+        bench.announce("ready", await bench.ask(request_data(article)), **outcome)
+
+    async def location(name: str) -> str:
+        answer = await bench.client.get(f"/v1/pictures/{ONE}/{name}")
+        return answer.headers["location"].partition("?")[0].rpartition("/")[2]
+
+    assert await location("hero-960.webp") == "two.webp"
+    assert await location(f"hero-960-{'1' * 12}.webp") == "one.webp"
+    assert await location(f"hero-960-{'2' * 12}.webp") == "two.webp"
+
+
 async def test_without_a_suffix_the_caller_gets_the_format_that_it_likes_best(bench: GatewayBench) -> None:
     """A cache is told that the answer depends on `Accept`."""
     await painted(bench)

@@ -2,8 +2,12 @@
 
 const SUFFIXES = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif" };
 const MOST_CHARACTERS = 60;
+const MARK = 12;
 
-/** The path at which the gateway redirects to a picture's file, for ever: `file` is the picture or a rendition of it. */
+/**
+ * The path at which the gateway redirects to a picture's file, for ever: `file` is the picture or a rendition of it. It
+ * is this very file, also where the picture is cropped otherwise later, or for another story.
+ */
 export function picturePath(picture, file) {
   return `/v1/pictures/${picture.sha256}/${encodeURIComponent(servedName(file))}`;
 }
@@ -34,5 +38,5 @@ export function suffixOf(file) {
 }
 
 function servedName(file) {
-  return file.name ? `${file.name}.${suffixOf(file)}` : "original";
+  return file.name ? `${file.name}-${file.sha256.slice(0, MARK)}.${suffixOf(file)}` : "original";
 }
