@@ -37,8 +37,8 @@ async def picture(
     """Redirect to a fresh address of a picture's file.
 
     `hero-960.webp` names a rendition as it was cropped last, `hero-960-0f1e2d3c4b5a.webp` the very file whose digest
-    begins so, `hero-960` the format of it that suits the caller's `Accept` best, `original` the picture itself. It needs
-    no key, so that an address lasts in a page: whoever knows the digest of a picture was shown it.
+    begins so, `hero-960` the format of it that suits the caller's `Accept` best, `original` the picture itself. It
+    needs no key, so that an address lasts in a page: whoever knows the digest of a picture was shown it.
     """
     key, alternatives = await find_file(gateway, sha256, rendition, accept)
     address, expires = await gateway.store.address(key, head=request.method == "HEAD")
