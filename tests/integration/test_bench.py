@@ -13,6 +13,8 @@ from consumer.dev.bench.delivery import measure_delivery
 from consumer.dev.bench.delivery_report import delivery_report
 from consumer.dev.bench.delivery_result import DeliveryPlan, DeliverySide
 from consumer.dev.bench.engine.plan import PictureShape, RandomModel, order
+from consumer.dev.bench.gateway import GatewayPlan, measure_gateway
+from consumer.dev.bench.gateway_report import gateway_report
 from consumer.dev.bench.replay import measure_replay
 from consumer.dev.bench.worker import WorkerPlan, measure_worker
 from consumer.dev.bench.worker_report import WorkerSide, worker_report
@@ -94,3 +96,20 @@ async def test_a_replay_is_measured_on_real_servers(kafka: KafkaServer) -> None:
     assert (result.outcomes, result.reused) == (300, 300)
     assert result.per_second > 0
     assert json.loads(json.dumps(result.as_json()))["events"] == 300
+
+
+async def test_the_gateway_is_measured_beside_its_broker(kafka: KafkaServer) -> None:
+    """A small run has every figure of the report, each measured."""
+    assert kafka.running  # so that a machine without the embedded extra skips here
+    heard: list[str] = []
+    plan = GatewayPlan(rounds=2, flood_seconds=1.0, paced_seconds=1.0, listeners=5, events=3, cards=2)
+
+    async with asyncio.timeout(BOUND):
+        result = await measure_gateway(plan, heard.append)
+
+    assert (len(result.accepted_per_second), len(result.fan_seconds), len(result.ready_seconds)) == (2, 3, 2)
+    assert len(result.paced_seconds) == 100
+    assert all(0 < half <= last for half, last in zip(result.fan_half_seconds, result.fan_seconds, strict=True))
+    assert min(*result.accepted_per_second, *result.queued_seconds, *result.card_seconds) > 0
+    report = gateway_report(result)
+    assert all(cell in report.document("leadart bench gateway") for row in report.rows for cell in row)
