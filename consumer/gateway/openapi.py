@@ -19,7 +19,7 @@ from schemas.plain import plain_schemas
 Node = dict[str, Any]
 
 SCHEMAS: Final = "#/components/schemas/"
-PUBLIC: Final = ("/v1/pictures/", "/generated-images/", "/healthz", "/readyz")
+PUBLIC: Final = ("/v1/pictures/", "/v1/styles/", "/generated-images/", "/healthz", "/readyz")
 """Paths that need no credential."""
 BEARER: Final[Node] = {"bearer": []}
 SESSION: Final[Node] = {"session": []}
@@ -70,6 +70,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ),
     ("get", "/generated-images/{date}/{file}"): HttpOperation("getGeneratedImage", problems=("404", "410", "503")),
     ("get", "/v1/styles"): HttpOperation("listStyles", "StyleList"),
+    ("get", "/v1/styles/{name}/sample"): HttpOperation("getStyleSample", problems=("404",)),
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),
     ("get", "/v1/preferences"): HttpOperation("getPreferences", "RememberedValues", problems=("401", "403", "429")),
     ("put", "/v1/preferences"): HttpOperation(

@@ -99,6 +99,11 @@ class GatewaySettings(WithSecrets):
         description="CloudEvents source of what comes to the task API (`/api/v1/generate`) without a key; default: a "
         "key is needed there, too.",
     )
+    style_samples: Path | None = Field(
+        None,
+        description="Folder with the site's own sample pictures of its styles, each a file named as the preset, such "
+        "as `oil_painting.webp`; default: the newest picture in each style is its sample.",
+    )
     key: SecretStr | None = Field(
         None, description="An API key, for programs that call the gateway; `leadart dev` writes one. Not read by it."
     )
