@@ -268,3 +268,37 @@ async def test_pictures_move_nothing_when_they_come(room: Newsroom, desk: Cms, b
 
 
 BOXES = "all => all.map(each => Object.values(each.getBoundingClientRect().toJSON()))"
+
+
+async def test_each_slot_has_its_card_and_its_tab(room: Newsroom, desk: Cms, browser: Any) -> None:
+    """A story with two slots has two cards, and leads from one slot to the other."""
+    data = story("a-slots", "Two places for pictures")
+    await until_announced(desk, await desk.ask(data))
+    await until_announced(desk, await desk.ask({**data, "output": {**data["output"], "slot": "inline-2"}}))
+    async with editor(browser, room) as kim:
+        cards = kim.card("Two places for pictures")
+        await cards.nth(1).wait_for()
+        assert sorted(["slot inline-2" in label for label in await cards.locator(".label").all_inner_texts()]) == [
+            False,
+            True,
+        ]
+        await kim.open_slot("a-slots")
+        await kim.page.get_by_role("link", name="inline-2").click()
+        await kim.page.wait_for_selector(".tabs a[aria-current=page]:text-is('inline-2')")
+        assert kim.page.url.endswith("#/a/a-slots/inline-2")
+
+
+async def test_nothing_moves_under_a_reader_who_has_scrolled(room: Newsroom, desk: Cms, browser: Any) -> None:
+    """Further down, new stories wait behind a button that counts them; pressed, it shows them from the top."""
+    for number in range(3):
+        await until_announced(desk, await desk.ask(story(f"a-long-{number}", f"A long list {number}")))
+    async with editor(browser, room, viewport={"width": 400, "height": 400}) as kim:
+        await kim.card("A long list 0").scroll_into_view_if_needed()
+        first = await kim.page.locator("desk-card a").first.inner_text()
+        await desk.ask(story("a-news", "Breaking news"))
+        button = kim.page.get_by_role("button", name="Show 1 new story")
+        await button.wait_for()
+        assert await kim.page.locator("desk-card a").first.inner_text() == first
+        await button.click()
+        await kim.page.wait_for_selector("desk-card a:focus:text-is('Breaking news')")
+        assert await kim.page.locator("desk-card a").first.inner_text() == "Breaking news"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.support.desk_modules import DESK
 
@@ -25,6 +26,10 @@ def test_modules_stay_small() -> None:
 
 
 def test_what_is_vendored_lies_beside_its_licence() -> None:
-    """Each font's family has a licence file."""
-    fonts = {file.name.partition("-")[0] for file in (DESK / "vendor" / "fonts").glob("*.woff2")}
-    assert fonts == {file.name.partition("-")[0] for file in (DESK / "vendor" / "fonts").glob("*-OFL.txt")}
+    """Each font's family and each library has a licence file."""
+    vendored = {name_of(file) for pattern in ("*.woff2", "*.js") for file in (DESK / "vendor").rglob(pattern)}
+    assert vendored == {name_of(file) for file in (DESK / "vendor").rglob("*.txt")}
+
+
+def name_of(file: Path) -> str:
+    return file.stem.partition("-")[0]
