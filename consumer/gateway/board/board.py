@@ -9,8 +9,9 @@ from consumer.gateway.board.article import BoardArticle
 from consumer.gateway.board.image import AskedEvent, BoardImage, slot_of
 from consumer.gateway.board.pictures import AnnouncedPictures, Files
 from consumer.gateway.board.position import StreamPosition
+from consumer.gateway.board.soundness import is_sound
 from consumer.jobs import Record
-from consumer.kafka.announced import parse_announced
+from consumer.kafka.announced import AnnouncedEvent, parse_announced
 from schemas import ContractError, names
 from schemas.cloudevents import Event, read
 from schemas.salvage import Salvage, salvage
@@ -119,7 +120,7 @@ class Board:
         return Change("image", article, image)
 
     def _announce(self, record: Record) -> Change | None:
-        outcome = parse_announced(record)
+        outcome = _announced(record)
         article = self._article(outcome.article, record) if outcome else None
         if article is None or outcome is None:
             return None
@@ -131,7 +132,7 @@ class Board:
         return Change("image", article, image, slot_of(outcome))
 
     def _report(self, record: Record) -> Change | None:
-        progress = parse_announced(record)
+        progress = _announced(record)
         article = self._articles.get(progress.article) if progress else None
         image = article.find(progress.request_id) if article and progress else None
         if article is None or image is None or progress is None or image.is_final:
@@ -210,6 +211,12 @@ def _asked(record: Record, known: Salvage, partition: Partition) -> AskedEvent:
         offset=record.offset,
         size=len(record.value or b""),
     )
+
+
+def _announced(record: Record) -> AnnouncedEvent | None:
+    """Return what a record announces; None for what no worker of this contract wrote: it is passed by."""
+    announced = parse_announced(record)
+    return announced if announced and is_sound(announced) else None
 
 
 def _event(record: Record) -> Event | None:

@@ -7,8 +7,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.gateway.board.showing import shown_outcome
-from consumer.kafka.announced import parse_announced
 from schemas.slot import shown
 from tests.support.board import Topics, board_of, pictures, save
 
@@ -47,13 +45,12 @@ def test_a_slot_shows_what_the_published_rule_says(said: list[tuple[str, dict[st
 def test_what_another_program_announced_is_passed_by() -> None:
     """Without what the rule looks at, an outcome shows nothing, and breaks nothing."""
     topics = Topics()
-    good = topics.announce("ready", "r-1", ordinal=1, pictures=[])
-    odd = [
-        topics.announce("ready", "r-2", ordinal="9"),
-        topics.announce("ready", "r-3", revision=None),
-        topics.announce("declined", "r-4", ordinal=9),
-    ]
-    known = [found for record in [good, *odd] if (found := parse_announced(record))]
-    assert len(known) == 4
-    assert shown_outcome(known) is known[0]
-    assert shown_outcome(known[1:]) is None
+    topics.announce("ready", "r-1", ordinal=1, pictures=pictures("p-1"))
+    topics.announce("ready", "r-2", ordinal="9", pictures=pictures("p-2"))
+    topics.announce("ready", "r-3", revision=None, pictures=pictures("p-3"))
+    topics.announce("ready", "r-4", ordinal=9, pictures=[{"index": 0}])
+    topics.announce("declined", "r-5", ordinal=9)
+    board = board_of(topics.records)
+    (article,) = board.articles()
+    assert (article.shown_in("hero") or {})["request_id"] == "r-1"
+    assert board.images("r-5") == []
