@@ -107,7 +107,7 @@ async def test_the_page_goes_on_when_the_gateway_was_killed(room: Newsroom, desk
             await until_announced(desk, await desk.ask(story("a-meanwhile", "Meanwhile")))
             await until_announced(desk, before)
         finally:
-            room.gateway.start()
+            await asyncio.to_thread(room.gateway.start_again)
         await kim.page.wait_for_selector("desk-banner:has-text('Connected again')")
         await kim.card("Meanwhile").locator(".state:text-is('Has a picture')").wait_for()
         await kim.card("Before the fall").locator(".state:text-is('Has a picture')").wait_for()

@@ -12,6 +12,7 @@ from consumer.gateway.access.principal import Scope
 from tests.support.harness import Site, SiteProcess
 
 SOURCE = "/cms/test"
+"""The source of `Cms.ask`, whose articles the usual key may see."""
 ALL_SCOPES = tuple(scope for scope in Scope if scope is not Scope.ADMIN)
 SECRET = "0123456789abcdef" * 2
 
@@ -53,10 +54,10 @@ def _started(site: Site, folder: Path) -> SiteProcess:
 
 @contextmanager
 def gateway_process(
-    site: Site, folder: Path, sources: Sequence[str] = (SOURCE,), scopes: Sequence[Scope] = ALL_SCOPES
+    site: Site, folder: Path, sources: Sequence[str] = (SOURCE,), scopes: Sequence[Scope] = ALL_SCOPES, name: str = ""
 ) -> Iterator[GatewayProcess]:
-    """Run a gateway, ready on entry and ended on exit, with a key for each source."""
-    made = {source: make_key(source, scopes) for source in sources}
+    """Run a gateway, ready on entry and ended on exit, with a key for each source, whose holder has the name."""
+    made = {source: make_key(source, scopes, name) for source in sources}
     file = folder / "gateway-keys.json"
     write_keys(file, KeyFile(keys=tuple(key for key, _ in made.values())))
     settings = {"GATEWAY__PORT": "0", "GATEWAY__KEYS_FILE": str(file), "GATEWAY__SECRET": SECRET}

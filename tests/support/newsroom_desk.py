@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
-from consumer.gateway.access.key_file import KeyFile, make_key, write_keys
-from consumer.gateway.access.principal import Scope
+from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Site, workers
 
-SOURCE = "/cms/test"
-"""The source of `Cms.ask`, whose articles the key may see."""
-SCOPES = (Scope.PUBLISH, Scope.READ, Scope.CHOOSE, Scope.WITHDRAW)
 PATIENCE_MS = BOUND * 1000
-LISTENS = re.compile(r'"host": "([^"]+)", "port": (\d+), "event": "gateway_ready"')
 
 POLICY = """\
 label = "desk-1"
@@ -43,81 +34,32 @@ message = "Obituaries get no generated picture."
 """
 
 
-class GatewayProcess:
-    """A real `leadart gateway`, started again on the port that it had first."""
-
-    def __init__(self, site: Site, log: Path) -> None:
-        self.log = log
-        self._site = site
-        self.url = ""
-        self.start()
-
-    def start(self) -> Self:
-        """Start it and wait until it listens."""
-        port = self.url.rpartition(":")[2] or "0"
-        before = len(self.log.read_text()) if self.log.exists() else 0
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [*self._site.command, "gateway"],
-                env={**os.environ, **self._site.env, "LEADART_GATEWAY__PORT": port},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            self.url = self._announced(before)
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def _announced(self, before: int) -> str:
-        deadline = time.monotonic() + BOUND
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if found := LISTENS.search(self.log.read_text()[before:]):
-                return f"http://{found[1]}:{found[2]}"
-            time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait(BOUND)
-
-
 @dataclass(frozen=True)
 class Newsroom:
     """A site with a worker and a gateway, and a key of its CMS."""
 
     site: Site
     gateway: GatewayProcess
-    key: str
+
+    @property
+    def key(self) -> str:
+        """The CMS's API key."""
+        return self.gateway.key
 
 
 @contextmanager
 def newsroom(kafka: KafkaServer, s3: S3Server, folder: Path, **settings: str) -> Iterator[Newsroom]:
     """Run all of it; cards take `ENGINE__SWATCH_SECONDS` each."""
-    key, token = make_key(SOURCE, SCOPES, "kim")
-    write_keys(folder / "keys.json", KeyFile(keys=(key,)))
     (folder / "policy.toml").write_text(POLICY)
     site = Site.fresh(
         kafka,
         s3,
-        **{
-            "ENGINE__SWATCH_SECONDS": "0.3",
-            "POLICY__FILE": str(folder / "policy.toml"),
-            "GATEWAY__KEYS_FILE": str(folder / "keys.json"),
-            "GATEWAY__SECRET": secrets.token_urlsafe(32),
-            **settings,
-        },
+        **{"ENGINE__SWATCH_SECONDS": "0.3", "POLICY__FILE": str(folder / "policy.toml"), **settings},
     ).prepare()
     public = f"{s3.endpoint_url}/{site.env['LEADART_STORAGE__BUCKET']}"
     site = site.changed(STORAGE__PUBLIC_BASE_URL=public)
-    with workers(site, folder):
-        gateway = GatewayProcess(site, folder / "gateway.log")
-        try:
-            yield Newsroom(site, gateway, token)
-        finally:
-            gateway.kill()
+    with workers(site, folder), gateway_process(site, folder, name="kim") as gateway:
+        yield Newsroom(site, gateway)
 
 
 @dataclass
