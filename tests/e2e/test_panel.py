@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,30 +18,15 @@ from consumer.dev.embedded.s3 import S3Server
 from tests.support.browser import chromium
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Site, cms, workers
+from tests.support.other_origin import served_pages
 
 CLIENTS = Path(__file__).resolve().parents[2] / "docs" / "clients"
 PATIENCE_MS = BOUND * 1000
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Keep quiet."""
-
-
-@contextmanager
-def cms_origin() -> Iterator[str]:
-    """Serve docs/clients as a CMS would, on an origin of its own."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(CLIENTS))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
-    with cms_origin() as served:
+    with served_pages(CLIENTS) as served:
         yield served
 
 
@@ -189,7 +171,7 @@ async def test_it_is_accessible(origin: str, gateway: GatewayProcess, scheme: st
 
 async def test_a_browser_of_another_origin_is_refused(gateway: GatewayProcess) -> None:
     """A page that the gateway does not allow loads the module, and gets no answer from the API."""
-    with cms_origin() as stranger:
+    with served_pages(CLIENTS) as stranger:
         form = await form_of(stranger, gateway, "refused")
         async with chromium() as browser:
             page = await browser.new_page()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +13,14 @@ from consumer.dev.embedded.s3 import S3Server
 from tests.support.browser import chromium
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Site, workers
+from tests.support.other_origin import served_pages
 
 PAGES = Path(__file__).with_name("pages")
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Keep quiet."""
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(PAGES))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def cms() -> Iterator[str]:
-    with served() as origin:
+    with served_pages(PAGES) as origin:
         yield origin
 
 
