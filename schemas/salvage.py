@@ -14,7 +14,7 @@ from schemas.cloudevents import ENVELOPE_MEDIA_TYPE, Headers, attribute_name
 from schemas.event import CARRIED, CORE, Event
 from schemas.fields import ArticleId, Revision, Slot
 from schemas.ignored import NOTHING_IGNORED, Ignored, unknown_fields
-from schemas.jsontext import parse_json, parse_with_halves
+from schemas.jsontext import parse_json, parse_leniently
 from schemas.key import article_of_key
 from schemas.reasons import ContractError
 from schemas.requested import Output
@@ -95,7 +95,7 @@ def _object(value: bytes | None) -> Mapping[str, Any]:
     try:
         document = parse_json(text)
     except ContractError:
-        document = parse_with_halves(text)
+        document = parse_leniently(text)
     return _unwrapped(document)
 
 

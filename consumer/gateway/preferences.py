@@ -59,6 +59,9 @@ class Preferences:
         """Keep the caller's values for a section, once all in-sync replicas have them. Raises `Problem`, `BusError`."""
         try:
             encoded = json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
+            parse_json(encoded)  # as every gateway will
+        except ContractError as error:
+            raise Problem(422, "invalid_value", f"`values` cannot be kept: {error.message}", field="values") from None
         except ValueError:
             raise Problem(422, "invalid_value", "`values` has a number that is none in JSON.", field="values") from None
         if len(encoded) > MOST_BYTES:

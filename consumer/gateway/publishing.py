@@ -7,7 +7,9 @@ from consumer.gateway.access.claims import ArticleClaims
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.board.board import Board, Change
+from consumer.gateway.board.image import BoardImage
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.keyed_locks import KeyedLocks
 from consumer.gateway.problems import Problem, not_found
 from consumer.jobs import ModelIdentity, Paintable
 from consumer.kafka.cms_client import CmsPublisher
@@ -38,6 +40,7 @@ class Publishing:
         self._styles = styles
         self._quota = quota
         self._claims = ArticleClaims()
+        self._keyed = KeyedLocks()
 
     async def publish(
         self, principal: Principal, event_type: str, data: object, idempotency_key: str | None = None
@@ -50,6 +53,15 @@ class Publishing:
         """
         event = _event(principal, event_type, data, idempotency_key)
         request = self._checked(event)
+        async with self._keyed.held(event.id):  # a repeat waits for what it repeats
+            return await self._publish(principal, event, request)
+
+    def earlier(self, principal: Principal, idempotency_key: str | None) -> BoardImage | None:
+        """Return what the caller's source published with this idempotency key."""
+        images = self._board.images(_event_id(principal, idempotency_key)) if idempotency_key else []
+        return next((image for image in images if image.source == principal.source), None)
+
+    async def _publish(self, principal: Principal, event: Event, request: AnyRequest) -> Change:
         article_id = request.article.id
         owner = self._owner(principal, article_id)
         published = self._published(event, article_id)
@@ -97,10 +109,9 @@ class Publishing:
 
 
 def _event(principal: Principal, event_type: str, data: object, idempotency_key: str | None) -> Event:
-    event_id = uuid5(KEYED_REQUESTS, f"{principal.source}\n{idempotency_key}") if idempotency_key else uuid4()
     article = data.get("article") if isinstance(data, dict) else None
     return Event(
-        id=str(event_id),
+        id=_event_id(principal, idempotency_key),
         source=principal.source,
         type=event_type,
         subject=_subject(article.get("id")) if isinstance(article, dict) else None,
@@ -108,6 +119,10 @@ def _event(principal: Principal, event_type: str, data: object, idempotency_key:
         dataschema=names.dataschema(event_type),
         data=data,
     )
+
+
+def _event_id(principal: Principal, idempotency_key: str | None) -> str:
+    return str(uuid5(KEYED_REQUESTS, f"{principal.source}\n{idempotency_key}") if idempotency_key else uuid4())
 
 
 def _subject(article_id: object) -> str | None:

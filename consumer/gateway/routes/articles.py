@@ -20,6 +20,7 @@ from schemas.ignored import unknown_fields
 from schemas.requests import REQUESTS
 
 routes = APIRouter(prefix="/v1/articles", tags=["articles"])
+"""An article's id may have slashes, as they are or encoded: so its own address comes after those of its slots."""
 
 MOST = 200
 
@@ -47,19 +48,19 @@ async def articles(
     return Response(f'{{"articles":[{listed}],"position":"{position}"}}', media_type="application/json")
 
 
-@routes.get("/{article_id}")
-async def article(gateway: Opened, principal: Reader, article_id: str) -> dict[str, Any]:
-    """Return an article with its slots."""
-    return find_article(gateway, principal, article_id).summary()
-
-
-@routes.get("/{article_id}/slots/{slot}")
+@routes.get("/{article_id:path}/slots/{slot}")
 async def slot(gateway: Opened, principal: Reader, article_id: str, slot: str) -> dict[str, Any]:
     """Return what a slot shows, what is asked about it, what is held, and its history."""
     return _find_slot(gateway, principal, article_id, slot).slot(slot)
 
 
-@routes.post("/{article_id}/slots/{slot}/choose", status_code=202)
+@routes.get("/{article_id:path}")
+async def article(gateway: Opened, principal: Reader, article_id: str) -> dict[str, Any]:
+    """Return an article with its slots."""
+    return find_article(gateway, principal, article_id).summary()
+
+
+@routes.post("/{article_id:path}/slots/{slot}/choose", status_code=202)
 async def choose(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -67,7 +68,7 @@ async def choose(
     return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
 
 
-@routes.post("/{article_id}/slots/{slot}/crop", status_code=202)
+@routes.post("/{article_id:path}/slots/{slot}/crop", status_code=202)
 async def crop(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -75,7 +76,7 @@ async def crop(
     return await _decide(gateway, principal, names.IMAGE_RECROP_REQUESTED, article_id, slot, body, key)
 
 
-@routes.post("/{article_id}/slots/{slot}/approve", status_code=202)
+@routes.post("/{article_id:path}/slots/{slot}/approve", status_code=202)
 async def approve(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -83,7 +84,7 @@ async def approve(
     return await _decide(gateway, principal, names.IMAGE_APPROVED, article_id, slot, body, key)
 
 
-@routes.post("/{article_id}/slots/{slot}/withdraw", status_code=202)
+@routes.post("/{article_id:path}/slots/{slot}/withdraw", status_code=202)
 async def withdraw(
     gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -91,7 +92,7 @@ async def withdraw(
     return await _decide(gateway, principal, names.ARTICLE_WITHDRAWN, article_id, slot, body, key)
 
 
-@routes.post("/{article_id}/slots/{slot}/restore", status_code=202)
+@routes.post("/{article_id:path}/slots/{slot}/restore", status_code=202)
 async def restore(
     gateway: Opened, principal: Withdrawer, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -110,10 +111,13 @@ async def _decide(
 ) -> JSONResponse:
     """Publish a decision about a slot that the caller may see.
 
-    Unless the body says otherwise, it is about the newest revision, and the caller's.
+    Unless the body says otherwise, it is about the newest revision, and the caller's; a repeat is about the first's.
     """
     found = _find_slot(gateway, principal, article_id, slot)
-    data = {**_by(principal, event_type), **_about(found, event_type, slot, body)} if isinstance(body, dict) else body
+    earlier = gateway.publishing.earlier(principal, key)
+    revision = earlier.revision if earlier else found.slot(slot)["revision"]
+    about = _about(found, event_type, slot, body, revision or 0) if isinstance(body, dict) else None
+    data = body if about is None else {**_by(principal, event_type), **about}
     change = await gateway.publishing.publish(principal, event_type, data, key)
     return accepted(change, unknown_fields(data, REQUESTS[event_type]))
 
@@ -123,14 +127,14 @@ def _by(principal: Principal, event_type: str) -> dict[str, Any]:
     return {field: principal.name[:_MOST_CHARACTERS]} if field else {}
 
 
-def _about(article: BoardArticle, event_type: str, slot: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event's data: the body's, about this slot, at its newest revision unless the body has one."""
+def _about(article: BoardArticle, event_type: str, slot: str, body: Mapping[str, Any], revision: int) -> dict[str, Any]:
+    """Return the event's data: the body's, about this slot, at this revision unless the body has one."""
     given = body.get("article")
     if "article" in body and not isinstance(given, dict | None):
         return {**body, "slot": slot}
     about: dict[str, Any] = {}
     if event_type not in {names.ARTICLE_WITHDRAWN, names.ARTICLE_RESTORED}:
-        about["revision"] = article.slot(slot)["revision"] or 0
+        about["revision"] = revision
     named = {name: value for name, value in (given or {}).items() if value is not None}
     return {**body, "article": {**about, **named, "id": article.id}, "slot": slot}
 

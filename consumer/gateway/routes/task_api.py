@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -64,6 +65,7 @@ def mount(app: FastAPI, gateway: Gateway) -> None:
     tasks.add_api_route("/tasks/{task_id}/result", result)
     tasks.add_api_route("/health", health)
     problems.install(tasks, _answer)
+    tasks.add_exception_handler(RequestValidationError, _invalid)
     app.mount(PATH, tasks)
 
 
@@ -137,3 +139,9 @@ def _answer(problem: Problem) -> JSONResponse:
     response = problem.response()
     headers = {name: response.headers[name] for name in ("retry-after", "www-authenticate") if name in response.headers}
     return JSONResponse({"detail": about if is_invalid else problem.detail}, problem.status, headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Return FastAPI's own errors, without the values that were sent: not all of them can be written as JSON."""
+    wrong = error.errors() if isinstance(error, RequestValidationError) else ()
+    return JSONResponse({"detail": [{name: each[name] for name in ("type", "loc", "msg")} for each in wrong]}, 422)

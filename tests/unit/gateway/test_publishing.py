@@ -156,3 +156,24 @@ async def test_another_source_s_article_is_not_there(bench: GatewayBench) -> Non
     chosen = await bench.call("POST", "/v1/articles/a-1/slots/hero/approve", {}, SOURCES[1])
     assert (asked.status_code, chosen.status_code) == (404, 404)
     assert len(bench.published) == 1
+
+
+async def test_repeats_at_the_same_moment_are_published_once(bench: GatewayBench) -> None:
+    """A client that gave up too early and asks again, several times, gets the first answer each time."""
+    body = request_data("a-1")
+    answers = await asyncio.gather(*[bench.call("POST", "/v1/images", body, idempotency_key="k") for _ in range(5)])
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(bench.published) == 1
+
+
+@pytest.mark.parametrize("other", [request_data("a-1", 2), request_data("a-2")])
+async def test_an_idempotency_key_for_two_requests_at_once_publishes_one(
+    bench: GatewayBench, other: dict[str, Any]
+) -> None:
+    """The second is refused, and is not on the bus, also if it names another article."""
+    asked = [bench.call("POST", "/v1/images", body, idempotency_key="k") for body in (request_data("a-1"), other)]
+    first, second = await asyncio.gather(*asked)
+    assert (first.status_code, second.status_code) == (202, 422)
+    assert second.json()["reason"] == "idempotency_key_reused"
+    assert len(bench.published) == 1

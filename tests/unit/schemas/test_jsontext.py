@@ -54,6 +54,27 @@ def test_half_a_character_is_found_in_its_field(value: bytes, field: str) -> Non
     assert "half a character" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (b"1e999", "data"),
+        (b'{"generation": {"guidance_scale": -1E+400}}', "generation.guidance_scale"),
+        (b'{"article": {"more": [1, ' + b"9" * 400 + b".5]}}", "article.more.1"),
+    ],
+)
+def test_a_number_beyond_every_float_is_found_in_its_field(value: bytes, field: str) -> None:
+    """What no reader could write on as JSON is refused, and its field named."""
+    with pytest.raises(ContractError) as caught:
+        parse_json(value)
+    assert (caught.value.reason, caught.value.field) == (Reason.INVALID_FIELD, field)
+    assert caught.value.message == f"`{field}` is not a finite number."
+
+
+def test_large_numbers_that_are_finite_are_read() -> None:
+    """The largest float, and text that only looks like an exponent, are no error."""
+    assert parse_json(b'[1.7e308, "1e999", 1e-999]') == [1.7e308, "1e999", 0.0]
+
+
 @pytest.mark.parametrize("value", [b"\xff", '{"a": "é"}'.encode("latin-1"), "{}".encode("utf-16")])
 def test_another_encoding_has_its_own_reason(value: bytes) -> None:
     """A wrong encoding has its own reason, including UTF-16, which Python's parser accepts."""

@@ -171,3 +171,10 @@ def test_a_re_crop_has_its_slot_beside_the_article(structured: bool) -> None:  #
 
     assert replace(known, ignored=Ignored()) == Salvage("1", "/cms", "a-1", 7, "lead")
     assert known.ignored == Ignored(("focalPoint", "output"), {"focalPoint": "focal_point"})
+
+
+def test_a_number_beyond_every_float_hides_nothing() -> None:
+    """The rest of a document with such a number says which article and slot it is about."""
+    broken = b'{"article": {"id": "a-1", "revision": 7}, "output": {"slot": "teaser"}, "more": 1e999}'
+    found = salvage(None, HEADERS, broken)
+    assert (found.article_id, found.revision, found.slot) == ("a-1", 7, "teaser")

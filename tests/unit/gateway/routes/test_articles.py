@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -95,3 +96,30 @@ async def test_a_decision_may_name_its_own_revision(bench: GatewayBench) -> None
     answer = await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body)
     assert answer.json()["article"] == {"id": "a-1", "revision": 3}
     assert answer.json()["slot"] == "hero"
+
+
+@pytest.mark.parametrize("article", ["2026/11/storm", "a%2Fb", "x/slots", "naïve?#id", "a//b"])
+async def test_an_article_is_found_by_any_id_of_the_contract(bench: GatewayBench, article: str) -> None:
+    """Slashes are common in the ids of news sites: encoded or not, they name the article."""
+    asked = await bench.ask(request_data(article))
+    bench.announce("ready", asked, **ready(ONE))
+    encoded = quote(article, safe="")
+    for address in {encoded, encoded.replace("%2F", "/")}:
+        found = await bench.call("GET", f"/v1/articles/{address}")
+        assert found.json()["id"] == article
+        slot = await bench.call("GET", f"/v1/articles/{address}/slots/hero")
+        assert slot.json()["article"]["id"] == article
+        chosen = await bench.call("POST", f"/v1/articles/{address}/slots/hero/choose", {"picture": {"sha256": ONE}})
+        assert chosen.json()["article"]["id"] == article
+        assert (await bench.call("GET", f"/v1/articles/{address}", source=SOURCES[1])).status_code == 404
+
+
+async def test_a_decision_is_repeated_after_the_article_was_saved_again(bench: GatewayBench) -> None:
+    """A repeat with its idempotency key gets the first answer: the revision that was filled in then stays."""
+    bench.announce("ready", await bench.ask(request_data("a-1", 1)), **ready(ONE))
+    body = {"picture": {"sha256": ONE}}
+    first = await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body, idempotency_key="k")
+    await bench.ask(request_data("a-1", 2))
+    again = await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body, idempotency_key="k")
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert again.json()["article"]["revision"] == 1

@@ -212,3 +212,13 @@ async def test_kafka_s_absence_is_told_in_its_form(keyless: GatewayBench) -> Non
     answer = await generate(keyless)
     assert (answer.status_code, list(answer.json())) == (503, ["detail"])
     assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"prompt": "\\ud83d"}', b'{"prompt": "x", "cfg_scale": NaN}', b'{"prompt": "x", "steps": 1e999}']
+)
+async def test_values_that_cannot_be_written_as_json_are_refused(bench: GatewayBench, body: bytes) -> None:
+    """Half a character and numbers that are none get 422 like any other wrong value."""
+    answer = await bench.call("POST", "/api/v1/generate", body)
+    assert answer.status_code == 422
+    assert [set(error) for error in answer.json()["detail"]] == [{"type", "loc", "msg"}]
