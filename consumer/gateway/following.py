@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import islice
 
 from fastapi.sse import format_sse_event
 
@@ -21,8 +22,10 @@ CHECK_SECONDS = 60.0
 CAUGHT_UP_SECONDS = 2.0
 """How long a client that is ahead of this gateway waits for it: another gateway was a moment faster."""
 LOOK_SECONDS = 0.05
-PIECE = 50
-"""Missed messages that are sent at once: others have their turn in between."""
+PIECE_BYTES = 65_536
+"""Messages that are sent at once have about as much: so much waits in memory for each client that does not read."""
+MOST_MISSED = 1_000
+"""Changes that are told after the fact; a client that missed more loads the articles anew."""
 
 IsAllowed = Callable[[], Awaitable[bool]]
 
@@ -44,14 +47,15 @@ class Follower:
         knows = await self._knows_since(after)
         with self._broadcast.listen(lambda message: self._principal.owns(message.source, message.article)) as listener:
             now = self._board.position.encode()
-            missed = pieces([*self._missed(after)]) if knows else iter([reset(now)])
+            missed = self._since(after, now) if knows else iter([reset(now)])
             yield opening()
             for piece in missed:
                 yield piece
                 await asyncio.sleep(0)
             yield standing(now)
             async for messages in self._messages(listener):
-                yield b"".join(message.encoded for message in messages) or standing(self._board.position.encode())
+                for piece in pieces(messages) if messages else [standing(self._board.position.encode())]:
+                    yield piece
 
     async def image(self, image: BoardImage, article: BoardArticle) -> AsyncIterator[bytes]:
         """Return the state of a request now, then each change, until its last outcome."""
@@ -94,6 +98,10 @@ class Follower:
             await asyncio.sleep(LOOK_SECONDS)
         return True
 
+    def _since(self, position: StreamPosition | None, now: str) -> Iterator[bytes]:
+        missed = [*islice(self._missed(position), MOST_MISSED + 1)]
+        return pieces(missed) if len(missed) <= MOST_MISSED else iter([reset(now)])
+
     def _missed(self, position: StreamPosition | None) -> Iterator[Message]:
         """Return what changed since the position, by the time of the last change; without ids until all is sent."""
         if position is None:
@@ -111,7 +119,13 @@ def reset(position: str) -> bytes:
     return format_sse_event(data_str=json.dumps({"position": position}), event="reset", id=position)
 
 
-def pieces(messages: list[Message]) -> Iterator[bytes]:
+def pieces(messages: Iterable[Message]) -> Iterator[bytes]:
     """Return messages as bytes, many at once."""
-    for first in range(0, len(messages), PIECE):
-        yield b"".join(message.encoded for message in messages[first : first + PIECE])
+    waiting: list[bytes] = []
+    for message in messages:
+        waiting.append(message.encoded)
+        if sum(map(len, waiting)) >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting = []
+    if waiting:
+        yield b"".join(waiting)

@@ -16,7 +16,7 @@ from consumer.gateway import following
 from consumer.gateway.access.principal import Principal, Scope
 from consumer.gateway.board.board import Board
 from consumer.gateway.board.position import parse_position
-from consumer.gateway.broadcast import WAITING, Broadcast
+from consumer.gateway.broadcast import WAITING, Broadcast, Message
 from consumer.gateway.following import Follower
 from consumer.jobs import Record
 from schemas import names
@@ -331,3 +331,36 @@ async def _catch_up(stream: Stream, desk: Desk, known: dict[str, str]) -> None:
     for _, image in stream.waiting:
         known[image["id"]] = image["state"]
     stream.waiting.clear()
+
+
+async def test_a_client_that_missed_too_much_is_told_to_load_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of changes are not written for each client that comes back: it gets `reset`, and goes on from there."""
+    monkeypatch.setattr(following, "MOST_MISSED", 2)
+    topics = Topics()
+    for number in range(3):
+        topics.ask(f"r-{number}", save(f"a-{number}"))
+    board = board_of(topics.records)
+    told = [event async for event in _events(board, "r0-1", most=2)]
+    assert [name for name, _ in told] == ["image", "image"]
+    assert [name for name, _ in [event async for event in _events(board, "r0-0", most=1)]] == ["reset"]
+
+
+async def _events(board: Board, after: str, most: int) -> AsyncIterator[tuple[str, Any]]:
+    stream = Stream(Follower(board, Broadcast(), READER, _always).articles(parse_position(after)))
+    for _ in range(most):
+        event = await stream.next()
+        assert event is not None
+        yield event
+
+
+async def _always() -> bool:
+    return True
+
+
+def test_what_is_sent_at_once_is_bounded() -> None:
+    """Messages are joined up to a size, so that clients that do not read cost little; none is lost or out of order."""
+    messages = [Message("image", b"%d" % (number % 10) * 30_000, "a-1", SOURCE, "r-1") for number in range(20)]
+    sent = [*following.pieces(messages)]
+    assert b"".join(sent) == b"".join(message.encoded for message in messages)
+    assert {len(piece) for piece in sent} == {90_000, 60_000}
+    assert [*following.pieces([])] == []

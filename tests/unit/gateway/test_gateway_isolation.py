@@ -27,6 +27,7 @@ OPEN = {
     ("get", "/v1/pictures/{sha256}/{rendition}"): "the digest is the capability",
     ("get", "/v1/pictures/{sha256}/{rendition}/download"): "likewise",
     ("get", "/generated-images/{date}/{file}"): "likewise",
+    ("get", "/v1/styles/{name}/sample"): "the site's own picture, of no article",
 }
 """Endpoints with ids that need no key, and why."""
 METHODS = ("get", "post", "put", "patch", "delete")
