@@ -93,7 +93,7 @@ async def test_an_editor_paints_chooses_and_moves_the_focus(origin: str, gateway
         await panel.get_by_role("button", name="Move the focus").click()
         for _ in range(8):
             await page.keyboard.press("ArrowLeft")
-        await panel.get_by_role("button", name="Crop here").click()
+        await panel.get_by_role("button", name="Use with this focus").click()
         await page.wait_for_function("before => document.querySelector('#lead').innerHTML !== before", arg=first)
         await shown(page)
         assert await page.locator("input[name=picture]").input_value() == chosen
@@ -177,4 +177,4 @@ async def test_a_browser_of_another_origin_is_refused(gateway: GatewayProcess) -
             page = await browser.new_page()
             page.set_default_timeout(PATIENCE_MS)
             await page.goto(form)
-            await page.locator("leadart-picker").get_by_text("That did not work").wait_for()
+            await page.locator("leadart-picker").get_by_text("may not allow this page").wait_for()

@@ -94,7 +94,7 @@ async def run_dev(
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(open_stack(plan, report, with_worker=with_worker))
         gateway = await ends.enter_async_context(open_dev_gateway(plan.folder, stack.environment, report))
-        worker = await stack.worker() if with_worker else None
+        worker = await _worker(stack, report) if with_worker else None
         subscriber = await ends.enter_async_context(open_subscriber(stack.settings))
         seeding = await ends.enter_async_context(_seeding(stack, with_edition=with_edition))
         settings = _settings_of(stack, worker, gateway)
@@ -106,6 +106,12 @@ async def run_dev(
         watched = [stack.check, *([gateway.process.check] if gateway else [])]
         await _listen(subscriber, Listening(console), seeding, watched, plan)
     return 0
+
+
+async def _worker(stack: Stack, report: Callable[[str], None]) -> WorkerProcess:
+    """Return the worker once it is ready, which may take a minute in which nothing else is said."""
+    report("waiting for the worker, which loads its model")
+    return await stack.worker()
 
 
 def _settings_of(stack: Stack, worker: WorkerProcess | None, gateway: DevGateway | None) -> dict[str, str]:

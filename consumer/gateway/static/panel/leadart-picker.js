@@ -148,6 +148,7 @@ export class LeadartPicker extends HTMLElement {
     };
     const cancel = () => ((this.#mark = null), this.#draw());
     return [
+      h("p", { class: "hint" }, this.t("cropping")),
       h("button", { class: "main", type: "button", onclick: done }, this.t("done")),
       h("button", { type: "button", onclick: cancel }, this.t("cancel")),
     ];

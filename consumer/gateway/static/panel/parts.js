@@ -45,6 +45,7 @@ export function status(t, { painting, latest, problem, isLost }) {
 
 function sentence(t, { painting, latest, problem, isLost }) {
   if (problem?.status === 401) return [t("signedOut"), true];
+  if (problem?.status === 0) return [t("unreachable"), true];
   if (problem) return [t("problem", { message: problem.message }), true];
   if (isLost) return [t("lost"), true];
   if (painting) return [working(t, painting), false];

@@ -38,6 +38,7 @@ img { display: block; width: 100%; height: auto; }
 .mark { position: absolute; width: 1.6rem; height: 1.6rem; min-height: 0; padding: 0; border-radius: 50%; border: 3px solid #fff; background: transparent;
   box-shadow: 0 0 0 2px #191815; transform: translate(-50%, -50%); }
 .empty { aspect-ratio: 3 / 2; display: grid; place-items: center; background: var(--sunken); color: var(--muted); }
+.hint { margin: 0; flex-basis: 100%; font-size: .8125rem; color: var(--muted); }
 .used { font-size: .8125rem; font-weight: 600; color: var(--accent); }
 `;
 
