@@ -63,6 +63,31 @@ def test_a_class_name_stands_for_one_thing() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+CHANGING = frozenset({"now", "utcnow", "today", "time", "time_ns", "monotonic", "uuid1", "uuid4", "urandom"})
+"""Functions whose answer is another at each call."""
+
+
+def collected(tree: ast.Module) -> Iterator[ast.AST]:
+    """Return what runs when a test module is collected: its statements and decorators, not the functions' bodies."""
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef):
+            continue
+        parts = statement.decorator_list if isinstance(statement, Function) else [statement]
+        yield from chain.from_iterable(map(ast.walk, parts))
+
+
+def test_tests_are_the_same_whenever_they_are_collected() -> None:
+    """No module of tests looks at the clock while it is read: each process would collect others, or run too late."""
+    looking = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules("tests")
+        for node in collected(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in CHANGING
+    ]
+
+    assert looking == []
+
+
 def test_tests_do_not_sleep_for_luck() -> None:
     """A test waits for a condition under a bound; a sleep of a second or more is a guess about the machine."""
     guesses = [

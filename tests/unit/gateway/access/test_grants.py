@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import jwt
 import pytest
@@ -10,7 +10,9 @@ from consumer.gateway.access.grants import Grant, GrantSigner
 from consumer.gateway.access.key_file import KeyFile
 from consumer.gateway.access.principal import Credential, Scope
 
-SOON = datetime.now(UTC) + timedelta(minutes=5)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
 SECRET = "s" * 32
 
 
@@ -24,18 +26,18 @@ def test_an_issuers_caller_is_bound_by_their_own_patterns() -> None:
 
 def test_a_made_up_secret_is_another_each_time() -> None:
     """Without LEADART_GATEWAY__SECRET nothing that one process signed is good for another."""
-    signed = GrantSigner(None).sign(Grant(key="k"), Credential.SESSION, SOON)
+    signed = GrantSigner(None).sign(Grant(key="k"), Credential.SESSION, LATER)
     assert GrantSigner(None).read(signed.text, Credential.SESSION) is None
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        jwt.encode({"iss": "leadart", "aud": "session", "exp": SOON, "key": "k"}, None, "none"),  # type: ignore[arg-type]
-        jwt.encode({"iss": "leadart", "aud": "session", "exp": SOON, "key": "k"}, "x" * 32, "HS256"),
+        jwt.encode({"iss": "leadart", "aud": "session", "exp": LATER, "key": "k"}, None, "none"),  # type: ignore[arg-type]
+        jwt.encode({"iss": "leadart", "aud": "session", "exp": LATER, "key": "k"}, "x" * 32, "HS256"),
         jwt.encode({"iss": "leadart", "aud": "session", "key": "k"}, SECRET, "HS256"),
-        jwt.encode({"iss": "leadart", "exp": SOON, "key": "k"}, SECRET, "HS256"),
-        jwt.encode({"iss": "leadart", "aud": "session", "exp": SOON, "key": "k"}, SECRET * 2, "HS512"),
+        jwt.encode({"iss": "leadart", "exp": LATER, "key": "k"}, SECRET, "HS256"),
+        jwt.encode({"iss": "leadart", "aud": "session", "exp": LATER, "key": "k"}, SECRET * 2, "HS512"),
     ],
     ids=["unsigned", "another secret", "endless", "for nothing", "another algorithm"],
 )
