@@ -81,6 +81,32 @@ async def test_regenerating_offers_others_and_keeps_the_choice(room: Newsroom, d
         await kim.state("Chosen")
 
 
+async def test_a_choice_without_an_answer_is_repeated_safely(room: Newsroom, desk: Cms, browser: Any) -> None:
+    """The button is busy at once; without an answer that is said, and pressing again is the same request."""
+    await until_announced(desk, await desk.ask(story("a-silent", "No answer", variants=2)))
+    async with editor(browser, room) as kim:
+        await kim.open_slot("a-silent")
+        asked: list[Any] = []
+
+        async def keep(route: Any) -> None:
+            asked.append(route)
+
+        await kim.page.route("**/choose", keep)
+        choose = kim.page.locator("desk-variants button").nth(1)
+        await choose.click()
+        await kim.page.wait_for_selector("desk-variants button[aria-busy=true]:has-text('Choosing')")
+        await asked[0].abort()
+        await kim.page.get_by_text("it is not known yet whether this was done").wait_for()
+        await kim.page.wait_for_selector("desk-variants button[aria-busy=true]", state="detached")
+        async with kim.page.expect_request("**/choose"):
+            await choose.click()
+        await asked[1].continue_()
+        await kim.state("Chosen")
+        first, second = [each.request.headers["idempotency-key"] for each in asked]
+        assert first == second
+        kim.expect(r"net::ERR_")
+
+
 async def test_two_editors_see_the_same(room: Newsroom, desk: Cms, browser: Any) -> None:
     """What one chooses, the other sees at once, in the list and in the story."""
     await until_announced(desk, await desk.ask(story("a-two", "Council votes tonight", variants=2)))

@@ -1,8 +1,12 @@
 /** The gateway's HTTP API. Used by the desk and by the panel on other pages. */
+import { Unanswered } from "./unanswered.js";
 
 const PATIENCE_MS = 20_000;
 
-/** An answer with an error status, or none at all (`status` 0, `reason` "unreachable"). */
+/**
+ * An answer with an error status, or none at all: `status` 0, and `reason` "unreachable", or "unanswered" where something
+ * was to be changed, which may have been done all the same.
+ */
 export class Problem extends Error {
   constructor({ status = 0, reason = "unreachable", detail = "", field = null } = {}) {
     super(detail || reason);
@@ -15,6 +19,8 @@ export class Problem extends Error {
  * session's cookie does. `onSignedOut()` is called after an answer 401. Every method rejects with a `Problem` only.
  */
 export class Api {
+  #unanswered = new Unanswered(newKey);
+
   constructor({ base = "", token = () => null, onSignedOut = () => {} } = {}) {
     Object.assign(this, { base, token, onSignedOut });
   }
@@ -34,14 +40,19 @@ export class Api {
     return this.json("GET", slotPath(article, slot));
   }
 
-  /** Publish a request event's data; return its image. A repeat with the same key publishes nothing. */
-  ask(data, key = newKey()) {
-    return this.json("POST", "/v1/images", data, { "idempotency-key": key });
+  /** Publish a request event's data; return its image. Asked again after no answer, it is published once. */
+  ask(data) {
+    return this.#publish("/v1/images", data, placeOf(data.article.id, data.output?.slot ?? "hero", "ask"));
   }
 
-  /** Publish a decision: `choose`, `crop`, `approve`, `withdraw` or `restore`; return its image. */
-  decide(article, slot, decision, data, key = newKey()) {
-    return this.json("POST", `${slotPath(article, slot)}/${decision}`, data, { "idempotency-key": key });
+  /** Publish a decision: `choose`, `crop`, `approve`, `withdraw` or `restore`; return its image. Likewise. */
+  decide(article, slot, decision, data) {
+    return this.#publish(`${slotPath(article, slot)}/${decision}`, data, placeOf(article, slot, decision));
+  }
+
+  /** An image is final, as the stream has it: to ask the same again is something new. */
+  settled({ article, slot, kind }) {
+    this.#unanswered.answered(placeOf(article.id, slot, ASKED_BY[kind]));
   }
 
   /** Return the site's styles. */
@@ -85,7 +96,9 @@ export class Api {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const typed = body === undefined ? headers : { "content-type": "application/json", ...headers };
     const response = await this.send(method, path, { ...sent, headers: typed, signal: AbortSignal.timeout(PATIENCE_MS) });
-    const text = await response.text().catch(() => "");
+    const text = await response.text().catch(() => {
+      throw silence(method);
+    });
     return text ? parsed(text) : null;
   }
 
@@ -94,12 +107,29 @@ export class Api {
     const signed = token ? { ...headers, authorization: `Bearer ${token}` } : headers;
     const credentials = this.base ? "omit" : "same-origin";
     const response = await fetch(this.base + path, { method, headers: signed, credentials, ...options }).catch(() => null);
-    if (response === null) throw new Problem();
+    if (response === null) throw silence(method);
     if (response.ok) return response;
     if (response.status === 401) this.onSignedOut();
     throw await problemOf(response);
   }
+
+  async #publish(path, data, place) {
+    const key = this.#unanswered.keyFor(place, data);
+    try {
+      const image = await this.json("POST", path, data, { "idempotency-key": key });
+      this.#unanswered.answered(place);
+      return image;
+    } catch (problem) {
+      if (isAnswer(problem)) this.#unanswered.answered(place);
+      throw problem;
+    }
+  }
 }
+
+/** Whether a problem says that nothing was done: a gateway in trouble may have published before it failed. */
+const isAnswer = ({ status }) => status > 0 && status < 500;
+
+const silence = (method) => new Problem({ reason: method === "GET" ? "unreachable" : "unanswered" });
 
 /** A new key that makes a repeated click one request. */
 export function newKey() {
@@ -120,6 +150,8 @@ function parsed(text) {
   }
 }
 
+const ASKED_BY = { request: "ask", crop: "crop", choice: "choose", approval: "approve", withdrawal: "withdraw", restoration: "restore" };
+const placeOf = (article, slot, what) => JSON.stringify([article, slot]) + what;
 const slotPath = (article, slot) => `/v1/articles/${encodeURIComponent(article)}/slots/${encodeURIComponent(slot)}`;
 
 function query(values) {

@@ -1,5 +1,4 @@
 /** What editors decide, as events: each resolves with its image, or with undefined after a notice of what went wrong. */
-import { newKey } from "./api.js";
 import { api, attempt, notice } from "./desk.js";
 import { t } from "./messages.js";
 import { session } from "./session.js";
@@ -38,7 +37,7 @@ export function restore(article, slot) {
 
 /** Ask for the slot's next pictures, with all else as it was asked last. */
 export function regenerate(detail) {
-  return done(() => api.ask(againOf(detail, session.name), newKey()), "done.regenerate");
+  return done(() => api.ask(againOf(detail, session.name)), "done.regenerate");
 }
 
 const by = (field) => (session.name ? { [field]: session.name } : {});

@@ -49,6 +49,7 @@ async function readOne(id) {
 
 stream.addEventListener("message", ({ detail: { event, data } }) => {
   const isKnown = store.take(data);
+  if (event === "image" && data.final) api.settled(data);
   if (event === "image" || !isKnown) refresh(data.article.id);
   desk.dispatchEvent(new CustomEvent("image", { detail: data }));
 });

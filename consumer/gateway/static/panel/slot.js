@@ -82,6 +82,7 @@ export class PanelSlot extends EventTarget {
 
   #take(image) {
     if (image.article.id !== this.article || (image.slot !== null && image.slot !== this.slot)) return;
+    if (image.final) this.api.settled(image);
     const isOurs = this.painting?.id === image.id;
     if (image.outcome?.chosen && image.kind === "choice") this.dispatchEvent(new CustomEvent("chosen", { detail: image.outcome }));
     if (isOurs || (!image.final && image.kind === "request")) this.painting = image.final ? null : image;

@@ -15,6 +15,7 @@ const NEEDS = { regenerate: "publish", withdraw: "withdraw", restore: "withdraw"
 
 export class DeskArticle extends DeskElement {
   #drawn = null;
+  #asking = null;
 
   start(signal) {
     this.article = this.getAttribute("article");
@@ -52,6 +53,7 @@ export class DeskArticle extends DeskElement {
     this.tabs = h("nav", { class: "tabs", "aria-label": t("article.slots"), hidden: true });
     this.words = h("div", { class: "words", role: "status" });
     this.actions = h("div", { class: "actions" });
+    this.actions.addEventListener("click", (event) => this.#guard(event), { capture: true });
     this.variants = h("desk-variants", { role: "group", "aria-label": t("article.pictures") });
     this.variants.addEventListener("choose", ({ detail }) => this.#choose(detail));
     this.slot_ = h("desk-slot", { article: this.article, slot: this.slotName, ".state": this.state });
@@ -72,8 +74,32 @@ export class DeskArticle extends DeskElement {
     this.kicker.replaceChildren(...kicker(detail));
     this.#drawTabs();
     this.#drawState();
-    this.variants.show(stageOf(detail));
+    this.#drawStage();
     return undefined;
+  }
+
+  /** The pictures, as what is being asked leaves them. */
+  #drawStage() {
+    this.variants.show({ ...stageOf(this.state.detail), ...(this.#asking ? { busy: true, asked: this.#asking } : {}) });
+  }
+
+  /** Ask for something, once: until the answer is there, nothing else is, and the button says so. */
+  async #ask(what, action) {
+    if (this.#asking) return;
+    this.#asked(what);
+    await Promise.resolve(action()).finally(() => this.#asked(null));
+  }
+
+  /** Let a click pass unless something is asked, or it is the second of two on what may have been another button. */
+  #guard(event) {
+    if (this.#asking || event.detail > 1) event.stopPropagation();
+  }
+
+  #asked(what) {
+    this.#asking = what;
+    if (!this.isConnected) return;
+    this.#drawStage();
+    for (const button of this.actions.children) mark(button, what);
   }
 
   #drawTabs() {
@@ -98,9 +124,9 @@ export class DeskArticle extends DeskElement {
 
   #drawActions(name, isChosen) {
     const { article, slotName } = this;
-    const approve = button("approve", null, () => decisions.approve(article, slotName), "primary");
-    const restore = button("restore", null, () => decisions.restore(article, slotName), "primary");
-    const letGo = button("letGo", null, () => decisions.letGo(article, slotName));
+    const approve = button("approve", null, () => this.#ask("approve", () => decisions.approve(article, slotName)), "primary");
+    const restore = button("restore", null, () => this.#ask("restore", () => decisions.restore(article, slotName)), "primary");
+    const letGo = button("letGo", null, () => this.#ask("letGo", () => decisions.letGo(article, slotName)));
     const own = button("own", null, () => this.#own());
     const usual = [button("regenerate", "R", () => this.#regenerate()), button("crop", "C", () => this.#crop())];
     const withdraw = button("withdraw", "W", () => this.#withdraw());
@@ -111,6 +137,7 @@ export class DeskArticle extends DeskElement {
     };
     const drawn = kinds[name] ?? [...usual, isChosen ? letGo : own, withdraw];
     this.actions.replaceChildren(...drawn.filter(({ dataset }) => may(NEEDS[dataset.action] ?? "choose")));
+    for (const each of this.actions.children) mark(each, this.#asking);
   }
 
   #press(action) {
@@ -121,17 +148,17 @@ export class DeskArticle extends DeskElement {
     if (!this.state.detail) return;
     this.state.detail = { ...this.state.detail, latest: image, state: image.state };
     this.#drawState();
-    this.variants.show(stageOf(this.state.detail));
+    this.#drawStage();
   }
 
   #choose(picture) {
     const stage = this.state.detail && stageOf(this.state.detail);
     if (!picture || !may("choose") || stage.busy || (stage.chosen && stage.shown === picture.sha256)) return;
-    decisions.choose(this.article, this.slotName, picture);
+    this.#ask(picture.sha256, () => decisions.choose(this.article, this.slotName, picture));
   }
 
   #regenerate() {
-    decisions.regenerate(this.state.detail);
+    this.#ask("regenerate", () => decisions.regenerate(this.state.detail));
   }
 
   #crop() {
@@ -145,12 +172,12 @@ export class DeskArticle extends DeskElement {
     const field = h("div", { class: "field" }, h("label", { for: "reason" }, t("withdraw.reason")), reason, h("p", { class: "hint" }, t("withdraw.hint")));
     const asked = { title: t("withdraw.title"), text: t("withdraw.text"), submit: t("withdraw.submit"), fields: [field] };
     const answer = await confirmDialog(asked);
-    if (answer) await decisions.withdraw(this.article, this.slotName, answer.reason.trim());
+    if (answer) await this.#ask("withdraw", () => decisions.withdraw(this.article, this.slotName, answer.reason.trim()));
   }
 
   async #own() {
     const answer = await confirmDialog({ title: t("own.title"), text: t("own.text"), submit: t("action.own") });
-    if (answer) await decisions.useOwn(this.article, this.slotName);
+    if (answer) await this.#ask("own", () => decisions.useOwn(this.article, this.slotName));
   }
 
   #missing() {
@@ -168,6 +195,13 @@ export class DeskArticle extends DeskElement {
 function button(name, key, action, kind = "") {
   const hint = key ? h("kbd", { "aria-hidden": "true" }, key) : null;
   return h("button", { type: "button", class: `button ${kind}`, "aria-keyshortcuts": key, onclick: action, dataset: { action: name } }, t(`action.${name}`), hint);
+}
+
+/** Show whether something is asked, and whether by this button. */
+function mark(button, what) {
+  if (what === null) button.removeAttribute("aria-disabled");
+  else button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-busy", String(button.dataset.action === what));
 }
 
 function kicker({ article, revision, slot }) {

@@ -24,7 +24,7 @@ export class DeskVariants extends DeskElement {
 
   /** Draw the pictures, or the tiles and their progress. */
   show(stage) {
-    const shape = JSON.stringify([stage.kind, stage.pictures.map(({ sha256 }) => sha256), stage.count, stage.shown, stage.chosen, stage.busy]);
+    const shape = JSON.stringify([stage.kind, stage.pictures.map(({ sha256 }) => sha256), stage.count, stage.shown, stage.chosen, stage.busy, stage.asked]);
     if (shape !== this.#drawn) this.#draw(stage);
     this.#drawn = shape;
     if (stage.kind === "painting") this.progress(stage.image);
@@ -48,7 +48,9 @@ export class DeskVariants extends DeskElement {
     this.dataset.shape = shapeOf(stage);
     this.style.setProperty("--ratio", ratioShown(stage));
     const figures = stage.kind === "painting" ? [...tiles(stage), ...inPlace(stage)] : stage.pictures.map((picture, at) => this.#figure(picture, at, stage));
+    const focused = [...this.querySelectorAll("button")].indexOf(document.activeElement);
     this.replaceChildren(...figures);
+    if (focused >= 0) this.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
   }
 
   #figure(picture, at, stage) {
@@ -56,10 +58,11 @@ export class DeskVariants extends DeskElement {
     const isShown = picture.sha256 === stage.shown;
     const box = h("desk-picture", { ".width": LARGE, ".alt": stage.alt ?? "", ".picture": picture });
     const select = () => this.dispatchEvent(new CustomEvent("choose", { detail: picture }));
-    const words = isShown && stage.chosen ? [icon("check"), t("variant.chosen")] : t("variant.choose");
+    const isAsked = stage.asked === picture.sha256;
+    const words = isShown && stage.chosen ? [icon("check"), t("variant.chosen")] : t(isAsked ? "variant.choosing" : "variant.choose");
     const button = h(
       "button",
-      { type: "button", class: `button${isShown && stage.chosen ? " chosen" : ""}`, "aria-pressed": String(isShown && stage.chosen), onclick: select },
+      { type: "button", class: `button${isShown && stage.chosen ? " chosen" : ""}`, "aria-pressed": String(isShown && stage.chosen), "aria-busy": String(isAsked), onclick: select },
       words,
       h("kbd", { "aria-hidden": "true" }, String(number)),
     );
