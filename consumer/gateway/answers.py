@@ -47,6 +47,9 @@ class ProblemDetails(DescribedAnswer):
     field: str = Field(
         "", description="The field to correct, as a dotted path, or a parameter's name; absent: the request as a whole."
     )
+    did_you_mean: dict[str, str] = Field(
+        {}, description="For unknown fields that resemble a known one: its path. Absent: there are none."
+    )
 
 
 class ImageArticle(DescribedAnswer):

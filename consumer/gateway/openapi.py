@@ -155,7 +155,11 @@ def _schemas(found: Node) -> Node:
     _, flat = models_json_schema([(FlatRequest, "validation")], ref_template=SCHEMAS + "{model}")
     bodies = {
         "ImageRequest": {"anyOf": [{"$ref": f"{SCHEMAS}ImageRequested"}, {"$ref": f"{SCHEMAS}FlatRequest"}]},
-        "Choice": _about_slot(contract["ImageChosen"], "Keep a picture in the slot; `picture: null` lets go of it."),
+        "Choice": _about_slot(
+            contract["ImageChosen"],
+            "Keep a picture in the slot. `picture` is to be said: null lets go of the choice. It is left out only with "
+            "`external: true`.",
+        ),
         "Recrop": _about_slot(contract["ImageRecropRequested"], "Crop a picture anew."),
         "Approval": _about_slot(contract["ImageApproved"], "Have the held request painted."),
         "Withdrawal": _about_slot(contract["ArticleWithdrawn"], "Take the slot's pictures down."),

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problems, which name the field exactly as a failed outcome on the bus does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,7 +27,8 @@ _HTTP_REASONS = {
 class Problem(Exception):
     """An answer with an error status: a stable `reason`, a sentence for people, and the field it is about.
 
-    `retry_after`: seconds after which it may go well.
+    `retry_after`: seconds after which it may go well. `did_you_mean`: for unknown fields that resemble a known one, its
+    path.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Problem(Exception):
         self.reason = reason
         self.detail = detail
         self.field = field
+        self.did_you_mean: Mapping[str, str] = {}
         self.retry_after = RETRY_SECONDS if retry_after is None and status == 503 else retry_after
 
     def response(self) -> JSONResponse:
         """Return the answer."""
         body = {"type": f"{TYPES}{self.reason}", "title": _title(self.reason), "status": self.status}
         body |= {"detail": self.detail, "reason": self.reason, **({"field": self.field} if self.field else {})}
+        body |= {"did_you_mean": dict(self.did_you_mean)} if self.did_you_mean else {}
         headers = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
         headers |= {"www-authenticate": "Bearer"} if self.status == 401 else {}
         return JSONResponse(body, self.status, headers, MEDIA_TYPE)

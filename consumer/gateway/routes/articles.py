@@ -10,12 +10,13 @@ from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.article import BoardArticle
 from consumer.gateway.board.listing import list_articles
-from consumer.gateway.problems import not_found
+from consumer.gateway.problems import Problem, not_found
 from consumer.gateway.routes.accepted import accepted
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.services import Gateway
-from schemas import names
+from schemas import Reason, names
+from schemas.editorial import ImageChosen
 from schemas.ignored import unknown_fields
 from schemas.requests import REQUESTS
 
@@ -64,7 +65,9 @@ async def article(gateway: Opened, principal: Reader, article_id: str) -> dict[s
 async def choose(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
-    """Keep a picture in the slot (`picture: null`: let go of it), as `image-chosen` does."""
+    """Keep a picture in the slot, as `image-chosen` does; only `picture: null` lets go of the one chosen."""
+    if isinstance(body, dict) and "picture" not in body and not body.get("external"):
+        raise _no_picture(body)
     return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
 
 
@@ -120,6 +123,16 @@ async def _decide(
     data = body if about is None else {**_by(principal, event_type), **about}
     change = await gateway.publishing.publish(principal, event_type, data, key)
     return accepted(change, unknown_fields(data, REQUESTS[event_type]))
+
+
+def _no_picture(body: Mapping[str, Any]) -> Problem:
+    detail = (
+        "`picture` is missing: name the picture to keep by its `sha256`, or write null to let go of the choice; "
+        "leave it out only with `external: true`."
+    )
+    problem = Problem(422, Reason.MISSING_FIELD, detail, field="picture")
+    problem.did_you_mean = unknown_fields(body, ImageChosen).did_you_mean
+    return problem
 
 
 def _by(principal: Principal, event_type: str) -> dict[str, Any]:

@@ -89,6 +89,35 @@ async def test_a_decision_is_published_about_the_slot(
     assert answer.headers["location"] == f"/v1/images/{answer.json()['id']}"
 
 
+@pytest.mark.parametrize("body", [{}, {"sha256": ONE}, {"alt": "Ferries."}, {"external": False}, {"external": None}])
+async def test_a_choice_is_let_go_of_only_in_so_many_words(bench: GatewayBench, body: dict[str, Any]) -> None:
+    """A body that forgot its picture is refused, and nothing is published."""
+    await bench.ask(request_data("a-1"))
+    published = len(bench.published)
+    answer = await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body)
+    problem = answer.json()
+    assert (answer.status_code, problem["reason"], problem["field"]) == (422, "missing_field", "picture")
+    assert problem.get("did_you_mean") == ({"sha256": "picture.sha256"} if "sha256" in body else None)
+    assert len(bench.published) == published
+
+
+@pytest.mark.parametrize("body", [{"picture": None}, {"external": True}])
+async def test_a_choice_without_a_picture_is_said(bench: GatewayBench, body: dict[str, Any]) -> None:
+    """Null lets go; a picture of the site's own needs none of leadart's."""
+    await bench.ask(request_data("a-1"))
+    assert (await bench.call("POST", "/v1/articles/a-1/slots/hero/choose", body)).status_code == 202
+
+
+@pytest.mark.parametrize("body", [{}, {"picture": None}, {"picture": {}}, {"sha256": ONE}])
+async def test_a_crop_names_its_picture(bench: GatewayBench, body: dict[str, Any]) -> None:
+    """As the contract has it: 422 with the field, and nothing is published."""
+    await bench.ask(request_data("a-1"))
+    answer = await bench.call("POST", "/v1/articles/a-1/slots/hero/crop", body)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "missing_field")
+    assert answer.json()["field"].startswith("picture")
+    assert len(bench.published) == 1
+
+
 async def test_a_decision_may_name_its_own_revision(bench: GatewayBench) -> None:
     """An editor decides about what they saw, not about what came meanwhile."""
     await bench.ask(request_data("a-1", 7))
