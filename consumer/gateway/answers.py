@@ -77,7 +77,10 @@ class ImageSummary(DescribedAnswer):
         description="`queued`, `painting`, `approved` or `restored`, or the kind of its outcome: `ready`, `failed`, "
         "`superseded`, `expired`, `declined`, `held`, `withdrawn` or `cancelled`; more may be added."
     )
-    final: bool = Field(description="Whether nothing more will be announced about it.")
+    final: bool = Field(
+        description="Whether nothing more will be announced about it; an approval is final once it is refused or what "
+        "it approved has its outcome."
+    )
     article: ImageArticle
     slot: str | None = Field(description="The place in the article; null: all of them.")
     source: str = Field(description="Who published it.")

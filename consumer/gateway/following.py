@@ -14,6 +14,7 @@ from consumer.gateway.board.image import BoardImage
 from consumer.gateway.board.position import StreamPosition
 from consumer.gateway.broadcast import Broadcast, Message, StreamListener, message_of
 from consumer.gateway.event_stream import opening, standing
+from schemas import names
 
 SILENCE_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies cut silent connections, and dead ones are noticed."""
@@ -61,7 +62,8 @@ class Follower:
         """Return the state of a request now, then each change, until its last outcome."""
 
         def wants(message: Message) -> bool:
-            return (message.image, message.article) == (image.id, article.id)
+            is_own = message.image == image.id or image.event_type == names.IMAGE_APPROVED
+            return is_own and message.article == article.id
 
         with self._broadcast.listen(wants) as listener:
             now, is_over = self._board.position.encode(), image.is_final
@@ -70,7 +72,11 @@ class Follower:
                 return
             async for messages in self._messages(listener):
                 is_over = image.is_final  # before the next wait: what makes it final is among these messages
-                yield b"".join(message.encoded for message in messages) or standing(self._board.position.encode())
+                now = self._board.position.encode()
+                own = b"".join(message.encoded for message in messages if message.image == image.id)
+                if is_over and not own:  # an approval, by the outcome of what it approved
+                    own = message_of(Change("image", article, image), now).encoded
+                yield own or standing(now)
                 if is_over:
                     return
 

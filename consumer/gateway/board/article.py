@@ -51,6 +51,8 @@ class BoardArticle:
         before, self.size = self.size, sum(image.size for image in self._images.values())
         for image in self._images.values():
             image.article_source = self.source
+            if image.event_type == names.IMAGE_APPROVED:
+                image.is_carried_out = any(other.carries_out(image) for other in self._images.values())
         return self.size - before
 
     def forget_answers(self) -> None:

@@ -30,7 +30,7 @@ class UnansweredState(StrEnum):
     QUEUED = "queued"
     PAINTING = "painting"
     APPROVED = "approved"
-    """An approval: the outcome is that of the request that was held."""
+    """An approval: its outcome is that of the request that was held, unless it is refused."""
     RESTORED = "restored"
     """A restoration: the next save's outcome is the answer."""
 
@@ -63,12 +63,14 @@ class BoardImage:
     """A request or a decision by its event id. What it says of itself does not depend on the order of reading.
 
     `asked`: None while only outcomes of it are known. `outcomes`: by event id, in the order of the topic.
-    `article_source`: the source that the article belongs to.
+    `article_source`: the source that the article belongs to. `is_carried_out`: it is an approval, and what it approved
+    has its outcome.
     """
 
     id: str
     article: str
     article_source: str = ""
+    is_carried_out: bool = False
     asked: AskedEvent | None = None
     outcomes: dict[str, AnnouncedEvent] = field(default_factory=dict)
     progress: dict[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -192,7 +194,16 @@ class BoardImage:
     def is_final(self) -> bool:
         """Whether no further outcome is expected, but for repeats and a withdrawal's other slots."""
         outcome = self.outcome
-        return self.event_type in _UNANSWERED if outcome is None else outcome.kind != OutcomeKind.HELD
+        if outcome is None:
+            return self.is_carried_out or self.event_type == names.ARTICLE_RESTORED
+        return outcome.kind != OutcomeKind.HELD
+
+    def carries_out(self, approval: "BoardImage") -> bool:
+        """Return whether it was held, is what the approval is about, and has had its outcome since."""
+        if (self.slot, self.revision) != (approval.slot, approval.revision):
+            return False
+        outcome, was_held = self.outcome, any(one.kind == OutcomeKind.HELD for one in self.outcomes.values())
+        return was_held and self.is_final and outcome is not None and outcome.record.timestamp_ms >= approval.asked_ms
 
     def ask(self, asked: AskedEvent) -> bool:
         """Take it as it was published; of repeats the first counts. Return whether that changed anything."""

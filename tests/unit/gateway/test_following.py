@@ -364,3 +364,20 @@ def test_what_is_sent_at_once_is_bounded() -> None:
     assert b"".join(sent) == b"".join(message.encoded for message in messages)
     assert {len(piece) for piece in sent} == {90_000, 60_000}
     assert [*following.pieces([])] == []
+
+
+async def test_an_approvals_stream_ends_with_what_it_approved() -> None:
+    """It sends nothing of other requests, and at last that the approval is final."""
+    desk = Desk()
+    desk.read(desk.topics.ask("r-2", save(revision=1)))
+    desk.read(desk.topics.announce("held", "r-2", rule="drafts"))
+    desk.read(desk.topics.ask("ok", decision(), type=names.IMAGE_APPROVED))
+    stream = desk.image_stream("ok")
+    first = await stream.next()
+    desk.read(desk.topics.announce("ready", "r-2", ordinal=1, pictures=pictures("p-1")))
+    last = await stream.next()
+    assert [(each and each[1]["id"], each and each[1]["final"]) for each in (first, last)] == [
+        ("ok", False),
+        ("ok", True),
+    ]
+    assert await stream.next() is None

@@ -73,23 +73,37 @@ def test_a_held_request_is_what_the_slot_waits_for() -> None:
     topics.ask("r-2", save(revision=2))
     topics.announce("held", "r-2", revision=2, rule="drafts", message="Wait.")
     held = hero(topics)
-    topics.ask("ok", decision(), type=names.IMAGE_APPROVED)
+    topics.ask("ok", {**decision(), "article": {"id": "a-1", "revision": 2}}, type=names.IMAGE_APPROVED)
     approved = hero(topics)
     topics.announce("ready", "r-2", revision=2, ordinal=2, pictures=pictures("p-2"))
     ready = hero(topics)
     assert (held["state"], [image["id"] for image in held["held"]]) == ("held", ["r-2"])
     assert approved["state"] == "held"
     newest = approved["history"][0]
-    assert (newest["id"], newest["state"], newest["final"]) == ("ok", "approved", True)
+    assert (newest["id"], newest["state"], newest["final"]) == ("ok", "approved", False)
+    assert (ready["history"][0]["state"], ready["history"][0]["final"]) == ("approved", True)
     assert (ready["state"], ready["held"], ready["latest"]["id"]) == ("ready", [], "r-2")
+
+
+@pytest.mark.parametrize("approved", [{"revision": 1}, {"revision": 2, "slot": "teaser"}, {"revision": 2}])
+def test_an_approval_is_not_carried_out_by_another_request(approved: dict[str, Any]) -> None:
+    """What was held in another slot, of another revision, or ended before the approval, says nothing of it."""
+    topics = painted()
+    topics.ask("r-2", save(revision=2))
+    topics.announce("held", "r-2", revision=2, rule="drafts", message="Wait.")
+    topics.announce("expired", "r-2", revision=2)
+    body = {"article": {"id": "a-1", "revision": approved["revision"]}, "slot": approved.get("slot", "hero")}
+    topics.ask("ok", body, type=names.IMAGE_APPROVED)
+    assert article_of(topics).images["ok"].is_final is False
 
 
 def test_an_approval_that_was_refused_says_so() -> None:
     """Nothing was held: the approval's own outcome is its state."""
     topics = painted()
     topics.ask("ok", decision(), type=names.IMAGE_APPROVED)
+    assert hero(topics)["history"][0]["final"] is False
     topics.announce("failed", "ok", reason="nothing_held", message="Nothing is held.")
-    assert hero(topics)["history"][0]["state"] == "failed"
+    assert (hero(topics)["history"][0]["state"], hero(topics)["history"][0]["final"]) == ("failed", True)
     assert hero(topics)["state"] == "ready"
 
 

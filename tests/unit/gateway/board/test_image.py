@@ -14,7 +14,7 @@ KINDS = [
     (names.IMAGE_REQUESTED, "request", "queued", False),
     (names.IMAGE_RECROP_REQUESTED, "crop", "queued", False),
     (names.IMAGE_CHOSEN, "choice", "queued", False),
-    (names.IMAGE_APPROVED, "approval", "approved", True),
+    (names.IMAGE_APPROVED, "approval", "approved", False),
     (names.ARTICLE_WITHDRAWN, "withdrawal", "queued", False),
     (names.ARTICLE_RESTORED, "restoration", "restored", True),
 ]
@@ -27,7 +27,7 @@ def image_of(topics: Topics, request_id: str = "r-1") -> Any:
 
 @pytest.mark.parametrize(("event_type", "kind", "state", "final"), KINDS)
 def test_what_was_published_has_a_kind_and_a_state(event_type: str, kind: str, state: str, *, final: bool) -> None:
-    """An approval and a restoration have no outcome to wait for; all else does."""
+    """A restoration has no outcome to wait for; all else does, an approval that of what it approves or its own."""
     topics = Topics()
     topics.ask("r-1", save() if event_type == names.IMAGE_REQUESTED else decision(), type=event_type)
     image = image_of(topics)
