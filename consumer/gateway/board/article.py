@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from consumer.gateway.board.image import BoardImage, slot_of, timestamp
@@ -190,8 +191,19 @@ def _telling(images: list[BoardImage], slot: str) -> BoardImage | None:
         for image in newest_first:
             if image.state_in(slot) == state:
                 return image
-    answered = (image for image in newest_first if image.state_in(slot) != OutcomeKind.SUPERSEDED)
-    return next(answered, next(iter(reversed(images)), None))
+    answered = [image for image in newest_first if image.state_in(slot) != OutcomeKind.SUPERSEDED]
+    telling = (
+        image for place, image in enumerate(answered) if not _changes_nothing(image, answered[place + 1 :], slot)
+    )
+    return next(telling, next(iter(reversed(images)), None))
+
+
+def _changes_nothing(image: BoardImage, before: Iterable[BoardImage], slot: str) -> bool:
+    """Return whether it is a restoration of a slot that was not withdrawn; `before` it, newest first."""
+    if image.event_type != names.ARTICLE_RESTORED:
+        return False
+    since = takewhile(lambda other: other.event_type != names.ARTICLE_RESTORED, before)
+    return all(other.state_in(slot) != OutcomeKind.WITHDRAWN for other in since)
 
 
 def thumb(shows: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -138,6 +138,40 @@ def test_a_restoration_is_the_state_until_the_next_save() -> None:
     assert hero(topics)["state"] == "queued"
 
 
+@pytest.mark.parametrize("slot", ["hero", None])
+def test_a_restoration_of_what_was_not_withdrawn_changes_nothing(slot: str | None) -> None:
+    """The slot stands as it did, also where it was withdrawn and opened long before."""
+    topics = painted()
+    topics.ask("o-1", decision(slot=slot), type=names.ARTICLE_RESTORED)
+    never = hero(topics)
+    topics.ask("w-1", decision(), type=names.ARTICLE_WITHDRAWN)
+    topics.announce("withdrawn", "w-1", ordinal=2)
+    topics.ask("o-2", decision(), type=names.ARTICLE_RESTORED)
+    opened = hero(topics)
+    topics.ask("r-2", save(revision=2))
+    topics.announce("ready", "r-2", revision=2, ordinal=3, pictures=pictures("p-2"))
+    topics.ask("o-3", decision(slot=slot), type=names.ARTICLE_RESTORED)
+    again = hero(topics)
+    assert [(each["state"], each["latest"]["id"]) for each in (never, opened, again)] == [
+        ("ready", "r-1"),
+        ("restored", "o-2"),
+        ("ready", "r-2"),
+    ]
+    assert again["history"][0]["state"] == "restored"
+
+
+def test_a_slot_is_opened_whatever_was_refused_meanwhile() -> None:
+    """A save to a withdrawn slot fails; the restoration after it tells all the same, and a second one nothing more."""
+    topics = painted()
+    topics.ask("w-1", decision(), type=names.ARTICLE_WITHDRAWN)
+    topics.announce("withdrawn", "w-1", ordinal=2)
+    topics.ask("r-2", save(revision=2))
+    topics.announce("failed", "r-2", revision=2, reason="withdrawn", message="It is withdrawn.")
+    topics.ask("o-1", decision(), type=names.ARTICLE_RESTORED)
+    topics.ask("o-2", decision(), type=names.ARTICLE_RESTORED)
+    assert (hero(topics)["state"], hero(topics)["latest"]["id"]) == ("restored", "o-1")
+
+
 def test_what_names_no_slot_stands_in_none() -> None:
     """A request whose slot is invalid fails, and is in the history of no slot."""
     topics = painted()
