@@ -74,8 +74,8 @@ class ImageSummary(DescribedAnswer):
     id: str = Field(description="Its CloudEvents id.")
     kind: Literal["request", "crop", "choice", "approval", "withdrawal", "restoration"]
     state: str = Field(
-        description="`queued`, `painting`, `approved` or `restored`, or the kind of its outcome: `ready`, `failed`, "
-        "`superseded`, `expired`, `declined`, `held`, `withdrawn` or `cancelled`; more may be added."
+        description="`queued`, `painting` (a step was done), `approved` or `restored`, or the kind of its outcome: "
+        "`ready`, `failed`, `superseded`, `expired`, `declined`, `held`, `withdrawn` or `cancelled`; more may be added."
     )
     final: bool = Field(
         description="Whether nothing more will be announced about it; an approval is final once it is refused or what "

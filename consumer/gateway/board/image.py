@@ -36,6 +36,8 @@ class UnansweredState(StrEnum):
 
 
 _UNANSWERED = {names.IMAGE_APPROVED: UnansweredState.APPROVED, names.ARTICLE_RESTORED: UnansweredState.RESTORED}
+_WAITING = frozenset({"accepted", "started"})
+"""Stages of progress in which nothing is painted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +189,8 @@ class BoardImage:
 
     @property
     def is_begun(self) -> bool:
-        """Whether a worker has begun to paint it since its last outcome."""
-        return any(each.get("stage") != "accepted" for each in self.progress.values())
+        """Whether any of it has been painted since its last outcome; what was started may wait at the engine."""
+        return any(each.get("stage") not in _WAITING for each in self.progress.values())
 
     @property
     def is_final(self) -> bool:

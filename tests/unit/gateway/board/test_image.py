@@ -49,6 +49,25 @@ def test_its_outcome_is_its_state(kind: OutcomeKind) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("stages", "state"),
+    [
+        (["accepted"], "queued"),
+        (["accepted", "started"], "queued"),
+        (["started", "started"], "queued"),
+        (["started", "step"], "painting"),
+        (["storing"], "painting"),
+    ],
+)
+def test_it_is_painting_once_a_step_was_done(stages: list[str], state: str) -> None:
+    """A variant that was started may still wait at the engine for others: it is not painted at 0 %."""
+    topics = Topics()
+    topics.ask("r-1", save())
+    for index, stage in enumerate(stages):
+        topics.announce("progress", "r-1", stage=stage, index=index)
+    assert image_of(topics).state == state
+
+
 def test_details_have_what_was_published() -> None:
     """The request's data is given back as it was."""
     topics = Topics()
