@@ -22,8 +22,8 @@ _PARSED = 4
 """Memory of a parsed record, in times of its bytes."""
 _KEPT = 0.9
 """Share of the memory that is left in use when it ran out."""
-_EXPIRY_MS = 60_000
-"""How often old articles are looked for."""
+_EXPIRIES = 500
+"""How often old articles are looked for in the time of the history: each time all articles are put in order."""
 DAY_MS = 86_400_000
 
 
@@ -165,7 +165,7 @@ class Board:
                 self._forget(image)
             self._bytes += article.touch()
         if self._bytes > self._most_bytes or record.timestamp_ms >= self._next_expiry_ms:
-            self._next_expiry_ms = record.timestamp_ms + _EXPIRY_MS
+            self._next_expiry_ms = record.timestamp_ms + self._history_ms // _EXPIRIES
             self._let_go(record.timestamp_ms - self._history_ms)
 
     def _let_go(self, until_ms: int) -> None:

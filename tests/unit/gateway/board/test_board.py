@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from consumer.gateway.board.board import Board
 from consumer.gateway.board.position import StreamPosition
 from consumer.jobs import Record
 from schemas import names
-from tests.support.board import SOURCE, TOPICS, Topics, board_of, decision, pictures, save, view
+from tests.support.board import PLENTY, SOURCE, TOPICS, Topics, board_of, decision, pictures, save, view
 
 KINDS = ["ready", "failed", "superseded", "expired", "declined", "held", "withdrawn", "cancelled", "refined"]
 DECISIONS = [names.IMAGE_CHOSEN, names.IMAGE_APPROVED, names.ARTICLE_WITHDRAWN, names.ARTICLE_RESTORED]
@@ -258,3 +259,15 @@ def test_where_reading_begins_is_part_of_the_position() -> None:
     assert board.position.encode() == "b0-7_o1-0"
     assert not board.position.is_before(board.begins)
     assert StreamPosition().is_before(board.begins)
+
+
+def test_old_articles_are_looked_for_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a week's history at the start puts all articles in order some hundred times, not once a minute of it."""
+    looked: list[int] = []
+    monkeypatch.setattr(Board, "_let_go", lambda _board, until_ms: looked.append(until_ms))
+    asked = [Topics().ask(f"r-{number}", save(f"a-{number}")) for number in range(2016)]
+    week = [replace(record, offset=at, timestamp_ms=300_000 * at) for at, record in enumerate(asked)]
+    board = Board(PLENTY, TOPICS, history_days=7)
+    for record in week:
+        board.take(record)
+    assert 300 <= len(looked) <= 501
