@@ -23,6 +23,7 @@ from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Cms, Site, cms, request_data
 
 REQUESTS = 200
+CLIENTS, SAVES = 200, 5
 AGAIN_SECONDS = 0.2
 
 
@@ -102,6 +103,24 @@ async def announce(desk: Cms, request_id: str, article: str) -> None:
 @pytest.fixture
 def site(kafka: KafkaServer, s3: S3Server) -> Site:
     return Site.fresh(kafka, s3).prepare()
+
+
+async def test_two_hundred_clients_hear_of_every_save(site: Site, tmp_path: Path) -> None:
+    """Each on a connection of its own hears of each save and its outcome, and none is cut off."""
+    with gateway_process(site, tmp_path) as gateway:
+        async with cms(site) as desk, asyncio.TaskGroup() as tasks:
+            clients = [StreamClient(gateway) for _ in range(CLIENTS)]
+            following = [tasks.create_task(client.follow()) for client in clients]
+            for client in clients:
+                await client.until(lambda client=client: bool(client.last_id))  # type: ignore[misc]
+            for number in range(SAVES):
+                await desk.ask(request_data(f"a-{number}"), event_id=f"r-{number}")
+                await announce(desk, f"r-{number}", f"a-{number}")
+            for client in clients:
+                await client.until(lambda client=client: client.count("failed") == SAVES)  # type: ignore[misc]
+            for task in following:
+                task.cancel()
+    assert {client.connections for client in clients} == {1}
 
 
 async def test_no_outcome_is_missed_when_the_gateway_is_killed(site: Site, tmp_path: Path) -> None:
