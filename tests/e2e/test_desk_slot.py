@@ -287,6 +287,8 @@ async def test_pictures_are_taken_down_after_a_question(gateway: GatewayProcess,
         await page.get_by_role("dialog").get_by_role("button", name="Take down").click()
         await page.get_by_text("The pictures were taken down: A court ordered it.").wait_for()
         await page.get_by_role("heading", name="Words").wait_for(state="hidden")
+        await page.get_by_text("Its picture was taken down.").wait_for()
+        assert await page.locator(".history .thumbs").count() == 0
         await page.get_by_role("button", name="Open again").click()
         await page.get_by_text("The slot was opened again").wait_for()
 

@@ -1,6 +1,7 @@
 /** What the panel knows of its slot, and what it asks for. No DOM. */
 import { Api, Problem } from "../desk/api.js";
 import { EventStream } from "../desk/stream.js";
+import { sinceTakenDown } from "../desk/taken-down.js";
 
 const TOGETHER_MS = 80;
 
@@ -41,7 +42,7 @@ export class PanelSlot extends EventTarget {
 
   /** The pictures to choose from: of the newest request that has some, with the data that announced them. */
   get offered() {
-    const images = [...(this.detail?.history ?? [])].filter(({ outcome }) => outcome?.pictures);
+    const images = sinceTakenDown(this.detail?.history ?? []).filter(({ outcome }) => outcome?.pictures);
     const newest = images.find(({ outcome }) => !outcome.kept)?.outcome ?? null;
     return this.detail?.shown?.chosen && !newest?.offers ? this.detail.shown : newest;
   }

@@ -3,6 +3,7 @@ import { DeskElement, h, icon } from "../dom.js";
 import { t } from "../messages.js";
 import { isBusy, progressOf } from "../store.js";
 import { variantsOf } from "../states.js";
+import { sinceTakenDown } from "../taken-down.js";
 import "../picture.js";
 
 const LARGE = 1200;
@@ -116,9 +117,7 @@ export function stageOf(detail) {
 
 /** The pictures that were painted last; what was taken down is gone. */
 function paintedLast(history) {
-  const down = history.findIndex(({ kind, state }) => kind === "withdrawal" && state === "withdrawn");
-  const since = down < 0 ? history : history.slice(0, down);
-  return since.find(({ outcome, kind }) => kind === "request" && outcome?.pictures && !outcome.kept)?.outcome.pictures ?? [];
+  return sinceTakenDown(history).find(({ outcome, kind }) => kind === "request" && outcome?.pictures && !outcome.kept)?.outcome.pictures ?? [];
 }
 
 /** The pictures, the one in place with all the files that it has by now. */

@@ -1,6 +1,7 @@
 /** A slot's history: each request, decision and outcome, the newest first, with the pictures that came of it. */
 import { h } from "../dom.js";
 import { t, when } from "../messages.js";
+import { sinceTakenDown } from "../taken-down.js";
 import { adviceFor, askedSentence, outcomeSentence } from "./sentences.js";
 import "../picture.js";
 
@@ -10,6 +11,7 @@ const SHOWN = 8;
 export class SlotHistory {
   #all = false;
   #drawn = new Map();
+  #there = new Set();
 
   constructor(titleOf, open) {
     Object.assign(this, { titleOf, open });
@@ -20,6 +22,7 @@ export class SlotHistory {
 
   show({ history, shown }) {
     this.images = history;
+    this.#there = new Set(sinceTakenDown(history).map(({ id }) => id));
     this.current = shown?.pictures[0]?.sha256;
     const images = this.#all ? history : history.slice(0, SHOWN);
     const items = images.map((image) => this.#item(image));
@@ -36,7 +39,7 @@ export class SlotHistory {
 
   /** The entry of an image, as it was drawn if nothing of it changed: pictures do not blink. */
   #item(image) {
-    const state = JSON.stringify([image.state, image.outcome_at, this.current]);
+    const state = JSON.stringify([image.state, image.outcome_at, this.current, this.#there.has(image.id)]);
     const known = this.#drawn.get(image.id);
     return known?.state === state ? known : { id: image.id, state, element: this.#entry(image) };
   }
@@ -57,6 +60,7 @@ export class SlotHistory {
 
   #pictures(image, pictures) {
     if (!pictures.length || image.outcome.kept) return null;
+    if (!this.#there.has(image.id)) return h("p", { class: "gone muted" }, t("history.gone", { n: pictures.length }));
     return h("div", { class: "thumbs" }, pictures.map((picture, at) => this.#thumb(image, picture, at)));
   }
 

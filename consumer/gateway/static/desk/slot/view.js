@@ -47,6 +47,7 @@ export class DeskSlot extends DeskElement {
     words.show(detail, this.sets);
     taking.show(detail);
     history.show(detail);
+    if (detail.state === "withdrawn") document.querySelector("dialog.cropper")?.close();
     paint.element.hidden ||= !this.#may("publish");
     words.element.hidden ||= !this.#may("choose");
   }
