@@ -22,11 +22,18 @@ export function figure(ready, options = {}) {
   const { badge = "AI-generated", address = announcedAddress } = options;
   const picture = ready.pictures[index];
   const files = (picture.renditions ?? []).filter((file) => file.set === shape);
-  const { ai_generated = true, credit_line } = ready.disclosure ?? {};
+  const { ai_generated = true } = ready.disclosure ?? {};
   const label = ai_generated ? `<span class="leadart-badge">${escape(badge)}</span>` : "";
-  const caption = credit_line ? `<figcaption class="leadart-credit">${escape(credit_line)}</figcaption>` : "";
   const shown = sources(files, sizes, address) + image(picture, fallback(picture, files), ready.alt, first, address);
-  return `<figure class="leadart"><picture>${shown}</picture>${label}${caption}</figure>`;
+  return `<figure class="leadart"><picture>${shown}</picture>${label}${caption(ready)}</figure>`;
+}
+
+// The editor's caption, where one was written with the choice, and the credit line.
+function caption({ caption: words, disclosure }) {
+  const credit = disclosure?.credit_line;
+  if (!words) return credit ? `<figcaption class="leadart-credit">${escape(credit)}</figcaption>` : "";
+  const line = credit ? ` <span class="leadart-credit">${escape(credit)}</span>` : "";
+  return `<figcaption class="leadart-caption">${escape(words)}${line}</figcaption>`;
 }
 
 /** The meta tags by which social networks show the picture: its `social` rendition, else the picture. */

@@ -42,12 +42,19 @@ def figure(  # noqa: PLR0913 - what a page may want to say
     picture = ready["pictures"][index]
     files = [file for file in picture.get("renditions", ()) if file["set"] == shape]
     sources = "".join(_sources(files, sizes, address))
-    disclosure = ready.get("disclosure", {})
-    label = f'<span class="leadart-badge">{escape(badge)}</span>' if disclosure.get("ai_generated", True) else ""
-    credit = disclosure.get("credit_line")
-    caption = f'<figcaption class="leadart-credit">{escape(credit)}</figcaption>' if credit else ""
+    is_ai_made = ready.get("disclosure", {}).get("ai_generated", True)
+    label = f'<span class="leadart-badge">{escape(badge)}</span>' if is_ai_made else ""
     image = _image(picture, _fallback(picture, files), ready["alt"], first=first, address=address)
-    return f'<figure class="leadart"><picture>{sources}{image}</picture>{label}{caption}</figure>'
+    return f'<figure class="leadart"><picture>{sources}{image}</picture>{label}{_caption(ready)}</figure>'
+
+
+def _caption(ready: Json) -> str:
+    """Return the editor's caption, where one was written with the choice, and the credit line."""
+    caption, credit = ready.get("caption"), ready.get("disclosure", {}).get("credit_line")
+    if not caption:
+        return f'<figcaption class="leadart-credit">{escape(credit)}</figcaption>' if credit else ""
+    line = f' <span class="leadart-credit">{escape(credit)}</span>' if credit else ""
+    return f'<figcaption class="leadart-caption">{escape(caption)}{line}</figcaption>'
 
 
 def social_tags(ready: Json, *, index: int = 0, address: Callable[[Json], str] = announced_address) -> str:

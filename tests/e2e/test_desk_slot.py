@@ -88,6 +88,7 @@ async def test_an_editor_chooses_crops_and_copies_the_html(gateway: GatewayProce
     await api.slot_when("a-crop", is_settled)
     async with desk_page(gateway, "#/a/a-crop/hero", permissions=["clipboard-read", "clipboard-write"]) as page:
         await page.get_by_role("button", name="Picture 2: Choose").click()
+        await page.wait_for_function("() => document.querySelector('#shape').value === 'hero'")
         await page.get_by_text("It stays, whatever is saved or painted later.").wait_for()
         await page.get_by_role("button", name="Crop", exact=False).first.click()
         before = await cut_of(page, "square")
@@ -227,6 +228,7 @@ async def test_words_are_kept_with_the_crops(gateway: GatewayProcess, api: DeskA
         await page.get_by_label("Alt text").fill("Ferries tied up in a storm.")
         await page.get_by_label("Caption").fill("No ferry leaves tonight.")
         await page.get_by_role("button", name="Save and choose").click()
+        await page.wait_for_function("() => document.querySelector('#html').value.includes('No ferry leaves tonight.')")
         await api.slot_when("a-words", is_chosen)
         await api.save("a-words", revision=2)
         detail = await api.slot_when("a-words", lambda one: is_settled(one) and one["revision"] == 2)

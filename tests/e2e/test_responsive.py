@@ -275,8 +275,14 @@ def without_placeholder(html: str) -> str:
     return re.sub(PLACEHOLDER, "url()", html)
 
 
+def captioned() -> dict[str, Any]:
+    return {**nasty(), "caption": """No "ferry" <leaves> & 'sails'"""}
+
+
 @pytest.mark.parametrize(
-    "event", [read("renditions.json"), read("two-variants.json"), nasty()], ids=["new", "old", "nasty"]
+    "event",
+    [read("renditions.json"), read("two-variants.json"), nasty(), captioned()],
+    ids=["new", "old", "nasty", "captioned"],
 )
 @pytest.mark.parametrize("shape", ["hero", "thumb", "none"])
 def test_both_programs_make_the_same_html(javascript: Path, event: dict[str, Any], shape: str) -> None:

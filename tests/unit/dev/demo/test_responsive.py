@@ -119,6 +119,19 @@ def test_badge_and_credit_line_are_those_of_the_event(ready: dict[str, Any]) -> 
     assert Elements(figure(ready, badge="AI 生成")).text == "AI 生成" + ready["disclosure"]["credit_line"]
 
 
+def test_the_editors_caption_stands_before_the_credit_line(ready: dict[str, Any]) -> None:
+    """Both in one figcaption; a caption alone where the site has no credit line, nothing where it has neither."""
+    credit = ready["disclosure"]["credit_line"]
+    both = figure({**ready, "caption": "No ferry leaves <tonight>."})
+    assert both.endswith(
+        '<figcaption class="leadart-caption">No ferry leaves &lt;tonight&gt;. '
+        f'<span class="leadart-credit">{credit}</span></figcaption></figure>'
+    )
+    alone = figure({**ready, "caption": "No ferry.", "disclosure": {"ai_generated": True}})
+    assert alone.endswith('<figcaption class="leadart-caption">No ferry.</figcaption></figure>')
+    assert "figcaption" not in figure({**ready, "caption": None, "disclosure": {}})
+
+
 def test_texts_and_addresses_stay_what_they_are(ready: dict[str, Any], picture: dict[str, Any]) -> None:
     """Whatever an event or a caller says, no element and no attribute comes of it."""
     plain = Elements(figure(ready))

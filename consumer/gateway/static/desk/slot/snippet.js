@@ -12,7 +12,15 @@ export function pictureHtml(shown, { origin, shape, sizes = "100vw", badge }) {
   return figure(shown, { shape, sizes, ...(badge ? { badge } : {}), address: (file) => lastingAddress(picture, file, origin) });
 }
 
-/** The sets that a picture has files of, those for wide pages first. */
+/** Shapes in the order of the site's sets, those wider than high first: the first is what most pages show. */
+export function shapesInOrder(shapes, sets) {
+  const known = sets.filter(({ name }) => shapes.includes(name));
+  const isWide = ({ ratio }) => ratio === null || ratio[0] > ratio[1];
+  const names = [...known.filter(isWide), ...known.filter((set) => !isWide(set))].map(({ name }) => name);
+  return [...names, ...shapes.filter((name) => !names.includes(name))];
+}
+
+/** The sets that a picture has files of. */
 export function shapesOf(picture) {
   return [...new Set((picture.renditions ?? []).map((file) => file.set))];
 }

@@ -3,13 +3,13 @@ import { notice } from "../desk.js";
 import { h } from "../dom.js";
 import { t } from "../messages.js";
 import { downloadName, filesOf, picturePath, suffixOf } from "./files.js";
-import { pictureHtml, shapesOf } from "./snippet.js";
+import { pictureHtml, shapesInOrder, shapesOf } from "./snippet.js";
 
 export class TakingAlong {
   constructor(sets) {
     this.sets = sets;
     this.hint = h("p", { class: "hint" }, t("taking.incomplete"));
-    this.shape = h("select", { id: "shape", onchange: () => this.#drawHtml() });
+    this.shape = h("select", { id: "shape", onchange: () => this.#pick() });
     this.html = h("textarea", { id: "html", rows: 5, readonly: true, spellcheck: "false", onfocus: () => this.html.select() });
     const copy = h("button", { type: "button", class: "button", onclick: () => this.#copy() }, t("taking.copy"));
     const shape = h("div", { class: "field" }, h("label", { for: "shape" }, t("taking.shape")), this.shape);
@@ -23,16 +23,21 @@ export class TakingAlong {
   show(detail) {
     const { shown } = detail;
     this.element.hidden = !shown;
-    const files = JSON.stringify(shown?.pictures[0] ?? null) + shown?.alt;
+    const files = JSON.stringify([shown?.pictures[0], shown?.alt, shown?.caption, shown?.disclosure]);
     if (!shown || files === this.drawn) return;
     Object.assign(this, { detail, drawn: files });
-    const shapes = shapesOf(shown.pictures[0]);
+    const shapes = shapesInOrder(shapesOf(shown.pictures[0]), this.sets);
     this.hint.hidden = shapes.length >= this.sets.length;
-    const wanted = shapes.includes(this.shape.value) ? this.shape.value : shapes[0];
+    const wanted = shapes.includes(this.picked) ? this.picked : shapes[0];
     this.shape.replaceChildren(...shapes.map((name) => h("option", { value: name, selected: name === wanted }, name)));
     this.shape.closest(".field").hidden = shapes.length < 2;
     this.#drawHtml();
     this.files.replaceChildren(...filesOf(shown.pictures[0]).map((file) => fileItem(detail, file)));
+  }
+
+  #pick() {
+    this.picked = this.shape.value;
+    this.#drawHtml();
   }
 
   #drawHtml() {

@@ -46,6 +46,23 @@ def test_the_html_is_what_the_program_to_copy_makes() -> None:
     )
 
 
+def test_the_widest_use_comes_first() -> None:
+    """Of a picture's shapes the site's first wide set, whatever order its files have; unknown ones come last."""
+    sets = [{"name": "square", "ratio": [1, 1]}, {"name": "hero", "ratio": [16, 9]}, {"name": "thumb", "ratio": [3, 2]}]
+    calls = [(["old", "thumb", "square", "hero"], sets), (["thumb"], sets)]
+    assert called("slot/snippet.js", [("shapesInOrder", list(call)) for call in calls]) == [
+        ["hero", "thumb", "square", "old"],
+        ["thumb"],
+    ]
+
+
+def test_the_caption_is_copied_too() -> None:
+    """What an editor wrote stands in the figcaption."""
+    data = {**ready(expires=None), "caption": "No ferry leaves tonight."}
+    (html,) = called("slot/snippet.js", [("pictureHtml", [data, {"origin": ORIGIN, "shape": "hero"}])])
+    assert "No ferry leaves tonight. <span" in html
+
+
 def test_a_file_on_disk_says_what_it_is() -> None:
     """Headline, slot and rendition, in any script; no path, no blank, and one name for each file."""
     article = {"id": "a-1", "headline": "Sturm: »Hafen / Fähren« ../.. \u0000 geschlossen!"}
