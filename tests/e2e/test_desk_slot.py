@@ -91,6 +91,8 @@ async def test_an_editor_chooses_crops_and_copies_the_html(gateway: GatewayProce
         await page.wait_for_function("() => document.querySelector('#shape').value === 'hero'")
         await page.get_by_text("It stays, whatever is saved or painted later.").wait_for()
         await page.get_by_role("button", name="Crop", exact=False).first.click()
+        save = await page.get_by_role("button", name="Save the crops").bounding_box()
+        assert save["y"] + save["height"] <= page.viewport_size["height"]
         before = await cut_of(page, "square")
         await drag_point(page, 0.15, 0.4)
         assert await cut_of(page, "square") != before
@@ -237,6 +239,27 @@ async def test_words_are_kept_with_the_crops(gateway: GatewayProcess, api: DeskA
     assert (shown["alt"], shown["caption"]) == ("Ferries tied up in a storm.", "No ferry leaves tonight.")
     assert crops_of(detail)["hero"] == crop
     assert shown["pictures"][0]["focal_point"] == {"x": 0.2, "y": 0.3, "source": "editor"}
+
+
+async def test_a_key_that_may_only_read_is_offered_nothing_else(gateway: GatewayProcess, api: DeskApi) -> None:
+    """No picture can be chosen or opened to be, no form is there, and what is left stands at the left."""
+    await api.save("a-read", output={"variants": 2})
+    await api.slot_when("a-read", is_settled)
+
+    async def reader(route: Any) -> None:
+        answer = await route.fetch()
+        await route.fulfill(json={**await answer.json(), "scopes": ["read"]})
+
+    async with desk_page(gateway, "#/") as page:
+        await page.route("**/v1/session", reader)
+        await page.goto(f"{gateway.url}/desk/#/a/a-read/hero")
+        await page.reload()
+        await page.get_by_role("heading", name="Use it").wait_for()
+        await page.locator("desk-variants figure").nth(1).wait_for()
+        assert await page.locator("desk-variants button, .actions button, .thumbs button").count() == 0
+        assert await page.locator("desk-slot .panel:visible h2").all_inner_texts() == ["Use it", "History"]
+        taking, history = [await page.locator(f"#{name}-title").bounding_box() for name in ("taking", "history")]
+        assert taking["x"] == history["x"]
 
 
 async def test_a_file_is_downloaded_under_a_good_name(gateway: GatewayProcess, api: DeskApi) -> None:

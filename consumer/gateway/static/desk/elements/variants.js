@@ -1,6 +1,7 @@
 /** `<desk-variants>`: a slot's pictures side by side, large; while they are painted, a tile for each. */
 import { DeskElement, h, icon } from "../dom.js";
 import { t } from "../messages.js";
+import { may } from "../session.js";
 import { isBusy, progressOf } from "../store.js";
 import { variantsOf } from "../states.js";
 import { sinceTakenDown } from "../taken-down.js";
@@ -55,23 +56,29 @@ export class DeskVariants extends DeskElement {
   }
 
   #figure(picture, at, stage) {
-    const number = at + 1;
     const isShown = picture.sha256 === stage.shown;
     const box = h("desk-picture", { ".width": LARGE, ".alt": stage.alt ?? "", ".picture": picture });
+    const button = may("choose") ? this.#button(picture, at + 1, stage) : null;
+    const isLabelled = isShown && !(button && stage.chosen);
+    const label = h("span", { class: "label" }, isLabelled ? t(stage.chosen ? "variant.chosen" : "variant.shown") : "");
+    return h("figure", { class: isShown ? "shown" : "" }, box, h("figcaption", {}, button, label));
+  }
+
+  #button(picture, number, stage) {
+    const isChosen = stage.chosen && picture.sha256 === stage.shown;
     const select = () => this.dispatchEvent(new CustomEvent("choose", { detail: picture }));
     const isAsked = stage.asked === picture.sha256;
-    const words = isShown && stage.chosen ? [icon("check"), t("variant.chosen")] : t(isAsked ? "variant.choosing" : "variant.choose");
+    const words = isChosen ? [icon("check"), t("variant.chosen")] : t(isAsked ? "variant.choosing" : "variant.choose");
     const button = h(
       "button",
-      { type: "button", class: `button${isShown && stage.chosen ? " chosen" : ""}`, "aria-pressed": String(isShown && stage.chosen), "aria-busy": String(isAsked), onclick: select },
+      { type: "button", class: `button${isChosen ? " chosen" : ""}`, "aria-pressed": String(isChosen), "aria-busy": String(isAsked), onclick: select },
       words,
       h("kbd", { "aria-hidden": "true" }, String(number)),
     );
-    button.setAttribute("aria-label", `${t("variant.name", { number })}: ${t(isShown && stage.chosen ? "variant.chosen" : "variant.choose")}`);
+    button.setAttribute("aria-label", `${t("variant.name", { number })}: ${t(isChosen ? "variant.chosen" : "variant.choose")}`);
     button.dataset.stop = "";
-    if (stage.busy || (isShown && stage.chosen)) button.setAttribute("aria-disabled", "true");
-    const label = isShown && !stage.chosen ? t("variant.shown") : "";
-    return h("figure", { class: isShown ? "shown" : "" }, box, h("figcaption", {}, button, h("span", { class: "label" }, label)));
+    if (stage.busy || isChosen) button.setAttribute("aria-disabled", "true");
+    return button;
   }
 }
 

@@ -1,6 +1,7 @@
 /** A slot's history: each request, decision and outcome, the newest first, with the pictures that came of it. */
 import { h } from "../dom.js";
 import { t, when } from "../messages.js";
+import { may } from "../session.js";
 import { sinceTakenDown } from "../taken-down.js";
 import { adviceFor, askedSentence, outcomeSentence } from "./sentences.js";
 import "../picture.js";
@@ -68,6 +69,7 @@ export class SlotHistory {
     const isCurrent = picture.sha256 === this.current;
     const label = t(isCurrent ? "history.current" : "history.open", { number: at + 1, when: when(image.outcome_at) });
     const box = h("desk-picture", { ".cover": true, ".alt": "", ".picture": picture });
+    if (!may("choose")) return h("span", { class: isCurrent ? "thumb current" : "thumb" }, box);
     return h("button", { type: "button", "aria-label": label, class: isCurrent ? "current" : "", onclick: () => this.open(picture) }, box);
   }
 }
