@@ -19,6 +19,7 @@ export class DeskList extends DeskElement {
   #asked = "";
   #cards = new Map();
   #waiting = new Set();
+  #toFirst = false;
 
   start(signal) {
     if (!this.firstChild) this.#build();
@@ -30,16 +31,23 @@ export class DeskList extends DeskElement {
   }
 
   /** Show what matches; what the server filters is asked of it again. */
-  show(query) {
+  async show(query) {
     this.#query = query;
     this.#returned();
     this.search.value = this.search === document.activeElement ? this.search.value : query.q;
     this.states.value = query.state;
     const asked = JSON.stringify([query.q, query.state]);
     if (asked !== this.#asked) this.#limit = PAGE;
-    if (asked === this.#asked || this.#asked === "") this.#draw();
-    else attempt(() => this.#read());
+    const isKnown = asked === this.#asked || this.#asked === "";
     this.#asked = asked;
+    if (isKnown) this.#draw();
+    else await attempt(() => this.#read());
+    if (this.#toFirst) this.#focusFirst();
+  }
+
+  #focusFirst() {
+    this.#toFirst = false;
+    this.cards.querySelector("a")?.focus();
   }
 
   /** Put the focus and the page back to where a story was opened. */
@@ -84,9 +92,18 @@ export class DeskList extends DeskElement {
 
   #listen(filters) {
     let timer = null;
-    const go = () => (location.hash = listHash({ q: this.search.value.trim(), state: this.states.value, section: this.sections.value }));
+    const wanted = () => listHash({ q: this.search.value.trim(), state: this.states.value, section: this.sections.value });
+    const go = () => (location.hash = wanted());
+    const toFirst = (event) => {
+      event.preventDefault();
+      clearTimeout(timer);
+      if ((location.hash || "#/") === wanted()) return this.#focusFirst();
+      this.#toFirst = true;
+      return go();
+    };
     const later = () => (clearTimeout(timer), (timer = setTimeout(go, TYPING_MS)));
-    filters.addEventListener("submit", (event) => (event.preventDefault(), clearTimeout(timer), go()));
+    filters.addEventListener("submit", toFirst);
+    this.search.addEventListener("keydown", (event) => event.key === "ArrowDown" && toFirst(event));
     this.search.addEventListener("input", later);
     this.states.addEventListener("change", go);
     this.sections.addEventListener("change", go);
