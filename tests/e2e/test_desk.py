@@ -157,8 +157,12 @@ async def test_taking_down_asks_first(room: Newsroom, desk: Cms, browser: Any) -
         await kim.state("Taken down")
         assert await kim.page.locator("desk-article .words").inner_text() == "Taken down\n\nA court ordered it."
         assert await kim.page.locator("desk-variants figure").count() == 0
-        await kim.page.get_by_role("button", name="Open again").click()
-        await kim.state("Open again")
+        await kim.page.get_by_role("button", name="Open again").dblclick()
+        await kim.state("Open for new pictures")
+        assert await kim.page.locator(".actions [data-action=crop]").count() == 0
+        await kim.page.get_by_text("Open for new pictures; the next save is painted.").wait_for()
+        assert await kim.page.locator("dialog").count() == 0
+        assert await kim.page.evaluate("document.activeElement.className") == "words"
     withdrawn = [each for each in desk.outcomes() if each["article"]["id"] == "a-down"]
     assert len(withdrawn) <= 2
 
@@ -194,8 +198,12 @@ async def test_keys_search_move_open_and_come_back(room: Newsroom, desk: Cms, br
         await kim.page.keyboard.press("/")
         await kim.page.keyboard.type("keyboard")
         await kim.page.wait_for_selector(".cards > li:nth-child(3):last-child")
-        await kim.page.keyboard.press("Escape")
-        await kim.page.keyboard.press("ArrowRight")
+        await kim.page.keyboard.press("ArrowDown")
+        await kim.page.wait_for_selector(".cards > li:first-child a:focus")
+        await kim.page.keyboard.press("/")
+        await kim.page.keyboard.type("keyboard story")
+        await kim.page.keyboard.press("Enter")
+        await kim.page.wait_for_selector(".cards > li:first-child a:focus")
         await kim.page.keyboard.press("ArrowRight")
         second = await kim.page.locator("desk-card a").nth(1).inner_text()
         assert await kim.page.evaluate("document.activeElement.textContent") == second

@@ -1,6 +1,6 @@
 /** `<desk-article article slot>`: one slot of a story, with its pictures and what can be decided about it. */
 import * as decisions from "../decisions.js";
-import { notice, store } from "../desk.js";
+import { store } from "../desk.js";
 import { confirmDialog } from "../dialogs.js";
 import { DeskElement, h, icon } from "../dom.js";
 import { t, when } from "../messages.js";
@@ -51,7 +51,7 @@ export class DeskArticle extends DeskElement {
     this.headline = h("h1", { tabindex: "-1" }, store.article(this.article)?.headline ?? "");
     this.standfirst = h("p", { class: "standfirst" });
     this.tabs = h("nav", { class: "tabs", "aria-label": t("article.slots"), hidden: true });
-    this.words = h("div", { class: "words", role: "status" });
+    this.words = h("div", { class: "words", role: "status", tabindex: "-1" });
     this.actions = h("div", { class: "actions" });
     this.actions.addEventListener("click", (event) => this.#guard(event), { capture: true });
     this.variants = h("desk-variants", { role: "group", "aria-label": t("article.pictures") });
@@ -117,7 +117,7 @@ export class DeskArticle extends DeskElement {
     const limit = name === "held" && until ? t("rule.until", { when: when(until) }) : null;
     const facts = [why, ruled, limit].filter(Boolean).map((words) => h("span", {}, words));
     this.words.replaceChildren(h("p", { class: "state", dataset: { tone } }, text), h("p", { class: "muted" }, facts));
-    const drawn = `${name} ${detail.chosen}`;
+    const drawn = `${name} ${detail.chosen} ${Boolean(detail.shown)}`;
     if (drawn !== this.#drawn) this.#drawActions(name, detail.chosen);
     this.#drawn = drawn;
   }
@@ -128,7 +128,8 @@ export class DeskArticle extends DeskElement {
     const restore = button("restore", null, () => this.#ask("restore", () => decisions.restore(article, slotName)), "primary");
     const letGo = button("letGo", null, () => this.#ask("letGo", () => decisions.letGo(article, slotName)));
     const own = button("own", null, () => this.#own());
-    const usual = [button("regenerate", "R", () => this.#regenerate()), button("crop", "C", () => this.#crop())];
+    const crop = this.state.detail.shown ? [button("crop", "C", () => this.#crop())] : [];
+    const usual = [button("regenerate", "R", () => this.#regenerate()), ...crop];
     const withdraw = button("withdraw", "W", () => this.#withdraw());
     const kinds = {
       held: [approve, own, withdraw],
@@ -136,8 +137,11 @@ export class DeskArticle extends DeskElement {
       own: [letGo, withdraw],
     };
     const drawn = kinds[name] ?? [...usual, isChosen ? letGo : own, withdraw];
+    const focused = this.actions.contains(document.activeElement) && document.activeElement.dataset.action;
+    this.actions.dataset.state = name;
     this.actions.replaceChildren(...drawn.filter(({ dataset }) => may(NEEDS[dataset.action] ?? "choose")));
     for (const each of this.actions.children) mark(each, this.#asking);
+    if (focused) (this.actions.querySelector(`[data-action=${focused}]`) ?? this.words).focus({ preventScroll: true });
   }
 
   #press(action) {
@@ -162,9 +166,7 @@ export class DeskArticle extends DeskElement {
   }
 
   #crop() {
-    const { shown } = this.state.detail;
-    if (shown) this.slot_.crop(shown.pictures[0]);
-    else notice(t("article.nothing"));
+    this.slot_.crop(this.state.detail.shown.pictures[0]);
   }
 
   async #withdraw() {

@@ -13,7 +13,7 @@ export function askedSentence(image) {
 /** What became of it. `titleOf` gives a style's title by its name. */
 export function outcomeSentence(image, titleOf = (name) => name) {
   const { outcome, state } = image;
-  if (!outcome) return t(`outcome.${state === "painting" ? "begun" : "queued"}`);
+  if (!outcome) return t(`outcome.${waitingKey(image)}`);
   const key = `outcome.${state === "ready" ? readyKey(image) : state}`;
   return t(key, {
     n: outcome.pictures?.length ?? 0,
@@ -37,6 +37,13 @@ function askedKey({ kind, request = {}, state }) {
   if (kind === "choice") return request.picture ? "choice" : request.external ? "external" : "letGo";
   if (kind === "withdrawal" && state === "withdrawn" && request.reason) return "withdrawal.why";
   return kind;
+}
+
+/** What is told of what has no outcome: a restoration never has one. */
+function waitingKey({ kind, state }) {
+  if (state === "painting") return "begun";
+  if (state === "restored" || state === "approved") return state;
+  return kind === "request" ? "queued" : "deciding";
 }
 
 function readyKey({ kind, outcome }) {
