@@ -6,6 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from consumer import __version__
 from consumer.gateway import openapi, problems
 from consumer.gateway.body_limit import BodyLimit
+from consumer.gateway.metrics import GatewayMetrics, RequestCounting
 from consumer.gateway.routes import (
     articles,
     desk,
@@ -13,6 +14,7 @@ from consumer.gateway.routes import (
     generated_images,
     health,
     images,
+    metrics,
     pictures,
     preferences,
     renditions,
@@ -38,6 +40,7 @@ PARTS = (
     session,
     tokens,
     health,
+    metrics,
     desk,
 )
 
@@ -53,6 +56,7 @@ def make_app(gateway: Gateway) -> FastAPI:
         redoc_url=None,
     )
     app.state.gateway = gateway
+    app.state.metrics = GatewayMetrics(gateway)
     problems.install(app)
     problems.install_for_http(app)
     for part in PARTS:
@@ -64,6 +68,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(SecurityHeaders, headers=security_headers(gateway.picture_address))
     if gateway.settings.gateway.allowed_origins:
         _allow_origins(app, gateway.settings.gateway.allowed_origins)
+    app.add_middleware(RequestCounting, metrics=app.state.metrics)
     return app
 
 

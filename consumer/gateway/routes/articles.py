@@ -66,8 +66,6 @@ async def choose(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Keep a picture in the slot, as `image-chosen` does; only `picture: null` lets go of the one chosen."""
-    if isinstance(body, dict) and "picture" not in body and not body.get("external"):
-        raise _no_picture(body)
     return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
 
 
@@ -117,6 +115,8 @@ async def _decide(
     Unless the body says otherwise, it is about the newest revision, and the caller's; a repeat is about the first's.
     """
     found = _find_slot(gateway, principal, article_id, slot)
+    if event_type == names.IMAGE_CHOSEN:
+        _check_picture(body)
     earlier = gateway.publishing.earlier(principal, key)
     revision = earlier.revision if earlier else found.slot(slot)["revision"]
     about = _about(found, event_type, slot, body, revision or 0) if isinstance(body, dict) else None
@@ -125,14 +125,17 @@ async def _decide(
     return accepted(change, unknown_fields(data, REQUESTS[event_type]))
 
 
-def _no_picture(body: Mapping[str, Any]) -> Problem:
+def _check_picture(body: Any) -> None:
+    """Check that a choice says what it chooses: letting go of one by leaving out a field is a mistake."""
+    if not isinstance(body, dict) or "picture" in body or body.get("external"):
+        return
     detail = (
         "`picture` is missing: name the picture to keep by its `sha256`, or write null to let go of the choice; "
         "leave it out only with `external: true`."
     )
     problem = Problem(422, Reason.MISSING_FIELD, detail, field="picture")
     problem.did_you_mean = unknown_fields(body, ImageChosen).did_you_mean
-    return problem
+    raise problem
 
 
 def _by(principal: Principal, event_type: str) -> dict[str, Any]:
