@@ -2,6 +2,7 @@
 import { h } from "../desk/dom.js";
 import { progressOf } from "../desk/store.js";
 import { downloadName, picturePath } from "../desk/slot/files.js";
+import { titleOf } from "../desk/slot/style-titles.js";
 
 export const COUNTS = [1, 2, 4, 9];
 
@@ -30,9 +31,8 @@ function counts(t) {
 }
 
 function styleChoice(t, styles, locale) {
-  const option = (style) => h("option", { value: style.name }, style.titles[locale] ?? style.title);
-  const named = styles.filter(({ name }) => name !== "default");
-  return h("label", {}, h("span", {}, t("style")), h("select", { name: "style" }, h("option", { value: "" }, t("usual")), named.map(option)));
+  const option = (style) => h("option", { value: style.name, selected: style.name === "default" }, titleOf(style, locale));
+  return h("label", {}, h("span", {}, t("style")), h("select", { name: "style" }, styles.map(option)));
 }
 
 /** What is going on: a sentence, and a bar while it is painted. */

@@ -2,8 +2,8 @@
 import { currentLocale } from "../messages.js";
 
 /** A style's title: `titles` has those of other languages; in English the site's own `title` tells styles apart. */
-export function titleOf({ title, titles }) {
-  return currentLocale() === "en" ? title : (titles?.[currentLocale()] ?? title);
+export function titleOf({ title, titles }, locale = currentLocale()) {
+  return locale === "en" ? title : (titles?.[locale] ?? title);
 }
 
 /** Return a function from a preset's name to its title; a name that the site has no more stays as it is. */
