@@ -298,7 +298,11 @@ async def test_declined_and_failed_say_why_and_what_to_do(gateway: GatewayProces
     async with desk_page(gateway, "#/a/a-no/hero") as page:
         await page.get_by_text("Declined by the rule “obituaries”: Obituaries get no generated picture.").wait_for()
         await api.call("POST", "/v1/articles/a-no/slots/hero/choose", {"picture": {"sha256": "0" * 64}})
-        await page.get_by_text("The store no longer has it: choose another, or paint again.").wait_for()
+        entry = page.locator(".history li").filter(has_text="The store has no such picture any more.")
+        await entry.wait_for()
+        assert not await entry.locator(".quote").is_visible()
+        await entry.get_by_text("What the worker says").click()
+        assert "0" * 12 in await entry.locator(".quote").inner_text()
 
 
 async def test_pictures_are_taken_down_after_a_question(gateway: GatewayProcess, api: DeskApi) -> None:

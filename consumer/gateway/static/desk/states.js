@@ -60,17 +60,24 @@ function wordsFor(name, image) {
 function detailOf(name, image) {
   const outcome = isBusy(image) ? null : image?.outcome;
   if (!outcome) return maybe(`why.${name}`) ?? "";
-  if (name === "failed") return maybe(`reason.${outcome.reason}`) ?? plain(outcome.message);
+  if (name === "failed") return reasonWords(outcome.reason);
   if (name === "expired") return t("why.expired", { when: when(outcome.expired_at) });
   return maybe(`why.${name}`) ?? outcome.message ?? "";
 }
 
-/** The worker's sentence, in which names of fields stand in backquotes. */
-const plain = (message) => (message ?? "").replace(/`([^`]*)`/g, "“$1”");
+/** Why something failed and what to do, in an editor's words; a reason that is newer than the desk is read as `internal`. */
+export function reasonWords(reason) {
+  return maybe(`reason.${reason}`) ?? t("reason.internal");
+}
 
 /** Return how many pictures a request is for, as far as it is known. */
 export function variantsOf(image) {
   if (image.variants) return image.variants;
   const indexes = (image.progress ?? []).map(({ index }) => index ?? 0);
   return Math.max(0, ...indexes) + 1;
+}
+
+/** What a story is called: its headline, else what was to be painted, else its id. */
+export function titleOf(article, prompt) {
+  return article.headline || prompt || t("card.untitled", { id: article.id });
 }

@@ -3,11 +3,12 @@ import * as decisions from "../decisions.js";
 import { store } from "../desk.js";
 import { confirmDialog } from "../dialogs.js";
 import { DeskElement, h, icon } from "../dom.js";
-import { t, when } from "../messages.js";
+import { maybe, t, when } from "../messages.js";
 import { slotHash } from "../route.js";
 import { may } from "../session.js";
 import { SlotState } from "../slot-state.js";
-import { stateOf } from "../states.js";
+import { newestRequest } from "../slot/painting.js";
+import { stateOf, titleOf } from "../states.js";
 import { stageOf } from "./variants.js";
 
 /** What each action needs; `choose` for all others. */
@@ -67,7 +68,7 @@ export class DeskArticle extends DeskElement {
     const { detail, problem } = this.state;
     if (problem) return this.#missing();
     const { article } = detail;
-    this.headline.textContent = article.headline || t("card.untitled", { id: article.id });
+    this.headline.textContent = titleOf(article, newestRequest(detail).brief?.prompt ?? detail.shown?.prompt);
     this.headline.lang = article.locale ?? "";
     this.standfirst.textContent = article.standfirst ?? article.summary ?? "";
     this.standfirst.lang = article.locale ?? "";
@@ -207,7 +208,7 @@ function mark(button, what) {
 }
 
 function kicker({ article, revision, slot }) {
-  const words = [article.section, slot === "hero" ? null : t("card.slot", { slot }), t("article.revision", { revision }), article.status];
+  const words = [article.section, slot === "hero" ? null : t("card.slot", { slot }), t("article.revision", { revision }), article.status && (maybe(`status.${article.status}`) ?? article.status)];
   const link = /^https?:/.test(article.url ?? "") ? [" · ", h("a", { href: article.url, rel: "noreferrer", target: "_blank" }, t("article.open"))] : [];
   return [words.filter(Boolean).join(" · "), ...link];
 }

@@ -2,7 +2,7 @@
 import { DeskElement, h } from "../dom.js";
 import { t, when } from "../messages.js";
 import { slotHash } from "../route.js";
-import { stateOf, variantsOf } from "../states.js";
+import { stateOf, titleOf, variantsOf } from "../states.js";
 import { isBusy, progressOf } from "../store.js";
 import "../picture.js";
 
@@ -31,7 +31,7 @@ export class DeskCard extends DeskElement {
     if (!this.link) return;
     const state = stateOf(slot);
     this.link.href = slotHash(article.id, slot.slot);
-    this.link.textContent = article.headline || t("card.untitled", { id: article.id });
+    this.link.textContent = titleOf(article, slot.latest?.outcome?.prompt);
     this.link.lang = article.locale ?? "";
     this.dataset.state = state.name;
     this.dataset.tone = state.tone;

@@ -4,7 +4,7 @@ import { DeskElement, h, icon } from "../dom.js";
 import { follow } from "../live.js";
 import { t } from "../messages.js";
 import { listHash } from "../route.js";
-import { FILTERS } from "../states.js";
+import { FILTERS, titleOf } from "../states.js";
 import { MOST_ARTICLES } from "../store.js";
 import "./card.js";
 
@@ -146,7 +146,7 @@ export class DeskList extends DeskElement {
   #prepend(card, article) {
     this.cards.prepend(card);
     card.classList.add("new");
-    if (!this.hidden) notice(t("done.new", { headline: article.headline ?? article.id }));
+    if (!this.hidden) notice(t("done.new", { headline: titleOf(article) }));
   }
 
   #card(article, slot) {

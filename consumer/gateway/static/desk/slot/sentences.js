@@ -1,5 +1,6 @@
 /** A slot's history in sentences: what somebody asked or decided, and what became of it. */
 import { maybe, t, when } from "../messages.js";
+import { reasonWords } from "../states.js";
 
 /** What was asked or decided, and by whom. */
 export function askedSentence(image) {
@@ -26,9 +27,14 @@ export function outcomeSentence(image, titleOf = (name) => name) {
   });
 }
 
-/** What an editor may do about a failure; "" for anything else. */
+/** Why it failed and what an editor may do about it; "" for anything else. */
 export function adviceFor(image) {
-  return image.state === "failed" ? (maybe(`advice.${image.outcome.reason}`) ?? t("advice.internal")) : "";
+  return image.state === "failed" ? reasonWords(image.outcome.reason) : "";
+}
+
+/** The worker's own sentence about a failure, for whoever looks into it; "" for anything else. */
+export function workersSentence({ state, outcome }) {
+  return state === "failed" ? (outcome.message ?? "") : "";
 }
 
 function askedKey({ kind, request = {}, state }) {

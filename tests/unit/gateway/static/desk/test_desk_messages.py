@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
+from schemas.reasons import Reason
 from tests.support.desk_modules import DESK
 
 
@@ -18,6 +21,13 @@ def test_each_language_has_the_same_messages_with_the_same_places() -> None:
     english, chinese = words("en"), words("zh")
     assert {key for key in english if not key.endswith(".one")} == set(chinese)
     assert {key: places(english[key]) for key in chinese} == {key: places(text) for key, text in chinese.items()}
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_every_reason_of_the_contract_has_an_editors_words(locale: str) -> None:
+    """Without names of fields or settings, which tell an editor nothing."""
+    said = {reason: words(locale).get(f"reason.{reason}", "") for reason in Reason}
+    assert [reason for reason, text in said.items() if not text or re.search(r"[`_]|LEADART", text)] == []
 
 
 def places(text: str) -> set[str]:
