@@ -14,6 +14,8 @@ from pydantic.json_schema import models_json_schema
 from consumer.gateway.answers import ANSWERS
 from consumer.gateway.flat_fields import FlatRequest
 from consumer.gateway.openapi_text import BODIES, DESCRIPTION, EVENT_STREAM, TAGS
+from consumer.gateway.routes.preferences import SectionPreferences
+from consumer.gateway.routes.tokens import TokenRequest
 from schemas.plain import plain_schemas
 
 Node = dict[str, Any]
@@ -74,14 +76,19 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),
     ("get", "/v1/preferences"): HttpOperation("getPreferences", "RememberedValues", problems=("401", "403", "429")),
     ("put", "/v1/preferences"): HttpOperation(
-        "savePreferences", "RememberedValues", problems=("401", "403", "413", "422", "429", "503")
+        "savePreferences",
+        "RememberedValues",
+        "SectionPreferences",
+        ("400", "401", "403", "413", "415", "422", "429", "503"),
     ),
     ("post", "/v1/session"): HttpOperation(
-        "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "415", "422", "429")
+        "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "413", "415", "422", "429")
     ),
     ("get", "/v1/session"): HttpOperation("whoAmI", "SessionFacts", problems=("401", "403")),
     ("delete", "/v1/session"): HttpOperation("signOut", problems=("403",)),
-    ("post", "/v1/tokens"): HttpOperation("makeToken", "ShortToken", problems=("401", "403", "422", "429")),
+    ("post", "/v1/tokens"): HttpOperation(
+        "makeToken", "ShortToken", "TokenRequest", ("400", "401", "403", "413", "415", "422", "429")
+    ),
     ("get", "/healthz"): HttpOperation("isAlive", problems=()),
     ("get", "/readyz"): HttpOperation("isReady", problems=("503",)),
 }
@@ -152,7 +159,8 @@ def _schemas(found: Node) -> Node:
     own = {name: schema for name, schema in found.items() if name not in {"HTTPValidationError", "ValidationError"}}
     contract = plain_schemas()
     _, answers = models_json_schema([(model, "serialization") for model in ANSWERS], ref_template=SCHEMAS + "{model}")
-    _, flat = models_json_schema([(FlatRequest, "validation")], ref_template=SCHEMAS + "{model}")
+    read = (FlatRequest, TokenRequest, SectionPreferences)
+    _, flat = models_json_schema([(model, "validation") for model in read], ref_template=SCHEMAS + "{model}")
     bodies = {
         "ImageRequest": {"anyOf": [{"$ref": f"{SCHEMAS}ImageRequested"}, {"$ref": f"{SCHEMAS}FlatRequest"}]},
         "Choice": _about_slot(

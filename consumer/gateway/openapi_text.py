@@ -53,6 +53,14 @@ BODIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "Recrop": ("Recrop", {"a point": {"picture": {"sha256": _DIGEST}, "focal_point": {"x": 0.3, "y": 0.5}}}),
     "Approval": ("Approval", {"an approval": {"approved_by": "Ada"}}),
     "Withdrawal": ("Withdrawal", {"a withdrawal": {"reason": "The person shown asked for it."}}),
+    "SectionPreferences": (
+        "SectionPreferences",
+        {"a section": {"section": "Sport", "values": {"style": "oil_painting", "variants": 3}}},
+    ),
+    "TokenRequest": (
+        "TokenRequest",
+        {"for an article": {"articles": ["a-1"], "scopes": ["publish", "read", "choose"], "seconds": 3600}},
+    ),
     "SignIn": ("SignIn", {"a key": {"key": "leadart_…"}}),
     "Restoration": ("Restoration", {"a restoration": {}}),
 }

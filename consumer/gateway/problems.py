@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems, which name the field exactly as a failed outcome on the bus does."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -85,7 +86,7 @@ def install_for_http(app: FastAPI) -> None:
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])
-        return Problem(422, "invalid_value", f"`{field}`: {first['msg']}.", field=field).response()
+        return Problem(422, "invalid_value", f"`{field}` {_sentence(first)}.", field=field).response()
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
@@ -93,6 +94,17 @@ def install_for_http(app: FastAPI) -> None:
         response = Problem(error.status_code, reason, detail or f"{error.detail}.").response()
         response.headers.update(error.headers or {})
         return response
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field by one of pydantic's errors, after the field's name."""
+    match error["type"]:
+        case "missing":
+            return "is missing: fill it in"
+        case "extra_forbidden":
+            return "is not known here: leave it out, or correct its name"
+        case _:
+            return f"is invalid: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def of_exception(error: Exception) -> Problem:

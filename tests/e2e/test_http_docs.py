@@ -17,7 +17,8 @@ from consumer.dev.embedded.s3 import S3Server
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Site, workers
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cms" / "http.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "cms" / "http.md").read_text(encoding="utf-8")
 SECTIONS = {
     title: re.findall(r"```sh\n(.*?)```", body, re.DOTALL)
     for title, _, body in (part.partition("\n") for part in PAGE.split("\n## "))
@@ -93,3 +94,12 @@ def test_a_task_of_before(gateway: GatewayProcess) -> None:
     shell.known["TASK"] = json.loads(shell.run(generate))["task_id"]
     assert '"completed"' in shell.until(status, '"completed"')
     assert json.loads(shell.run(result))["count"] == 2
+
+
+@pytest.mark.parametrize("page", ["cms/panel.md", "clients/panel.html", "clients.md"])
+def test_the_panel_s_token_is_made_as_printed(gateway: GatewayProcess, page: str) -> None:
+    """Each page's curl makes a token for the article, good for an hour."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ *(curl [^\n]*/v1/tokens.*?\}')$", text, re.DOTALL | re.MULTILINE)
+    made = json.loads(Shell(gateway).run(f"{command} --silent"))
+    assert (made["articles"], made["scopes"]) == (["a-1042"], ["choose", "publish", "read"])

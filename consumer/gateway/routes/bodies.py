@@ -1,12 +1,17 @@
 """Request bodies: JSON as the bus reads it, so that the same mistakes get the same sentences."""
 
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from consumer.gateway.problems import Problem
 from schemas import ContractError, Reason
 from schemas.jsontext import parse_json
+
+Model = TypeVar("Model", bound=BaseModel)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -44,3 +49,17 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 JsonBody = Annotated[Any, Depends(json_body)]
+
+
+def body_as(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """Return a dependency that reads the body as a model; it raises what `json_object` does, or names the field."""
+
+    async def read(request: Request) -> Model:
+        body = await json_object(request)
+        try:
+            return model.model_validate(body)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
+
+    return read

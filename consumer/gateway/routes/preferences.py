@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.gateway.access.callers import Reader
 from consumer.gateway.preferences import SECTION_CHARACTERS
+from consumer.gateway.routes.bodies import body_as
 from consumer.gateway.routes.images import Opened
 
 routes = APIRouter(prefix="/v1/preferences", tags=["preferences"])
@@ -30,7 +31,9 @@ async def preferences(gateway: Opened, principal: Reader) -> dict[str, Any]:
 
 
 @routes.put("")
-async def remember(gateway: Opened, principal: Reader, body: SectionPreferences) -> dict[str, Any]:
+async def remember(
+    gateway: Opened, principal: Reader, body: Annotated[SectionPreferences, Depends(body_as(SectionPreferences))]
+) -> dict[str, Any]:
     """Remember the caller's values for a section in place of those of before. They are the caller's alone."""
     await gateway.preferences.put(principal, body.section, body.values)
     return gateway.preferences.of(principal)

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.gateway.access.callers import Caller
 from consumer.gateway.access.grants import grant_of
 from consumer.gateway.access.principal import Credential, Scope
 from consumer.gateway.problems import Problem
+from consumer.gateway.routes.bodies import body_as
 from consumer.gateway.routes.images import Opened
 
 routes = APIRouter(prefix="/v1/tokens", tags=["tokens"])
@@ -28,7 +29,9 @@ class TokenRequest(BaseModel):
 
 
 @routes.post("", status_code=201)
-async def make_token(gateway: Opened, principal: Caller, body: TokenRequest) -> dict[str, Any]:
+async def make_token(
+    gateway: Opened, principal: Caller, body: Annotated[TokenRequest, Depends(body_as(TokenRequest))]
+) -> dict[str, Any]:
     """Return a token with some of the caller's rights, to send as `Authorization: Bearer …`.
 
     It is never good for more than the key it was asked with, and ends with it.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.gateway import GatewayBench
+from tests.support.gateway import SOURCES, GatewayBench
 from tests.support.harness import request_data
 
 
@@ -28,6 +28,41 @@ async def test_a_form_is_told_to_send_json(bench: GatewayBench, kind: str) -> No
     answer = await bench.call("POST", "/v1/images", b"{}", content_type=kind)
     assert (answer.status_code, answer.json()["field"]) == (415, "content-type")
     assert "application/json" in answer.json()["detail"]
+
+
+READ = ["POST /v1/images", "POST /v1/tokens", "PUT /v1/preferences", "POST /v1/session"]
+
+
+@pytest.mark.parametrize("endpoint", READ)
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"{}", "application/x-www-form-urlencoded", (415, "unsupported_media_type", "content-type")),
+        (b"{", "application/json", (400, "not_json", None)),
+        (b"", "application/json", (400, "not_json", None)),
+        (b"\xff", "application/json", (400, "not_utf8", None)),
+    ],
+)
+async def test_every_body_is_read_by_the_same_rule(
+    bench: GatewayBench, endpoint: str, body: bytes, kind: str, told: tuple[int, str, str | None]
+) -> None:
+    """What curl's `-d` sends without a header is told to be declared, and what is no JSON is said to be none."""
+    method, path = endpoint.split()
+    headers = {"content-type": kind, **({} if path == "/v1/session" else bench.bearer(SOURCES[0]))}
+    answer = await bench.client.request(method, path, content=body, headers=headers)
+    problem = answer.json()
+    assert (answer.status_code, problem["reason"], problem.get("field")) == told
+
+
+@pytest.mark.parametrize("path", ["/v1/tokens", "/v1/preferences"])
+async def test_a_body_without_a_content_type_is_json(bench: GatewayBench, path: str) -> None:
+    """A client that declares nothing is understood, too; a field that is not known is named."""
+    method = "POST" if path == "/v1/tokens" else "PUT"
+    body = b'{"scopes": ["read"], "values": {}}'
+    answer = await bench.client.request(method, path, content=body, headers=bench.bearer(SOURCES[0]))
+    other = "values" if path == "/v1/tokens" else "scopes"
+    assert (answer.status_code, answer.json()["field"]) == (422, other)
+    assert answer.json()["detail"] == f"`{other}` is not known here: leave it out, or correct its name."
 
 
 async def test_json_by_any_name_is_read(bench: GatewayBench) -> None:
