@@ -123,7 +123,10 @@ def keys_revoke(
 def keys_rotate(
     key_id: KeyId,
     overlap: Annotated[
-        timedelta, typer.Option(parser=time_span, help="How long the old key stays good beside the new one.")
+        timedelta,
+        typer.Option(
+            parser=time_span, help="How long the old key stays good beside the new one.", show_default="7 days"
+        ),
     ] = timedelta(days=7),
     env_file: EnvFile = None,
     execute: Execute = False,

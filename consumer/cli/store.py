@@ -108,6 +108,7 @@ def store_sweep(
         typer.Option(
             parser=time_span,
             help="Time between deleting manifests and objects: requests that have found a picture finish meanwhile.",
+            show_default="60 seconds",
         ),
     ] = timedelta(seconds=60),
     env_file: EnvFile = None,

@@ -47,7 +47,10 @@ def trace(
         bool, typer.Option("--verify", help="Read the stored files and compare their digests, not only their sizes.")
     ] = False,
     timeout: Annotated[
-        timedelta, typer.Option(parser=time_span, help="Longest time that reading the topics may take.")
+        timedelta,
+        typer.Option(
+            parser=time_span, help="Longest time that reading the topics may take.", show_default="10 minutes"
+        ),
     ] = timedelta(minutes=10),
     env_file: EnvFile = None,
     as_json: AsJson = False,

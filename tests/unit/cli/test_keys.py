@@ -145,3 +145,10 @@ def test_a_source_is_text_to_print(file: Path, source: str) -> None:
     """What no event may carry as its source makes no key."""
     assert attempt("create", "--source", source, "--scope", "read").exit_code == 2
     assert not file.exists()
+
+
+def test_help_says_the_overlap_in_words() -> None:
+    """As people write it, not as Python does."""
+    printed = attempt("rotate", "--help").output
+    assert "7 days" in printed
+    assert "0:00:00" not in printed
