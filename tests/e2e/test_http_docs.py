@@ -33,6 +33,10 @@ def gateway(kafka: KafkaServer, s3: S3Server, tmp_path_factory: pytest.TempPathF
         yield running
 
 
+PLACEHOLDERS = {"ID": "91c1…", "SHA256": "9f2c…", "TASK": "5d0e…"}
+"""What the page has in place of an answer's own."""
+
+
 class Shell:
     """Runs commands as a reader pastes them: with the page's `api`, and what was noted of answers before."""
 
@@ -42,6 +46,8 @@ class Shell:
         self._function = next(line for line in introduction.splitlines() if line.startswith("api()"))
 
     def run(self, commands: str) -> str:
+        for name, placeholder in PLACEHOLDERS.items():
+            commands = commands.replace(f"{name}={placeholder}", f"{name}=${{{name}_OF_ANSWER}}")
         done = subprocess.run(  # noqa: S603 - the page's own commands
             ["bash", "-c", f"set -e\n{self._function}\n{commands}"],  # noqa: S607 - whichever bash is there
             env={**os.environ, **self.known},
@@ -71,14 +77,19 @@ def test_a_stranger_s_first_hour(gateway: GatewayProcess) -> None:
     image = last_json(asked)
     assert f"location: /v1/images/{image['id']}" in asked
 
-    shell.known["ID"] = image["id"]
+    shell.known["ID_OF_ANSWER"] = image["id"]
     (follow,) = SECTIONS["Follow it"]
     stream = shell.run(follow)  # ends by itself with the outcome
     assert '"state":"ready"' in stream
 
     slot = json.loads(shell.run(SECTIONS["Show it"][0]))
-    shell.known["SHA256"] = slot["picture"]["sha256"]
-    decided = shell.run(SECTIONS["Choose, crop, take down"][0])
+    shell.known["SHA256_OF_ANSWER"] = slot["picture"]["sha256"]
+    picture = f"$LEADART_GATEWAY__URL/v1/pictures/{slot['picture']['sha256']}"
+    shell.run(f'curl -sf "{picture}/thumb-320"')
+    choosing, others = re.split(r"(?=\napi .*/crop)", SECTIONS["Choose, crop, take down"][0])
+    decided = shell.run(choosing)
+    shell.until(f'curl -s -o /dev/null -w "%{{http_code}}" "{picture}/hero-960"', "307")
+    decided += shell.run(choosing.partition("api ")[0] + others)
     assert [each["kind"] for each in map(json.loads, decided.replace("}{", "}\n{").splitlines())] == [
         "choice", "crop", "withdrawal", "restoration",
     ]  # fmt: skip
@@ -90,10 +101,10 @@ def test_a_stranger_s_first_hour(gateway: GatewayProcess) -> None:
 def test_a_task_of_before(gateway: GatewayProcess) -> None:
     """Generate without a key, poll, fetch."""
     shell = Shell(gateway)
-    generate, status, result = re.split(r"\n(?=curl)", SECTIONS["From the task API"][0].strip())
-    shell.known["TASK"] = json.loads(shell.run(generate))["task_id"]
-    assert '"completed"' in shell.until(status, '"completed"')
-    assert json.loads(shell.run(result))["count"] == 2
+    generate, noted, status, result = re.split(r"\n(?=curl|TASK)", SECTIONS["From the task API"][0].strip())
+    shell.known["TASK_OF_ANSWER"] = json.loads(shell.run(generate))["task_id"]
+    assert '"completed"' in shell.until(f"{noted}\n{status}", '"completed"')
+    assert json.loads(shell.run(f"{noted}\n{result}"))["count"] == 2
 
 
 @pytest.mark.parametrize("page", ["cms/panel.md", "clients/panel.html", "clients.md"])
