@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems, which name the field exactly as a failed outcome on the bus does."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ TYPES = "https://leadart.org/problems/"
 RETRY_SECONDS = 5
 _STATUSES = {Reason.NOT_JSON: 400, Reason.NOT_UTF8: 400, Reason.TOO_LARGE: 413}
 """Of errors that are about the body as a whole."""
+_NAMES = {"json": "JSON", "utf8": "UTF-8"}
+"""How names are written that reasons have in small letters."""
 _HTTP_REASONS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take that method: Allow lists those it does."),
@@ -54,7 +57,8 @@ class Problem(Exception):
 
 
 def _title(reason: str) -> str:
-    return reason.replace("_", " ").capitalize()
+    words = reason.replace("_", " ").capitalize()
+    return re.sub(r"\b(json|utf8)\b", lambda name: _NAMES[name[0]], words)
 
 
 def not_found(what: str) -> Problem:

@@ -5,17 +5,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from consumer.errors import Rejected
 from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.article import BoardArticle
+from consumer.gateway.board.image import UnansweredState
 from consumer.gateway.board.listing import list_articles
-from consumer.gateway.problems import Problem, not_found
+from consumer.gateway.problems import Problem, not_found, of_error
 from consumer.gateway.routes.accepted import accepted
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.services import Gateway
-from schemas import Reason, names
+from schemas import ContractError, OutcomeKind, Reason, names
 from schemas.editorial import ImageChosen
 from schemas.ignored import unknown_fields
 from schemas.requests import REQUESTS
@@ -24,6 +28,9 @@ routes = APIRouter(prefix="/v1/articles", tags=["articles"])
 """An article's id may have slashes, as they are or encoded: so its own address comes after those of its slots."""
 
 MOST = 200
+
+STATES = tuple(str(state) for state in (*UnansweredState, *OutcomeKind))
+"""Of a slot."""
 
 _DECIDED_BY = {
     names.IMAGE_CHOSEN: "chosen_by",
@@ -34,16 +41,34 @@ _MOST_CHARACTERS = 200
 """Of a name in the contract."""
 
 
+def _known_state(state: str) -> str:
+    if state and state not in STATES:
+        raise PydanticCustomError(
+            "unknown_state", "not a state of a slot: write {states}", {"states": ", ".join(STATES)}
+        )
+    return state
+
+
+class ArticleQuery(BaseModel):
+    """Which articles to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field("", max_length=200, description="Words of the headline, section or id.")
+    state: Annotated[str, AfterValidator(_known_state)] = Field(
+        "", description="Only with a slot in this state; empty: in any."
+    )
+    limit: int = Field(50, ge=1, le=MOST)
+
+
 @routes.get("")
 async def articles(
     gateway: Opened,
     principal: Reader,
-    q: Annotated[str, Query(max_length=200, description="Words of the headline, section or id.")] = "",
-    state: Annotated[str, Query(max_length=40, description="Only with a slot in this state.")] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    wanted: Annotated[ArticleQuery, Query()],
 ) -> Response:
     """Return the articles that changed last, and the event id from which `/v1/events` goes on."""
-    found = list_articles(gateway.board, principal.sees, q, state, limit)
+    found = list_articles(gateway.board, principal.sees, wanted.q, wanted.state, wanted.limit)
     listed = ",".join(article.summary_json for article in found)
     position = gateway.board.position.encode()
     return Response(f'{{"articles":[{listed}],"position":"{position}"}}', media_type="application/json")
@@ -121,8 +146,13 @@ async def _decide(
     revision = earlier.revision if earlier else found.slot(slot)["revision"]
     about = _about(found, event_type, slot, body, revision or 0) if isinstance(body, dict) else None
     data = body if about is None else {**_by(principal, event_type), **about}
-    change = await gateway.publishing.publish(principal, event_type, data, key)
-    return accepted(change, unknown_fields(data, REQUESTS[event_type]))
+    unknown = unknown_fields(data, REQUESTS[event_type])
+    try:
+        return accepted(await gateway.publishing.publish(principal, event_type, data, key), unknown)
+    except (ContractError, Rejected) as error:
+        problem = of_error(error)
+        problem.did_you_mean = unknown.did_you_mean
+        raise problem from None
 
 
 def _check_picture(body: Any) -> None:

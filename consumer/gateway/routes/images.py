@@ -14,8 +14,15 @@ from consumer.gateway.access.callers import Publisher, Reader
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.board import Change
 from consumer.gateway.board.image import BoardImage
-from consumer.gateway.flat_fields import ARTICLE_PREFIX, FlatRequest, in_flat_words, is_flat, request_of
-from consumer.gateway.problems import not_found, of_error
+from consumer.gateway.flat_fields import (
+    ARTICLE_PREFIX,
+    FlatRequest,
+    in_flat_words,
+    in_words_of_either,
+    is_flat,
+    request_of,
+)
+from consumer.gateway.problems import Problem, not_found, of_error, of_exception
 from consumer.gateway.publishing import KEYED_REQUESTS
 from consumer.gateway.routes.accepted import accepted
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
@@ -37,13 +44,21 @@ async def ask(
     gateway: Opened, principal: Publisher, body: JsonBody, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Ask for an article's pictures: publish a request once it is known to be valid."""
-    if isinstance(body, dict) and is_flat(body):
-        change = await publish_flat(gateway, principal, body, _own_article(principal, idempotency_key), idempotency_key)
-        unknown = unknown_fields(body, FlatRequest)
-    else:
-        change = await gateway.publishing.publish(principal, names.IMAGE_REQUESTED, body, idempotency_key)
-        unknown = unknown_fields(body, ImageRequested)
-    return accepted(change, unknown)
+    is_meant_flat = isinstance(body, dict) and is_flat(body)
+    unknown = unknown_fields(body, FlatRequest if is_meant_flat else ImageRequested)
+    try:
+        if is_meant_flat:
+            own = _own_article(principal, idempotency_key)
+            return accepted(await publish_flat(gateway, principal, body, own, idempotency_key), unknown)
+        return accepted(
+            await gateway.publishing.publish(principal, names.IMAGE_REQUESTED, body, idempotency_key), unknown
+        )
+    except (ContractError, Rejected, Problem) as error:
+        problem = of_exception(error)
+        problem.detail = in_words_of_either(problem.detail)
+        flat = {} if is_meant_flat else unknown_fields(body, FlatRequest).did_you_mean
+        problem.did_you_mean = {**unknown.did_you_mean, **(flat if problem.field == "article" else {})}
+        raise problem from None
 
 
 async def publish_flat(

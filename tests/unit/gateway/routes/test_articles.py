@@ -32,7 +32,7 @@ async def test_articles_are_listed_the_latest_changed_first(bench: GatewayBench)
     assert (await bench.call("GET", "/v1/articles")).json()["position"]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", f"q={'x' * 201}"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", f"q={'x' * 201}", "limt=3", "state=redy"])
 async def test_a_query_out_of_bounds_is_named(bench: GatewayBench, query: str) -> None:
     """422 with the parameter as the field."""
     answer = await bench.call("GET", f"/v1/articles?{query}")

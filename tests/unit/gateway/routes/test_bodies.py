@@ -20,6 +20,7 @@ async def test_what_cannot_be_read_is_a_bad_request(bench: GatewayBench, body: b
     """400 with the reason that the bus has for it."""
     answer = await bench.call("POST", "/v1/images", body)
     assert (answer.status_code, answer.json()["reason"]) == (400, reason)
+    assert answer.json()["title"] == {"not_json": "Not JSON", "not_utf8": "Not UTF-8"}[reason]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])

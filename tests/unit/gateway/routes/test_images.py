@@ -99,6 +99,31 @@ async def test_an_error_in_flat_fields_names_those(
     assert problem["detail"].startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("body", "field", "did_you_mean"),
+    [
+        ({}, "article", None),
+        ({"promt": "A lighthouse"}, "article", {"promt": "prompt"}),
+        ({"artcle": {"id": "a-1"}}, "article", {"artcle": "article"}),
+        ({"promt": "A lighthouse", "steps": 4}, "prompt", {"promt": "prompt"}),
+        (
+            {"article": {"id": "a-1", "revison": 1, "headline": "Storm"}},
+            "article.revision",
+            {"article.revison": "article.revision"},
+        ),
+    ],
+)
+async def test_what_is_missing_is_told_with_what_may_have_been_meant_for_it(
+    bench: GatewayBench, body: dict[str, Any], field: str, did_you_mean: dict[str, str] | None
+) -> None:
+    """A field whose name was mistyped is named; without an article a prompt would do, too."""
+    answer = await bench.call("POST", "/v1/images", body)
+    problem = answer.json()
+    assert (answer.status_code, problem["field"], problem.get("did_you_mean")) == (422, field, did_you_mean)
+    if field == "article":
+        assert "an article with its headline, or without an article a `prompt`" in problem["detail"]
+
+
 async def test_a_repeat_of_flat_fields_under_a_key_is_one_request(bench: GatewayBench) -> None:
     """Its own article is the same, too; without a key each call is another request."""
     answers = [
