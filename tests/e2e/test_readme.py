@@ -35,7 +35,7 @@ PROGRAMS = dict(re.findall(r"<!-- docs/clients/(\S+) -->\n```\w+\n(.*?)```\n", P
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line.strip()
 ]
-SERVICES = ("leadart demo", "leadart dev", "leadart worker")
+SERVICES = ("leadart demo", "leadart dev", "leadart worker", "leadart gateway")
 """Commands that stay: they have tests of their own."""
 
 ARTICLE_ID = "a-1042"
@@ -190,7 +190,8 @@ def test_both_clients_put_an_article_on_one_partition(javascript: Path) -> None:
 def test_the_operators_commands_run(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
     """The README's leadart commands, run in their order in an empty place, prepare it for a worker and tell of it."""
     leadart = str(Path(sys.executable).with_name("leadart"))
-    site = replace(Site.fresh(kafka, s3), command=(leadart,), folder=tmp_path)
+    site = Site.fresh(kafka, s3, GATEWAY__KEYS_FILE="keys.json")  # which the README exports
+    site = replace(site, command=(leadart,), folder=tmp_path)
     told = {}
     for line in [line for line in COMMANDS if line.startswith("leadart ") and not line.startswith(SERVICES)]:
         done = site.run(*shlex.split(line)[1:])
