@@ -69,11 +69,3 @@ def in_flat_words(reason: str, message: str, field: str | None) -> tuple[str, st
     for name, path in PATHS.items():
         message = message.replace(f"`{path}`", f"`{name}`")
     return message, next((name for name, path in PATHS.items() if path == field), field)
-
-
-def in_words_of_either(message: str) -> str:
-    """Return an error's message, where neither an article nor a flat field was found, with what may be sent."""
-    return message.replace(
-        "`article` is missing: fill it in.",
-        "`article` is missing: send an article with its headline, or without an article a `prompt` in flat fields.",
-    )

@@ -18,7 +18,6 @@ from consumer.gateway.flat_fields import (
     ARTICLE_PREFIX,
     FlatRequest,
     in_flat_words,
-    in_words_of_either,
     is_flat,
     request_of,
 )
@@ -55,7 +54,6 @@ async def ask(
         )
     except (ContractError, Rejected, Problem) as error:
         problem = of_exception(error)
-        problem.detail = in_words_of_either(problem.detail)
         flat = {} if is_meant_flat else unknown_fields(body, FlatRequest).did_you_mean
         problem.did_you_mean = {**unknown.did_you_mean, **(flat if problem.field == "article" else {})}
         raise problem from None

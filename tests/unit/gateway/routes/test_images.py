@@ -116,12 +116,12 @@ async def test_an_error_in_flat_fields_names_those(
 async def test_what_is_missing_is_told_with_what_may_have_been_meant_for_it(
     bench: GatewayBench, body: dict[str, Any], field: str, did_you_mean: dict[str, str] | None
 ) -> None:
-    """A field whose name was mistyped is named; without an article a prompt would do, too."""
+    """A field whose name was mistyped is named, in the words of the bus."""
     answer = await bench.call("POST", "/v1/images", body)
     problem = answer.json()
     assert (answer.status_code, problem["field"], problem.get("did_you_mean")) == (422, field, did_you_mean)
     if field == "article":
-        assert "an article with its headline, or without an article a `prompt`" in problem["detail"]
+        assert problem["detail"] == "`article` is missing: fill it in."  # as on the bus
 
 
 async def test_a_repeat_of_flat_fields_under_a_key_is_one_request(bench: GatewayBench) -> None:
