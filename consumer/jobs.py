@@ -169,6 +169,8 @@ class Picture:
 
 FILE_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 """File name suffix of each media type that is stored."""
+MEDIA_TYPES = {suffix: media_type for media_type, suffix in FILE_SUFFIXES.items()}
+"""The media type of each suffix."""
 
 
 @dataclass(frozen=True, slots=True)

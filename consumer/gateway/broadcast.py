@@ -18,7 +18,6 @@ WAITING = 512
 class Message:
     """A change as the bytes that every stream sends. Its id has every change before it included."""
 
-    event: str
     encoded: bytes
     article: str
     source: str
@@ -101,4 +100,4 @@ def message_of(change: Change, position: str | None) -> Message:
     """Return a change as a message. Only with a `position` may a client go on after it."""
     data = json.dumps(change.image.summary(change.slot), ensure_ascii=False, separators=(",", ":"))
     encoded = format_sse_event(data_str=data, event=change.kind, id=position)
-    return Message(change.kind, encoded, change.article.id, change.article.source, change.image.id)
+    return Message(encoded, change.article.id, change.article.source, change.image.id)

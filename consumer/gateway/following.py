@@ -127,11 +127,11 @@ def reset(position: str) -> bytes:
 
 def pieces(messages: Iterable[Message]) -> Iterator[bytes]:
     """Return messages as bytes, many at once."""
-    waiting: list[bytes] = []
+    piece = bytearray()
     for message in messages:
-        waiting.append(message.encoded)
-        if sum(map(len, waiting)) >= PIECE_BYTES:
-            yield b"".join(waiting)
-            waiting = []
-    if waiting:
-        yield b"".join(waiting)
+        piece += message.encoded
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)

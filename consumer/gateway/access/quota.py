@@ -2,10 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.board import Board
@@ -72,11 +71,4 @@ class DailyQuota:
             for image in article.images.values():
                 asked = image.asked
                 if asked and asked.event_type == names.IMAGE_REQUESTED and image.asked_ms >= midnight_ms:
-                    self._counted[asked.source] += pictures_of(asked.data)
-
-
-def pictures_of(request: Mapping[str, Any]) -> int:
-    """Return how many pictures a request asks for."""
-    output = request.get("output")
-    variants = output.get("variants", 1) if isinstance(output, dict) else 1
-    return variants if isinstance(variants, int) else 1
+                    self._counted[asked.source] += 1 if image.variants is None else image.variants

@@ -137,6 +137,10 @@ class BoardArticle:
         """Return what was asked about the slot, or decided about the whole article, oldest first."""
         return [image for image in self.images.values() if _concerns(image, slot)]
 
+    def revision_of(self, slot: str) -> int | None:
+        """Return the highest revision that something was asked about the slot for; None: nothing names one."""
+        return _highest_revision(self.images_of(slot))
+
     def shown_in(self, slot: str) -> Mapping[str, Any] | None:
         """Return the data of the ready outcome whose pictures the slot shows; None: it shows nothing of leadart's."""
         outcome = self._shown.get(slot)
@@ -172,10 +176,14 @@ class BoardArticle:
             "slot": name,
             "state": latest.state_in(name) if latest else None,
             "latest": latest.summary(name) if latest else None,
-            "revision": max((image.revision for image in images if image.revision is not None), default=None),
+            "revision": _highest_revision(images),
             "chosen": bool(shows and shows.get("chosen")),
             "picture": thumb(shows),
         }
+
+
+def _highest_revision(images: Iterable[BoardImage]) -> int | None:
+    return max((image.revision for image in images if image.revision is not None), default=None)
 
 
 def _concerns(image: BoardImage, slot: str) -> bool:

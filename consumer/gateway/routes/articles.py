@@ -91,6 +91,8 @@ async def choose(
     gateway: Opened, principal: Chooser, article_id: str, slot: str, body: JsonBody, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Keep a picture in the slot, as `image-chosen` does; only `picture: null` lets go of the one chosen."""
+    _find_slot(gateway, principal, article_id, slot)  # what is wrong with a body is no stranger's business
+    _check_picture(body)
     return await _decide(gateway, principal, names.IMAGE_CHOSEN, article_id, slot, body, key)
 
 
@@ -140,10 +142,8 @@ async def _decide(
     Unless the body says otherwise, it is about the newest revision, and the caller's; a repeat is about the first's.
     """
     found = _find_slot(gateway, principal, article_id, slot)
-    if event_type == names.IMAGE_CHOSEN:
-        _check_picture(body)
     earlier = gateway.publishing.earlier(principal, key)
-    revision = earlier.revision if earlier else found.slot(slot)["revision"]
+    revision = earlier.revision if earlier else found.revision_of(slot)
     about = _about(found, event_type, slot, body, revision or 0) if isinstance(body, dict) else None
     data = body if about is None else {**_by(principal, event_type), **about}
     unknown = unknown_fields(data, REQUESTS[event_type])

@@ -10,11 +10,10 @@ from fastapi.responses import StreamingResponse
 from consumer.gateway.problems import Problem
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.routes.pictures import find_file
-from consumer.jobs import FILE_SUFFIXES
+from consumer.jobs import MEDIA_TYPES
 
 routes = APIRouter(prefix="/v1/pictures", tags=["pictures"])
 
-_MEDIA_TYPES = {suffix: media_type for media_type, suffix in FILE_SUFFIXES.items()}
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]")
 
 
@@ -42,5 +41,5 @@ async def download(
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
     }
-    media_type = _MEDIA_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+    media_type = MEDIA_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
     return StreamingResponse(chunks, headers=headers, media_type=media_type)

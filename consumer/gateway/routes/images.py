@@ -14,13 +14,7 @@ from consumer.gateway.access.callers import Publisher, Reader
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.board import Change
 from consumer.gateway.board.image import BoardImage
-from consumer.gateway.flat_fields import (
-    ARTICLE_PREFIX,
-    FlatRequest,
-    in_flat_words,
-    is_flat,
-    request_of,
-)
+from consumer.gateway.flat_fields import ARTICLE_PREFIX, FlatRequest, in_flat_words, is_flat, request_of
 from consumer.gateway.problems import Problem, not_found, of_error, of_exception
 from consumer.gateway.publishing import KEYED_REQUESTS
 from consumer.gateway.routes.accepted import accepted

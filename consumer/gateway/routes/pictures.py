@@ -13,7 +13,7 @@ from consumer.gateway.problems import Problem
 from consumer.gateway.routes.images import Opened
 from consumer.gateway.routes.negotiation import preferred
 from consumer.gateway.services import Gateway
-from consumer.jobs import FILE_SUFFIXES
+from consumer.jobs import MEDIA_TYPES
 
 routes = APIRouter(prefix="/v1/pictures", tags=["pictures"])
 
@@ -22,7 +22,6 @@ FRESH_SECONDS = 300
 MARGIN_SECONDS = 30
 """How long before its end an address is not handed out from a cache any more."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_MEDIA_TYPES = {suffix: media_type for media_type, suffix in FILE_SUFFIXES.items()}
 
 
 @routes.head("/{sha256}/{rendition}", status_code=307, include_in_schema=False)
@@ -62,7 +61,7 @@ def _choose(files: Mapping[str, str], rendition: str, accept: str) -> tuple[str,
     if rendition in files:
         return files[rendition], False
     formats = {
-        _MEDIA_TYPES.get(name.rpartition(".")[2], ""): key for name, key in files.items() if _is_of(name, rendition)
+        MEDIA_TYPES.get(name.rpartition(".")[2], ""): key for name, key in files.items() if _is_of(name, rendition)
     }
     return (formats[preferred(list(formats), accept)], True) if formats else None
 

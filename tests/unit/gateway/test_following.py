@@ -359,7 +359,7 @@ async def _always() -> bool:
 
 def test_what_is_sent_at_once_is_bounded() -> None:
     """Messages are joined up to a size, so that clients that do not read cost little; none is lost or out of order."""
-    messages = [Message("image", b"%d" % (number % 10) * 30_000, "a-1", SOURCE, "r-1") for number in range(20)]
+    messages = [Message(b"%d" % (number % 10) * 30_000, "a-1", SOURCE, "r-1") for number in range(20)]
     sent = [*following.pieces(messages)]
     assert b"".join(sent) == b"".join(message.encoded for message in messages)
     assert {len(piece) for piece in sent} == {90_000, 60_000}
