@@ -43,16 +43,8 @@ def build_forced(
 ) -> OutgoingRecord:
     """Return the replayed record with a new variation and its own event id, the same each time this replay builds it.
 
-    `correlationid` refers to the original event, unless the publisher set one. Raises `ValueError` for a request with a
-    number that cannot be written again (a field that we do not know may hold 1e999).
+    `correlationid` refers to the original event, unless the publisher set one.
     """
-    try:
-        return _forced(replayed, event, request, origin)
-    except ValueError as error:
-        raise ValueError(f"with another variation it cannot be written as JSON again: {error}") from error
-
-
-def _forced(replayed: OutgoingRecord, event: Event, request: ImageRequested, origin: ReplayOrigin) -> OutgoingRecord:
     variation = new_variation(origin.replay, request.generation.variation or 0)
     identity = json.dumps([origin.replay, origin.topic, origin.partition, origin.offset])
     attributes = {
