@@ -171,10 +171,17 @@ class RequestHandler:
         context = self._context(in_flight, job_of(in_flight.record, state, event, request), progress)
         try:
             async with context.until_expiry():
+                await self._behind_decisions(request.article.id)
                 end = await self._claim_and_produce(in_flight, context, state)
         except Expired:
             return self._outcomes.expired(context.job)
         return end if isinstance(end, RecordResult) else self._act(end, state)
+
+    async def _behind_decisions(self, article_id: str) -> None:
+        """Wait for what was decided about the article before: a save right after a restoration gets its picture."""
+        if (turn := self._turns.get(article_id)) is not None:
+            async with turn:
+                pass
 
     def _context(self, in_flight: InFlightRecord, job: Job, progress: ProgressReporter) -> JobContext:
         engine, deaths = in_flight.engine, in_flight.engine.deaths

@@ -117,6 +117,7 @@ def handler_of(
     pipeline: Pipeline,
     breaker: CircuitBreaker | None = None,
     outage: StoreOutage | None = None,
+    store: MemoryStore | None = None,
 ) -> RequestHandler:
     settings, metrics = Settings(), make_metrics()
     outcomes = OutcomeBuilder(settings)
@@ -124,7 +125,7 @@ def handler_of(
     return RequestHandler(
         tasks,
         pipeline=pipeline,  # type: ignore[arg-type]
-        store=MemoryStore(),
+        store=store or MemoryStore(),
         breaker=breaker,
         outage=outage,
         ability=Ability(lambda: True, outage, breaker),
@@ -319,6 +320,45 @@ async def test_the_lane_comes_from_topic_and_priority(topic: str, lane: str) -> 
     await work(replace(valid(), topic=topic), pipeline)
 
     assert pipeline.contexts[0].job.lane == lane
+
+
+class SlowStore(MemoryStore):
+    """Opens an article when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opens = asyncio.Event()
+
+    async def restore(self, article_id: str, slot: str | None) -> None:
+        await self.opens.wait()
+        await super().restore(article_id, slot)
+
+
+class Restored(InFlight):
+    """A restoration that its owner lets through."""
+
+    def restore_slots(self, *_: object) -> bool:
+        return True
+
+
+async def test_a_request_waits_for_what_was_decided_about_its_article_before() -> None:
+    """A save right after a restoration competes once the article is open; one of another article at once."""
+    headers, value = write(Event(id="w-1", source="/cms", type=names.ARTICLE_RESTORED, data={"article": {"id": "a-1"}}))
+    restored = Restored(replace(valid(), value=value, headers=tuple(headers)))
+    save = InFlight(replace(valid(), offset=1))
+    other = InFlight(replace(valid(), key=b"a-2", value=(valid().value or b"").replace(b"a-1", b"a-2")))
+    store = SlowStore()
+    async with asyncio.timeout(BOUND), asyncio.TaskGroup() as tasks:
+        handler = handler_of(tasks, Pipeline(Rejected(Reason.NOT_PAINTED, "no")), store=store)
+        for each in (restored, save, other):
+            handler.begin(each)
+        while not other.results:
+            await asyncio.sleep(0)
+        assert (restored.results, save.competed) == ([], [])
+        store.opens.set()
+
+    assert [len(each.results) for each in (restored, save)] == [1, 1]
+    assert len(save.competed) == 1
 
 
 def recropping(**parts: Any) -> Record:
