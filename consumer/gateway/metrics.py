@@ -23,7 +23,7 @@ class GatewayMetrics:
         listeners = Gauge("leadart_gateway_streams", "Streams that are open.", registry=self.registry)
         listeners.set_function(lambda: gateway.broadcast.listeners)
         ready = Gauge("leadart_gateway_ready", "1 while it has read the topics up to now.", registry=self.registry)
-        ready.set_function(gateway.feed.ready.is_set)
+        ready.set_function(lambda: gateway.waits_for is None)
 
     def page(self) -> bytes:
         """Return the figures in Prometheus's text format."""

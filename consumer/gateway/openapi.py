@@ -35,10 +35,12 @@ _PROBLEMS: Final = {
     "415": "The body is not declared as JSON.",
     "422": "A field or parameter is wrong: `field` names it.",
     "429": "The caller's limit is reached: `retry-after` says when to try again.",
-    "503": "Kafka or the store does not answer: `retry-after` says when to try again.",
+    "503": "The gateway is starting, or Kafka, the store or the issuer does not answer: `retry-after` says when to try "
+    "again. What was to be published is not, except where `reason` is `unanswered`: then a repeat needs the same "
+    "`Idempotency-Key`.",
 }
-_SEEING: Final = ("401", "403", "404", "422", "429")
-_DECIDING: Final = (*_SEEING, "400", "413", "415", "503")
+_SEEING: Final = ("401", "403", "404", "422", "429", "503")
+_DECIDING: Final = (*_SEEING, "400", "413", "415")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ),
     ("get", "/generated-images/{date}/{file}"): HttpOperation("getGeneratedImage", problems=("404", "410", "503")),
     ("get", "/v1/styles"): HttpOperation("listStyles", "StyleList"),
-    ("get", "/v1/styles/{name}/sample"): HttpOperation("getStyleSample", problems=("404",)),
+    ("get", "/v1/styles/{name}/sample"): HttpOperation("getStyleSample", problems=("404", "503")),
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),
-    ("get", "/v1/preferences"): HttpOperation("getPreferences", "RememberedValues", problems=("401", "403", "429")),
+    ("get", "/v1/preferences"): HttpOperation(
+        "getPreferences", "RememberedValues", problems=("401", "403", "429", "503")
+    ),
     ("put", "/v1/preferences"): HttpOperation(
         "savePreferences",
         "RememberedValues",
@@ -82,12 +86,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
         ("400", "401", "403", "413", "415", "422", "429", "503"),
     ),
     ("post", "/v1/session"): HttpOperation(
-        "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "413", "415", "422", "429")
+        "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "413", "415", "422", "429", "503")
     ),
-    ("get", "/v1/session"): HttpOperation("whoAmI", "SessionFacts", problems=("401", "403")),
-    ("delete", "/v1/session"): HttpOperation("signOut", problems=("403",)),
+    ("get", "/v1/session"): HttpOperation("whoAmI", "SessionFacts", problems=("401", "403", "503")),
+    ("delete", "/v1/session"): HttpOperation("signOut", problems=("403", "503")),
     ("post", "/v1/tokens"): HttpOperation(
-        "makeToken", "ShortToken", "TokenRequest", ("400", "401", "403", "413", "415", "422", "429")
+        "makeToken", "ShortToken", "TokenRequest", ("400", "401", "403", "413", "415", "422", "429", "503")
     ),
     ("get", "/healthz"): HttpOperation("isAlive", problems=()),
     ("get", "/readyz"): HttpOperation("isReady", problems=("503",)),

@@ -1,24 +1,20 @@
 """What editors took last, by section: kept on a compacted topic, read whole into memory by every gateway."""
 
-import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from consumer.delivery.ports import BusError
 from consumer.gateway.access.principal import Principal
+from consumer.gateway.bus_link import follow_topics
+from consumer.gateway.bus_publisher import LinkedPublisher
 from consumer.gateway.problems import Problem
 from consumer.jobs import Record
-from consumer.kafka.cms_client import CmsPublisher, open_subscriber
+from consumer.kafka.cms_client import CmsSubscriber
 from consumer.settings import Settings
 from schemas import ContractError, names
 from schemas.jsontext import parse_json
-
-log = structlog.get_logger(__name__)
 
 MOST_BYTES = 4_096
 """Of one section's values, as JSON."""
@@ -27,8 +23,6 @@ MOST_SECTIONS = 200
 MOST_EDITORS = 20_000
 """Beyond it those who wrote nothing for longest are let go."""
 SECTION_CHARACTERS = 100
-READ_SECONDS = 0.5
-AGAIN_SECONDS = 2.0
 
 Values = Mapping[str, Any]
 _Editor = tuple[str, str]
@@ -44,7 +38,8 @@ class _Written:
 class Preferences:
     """The preferences of all editors. Of two values for a section the one that was written last counts."""
 
-    def __init__(self, publisher: CmsPublisher) -> None:
+    def __init__(self, publisher: LinkedPublisher) -> None:
+        self.link = publisher.link
         self._publisher = publisher
         self._editors: OrderedDict[_Editor, dict[str, _Written]] = OrderedDict()
 
@@ -56,7 +51,7 @@ class Preferences:
         return {"sections": kept, "last": newest.values if newest else {}}
 
     async def put(self, principal: Principal, section: str, values: Values) -> None:
-        """Keep the caller's values for a section, once all in-sync replicas have them. Raises `Problem`, `BusError`."""
+        """Keep the caller's values for a section, once all in-sync replicas have them. Raises `Problem`."""
         try:
             encoded = json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
             parse_json(encoded)  # as every gateway will
@@ -96,16 +91,19 @@ class PreferencesFeed:
         self._preferences = preferences
 
     async def run(self) -> None:
-        """Read the topic from its start and on, until cancelled. Raises `Fatal` if it is missing."""
-        while True:
-            try:
-                async with open_subscriber(self._settings, [names.PREFERENCES], from_start=True) as subscriber:
-                    while True:
-                        for record in await subscriber.read(READ_SECONDS):
-                            self._preferences.take(record)
-            except BusError as error:
-                log.warning("bus_unavailable", error=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
+        """Read the topic from its start and on, until cancelled. Raises `Fatal`."""
+        await follow_topics(self._settings, self._preferences.link, [names.PREFERENCES], self)
+
+    async def begin(self, subscriber: CmsSubscriber) -> None:
+        """Begin at the start: the topic is compacted."""
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Take what editors took."""
+        for record in records:
+            self._preferences.take(record)
+
+    async def settle(self) -> None:
+        """Nothing is to be done."""
 
 
 def _json(content: bytes | None) -> object:

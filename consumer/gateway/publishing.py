@@ -9,10 +9,10 @@ from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.board.image import BoardImage
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.bus_publisher import LinkedPublisher
 from consumer.gateway.keyed_locks import KeyedLocks
 from consumer.gateway.problems import Problem, not_found
 from consumer.jobs import ModelIdentity, Paintable
-from consumer.kafka.cms_client import CmsPublisher
 from consumer.processing.prompting import make_plan
 from consumer.processing.styles import Styles
 from schemas import ImageRequested, names
@@ -32,7 +32,7 @@ class Publishing:
     """Publishes for a principal. An idempotency key makes the event's id, so that the bus knows a repeat."""
 
     def __init__(
-        self, publisher: CmsPublisher, board: Board, broadcast: Broadcast, styles: Styles, quota: DailyQuota
+        self, publisher: LinkedPublisher, board: Board, broadcast: Broadcast, styles: Styles, quota: DailyQuota
     ) -> None:
         self._publisher = publisher
         self._board = board
@@ -48,8 +48,8 @@ class Publishing:
         """Check an event with these data, whatever they are, publish it, and return it as the board has it.
 
         It returns once all in-sync replicas have it. Raises `ContractError` or `Rejected` naming the field, `Problem`
-        if the article is another source's, the idempotency key was used for something else, or the source has asked for
-        too many pictures today, `BusError`.
+        if the article is another source's, the idempotency key was used for something else, the source has asked for
+        too many pictures today, or Kafka does not answer.
         """
         event = _event(principal, event_type, data, idempotency_key)
         request = self._checked(event)

@@ -1,6 +1,7 @@
 """Runs the gateway: bus, store and HTTP server in one task group, stopped in order."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,12 +17,13 @@ from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.bus_link import BusLink
+from consumer.gateway.bus_publisher import BusPublisher, LinkedPublisher
 from consumer.gateway.feed import FOLLOWED, Feed
-from consumer.gateway.http_server import GatewayServer, listen, make_server
+from consumer.gateway.http_server import listen, make_server
 from consumer.gateway.preferences import Preferences, PreferencesFeed
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
-from consumer.kafka.cms_client import open_publisher
 from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles
 from consumer.settings import Settings
@@ -42,42 +44,46 @@ class GatewaySignals:
 async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Callable[[str, int], None]) -> None:
     """Serve until told to stop. `on_ready` is called with host and port once the topics are read up to now.
 
+    Meanwhile it answers 503, and `/readyz` says what it waits for.
+
     Raises `Fatal` (possibly in an exception group) with a message that names the remedy.
     """
     raise_gateway_files_limit(settings)
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
         server = make_server(gateway)
+        listening = listen(settings.gateway)
         keys = KeyWatch(settings.gateway.keys_file, gateway.use_keys, signals.reread)
         remembered = PreferencesFeed(settings, gateway.preferences)
-        background = [tasks.create_task(each.run()) for each in (gateway.feed, keys, remembered)]
-        serving = tasks.create_task(_serve(gateway, server, on_ready))
+        services = [each.run for each in (gateway.feed, gateway.publisher, remembered, keys)]
+        background = [tasks.create_task(service()) for service in services]
+        background.append(tasks.create_task(_tell_ready(gateway, listening, on_ready)))
+        serving = tasks.create_task(server.serve(sockets=[listening]))
         await signals.stopping.wait()
         gateway.broadcast.end()
         server.should_exit = True
-        if not server.started:
-            serving.cancel()
         await asyncio.wait([serving])
         for task in background:
             task.cancel()
 
 
-async def _serve(gateway: Gateway, server: GatewayServer, on_ready: Callable[[str, int], None]) -> None:
-    await gateway.feed.ready.wait()
-    listening = listen(gateway.settings.gateway)
-    on_ready(gateway.settings.gateway.host, listening.getsockname()[1])
-    await server.serve(sockets=[listening])
+async def _tell_ready(gateway: Gateway, listening: socket.socket, on_ready: Callable[[str, int], None]) -> None:
+    host, port = gateway.settings.gateway.host, listening.getsockname()[1]
+    log.info("gateway_listens", host=host, port=port)
+    for link in (gateway.feed.link, gateway.publisher.link, gateway.preferences.link):
+        await link.ready.wait()
+    on_ready(host, port)
 
 
 @asynccontextmanager
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open everything the endpoints work with. Raises `Fatal` or `BusError`."""
+    """Open everything the endpoints work with; Kafka is not asked yet. Raises `Fatal`."""
     topics = {settings.topics.named(base): base for base in FOLLOWED}
     board = Board(settings.gateway.history_mib * 1024 * 1024, topics, settings.gateway.history_days)
     broadcast = Broadcast()
     styles = load_styles(settings.styles.file)
     quota = DailyQuota(board, settings.gateway.pictures_per_day)
+    publisher, feed = BusPublisher(settings), Feed(settings, board, broadcast)
     async with (
-        open_publisher(settings) as publisher,
         S3Store(settings.storage) as store,
         aiohttp.ClientSession() as issuer_client,
     ):
@@ -85,9 +91,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             settings=settings,
             board=board,
             broadcast=broadcast,
-            feed=Feed(settings, board, broadcast),
-            publishing=Publishing(publisher, board, broadcast, styles, quota),
-            preferences=Preferences(publisher),
+            feed=feed,
+            publisher=publisher,
+            publishing=Publishing(LinkedPublisher(publisher, feed.link), board, broadcast, styles, quota),
+            preferences=Preferences(LinkedPublisher(publisher, BusLink())),
             styles=styles,
             renditions=load_renditions(settings.renditions.file),
             store=store,

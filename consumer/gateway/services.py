@@ -10,8 +10,10 @@ from consumer.gateway.access.oidc import OidcIssuer
 from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.bus_publisher import BusPublisher
 from consumer.gateway.feed import Feed
 from consumer.gateway.preferences import Preferences
+from consumer.gateway.problems import Problem
 from consumer.gateway.publishing import Publishing
 from consumer.pictures.rendition_file import RenditionFile
 from consumer.processing.styles import Styles
@@ -27,6 +29,7 @@ class Gateway:
     board: Board
     broadcast: Broadcast
     feed: Feed
+    publisher: BusPublisher
     publishing: Publishing
     preferences: Preferences
     styles: Styles
@@ -38,6 +41,17 @@ class Gateway:
     rates: CallerRates
     issuer: OidcIssuer | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the board was read up to now once, and Kafka takes what is published: before, nothing is known."""
+        return self.feed.link.begun and self.publisher.link.begun
+
+    @property
+    def waits_for(self) -> str | None:
+        """What is missing before it is ready, in sentences for people; None if nothing is."""
+        links = (self.feed.link, self.preferences.link, self.publisher.link)
+        return " ".join(dict.fromkeys(link.waits_for for link in links if link.waits_for)) or None
+
     def use_keys(self, keys: KeyFile) -> None:
         """Go by these keys from now on."""
         self.keys = keys
@@ -46,4 +60,12 @@ class Gateway:
 async def gateway_of(request: Request) -> Gateway:
     """Return the gateway, as a dependency. Not awaiting anything: FastAPI runs plain functions in threads."""
     gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+async def begun_gateway(request: Request) -> Gateway:
+    """Return the gateway, as a dependency. Raises `Problem` 503 while it does not know yet whose articles are whose."""
+    gateway = await gateway_of(request)
+    if not gateway.is_begun:
+        raise Problem(503, "starting", f"The gateway is starting. {gateway.waits_for}")
     return gateway

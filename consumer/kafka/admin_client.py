@@ -25,6 +25,13 @@ POLL_SECONDS = 0.3
 """Pause before a broker is asked again for what it does not know yet."""
 
 
+class TopicsMissing(Fatal):
+    """Topics that are needed do not exist, or not yet; the message names them and the remedy."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(Reason.MISCONFIGURED, f"There is no topic {', '.join(topics)}: run `leadart topics apply`.")
+
+
 class TopicRequest(NamedTuple):
     """A topic to create. `replicas` -1 means the broker's default."""
 
@@ -214,12 +221,11 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[KafkaAdmin]:
 
 
 async def require_topics(settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
-    """Return the partition count of each topic. Raises `Fatal` if one is missing, `BusError`."""
+    """Return the partition count of each topic. Raises `TopicsMissing`, `BusError`."""
     async with open_admin(settings) as admin:
         counts = await admin.partition_counts(topics)
-    for topic in topics:
-        if topic not in counts:
-            raise Fatal(Reason.MISCONFIGURED, f"There is no topic {topic}: run `leadart topics apply`.")
+    if missing := [topic for topic in topics if topic not in counts]:
+        raise TopicsMissing(missing)
     return counts
 
 

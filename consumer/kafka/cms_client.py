@@ -97,7 +97,7 @@ def _key(event: Event) -> bytes:
 async def open_publisher(settings: Settings, linger_ms: int = 0) -> AsyncIterator[CmsPublisher]:
     """Open a publisher.
 
-    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials or the topic is missing.
+    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials, `TopicsMissing`.
     """
     await require_topics(settings.kafka, [settings.topics.named(names.REQUESTED)])
     producer = AIOKafkaProducer(**connection(settings.kafka), enable_idempotence=True, linger_ms=linger_ms)
@@ -175,7 +175,7 @@ async def open_subscriber(
 ) -> AsyncIterator[CmsSubscriber]:
     """Open a subscriber of the topics with these base names: at their ends, or `from_start`.
 
-    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials or a topic is missing.
+    Raises `BusError` when no broker answers, `Fatal` when one refuses these credentials, `TopicsMissing`.
     """
     topics = [settings.topics.named(base) for base in bases]
     await require_topics(settings.kafka, topics)  # by itself the client waits for one that is missing

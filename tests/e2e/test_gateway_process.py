@@ -13,8 +13,9 @@ import pytest
 
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
+from schemas import names
 from tests.support.gateway_process import GatewayProcess, gateway_process
-from tests.support.harness import BOUND, Site
+from tests.support.harness import BOUND, Site, SiteProcess
 
 STOPPED_SECONDS = 6.0
 
@@ -58,3 +59,23 @@ async def test_a_revoked_key_is_shut_out_while_it_runs(gateway: GatewayProcess) 
                 await asyncio.sleep(0.05)
         async with client.get("/v1/session", headers={"authorization": f"Bearer {gateway.key}"}) as refused:
             assert refused.status == 401
+
+
+async def test_it_waits_for_topics_by_name(kafka: KafkaServer, s3: S3Server, tmp_path: Path) -> None:
+    """Started before `leadart topics apply` it takes nothing in and says what is missing; then it is ready."""
+    site = Site.fresh(kafka, s3, GATEWAY__PORT="0")
+    running = SiteProcess(site, tmp_path / "gateway.log", "gateway")
+    try:
+        missing = site.topic(names.PREFERENCES)
+        async with asyncio.timeout(BOUND):
+            while f"There is no topic {missing}" not in (await asyncio.to_thread(running.get, "/readyz"))[1]:
+                await asyncio.sleep(0.05)
+            assert (await asyncio.to_thread(running.get, "/healthz"))[0] == 200
+            assert (await asyncio.to_thread(running.get, "/v1/articles"))[0] == 503
+        assert f"There is no topic {missing}" in running.log.read_text()
+        await asyncio.to_thread(site.prepare)
+        await asyncio.to_thread(running.wait_ready)
+        assert '"gateway_ready"' in running.log.read_text()
+        assert running.stop() == 0
+    finally:
+        running.kill()

@@ -21,12 +21,13 @@ from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.app import make_app
 from consumer.gateway.board.board import Board, Change
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.bus_link import BusLink
+from consumer.gateway.bus_publisher import BusPublisher, LinkedPublisher
 from consumer.gateway.feed import FOLLOWED, Feed
 from consumer.gateway.preferences import Preferences
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
 from consumer.jobs import Record
-from consumer.kafka.cms_client import CmsPublisher
 from consumer.pictures.rendition_file import load_renditions
 from consumer.processing.styles import load_styles
 from consumer.settings import Settings
@@ -41,10 +42,19 @@ SOURCES = ("/cms/times", "/cms/post")
 _SCOPES = [scope for scope in Scope if scope is not Scope.ADMIN]
 
 
+def caught_up_link() -> BusLink:
+    """Return the link of a gateway that has read everything."""
+    link = BusLink()
+    link.found()
+    link.caught_up()
+    return link
+
+
 class MemoryPublisher:
     """Publishes into a list, with rising offsets; `down` makes it fail as Kafka does when no broker answers."""
 
     def __init__(self, topic: str) -> None:
+        self.link = caught_up_link()
         self.records: list[Record] = []
         self.kept: list[Record] = []
         self.down = False
@@ -210,7 +220,7 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
     publisher = MemoryPublisher(tree.topics.named(names.REQUESTED))
     quota = DailyQuota(board, tree.gateway.pictures_per_day)
     feed = Feed(tree, board, broadcast)
-    feed.ready.set()
+    feed.link = caught_up_link()
     s3 = MemoryS3()
     made = [make_key(source, _SCOPES) for source in SOURCES]
     gateway = Gateway(
@@ -218,8 +228,9 @@ async def open_bench(**settings: Mapping[str, Any]) -> AsyncIterator[GatewayBenc
         board=board,
         broadcast=broadcast,
         feed=feed,
-        publishing=Publishing(cast("CmsPublisher", publisher), board, broadcast, styles, quota),
-        preferences=Preferences(cast("CmsPublisher", publisher)),
+        publisher=cast("BusPublisher", publisher),
+        publishing=Publishing(LinkedPublisher(publisher, feed.link), board, broadcast, styles, quota),
+        preferences=Preferences(LinkedPublisher(publisher, caught_up_link())),
         styles=styles,
         renditions=load_renditions(tree.renditions.file),
         picture_address="https://pictures.test/leadart/any",

@@ -1,13 +1,16 @@
 """Is it up, and does it follow the bus?"""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from consumer.gateway.problems import Problem
-from consumer.gateway.routes.images import Opened
+from consumer.gateway.services import Gateway, gateway_of
 
 routes = APIRouter(tags=["health"])
+
+Anyhow = Annotated[Gateway, Depends(gateway_of)]
+"""The gateway, also while it is starting."""
 
 
 @routes.get("/healthz")
@@ -17,8 +20,8 @@ async def healthz() -> dict[str, Any]:
 
 
 @routes.get("/readyz")
-async def readyz(gateway: Opened) -> dict[str, Any]:
-    """Answer 200 once everything up to the start was read, and while Kafka answers; else 503."""
-    if not gateway.feed.ready.is_set():
-        raise Problem(503, "bus_unavailable", "The topics are not read up to now: Kafka does not answer, or not yet.")
+async def readyz(gateway: Anyhow) -> dict[str, Any]:
+    """Answer 200 once everything up to the start was read, and while Kafka answers; else 503 with what is missing."""
+    if gateway.waits_for is not None:
+        raise Problem(503, "bus_unavailable", gateway.waits_for)
     return {"status": "ready", "listeners": gateway.broadcast.listeners}

@@ -19,7 +19,7 @@ from consumer.gateway.problems import Problem, not_found, of_error, of_exception
 from consumer.gateway.publishing import KEYED_REQUESTS
 from consumer.gateway.routes.accepted import accepted
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
-from consumer.gateway.services import Gateway, gateway_of
+from consumer.gateway.services import Gateway, begun_gateway
 from schemas import ContractError, ImageRequested, names
 from schemas.ignored import unknown_fields
 
@@ -29,7 +29,7 @@ UNREAD_SECONDS = 2.0
 """How long an unknown id is waited for: another gateway may have published it a moment ago."""
 LOOK_SECONDS = 0.05
 
-Opened = Annotated[Gateway, Depends(gateway_of)]
+Opened = Annotated[Gateway, Depends(begun_gateway)]
 
 
 @routes.post("", status_code=202)

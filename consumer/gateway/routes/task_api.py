@@ -19,6 +19,7 @@ from consumer.gateway.access.principal import Principal, Scope
 from consumer.gateway.board.image import BoardImage, UnansweredState
 from consumer.gateway.flat_fields import ARTICLE_PREFIX, FlatRequest
 from consumer.gateway.problems import Problem
+from consumer.gateway.routes.health import Anyhow
 from consumer.gateway.routes.images import Opened, find_image, publish_flat
 from consumer.gateway.services import Gateway
 from consumer.gateway.tasks import UNDER_WAY, answers_again, article_of, image_urls, latest_task, repeat_of
@@ -108,9 +109,9 @@ async def result(gateway: Opened, principal: TaskReader, task_id: str) -> dict[s
     return _result(task)
 
 
-async def health(gateway: Opened) -> JSONResponse:
+async def health(gateway: Anyhow) -> JSONResponse:
     """Return whether it follows the bus, and how many articles wait for pictures. The GPUs are the workers'."""
-    healthy = gateway.feed.ready.is_set()
+    healthy = gateway.waits_for is None
     body = {
         "status": "healthy" if healthy else "unhealthy",
         "timestamp": datetime.now(UTC).isoformat(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from consumer.gateway import preferences as module
 from consumer.gateway.access.principal import Principal, Scope
+from consumer.gateway.bus_publisher import LinkedPublisher
 from consumer.gateway.preferences import MOST_BYTES, Preferences
 from consumer.gateway.problems import Problem
 from consumer.jobs import Record
-from consumer.kafka.cms_client import CmsPublisher
 from schemas import names
-from tests.support.gateway import MemoryPublisher
+from tests.support.gateway import MemoryPublisher, caught_up_link
 
 KIM = Principal("kim", "/cms/times", frozenset({Scope.READ}))
 ALEX = replace(KIM, name="alex")
@@ -26,7 +26,7 @@ POST = replace(KIM, source="/cms/post")
 
 def opened() -> tuple[Preferences, MemoryPublisher]:
     publisher = MemoryPublisher("requests")
-    return Preferences(cast("CmsPublisher", publisher)), publisher
+    return Preferences(LinkedPublisher(publisher, caught_up_link())), publisher
 
 
 def written(values: Any, offset: int, section: str = "News", partition: int = 0) -> Record:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
+from consumer.delivery.ports import BusError
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected
 from consumer.jobs import ModelIdentity, Paintable, Record
@@ -140,13 +141,25 @@ async def test_an_idempotency_key_is_one_request(bench: GatewayBench) -> None:
     assert len(bench.published) == 2
 
 
-async def test_nothing_is_accepted_that_kafka_does_not_have(bench: GatewayBench) -> None:
-    """While no broker answers: 503 with when to try again, and nothing on the board."""
+async def test_nothing_is_accepted_that_kafka_does_not_confirm(bench: GatewayBench) -> None:
+    """503 with when to try again, which does not say that it was not published, and nothing on the board."""
     bench.publisher.down = True
     answer = await bench.call("POST", "/v1/images", request_data("a-1"))
-    assert (answer.status_code, answer.json()["reason"]) == (503, "bus_unavailable")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unanswered")
     assert answer.headers["retry-after"]
     assert bench.gateway.board.article("a-1") is None
+
+
+async def test_nothing_is_sent_while_kafka_is_known_to_be_away(bench: GatewayBench) -> None:
+    """503 at once, which says that nothing was published and why; once Kafka is back it is."""
+    bench.gateway.feed.link.lost(BusError("no answer within 5 s"))
+    answer = await bench.call("POST", "/v1/images", request_data("a-1"), idempotency_key="save 7")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "bus_unavailable")
+    assert answer.json()["detail"].startswith("Nothing was published: Kafka does not answer: no answer within 5 s")
+    assert (answer.headers["retry-after"], bench.published) == ("5", [])
+
+    bench.gateway.feed.link.found()
+    assert (await bench.call("POST", "/v1/images", request_data("a-1"), idempotency_key="save 7")).status_code == 202
 
 
 async def test_another_source_s_article_is_not_there(bench: GatewayBench) -> None:

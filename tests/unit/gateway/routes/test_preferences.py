@@ -38,7 +38,7 @@ async def test_without_a_broker_nothing_is_remembered(bench: GatewayBench) -> No
     await bench.call("PUT", "/v1/preferences", {"values": {"style": "ink"}})
     bench.publisher.down = True
     answer = await bench.call("PUT", "/v1/preferences", {"values": {"style": "oil"}})
-    assert (answer.status_code, answer.json()["reason"]) == (503, "bus_unavailable")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unanswered")
     assert (await bench.call("GET", "/v1/preferences")).json()["last"] == {"style": "ink"}
 
 

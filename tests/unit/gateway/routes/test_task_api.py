@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from consumer.delivery.ports import BusError
 from tests.support.gateway import SOURCES, GatewayBench, open_bench, ready
 from tests.support.samples import ASKED, MASTER, RECIPE
 
@@ -202,7 +203,7 @@ async def test_its_health_is_that_of_before(keyless: GatewayBench) -> None:
     assert (answer.status_code, health["status"], health["active_tasks"]) == (200, "healthy", 1)
     assert health["gpu"].keys() == {"gpu_utilization", "memory_used", "memory_total", "temperature"}
 
-    keyless.gateway.feed.ready.clear()
+    keyless.gateway.feed.link.lost(BusError("the test lost it"))
     assert (await keyless.client.get("/api/v1/health")).status_code == 503
 
 
