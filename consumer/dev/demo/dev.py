@@ -18,6 +18,7 @@ from rich.text import Text
 from consumer.dev.demo.articles import load_edition
 from consumer.dev.demo.gateway import DevGateway, open_dev_gateway
 from consumer.dev.demo.processes import WorkerProcess
+from consumer.dev.demo.screen import WAITING
 from consumer.dev.demo.seeding import EditionSeeding
 from consumer.dev.demo.stack import Stack, StackPlan, open_stack
 from consumer.errors import Fatal
@@ -28,15 +29,13 @@ from consumer.settings import given_variables
 from schemas import Reason, names
 
 _LISTEN_SECONDS = 0.5
-
-
 _IDLE = "waiting for requests"
 MARK = "# Written by leadart dev, which removes it when it ends."
 """First line of the settings file."""
 
 
 class Listening:
-    """Prints outcomes as lines. Progress is a live line below them on a terminal, elsewhere a line for each request.
+    """Prints outcomes as lines. Progress is a live line below them on a terminal, elsewhere a line when painting begins.
 
     Use it as a context, which draws the live line.
     """
@@ -58,6 +57,8 @@ class Listening:
         """Show a record of the outcome or progress topic; others are passed over."""
         event = parse_announced(record)
         if event and event.type == names.IMAGE_PROGRESS:
+            if event.data.get("stage") in WAITING:
+                return
             if event.request_id not in self._painting and not self._status:
                 self._print(f"painting: {event.article} revision {event.revision}")
             self._painting[event.request_id] = event

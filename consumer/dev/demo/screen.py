@@ -11,6 +11,9 @@ from rich.text import Text
 
 from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 
+WAITING = frozenset({"accepted", "started"})
+"""Stages of progress in which nothing is painted yet: the desk calls them queued."""
+
 _BAR = 12
 _LEAST_WIDTH, _MOST_WIDTH = 16, 44
 _STATE_WIDTH, _OUTCOME_WIDTH = 58, 52  # columns that the rest of the live table, and of the final one, take
@@ -28,30 +31,27 @@ class DemoScreen(Protocol):
 
 
 class PlainScreen:
-    """Prints a line for every change of a ticket's stage, but not for steps."""
+    """Prints a line for every change of a ticket's state, but not for steps."""
 
     def __init__(self, console: Console, desk: EditionDesk) -> None:
         self._console = console
         self._desk = desk
-        self._stages: dict[str, str] = {}
+        self._states: dict[str, str] = {}
 
     def print_line(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def changed(self, ticket: SaveTicket) -> None:
-        """Print a line when the ticket has reached another stage."""
-        stage = ticket.outcome or (ticket.progress.stage if ticket.progress else "published")
-        stage = {"accepted": "published", "started": "painting", "step": "painting", "storing": "painting"}.get(
-            stage, stage
-        )
-        if self._stages.get(ticket.save.event.id) == stage:
+        """Print a line when the ticket has reached another state."""
+        state = ticket.outcome or (_under_way(ticket.progress.stage) if ticket.progress else "published")
+        if self._states.get(ticket.save.event.id) == state:
             return
-        self._stages[ticket.save.event.id] = stage
+        self._states[ticket.save.event.id] = state
         headline, revision = _named(ticket)
         done = sum(bool(other.outcomes) for other in self._desk.tickets)
         self.print_line(
-            f"{done:>3}/{len(self._desk.tickets)}  {stage:<9}  {headline}, revision {revision}{_details(ticket)}"
+            f"{done:>3}/{len(self._desk.tickets)}  {state:<9}  {headline}, revision {revision}{_details(ticket)}"
         )
 
 
@@ -132,7 +132,7 @@ def _state(ticket: SaveTicket) -> Text:
     if progress is None:
         return Text("not saved yet" if ticket.published is None else "published", style="dim")
     if progress.step is None or not progress.of:
-        return Text(progress.stage, style="cyan")
+        return Text("queued" if progress.stage in WAITING else progress.stage, style="cyan")
     filled = _BAR * progress.step // progress.of
     which = f" of picture {(progress.index or 0) + 1}" if ticket.save.expected.pictures > 1 else ""
     return Text.assemble(
@@ -140,6 +140,10 @@ def _state(ticket: SaveTicket) -> Text:
         ("━" * (_BAR - filled), "bright_black"),
         f" step {progress.step} of {progress.of}{which}",
     )
+
+
+def _under_way(stage: str) -> str:
+    return "queued" if stage in WAITING else "painting"
 
 
 def _outcome(ticket: SaveTicket) -> Text:

@@ -75,7 +75,7 @@ async def test_whoever_comes_back_to_a_shared_picture_is_counted_again() -> None
     assert archive.left() == set()
 
 
-async def testat_once_is_stored_for_a_withdrawn_article() -> None:
+async def test_nothing_is_stored_for_a_withdrawn_article() -> None:
     """A painter and a new user find out, and leave nothing."""
     archive = Archive()
     await archive.store.withdraw("article-a", None, BY)

@@ -31,10 +31,13 @@ def test_outcomes_show_what_a_developer_needs(styles: Styles) -> None:
 
 
 def test_progress_is_one_line_for_a_request_where_there_is_no_terminal() -> None:
-    """Steps are not lines of a log; the outcome follows, and a record that is no event is shown as that."""
+    """Once it is painted: steps are no lines; the outcome follows, and a record that is no event is shown as that."""
     console = Console(file=StringIO(), width=200)
     listening = Listening(console)
     with listening:
+        for stage in ("accepted", "started"):
+            listening.show(_record(_event(ImageProgress.model_validate({**ABOUT, "stage": stage})), names.PROGRESS))
+        assert _lines(console) == []
         for step in (1, 2):
             progress = ImageProgress.model_validate({**ABOUT, "stage": "step", "step": step, "of": 12})
             listening.show(_record(_event(progress), names.PROGRESS))

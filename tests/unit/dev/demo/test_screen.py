@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 from rich.console import Console
 
@@ -8,7 +9,7 @@ from consumer.dev.demo.articles import ArticleSave, load_edition
 from consumer.dev.demo.screen import fitted, open_screen, result_table
 from consumer.dev.demo.tickets import EditionDesk, SaveTicket
 from consumer.processing.styles import Styles
-from schemas import ArticleRevision, ImageProgress
+from schemas import ImageProgress
 from tests.unit.dev.demo.conftest import answers_to
 
 
@@ -17,21 +18,26 @@ def _console(*, terminal: bool, width: int = 110) -> tuple[Console, StringIO]:
     return Console(file=written, force_terminal=terminal, color_system=None, width=width, height=40), written
 
 
-def _painting(ticket: SaveTicket, step: int) -> None:
+def _progress(ticket: SaveTicket, **fields: Any) -> None:
     ticket.published = 0.0
-    article = ArticleRevision(id=ticket.save.key, revision=1)
-    ticket.progress = ImageProgress(
-        request_id="r", article=article, slot="hero", stage="step", step=step, of=12, index=1
-    )
+    article = {"id": ticket.save.key, "revision": 1}
+    ticket.progress = ImageProgress.model_validate({"request_id": "r", "article": article, "slot": "hero", **fields})
+
+
+def _painting(ticket: SaveTicket, step: int) -> None:
+    _progress(ticket, stage="step", step=step, of=12, index=1)
 
 
 def test_without_a_terminal_each_stage_is_one_line(styles: Styles) -> None:
-    """Lines for published, painting and the outcome, with a count; steps alone are silent."""
+    """Lines for published, queued, painting and the outcome, with a count; steps alone are silent."""
     desk = EditionDesk(load_edition())
     console, written = _console(terminal=False)
     lead = desk.tickets[0]
     with open_screen(console, desk) as screen:
         screen.changed(lead)
+        for stage in ("accepted", "started"):
+            _progress(lead, stage=stage)
+            screen.changed(lead)
         for step in (1, 2, 3):
             _painting(lead, step)
             screen.changed(lead)
@@ -39,19 +45,21 @@ def test_without_a_terminal_each_stage_is_one_line(styles: Styles) -> None:
         screen.changed(lead)
     lines = [line.split()[:2] for line in written.getvalue().splitlines()]
 
-    assert lines == [["0/14", "published"], ["0/14", "painting"], ["1/14", "ready"]]
+    assert lines == [["0/14", "published"], ["0/14", "queued"], ["0/14", "painting"], ["1/14", "ready"]]
     assert "(4 pictures" in written.getvalue()
 
 
 def test_on_a_terminal_there_is_a_row_for_each_save() -> None:
-    """The live table shows the step, of how many, and of which picture."""
+    """The live table shows the step, of how many, and of which picture; what waits at the engine is queued."""
     desk = EditionDesk(load_edition())
     console, written = _console(terminal=True)
     with open_screen(console, desk) as screen:
         _painting(desk.tickets[0], 7)
+        _progress(desk.tickets[1], stage="started", index=0)
         screen.changed(desk.tickets[0])
 
     assert "step 7 of 12 of picture 2" in written.getvalue()
+    assert "queued" in written.getvalue()
     assert "not saved yet" in written.getvalue()
 
 
