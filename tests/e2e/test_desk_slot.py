@@ -22,6 +22,7 @@ from tests.support.browser import chromium
 from tests.support.desk_page import DeskApi, desk_api, desk_page
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import Site, workers
+from tests.support.policies import policy_settings
 
 SETS = {each.name: each for each in load_renditions().full("hero")}
 PICKED = """
@@ -32,28 +33,13 @@ async () => {
   return [file.naturalWidth, file.naturalHeight];
 }
 """
-POLICY = """\
-label = "desk-1"
-[[rules]]
-name = "obituaries"
-when.words = ["dies"]
-never = true
-message = "Obituaries get no generated picture."
-[[rules]]
-name = "courts"
-when.section = ["Courts"]
-needs_approval = true
-message = "The desk looks at it first."
-"""
 
 
 @pytest.fixture(scope="module")
 def gateway(kafka: KafkaServer, s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway and a worker with an editorial policy; addresses of pictures expire."""
     folder = tmp_path_factory.mktemp("desk")
-    policy = folder / "policy.toml"
-    policy.write_text(POLICY, encoding="utf-8")
-    site = Site.fresh(kafka, s3, POLICY__FILE=str(policy)).prepare()
+    site = Site.fresh(kafka, s3, **policy_settings(folder)).prepare()
     with workers(site, folder), gateway_process(site, folder) as running:
         yield running
 
@@ -284,7 +270,7 @@ async def test_a_held_story_is_approved(gateway: GatewayProcess, api: DeskApi) -
     """The rule's sentence and a button; then the picture, and both in the history."""
     await api.save("a-held", article={"section": "Courts"})
     async with desk_page(gateway, "#/a/a-held/hero") as page:
-        await page.get_by_text("The desk looks at it first.").first.wait_for()
+        await page.get_by_text("Court reports need an editor's approval.").first.wait_for()
         await page.get_by_role("button", name="Approve and paint").click()
         await api.slot_when("a-held", lambda one: one["shown"] is not None)
         await page.get_by_text("approved the request").wait_for()
@@ -293,7 +279,7 @@ async def test_a_held_story_is_approved(gateway: GatewayProcess, api: DeskApi) -
 
 async def test_declined_and_failed_say_why_and_what_to_do(gateway: GatewayProcess, api: DeskApi) -> None:
     """A declined save has the rule's sentence; a choice that failed its reason and what to do."""
-    await api.save("a-no", article={"headline": "The painter dies at 91"})
+    await api.save("a-no", article={"section": "Obituaries"})
     await api.slot_when("a-no", is_settled)
     async with desk_page(gateway, "#/a/a-no/hero") as page:
         await page.get_by_text("Declined by the rule “obituaries”: Obituaries get no generated picture.").wait_for()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -136,47 +137,64 @@ async def test_a_withdrawal_that_is_killed_half_way_is_finished_by_the_next_owne
     assert await statuses(addresses([painted])) == {404}
 
 
-async def test_a_store_that_refuses_and_a_hook_that_is_down_delay_a_withdrawal(site: Site, tmp_path: Path) -> None:
-    """No outcome before both have worked; then the hook has been told every address."""
-    down, told = {"store", "hook"}, list[str]()
-    tried = {"store": asyncio.Event(), "hook": asyncio.Event()}
+@dataclass
+class Outage:
+    """What refuses to delete pictures until it is `over`; `met` once somebody has tried. `purged`: all addresses."""
 
-    async def rule(call: StoreCall, _forward: Forward) -> web.Response | None:
-        if call.method == "DELETE" and call.key.startswith("pictures/") and "store" in down:
-            tried["store"].set()
-            return refused(503, "SlowDown")
-        return None
+    over: bool = False
+    met: asyncio.Event = field(default_factory=asyncio.Event)
+    purged: list[str] = field(default_factory=list)
 
-    async def purge(request: web.Request) -> web.Response:
+    async def rule(self, call: StoreCall, _forward: Forward) -> web.Response | None:
+        """Answer for the store."""
+        if self.over or call.method != "DELETE" or not call.key.startswith("pictures/"):
+            return None
+        self.met.set()
+        return refused(503, "SlowDown")
+
+    async def purge(self, request: web.Request) -> web.Response:
+        """Answer for the CDN's hook."""
         assert request.headers["Authorization"] == "Bearer hush"
-        if "hook" in down:
-            tried["hook"].set()
+        if not self.over:
+            self.met.set()
             return web.Response(status=502)
-        told.extend((await request.json())["urls"])
+        self.purged.extend((await request.json())["urls"])
         return web.Response(status=204)
 
+
+@asynccontextmanager
+async def purge_hook(outage: Outage) -> AsyncIterator[dict[str, str]]:
+    """Serve a CDN's hook, and return the settings by which workers call it."""
     application = web.Application()
-    application.router.add_post("/purge", purge)
+    application.router.add_post("/purge", outage.purge)
     runner = web.AppRunner(application)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    hook = {"STORAGE__PURGE_URL": f"http://127.0.0.1:{runner.addresses[0][1]}/purge", "STORAGE__PURGE_TOKEN": "hush"}
-    async with RuledStore(site.settings.storage, rule) as proxy:
-        behind = site.changed(STORAGE__ENDPOINT_URL=str(proxy.settings.endpoint_url), **hook)
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}/purge"
+        yield {"STORAGE__PURGE_URL": address, "STORAGE__PURGE_TOKEN": "hush"}
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_store_that_refuses_and_a_hook_that_is_down_delay_a_withdrawal(site: Site, tmp_path: Path) -> None:
+    """No outcome before both have worked; then the hook has been told every address."""
+    store, hook = Outage(), Outage()
+    async with purge_hook(hook) as purging, RuledStore(site.settings.storage, store.rule) as proxy:
+        behind = site.changed(STORAGE__ENDPOINT_URL=str(proxy.settings.endpoint_url), **purging)
         with ExitStack() as stack:
             await asyncio.to_thread(stack.enter_context, workers(behind, tmp_path))  # the proxy runs on this loop
             async with cms(site) as desk:
                 painted = await answer(desk, await desk.ask(save("a-1", 1)))
                 gone = await withdraw(desk, "a-1")
-                for part in ("store", "hook"):
-                    await asyncio.wait_for(tried[part].wait(), BOUND)
+                for part in (store, hook):
+                    await asyncio.wait_for(part.met.wait(), BOUND)
                     await desk.settle()
-                    assert desk.outcomes(gone) == [], part
-                    down.discard(part)
+                    assert desk.outcomes(gone) == []
+                    part.over = True
                 await answer(desk, gone)
-    await runner.cleanup()
 
-    assert {url.partition("?")[0] for url in addresses([painted])} <= set(told)
+    assert {url.partition("?")[0] for url in addresses([painted])} <= set(hook.purged)
     assert await left(site) == set()
 
 

@@ -39,21 +39,11 @@ from consumer.jobs import Record
 from consumer.kafka.producer import KafkaEpoch, open_epoch
 from consumer.kafka.topics import apply
 from consumer.processing.outcomes import OutcomeBuilder
-from consumer.settings.resources import bundled
 from schemas import Reason, names
 from tests.support.batches import bomb, produce
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.lanes import records
-
-ETCHING = """
-[etching]
-title = "Etching"
-description = "Fine lines, one colour."
-version = 1
-photorealistic = false
-template = "{subject}. An etching."
-negative = "colour"
-"""
+from tests.support.styles import styles_with_etching
 
 
 @pytest.fixture
@@ -197,15 +187,13 @@ async def test_redriving_is_rehearsed_then_done_then_not_done_again(site: Site) 
 async def test_a_redriven_request_gets_its_picture(site: Site, tmp_path: Path) -> None:
     """A style that was unknown is added, the letter redriven under running workers, and the picture announced."""
     site.prepare()
-    file = tmp_path / "styles.toml"
     async with cms(site) as desk:
         with workers(site, tmp_path):
             asked = await desk.ask(request_data("a-1", style={"preset": "etching"}))
             assert (await answer(desk, asked))["reason"] == "unknown_style"
-        file.write_text(bundled("styles.toml").read_text() + ETCHING)
         later = tmp_path / "later"
         later.mkdir()
-        with workers(Site({**site.env, "LEADART_STYLES__FILE": str(file)}), later):
+        with workers(site.changed(STYLES__FILE=str(styles_with_etching(tmp_path))), later):
             assert run_json(site, "redrive", "--execute", "--reason", "unknown_style")["letters"] == 1
             await desk.until(lambda: len(desk.outcomes(asked)) == 2)
 

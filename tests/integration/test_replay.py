@@ -25,21 +25,11 @@ from consumer.dev.embedded.s3 import S3Server
 from consumer.failpoints import Failpoint
 from consumer.kafka.producer import open_epoch
 from consumer.kafka.topics import apply
-from consumer.settings.resources import bundled
 from schemas import names
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.killing import kill_at_second_pass
 from tests.support.lanes import asking, put, records
-
-ETCHING = """
-[etching]
-title = "Etching"
-description = "Fine lines, one colour."
-version = 1
-photorealistic = false
-template = "{subject}. An etching."
-negative = "colour"
-"""
+from tests.support.styles import styles_with_etching
 
 
 @pytest.fixture
@@ -283,7 +273,6 @@ async def test_a_replay_that_was_called_off_can_be_run_again(site: Site) -> None
 async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Path) -> None:
     """`--failed` chooses slots whose highest revision failed; a replayed one that fails can still be redriven."""
     site.prepare()
-    file = tmp_path / "styles.toml"
     async with cms(site) as desk:
         with workers(site, tmp_path):
             for article, style in (("a-1", "etching"), ("a-2", "anime"), ("a-3", "etching")):
@@ -292,10 +281,9 @@ async def test_only_what_failed_is_replayed_on_request(site: Site, tmp_path: Pat
             (failed,) = [one["request_id"] for one in desk.outcomes() if one["article"] == {"id": "a-1", "revision": 1}]
             assert run_json(site, "--from", "1h", "--failed", "--execute")["published"] == 1
             await desk.until(lambda: len(desk.outcomes(failed)) == 2)
-        file.write_text(bundled("styles.toml").read_text() + ETCHING)
         later = tmp_path / "later"
         later.mkdir()
-        with workers(Site({**site.env, "LEADART_STYLES__FILE": str(file)}), later):
+        with workers(site.changed(STYLES__FILE=str(styles_with_etching(tmp_path))), later):
             done = site.run("dead-letters", "redrive", "--topic", names.BACKFILL, "--execute")
             assert done.returncode == 0, done.stderr
             await desk.until(lambda: len(desk.outcomes(failed)) == 3)

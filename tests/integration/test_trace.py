@@ -26,6 +26,7 @@ from schemas import names
 from tests.support.announcements import record
 from tests.support.harness import BOUND, Site, answer, cms, request_data, workers
 from tests.support.lanes import asking, put
+from tests.support.policies import policy_settings
 
 COUNT = 4
 HOME = key_partition(b"a-1", COUNT)
@@ -127,9 +128,7 @@ async def test_stories_without_a_picture_say_why(kafka: KafkaServer, s3: S3Serve
     points = tmp_path / "points"
     points.mkdir()
     (points / f"{Failpoint.PAINTING}.failing").touch()
-    policy = tmp_path / "policy.toml"
-    policy.write_text(POLICY)
-    own = {"WORKER__FAILPOINTS": str(points), "POLICY__FILE": str(policy)}
+    own = {"WORKER__FAILPOINTS": str(points), **policy_settings(tmp_path, POLICY)}
     site = Site.fresh(kafka, s3, TOPICS__PARTITIONS=str(COUNT), **own).prepare()
     async with cms(site) as desk:
         with workers(site, tmp_path):

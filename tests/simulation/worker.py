@@ -17,7 +17,7 @@ from consumer.delivery.poll_loop import PollLoop
 from consumer.delivery.ports import BusError, OutgoingRecord, RecordResult
 from consumer.delivery.restore import OwnerTiming
 from consumer.delivery.retry import Headers
-from consumer.delivery.ruling import Verdict
+from consumer.delivery.ruling import Ruling, Verdict
 from consumer.delivery.shard_owner import ShardOwner
 from consumer.errors import Fatal
 from consumer.jobs import Record
@@ -108,15 +108,18 @@ class Handler:
         )
         if ruling.verdict is Verdict.SUPERSEDED:
             return
-        if ruling.verdict is Verdict.WITHDRAWN:
-            in_flight.complete(_stated(in_flight.record, "withdrawn", ruling.ordinal))
+        if (unpainted := _unpainted(in_flight.record, ruling)) is not None:
+            in_flight.complete(unpainted)
             return
-        if ruling.verdict in {Verdict.CANCELLED, Verdict.PAUSED}:
-            called_off = ruling.verdict is Verdict.CANCELLED
-            in_flight.complete(
-                _called_off(in_flight.record) if called_off else _result(in_flight.record, Ending.RETRIED)
-            )
+        await self._paint(in_flight, ask, painting)
+        if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
+            in_flight.complete(_stated(in_flight.record, "chosen", ruling.ordinal, ruling.choice.sha256))
             return
+        again = ask.ending is Ending.RETRIED and in_flight.record.topic == RETRY
+        in_flight.complete(_result(in_flight.record, Ending.READY if again else ask.ending, ruling.ordinal))
+
+    async def _paint(self, in_flight: InFlightRecord, ask: Ask, painting: asyncio.Event) -> None:
+        """Be in the engine for half of the time that the request takes, or die there."""
         await asyncio.sleep(ask.seconds / 2)
         with in_flight.engine.entering() as announced:
             await announced()
@@ -127,11 +130,6 @@ class Handler:
                 await asyncio.get_running_loop().create_future()
             await asyncio.sleep(ask.seconds / 2)
             painting.clear()
-        if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
-            in_flight.complete(_stated(in_flight.record, "chosen", ruling.ordinal, ruling.choice.sha256))
-            return
-        again = ask.ending is Ending.RETRIED and in_flight.record.topic == RETRY
-        in_flight.complete(_result(in_flight.record, Ending.READY if again else ask.ending, ruling.ordinal))
 
     def announced(self, record: Record, result: RecordResult, seconds: float) -> None:
         assert result.records
@@ -172,6 +170,19 @@ async def _decide(in_flight: InFlightRecord, ask: Ask, decision: Decision) -> No
         case Decision.UP:
             if in_flight.restore_slots(*SLOT, at) is not None:
                 in_flight.complete(_stated(record, "restored", 0))
+
+
+def _unpainted(record: Record, ruling: Ruling) -> RecordResult | None:
+    """Return the result of a request that the ruling keeps from the engine; None for one that is painted."""
+    match ruling.verdict:
+        case Verdict.WITHDRAWN:
+            return _stated(record, "withdrawn", ruling.ordinal)
+        case Verdict.CANCELLED:
+            return _called_off(record)
+        case Verdict.PAUSED:
+            return _result(record, Ending.RETRIED)
+        case _:
+            return None
 
 
 def _stated(record: Record, kind: str, ordinal: int, picture: str = "") -> RecordResult:

@@ -14,24 +14,9 @@ from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from tests.support.gateway_process import GatewayProcess, gateway_process
 from tests.support.harness import BOUND, Site, workers
+from tests.support.policies import policy_settings
 
 PATIENCE_MS = BOUND * 1000
-
-POLICY = """\
-label = "desk-1"
-
-[[rules]]
-name = "courts"
-when.section = ["Courts"]
-needs_approval = true
-message = "Court reports need an editor's approval."
-
-[[rules]]
-name = "obituaries"
-when.section = ["Obituaries"]
-never = true
-message = "Obituaries get no generated picture."
-"""
 
 
 @dataclass(frozen=True)
@@ -50,12 +35,8 @@ class Newsroom:
 @contextmanager
 def newsroom(kafka: KafkaServer, s3: S3Server, folder: Path, **settings: str) -> Iterator[Newsroom]:
     """Run all of it; cards take `ENGINE__SWATCH_SECONDS` each."""
-    (folder / "policy.toml").write_text(POLICY)
-    site = Site.fresh(
-        kafka,
-        s3,
-        **{"ENGINE__SWATCH_SECONDS": "0.3", "POLICY__FILE": str(folder / "policy.toml"), **settings},
-    ).prepare()
+    own = {"ENGINE__SWATCH_SECONDS": "0.3", **policy_settings(folder), **settings}
+    site = Site.fresh(kafka, s3, **own).prepare()
     public = f"{s3.endpoint_url}/{site.env['LEADART_STORAGE__BUCKET']}"
     site = site.changed(STORAGE__PUBLIC_BASE_URL=public)
     with workers(site, folder), gateway_process(site, folder, name="kim") as gateway:

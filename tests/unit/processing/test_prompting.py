@@ -18,6 +18,7 @@ from consumer.processing.styles import StylePreset, Styles, WantedAdapter, load_
 from schemas import ImageRequested, Output, Reason, defaults
 from schemas.fields import SAFE_INTEGER
 from schemas.sizes import asked_size, fits
+from tests.support.articles import STORM, TYPHOON
 
 MODEL = ModelIdentity("demo", "0" * 64)
 PLAIN: dict[str, Any] = {
@@ -295,21 +296,6 @@ def test_seeds_stay_exact_in_javascript() -> None:
 def test_a_made_seed_is_the_same_for_ever() -> None:
     """A golden value: a change here would repaint every picture of every replay."""
     assert seeds(output={"variants": 2}) == [4734539352228935, 5182576993714044]
-
-
-STORM = {
-    "locale": "en-GB",
-    "section": "weather",
-    "summary": "Ferries stay in port as winds pass 100 km/h. More rain is expected.",
-    "tags": ["storm", "Weather"],
-}
-TYPHOON = {
-    "locale": "zh-Hans",
-    "section": "天气",
-    "headline": "台风逼近港口",
-    "summary": "渡轮停航，风速超过每小时100公里。更多消息稍后公布。",
-    "tags": ["台风", "港口"],
-}
 
 
 @pytest.mark.parametrize(

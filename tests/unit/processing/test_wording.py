@@ -11,26 +11,11 @@ from consumer.processing.wording import (
     terms,
 )
 from schemas import ImageRequested
+from tests.support.articles import STORM, TYPHOON
 
 
 def request(article: dict[str, Any] | None = None, **brief: Any) -> ImageRequested:
     return ImageRequested.model_validate({"article": {"id": "a-1", "revision": 1, **(article or {})}, "brief": brief})
-
-
-STORM = {
-    "locale": "en-GB",
-    "section": "weather",
-    "headline": "Storm over the harbour",
-    "summary": "Ferries stay in port as winds pass 100 km/h. More rain is expected.",
-    "tags": ["storm", "Weather"],
-}
-TYPHOON = {
-    "locale": "zh-Hans",
-    "section": "天气",
-    "headline": "台风逼近港口",
-    "summary": "渡轮停航，风速超过每小时100公里。更多消息稍后公布。",
-    "tags": ["台风", "港口"],
-}
 
 
 @pytest.mark.parametrize(

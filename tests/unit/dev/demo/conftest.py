@@ -20,7 +20,7 @@ from consumer.dev.demo.tickets import EditionDesk
 from consumer.errors import Rejected
 from consumer.jobs import FILE_SUFFIXES, Job, Lane, ModelIdentity, Paintable, Recipe, Record
 from consumer.processing.outcomes import OutcomeBuilder
-from consumer.processing.prompting import make_plan
+from consumer.processing.prompting import PaintPlan, make_plan
 from consumer.processing.styles import Styles, load_styles
 from consumer.settings import Settings
 from schemas import (
@@ -67,41 +67,45 @@ def desk(styles: Styles) -> EditionDesk:
 
 def answers_to(save: ArticleSave, styles: Styles, loaded: Mapping[str, str] = MappingProxyType({})) -> list[Record]:
     """Return the records by which the worker answers a save."""
-    outbox = OutcomeBuilder(Settings())
+    outcomes = OutcomeBuilder(Settings())
     headers, value = write(save.event)
     asked = Record(names.REQUESTED, 1, 7, save.key.encode(), value, tuple(headers), 1_790_000_000_000)
     try:
         event, request = parse_request(asked.key, asked.headers, asked.value)
     except ContractError as error:
-        letters = outbox.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field)).records
-        return [record_of(letter) for letter in letters]
+        failed = outcomes.failed(RetryState(asked), Rejected(error.reason, error.message, field=error.field))
+        return [record_of(one) for one in failed.records]
     assert isinstance(request, ImageRequested)
-    job = Job(event, request, asked, Lane.LIVE)
-    brief = make_plan(request, styles, Paintable(MODEL, loaded))
-    adapters = tuple(ReadyAdapter(**asdict(adapter)) for adapter in brief.recipes[0].adapters)
-    ready = ImageReady(
-        request_id=event.id,
+    plan = make_plan(request, styles, Paintable(MODEL, loaded))
+    ready = ready_of(event.id, request, plan, reused=save.expected.reused)
+    return [record_of(one) for one in outcomes.ready(Job(event, request, asked, Lane.LIVE), ready, {}).records]
+
+
+def ready_of(request_id: str, request: ImageRequested, plan: PaintPlan, *, reused: bool) -> ImageReady:
+    recipes = plan.recipes
+    adapters = tuple(ReadyAdapter(**asdict(adapter)) for adapter in recipes[0].adapters)
+    return ImageReady(
+        request_id=request_id,
         article=ArticleRevision(id=request.article.id, revision=request.article.revision),
         slot=request.output.slot,
         variation=0,
-        prompt=brief.prompt,
-        alt=brief.alt,
+        prompt=plan.prompt,
+        alt=plan.alt,
         pictures=tuple(
-            with_renditions(picture_of(index, recipe), len(brief.recipes)) for index, recipe in enumerate(brief.recipes)
+            with_renditions(picture_of(index, recipe), len(recipes)) for index, recipe in enumerate(recipes)
         ),
-        style=ReadyStyle(preset=brief.style.name, version=brief.style.version),
+        style=ReadyStyle(preset=plan.style.name, version=plan.style.version),
         model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256, adapters=adapters),
         disclosure=Disclosure(
             ai_generated=True, photorealistic=False, credit_line="Illustration: by machine", marks=("tc260_aigc",)
         ),
-        reused=save.expected.reused,
+        reused=reused,
         seconds=ReadySeconds(queued=0.1, engine=0.8, stored=0.2, total=1.2),
     )
-    return [record_of(letter) for letter in outbox.ready(job, ready, {}).records]
 
 
-def record_of(letter: OutgoingRecord) -> Record:
-    return Record(letter.topic, letter.partition, 3, letter.key, letter.value, letter.headers, 1_790_000_000_500)
+def record_of(one: OutgoingRecord) -> Record:
+    return Record(one.topic, one.partition, 3, one.key, one.value, one.headers, 1_790_000_000_500)
 
 
 def picture_of(index: int, recipe: Recipe) -> ReadyPicture:
