@@ -35,7 +35,7 @@ MARK = "# Written by leadart dev, which removes it when it ends."
 
 
 class Listening:
-    """Prints outcomes as lines. Progress is a live line below them on a terminal, elsewhere one line once it is painted.
+    """Prints outcomes as lines. Progress is a live line below them on a terminal, elsewhere a line once it is painted.
 
     Use it as a context, which draws the live line.
     """
