@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 def gateway(env_file: EnvFile = None) -> None:
-    """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully, SIGHUP reads the key file."""
+    """Run the HTTP gateway and the desk; SIGTERM or Ctrl-C stops it gracefully, SIGHUP reads keys and certificate."""
     with log_streams():
         settings = settings_from(env_file, logging_to_stdout=True)
         import uvloop

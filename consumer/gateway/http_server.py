@@ -2,13 +2,15 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 
 from consumer.errors import Fatal
 from consumer.gateway.app import make_app
+from consumer.gateway.certificate_watch import WatchedCertificate
 from consumer.gateway.connections import ConnectionLimits, guarded
 from consumer.gateway.services import Gateway
 from consumer.settings import GatewaySettings
@@ -55,6 +57,14 @@ def make_server(gateway: Gateway, limits: ConnectionLimits | None = None) -> Gat
             "LEADART_GATEWAY__TLS_CERTFILE and LEADART_GATEWAY__TLS_KEYFILE.",
         ) from error
     return GatewayServer(config)
+
+
+def certificate(server: GatewayServer) -> Sequence[WatchedCertificate]:
+    """Return the files of the server's certificate, to be watched; none without TLS."""
+    config = server.config
+    if config.ssl is None or config.ssl_certfile is None or config.ssl_keyfile is None:
+        return ()
+    return (WatchedCertificate(config.ssl, Path(config.ssl_certfile), Path(config.ssl_keyfile)),)
 
 
 def listen(settings: GatewaySettings) -> socket.socket:

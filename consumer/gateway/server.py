@@ -11,7 +11,7 @@ import structlog
 
 from consumer.gateway.access.grants import GrantSigner
 from consumer.gateway.access.key_file import read_keys
-from consumer.gateway.access.key_watch import KeyWatch
+from consumer.gateway.access.key_watch import WatchedKeys
 from consumer.gateway.access.oidc import open_issuer
 from consumer.gateway.access.quota import DailyQuota
 from consumer.gateway.access.rates import CallerRates
@@ -20,7 +20,8 @@ from consumer.gateway.broadcast import Broadcast
 from consumer.gateway.bus_link import BusLink
 from consumer.gateway.bus_publisher import BusPublisher, LinkedPublisher
 from consumer.gateway.feed import FOLLOWED, Feed
-from consumer.gateway.http_server import listen, make_server
+from consumer.gateway.file_watch import FileWatch
+from consumer.gateway.http_server import certificate, listen, make_server
 from consumer.gateway.preferences import Preferences, PreferencesFeed
 from consumer.gateway.publishing import Publishing
 from consumer.gateway.services import Gateway
@@ -35,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GatewaySignals:
-    """What a running gateway is told: to stop, and to read the key file at once."""
+    """What a running gateway is told: to stop, and to read its keys and its certificate at once."""
 
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     reread: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,9 +53,11 @@ async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Cal
     async with open_gateway(settings) as gateway, asyncio.TaskGroup() as tasks:
         server = make_server(gateway)
         listening = listen(settings.gateway)
-        keys = KeyWatch(settings.gateway.keys_file, gateway.use_keys, signals.reread)
+        watch = FileWatch(
+            [WatchedKeys(settings.gateway.keys_file, gateway.use_keys), *certificate(server)], signals.reread
+        )
         remembered = PreferencesFeed(settings, gateway.preferences)
-        services = [each.run for each in (gateway.feed, gateway.publisher, remembered, keys)]
+        services = [each.run for each in (gateway.feed, gateway.publisher, remembered, watch)]
         background = [tasks.create_task(service()) for service in services]
         background.append(tasks.create_task(_tell_ready(gateway, listening, on_ready)))
         serving = tasks.create_task(server.serve(sockets=[listening]))

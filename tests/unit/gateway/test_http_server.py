@@ -3,11 +3,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from consumer.errors import Fatal
+from consumer.gateway.http_server import certificate
 from tests.support.certificates import Authority
 from tests.support.gateway_server import ServedGateway, request_data, serve_gateway
 
@@ -40,6 +43,34 @@ async def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, author
     with pytest.raises(Fatal, match="LEADART_GATEWAY__TLS_CERTFILE"):
         async with serve_gateway(tls_certfile=certificate, tls_keyfile=own.key):
             pass
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_connection(authority: Authority) -> None:
+    """While it runs; one of another key, or half a file, is logged and the one of before stays."""
+    own, renewed, other = (authority.issue(name) for name in ("gateway", "renewed", "other"))
+    async with serve_gateway(tls_certfile=own.certificate, tls_keyfile=own.key) as served:
+        (files,) = certificate(served.server)
+        before = await asyncio.to_thread(shown, served.url)
+        assert before == ssl.PEM_cert_to_DER_cert(own.certificate.read_text())
+
+        for content in (other.certificate.read_bytes(), own.certificate.read_bytes()[:300], b""):
+            own.certificate.write_bytes(content)
+            with capture_logs() as logs:
+                await files.read()
+            assert (logs[0]["event"], str(own.certificate) in logs[0]["files"]) == ("gateway_certificate_invalid", True)
+            assert await asyncio.to_thread(shown, served.url) == before
+
+        own.certificate.write_bytes(renewed.certificate.read_bytes())
+        own.key.write_bytes(renewed.key.read_bytes())
+        await files.read()
+        after = await asyncio.to_thread(shown, served.url)
+        assert after == ssl.PEM_cert_to_DER_cert(renewed.certificate.read_text())
+
+
+def shown(url: str) -> bytes:
+    """Return the certificate that a client is shown."""
+    address = urlsplit(url)
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((address.hostname or "", address.port or 0)))
 
 
 @pytest.mark.parametrize(("method", "path", "status", "reason"), [

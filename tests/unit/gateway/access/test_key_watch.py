@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from consumer.gateway.access.key_changes import added, change_keys
 from consumer.gateway.access.key_file import KeyFile, make_key
-from consumer.gateway.access.key_watch import KeyWatch
+from consumer.gateway.access.key_watch import WatchedKeys
 from consumer.gateway.access.principal import Scope
+from consumer.gateway.file_watch import FileWatch
 
 NEVER = 3600.0
 SOON = 0.01
@@ -23,7 +24,7 @@ def add(file: Path) -> None:
 @asynccontextmanager
 async def watching(file: Path, seconds: float) -> AsyncIterator[tuple[asyncio.Queue[KeyFile], asyncio.Event]]:
     used, reread = asyncio.Queue[KeyFile](10), asyncio.Event()
-    task = asyncio.create_task(KeyWatch(file, used.put_nowait, reread, seconds).run())
+    task = asyncio.create_task(FileWatch([WatchedKeys(file, used.put_nowait)], reread, seconds).run())
     try:
         async with asyncio.timeout(30):
             yield used, reread
