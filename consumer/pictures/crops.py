@@ -1,5 +1,7 @@
 """Where to crop: rectangles of a ratio in a master, and the sizes of its renditions. Pure."""
 
+from collections.abc import Iterable, Mapping
+
 from consumer.errors import Rejected
 from consumer.renditions import Crop, FocalPoint, RenditionSet
 from schemas import Reason
@@ -22,20 +24,40 @@ def crop_for(wanted: RenditionSet, size: Size, focal_point: FocalPoint) -> Crop:
     )
 
 
+def check_names(sets: Iterable[RenditionSet], crops: Mapping[str, Crop]) -> None:
+    """Raise `Rejected` for an explicit crop of none of these sets."""
+    names = [each.name for each in sets]
+    for name in crops:
+        if name not in names:
+            message = f"There is no rendition set {name!r} here: use one of {', '.join(names) or 'none'}."
+            raise Rejected(Reason.INVALID_FIELD, message, field=f"crops.{name}")
+
+
 def check_crop(wanted: RenditionSet, size: Size, crop: Crop) -> None:
     """Raise `Rejected` for an explicit crop that is not inside the master, or is of another ratio than the set's."""
+    problem = _problem(wanted, size, crop)
+    if problem:
+        sentence = f"The {wanted.name} crop, {crop.width}x{crop.height} at {crop.x},{crop.y}, {problem}."
+        raise Rejected(Reason.INVALID_FIELD, sentence, field=f"crops.{wanted.name}")
+
+
+def possible_crops(sets: Iterable[RenditionSet], size: Size, crops: Mapping[str, Crop]) -> dict[str, Crop]:
+    """Return those explicit crops that are of one of the sets and that `check_crop` lets pass."""
+    named = {each.name: each for each in sets}
+    return {name: crop for name, crop in crops.items() if name in named and not _problem(named[name], size, crop)}
+
+
+def _problem(wanted: RenditionSet, size: Size, crop: Crop) -> str:
+    """Return what is wrong with an explicit crop, "" if nothing is."""
     horizontal, vertical = wanted.ratio or size
     across, down = crop.width * vertical, crop.height * horizontal
     inside = min(crop.x, crop.y) >= 0 and crop.x + crop.width <= size[0] and crop.y + crop.height <= size[1]
     if min(crop.width, crop.height) < 1 or not inside:
-        problem = f"is not inside the picture, which is {size[0]}x{size[1]} pixels"
-    elif abs(across - down) > max(_TOLERANCE * down, horizontal, vertical):
+        return f"is not inside the picture, which is {size[0]}x{size[1]} pixels"
+    if abs(across - down) > max(_TOLERANCE * down, horizontal, vertical):
         width, height = _largest(crop.width, crop.height, horizontal, vertical)
-        problem = f"is not {horizontal}:{vertical}: {width}x{height} would be"
-    else:
-        return
-    sentence = f"The {wanted.name} crop, {crop.width}x{crop.height} at {crop.x},{crop.y}, {problem}."
-    raise Rejected(Reason.INVALID_FIELD, sentence, field=f"crops.{wanted.name}")
+        return f"is not {horizontal}:{vertical}: {width}x{height} would be"
+    return ""
 
 
 def fitting_sizes(wanted: RenditionSet, master: Size, crop: Crop) -> list[Size]:

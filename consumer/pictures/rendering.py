@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 
 from PIL import Image
 
-from consumer.errors import Rejected
-from consumer.pictures.crops import check_crop, crop_for, fitting_sizes
+from consumer.pictures.crops import check_crop, check_names, crop_for, fitting_sizes
 from consumer.pictures.decoding import as_srgb, decode
 from consumer.pictures.marks import KEYWORD, taken_over
 from consumer.pictures.placeholder import dominant_colour, thumbhash
 from consumer.pictures.rendition_encoding import encode_to_fit
 from consumer.renditions import Crop, EncodedRenditions, Rendition, RenditionOrder, RenditionSet, TooWide
-from schemas import Reason
 
 _LONGEST_XMP = 65_000
 """Bytes; a JPEG takes no more."""
@@ -61,7 +59,7 @@ def _files(
 
 def crops_of(order: RenditionOrder, size: tuple[int, int]) -> dict[str, Crop]:
     """Return the crop of each set by its name, for a master of that size. Raises `Rejected` as `render` does."""
-    _check_names(order)
+    check_names(order.sets, order.crops)
     return {rendition_set.name: _crop(rendition_set, order, size) for rendition_set in order.sets}
 
 
@@ -78,14 +76,6 @@ def _missing(rendition_set: RenditionSet, size: tuple[int, int], crop: Crop) -> 
     for width in rendition_set.widths:
         if width > crop.width:
             yield TooWide(_name(rendition_set, width), rendition_set.name, width, largest)
-
-
-def _check_names(order: RenditionOrder) -> None:
-    names = [rendition_set.name for rendition_set in order.sets]
-    for name in order.crops:
-        if name not in names:
-            message = f"There is no rendition set {name!r} here: use one of {', '.join(names) or 'none'}."
-            raise Rejected(Reason.INVALID_FIELD, message, field=f"crops.{name}")
 
 
 def _name(rendition_set: RenditionSet, width: int) -> str:

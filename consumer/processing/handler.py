@@ -211,7 +211,9 @@ class RequestHandler:
                     in_flight,
                     context.job,
                     position(record),
-                    produce=lambda chosen: self._produce(context, self._pipeline.plan_choice(chosen), state),
+                    produce=lambda chosen: self._produce(
+                        context, self._pipeline.plan_choice(chosen, standing=chosen is not request), state
+                    ),
                     finish=partial(self._ready, context),
                 )
                 return end if isinstance(end, RecordResult) else self._act(end, state)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from consumer import failpoints
+from consumer.delivery.replay_origin import parse_origin
 from consumer.delivery.ruling import UNRULED, Ruling, Verdict
 from consumer.errors import Fatal, Rejected, Transient, WorkerStopping
 from consumer.failpoints import Failpoint
@@ -84,17 +85,17 @@ class Pipeline:
         """Return what to paint or to crop. Raises `Rejected` for a request that can never get a picture."""
         request = context.job.request
         if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
-            plan: Plan = self._recropping.plan(ruling.choice.decision)
+            plan: Plan = self._recropping.plan(ruling.choice.decision, standing=True)
         elif not isinstance(request, ImageRequested):
-            plan = self._recropping.plan(request)
+            plan = self._recropping.plan(request, standing=parse_origin(context.job.record.headers) is not None)
         else:
             plan = make_plan(request, self._styles, self._engine.paintable, ruling.variation)
         context.timings.note(Stage.BRIEF, context.timings.total)
         return plan
 
-    def plan_choice(self, choice: ImageChosen) -> Plan:
-        """Return what to make of a picture that was chosen. Raises `Rejected` as `plan` does."""
-        return self._recropping.plan(choice)
+    def plan_choice(self, choice: ImageChosen, *, standing: bool) -> Plan:
+        """Return what to make of a picture that was chosen, now or earlier. Raises `Rejected` as `plan` does."""
+        return self._recropping.plan(choice, standing=standing)
 
     def handover(self, context: JobContext, plan: Plan) -> AbstractContextManager[None]:
         """Keep what is being painted of this plan going for the block, even if the job that began it is cancelled."""

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
+import structlog
+
 from consumer.delivery.heads import Slot
 from consumer.errors import Rejected
-from consumer.jobs import RENDERER, FoundPicture, Paintable, PaintedFor, Recipe
+from consumer.jobs import RENDERER, FoundPicture, Paintable, PaintedFor, Recipe, StoredPicture
+from consumer.pictures.crops import check_names, possible_crops
 from consumer.ports import Engine, Store
 from consumer.processing.alternative import ALT_LENGTH, alternative_of
 from consumer.processing.announcing import Announcer, ReadyDetails
@@ -27,16 +30,23 @@ from schemas import ImageReady, Reason
 from schemas.editorial import ImageChosen
 from schemas.recrop import ImageRecropRequested
 
+log = structlog.get_logger(__name__)
+
 PaintAgain = Callable[[JobContext, PaintedFor, int, Recipe], Awaitable[PictureResult]]
 
 
 @dataclass(frozen=True, slots=True)
 class CropPlan:
-    """A picture by one of its digests, and what is wanted of it. There is nothing to paint."""
+    """A picture by one of its digests, and what is wanted of it. There is nothing to paint.
+
+    `standing`: it was asked for earlier, perhaps with another rendition file. Crops that this one has no place for are
+    left out then, and those sets keep the focal point.
+    """
 
     picture: str
     by: Literal["sha256", "recipe"]
     wish: RenditionWish
+    standing: bool = False
     recipes: tuple[Recipe, ...] = ()
 
 
@@ -66,13 +76,15 @@ class Recropping:
         self._paint_again = paint_again
         self._turns: WeakValueDictionary[Slot, asyncio.Lock] = WeakValueDictionary()
 
-    def plan(self, request: ImageRecropRequested | ImageChosen) -> CropPlan:
-        """Return what to crop. Raises `Rejected` for a crop of a set that the site does not have."""
+    def plan(self, request: ImageRecropRequested | ImageChosen, *, standing: bool = False) -> CropPlan:
+        """Return what to crop. Raises `Rejected` for a crop of a set that the slot does not have, unless `standing`."""
         digests = request.picture
         wish = self._renditions.wish(request)
+        if not standing:
+            check_names(wish.sets, wish.crops)
         if digests is not None and digests.sha256 is not None:
-            return CropPlan(digests.sha256, "sha256", wish)
-        return CropPlan((digests and digests.recipe) or "", "recipe", wish)
+            return CropPlan(digests.sha256, "sha256", wish, standing)
+        return CropPlan((digests and digests.recipe) or "", "recipe", wish, standing)
 
     async def produce(self, context: JobContext, plan: CropPlan) -> ImageReady:
         """Make the renditions and return what to announce.
@@ -88,10 +100,11 @@ class Recropping:
         found = await self._look_up(plan.picture, plan.by)
         if found is None:
             raise _unknown(plan)
+        wish = _still_possible(plan.wish, found.stored) if plan.standing else plan.wish
         for _ in range(ROUNDS):
             made = await self._master(context, found)
             context.begin()
-            finished = await self._renditions.finish(context, made, plan.wish)
+            finished = await self._renditions.finish(context, made, wish)
             # Asked once more: an outcome must not name a picture that was withdrawn while it was cropped.
             found = await self._look_up(made.stored.recipe, "recipe")
             if found is None:
@@ -120,6 +133,14 @@ class Recropping:
     def _asked(self, found: FoundPicture) -> PaintedFor:
         """Return what the first request said; for a picture of earlier versions, what can be said without it."""
         return found.asked or PaintedFor(_alternative(found.recipe, self._styles), variation=0, variants=1)
+
+
+def _still_possible(wish: RenditionWish, picture: StoredPicture) -> RenditionWish:
+    """Return the wish without the crops that the site's rendition file has no place for any more."""
+    crops = possible_crops(wish.sets, (picture.width, picture.height), wish.crops)
+    if lost := sorted(wish.crops.keys() - crops.keys()):
+        log.warning("crops_left_out", sets=lost, picture=picture.sha256, message="The rendition file has changed.")
+    return replace(wish, crops=crops)
 
 
 def _alternative(recipe: Recipe, styles: Styles) -> str:

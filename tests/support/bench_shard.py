@@ -69,7 +69,7 @@ class Pictures:
     def plan(self, context: JobContext, ruling: Ruling = UNRULED) -> tuple[Look, int]:
         request = context.job.request
         if ruling.verdict is Verdict.KEEP and ruling.choice is not None:
-            return self.plan_choice(ruling.choice.decision)
+            return self.plan_choice(ruling.choice.decision, standing=True)
         if isinstance(request, ImageRecropRequested):
             return Look(_named(request.picture), _focus(request.focal_point)), 0
         assert isinstance(request, ImageRequested)
@@ -77,7 +77,8 @@ class Pictures:
         variation = ruling.variation if given is None else given
         return Look(f"{request.article.revision}/{variation}", None), variation
 
-    def plan_choice(self, choice: ImageChosen) -> tuple[Look, int]:
+    def plan_choice(self, choice: ImageChosen, *, standing: bool) -> tuple[Look, int]:
+        del standing
         assert choice.picture is not None
         return Look(_named(choice.picture), _focus(choice.focal_point)), 0
 

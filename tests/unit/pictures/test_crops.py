@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import Rejected
-from consumer.pictures.crops import check_crop, crop_for, fitting_sizes
+from consumer.pictures.crops import check_crop, crop_for, fitting_sizes, possible_crops
 from consumer.renditions import CENTRE, Crop, Encoding, FocalPoint, RenditionFormat, RenditionSet
 from schemas import Reason
 from schemas.pictures import FocalSource
@@ -147,6 +147,14 @@ def test_a_wrong_crop_is_rejected_with_what_to_send(ratio: tuple[int, int] | Non
         check_crop(a_set(ratio), (1024, 768), crop)
     assert rejected.value.message == sentence
     assert (rejected.value.reason, rejected.value.field) == (Reason.INVALID_FIELD, "crops.shape")
+
+
+def test_what_is_possible_of_earlier_crops() -> None:
+    """Those of a set that is there still, inside the picture and of its ratio."""
+    fits, wide, outside = Crop(0, 0, 512, 512), Crop(0, 0, 512, 384), Crop(600, 0, 512, 512)
+    crops = {"square": fits, "banner": wide, "avatar": outside, "gone": fits}
+    sets = [RenditionSet(name, (1, 1), (640,), ENCODINGS) for name in ("square", "banner", "avatar", "new")]
+    assert possible_crops(sets, (1024, 768), crops) == {"square": fits}
 
 
 @pytest.mark.parametrize("crop", [Crop(0, 0, 640, 361), Crop(3, 4, 639, 359), Crop(0, 0, 640, 363), Crop(0, 0, 1, 1)])

@@ -9,13 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from consumer.delivery.editorial import Choice
+from consumer.delivery.ruling import Ruling, Verdict
 from consumer.errors import Expired, Overloaded, Rejected
 from consumer.jobs import RENDERER, FoundPicture
 from consumer.processing.context import JobContext
 from consumer.renditions import EncodedRenditions, RenditionOrder
 from consumer.telemetry.metrics import Stage
 from schemas import FocalSource, ImageReady, ReadyPicture, Reason
+from schemas.editorial import ImageChosen
 from tests.support.pipeline import BOUND, SETS, Bench, expiring, job, open_bench, recrop
 
 ASKED: dict[str, Any] = {
@@ -23,6 +27,13 @@ ASKED: dict[str, Any] = {
     "generation": {"steps": 2, "variation": 3},
     "style": {"preset": "photorealistic"},
 }
+
+BOX = {"x": 8, "y": 16, "width": 48, "height": 48}
+CHOSEN: dict[str, Any] = {"article": {"id": "a-1", "revision": 1}}
+
+
+def _named(picture: ReadyPicture) -> dict[str, str]:
+    return {"recipe": picture.recipe}
 
 
 @asynccontextmanager
@@ -59,13 +70,12 @@ async def test_the_same_picture_is_announced_with_new_crops(by: str) -> None:
 
 async def test_an_editors_crop_replaces_one_sets() -> None:
     """The named set shows exactly that part; the others keep the focal point."""
-    box = {"x": 8, "y": 16, "width": 48, "height": 48}
     async with announced() as (bench, picture):
-        ready = await bench.produce(recrop(picture={"sha256": picture.sha256}, crops={"square": box}))
+        ready = await bench.produce(recrop(picture={"sha256": picture.sha256}, crops={"square": BOX}))
 
     crops = {rendition.set: rendition.crop.model_dump() for rendition in ready.pictures[0].renditions}
-    assert crops["square"] == box
-    assert crops["hero"] != box
+    assert crops["square"] == BOX
+    assert crops["hero"] != BOX
 
 
 @pytest.mark.parametrize(
@@ -83,6 +93,62 @@ async def test_a_crop_that_does_not_fit_names_its_field(crops: dict[str, Any], f
             await bench.produce(recrop(picture={"sha256": picture.sha256}, crops=crops))
 
     assert (raised.value.reason, raised.value.field) == (Reason.INVALID_FIELD, field)
+
+
+async def test_a_crop_is_not_ignored_where_a_slot_has_no_sets() -> None:
+    """The editor drew it for nothing, and is told so."""
+    async with open_bench() as bench:
+        (picture,) = (await bench.produce(job())).pictures
+        with pytest.raises(Rejected) as raised:
+            await bench.produce(recrop(picture={"sha256": picture.sha256}, crops={"square": BOX}))
+
+    assert raised.value.field == "crops.square"
+    assert raised.value.message == "There is no rendition set 'square' here: use one of none."
+
+
+@pytest.mark.parametrize("verdict", [Verdict.KEEP, None])
+async def test_a_choice_outlives_the_sets_that_it_was_cropped_for(verdict: Verdict | None) -> None:
+    """With a changed rendition file saves get, and letting go ends with, the chosen picture: the crops that fit stay.
+
+    A crop of a set that is gone or has another ratio now is left out.
+    """
+    async with announced() as (bench, picture):
+        crops = {"panorama": BOX, "hero": BOX, "square": BOX}
+        choice = Choice(decision=ImageChosen.model_validate(CHOSEN | {"crops": crops, "picture": _named(picture)}))
+        context = JobContext(job(), bench.progress, bench.timings)
+        if verdict is None:
+            plan = bench.pipeline.plan_choice(choice.decision, standing=True)
+        else:
+            plan = bench.pipeline.plan(context, Ruling(verdict, choice=choice))
+        with capture_logs() as logs:
+            ready = await bench.pipeline.produce(context, plan)
+
+    cropped = {rendition.set: rendition.crop.model_dump() for rendition in ready.pictures[0].renditions}
+    assert cropped["square"] == BOX
+    assert cropped["hero"] != BOX
+    assert [one["sets"] for one in logs if one["event"] == "crops_left_out"] == [["hero", "panorama"]]
+
+
+async def test_a_replayed_re_crop_outlives_its_sets() -> None:
+    """A backfill after a change of the rendition file leaves no dead letter for each crop that an editor once drew."""
+    async with announced() as (bench, picture):
+        asked = recrop(picture=_named(picture), crops={"panorama": BOX, "square": BOX})
+        origin = (("leadart-replay-id", b"1"), ("leadart-replay-topic", b"t"))
+        headers = (*origin, ("leadart-replay-partition", b"0"), ("leadart-replay-offset", b"1"))
+        ready = await bench.produce(replace(asked, record=replace(asked.record, headers=headers)))
+
+    cropped = {rendition.set: rendition.crop.model_dump() for rendition in ready.pictures[0].renditions}
+    assert cropped["square"] == BOX
+
+
+async def test_a_choice_is_refused_for_a_crop_of_no_set() -> None:
+    """Its editor is there to correct it."""
+    async with announced() as (bench, picture):
+        decision = ImageChosen.model_validate(CHOSEN | {"crops": {"panorama": BOX}, "picture": _named(picture)})
+        with pytest.raises(Rejected) as raised:
+            bench.pipeline.plan_choice(decision, standing=False)
+
+    assert raised.value.field == "crops.panorama"
 
 
 @pytest.mark.parametrize("by", ["sha256", "recipe"])
