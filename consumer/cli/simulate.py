@@ -11,7 +11,7 @@ import typer
 
 from consumer.cli.shared import AsJson, EnvFile, complain, complaints, say, settings_from, time_span
 from consumer.cli.simulate_day import day
-from consumer.cli.simulate_options import Batch, Seconds, Seed, Speedup, fleet_of, pace_of, print_table
+from consumer.cli.simulate_options import Batch, SecondsOrSubcommand, Seed, Speedup, fleet_of, pace_of, print_table
 
 if TYPE_CHECKING:
     from consumer.dev.simulate.result import SimulationResult
@@ -56,7 +56,7 @@ commands.command("day")(day)
 @commands.callback()
 def simulate(
     context: typer.Context,
-    seconds_per_picture: Seconds | None = None,
+    seconds_per_picture: SecondsOrSubcommand = None,
     saves_per_day: Saves = 0.0,
     interactive_share: Share = 0.2,
     backfill: Backfill = 0,

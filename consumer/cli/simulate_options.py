@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.testing.device import DevicePace
 
-Seconds = Annotated[
-    float, typer.Option(min=0.001, max=3600, help="Seconds per picture, painted alone on a GPU (leadart bench).")
-]
+_SECONDS = typer.Option(min=0.001, max=3600, help="Seconds per picture, painted alone on a GPU (leadart bench engine).")
+Seconds = Annotated[float, _SECONDS]
+SecondsOrSubcommand = Annotated[float | None, _SECONDS]
+"""Required unless a subcommand has its own. Not `Seconds | None`: a union hides the option's bounds and help."""
 Batch = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, max=64, help="Maximum pictures in a step; default: the engine's setting."),

@@ -61,6 +61,18 @@ def test_every_command_answers_to_dash_h(path: tuple[str, ...]) -> None:
     assert short.output == long.output
 
 
+def test_every_command_and_option_says_what_it_is() -> None:
+    """An option of a union type, `Annotated[...] | None`, would have neither help nor bounds."""
+    silent = [
+        " ".join((*path, described.name or ""))
+        for path, command in _paths(get_command(app))
+        for described in (command, *command.params)
+        if not described.help and not getattr(described, "hidden", False)
+    ]
+
+    assert silent == []
+
+
 def test_no_help_loses_its_brackets() -> None:
     """Help is plain text to its writers: what looks like rich's markup is shown, not obeyed."""
     for _, command in _paths(get_command(app)):

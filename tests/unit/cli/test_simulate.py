@@ -79,3 +79,15 @@ def test_mistakes_are_named(words: tuple[str, ...], sentence: str) -> None:
 
     assert done.exit_code == 2
     assert sentence in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_picture_takes_time() -> None:
+    """Without its duration, or with one below a millisecond, nothing is simulated."""
+    missing, nothing = (
+        CliRunner().invoke(app, ["simulate", "--backfill", "1", *words])
+        for words in ((), ("--seconds-per-picture", "0"))
+    )
+
+    assert (missing.exit_code, nothing.exit_code) == (2, 2)
+    assert "say how long a picture takes" in missing.output
+    assert "greater than or equal to 0.001" in " ".join(nothing.output.replace("│", " ").split())
