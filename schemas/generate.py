@@ -21,6 +21,10 @@ RELEASED = FOLDER / "released"
 README = FOLDER / "README.md"
 SLOT_RULE = FOLDER / "slot.py"
 """The rule by which a slot shows its pictures; subscribers copy it from `docs/clients/`."""
+CLIENTS = FOLDER.parent / "docs" / "clients"
+RESPONSIVE = CLIENTS / "responsive.mjs"
+"""The program that makes a site's HTML; the desk shows editors what it makes."""
+DESK = FOLDER.parent / "consumer" / "gateway" / "static" / "desk"
 
 
 def documents() -> dict[Path, str]:
@@ -30,8 +34,18 @@ def documents() -> dict[Path, str]:
         FOLDER / "asyncapi.yaml": asyncapi(),
         FOLDER / "asyncapi-3.0.yaml": asyncapi_for_generators(),
         README: readme(README.read_text(encoding="utf-8")),
-        FOLDER.parent / "docs" / "clients" / "slot.py": SLOT_RULE.read_text(encoding="utf-8"),
+        CLIENTS / "slot.py": SLOT_RULE.read_text(encoding="utf-8"),
+        DESK / "slot" / "responsive.js": desk_module(RESPONSIVE.read_text(encoding="utf-8")),
     }
+
+
+def desk_module(program: str) -> str:
+    """Return a client program as a module of the desk, which has no packages: ThumbHash lies beside it."""
+    package = 'from "thumbhash"'
+    if package not in program:
+        msg = f"{RESPONSIVE.name} does not import {package}: correct desk_module"
+        raise ValueError(msg)
+    return program.replace(package, 'from "../vendor/thumbhash.js"')
 
 
 def schema_files(folder: Path) -> dict[Path, str]:
