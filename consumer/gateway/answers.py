@@ -161,6 +161,7 @@ class ArticleList(DescribedAnswer):
     """Articles, the latest changed first."""
 
     articles: list[ArticleSummary]
+    next: str | None = Field(description="Send it as `before` for those that changed earlier; null: there are none.")
     position: str = Field(description="The event id from which `/v1/events` goes on without a gap.")
 
 

@@ -1,5 +1,6 @@
 """Articles and their slots, and what editors decide about them."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from consumer.gateway.access.callers import Chooser, Reader, Withdrawer
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.article import BoardArticle
 from consumer.gateway.board.image import UnansweredState
-from consumer.gateway.board.listing import list_articles
+from consumer.gateway.board.listing import ListCursor, ListPage, list_articles
 from consumer.gateway.problems import Problem, not_found, of_error
 from consumer.gateway.routes.accepted import accepted
 from consumer.gateway.routes.bodies import IdempotencyKey, JsonBody
@@ -39,6 +40,8 @@ _DECIDED_BY = {
 }
 _MOST_CHARACTERS = 200
 """Of a name in the contract."""
+_MOST_CURSOR = _MOST_CHARACTERS + 20
+"""Characters of a cursor: an article's id and a time."""
 
 
 def _known_state(state: str) -> str:
@@ -47,6 +50,16 @@ def _known_state(state: str) -> str:
             "unknown_state", "not a state of a slot: write {states}", {"states": ", ".join(STATES)}
         )
     return state
+
+
+def _known_cursor(before: str) -> str:
+    try:
+        _ = before and ListCursor.decode(before)
+    except ValueError:
+        raise PydanticCustomError(
+            "unknown_cursor", "not a cursor of this list: write `next` of the page before as it was answered"
+        ) from None
+    return before
 
 
 class ArticleQuery(BaseModel):
@@ -59,6 +72,9 @@ class ArticleQuery(BaseModel):
         "", description="Only with a slot in this state; empty: in any."
     )
     limit: int = Field(50, ge=1, le=MOST)
+    before: Annotated[str, AfterValidator(_known_cursor)] = Field(
+        "", max_length=_MOST_CURSOR, description="`next` of the page before; empty: the first page."
+    )
 
 
 @routes.get("")
@@ -68,10 +84,16 @@ async def articles(
     wanted: Annotated[ArticleQuery, Query()],
 ) -> Response:
     """Return the articles that changed last, and the event id from which `/v1/events` goes on."""
-    found = list_articles(gateway.board, principal.sees, wanted.q, wanted.state, wanted.limit)
-    listed = ",".join(article.summary_json for article in found)
+    before = ListCursor.decode(wanted.before) if wanted.before else None
+    asked = ListPage(wanted.q, wanted.state, wanted.limit + 1, before)
+    found = list_articles(gateway.board, principal.sees, asked)
+    page, is_last = found[: wanted.limit], len(found) <= wanted.limit
+    listed = ",".join(article.summary_json for article in page)
     position = gateway.board.position.encode()
-    return Response(f'{{"articles":[{listed}],"position":"{position}"}}', media_type="application/json")
+    following = json.dumps(None if is_last else ListCursor.after(page[-1]).encode())
+    return Response(
+        f'{{"articles":[{listed}],"next":{following},"position":"{position}"}}', media_type="application/json"
+    )
 
 
 @routes.get("/{article_id:path}/slots/{slot}")

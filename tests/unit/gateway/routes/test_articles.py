@@ -32,7 +32,19 @@ async def test_articles_are_listed_the_latest_changed_first(bench: GatewayBench)
     assert (await bench.call("GET", "/v1/articles")).json()["position"]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", f"q={'x' * 201}", "limt=3", "state=redy"])
+async def test_articles_are_read_page_by_page(bench: GatewayBench) -> None:
+    """`next` of one page is `before` of the next, whatever the ids have in them; the last one's is null."""
+    for article in ("a-1", "news/2-x", "稿 3"):
+        await bench.ask(request_data(article, 1))
+    first = (await bench.call("GET", "/v1/articles?limit=2")).json()
+    second = (await bench.call("GET", f"/v1/articles?limit=2&before={quote(first['next'])}")).json()
+    assert [each["id"] for each in first["articles"] + second["articles"]] == ["稿 3", "news/2-x", "a-1"]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", f"q={'x' * 201}", "limt=3", "state=redy", "before=a-1", "before=7"]
+)
 async def test_a_query_out_of_bounds_is_named(bench: GatewayBench, query: str) -> None:
     """422 with the parameter as the field."""
     answer = await bench.call("GET", f"/v1/articles?{query}")
