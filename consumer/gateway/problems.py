@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +20,28 @@ _STATUSES = {Reason.NOT_JSON: 400, Reason.NOT_UTF8: 400, Reason.TOO_LARGE: 413}
 """Of errors that are about the body as a whole."""
 _NAMES = {"json": "JSON", "utf8": "UTF-8"}
 """How names are written that reasons have in small letters."""
-_HTTP_REASONS = {
+OwnReason = Literal[
+    "bad_request",
+    "bus_unavailable",
+    "forbidden",
+    "http_error",
+    "idempotency_key_reused",
+    "invalid_value",
+    "issuer_unavailable",
+    "method_not_allowed",
+    "not_found",
+    "quota_exceeded",
+    "starting",
+    "too_large",
+    "too_many_connections",
+    "too_many_requests",
+    "unanswered",
+    "unauthorized",
+    "unsupported_media_type",
+    "withdrawn",
+]
+"""Codes of what the gateway refuses by itself; the others are the contract's. The desk has words for each."""
+_HTTP_REASONS: dict[int, tuple[OwnReason, str]] = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take that method: Allow lists those it does."),
     413: ("too_large", ""),
@@ -36,7 +57,13 @@ class Problem(Exception):
     """
 
     def __init__(
-        self, status: int, reason: str, detail: str, *, field: str | None = None, retry_after: int | None = None
+        self,
+        status: int,
+        reason: Reason | OwnReason,
+        detail: str,
+        *,
+        field: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -70,7 +97,7 @@ def of_error(error: ContractError | LeadartError) -> Problem:
     """Return an error with the words that a failed outcome has for it."""
     rejected = isinstance(error, ContractError | Rejected)
     status = _STATUSES.get(error.reason, 422) if rejected and error.field is None else 422 if rejected else 503
-    return Problem(status, error.reason.value, error.message, field=error.field)
+    return Problem(status, error.reason, error.message, field=error.field)
 
 
 def install(app: FastAPI, answer: Callable[[Problem], JSONResponse] = Problem.response) -> None:

@@ -137,7 +137,7 @@ async def test_a_picture_can_be_downloaded(origin: str, gateway: GatewayProcess,
 
 
 async def test_a_token_for_another_article_shows_nothing(origin: str, gateway: GatewayProcess) -> None:
-    """The panel says what the gateway said, and the article is not painted."""
+    """The panel says so, what the gateway said can be opened, and the article is not painted."""
     token = await token_for(gateway, "another")
     async with chromium() as browser:
         page = await browser.new_page()
@@ -145,7 +145,9 @@ async def test_a_token_for_another_article_shows_nothing(origin: str, gateway: G
         await page.goto(address_of(origin, gateway, token, "not-theirs"))
         panel = page.locator("leadart-picker")
         await panel.get_by_role("button", name="Generate", exact=True).click()
-        await panel.get_by_text("That did not work").wait_for()
+        await panel.get_by_text("You are not allowed to do that.").wait_for()
+        await panel.get_by_text("In exact words").click()
+        await panel.get_by_text("This key may not name that article.").wait_for()
     async with cms(gateway.site) as desk:
         assert [outcome for outcome in desk.outcomes() if outcome["article"]["id"] == "not-theirs"] == []
 

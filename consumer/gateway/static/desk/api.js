@@ -5,12 +5,12 @@ const PATIENCE_MS = 20_000;
 
 /**
  * An answer with an error status, or none at all: `status` 0, and `reason` "unreachable", or "unanswered" where something
- * was to be changed, which may have been done all the same.
+ * was to be changed. `place`: what may have been done all the same, as `placeOf` says; null where nothing may.
  */
 export class Problem extends Error {
   constructor({ status = 0, reason = "unreachable", detail = "", field = null } = {}) {
     super(detail || reason);
-    Object.assign(this, { name: "Problem", status, reason, detail, field });
+    Object.assign(this, { name: "Problem", status, reason, detail, field, place: null });
   }
 }
 
@@ -25,9 +25,12 @@ export class Api {
     Object.assign(this, { base, token, onSignedOut });
   }
 
-  /** Return `{articles, position}`: those that changed last, and where `/v1/events` goes on from. */
-  articles({ q = "", state = "", limit = 50 } = {}) {
-    return this.json("GET", `/v1/articles${query({ q, state, limit })}`);
+  /**
+   * Return `{articles, next, position}`: those that changed last, what goes on with those before as `before` (null: there
+   * are none), and where `/v1/events` goes on from.
+   */
+  articles({ q = "", state = "", limit = 50, before = "" } = {}) {
+    return this.json("GET", `/v1/articles${query({ q, state, limit, before })}`);
   }
 
   /** Return an article with its slots. */
@@ -42,17 +45,17 @@ export class Api {
 
   /** Publish a request event's data; return its image. Asked again after no answer, it is published once. */
   ask(data) {
-    return this.#publish("/v1/images", data, placeOf(data.article.id, data.output?.slot ?? "hero", "ask"));
+    return this.#publish("/v1/images", data, placeOf({ article: data.article, slot: data.output?.slot ?? "hero", kind: "request" }));
   }
 
   /** Publish a decision: `choose`, `crop`, `approve`, `withdraw` or `restore`; return its image. Likewise. */
   decide(article, slot, decision, data) {
-    return this.#publish(`${slotPath(article, slot)}/${decision}`, data, placeOf(article, slot, decision));
+    return this.#publish(`${slotPath(article, slot)}/${decision}`, data, placeOf({ article: { id: article }, slot, kind: KINDS[decision] }));
   }
 
   /** An image is final, as the stream has it: to ask the same again is something new. */
   settled({ article, slot, kind }) {
-    this.#unanswered.answered(placeOf(article.id, slot, ASKED_BY[kind]));
+    this.#unanswered.answered(placeOf({ article, slot, kind }));
   }
 
   /** Return the site's styles. */
@@ -121,6 +124,7 @@ export class Api {
       return image;
     } catch (problem) {
       if (isAnswer(problem)) this.#unanswered.answered(place);
+      else problem.place = place;
       throw problem;
     }
   }
@@ -150,8 +154,10 @@ function parsed(text) {
   }
 }
 
-const ASKED_BY = { request: "ask", crop: "crop", choice: "choose", approval: "approve", withdrawal: "withdraw", restoration: "restore" };
-const placeOf = (article, slot, what) => JSON.stringify([article, slot]) + what;
+/** What an image is about: the article, its slot, and what is asked or decided there. */
+export const placeOf = ({ article, slot, kind }) => JSON.stringify([article.id, slot, kind]);
+
+const KINDS = { choose: "choice", crop: "crop", approve: "approval", withdraw: "withdrawal", restore: "restoration" };
 const slotPath = (article, slot) => `/v1/articles/${encodeURIComponent(article)}/slots/${encodeURIComponent(slot)}`;
 
 function query(values) {

@@ -44,6 +44,6 @@ const by = (field) => (session.name ? { [field]: session.name } : {});
 
 async function done(action, key, values) {
   const image = await attempt(action);
-  if (image) notice(t(key, values));
+  if (image) notice(t(key, values), image);
   return image;
 }

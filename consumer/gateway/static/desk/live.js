@@ -1,22 +1,41 @@
 /** Keeps the store as the gateway has it: a list first, then the stream; articles that changed are asked for again. */
 import { api, attempt, desk, store, stream } from "./desk.js";
+import { MOST_ARTICLES } from "./store.js";
 
+const PAGE = 50;
+const MOST_LISTED = 200; // at once, by the gateway
 const TOGETHER_MS = 60;
 const MOST_SINGLE = 12;
 
 const changed = new Set();
-let listing = { q: "", state: "", limit: 50 };
+let listing = { q: "", state: "" };
+let next = null;
 let reading = false;
 
 /** Read the articles that match, and follow all changes from then on. Rejects with a `Problem`. */
 export async function follow(wanted = listing) {
   listing = wanted;
-  const { articles, position } = await api.articles(listing);
+  const page = await api.articles({ ...listing, limit: PAGE });
   if (wanted !== listing) return;
+  next = page.next;
   changed.clear();
-  store.replace(articles);
-  stream.start(position);
+  store.replace(page.articles);
+  stream.start(page.position);
   desk.dispatchEvent(new Event("reloaded"));
+}
+
+/** Whether there are articles that changed earlier than those in the store, and it has room for them. */
+export function hasEarlier() {
+  return next !== null && store.articles().length < MOST_ARTICLES;
+}
+
+/** Read the page of articles that changed earlier. Rejects with a `Problem`. */
+export async function readEarlier() {
+  const [wanted, before] = [listing, next];
+  const page = await api.articles({ ...wanted, limit: PAGE, before });
+  if (wanted !== listing || before !== next) return;
+  next = page.next;
+  store.extend(page.articles);
 }
 
 /** Have an article read anew soon. */
@@ -38,7 +57,7 @@ async function readChanged() {
 }
 
 async function readList() {
-  const { articles } = await api.articles(listing);
+  const { articles } = await api.articles({ ...listing, limit: MOST_LISTED });
   for (const article of articles) store.put(article);
 }
 

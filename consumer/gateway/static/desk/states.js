@@ -1,6 +1,7 @@
 /** What a slot's state is called, and why it is so, in words. */
 import { isBusy, progressOf } from "./store.js";
 import { maybe, t, when } from "./messages.js";
+import { reasonWords } from "./reasons.js";
 
 /** States that the list can be filtered by, as the API names them. */
 export const FILTERS = ["queued", "painting", "ready", "held", "declined", "failed", "withdrawn"];
@@ -65,11 +66,6 @@ function detailOf(name, image) {
   return maybe(`why.${name}`) ?? outcome.message ?? "";
 }
 
-/** Why something failed and what to do, in an editor's words; a reason that is newer than the desk is read as `internal`. */
-export function reasonWords(reason) {
-  return maybe(`reason.${reason}`) ?? t("reason.internal");
-}
-
 /** Return how many pictures a request is for, as far as it is known. */
 export function variantsOf(image) {
   if (image.variants) return image.variants;
@@ -77,7 +73,7 @@ export function variantsOf(image) {
   return Math.max(0, ...indexes) + 1;
 }
 
-/** What a story is called: its headline, else what was to be painted, else its id. */
-export function titleOf(article, prompt) {
-  return article.headline || prompt || t("card.untitled", { id: article.id });
+/** What a slot's story is called: its headline, else what was painted, else the article's id and the slot. */
+export function titleOf(article, slot, prompt) {
+  return article.headline || prompt || t("card.untitled", { id: article.id, slot });
 }

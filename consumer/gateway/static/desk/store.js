@@ -1,9 +1,9 @@
 /** What the desk knows of articles: as the gateway listed them, and each change since. */
 
-export const MOST_ARTICLES = 200;
+export const MOST_ARTICLES = 2000;
 
 /**
- * Articles by id, the latest changed first. Dispatches "change" with detail `{article}`, the id, or null: all may differ.
+ * Articles by id, the latest changed first, at most `MOST_ARTICLES`. Dispatches "change" with detail `{article}`, the id, or null: all may differ.
  */
 export class Store extends EventTarget {
   #articles = new Map();
@@ -29,11 +29,17 @@ export class Store extends EventTarget {
     this.#changed(null);
   }
 
+  /** Add articles that changed earlier than those that are there. */
+  extend(articles) {
+    for (const article of articles) this.#articles.set(article.id, this.#newest(article));
+    this.#shorten();
+    this.#changed(null);
+  }
+
   /** Add an article, or replace what was known of it; beyond the most, the one that changed longest ago goes. */
   put(article) {
     this.#articles.set(article.id, this.#newest(article));
-    const [oldest] = this.#articles.size > MOST_ARTICLES ? this.articles().slice(-1) : [];
-    if (oldest) this.#articles.delete(oldest.id);
+    this.#shorten();
     this.#changed(article.id);
   }
 
@@ -50,6 +56,11 @@ export class Store extends EventTarget {
       this.#changed(known.id);
     }
     return hasSlot;
+  }
+
+  #shorten() {
+    if (this.#articles.size <= MOST_ARTICLES) return;
+    for (const { id } of this.articles().slice(MOST_ARTICLES)) this.#articles.delete(id);
   }
 
   /** Keep what the stream said meanwhile of the same request, if an answer took its time. */

@@ -6,7 +6,9 @@
  * article that leadart does not know yet), `gateway` (default: where this file came from), `lang`. Events, which bubble:
  * `leadart-chosen` with detail `{picture, html, alt, outcome}` once the choice is kept; `leadart-problem`.
  */
+import { placeOf } from "../desk/api.js";
 import { h } from "../desk/dom.js";
+import { loadMessages } from "../desk/messages.js";
 import { pictureHtml, shapesOf } from "../desk/slot/snippet.js";
 import { focusMark } from "./focus.js";
 import { download, form, grid, image, status } from "./parts.js";
@@ -20,6 +22,7 @@ export class LeadartPicker extends HTMLElement {
   #mark = null;
   #problem = null;
   #isLost = false;
+  #hasWords = false;
   #parts = {};
 
   connectedCallback() {
@@ -30,6 +33,7 @@ export class LeadartPicker extends HTMLElement {
     this.t = wordsOf(this.locale);
     this.#open();
     this.#lay(root);
+    this.#readWords();
   }
 
   disconnectedCallback() {
@@ -48,8 +52,9 @@ export class LeadartPicker extends HTMLElement {
     this.#slot.addEventListener("change", () => this.#change());
     this.#slot.addEventListener("chosen", ({ detail }) => this.#chosen(detail));
     this.#slot.addEventListener("problem", ({ detail }) => this.#fail(detail));
+    this.#slot.addEventListener("settled", ({ detail }) => this.#settle(detail));
     this.#slot.addEventListener("lost", () => this.#tell({ isLost: true }));
-    this.#slot.addEventListener("live", () => this.#tell({ isLost: false }));
+    this.#slot.addEventListener("live", () => (this.#tell({ isLost: false }), this.#readWords()));
     this.#slot.open().then(() => this.#drawForm());
   }
 
@@ -90,6 +95,18 @@ export class LeadartPicker extends HTMLElement {
   #fail(problem) {
     this.#tell({ problem });
     this.#emit("leadart-problem", { reason: problem.reason, message: problem.message, field: problem.field });
+  }
+
+  /** What was not known to be done is, by now. */
+  #settle(image) {
+    if (this.#problem?.place === placeOf(image)) this.#tell({ problem: null });
+  }
+
+  /** Read the words for what went wrong; without them, read them once the gateway is there. */
+  async #readWords() {
+    if (this.#hasWords) return;
+    this.#hasWords = await loadMessages(this.locale).then(() => true, () => false);
+    this.#drawStatus();
   }
 
   #chosen(outcome) {

@@ -1,5 +1,7 @@
 /** The panel's parts, each a function from what is known to an element. */
 import { h } from "../desk/dom.js";
+import { exactWords } from "../desk/exact-words.js";
+import { problemWords, reasonWords } from "../desk/reasons.js";
 import { progressOf } from "../desk/store.js";
 import { downloadName, picturePath } from "../desk/slot/files.js";
 import { titleOf } from "../desk/slot/style-titles.js";
@@ -35,18 +37,18 @@ function styleChoice(t, styles, locale) {
   return h("label", {}, h("span", {}, t("style")), h("select", { name: "style" }, styles.map(option)));
 }
 
-/** What is going on: a sentence, and a bar while it is painted. */
+/** What is going on: a sentence, a bar while it is painted, and what was said exactly of what went wrong. */
 export function status(t, { painting, latest, problem, isLost }) {
-  const [words, isWrong] = sentence(t, { painting, latest, problem, isLost });
+  const [words, isWrong, exactly] = sentence(t, { painting, latest, problem, isLost });
   const share = painting?.state === "painting" ? progressOf(painting, { variants: variantsOf(painting) }) : null;
   const bar = painting ? h("progress", { max: 1, value: share, "aria-label": words }) : null;
-  return [h("p", { class: isWrong ? "status wrong" : "status" }, words), bar];
+  return [h("p", { class: isWrong ? "status wrong" : "status" }, words), bar, exactWords(exactly)];
 }
 
 function sentence(t, { painting, latest, problem, isLost }) {
   if (problem?.status === 401) return [t("signedOut"), true];
-  if (problem?.status === 0) return [t("unreachable"), true];
-  if (problem) return [t("problem", { message: problem.message }), true];
+  if (problem?.reason === "unreachable") return [t("unreachable"), true];
+  if (problem) return [problemWords(problem), true, problem.detail];
   if (isLost) return [t("lost"), true];
   if (painting) return [working(t, painting), false];
   return ending(t, latest);
@@ -58,10 +60,11 @@ function working(t, image) {
 }
 
 function ending(t, image) {
-  const message = image?.outcome?.message ?? image?.outcome?.reason ?? "";
-  if (!image || image.state === "ready" || !image.final) return image?.state === "held" ? [t("held", { message }), true] : ["", false];
-  if (["failed", "declined", "withdrawn"].includes(image.state)) return [t(image.state, { message }), true];
-  return [t("ended", { state: image.state }), false];
+  const { state, outcome } = image ?? {};
+  if (state === "failed") return [t("failed", { message: reasonWords(outcome.reason) }), true, outcome.message];
+  if (state === "declined" && outcome.rule === "external_choice") return [t("own"), false];
+  if (["held", "declined", "withdrawn"].includes(state)) return [t(state, { message: outcome.message ?? "" }), true];
+  return [["superseded", "expired", "cancelled"].includes(state) ? t(state) : "", false];
 }
 
 const variantsOf = (image) => image.request?.output?.variants ?? Math.max(1, image.progress?.length ?? 1);

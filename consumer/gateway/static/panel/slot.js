@@ -8,7 +8,7 @@ const TOGETHER_MS = 80;
 /**
  * Follows one slot of an article. Dispatches "change" when `detail` (as `GET …/slots/{slot}` says, null: nothing yet) or
  * `painting` (the image in work, null) is new, "chosen" (detail: ready data) when an editor's choice arrives, "problem"
- * (detail: a `Problem`), "lost" and "live".
+ * (detail: a `Problem`), "settled" (detail: an image that is final), "lost" and "live".
  */
 export class PanelSlot extends EventTarget {
   #stream;
@@ -83,12 +83,17 @@ export class PanelSlot extends EventTarget {
 
   #take(image) {
     if (image.article.id !== this.article || (image.slot !== null && image.slot !== this.slot)) return;
-    if (image.final) this.api.settled(image);
+    if (image.final) this.#settle(image);
     const isOurs = this.painting?.id === image.id;
     if (image.outcome?.chosen && image.kind === "choice") this.dispatchEvent(new CustomEvent("chosen", { detail: image.outcome }));
     if (isOurs || (!image.final && image.kind === "request")) this.painting = image.final ? null : image;
     this.dispatchEvent(new Event("change"));
     if (image.outcome) this.#soon();
+  }
+
+  #settle(image) {
+    this.api.settled(image);
+    this.dispatchEvent(new CustomEvent("settled", { detail: image }));
   }
 
   #soon() {

@@ -27,6 +27,9 @@ button[disabled] { opacity: .55; cursor: default; }
 :focus-visible, .counts label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
 .status { margin: 0; min-height: 1.4em; font-size: .875rem; color: var(--muted); }
 .status.wrong { color: light-dark(#8f2417, #f0a693); }
+details.said { font-size: .8125rem; color: var(--muted); }
+details.said summary { cursor: pointer; }
+details.said p { margin: .3rem 0 0; overflow-wrap: anywhere; }
 progress { width: 100%; height: .35rem; accent-color: var(--accent); }
 .grid { display: grid; gap: .5rem; grid-template-columns: repeat(auto-fill, minmax(min(9rem, 45%), 1fr)); list-style: none; margin: 0; padding: 0; }
 .grid button { display: block; width: 100%; padding: 0; border: 2px solid transparent; background: var(--sunken); overflow: hidden; }

@@ -1,4 +1,4 @@
-/** The panel's words. */
+/** The panel's words. Those for what went wrong are the desk's: desk/messages. */
 
 const WORDS = {
   en: {
@@ -23,8 +23,10 @@ const WORDS = {
     declined: "No picture here: {message}",
     withdrawn: "Taken down. Restore it on the desk to paint again.",
     failed: "Not painted: {message}",
-    ended: "This request ended as {state}",
-    problem: "That did not work: {message}",
+    own: "The article has a picture of its own",
+    superseded: "A newer save took this request's place",
+    expired: "Too late: the time for this picture is over",
+    cancelled: "An operator called it off",
     signedOut: "The panel's token is not valid, or has expired: reload the page",
     unreachable: "No answer from the gateway. If it runs, it may not allow this page's origin",
     lost: "Connection lost, trying again",
@@ -51,8 +53,10 @@ const WORDS = {
     declined: "此处不配图：{message}",
     withdrawn: "已撤下。请先在图片台恢复，再重新生成。",
     failed: "未能生成：{message}",
-    ended: "请求已结束：{state}",
-    problem: "操作没有成功：{message}",
+    own: "文章使用自有图片",
+    superseded: "文章的较新版本取代了这次请求",
+    expired: "已过期：不再需要这张图片",
+    cancelled: "管理员取消了这次请求",
     signedOut: "面板的令牌无效或已过期，请刷新页面",
     unreachable: "图片服务没有回应；如果它在运行，可能未允许此页面的来源",
     lost: "连接中断，正在重试",

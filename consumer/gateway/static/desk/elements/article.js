@@ -68,7 +68,7 @@ export class DeskArticle extends DeskElement {
     const { detail, problem } = this.state;
     if (problem) return this.#missing();
     const { article } = detail;
-    this.headline.textContent = titleOf(article, newestRequest(detail).brief?.prompt ?? detail.shown?.prompt);
+    this.headline.textContent = titleOf(article, detail.slot, newestRequest(detail).brief?.prompt ?? detail.shown?.prompt);
     this.headline.lang = article.locale ?? "";
     this.standfirst.textContent = article.standfirst ?? article.summary ?? "";
     this.standfirst.lang = article.locale ?? "";

@@ -31,7 +31,7 @@ export class DeskCard extends DeskElement {
     if (!this.link) return;
     const state = stateOf(slot);
     this.link.href = slotHash(article.id, slot.slot);
-    this.link.textContent = titleOf(article, slot.latest?.outcome?.prompt);
+    this.link.textContent = titleOf(article, slot.slot, slot.latest?.outcome?.prompt);
     this.link.lang = article.locale ?? "";
     this.dataset.state = state.name;
     this.dataset.tone = state.tone;

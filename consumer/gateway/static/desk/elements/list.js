@@ -1,25 +1,24 @@
 /** `<desk-list>`: the stories, the latest changed first; new ones appear by themselves. */
 import { attempt, notice, store } from "../desk.js";
 import { DeskElement, h, icon } from "../dom.js";
-import { follow } from "../live.js";
+import { follow, hasEarlier, readEarlier } from "../live.js";
 import { t } from "../messages.js";
 import { listHash } from "../route.js";
 import { FILTERS, titleOf } from "../states.js";
-import { MOST_ARTICLES } from "../store.js";
 import "./card.js";
 
-const PAGE = 50;
 const TYPING_MS = 250;
+const MOST_BY_SCROLLING = 200;
 const NEAR_TOP = 160;
 const MINUTE_MS = 60_000;
 
 export class DeskList extends DeskElement {
   #query = { q: "", state: "", section: "" };
-  #limit = PAGE;
   #asked = "";
   #cards = new Map();
   #waiting = new Set();
   #toFirst = false;
+  #isReading = false;
 
   start(signal) {
     if (!this.firstChild) this.#build();
@@ -37,7 +36,6 @@ export class DeskList extends DeskElement {
     this.search.value = this.search === document.activeElement ? this.search.value : query.q;
     this.states.value = query.state;
     const asked = JSON.stringify([query.q, query.state]);
-    if (asked !== this.#asked) this.#limit = PAGE;
     const isKnown = asked === this.#asked || this.#asked === "";
     this.#asked = asked;
     if (isKnown) this.#draw();
@@ -60,13 +58,29 @@ export class DeskList extends DeskElement {
 
   #read() {
     const { q, state } = this.#query;
-    return follow({ q, state, limit: this.#limit });
+    return follow({ q, state });
   }
 
+  /** Go on by itself while an editor scrolls, up to so many; then by a button. */
   #more() {
-    if (this.hidden || this.#limit >= MOST_ARTICLES || store.articles().length < this.#limit) return;
-    this.#limit = Math.min(MOST_ARTICLES, this.#limit + PAGE);
-    attempt(() => this.#read());
+    if (!this.hidden && store.articles().length < MOST_BY_SCROLLING) this.#readEarlier();
+  }
+
+  async #readEarlier() {
+    if (this.#isReading || !hasEarlier()) return;
+    this.#isReading = true;
+    await attempt(readEarlier);
+    this.#isReading = false;
+    this.#summarise();
+  }
+
+  /** Read on, and put the focus on the first card that was not there. */
+  async #showEarlier() {
+    const before = this.cards.children.length;
+    this.earlier.setAttribute("aria-busy", "true");
+    await this.#readEarlier();
+    this.earlier.removeAttribute("aria-busy");
+    this.cards.children[before]?.querySelector("a").focus({ preventScroll: true });
   }
 
   #build() {
@@ -77,12 +91,13 @@ export class DeskList extends DeskElement {
     this.fresh = h("button", { type: "button", class: "button fresh", hidden: true, onclick: () => this.#showWaiting() });
     this.cards = h("ul", { class: "cards", role: "list" });
     this.end = h("div", { class: "end" });
+    this.earlier = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.#showEarlier() }, t("list.earlier"));
     const search = h("div", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/"));
     const filters = h("form", { class: "filters", role: "search" }, search, this.states, this.sections);
     this.#listen(filters);
     const heading = h("div", { class: "heading" }, h("h1", {}, t("list.title")), this.count);
     this.cards.addEventListener("click", ({ target }) => this.#opening(target.closest("desk-card a")));
-    this.append(heading, filters, this.fresh, this.cards, this.end);
+    this.append(heading, filters, this.fresh, this.cards, this.end, h("div", { class: "end" }, this.earlier));
   }
 
   #opening(link) {
@@ -139,14 +154,14 @@ export class DeskList extends DeskElement {
       }
       const card = this.#card(article, slot);
       this.#cards.set(keyOf(article, slot), card);
-      if (isNew) this.#prepend(card, article);
+      if (isNew) this.#prepend(card, titleOf(article, slot.slot));
     }
   }
 
-  #prepend(card, article) {
+  #prepend(card, headline) {
     this.cards.prepend(card);
     card.classList.add("new");
-    if (!this.hidden) notice(t("done.new", { headline: titleOf(article) }));
+    if (!this.hidden) notice(t("done.new", { headline }));
   }
 
   #card(article, slot) {
@@ -187,13 +202,14 @@ export class DeskList extends DeskElement {
     this.count.textContent = t("list.count", { n: shown });
     this.fresh.hidden = this.#waiting.size === 0;
     this.fresh.textContent = t("list.new", { n: this.#waiting.size });
-    this.end.replaceChildren(...this.#ending(shown, articles.length));
+    this.end.replaceChildren(...this.#ending(shown));
+    this.earlier.hidden = !hasEarlier() || articles.length < MOST_BY_SCROLLING;
   }
 
-  #ending(shown, known) {
+  #ending(shown) {
     const { q, state, section } = this.#query;
-    if (shown === 0) return q || state || section ? nothing("nomatch", h("a", { class: "button", href: "#/" }, t("list.clear"))) : nothing("none");
-    return known >= MOST_ARTICLES ? [h("p", { class: "muted" }, t("list.end", { n: known }))] : [];
+    if (shown > 0) return [];
+    return q || state || section ? nothing("nomatch", h("a", { class: "button", href: "#/" }, t("list.clear"))) : nothing("none");
   }
 }
 

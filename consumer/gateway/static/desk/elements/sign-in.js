@@ -1,6 +1,7 @@
 /** The page to sign in. */
 import { h } from "../dom.js";
 import { t } from "../messages.js";
+import { problemWords } from "../reasons.js";
 import { signIn } from "../session.js";
 
 /** Return the page; `enter()` is called once signed in. `words`: why one has to sign in. */
@@ -36,5 +37,5 @@ async function submit(input, error, enter) {
 /** Return why nobody could be signed in. */
 export function wordsOf(problem) {
   if (problem.status === 401) return t("signin.refused");
-  return problem.status === 0 ? t("signin.unreachable") : problem.detail;
+  return problem.status === 0 ? t("signin.unreachable") : problemWords(problem);
 }

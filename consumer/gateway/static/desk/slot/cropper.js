@@ -59,7 +59,7 @@ async function save(button, dialog, decide) {
   button.disabled = false;
   if (!image) return;
   dialog.close();
-  notice(t("crop.saved"));
+  notice(t("crop.saved"), image);
 }
 
 /** What may be done with the crops: a chosen picture's are changed; another is chosen with them, or just cropped. */

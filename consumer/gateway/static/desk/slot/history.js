@@ -1,5 +1,6 @@
 /** A slot's history: each request, decision and outcome, the newest first, with the pictures that came of it. */
 import { h } from "../dom.js";
+import { exactWords } from "../exact-words.js";
 import { t, when } from "../messages.js";
 import { may } from "../session.js";
 import { sinceTakenDown } from "../taken-down.js";
@@ -55,7 +56,7 @@ export class SlotHistory {
       "li",
       { tabindex: "-1", dataset: { kind: image.kind, state: image.state } },
       time,
-      h("div", {}, words, advice && h("p", { class: "advice" }, advice), said(image), prompt && h("p", { class: "quote" }, prompt), this.#pictures(image, pictures)),
+      h("div", {}, words, advice && h("p", { class: "advice" }, advice), exactWords(workersSentence(image)), prompt && h("p", { class: "quote" }, prompt), this.#pictures(image, pictures)),
     );
   }
 
@@ -72,10 +73,4 @@ export class SlotHistory {
     if (!may("choose")) return h("span", { class: isCurrent ? "thumb current" : "thumb" }, box);
     return h("button", { type: "button", "aria-label": label, class: isCurrent ? "current" : "", onclick: () => this.open(picture) }, box);
   }
-}
-
-/** What the worker says of a failure, for those who want to know. */
-function said(image) {
-  const sentence = workersSentence(image);
-  return sentence && h("details", { class: "said" }, h("summary", {}, t("history.said")), h("p", { class: "quote" }, sentence));
 }

@@ -61,4 +61,4 @@ function field(name, label, input, hint) {
   return h("div", { class: "field" }, h("label", { for: input.id }, label), input, h("p", { id: `${name}-hint`, class: "hint" }, hint), error(name));
 }
 
-const error = (name) => h("p", { id: `${name}-error`, class: "error", hidden: true });
+const error = (name) => h("div", { id: `${name}-error`, class: "error", hidden: true });

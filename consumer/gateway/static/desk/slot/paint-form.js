@@ -1,7 +1,9 @@
 /** The form that paints a slot again: the prompt that was used, and what the editor wants otherwise. */
 import { api, attempt, notice } from "../desk.js";
 import { h } from "../dom.js";
+import { exactWords } from "../exact-words.js";
 import { t } from "../messages.js";
+import { problemWords } from "../reasons.js";
 import { countField, furtherFields, promptField, sizeField, styleField } from "./paint-fields.js";
 import { isSize, newestRequest, paintingOf, valuesOf } from "./painting.js";
 import { remember, remembered } from "./preferences.js";
@@ -90,7 +92,7 @@ export class PaintForm {
     this.submit.disabled = false;
     if (!image) return undefined;
     this.#dirty = false;
-    notice(t("paint.asked", { n: values.count }));
+    notice(t("paint.asked", { n: values.count }), image);
     const { style, count, size } = values;
     return remember(this.detail.article.section, { style, count, size });
   }
@@ -99,13 +101,13 @@ export class PaintForm {
   #problem(problem) {
     const name = FIELDS[problem.field] ?? (problem.field?.startsWith("output.") ? "size" : null);
     if (!name) throw problem;
-    this.#refused(name, problem.detail);
+    this.#refused(name, problemWords(problem), exactWords(problem.detail, { open: true }));
   }
 
-  #refused(name, words) {
+  #refused(name, ...words) {
     const input = this.form.elements[name];
     const error = this.form.querySelector(`#${name}-error`);
-    error.textContent = words;
+    error.replaceChildren(...words);
     error.hidden = false;
     const first = input instanceof RadioNodeList ? input[0] : input;
     first.setAttribute("aria-invalid", "true");

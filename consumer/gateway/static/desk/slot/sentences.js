@@ -1,6 +1,6 @@
 /** A slot's history in sentences: what somebody asked or decided, and what became of it. */
 import { maybe, t, when } from "../messages.js";
-import { reasonWords } from "../states.js";
+import { reasonWords } from "../reasons.js";
 
 /** What was asked or decided, and by whom. */
 export function askedSentence(image) {
@@ -15,7 +15,7 @@ export function askedSentence(image) {
 export function outcomeSentence(image, titleOf = (name) => name) {
   const { outcome, state } = image;
   if (!outcome) return t(`outcome.${waitingKey(image)}`);
-  const key = `outcome.${state === "ready" ? readyKey(image) : state}`;
+  const key = `outcome.${outcomeKey(image)}`;
   return t(key, {
     n: outcome.pictures?.length ?? 0,
     seconds: seconds(outcome.seconds?.engine),
@@ -32,9 +32,9 @@ export function adviceFor(image) {
   return image.state === "failed" ? reasonWords(image.outcome.reason) : "";
 }
 
-/** The worker's own sentence about a failure, for whoever looks into it; "" for anything else. */
+/** The worker's own sentence about what has an editor's words above it; "" for anything else. */
 export function workersSentence({ state, outcome }) {
-  return state === "failed" ? (outcome.message ?? "") : "";
+  return ["failed", "cancelled"].includes(state) ? (outcome.message ?? "") : "";
 }
 
 function askedKey({ kind, request = {}, state }) {
@@ -50,6 +50,14 @@ function waitingKey({ kind, state }) {
   if (state === "painting") return "begun";
   if (state === "restored" || state === "approved") return state;
   return kind === "request" ? "queued" : "deciding";
+}
+
+function outcomeKey(image) {
+  const { kind, state, outcome, request = {} } = image;
+  if (state === "ready") return readyKey(image);
+  const isOwn = state === "declined" && outcome.rule === "external_choice";
+  if (!isOwn) return state;
+  return kind === "choice" && !request.external ? "letGoOfOwn" : "own";
 }
 
 function readyKey({ kind, outcome }) {

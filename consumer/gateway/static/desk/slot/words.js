@@ -46,6 +46,6 @@ export class PictureWords {
     this.submit.disabled = false;
     if (!image) return;
     this.#dirty = false;
-    notice(t("words.saved"));
+    notice(t("words.saved"), image);
   }
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 import pytest
 
+from consumer.gateway.problems import OwnReason
 from schemas.reasons import Reason
 from tests.support.desk_modules import DESK
 
@@ -28,6 +30,15 @@ def test_every_reason_of_the_contract_has_an_editors_words(locale: str) -> None:
     """Without names of fields or settings, which tell an editor nothing."""
     said = {reason: words(locale).get(f"reason.{reason}", "") for reason in Reason}
     assert [reason for reason, text in said.items() if not text or re.search(r"[`_]|LEADART", text)] == []
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_every_problem_of_the_gateway_has_an_editors_words(locale: str) -> None:
+    """Its own codes, the contract's, and what the browser finds by itself; without names of fields or settings."""
+    codes = {*Reason, *get_args(OwnReason), "unreachable"}
+    found = words(locale)
+    said = {code: found.get(f"problem.{code}") or found.get(f"reason.{code}", "") for code in codes}
+    assert [code for code, text in said.items() if not text or re.search(r"[`_]|LEADART", text)] == []
 
 
 def places(text: str) -> set[str]:

@@ -114,10 +114,17 @@ def test_what_is_not_known_is_asked_for(calls: list[tuple[str, Any]], *, known: 
 
 def test_it_is_bounded_and_the_latest_changed_come_first() -> None:
     """Of more articles than it keeps, the one that changed longest ago goes."""
-    many = [("put", article(image(), f"a-{number}", number % 60)) for number in range(230)]
+    many = [("put", article(image(), f"a-{number}", number % 60)) for number in range(2030)]
     articles = after(*many)["articles"]
-    assert len(articles) == 200
+    assert len(articles) == 2000
     assert [each["updated_at"] for each in articles] == sorted((each["updated_at"] for each in articles), reverse=True)
+
+
+def test_a_page_of_earlier_articles_comes_last() -> None:
+    """It undoes nothing that the stream said meanwhile of an article that is known."""
+    earlier = ("extend", [article(image(), "a-0", 1), article(image())])
+    articles = after(("replace", [article(step(1, 5), updated=9)]), earlier)["articles"]
+    assert [(each["id"], each["slots"][0]["state"]) for each in articles] == [("a-1", "painting"), ("a-0", "queued")]
 
 
 @pytest.mark.parametrize(
