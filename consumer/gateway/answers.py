@@ -83,6 +83,7 @@ class ImageSummary(DescribedAnswer):
     )
     article: ImageArticle
     slot: str | None = Field(description="The place in the article; null: all of them.")
+    lets_go: bool = Field(description="Whether it is a choice that lets go of the one before.")
     source: str = Field(description="Who published it.")
     asked_at: datetime
     outcome_at: datetime | None

@@ -118,6 +118,12 @@ class BoardImage:
         return variants if isinstance(variants, int) else None
 
     @property
+    def lets_go(self) -> bool:
+        """Whether it is a choice that lets go of the one before."""
+        is_choice = self.asked is not None and self.event_type == names.IMAGE_CHOSEN
+        return is_choice and not self.request.get("picture") and not self.request.get("external")
+
+    @property
     def order(self) -> Order:
         """Its place among all that was asked."""
         if self.asked:
@@ -243,6 +249,7 @@ class BoardImage:
             "article": {"id": self.article, "revision": self.revision},
             "slot": self.slot,
             "variants": self.variants,
+            "lets_go": self.lets_go,
             "source": self.source,
             "asked_at": timestamp(self.asked_ms),
             "outcome_at": timestamp(outcome.record.timestamp_ms) if outcome else None,

@@ -40,7 +40,7 @@ function nameOf(slot, image) {
   if (!image) return "none";
   const { outcome, state, kind } = image;
   if (state === "queued") return DECISIONS[kind] ?? "queued";
-  if (state === "declined" && outcome.rule === "external_choice") return "own";
+  if (state === "declined" && outcome.rule === "external_choice") return image.lets_go ? "restored" : "own";
   return state === "ready" ? readyName(slot, outcome) : state;
 }
 

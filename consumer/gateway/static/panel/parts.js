@@ -10,7 +10,7 @@ export const COUNTS = [1, 2, 4, 9];
 
 /** The form: prompt, how many, style. `onpaint` is called with `{prompt, count, style}`. */
 export function form(t, { styles, locale, onpaint }) {
-  const prompt = h("textarea", { name: "prompt", maxlength: 2000, placeholder: t("hint"), rows: 3 });
+  const prompt = h("textarea", { name: "prompt", dir: "auto", maxlength: 2000, placeholder: t("hint"), rows: 3 });
   const submit = (event) => {
     event.preventDefault();
     const values = new FormData(event.target);
@@ -62,7 +62,7 @@ function working(t, image) {
 function ending(t, image) {
   const { state, outcome } = image ?? {};
   if (state === "failed") return [t("failed", { message: reasonWords(outcome.reason) }), true, outcome.message];
-  if (state === "declined" && outcome.rule === "external_choice") return [t("own"), false];
+  if (state === "declined" && outcome.rule === "external_choice") return [image.lets_go ? "" : t("own"), false];
   if (["held", "declined", "withdrawn"].includes(state)) return [t(state, { message: outcome.message ?? "" }), true];
   return [["superseded", "expired", "cancelled"].includes(state) ? t(state) : "", false];
 }

@@ -86,6 +86,18 @@ def test_it_says_how_many_pictures_were_asked_for(output: Any, variants: int | N
     assert image_of(topics).summary()["variants"] == variants
 
 
+@pytest.mark.parametrize(
+    ("data", "lets_go"),
+    [({"picture": None}, True), ({}, True), ({"picture": {"sha256": "0" * 64}}, False), ({"external": True}, False)],
+)
+def test_it_says_whether_a_choice_is_let_go_of(data: dict[str, Any], *, lets_go: bool) -> None:
+    """The outcome may be the same as that of a picture of the site's own: declined by `external_choice`."""
+    topics = Topics()
+    topics.ask("r-1", decision(**data), type=names.IMAGE_CHOSEN)
+    topics.ask("r-2", save())
+    assert [image_of(topics, request).summary()["lets_go"] for request in ("r-1", "r-2")] == [lets_go, False]
+
+
 def test_it_is_newer_than_a_position_before_any_of_its_records() -> None:
     """Who has its request but not its outcome is to get it again."""
     topics = Topics()

@@ -53,11 +53,11 @@ function waitingKey({ kind, state }) {
 }
 
 function outcomeKey(image) {
-  const { kind, state, outcome, request = {} } = image;
+  const { state, outcome, lets_go: letsGo } = image;
   if (state === "ready") return readyKey(image);
   const isOwn = state === "declined" && outcome.rule === "external_choice";
   if (!isOwn) return state;
-  return kind === "choice" && !request.external ? "letGoOfOwn" : "own";
+  return letsGo ? "letGoOfOwn" : "own";
 }
 
 function readyKey({ kind, outcome }) {
