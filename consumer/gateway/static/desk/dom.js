@@ -20,6 +20,12 @@ function set(element, name, value) {
   else element.setAttribute(name, value === true ? "" : value);
 }
 
+/** Return facts as one line, each in its own direction: a section in Arabic does not turn round the time beside it. */
+export function inLine(facts) {
+  const known = facts.filter(Boolean).map((fact) => h("bdi", {}, fact));
+  return known.flatMap((fact, at) => (at ? [" · ", fact] : [fact]));
+}
+
 /** Draw an icon of vendor/icons.svg, for the eye only: its button has words, or an aria-label. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

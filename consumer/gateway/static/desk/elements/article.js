@@ -2,7 +2,7 @@
 import * as decisions from "../decisions.js";
 import { store } from "../desk.js";
 import { confirmDialog } from "../dialogs.js";
-import { DeskElement, h, icon } from "../dom.js";
+import { DeskElement, h, icon, inLine } from "../dom.js";
 import { maybe, t, when } from "../messages.js";
 import { slotHash } from "../route.js";
 import { may } from "../session.js";
@@ -49,8 +49,8 @@ export class DeskArticle extends DeskElement {
 
   #build() {
     this.kicker = h("p", { class: "label" });
-    this.headline = h("h1", { tabindex: "-1" }, store.article(this.article)?.headline ?? "");
-    this.standfirst = h("p", { class: "standfirst" });
+    this.headline = h("h1", { tabindex: "-1", dir: "auto" }, store.article(this.article)?.headline ?? "");
+    this.standfirst = h("p", { class: "standfirst", dir: "auto" });
     this.tabs = h("nav", { class: "tabs", "aria-label": t("article.slots"), hidden: true });
     this.words = h("div", { class: "words", role: "status", tabindex: "-1" });
     this.actions = h("div", { class: "actions" });
@@ -116,7 +116,7 @@ export class DeskArticle extends DeskElement {
     const { rule, held_until: until } = detail.latest?.outcome ?? {};
     const ruled = rule && name !== "own" ? t("rule", { rule }) : null;
     const limit = name === "held" && until ? t("rule.until", { when: when(until) }) : null;
-    const facts = [why, ruled, limit].filter(Boolean).map((words) => h("span", {}, words));
+    const facts = [why, ruled, limit].filter(Boolean).map((words) => h("span", { dir: "auto" }, words));
     this.words.replaceChildren(h("p", { class: "state", dataset: { tone } }, text), h("p", { class: "muted" }, facts));
     const drawn = `${name} ${detail.chosen} ${Boolean(detail.shown)}`;
     if (drawn !== this.#drawn) this.#drawActions(name, detail.chosen);
@@ -210,7 +210,7 @@ function mark(button, what) {
 function kicker({ article, revision, slot }) {
   const words = [article.section, slot === "hero" ? null : t("card.slot", { slot }), t("article.revision", { revision }), article.status && (maybe(`status.${article.status}`) ?? article.status)];
   const link = /^https?:/.test(article.url ?? "") ? [" · ", h("a", { href: article.url, rel: "noreferrer", target: "_blank" }, t("article.open"))] : [];
-  return [words.filter(Boolean).join(" · "), ...link];
+  return [...inLine(words), ...link];
 }
 
 customElements.define("desk-article", DeskArticle);

@@ -1,5 +1,5 @@
 /** One slot of an article, as the list shows it. */
-import { DeskElement, h } from "../dom.js";
+import { DeskElement, h, inLine } from "../dom.js";
 import { t, when } from "../messages.js";
 import { slotHash } from "../route.js";
 import { stateOf, titleOf, variantsOf } from "../states.js";
@@ -18,9 +18,9 @@ export class DeskCard extends DeskElement {
     if (this.firstChild) return;
     this.pictures = h("div", { class: "pictures", "aria-hidden": "true" });
     this.label = h("p", { class: "label" });
-    this.link = h("a", { "data-stop": "" });
+    this.link = h("a", { "data-stop": "", dir: "auto" });
     this.state = h("p", { class: "state" });
-    this.why = h("p", { class: "why" });
+    this.why = h("p", { class: "why", dir: "auto" });
     this.append(h("article", {}, this.pictures, this.label, h("h2", { class: "headline" }, this.link), this.state, this.why));
     if (this.shown) this.show(...this.shown);
   }
@@ -46,7 +46,7 @@ export class DeskCard extends DeskElement {
   showTime() {
     const [article, { slot }] = this.shown;
     const other = slot === "hero" ? null : t("card.slot", { slot });
-    this.label.textContent = [article.section, other, when(article.updated_at)].filter(Boolean).join(" · ");
+    this.label.replaceChildren(...inLine([article.section, other, when(article.updated_at)]));
   }
 
   #draw(slot) {

@@ -57,7 +57,8 @@ export class DeskVariants extends DeskElement {
 
   #figure(picture, at, stage) {
     const isShown = picture.sha256 === stage.shown;
-    const box = h("desk-picture", { ".width": LARGE, ".alt": stage.alt ?? "", ".picture": picture });
+    const style = { "--pixels": picture.width, "--ratio": picture.width / picture.height };
+    const box = h("desk-picture", { style, ".width": LARGE, ".alt": stage.alt ?? "", ".picture": picture });
     const button = may("choose") ? this.#button(picture, at + 1, stage) : null;
     const isLabelled = isShown && !(button && stage.chosen);
     const label = h("span", { class: "label" }, isLabelled ? t(stage.chosen ? "variant.chosen" : "variant.shown") : "");

@@ -56,7 +56,7 @@ export class SlotHistory {
       "li",
       { tabindex: "-1", dataset: { kind: image.kind, state: image.state } },
       time,
-      h("div", {}, words, advice && h("p", { class: "advice" }, advice), exactWords(workersSentence(image)), prompt && h("p", { class: "quote" }, prompt), this.#pictures(image, pictures)),
+      h("div", {}, words, advice && h("p", { class: "advice" }, advice), exactWords(workersSentence(image)), prompt && h("p", { class: "quote", dir: "auto" }, prompt), this.#pictures(image, pictures)),
     );
   }
 

@@ -8,7 +8,7 @@ const SIZES = ["16:9", "3:2", "4:3", "1:1", "3:4"];
 
 /** The prompt, and what the model was given before. */
 export function promptField() {
-  const input = h("textarea", { id: "prompt", name: "prompt", rows: 4, maxlength: 2000, "aria-describedby": "prompt-hint prompt-error" });
+  const input = h("textarea", { id: "prompt", name: "prompt", rows: 4, dir: "auto", maxlength: 2000, "aria-describedby": "prompt-hint prompt-error" });
   return field("prompt", t("paint.prompt"), input, t("paint.promptHint"));
 }
 
@@ -41,7 +41,7 @@ export function sizeField() {
 
 /** What is rarely needed: negative prompt, seed, variation. */
 export function furtherFields(seedOfPicture) {
-  const negative = h("textarea", { id: "negative", name: "negative", rows: 2, maxlength: 1000, placeholder: t("paint.negativeOfStyle"), "aria-describedby": "negative-hint negative-error" });
+  const negative = h("textarea", { id: "negative", name: "negative", rows: 2, dir: "auto", maxlength: 1000, placeholder: t("paint.negativeOfStyle"), "aria-describedby": "negative-hint negative-error" });
   const nothing = h("label", { class: "check" }, h("input", { type: "checkbox", name: "nothing" }), t("paint.excludeNothing"));
   const number = (id, most) => h("input", { id, name: id, type: "number", min: 0, max: most, step: 1, inputmode: "numeric", "aria-describedby": `${id}-hint ${id}-error` });
   const same = h("button", { type: "button", class: "button plain small", onclick: seedOfPicture }, t("paint.sameSeed"));

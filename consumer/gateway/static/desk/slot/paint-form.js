@@ -23,7 +23,7 @@ export class PaintForm {
   #filled = null;
 
   constructor(styles) {
-    this.used = h("p", { class: "quote" });
+    this.used = h("p", { class: "quote", dir: "auto" });
     this.usedPart = h("details", { class: "used" }, h("summary", {}, t("paint.used")), this.used);
     this.submit = h("button", { type: "submit", class: "button primary" });
     const fields = [promptField(), this.usedPart, styleField(styles), countField(), sizeField(), furtherFields(() => this.#takeSeed())];

@@ -8,8 +8,8 @@ export class PictureWords {
   #dirty = false;
 
   constructor() {
-    this.alt = h("textarea", { id: "alt", rows: 3, maxlength: 500, "aria-describedby": "alt-hint" });
-    this.caption = h("textarea", { id: "caption", rows: 2, maxlength: 2000, "aria-describedby": "words-hint" });
+    this.alt = h("textarea", { id: "alt", rows: 3, dir: "auto", maxlength: 500, "aria-describedby": "alt-hint" });
+    this.caption = h("textarea", { id: "caption", rows: 2, dir: "auto", maxlength: 2000, "aria-describedby": "words-hint" });
     this.hint = h("p", { id: "words-hint", class: "hint" });
     this.submit = h("button", { type: "submit", class: "button" });
     const alt = h("div", { class: "field" }, h("label", { for: "alt" }, t("words.alt")), this.alt, h("p", { id: "alt-hint", class: "hint" }, t("words.altHint")));
