@@ -14,10 +14,16 @@ from consumer.gateway.services import Gateway, gateway_of
 
 
 async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Principal:
+    """Return who calls, and count the request. Raises `Problem` as `identify` does, 429 if requests come too fast."""
+    principal = await identify(request, gateway)
+    gateway.rates.check(principal)
+    return principal
+
+
+async def identify(request: Request, gateway: Gateway) -> Principal:
     """Return who calls: by `Authorization: Bearer …`, a key or a token, else by the session's cookie.
 
-    Raises `Problem` 401, 403 if another site's page may have sent the cookie along, 429 if requests come too fast,
-    503 if the issuer does not answer.
+    Raises `Problem` 401, 403 if another site's page may have sent the cookie along, 503 if the issuer does not answer.
     """
     if "authorization" in request.headers:
         principal = await bearer(request, gateway)
@@ -27,7 +33,6 @@ async def caller(request: Request, gateway: Annotated[Gateway, Depends(gateway_o
             check_same_origin(request, gateway.settings.gateway.url)
     if principal is None:
         raise unauthorized()
-    gateway.rates.check(principal)
     return principal
 
 

@@ -71,8 +71,16 @@ class OidcIssuer:
             source=source,
             scopes=scopes_of(claim(claims, self._settings.oidc_scope_claim), self._settings.oidc_scope_prefix),
             credential=Credential.OIDC,
-            until=datetime.fromtimestamp(claims["exp"], UTC),
+            until=_moment(claims["exp"]),
         )
+
+
+def _moment(seconds: Any) -> datetime:
+    """Return a verified token's end; issuers write one that never comes with any number of digits, or as text."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def claim(claims: Mapping[str, Any], path: str) -> object:

@@ -79,4 +79,5 @@ class Principal:
 
 
 def _matches(article_id: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(article_id, pattern) for pattern in patterns)
+    """Return whether an id is one of these, or like one: `*` stands for any characters, `?` for one, no other does."""
+    return any(fnmatchcase(article_id, pattern.replace("[", "[[]")) for pattern in patterns)

@@ -36,6 +36,7 @@ class UnansweredState(StrEnum):
 
 
 _UNANSWERED = {names.IMAGE_APPROVED: UnansweredState.APPROVED, names.ARTICLE_RESTORED: UnansweredState.RESTORED}
+_LAST_MS = 253_402_300_799_000
 _WAITING = frozenset({"accepted", "started"})
 """Stages of progress in which nothing is painted yet."""
 
@@ -273,6 +274,6 @@ def _announced_at(outcome: AnnouncedEvent) -> tuple[int, int, int]:
 
 
 def timestamp(milliseconds: int) -> str:
-    """Return milliseconds since 1970 as RFC 3339."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """Return milliseconds since 1970 as RFC 3339, which ends with the year 9999 as `datetime` does."""
+    moment = datetime.fromtimestamp(min(milliseconds, _LAST_MS) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

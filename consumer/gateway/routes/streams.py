@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from consumer.gateway.access.callers import Reader, caller
+from consumer.gateway.access.callers import Reader, identify
 from consumer.gateway.access.principal import Principal
 from consumer.gateway.board.position import StreamPosition, parse_position
 from consumer.gateway.event_stream import EventStream
@@ -83,6 +83,6 @@ async def all_events(following: Following, after: After) -> EventStream:
 
 async def _caller_again(request: Request, gateway: Gateway) -> Principal | None:
     try:
-        return await caller(request, gateway)
+        return await identify(request, gateway)
     except Problem:
         return None

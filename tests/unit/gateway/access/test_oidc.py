@@ -95,6 +95,15 @@ async def test_clocks_may_differ_by_a_minute(verifying: Verifying) -> None:
         assert await verifying.oidc.principal(verifying.issuer.token(_from_now(changes))) is not None
 
 
+@pytest.mark.parametrize("ends", [99_999_999_999_999, "99999999999", 4_102_444_800.5])
+async def test_an_end_may_be_as_far_as_an_issuer_writes_it(verifying: Verifying, ends: object) -> None:
+    """Beyond the year 9999, as text, with a fraction: the token is taken."""
+    principal = await verifying.oidc.principal(verifying.issuer.token({"exp": ends}))
+    assert principal is not None
+    assert principal.until is not None
+    assert principal.until.year >= 2100
+
+
 def _part(value: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 

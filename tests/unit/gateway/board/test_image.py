@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumer.gateway.board.image import timestamp
 from consumer.gateway.board.position import parse_position
 from schemas import OutcomeKind, names
 from tests.support.board import Topics, board_of, decision, save
@@ -114,3 +115,13 @@ def test_an_outcome_alone_is_a_request_too() -> None:
     topics.announce("ready", "r-1", ordinal=1, revision=4)
     image = image_of(topics)
     assert (image.kind, image.slot, image.revision, image.source, image.request) == ("request", "hero", 4, "", {})
+
+
+@pytest.mark.parametrize(("milliseconds", "told"), [
+    (1_790_000_000_123, "2026-09-21T14:13:20.123Z"),
+    (-1, "1969-12-31T23:59:59.999Z"),
+    (2**63 - 1, "9999-12-31T23:59:59.000Z"),
+])  # fmt: skip
+def test_any_time_of_a_record_can_be_told(milliseconds: int, told: str) -> None:
+    """Also one that a producer made up, on a topic that takes it: one article must not hide all others."""
+    assert timestamp(milliseconds) == told

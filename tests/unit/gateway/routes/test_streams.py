@@ -67,5 +67,16 @@ async def test_a_stream_ends_once_its_key_is_revoked(monkeypatch: pytest.MonkeyP
     assert listeners(served) == 0
 
 
+async def test_a_stream_outlives_its_caller_s_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking the caller up again is no request of theirs: it neither counts nor ends the stream of a busy one."""
+    monkeypatch.setattr(following, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(following, "SILENCE_SECONDS", 0.05)
+    async with asyncio.timeout(BOUND), serve_gateway(requests_per_second=0.001) as served:
+        stream = await served.client(served.key()).get("/v1/events")
+        for _ in range(4):  # what it begins with, and comments, after each of which the caller is looked up
+            await stream.content.readuntil(b"\n\n")
+        assert listeners(served) == 1
+
+
 def listeners(served: ServedGateway) -> int:
     return served.gateway.broadcast.listeners

@@ -33,6 +33,13 @@ async def test_a_token_is_good_for_what_it_was_asked_for(served: ServedGateway) 
         assert answer.status == 403
 
 
+async def test_an_id_with_brackets_is_that_id(served: ServedGateway) -> None:
+    """It is no set of characters, as file names have them: a token for `a[1]` does not open `a1`."""
+    token = await _token(served, served.key(), scopes=["publish"], articles=["a[1]", "b[*"])
+    answers = [await _publish(served, token, article) for article in ("a[1]", "b[2]", "a1", "b2")]
+    assert answers == [202, 202, 403, 403]
+
+
 async def test_a_token_is_never_good_for_more_than_its_key(served: ServedGateway) -> None:
     """Wider patterns do not help, and a scope that the key lacks is refused and named."""
     key = served.key(scopes=[Scope.PUBLISH], articles=("news-?",))
