@@ -88,8 +88,17 @@ def autoencoder() -> Any:
 
 def is_full_size(pipeline: Any) -> bool:
     """Return whether the pipeline's transformer is the real one's size."""
+    return _parameters(pipeline) == TRANSFORMER_PARAMETERS
+
+
+def is_small(pipeline: Any) -> bool:
+    """Return whether the transformer has less than a tenth of the real one's parameters: small pictures suit it."""
+    return 10 * _parameters(pipeline) < TRANSFORMER_PARAMETERS
+
+
+def _parameters(pipeline: Any) -> int:
     count: int = sum(parameter.numel() for parameter in pipeline.transformer.parameters())
-    return count == TRANSFORMER_PARAMETERS
+    return count
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.dev.bench.engine.painters import as_batch, one_by_one
 from consumer.dev.bench.engine.plan import EngineSide
 from consumer.dev.bench.engine.result import JoinResult
-from consumer.dev.bench.engine.timing import synchronize
-from consumer.engine.protocol import Paint, Painted, Reply, StepDone
+from consumer.dev.bench.engine.timing import DeviceClock, synchronize
+from consumer.engine.protocol import Paint, Painted, Reply, Running
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
@@ -30,8 +30,8 @@ Mark = tuple[int, float, Reply]
 def join_denoiser(model: Model, settings: EngineSettings, requests: Sequence[BenchRequest]) -> JoinResult:
     """Have the last of the requests come from an editor while the denoiser paints the others for a backfill.
 
-    It comes halfway through a step. As in the engine's process, it is taken when `work` returns. Raises Fatal if it is
-    not painted.
+    It comes halfway through a unit of work. As in the engine's process, it is taken when `work` returns. What counts is
+    when the device ends steps, not when they are reported. Raises Fatal if it is not painted.
     """
     replies: list[Mark] = []
     unit = 0
@@ -39,15 +39,16 @@ def join_denoiser(model: Model, settings: EngineSettings, requests: Sequence[Ben
     *others, editors = pictures(requests)
     for number, recipe in enumerate(others):
         denoiser.take(Paint(number, recipe, Lane.BACKFILL))
-    came = 0.0
+    came, clock = 0.0, DeviceClock(model.device)
     while denoiser.busy and not _has_painted(replies, len(others)):
         begun = time.perf_counter()
         denoiser.work()
+        clock.mark()
         if unit == editors.steps // 2:
             came = (begun + time.perf_counter()) / 2
             denoiser.take(Paint(len(others), editors, Lane.INTERACTIVE))
         unit += 1
-    return _result(replies, len(others), came)
+    return joined(replies, clock.times(), len(others), came)
 
 
 def join_stock(pipeline: Any, device: torch.device, requests: Sequence[BenchRequest]) -> JoinResult:
@@ -74,12 +75,13 @@ def _has_painted(replies: Sequence[Mark], number: int) -> bool:
     return any(isinstance(reply, Painted) and reply.number == number for _, _, reply in replies)
 
 
-def _result(replies: Sequence[Mark], number: int, came: float) -> JoinResult:
-    """Return the denoiser's result for the editor's picture, which has this number."""
-    steps = [(unit, at, reply.number) for unit, at, reply in replies if isinstance(reply, StepDone)]
-    first = next((at for _, at, each in steps if each == number), None)
+def joined(replies: Sequence[Mark], ends: Sequence[float], number: int, came: float) -> JoinResult:
+    """Return the denoiser's result for the editor's picture, which has this number.
+
+    `ends` says of each unit of work when the device had done it. Until the picture begins, each is a step of others.
+    """
+    began = next((unit for unit, _, reply in replies if isinstance(reply, Running) and number in reply.numbers), None)
     end = next((at for _, at, reply in replies if isinstance(reply, Painted) and reply.number == number), None)
-    if first is None or end is None:
+    if began is None or end is None:
         raise Fatal(Reason.NOT_PAINTED, "The denoiser did not paint the editor's picture of the benchmark.")
-    others = {unit for unit, at, each in steps if each != number and came < at < first}
-    return JoinResult(EngineSide.DENOISER, len(others), first - came, end - came)
+    return JoinResult(EngineSide.DENOISER, sum(at > came for at in ends[:began]), ends[began] - came, end - came)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +12,7 @@ import diffusers
 import torch
 import transformers
 
-from consumer.dev.bench.engine.full import build_full_model
+from consumer.dev.bench.engine.full import build_full_model, is_small
 from consumer.dev.bench.engine.plan import EnginePlan, RandomModel
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
 from consumer.engine.runtime.tiny import build_tiny_model
@@ -23,7 +24,7 @@ _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def load_bench_model(plan: EnginePlan) -> Model:
-    """Load the plan's model. Raises `Fatal`, also when it cannot paint a shape of the plan."""
+    """Load the plan's model. Raises `Fatal`."""
     settings = plan.settings
     if plan.compiled and settings.forward is ForwardKind.STOCK:
         raise Fatal(Reason.MISCONFIGURED, "--compile needs LEADART_ENGINE__FORWARD=packed: leave one of them out.")
@@ -36,9 +37,7 @@ def load_bench_model(plan: EnginePlan) -> Model:
     policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
     # Compiled arithmetic is a side of its own.
     placed = settings.model_copy(update={"memory": policy, "compile": False})
-    model = Model(_pipeline(plan, device), device, placed)
-    _require_fit(plan, model)
-    return model
+    return Model(_pipeline(plan, device), device, placed)
 
 
 def _pipeline(plan: EnginePlan, device: torch.device) -> Any:
@@ -64,7 +63,10 @@ def _folder(random: RandomModel | None, settings: EngineSettings) -> Iterator[Pa
         yield folder
 
 
-def _require_fit(plan: EnginePlan, model: Model) -> None:
-    for shape in plan.kinds:
+def suited(plan: EnginePlan, model: Model) -> EnginePlan:
+    """Return the plan with sizes that suit the model's. Raises `Fatal` when it cannot paint a shape of the plan."""
+    sized = replace(plan, small=is_small(model.pipeline))
+    for shape in sized.kinds:
         if complaint := model.unsupported(shape.width, shape.height):
             raise Fatal(Reason.MISCONFIGURED, f"--shapes {shape}: {complaint[1]}")
+    return sized

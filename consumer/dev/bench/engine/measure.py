@@ -6,8 +6,9 @@ import torch
 
 from consumer.dev.bench.engine.budget import Budget
 from consumer.dev.bench.engine.contestants import Contestants
+from consumer.dev.bench.engine.facts import environment
 from consumer.dev.bench.engine.full import is_full_size
-from consumer.dev.bench.engine.loading import load_bench_model
+from consumer.dev.bench.engine.loading import load_bench_model, suited
 from consumer.dev.bench.engine.painters import as_batch, by_denoiser, one_by_one
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide
 from consumer.dev.bench.engine.result import BenchDevice, EngineResult
@@ -29,6 +30,7 @@ def measure_engine(
     Raises `Fatal` for a model, a device or a shape that cannot be used.
     """
     model = load_bench_model(plan)
+    plan = suited(plan, model)
     where = _describe(model)
     report(f"{where.kind}, {where.dtype}, {where.threads} threads: peak {where.matrix_peak / 1e12:.3g} TFLOP/s")
     report(f"kernels: {where.kernels}")
@@ -40,7 +42,8 @@ def measure_engine(
     }
     contestants = Contestants(model, painters, where.matrix_peak)
     cache = str(plan.settings.compile_cache) if plan.settings.compile_cache else None
-    known = EngineResult(machine, where, plan.rounds, model.token_seconds, compile_cache=cache)
+    here = {**machine, **environment(model.device)}
+    known = EngineResult(here, where, plan.rounds, model.token_seconds, compile_cache=cache)
     return EngineRun(plan, model, contestants, known, publish).go(budget or Budget(None), report)
 
 

@@ -70,8 +70,8 @@ class EnginePlan:
     """How much to measure. In each of `rounds` all sides take a turn, and who begins changes.
 
     The model is the folder in `settings.model`, or a `random` one. Without `shapes`, those that suit the model are
-    measured. `mixed` requests come last; 0 leaves them out. `compiled` says whether compiled sides take part; None:
-    on a GPU.
+    measured: `small` ones for a small model, which is known once it is loaded. `mixed` requests come last; 0 leaves
+    them out. `compiled` says whether compiled sides take part; None: on a GPU.
     """
 
     settings: EngineSettings
@@ -81,13 +81,12 @@ class EnginePlan:
     rounds: int = 3
     mixed: int = 64
     compiled: bool | None = None
+    small: bool = False
 
     @property
     def kinds(self) -> tuple[PictureShape, ...]:
         """The shapes to measure."""
-        if self.shapes:
-            return self.shapes
-        return TINY_SHAPES if self.random is RandomModel.TINY else FULL_SHAPES
+        return self.shapes or (TINY_SHAPES if self.small else FULL_SHAPES)
 
     @property
     def work(self) -> tuple[tuple[PictureShape, int], ...]:

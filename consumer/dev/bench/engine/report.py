@@ -36,7 +36,7 @@ def engine_report(result: EngineResult) -> BenchReport:
         terminal=(_short(_HEAD), [_short(row) for row in rows]),
         notes=[*_spoken(result), *_unfinished(result), *(": ".join(note) for note in notes)],
         remarks=[*([_NO_GPU] if result.device.kind == "cpu" else []), *_unfinished(result)],
-        sections=[*_bars(result), "## Also measured", markdown_table(("", ""), notes)],
+        sections=[*_bars(result), "## Also measured", markdown_table(("", ""), notes), *_facts(result)],
         machine=result.machine,
         explanation=_EXPLANATION,
     )
@@ -77,6 +77,12 @@ def _bars(result: EngineResult) -> list[str]:
     """Return the section with every side's figure at each bar, if there is any."""
     rows = bar_rows(result)
     return ["## Bars", markdown_table(("", *result.sides), rows)] if rows else []
+
+
+def _facts(result: EngineResult) -> list[str]:
+    """Return the section with what the device reaches piece by piece, if that was measured."""
+    rows = [(fact.what, f"{fact.figure:,.3g} {fact.unit}") for fact in result.facts]
+    return ["## The device, piece by piece", markdown_table(("", "best of five"), rows)] if rows else []
 
 
 def _spoken(result: EngineResult) -> list[str]:
@@ -175,9 +181,10 @@ The tiny model's sizes have sides of 64 to 160 pixels, the full model's 480 to 1
 more than the arithmetic of such a picture, and batching saves calls. The larger the picture, the less there is to
 save: one of 512x512 alone keeps a CPU core busy.
 
-An editor's picture comes halfway through a step while eight others are painted. The denoiser takes it when the step
-is over, as the engine's process does; the stock pipeline has no way to let it in, so it waits for the end of their
-call. The GPU is busy while torch's profiler sees at least one kernel run; prompts, steps and decoding count.
+An editor's picture comes halfway through a step while eight others are painted. The denoiser takes it when its call
+returns, as the engine's process does; a GPU whose steps are short has the next one of others by then, and that one
+counts. The stock pipeline has no way to let it in, so it waits for the end of their call. The GPU is busy while torch's
+profiler sees at least one kernel run; prompts, steps and decoding count.
 
 ## Run it
 
@@ -188,11 +195,12 @@ leadart bench engine --model FOLDER --write
 ```
 
 `--budget` says how many seconds the run may take, loading included. Parts are measured by their worth: one round of
-what has a bar, how an editor's picture joins, how busy the GPU is, the compiled sides, further rounds, other batches,
-mixed requests. A part is begun only if it fits by what was measured before; what does not is named with the seconds
-it needs. A part that fails is named, the run goes on and ends with exit status 1. After each turn the JSON in `--out`
-and the page beside it (`.md`) are replaced by whole ones, so a run may be killed at any moment. Compiling cannot be
-interrupted and takes minutes on a GPU: where something ends the run, give it a minute more than the budget.
+what has a bar, how an editor's picture joins, how busy the GPU is, what it reaches with the model's single products,
+attention and parts, the compiled sides, further rounds, other batches, mixed requests. A part is
+begun only if it fits by what was measured before; what does not is named with the seconds it needs. A part that fails
+is named, the run goes on and ends with exit status 1. After each turn the JSON in `--out` and the page beside it
+(`.md`) are replaced by whole ones, so a run may be killed at any moment. Compiling cannot be interrupted and takes
+minutes on a GPU: where something ends the run, give it a minute more than the budget.
 
 On a machine with nothing but torch, diffusers and pydantic, with what they bring along and this repository:
 

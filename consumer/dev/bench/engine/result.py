@@ -105,8 +105,8 @@ class WorkloadResult:
 class JoinResult:
     """An editor's picture that comes in the middle of a step, while eight others are being painted.
 
-    `others_steps` are those of others that ended after it came and before its own first one did; seconds run from when
-    it came to the end of its first step, and until it was painted.
+    `others_steps` are those of others that the device ended after it came and before its own first one; seconds run
+    from when it came to the end of its first step, and until it was painted.
     """
 
     side: EngineSide
@@ -130,6 +130,15 @@ class BusyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceFact:
+    """What the device reaches with a piece of the model's work: a figure in `unit`."""
+
+    what: str
+    figure: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineResult:
     """What one run has measured so far; `finished` once it is through.
 
@@ -143,6 +152,7 @@ class EngineResult:
     contests: tuple[WorkloadResult, ...] = ()
     joins: tuple[JoinResult, ...] = ()
     busy: tuple[BusyResult, ...] = ()
+    facts: tuple[DeviceFact, ...] = ()
     compile_seconds: Mapping[EngineSide, float] = field(default_factory=dict)
     compile_cache: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)

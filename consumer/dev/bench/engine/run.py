@@ -11,6 +11,7 @@ from consumer.dev.bench.engine.budget import Budget
 from consumer.dev.bench.engine.busy import busy_share
 from consumer.dev.bench.engine.contestants import Assignment, Contestants
 from consumer.dev.bench.engine.corpus import mixed_requests, requests_of
+from consumer.dev.bench.engine.facts import device_facts
 from consumer.dev.bench.engine.joining import OTHERS, join_denoiser, join_stock
 from consumer.dev.bench.engine.painters import Painter, at_its_best, by_denoiser, compiled, compiled_pipeline, decibels
 from consumer.dev.bench.engine.plan import (
@@ -19,7 +20,6 @@ from consumer.dev.bench.engine.plan import (
     EnginePlan,
     EngineSide,
     PictureShape,
-    RandomModel,
     order,
 )
 from consumer.dev.bench.engine.result import EngineResult, EngineTurn, JoinResult
@@ -29,6 +29,9 @@ from consumer.engine.runtime.warmup import measure_token_seconds
 
 _COMPILE_SECONDS = {EngineSide.STOCK_COMPILED: 120.0, EngineSide.COMPILED: 40.0}
 """How long compiling a side may take: whole blocks, or the arithmetic between products."""
+
+_FACTS_SECONDS = 20.0
+"""What the facts about a GPU may take, whose largest piece of work takes milliseconds."""
 
 _LIKE = {EngineSide.STOCK_COMPILED: EngineSide.ONE_BY_ONE, EngineSide.COMPILED: EngineSide.DENOISER}
 _BUSY = (
@@ -112,6 +115,7 @@ class EngineRun:
         yield from (self._round(each, 0) for each in bars)
         yield from self._joins(self._plan.kinds[0])
         yield from self._busy(self._plan.kinds[0])
+        yield from self._facts()
         for side in self._compiled_sides():
             yield Part(
                 side, partial(_COMPILE_SECONDS.__getitem__, side), partial(self._compile, side, bars or work[:1])
@@ -125,7 +129,7 @@ class EngineRun:
 
     def _mixed(self) -> Iterator[Assignment]:
         if count := self._plan.mixed:
-            requests = mixed_requests(count, full_size=self._plan.random is not RandomModel.TINY)
+            requests = mixed_requests(count, full_size=not self._plan.small)
             yield Assignment(f"{count} mixed requests", count, requests, mixed=True)
 
     def _compiled_sides(self) -> tuple[EngineSide, ...]:
@@ -203,6 +207,14 @@ class EngineRun:
         found = busy_share(side, asked.batch, self._model.device, lambda: self._contestants.paint(side, asked))
         self._record(busy=(*self.result.busy, found))
         return f"{100 * found.share:.1f} %"
+
+    def _facts(self) -> Iterator[Part]:
+        if self._model.device.type == "cuda":
+            yield Part("the device, piece by piece", lambda: _FACTS_SECONDS, self._add_facts)
+
+    def _add_facts(self) -> str:
+        self._record(facts=device_facts(self._model))
+        return f"{len(self.result.facts)} figures"
 
     def _compile(self, side: EngineSide, assignments: Sequence[Assignment]) -> str:
         """Have a compiled side take part, once it has painted these assignments in a few steps."""

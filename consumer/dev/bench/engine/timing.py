@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -47,6 +47,46 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+class DeviceClock:
+    """Says when the device came to certain points of its work, in seconds of `time.perf_counter`.
+
+    On a GPU the host may be a step ahead, so that when a call returns says little about when its work was done.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        synchronize(device)
+        self._begun = time.perf_counter()
+        self._origin = self._now()
+        self._marks: list[Any] = []
+
+    def mark(self) -> None:
+        """Note the point that the device reaches once it has done what was launched so far; does not wait for it."""
+        self._marks.append(self._now())
+
+    def times(self) -> list[float]:
+        """Wait for the device, and return when it came to each mark."""
+        synchronize(self._device)
+        return [self._begun + self._origin.elapsed_time(mark) / 1e3 for mark in self._marks]
+
+    def _now(self) -> Any:
+        if self._device.type != "cuda":
+            return _HostEvent(time.perf_counter())
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+
+@dataclass(frozen=True, slots=True)
+class _HostEvent:
+    """Stands for an event of a device that has done its work when a call returns."""
+
+    at: float
+
+    def elapsed_time(self, later: "_HostEvent") -> float:
+        return 1e3 * (later.at - self.at)
 
 
 def _forget_peak(device: torch.device) -> None:

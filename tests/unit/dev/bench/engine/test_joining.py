@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from consumer.dev.bench.engine.corpus import requests_of
-from consumer.dev.bench.engine.joining import OTHERS, join_denoiser, join_stock
+from consumer.dev.bench.engine.joining import OTHERS, Mark, join_denoiser, join_stock, joined
 from consumer.dev.bench.engine.plan import EngineSide, PictureShape
-from consumer.engine.protocol import Failed
+from consumer.engine.protocol import Failed, Painted, Running, StepDone
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.model import Model
 from consumer.errors import Fatal
@@ -44,3 +44,24 @@ def test_a_picture_that_fails_has_not_joined(tiny: Model, monkeypatch: pytest.Mo
     monkeypatch.setattr(Denoiser, "_add", fail)
     with pytest.raises(Fatal, match="did not paint the editor's picture"):
         join_denoiser(tiny, EngineSettings(), REQUESTS)
+
+
+@pytest.mark.parametrize(
+    ("came", "others"),
+    [(0.9, 2), (1.6, 1)],
+    ids=["the step before is still running", "the step before was over, and was reported late"],
+)
+def test_a_gpu_a_step_ahead_counts_by_when_it_ends_steps(came: float, others: int) -> None:
+    """The host launches a step in each unit and then reports the one before it: what counts is the device's clock."""
+    replies: list[Mark] = [
+        (0, 0.1, Running((0, 1))),
+        (1, 1.7, StepDone(0, 1, 3)),
+        (2, 2.1, Running((9,))),
+        (2, 2.8, StepDone(0, 2, 3)),
+        (3, 3.1, StepDone(9, 1, 1)),
+        (3, 3.4, Painted(9, 1, 1, b"rgb", 1.0)),
+    ]
+    join = joined(replies, [1.0, 2.0, 3.0, 3.3], number=9, came=came)
+    assert join.others_steps == others
+    assert join.first_step_seconds == pytest.approx(3.0 - came)
+    assert join.painted_seconds == pytest.approx(3.4 - came)

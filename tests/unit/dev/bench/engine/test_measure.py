@@ -9,7 +9,7 @@ import pytest
 from consumer.dev.bench.engine.bars import bar_rows
 from consumer.dev.bench.engine.budget import Budget
 from consumer.dev.bench.engine.measure import measure_engine
-from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape, RandomModel
+from consumer.dev.bench.engine.plan import TINY_SHAPES, EnginePlan, EngineSide, PictureShape, RandomModel
 from consumer.dev.bench.engine.report import engine_report
 from consumer.dev.bench.engine.result import EngineResult
 from consumer.errors import Fatal
@@ -49,6 +49,15 @@ def test_a_small_run_is_measured_and_reported(tiny_model: Path) -> None:
     assert report.verdict in written
     assert len(report.rows) == 5
     assert len(heard) == 7
+
+
+def test_a_small_folder_is_measured_with_small_pictures(tiny_model: Path) -> None:
+    """Without shapes and without a word of `--random`, the model's size decides, also on mixed requests."""
+    result = measure_engine(
+        plan(tiny_model, shapes=(), batches=(1,), mixed=2), {}, lambda _said: None, budget=Budget(0)
+    )
+    assert [part for part in result.left_out if "512x512x12" in part] == [f"{TINY_SHAPES[-1]}, batch 1"]
+    assert not any("1024" in part for part in result.left_out)
 
 
 def test_a_shape_that_the_model_cannot_paint_is_refused(tiny_model: Path) -> None:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.dev.bench.engine.plan import LARGE, PORTRAIT, EnginePlan, EngineSide, PictureShape, RandomModel, order
+from consumer.dev.bench.engine.plan import (
+    LARGE,
+    PORTRAIT,
+    TINY_SHAPES,
+    EnginePlan,
+    EngineSide,
+    PictureShape,
+    RandomModel,
+    order,
+)
 from consumer.settings import EngineSettings
 
 
@@ -11,6 +20,11 @@ def test_what_has_a_bar_comes_first() -> None:
     work = EnginePlan(EngineSettings(), RandomModel.FULL).work
     assert work[:3] == ((PORTRAIT, 1), (PORTRAIT, 8), (LARGE, 1))
     assert set(work[3:]) == {(PORTRAIT, 4), (LARGE, 4), (LARGE, 8)}
+
+
+def test_a_small_model_has_small_shapes() -> None:
+    """Which it is, is known once the model is loaded."""
+    assert EnginePlan(EngineSettings(), small=True).kinds == TINY_SHAPES
 
 
 def test_only_what_was_asked_for_is_measured() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from consumer.dev.bench.engine.plan import EngineSide
 from consumer.dev.bench.engine.report import engine_report
-from consumer.dev.bench.engine.result import BenchDevice, BusyResult, JoinResult
+from consumer.dev.bench.engine.result import BenchDevice, BusyResult, DeviceFact, JoinResult
 from tests.support.engine_results import contest_of, result_of
 
 PORTRAIT = contest_of({EngineSide.ONE_BY_ONE: [0.79], EngineSide.DENOISER: [0.7]})
@@ -43,12 +43,14 @@ def test_what_else_was_measured_is_told() -> None:
             joins=(JoinResult(EngineSide.DENOISER, 1, 0.31, 0.92),),
             busy=(BusyResult(EngineSide.DENOISER, 8, 0.97, 4_000),),
             compile_seconds={EngineSide.STOCK_COMPILED: 88.0},
+            facts=(DeviceFact("product w2, 1088 tokens", 712.3, "TFLOP/s"),),
         )
     ).document("")
     for line in (
         "| kernels of the denoiser | fused |",
         "| an editor's picture among eight others, denoiser | first step 0.310 s after it came, painted 0.920 s |",
         "| GPU busy, denoiser, batch 8 | 97.0 %, 4000 kernels |",
+        "| product w2, 1088 tokens | 712 TFLOP/s |",
         "| stock, compiled is ready | 88.0 s after its first call; cache: a temporary folder |",
     ):
         assert line in page

@@ -16,7 +16,7 @@ from consumer.dev.bench.engine.contestants import Contestants
 from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.dev.bench.engine.flops import FlopCounter
 from consumer.dev.bench.engine.plan import EnginePlan, EngineSide, PictureShape
-from consumer.dev.bench.engine.result import BusyResult, EngineResult, JoinResult
+from consumer.dev.bench.engine.result import BusyResult, DeviceFact, EngineResult, JoinResult
 from consumer.dev.bench.engine.run import EngineRun
 from consumer.dev.bench.engine.timing import Measurement
 from consumer.engine.runtime.model import Model
@@ -178,6 +178,7 @@ def test_on_a_gpu_its_busy_share_is_measured_and_sides_are_compiled(
         return BusyResult(side, batch, 0.9, len(paint()))
 
     monkeypatch.setattr(run, "busy_share", busy_share)
+    monkeypatch.setattr(run, "device_facts", lambda _model: (DeviceFact("product w2, 1088 tokens", 700.0, "TFLOP/s"),))
     monkeypatch.setattr(run, "measure_token_seconds", lambda _model: 1e-6)
     monkeypatch.setattr(run, "compiled", lambda _model: SimpleNamespace())
     result = bench.go()
@@ -185,4 +186,5 @@ def test_on_a_gpu_its_busy_share_is_measured_and_sides_are_compiled(
         *((STOCK, 1, 1), (OURS, 1, 1), (TOGETHER, 8, 8), (OURS, 8, 8))
     ]
     assert result.compile_seconds.keys() == {EngineSide.STOCK_COMPILED, EngineSide.COMPILED}
+    assert [fact.figure for fact in result.facts] == [700.0]
     assert result.left_out == result.failed == {}
