@@ -240,7 +240,7 @@ class InFlightRecord:
             self._overrule(self._withdrawn_by(ruling))
 
     def _overrule(self, result: RecordResult) -> None:
-        self.overruled = False
+        self.overruled, self.holds = False, None  # its end is announced, so it must not be held and end once more
         self.complete(result)
         self.overruled = True
 

@@ -276,6 +276,22 @@ async def test_a_withdrawal_ends_what_is_held() -> None:
         await shard.says("approve 3", "nothing held")
 
 
+@pytest.mark.parametrize(
+    ("then", "outcomes"),
+    [("save 4", ["r-3 superseded 4", "r-4 ready"]), ("withdraw", ["r-3 withdrawn 2", "taken down"])],
+)
+async def test_what_is_overruled_before_its_hold_is_written_has_one_end(then: str, outcomes: list[str]) -> None:
+    """It is not held any more: what overruled it announced its end already."""
+    shard = Shard()
+    shard.publish("hold 3")
+    shard.publish(then)
+    async with shard.owned(Desk()):
+        await shard.until(lambda: len(shard.outcomes()) >= len(outcomes))
+        await shard.says("approve 3", "nothing held")
+    assert sorted(shard.outcomes()) == sorted(["nothing held", *outcomes])
+    assert shard.editorial().held is None
+
+
 async def test_what_nobody_approves_expires() -> None:
     """By the owner's tick, without any record; so it does after all owners were away."""
     shard = Shard()
@@ -354,8 +370,8 @@ async def _play(commands: list[str], faults: list[tuple[str, int]]) -> None:
         shard.publish(f"save {revision + 1}")
         await shard.until(lambda: f"r-{revision + 1} ready" in shard.outcomes())
     outcomes = [outcome.split() for outcome in shard.outcomes()]
-    held_ones = {name for name, kind, *_ in outcomes if kind == "held" and name != "nothing"}
-    for name in held_ones:
+    requests = {name for name, *_ in outcomes if name != "nothing"}
+    for name in requests:
         ends = [kind for of, kind, *_ in outcomes if of == name and kind != "held"]
         assert len(ends) == 1, (name, outcomes)
     assert shard.editorial().held is None
