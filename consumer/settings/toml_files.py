@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import reprlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +19,10 @@ from consumer.errors import Fatal
 from schemas import Reason
 
 _Content = TypeVar("_Content")
+
+_MOST_BYTES: Final = 4 << 20
+_CLOSES: Final = re.compile(r"""\]|\}|\"{3}|'{3}""")
+"""In the last line of every statement of several lines."""
 
 Advice = Callable[[ErrorDetails, Sequence[str]], str | None]
 """What to do about one of pydantic's errors at a path of keys, for errors that a file knows more about; else None."""
@@ -30,9 +37,8 @@ def load_toml(
     variable that names the file. `context` is what validators check it against.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-        document = tomllib.loads(text)
-        return content.validate_python(document, context=context)
+        text = read_text(file)
+        return content.validate_python(tomllib.loads(text), context=context)
     except OSError as error:
         raise misconfigured(f"{file}: {error.strerror}: let {setting} name a readable file") from error
     except UnicodeDecodeError as error:
@@ -43,8 +49,20 @@ def load_toml(
     except tomllib.TOMLDecodeError as error:
         raise misconfigured(f"{file}:{_line_of_syntax(error, text)}: is not TOML here: {error}") from error
     except ValidationError as error:
-        found = sorted((_explain(each, advice, text, document) for each in error.errors()), key=lambda each: each[0])
+        lines = _lines_of(text)
+        found = sorted((_explain(each, advice, lines) for each in error.errors()), key=lambda each: each[0])
         raise misconfigured("\n".join(f"{file}:{line}: {what}" for line, what in found)) from None
+    except ValueError as error:  # of tomllib: a number of thousands of digits
+        raise misconfigured(f"{file}: is not TOML that can be read: {error}") from error
+
+
+def read_text(file: Path | Traversable) -> str:
+    """Return a text file that a site writes. Raises `OSError`, also for one of over 4 MiB, and `UnicodeDecodeError`."""
+    with file.open("rb") as opened:
+        content = opened.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, f"has more than {_MOST_BYTES >> 20} MiB")
+    return content.decode("utf-8-sig")
 
 
 def misconfigured(message: str) -> Fatal:
@@ -52,11 +70,12 @@ def misconfigured(message: str) -> Fatal:
     return Fatal(Reason.MISCONFIGURED, message)
 
 
-def _explain(error: ErrorDetails, advice: Advice, text: str, document: dict[str, Any]) -> tuple[int, str]:
+def _explain(error: ErrorDetails, advice: Advice, lines: Mapping[tuple[str, ...], int]) -> tuple[int, str]:
     """Return the line of one of pydantic's errors, and "key: what to do"."""
     path = [str(part) for part in error["loc"] if part != "[key]"]
     what = advice(error, path) or _usual_advice(error, ".".join(path))
-    return _line_of(path, text, document), ": ".join(filter(None, (".".join(path), what)))
+    above = (tuple(path[:depth]) for depth in range(len(path), -1, -1))
+    return next(lines[each] for each in above if each in lines), ": ".join(filter(None, (".".join(path), what)))
 
 
 def _usual_advice(error: ErrorDetails, key: str) -> str:
@@ -68,7 +87,9 @@ def _usual_advice(error: ErrorDetails, key: str) -> str:
         case "advice":
             return error["msg"]
         case _:
-            return f"{error['msg'].removeprefix('Input ').removeprefix('String ')}, but is {error['input']!r}"
+            return (
+                f"{error['msg'].removeprefix('Input ').removeprefix('String ')}, but is {reprlib.repr(error['input'])}"
+            )
 
 
 def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
@@ -76,33 +97,43 @@ def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
     return int(found[1]) if found else text.count("\n") + 1
 
 
-def _line_of(path: Sequence[str], text: str, document: dict[str, Any]) -> int:
-    """Return the line where the key at `path`, or the nearest table above it, begins.
-
-    It is the first line with which the file, read up to there, has the key. A value of several lines is no TOML before
-    its last line, so the line sought is the one after the last one without the key that could be read.
-    """
-    known = _existing(path, document)
-    if not known:
-        return 1
-    before = 0
+def _lines_of(text: str) -> Mapping[tuple[str, ...], int]:
+    """Return on which line each key and table begins, by its path. Each statement is read by itself, once."""
+    found: dict[tuple[str, ...], int] = {(): 1}
+    entries, table, start = Counter[tuple[str, ...]](), tuple[str, ...](), 0
     lines = text.split("\n")
-    for count in range(1, len(lines) + 1):
-        try:
-            part = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
+    for end, line in enumerate(lines, start=1):
+        if end - start > 1 and not _CLOSES.search(line):
             continue
-        if len(_existing(known, part)) == len(known):
-            return before + 1
-        before = count
-    return before
+        try:
+            statement = tomllib.loads("\n".join(lines[start:end]))
+        except tomllib.TOMLDecodeError:  # it goes on in the next line
+            continue
+        names, begins = tuple(_names(statement)), lines[start].lstrip()
+        if begins.startswith("["):
+            path = table = _table(names, entries, is_entry=begins.startswith("[["))
+        else:
+            path = (*table, *names)
+        for depth in range(len(path) + 1):
+            found.setdefault(path[:depth], start + 1)
+        start = end
+    return found
 
 
-def _existing(path: Sequence[str], document: Any) -> Sequence[str]:
-    """Return the part of `path` that exists in the document."""
-    for depth, key in enumerate(path):
-        inside = {str(place): entry for place, entry in enumerate(document)} if isinstance(document, list) else document
-        if not isinstance(inside, dict) or key not in inside:
-            return path[:depth]
-        document = inside[key]
+def _names(statement: dict[str, Any]) -> Iterator[str]:
+    """Yield the dotted name of the one key or table that a statement has."""
+    inside: Any = statement
+    while isinstance(inside, dict) and inside:
+        name, inside = next(iter(inside.items()))
+        yield name
+
+
+def _table(names: Sequence[str], entries: Counter[tuple[str, ...]], *, is_entry: bool) -> tuple[str, ...]:
+    """Return the path of a table; counts the `entries` of lists of tables."""
+    path: tuple[str, ...] = ()
+    for depth, name in enumerate(names, start=1):
+        path = (*path, name)
+        entries[path] += is_entry and depth == len(names)
+        if entries[path]:
+            path = (*path, str(entries[path] - 1))
     return path

@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consumer.processing.policy.words import WordList, fold
 from consumer.processing.styles import Styles
+from consumer.settings.toml_files import read_text
 
 _MOST_LINES: Final = 200_000
 _LONGEST_ENTRY: Final = 200
@@ -48,7 +49,7 @@ def read_list(name: object, info: ValidationInfo) -> ListFile:
         raise wrong('must be the name of a file beside the policy, such as "words/courts.txt"')
     path: Path = context.folder / name
     try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except OSError as error:
         raise wrong(f"names {path}, which cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -56,6 +57,8 @@ def read_list(name: object, info: ValidationInfo) -> ListFile:
         raise wrong(f"names {path}, whose line {line} is not UTF-8: save the file in that encoding") from error
     except ValueError as error:
         raise wrong(f"is no name of a file: {error}") from error
+    if not lines:
+        raise wrong(f"names {path}, which is empty: write its entries, or a line that begins with #")
     if len(lines) > _MOST_LINES:
         raise wrong(f"names {path}, which has more than {_MOST_LINES} lines: split it")
     if mistakes := list(islice(_mistakes(path, lines), _MISTAKES_NAMED)):

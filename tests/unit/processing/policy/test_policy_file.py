@@ -198,6 +198,7 @@ def test_mistakes_between_keys_are_reported_beside_those_of_values(file: Path) -
         (b"trial\ncaf\xe9\n", "names courts.txt, whose line 2 is not UTF-8: save the file in that encoding"),
         (b"a" * 201, "names courts.txt, whose line 1 is longer than 200 characters"),
         ("trial\n\u200b\n".encode(), "names courts.txt, whose line 2 has no visible character: remove it"),
+        (b"", "names courts.txt, which is empty: write its entries, or a line that begins with #"),
         (b"x\n" * 200_001, "names courts.txt, which has more than 200000 lines: split it"),
     ],
 )
