@@ -149,7 +149,7 @@ class Denoiser:
 
         def advance() -> None:
             self._model.activate_transformer(batch.pictures[0].command.recipe.adapters)
-            flows = velocities(self._model.forward, self._model.dtype, calls)
+            flows = velocities(self._model.forward, calls)
             for sample in batch.pictures:
                 sample.advance(flows[sample.number])
                 taken.append(protocol.StepDone(sample.number, sample.done, sample.command.recipe.steps))

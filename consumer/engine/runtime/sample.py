@@ -56,6 +56,7 @@ class Sample:
         self._latents: torch.Tensor | None = None
         self._acted: torch.Tensor | None = None
         self._scheduler: Any = None
+        self._times = torch.empty(0)
         self._begun_at = 0.0
         rows, columns = geometry.tokens(command.recipe.width, command.recipe.height)
         self._tokens = rows * columns
@@ -118,13 +119,12 @@ class Sample:
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """What `begin` put on the device."""
         schedule = (value for value in vars(self._scheduler).values() if isinstance(value, torch.Tensor))
-        return (*self._embeddings.values(), *schedule, self.latents)
+        return (*self._embeddings.values(), *schedule, self._times, self.latents)
 
     @property
     def time(self) -> torch.Tensor:
         """The transformer's time input, a scalar: 0 for noise, 1 for the picture."""
-        flow: torch.Tensor = (1000 - self._scheduler.timesteps[self.done]) / 1000
-        return flow
+        return self._times[self.done]
 
     def retry_once(self) -> bool:
         """Return True the first time: another process on the device may have taken the memory for a moment."""
@@ -139,6 +139,7 @@ class Sample:
         recipe = self.command.recipe
         self._embeddings = {bool(negative): embeddings[prompt.tokens] for negative, prompt in enumerate(self.prompts)}
         self._scheduler = _schedule(model.scheduler, recipe.steps, self._tokens, model.device)
+        self._times = (1000 - self._scheduler.timesteps) / 1000
         shape = (1, model.channels, *self._geometry.latents(recipe.width, recipe.height))
         generator = torch.Generator("cpu").manual_seed(recipe.seed)
         self._latents = randn_tensor(shape, generator=generator, device=model.device, dtype=torch.float32)[0]

@@ -8,20 +8,31 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from consumer.dev.bench.engine import full
+from consumer.dev.bench.engine.corpus import requests_of
+from consumer.dev.bench.engine.plan import PORTRAIT
 from consumer.dev.bench.reporting import markdown_table, origin
+from consumer.engine.protocol import Paint
 from consumer.engine.runtime.forward.choice import Forward
 from consumer.engine.runtime.forward.fused import FUSED
 from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.forward.stock import StockForward
+from consumer.engine.runtime.geometry import LatentGeometry
+from consumer.engine.runtime.guidance import velocities
+from consumer.engine.runtime.prompts import Prompt
+from consumer.engine.runtime.sample import Sample
+from consumer.engine.runtime.step_scheduler import StepBatch
+from consumer.jobs import Lane
 
 Company = Sequence[tuple[int, int, int]]
 """Rows and columns in tokens, and prompt tokens, of each sequence of a step."""
@@ -46,6 +57,8 @@ _VIEWS = frozenset(
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention  # noqa: SLF001 - its name
 _EFFICIENT = torch.ops.aten._scaled_dot_product_efficient_attention  # noqa: SLF001 - likewise
 _PRODUCTS = frozenset({"mm", "addmm", "bmm"})
+_ONE_CALL = 1 << 30
+_WHOLE = (1, 8, 21)
 _PAGE = Path("docs/benchmarks/kernels.md")
 
 
@@ -125,6 +138,31 @@ def _step(forward: Forward, company: Company) -> Callable[[], None]:
     return step
 
 
+def count_whole_step(forward: Forward, pictures: int) -> StepCount:
+    """Count a steady step of so many pictures of 512 x 512 with guidance: forward pass, guidance, schedulers, focus."""
+    prompt = Prompt(tuple(range(20)), cut=False)
+    recipe = requests_of(PORTRAIT, 1)[0].variants[0]
+    embeddings = {prompt.tokens: torch.empty(len(prompt.tokens), 2560, device="meta", dtype=torch.bfloat16)}
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=6.0, use_dynamic_shifting=False)
+    model: Any = SimpleNamespace(scheduler=scheduler, device=torch.device("meta"), channels=16)
+    samples = [Sample(Paint(each, recipe, Lane.LIVE), prompt, prompt, LatentGeometry(8, 2)) for each in range(pictures)]
+    count = StepCount()
+    with torch.no_grad():
+        for sample in samples:
+            sample.begin(model, embeddings)
+        for _ in range(recipe.steps // 2):
+            _advance(forward, samples)
+        with count:
+            _advance(forward, samples)
+    return count
+
+
+def _advance(forward: Forward, samples: Sequence[Sample]) -> None:
+    flows = velocities(forward, StepBatch(tuple(samples)).calls(_ONE_CALL))
+    for sample in samples:
+        sample.advance(flows[sample.number])
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     company: str
@@ -153,6 +191,11 @@ def _rows() -> list[_Row]:
     return rows
 
 
+def _whole_steps() -> list[tuple[str, ...]]:
+    forward = PackedForward(full_transformer(), FUSED, fused=True)
+    return [(str(each), str(sum(count_whole_step(forward, each).kernels.values()))) for each in _WHOLE]
+
+
 def _document() -> str:
     head = ("Step", "Forward pass", "kernels", "GB outside of products", "TFLOP", "masked attention")
     return "\n".join(
@@ -167,6 +210,10 @@ def _document() -> str:
             "one. The bounds are tests: `tests/unit/dev/bench/engine/test_counts.py`.",
             "",
             markdown_table(head, [row.cells for row in _rows()]),
+            "",
+            "A whole step also has guidance, each picture's scheduler, and where guidance acted:",
+            "",
+            markdown_table(("Pictures of 512x512 with guidance", "kernels, ours"), _whole_steps()),
         )
     )
 

@@ -58,7 +58,7 @@ class Forward(Protocol):
     ) -> list[torch.Tensor]:
         """Return the flow of each picture's latents (channels x rows x columns) at its time (0 noise, 1 picture).
 
-        Latents and flows are in the transformer's dtype.
+        Latents are in any dtype, flows in fp32 or the transformer's.
         """
 
 

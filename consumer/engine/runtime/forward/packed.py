@@ -6,6 +6,7 @@ product for query, key and value, one for the two inner products of the feed-for
 layers.
 """
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ class PackedForward:
         self._caption_refiners = [_Block(module, linear) for module in transformer.context_refiner]
         modulated = [*transformer.noise_refiner, *transformer.layers]
         self._modulation = linear([module.adaLN_modulation[0] for module in modulated])
-        self._layout = _Layout([])
+        self._layout = _Layout([], 0)
 
     def with_kernels(self, kernels: Kernels) -> "PackedForward":
         """Return a forward pass over the same weights with another implementation of the arithmetic."""
@@ -85,13 +86,13 @@ class PackedForward:
     ) -> list[torch.Tensor]:
         """Return the flow of each picture's latents (channels x rows x columns) at its time (0 noise, 1 picture).
 
-        Latents and flows are in the transformer's dtype.
+        Latents are in any dtype, flows in fp32.
         """
-        transformer = self._transformer
+        transformer, dtype = self._transformer, self._transformer.x_pad_token.dtype
         layout = self._laid_out(conditionings)
-        moment = transformer.t_embedder(times * transformer.t_scale).type_as(latents[0])
+        moment = transformer.t_embedder(times * transformer.t_scale).to(dtype)
         factors = _factors(self._modulation(moment), len(self._refiners) + len(self._layers))
-        patches = transformer.all_x_embedder[_PATCH](torch.cat([_patches(picture) for picture in latents]))
+        patches = transformer.all_x_embedder[_PATCH](layout.latents_as_patches(latents).to(dtype))
         x = layout.with_padding(patches, transformer.x_pad_token)
         for number, block in enumerate(self._refiners):
             x = self._modulated(block, x, factors[:, number], layout.pictures)
@@ -100,14 +101,12 @@ class PackedForward:
             x = self._modulated(block, x, factors[:, number], layout.sequences)
         final = transformer.all_final_layer[_PATCH]
         scale = (1 + final.adaLN_modulation(moment)).index_select(0, layout.patches.numbers)
-        flows = final.linear(final.norm_final(layout.patches_of(x)) * scale)
-        parts = zip(flows.split(layout.patches.lengths), conditionings, strict=True)
-        return [_latents(part, each.rows, each.columns) for part, each in parts]
+        return layout.patches_as_latents(final.linear(final.norm_final(layout.patches_of(x)) * scale).float())
 
     def _laid_out(self, conditionings: Sequence[Conditioning]) -> "_Layout":
         """Return the step's layout: the last one while the same pictures step together, so that nothing is copied."""
         if not self._layout.holds(conditionings):
-            self._layout = _Layout(conditionings)
+            self._layout = _Layout(conditionings, self._transformer.in_channels)
         return self._layout
 
     def _modulated(self, block: _Block, x: torch.Tensor, factors: torch.Tensor, at: _Stretch) -> torch.Tensor:
@@ -139,9 +138,9 @@ class PackedForward:
 
 
 class _Layout:
-    """Where the tokens of a step's sequences lie, on the device."""
+    """Where the tokens of a step's sequences lie, on the device, and the numbers of their latents among patches."""
 
-    def __init__(self, conditionings: Sequence[Conditioning]) -> None:
+    def __init__(self, conditionings: Sequence[Conditioning], channels: int) -> None:
         self._conditionings = tuple(conditionings)
         if not conditionings:
             return
@@ -156,10 +155,28 @@ class _Layout:
         self.sequences = _Stretch(
             Segments.of([each.length for each in conditionings], device), *(torch.cat(each) for each in angles)
         )
+        self._shapes = [(channels, 2 * each.rows, 2 * each.columns) for each in conditionings]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+        numbers = torch.arange(sum(self._sizes), dtype=torch.int32, device=device)
+        self._order = torch.cat([_patches(part) for part in self._pictures(numbers)]).flatten()
+        self._back = torch.empty_like(self._order)
+        self._back[self._order] = numbers
 
     def holds(self, conditionings: Sequence[Conditioning]) -> bool:
         """Return whether it is the layout of just these."""
         return list(map(id, conditionings)) == list(map(id, self._conditionings))
+
+    def latents_as_patches(self, latents: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return all latents as patches of 2 x 2, tokens x (4 * channels): two kernels however many pictures step."""
+        numbers = torch.cat([picture.flatten() for picture in latents]).index_select(0, self._order)
+        return numbers.view(sum(self.patches.lengths), -1)
+
+    def patches_as_latents(self, patches: torch.Tensor) -> list[torch.Tensor]:
+        """Return the latents of all patches, each channels x rows x columns, by one kernel."""
+        return self._pictures(patches.flatten().index_select(0, self._back))
+
+    def _pictures(self, numbers: torch.Tensor) -> list[torch.Tensor]:
+        return [part.view(shape) for part, shape in zip(numbers.split(self._sizes), self._shapes, strict=True)]
 
     def with_padding(self, patches: torch.Tensor, pad: torch.Tensor) -> torch.Tensor:
         """Put each picture's padding behind its patches."""
@@ -194,9 +211,3 @@ def _patches(latents: torch.Tensor) -> torch.Tensor:
     channels, height, width = latents.shape
     grid = latents.view(channels, height // 2, 2, width // 2, 2)
     return grid.permute(1, 3, 2, 4, 0).reshape(height * width // 4, 4 * channels)
-
-
-def _latents(patches: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """Return patches as latents: channels x rows x columns."""
-    grid = patches.view(rows, columns, 2, 2, -1)
-    return grid.permute(4, 0, 2, 1, 3).reshape(-1, 2 * rows, 2 * columns)

@@ -20,7 +20,8 @@ class StockForward:
     def flows(
         self, latents: Sequence[torch.Tensor], times: torch.Tensor, conditionings: Sequence[torch.Tensor]
     ) -> list[torch.Tensor]:
-        """Return the flow of each picture's latents, which it takes as a film of one frame."""
-        frames = [picture.unsqueeze(1) for picture in latents]
+        """Return the flow of each picture's latents, which it takes as a film of one frame; in its dtype."""
+        dtype = self._transformer.x_pad_token.dtype
+        frames = [picture.to(dtype).unsqueeze(1) for picture in latents]
         (flows,) = self._transformer(frames, times, list(conditionings), return_dict=False)
         return [flow.squeeze(1) for flow in flows]

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("triton")  # it comes with torch where there can be CUDA
 
-from consumer.dev.bench.engine.counts import COMPANIES, count_step, full_transformer
+from consumer.dev.bench.engine.counts import COMPANIES, count_step, count_whole_step, full_transformer
 from consumer.engine.runtime.forward.fused import FUSED
 from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.forward.stock import StockForward
@@ -33,6 +33,22 @@ def test_a_step_takes_few_kernels(full_size: PackedForward, company: str) -> Non
     assert sum(count.kernels.values()) <= KERNELS, count.kernels
     assert not {"_local_scalar_dense", "nonzero", "equal", "item"} & count.kernels.keys()
     assert (len(count.attended), count.masked) == (32, 0)
+
+
+@pytest.mark.parametrize("pictures", [1, 8, 21])
+def test_a_whole_step_takes_few_kernels(full_size: PackedForward, pictures: int) -> None:
+    """Nor with guidance, schedulers and the focus of many pictures, and nothing of it asks the device either."""
+    count = count_whole_step(full_size, pictures)
+    assert sum(count.kernels.values()) <= KERNELS, count.kernels
+    assert not {"_local_scalar_dense", "nonzero", "equal", "item"} & count.kernels.keys()
+
+
+def test_the_forward_pass_takes_as_many_kernels_for_more_sequences(full_size: PackedForward) -> None:
+    """Sixteen sequences are launched like two."""
+    two, many = (
+        count_step(full_size, COMPANIES[name]) for name in ("512x512 with guidance", "8 x 512x512 with guidance")
+    )
+    assert two.kernels == many.kernels
 
 
 def test_a_step_moves_few_bytes(full_size: PackedForward) -> None:
