@@ -26,6 +26,7 @@ from consumer.gateway.routes import (
 )
 from consumer.gateway.security_headers import SecurityHeaders, security_headers
 from consumer.gateway.services import Gateway
+from consumer.gateway.single_headers import SingleHeaders
 
 PARTS = (
     images,
@@ -65,6 +66,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     task_api.mount(app, gateway)
     desk.mount(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(SingleHeaders)
     app.add_middleware(SecurityHeaders, headers=security_headers(gateway.picture_address))
     if gateway.settings.gateway.allowed_origins:
         _allow_origins(app, gateway.settings.gateway.allowed_origins)

@@ -26,7 +26,7 @@ PUBLIC: Final = ("/v1/pictures/", "/v1/styles/", "/generated-images/", "/healthz
 BEARER: Final[Node] = {"bearer": []}
 SESSION: Final[Node] = {"session": []}
 _PROBLEMS: Final = {
-    "400": "The body is no JSON that can be read.",
+    "400": "The body is no JSON that can be read, or a header that has one value has two.",
     "401": "No valid credential.",
     "403": "The credential does not allow it.",
     "404": "There is nothing of that name that the caller may see.",
@@ -39,8 +39,8 @@ _PROBLEMS: Final = {
     "again. What was to be published is not, except where `reason` is `unanswered`: then a repeat needs the same "
     "`Idempotency-Key`.",
 }
-_SEEING: Final = ("401", "403", "404", "422", "429", "503")
-_DECIDING: Final = (*_SEEING, "400", "413", "415")
+_SEEING: Final = ("400", "401", "403", "404", "422", "429", "503")
+_DECIDING: Final = (*_SEEING, "413", "415")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ("get", "/v1/styles/{name}/sample"): HttpOperation("getStyleSample", problems=("404", "503")),
     ("get", "/v1/renditions"): HttpOperation("listRenditionSets", "RenditionSets"),
     ("get", "/v1/preferences"): HttpOperation(
-        "getPreferences", "RememberedValues", problems=("401", "403", "429", "503")
+        "getPreferences", "RememberedValues", problems=("400", "401", "403", "429", "503")
     ),
     ("put", "/v1/preferences"): HttpOperation(
         "savePreferences",
@@ -88,7 +88,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], HttpOperation]] = {
     ("post", "/v1/session"): HttpOperation(
         "signIn", "SessionFacts", "SignIn", ("400", "401", "403", "413", "415", "422", "429", "503")
     ),
-    ("get", "/v1/session"): HttpOperation("whoAmI", "SessionFacts", problems=("401", "403", "503")),
+    ("get", "/v1/session"): HttpOperation("whoAmI", "SessionFacts", problems=("400", "401", "403", "503")),
     ("delete", "/v1/session"): HttpOperation("signOut", problems=("403", "503")),
     ("post", "/v1/tokens"): HttpOperation(
         "makeToken", "ShortToken", "TokenRequest", ("400", "401", "403", "413", "415", "422", "429", "503")

@@ -12,6 +12,7 @@ routes = APIRouter()
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 
+@routes.head("/", include_in_schema=False)
 @routes.get("/", include_in_schema=False)
 async def root() -> RedirectResponse:
     """Redirect to the desk."""

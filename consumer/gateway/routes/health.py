@@ -13,12 +13,14 @@ Anyhow = Annotated[Gateway, Depends(gateway_of)]
 """The gateway, also while it is starting."""
 
 
+@routes.head("/healthz", include_in_schema=False)
 @routes.get("/healthz")
 async def healthz() -> dict[str, Any]:
     """Answer while the process is alive."""
     return {"status": "ok"}
 
 
+@routes.head("/readyz", include_in_schema=False)
 @routes.get("/readyz")
 async def readyz(gateway: Anyhow) -> dict[str, Any]:
     """Answer 200 once everything up to the start was read, and while Kafka answers; else 503 with what is missing."""

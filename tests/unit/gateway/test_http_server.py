@@ -111,3 +111,11 @@ async def test_its_description_is_whole(served: ServedGateway) -> None:
     async with served.client().get("/v1/openapi.json") as answer:
         assert answer.status == 200
         assert {"/v1/images", "/v1/events", "/v1/session", "/v1/tokens"} <= set((await answer.json())["paths"])
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/"])
+async def test_a_balancer_may_ask_by_head(served: ServedGateway, path: str) -> None:
+    """It gets the status of `GET`, and no body."""
+    client = served.client()
+    async with client.head(path) as head, client.get(path, allow_redirects=False) as got:
+        assert (head.status, await head.read()) == (got.status, b"")
