@@ -114,7 +114,7 @@ Ordinal = Annotated[
         ge=0,
         le=SAFE_INTEGER,
         description="Rises by slot in the order in which requests and decisions were accepted; a repeat keeps its "
-        "number. 0 or absent: an event of before there were ordinals.",
+        "number. 0 or absent: an event from before there were ordinals.",
     ),
 ]
 

@@ -137,12 +137,12 @@ def effect(decision: PolicyDecision, request: ImageRequested) -> str:
     if decision.never:
         return f"declined{by}"
     painted = decision.applied_to(request)
-    told = [f"held{by}"] if decision.needs_approval else []
+    effects = [f"held{by}"] if decision.needs_approval else []
     if painted.style.preset != request.style.preset:
-        told.append(f"painted in the style {painted.style.preset}{by}")
+        effects.append(f"painted in the style {painted.style.preset}{by}")
     if painted.output.variants != request.output.variants:
-        told.append(f"{painted.output.variants} variants{by}")
-    return ", ".join(told) or "painted as requested"
+        effects.append(f"{painted.output.variants} variants{by}")
+    return ", ".join(effects) or "painted as requested"
 
 
 async def try_policy(

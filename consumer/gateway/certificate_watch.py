@@ -20,7 +20,7 @@ class WatchedCertificate:
         self._context = context
 
     async def read(self) -> None:
-        """Use the two if they can be used together; else those of before stay."""
+        """Use the two if they can be used together; else the earlier ones stay."""
         try:
             expires = await asyncio.to_thread(self._load)
         except (OSError, ValueError) as error:  # an SSLError is an OSError
@@ -28,7 +28,7 @@ class WatchedCertificate:
                 "gateway_certificate_invalid",
                 files=[str(file) for file in self.files],
                 error=str(error),
-                remedy="mend the files: the earlier certificate is used",
+                remedy="correct the files: until then the earlier certificate is used",
             )
             return
         log.info("gateway_certificate_read", expires=expires)

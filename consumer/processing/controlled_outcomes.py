@@ -6,7 +6,7 @@ from consumer.delivery.ports import OutgoingRecord, RecordResult
 from consumer.delivery.retry import RetryPolicy, RetryState
 from consumer.delivery.ruling import Ruling, Verdict
 from consumer.jobs import Job
-from consumer.processing.outcomes import OutcomeBuilder, about, article_revision, identity_of, refused, told
+from consumer.processing.outcomes import OutcomeBuilder, about, article_revision, identity_of, ignored_fields, refused
 from schemas import ImageCancelled, OutcomeKind
 
 PAUSED = "paused"
@@ -33,7 +33,7 @@ class ControlledOutcomes:
             article=article_revision(job),
             slot=job.request.slot,
             message=message,
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, [message])
         return RecordResult((outcome,), facts={"outcome": OutcomeKind.CANCELLED, "message": message} | about(job))

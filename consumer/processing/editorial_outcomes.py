@@ -8,7 +8,7 @@ from consumer.delivery.in_flight import WithdrawnSlot
 from consumer.delivery.ports import RecordResult
 from consumer.delivery.ruling import Ruling, Verdict
 from consumer.jobs import Job, Record
-from consumer.processing.outcomes import OutcomeBuilder, about, article_revision, identity_of, told
+from consumer.processing.outcomes import OutcomeBuilder, about, article_revision, identity_of, ignored_fields
 from schemas import ImageDeclined, ImageHeld, ImageReady, ImageWithdrawn, OutcomeKind, WithdrawnArticle
 from schemas.cloudevents import Event
 from schemas.editorial import ArticleRestored, ArticleWithdrawn
@@ -49,7 +49,7 @@ class EditorialOutcomes:
             ordinal=ordinal,
             rule=rule,
             message=message,
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         # A draft's number is not remembered; that of an external choice tells its repeats from what came after it.
         facets = [rule, str(ordinal)] if rule == EXTERNAL_CHOICE else [rule]
@@ -68,7 +68,7 @@ class EditorialOutcomes:
             rule=held.rule,
             message=held.message,
             held_until=until,
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         facets = [held.rule, str(held.ordinal), str(held.until_ms)]
         outcome = self._outcomes.outcome(job.record.partition, identity_of(job), data, facets)
@@ -84,7 +84,7 @@ class EditorialOutcomes:
             slot=job.request.slot,
             ordinal=ruling.ordinal,
             message=ruling.message,
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         outcome = self._outcomes.outcome(
             job.record.partition, identity_of(job), data, [job.request.slot, str(ruling.ordinal)]

@@ -67,7 +67,7 @@ class OutcomeBuilder:
         """
         recipes = [picture.recipe for picture in ready.pictures]
         files = [rendition.sha256 for picture in ready.pictures for rendition in picture.renditions]
-        data = ready.model_copy(update=told(job.ignored))
+        data = ready.model_copy(update=ignored_fields(job.ignored))
         facets = [*recipes, *files, str(ready.ordinal)]
         outcome = self.outcome(job.record.partition, identity_of(job), data, facets)
         facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes)}
@@ -84,7 +84,7 @@ class OutcomeBuilder:
             article=article_revision(job),
             slot=job.request.slot,
             superseded_by=SupersededBy(revision=revision),
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         outcome = self.outcome(job.record.partition, identity_of(job), data, [str(revision)])
         facts = {"outcome": OutcomeKind.SUPERSEDED, "superseded_by": revision}
@@ -97,7 +97,7 @@ class OutcomeBuilder:
             article=article_revision(job),
             slot=job.request.slot,
             expired_at=at or job.event.expirytime or datetime.now(UTC),
-            **told(job.ignored),
+            **ignored_fields(job.ignored),
         )
         outcome = self.outcome(job.record.partition, identity_of(job), data, [])
         return RecordResult((outcome,), facts={"outcome": OutcomeKind.EXPIRED} | about(job))
@@ -143,7 +143,7 @@ class OutcomeBuilder:
             "request_id": known.request_id,
             "article_id": known.article_id,
             "revision": known.revision,
-            **_noted(known.ignored),
+            **_logged(known.ignored),
         }
         if known.article_id is None:
             return RecordResult((dead_letter,), facts=facts)
@@ -172,7 +172,7 @@ class OutcomeBuilder:
             retryable=not isinstance(error, Rejected),
             attempts=attempts,
             dead_letter=where,
-            **told(known.ignored),
+            **ignored_fields(known.ignored),
         )
         return self.outcome(record.partition, identity, data, [error.reason.value])
 
@@ -255,16 +255,16 @@ def about(job: Job) -> dict[str, object]:
         "slot": job.request.slot,
         "lane": job.lane.value,
         "asked_at": job.event.time.timestamp() if job.event.time else job.record.timestamp_ms / 1000,
-        **_noted(job.ignored),
+        **_logged(job.ignored),
     }
 
 
-def told(ignored: Ignored) -> dict[str, Any]:
+def ignored_fields(ignored: Ignored) -> dict[str, Any]:
     """Return the fields of an outcome that name what was not understood."""
     return {"ignored": ignored.ignored, "did_you_mean": dict(ignored.did_you_mean)}
 
 
-def _noted(ignored: Ignored) -> dict[str, object]:
+def _logged(ignored: Ignored) -> dict[str, object]:
     """Return what the log line says of it: nothing of nearly every request."""
     return {"ignored": ignored.ignored} if ignored.ignored else {}
 

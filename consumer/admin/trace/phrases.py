@@ -142,7 +142,7 @@ def _failed(outcome: TracedOutcome, failure: FailureFacts, letter: TracedDeadLet
         return f"was refused {format_time_ms(outcome.ms)}: {failure_phrase(failure)}{kept}"
     attempts = _count(max(outcome.attempts, 1), "attempt")
     again = (
-        f"; once the cause is mended: leadart dead-letters redrive {_at(letter)} --execute" if _is_open(letter) else ""
+        f"; once the cause is fixed: leadart dead-letters redrive {_at(letter)} --execute" if _is_open(letter) else ""
     )
     return f"failed {format_time_ms(outcome.ms)} after {attempts}: {failure_phrase(failure)}{kept}{again}"
 

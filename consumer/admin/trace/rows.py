@@ -43,14 +43,14 @@ class TraceRow:
 
 def trace_rows(timeline: Timeline) -> list[TraceRow]:
     """Return the records in time order, then what is in the heads and in the store."""
-    told: list[tuple[_Traced, str]] = [
+    records: list[tuple[_Traced, str]] = [
         *((one, _request(one)) for one in timeline.requests),
         *((one, _outcome(one)) for one in timeline.outcomes),
         *((one, _letter(one)) for one in timeline.letters),
         *((one, _head(one)) for one in timeline.heads),
     ]
-    told.sort(key=lambda each: each[0].ms)  # stable: of one transaction the outcome comes first
-    rows = [TraceRow(format_time_ms(one.ms), str(one.place), what) for one, what in told]
+    records.sort(key=lambda each: each[0].ms)  # stable: of one transaction the outcome comes first
+    rows = [TraceRow(format_time_ms(one.ms), str(one.place), what) for one, what in records]
     return rows + [TraceRow("", where, what) for where, what in _stored(timeline)]
 
 

@@ -34,6 +34,6 @@ async def preferences(gateway: Opened, principal: Reader) -> dict[str, Any]:
 async def remember(
     gateway: Opened, principal: Reader, body: Annotated[SectionPreferences, Depends(body_as(SectionPreferences))]
 ) -> dict[str, Any]:
-    """Remember the caller's values for a section in place of those of before. They are the caller's alone."""
+    """Remember the caller's values for a section in place of the earlier ones. They are the caller's alone."""
     await gateway.preferences.put(principal, body.section, body.values)
     return gateway.preferences.of(principal)

@@ -1,4 +1,4 @@
-"""Write the index entries that an archive of before lacks."""
+"""Write the index entries that an older archive lacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

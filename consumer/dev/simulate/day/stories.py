@@ -30,7 +30,7 @@ class Save:
     """A request of the day, `at` seconds after midnight.
 
     `final`: the last save of its story that was published. `decides_after`: an editor chooses the first of its pictures
-    so many seconds after they are there; None: nobody does.
+    that many seconds after they are there; None: nobody does.
     """
 
     at: float
@@ -172,7 +172,7 @@ class _Story:
         return f"{self._subject}: {self._random.choice(_TAILS)} {self._random.randrange(1000)}"
 
     def _typed(self, words: float, most: int = EXCERPT_WORDS, first: int = 0) -> str | None:
-        """Return so many words of running text in sentences of twelve; None without any."""
+        """Return that many words of running text in sentences of twelve; None without any."""
         count = min(most, math.floor(words))
         typed = [_WORDS[(first + number) % len(_WORDS)] for number in range(count)]
         sentences = [" ".join(typed[start : start + 12]) for start in range(0, count, 12)]

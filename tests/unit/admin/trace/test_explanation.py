@@ -89,7 +89,7 @@ WITHOUT: dict[str, tuple[Timeline, str]] = {
         ),
         (
             f"{NONE} failed {clock(40)} after 4 attempts: The engine was killed (engine_failed); its original "
-            "is dead letter 3:7 (open); once the cause is mended: leadart dead-letters redrive 3:7 --execute."
+            "is dead letter 3:7 (open); once the cause is fixed: leadart dead-letters redrive 3:7 --execute."
         ),
     ),
     "failed and purged": (
