@@ -25,7 +25,11 @@ class WatchedKeys:
         try:
             keys = await asyncio.to_thread(read_keys, self._file)
         except Fatal as error:
-            log.warning("gateway_keys_invalid", error=error.message, remedy="correct the file: until then the earlier keys are used")
+            log.warning(
+                "gateway_keys_invalid",
+                error=error.message,
+                remedy="correct the file: until then the earlier keys are used",
+            )
             return
         self._use(keys)
         log.info("gateway_keys_read", keys=len(keys.keys))
