@@ -128,6 +128,10 @@ class _SetEntry(BaseModel):
         """How many files it is of a picture that is large enough."""
         return len(self.widths) * len(self.formats)
 
+    def is_for(self, slot: str | None) -> bool:
+        """Return whether the slot gets it; None stands for a slot that no set names."""
+        return self.slots is None or slot in self.slots
+
     def rendition_set(self, name: str) -> RenditionSet:
         """Return the set that it describes."""
         encodings = tuple(
@@ -141,7 +145,8 @@ class _SetEntry(BaseModel):
 
 
 def _few(sets: dict[str, _SetEntry]) -> dict[str, _SetEntry]:
-    files = sum(each.files for each in sets.values())
+    slots = {slot for each in sets.values() for slot in each.slots or ()}
+    files = max(sum(each.files for each in sets.values() if each.is_for(slot)) for slot in (None, *slots))
     if files > MOST_FILES:
         raise _wrong(f"ask for {files} files of a picture, and {MOST_FILES} are the most: remove widths or formats")
     return sets

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumer import __version__
-from consumer.delivery.ports import OutgoingRecord, RecordResult
+from consumer.delivery.ports import MAX_RECORD_BYTES, OutgoingRecord, RecordResult
 from consumer.delivery.retry import FIRST_OF_OURS, Headers, RetrySchedule, RetryState
 from consumer.errors import LeadartError, Rejected
 from consumer.jobs import Job, Record
@@ -73,9 +73,8 @@ class OutcomeBuilder:
         facts = {"outcome": OutcomeKind.READY, "reused": ready.reused, "pictures": len(recipes)}
         facts |= {"renditions": len(files), "seconds": seconds, **({"policy": ready.policy} if ready.policy else {})}
         state = RetryState(job.record)
-        return RecordResult(
-            (outcome,), lambda: self._failed(state, refused(job.record), whole=False), facts | about(job), True
-        )
+        error = _too_large(outcome, len(files)) if outcome.size > MAX_RECORD_BYTES else refused(job.record)
+        return RecordResult((outcome,), lambda: self._failed(state, error, whole=False), facts | about(job), True)
 
     def superseded(self, job: Job, revision: int) -> RecordResult:
         """Announce that a newer revision took the request's place."""
@@ -286,6 +285,16 @@ def refused(record: Record) -> Rejected:
         Reason.ANNOUNCEMENT_REFUSED,
         f"The bus refuses the outcome of this request ({record.topic}:{record.partition} offset "
         f"{record.offset}); an operator has to compare the topics' limits with the contract.",
+    )
+
+
+def _too_large(outcome: OutgoingRecord, files: int) -> Rejected:
+    """Return the error of a request with more files than an event can name."""
+    return Rejected(
+        Reason.ANNOUNCEMENT_REFUSED,
+        f"The outcome names {files} renditions in {outcome.size} bytes, and an event has at most {MAX_RECORD_BYTES}: "
+        "ask for fewer variants or for `output.renditions: thumbs`. Addresses are shorter with "
+        "LEADART_STORAGE__PUBLIC_BASE_URL than presigned.",
     )
 
 

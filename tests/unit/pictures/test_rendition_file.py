@@ -162,6 +162,16 @@ def test_a_site_cannot_ask_for_hundreds_of_files(file: Path) -> None:
     )
 
 
+def test_files_are_counted_for_the_slot_that_gets_most(file: Path) -> None:
+    """Sets of different slots are never made of one picture; those of every slot are made beside each."""
+    one = f"widths = [{TWELVE}]\nformats.webp.quality = 75\n"
+    slots = [f'[sets.s{number}]\nslots = ["slot-{number}"]\n{one}' for number in range(6)]
+    file.write_text("".join(slots))
+    assert len(load_renditions(file).sets) == 6
+    shared = "".join(f"[sets.all{number}]\n{one}" for number in range(5))
+    assert "ask for 72 files of a picture" in complaint(file, "".join([*slots, shared]))[0]
+
+
 def test_every_mistake_is_reported_at_once(file: Path) -> None:
     """Two mistakes are two lines."""
     lines = complaint(file, GOOD.replace("16:9", "9").replace("[320]", "[0]"))

@@ -13,6 +13,7 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.delivery.ports import MAX_RECORD_BYTES
 from consumer.delivery.retry import RetryState
 from consumer.errors import Rejected, Transient
 from consumer.jobs import Job, Lane, Record
@@ -218,6 +219,32 @@ def test_a_refused_announcement_becomes_a_failure_and_a_dead_letter() -> None:
     assert [written.topic for written in fallback.records] == [names.OUTCOME, names.DEAD_LETTER]
     failed = ImageFailed.model_validate(json.loads(fallback.records[0].value or b""))
     assert failed.reason is Reason.ANNOUNCEMENT_REFUSED
+
+
+def test_an_outcome_of_too_many_files_says_what_to_ask_for() -> None:
+    """No topic's limit is to blame, and to send the request again would not help."""
+    (picture,) = ready().pictures
+    crop = ReadyCrop(x=0, y=0, width=64, height=64)
+    address = "https://pictures.example/" + "signature" * 240
+    file = ReadyRendition(
+        name="thumb-64",
+        set="thumb",
+        width=64,
+        height=64,
+        media_type="image/webp",
+        bytes=10,
+        sha256="0" * 64,
+        key="pictures/00/x.webp",
+        url=address,
+        crop=crop,
+    )
+    many = ready().model_copy(update={"pictures": (picture.model_copy(update={"renditions": (file,) * 576}),)})
+    result = outcomes().ready(job(), many, {})
+    failed = json.loads(result.fall_back().records[0].value or b"")
+
+    assert result.size > MAX_RECORD_BYTES
+    assert failed["message"].startswith(f"The outcome names 576 renditions in {result.size} bytes, and an event has at")
+    assert "`output.renditions: thumbs`" in failed["message"]
 
 
 @given(RECORDS)
