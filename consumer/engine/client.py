@@ -110,7 +110,7 @@ class ZImageEngine:
 
     def worker_ready(self, worker: DeviceWorker, ready: protocol.Ready) -> None:
         """Start dispatching to the worker; part of `DevicePool`. Raises Fatal if its model differs from the others'."""
-        if self._loaded and ready != self._loaded:
+        if self._loaded and (ready.model, ready.adapters) != (self._loaded.model, self._loaded.adapters):
             message = f"The model in {self._settings.model} on {worker.device.name} differs from the one loaded before"
             raise Fatal(Reason.MODEL_UNAVAILABLE, f"{message}: its folder changed. Restart the worker.")
         self._loaded = ready
