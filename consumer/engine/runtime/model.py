@@ -99,7 +99,7 @@ class Model:
         size = "{}x{}".format(*(asked or (width, height)))
         if width % side or height % side:
             return Reason.NOT_PAINTED, f"This model paints sides that are multiples of {side}, not {size}."
-        _, rows, columns = self.transformer.config.axes_lens
+        *_, rows, columns = self.transformer.config.axes_lens
         if width > columns * side or height > rows * side:
             return Reason.TOO_LARGE, f"This model paints up to {columns * side}x{rows * side}, not {size}."
         return None

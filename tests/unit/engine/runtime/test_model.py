@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.configuration_utils import FrozenDict
 from safetensors.torch import load_file, save_file
 
 from consumer.engine.runtime.model import Model, find_device, load_pipeline
@@ -88,3 +89,17 @@ def test_a_device_that_is_not_there_is_refused(tiny_model: Path, device: str) ->
     error = refusal(tiny_model, device)
     assert error.reason is Reason.MISCONFIGURED
     assert f"LEADART_ENGINE__DEVICES={device}" in error.message
+
+
+@pytest.mark.parametrize("axes", [[512, 512], [1536, 512, 512], [8, 1536, 512, 512]])
+def test_sizes_are_limited_by_rows_and_columns_whatever_precedes_them(
+    tiny_model: Path, axes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the forward pass of diffusers a transformer may have other axes: its last two are rows and columns."""
+    cpu = torch.device("cpu")
+    model = Model(load_pipeline(tiny_model, cpu), cpu, EngineSettings(forward=ForwardKind.STOCK))
+    monkeypatch.setattr(
+        model.transformer, "_internal_dict", FrozenDict({**model.transformer.config, "axes_lens": axes})
+    )
+    assert model.unsupported(8192, 64) is None
+    assert model.unsupported(8208, 64) == (Reason.TOO_LARGE, "This model paints up to 8192x8192, not 8208x64.")
