@@ -71,11 +71,13 @@ class ModelIdentity:
     """Which weights paint: a name for people and the SHA-256 (hex) of the weights for recipes.
 
     `coverage` is the share of the transformer's tensors that the custom checkpoint replaced, None without one.
+    `quantization` is what the weights were rounded to once loaded, None if they were not.
     """
 
     name: str
     sha256: str
     coverage: float | None = None
+    quantization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,12 @@ class Recipe:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the canonical JSON of all fields, of `trimmed` only where something is."""
+        """SHA-256 (hex) over the canonical JSON of all fields, of `trimmed` and `quantization` only if they are set."""
         # What `asdict` would make, without its deep copy: every request comes by here, made before or not.
         adapters = [{"sha256": adapter.sha256, "scale": adapter.scale} for adapter in self.adapters]
         model = {"name": self.model.name, "sha256": self.model.sha256}
+        if self.model.quantization:
+            model["quantization"] = self.model.quantization
         fields = {**vars(self), "model": model, "adapters": adapters}
         if self.trimmed is None:
             del fields["trimmed"]

@@ -137,7 +137,7 @@ class ReadyAdapter(Emitted):
 class ReadyModel(Emitted):
     """The model that painted the pictures."""
 
-    later = frozenset({"coverage", "adapters"})
+    later = frozenset({"coverage", "quantization", "adapters"})
 
     name: str = Field(description="Its name, for people.")
     sha256: str = Field(description="Identity of the weights.")
@@ -145,6 +145,11 @@ class ReadyModel(Emitted):
         default=None,
         description="Share of the model that your checkpoint replaced, 0 to 1: 1 is all of it, less is an overlay; "
         "null: the unchanged base model. Absent from older events.",
+    )
+    quantization: str | None = Field(
+        default=None,
+        description="What large weights were rounded to once they were loaded, such as `fp8`; null: they were not. "
+        "Absent from older events.",
     )
     adapters: tuple[ReadyAdapter, ...] = Field(
         default=(), description="The style's LoRAs, in its order. Absent from older events."

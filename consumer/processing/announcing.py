@@ -126,7 +126,13 @@ class Announcer:
 def _model(recipe: Recipe) -> ReadyModel:
     model = recipe.model
     adapters = tuple(ReadyAdapter(name=one.name, sha256=one.sha256, scale=one.scale) for one in recipe.adapters)
-    return ReadyModel(name=model.name, sha256=model.sha256, coverage=model.coverage, adapters=adapters)
+    return ReadyModel(
+        name=model.name,
+        sha256=model.sha256,
+        coverage=model.coverage,
+        quantization=model.quantization,
+        adapters=adapters,
+    )
 
 
 def _seconds(context: JobContext) -> ReadySeconds:

@@ -154,11 +154,13 @@ def _alternative(recipe: Recipe, styles: Styles) -> str:
 def _require_paintable(recipe: Recipe, paintable: Paintable) -> None:
     """Raise `Rejected` unless the engine would paint the same picture."""
     adapters = all(paintable.adapters.get(one.name) == one.sha256 for one in recipe.adapters)
-    if (recipe.model.sha256, recipe.renderer, adapters) != (paintable.model.sha256, RENDERER, True):
+    theirs, ours = recipe.model, paintable.model
+    weights = (theirs.sha256, theirs.quantization) == (ours.sha256, ours.quantization)
+    if not (weights and adapters and recipe.renderer == RENDERER):
         raise Rejected(
             Reason.UNKNOWN_PICTURE,
-            f"The picture's file is gone, and it was painted by {recipe.model.name} in another version than this "
-            f"worker's {paintable.model.name}: request a new picture.",
+            f"The picture's file is gone, and it was painted by {theirs.name} in another version than this "
+            f"worker's {ours.name}: request a new picture.",
             field="picture",
         )
 

@@ -84,6 +84,14 @@ def test_the_coverage_is_the_same_picture() -> None:
     assert replace(RECIPE, model=model).digest == RECIPE.digest
 
 
+def test_quantised_weights_paint_another_picture() -> None:
+    """A golden value: what rounded weights painted is never announced for the whole ones, nor the other way round."""
+    model = replace(RECIPE.model, quantization="fp8")
+    assert replace(RECIPE, renderer="2", model=model).digest == (
+        "eecd5a332c84d3dd169f0e8a9e3104447469176c55672ef927cfe567931c9246"
+    )
+
+
 _OTHERS = {
     "prompt": "Ferries at sea",
     "negative_prompt": "clouds",

@@ -76,7 +76,7 @@ def recipes_of(ticket: SaveTicket, ready: ImageReady, styles: Styles) -> tuple[R
         request = ImageRequested.model_validate(ticket.save.request)
     except ValidationError:
         return ()
-    model = ModelIdentity(ready.model.name, ready.model.sha256, ready.model.coverage)
+    model = ModelIdentity(ready.model.name, ready.model.sha256, ready.model.coverage, ready.model.quantization)
     adapters = {adapter.name: adapter.sha256 for adapter in ready.model.adapters}
     return make_plan(request, styles, Paintable(model, adapters)).recipes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,15 @@ async def test_the_disclosure_is_the_styles_and_the_sites(preset: str, *, photor
         "credit_line": "Illustration: AI, Example Press",
         "marks": ("iptc_digital_source_type", "iptc_ai_system", "tc260_aigc"),
     }
+
+
+async def test_rounded_weights_are_told() -> None:
+    """A subscriber sees that the pictures are not those of the whole weights."""
+    async with open_bench() as bench:
+        bench.engine.identity = replace(bench.engine.identity, quantization="fp8")
+        ready = await bench.produce(job())
+
+    assert ready.model.quantization == "fp8"
 
 
 async def test_every_file_has_an_address_of_its_own() -> None:

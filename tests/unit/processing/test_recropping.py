@@ -204,16 +204,16 @@ async def test_a_picture_that_is_withdrawn_while_it_is_cropped_fails() -> None:
     assert bench.engine.painted == 2
 
 
-@pytest.mark.parametrize("change", [{"model": "1" * 64}, {"renderer": f"{RENDERER}0"}])
-async def test_a_lost_picture_of_another_model_is_not_painted_by_this_one(change: dict[str, str]) -> None:
-    """Other weights, or another version of what decides pixels, would put another picture under its recipe."""
+@pytest.mark.parametrize("change", [{"sha256": "1" * 64}, {"quantization": "fp8"}, {"renderer": f"{RENDERER}0"}])
+async def test_a_lost_picture_of_another_model_is_not_painted_by_this_one(change: dict[str, Any]) -> None:
+    """Other or rounded weights, or another version of what decides pixels, would paint another under its recipe."""
     async with announced() as (bench, picture):
         del bench.store.objects[picture.key]
         recipe, asked = bench.store.asked[picture.recipe]
-        if "model" in change:
-            bench.engine.identity = replace(bench.engine.identity, sha256=change["model"])
-        else:
+        if "renderer" in change:
             bench.store.asked[picture.recipe] = replace(recipe, renderer=change["renderer"]), asked
+        else:
+            bench.engine.identity = replace(bench.engine.identity, **change)
         with pytest.raises(Rejected) as raised:
             await bench.produce(recrop(picture={"sha256": picture.sha256}))
 

@@ -90,11 +90,16 @@ def test_a_later_field_is_always_written_and_never_required() -> None:
     assert (
         schema["properties"].keys() - set(schema["required"]) == ImageReady.later | Outcome.later | Ruled.later == later
     )
-    assert model["properties"].keys() - set(model["required"]) == ReadyModel.later == {"coverage", "adapters"}
+    assert (
+        model["properties"].keys() - set(model["required"])
+        == ReadyModel.later
+        == {"coverage", "quantization", "adapters"}
+    )
     assert ReadyModel(name="base", sha256="0" * 64).model_dump(mode="json") == {
         "name": "base",
         "sha256": "0" * 64,
         "coverage": None,
+        "quantization": None,
         "adapters": [],
     }
 

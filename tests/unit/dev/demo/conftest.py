@@ -44,7 +44,7 @@ from schemas.cloudevents import write
 from schemas.pictures import FocalSource
 from schemas.reader import parse_request
 
-MODEL = ModelIdentity("tiny-random", "ab" * 32)
+MODEL = ModelIdentity("tiny-random", "ab" * 32, quantization="fp8")
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def ready_of(request_id: str, request: ImageRequested, plan: PaintPlan, *, reuse
             with_renditions(picture_of(index, recipe), len(recipes)) for index, recipe in enumerate(recipes)
         ),
         style=ReadyStyle(preset=plan.style.name, version=plan.style.version),
-        model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256, adapters=adapters),
+        model=ReadyModel(name=MODEL.name, sha256=MODEL.sha256, quantization=MODEL.quantization, adapters=adapters),
         disclosure=Disclosure(
             ai_generated=True, photorealistic=False, credit_line="Illustration: by machine", marks=("tc260_aigc",)
         ),
