@@ -182,6 +182,7 @@ class DeviceWorker:
                 device=self.device.name,
                 model=ready.model.name,
                 sha256=ready.model.sha256,
+                quantization=ready.model.quantization,
                 pid=child.pid,
                 kernels=ready.kernels,
                 seconds=self._seconds_since_start(),

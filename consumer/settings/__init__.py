@@ -7,7 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from consumer.settings.disclosure import DisclosureSettings
-from consumer.settings.engine import EngineKind, EngineSettings, ForwardKind, KernelKind, MemoryPolicy
+from consumer.settings.engine import (
+    EngineKind,
+    EngineSettings,
+    ForwardKind,
+    KernelKind,
+    MemoryPolicy,
+    QuantizationKind,
+)
 from consumer.settings.gateway import GatewaySettings
 from consumer.settings.kafka import (
     DEFAULT_GROUP,
@@ -42,6 +49,7 @@ __all__ = [
     "MemoryPolicy",
     "OnRevoke",
     "PolicySettings",
+    "QuantizationKind",
     "RenditionSettings",
     "SaslMechanism",
     "SecurityProtocol",

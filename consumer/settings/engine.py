@@ -37,6 +37,13 @@ class KernelKind(StrEnum):
     PLAIN = "plain"
 
 
+class QuantizationKind(StrEnum):
+    """What the transformer's large weights are rounded to and multiplied in: nothing, or fp8 (e4m3)."""
+
+    NONE = "none"
+    FP8 = "fp8"
+
+
 class EngineSettings(BaseModel):
     """Engine."""
 
@@ -90,6 +97,11 @@ class EngineSettings(BaseModel):
         KernelKind.AUTO,
         description="Arithmetic between matrix products: `fused` needs CUDA and Triton, `plain` is torch's own; "
         "`auto`: fused on CUDA, plain where Triton or its C compiler is missing.",
+    )
+    quantization: QuantizationKind = Field(
+        QuantizationKind.NONE,
+        description="`fp8` rounds large weights of the transformer to 8 bits (e4m3): less memory, other pixels for the "
+        "same seed; recipes and events record it. Needs a GPU that multiplies so.",
     )
     batch_size: int = Field(8, ge=1, le=64, description="Maximum pictures in one denoising step.")
     batch_tokens: int = Field(

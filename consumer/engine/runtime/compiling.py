@@ -20,7 +20,7 @@ _COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++"), "mps": ("CX
 def compile_kernels(kernels: Kernels, device: torch.device) -> Kernels:
     """Have the formulas compiled at their first calls. Raises Fatal if torch would find nothing to compile with."""
     require_compiler(device.type, os.environ)
-    return Kernels(*(torch.compile(kernel, dynamic=True, backend=_BACKEND) for kernel in kernels))
+    return Kernels._make(torch.compile(kernel, dynamic=True, backend=_BACKEND) for kernel in kernels)
 
 
 def require_compiler(device: str, environment: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from consumer.engine.runtime.forward.implementation import choose_kernels
 from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
+from consumer.engine.runtime.quantise import quantise
 from consumer.engine.runtime.streaming import stream_transformer
 from consumer.engine.weights import check_folder, unavailable
 from consumer.engine.weights.folder import incomplete, read_json
@@ -22,7 +23,7 @@ from consumer.engine.weights.refusal import some
 from consumer.engine.weights.report import QUANTISED
 from consumer.errors import Fatal
 from consumer.jobs import Adapter
-from consumer.settings import EngineSettings, MemoryPolicy
+from consumer.settings import EngineSettings, MemoryPolicy, QuantizationKind
 from schemas import Reason
 
 _CPU = torch.device("cpu")
@@ -46,12 +47,14 @@ class Model:
         self.custom = custom or CustomWeights()
         if device.type == "cuda":
             arrange(pipeline.vae)
+        self._kernels = choose_kernels(settings, device)
+        if settings.quantization is QuantizationKind.FP8:
+            quantise(pipeline.transformer, self._kernels.kernels.quantise_rows)
         self.placement = Placement(pipeline, device, settings.memory)
         self.geometry = LatentGeometry(pipeline.vae_scale_factor, pipeline.transformer.config.all_patch_size[0])
         self.token_seconds = 0.0
         self._adapters: Sequence[Adapter] | None = ()
         self._settings = settings
-        self._kernels = choose_kernels(settings, device)
         self.forward = self._choose_forward()
 
     @property

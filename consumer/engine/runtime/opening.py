@@ -5,11 +5,12 @@ import torch
 from consumer.engine.runtime.custom_weights import load_custom_weights
 from consumer.engine.runtime.model import Model, find_device, load_pipeline, weights_dtype
 from consumer.engine.runtime.placement import first_place
+from consumer.engine.runtime.quantise import require_fp8
 from consumer.engine.runtime.warmup import warm_up
 from consumer.engine.weights import check_folder
 from consumer.engine.weights.source import parameters_of
 from consumer.errors import Fatal
-from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings, QuantizationKind
 from schemas import Reason
 
 
@@ -26,6 +27,8 @@ def open_model(settings: EngineSettings, device: str) -> Model:
         torch.set_num_threads(settings.threads)
     target = find_device(device)
     check_folder(settings.model)
+    if settings.quantization is QuantizationKind.FP8:
+        require_fp8(target, weights_dtype(target))
     itemsize = weights_dtype(target).itemsize
     parts = {part: count * itemsize for part, count in parameters_of(settings.model).items()}
     pipeline = load_pipeline(settings.model, target, first_place(settings.memory, parts, target))

@@ -5,13 +5,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from consumer.engine.weights.folder import CARD, read_json
 from consumer.engine.weights.refusal import refused
 from consumer.engine.weights.source import read_source
 from consumer.jobs import ModelIdentity
-from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings, QuantizationKind
 
 _PIXEL_SUFFIXES = {".safetensors", ".json", ".txt", ".jinja", ".model"}
 
@@ -34,16 +35,18 @@ def identify_model(settings: EngineSettings) -> ModelIdentity:
     """Identify the configured model, including the checkpoint over it if there is one.
 
     A checkpoint gives the name, and the digest then covers both and `overlay`; `coverage` is unknown until it is
-    loaded. Raises OSError, and Fatal for a checkpoint whose SHA-256 is not `weights_sha256`.
+    loaded. `quantization` is not in the digest, which is of files. Raises OSError, and Fatal for a checkpoint whose
+    SHA-256 is not `weights_sha256`.
     """
     if settings.model is None:
         raise ValueError("there is no model to identify")
-    base = identify_folder(settings.model)
+    quantization = None if settings.quantization is QuantizationKind.NONE else settings.quantization.value
+    base = replace(identify_folder(settings.model), quantization=quantization)
     if settings.weights is None:
         return base
     digest = verified_sha256(settings.weights, settings.weights_sha256)
     whole = hashlib.sha256(json.dumps([base.sha256, digest, settings.overlay]).encode())
-    return ModelIdentity(name=checkpoint_name(settings.weights), sha256=whole.hexdigest())
+    return replace(base, name=checkpoint_name(settings.weights), sha256=whole.hexdigest())
 
 
 def verified_sha256(path: Path, expected: str | None) -> str:

@@ -51,7 +51,8 @@ _AGAIN = """{
   "model": {
    "name": "swatch",
    "sha256": "00",
-   "coverage": null
+   "coverage": null,
+   "quantization": null
   },
   "adapters": [],
   "width": 256,

@@ -30,6 +30,7 @@ from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.guidance import velocities
 from consumer.engine.runtime.prompts import Prompt
+from consumer.engine.runtime.quantise import quantise
 from consumer.engine.runtime.sample import Sample
 from consumer.engine.runtime.step_scheduler import StepBatch
 from consumer.jobs import Lane
@@ -56,7 +57,7 @@ _VIEWS = frozenset(
 )
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention  # noqa: SLF001 - its name
 _EFFICIENT = torch.ops.aten._scaled_dot_product_efficient_attention  # noqa: SLF001 - likewise
-_PRODUCTS = frozenset({"mm", "addmm", "bmm"})
+_PRODUCTS = frozenset({"_scaled_mm", "addmm", "bmm", "mm"})
 _ONE_CALL = 1 << 30
 _WHOLE = (1, 8, 21)
 _PAGE = Path("docs/benchmarks/kernels.md")
@@ -109,6 +110,14 @@ def full_transformer() -> Any:
     """Return the full-size transformer in bf16 on the meta device, without weights."""
     with torch.device("meta"):
         return full.transformer().to(torch.bfloat16)
+
+
+def full_forward(*, fp8: bool = False) -> PackedForward:
+    """Return our forward pass of the full-size transformer with fused kernels; `fp8`: quantised."""
+    transformer = full_transformer()
+    if fp8:
+        quantise(transformer, FUSED.quantise_rows)
+    return PackedForward(transformer, FUSED, fused=True)
 
 
 def count_step(forward: Forward, company: Company) -> StepCount:
@@ -180,7 +189,8 @@ class _Row:
 def _rows() -> list[_Row]:
     sides: dict[str, Forward] = {
         "diffusers": StockForward(full_transformer()),
-        "ours": PackedForward(full_transformer(), FUSED, fused=True),
+        "ours": full_forward(),
+        "ours, fp8": full_forward(fp8=True),
     }
     rows = []
     for name, company in COMPANIES.items():
@@ -207,7 +217,8 @@ def _document() -> str:
             "One denoising step of the full-size transformer in bf16, counted on the meta device: nothing ran, and no",
             "GPU was there. A kernel is an operation of torch that is no view. Bytes are those that operations other",
             "than matrix products and attention read and write. diffusers pads all sequences of a call to the longest",
-            "one. The bounds are tests: `tests/unit/dev/bench/engine/test_counts.py`.",
+            "one. `ours, fp8` is with `LEADART_ENGINE__QUANTIZATION=fp8`: three more kernels a layer quantise inputs.",
+            "The bounds are tests: `tests/unit/dev/bench/engine/test_counts.py`.",
             "",
             markdown_table(head, [row.cells for row in _rows()]),
             "",

@@ -8,7 +8,7 @@ import torch
 import triton
 
 from consumer.engine.runtime.forward import triton_kernels
-from consumer.engine.runtime.forward.kernels import Kernels
+from consumer.engine.runtime.forward.kernels import FP8_LARGEST, SMALLEST_ROW, Kernels
 
 _LIBRARY = torch.library.Library("leadart", "DEF")
 _LIBRARY.define("norm_scale(Tensor x, Tensor weight, float eps, Tensor scale, Tensor segment) -> Tensor")
@@ -17,6 +17,7 @@ _LIBRARY.define(
 )
 _LIBRARY.define("norm_rotate(Tensor x, Tensor weight, float eps, Tensor cos, Tensor sin) -> Tensor")
 _LIBRARY.define("silu_product(Tensor x) -> Tensor")
+_LIBRARY.define("quantise_rows(Tensor x) -> (Tensor, Tensor)")
 
 
 def _norm_scale(
@@ -59,11 +60,38 @@ def _silu_product(x: torch.Tensor) -> torch.Tensor:
     return out
 
 
+_VALUES_A_WARP = 1024
+
+
+def _quantise_rows(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x = x.contiguous()
+    out, scales = _quantised(x)
+    block = triton.next_power_of_2(x.shape[1])
+    triton_kernels.quantise_rows[(len(x),)](
+        x,
+        out,
+        scales,
+        x.shape[1],
+        SMALLEST_ROW,
+        FP8_LARGEST,
+        BLOCK=block,
+        num_warps=min(16, max(4, block // _VALUES_A_WARP)),
+    )
+    return out, scales
+
+
+def _quantised(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return room for x in fp8 and its rows' scales."""
+    out = torch.empty(x.shape, dtype=torch.float8_e4m3fn, device=x.device)
+    return out, torch.empty(len(x), dtype=torch.float32, device=x.device)
+
+
 for _name, _launch in (
     ("norm_scale", _norm_scale),
     ("gate_residual", _gate_residual),
     ("norm_rotate", _norm_rotate),
     ("silu_product", _silu_product),
+    ("quantise_rows", _quantise_rows),
 ):
     for _device in ("CUDA", "CPU"):  # on a CPU only Triton's interpreter runs them
         _LIBRARY.impl(_name, _launch, _device)
@@ -82,10 +110,12 @@ def _half_of(x: torch.Tensor) -> torch.Tensor:
 
 
 torch.library.register_fake("leadart::silu_product", _half_of, lib=_LIBRARY)
+torch.library.register_fake("leadart::quantise_rows", _quantised, lib=_LIBRARY)
 
 FUSED = Kernels(
     torch.ops.leadart.norm_scale,
     torch.ops.leadart.gate_residual,
     torch.ops.leadart.norm_rotate,
     torch.ops.leadart.silu_product,
+    torch.ops.leadart.quantise_rows,
 )

@@ -12,12 +12,13 @@ from torch.nn.functional import rms_norm, silu
 
 
 class Kernels(NamedTuple):
-    """The four formulas, in one implementation."""
+    """The five formulas, in one implementation."""
 
     norm_scale: Callable[[torch.Tensor, torch.Tensor, float, torch.Tensor, torch.Tensor], torch.Tensor]
     gate_residual: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, float, torch.Tensor, torch.Tensor], torch.Tensor]
     norm_rotate: Callable[[torch.Tensor, torch.Tensor, float, torch.Tensor, torch.Tensor], torch.Tensor]
     silu_product: Callable[[torch.Tensor], torch.Tensor]
+    quantise_rows: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 def norm_scale(
@@ -52,4 +53,15 @@ def silu_product(x: torch.Tensor) -> torch.Tensor:
     return silu(first) * second
 
 
-PLAIN = Kernels(norm_scale, gate_residual, norm_rotate, silu_product)
+FP8_LARGEST = float(torch.finfo(torch.float8_e4m3fn).max)
+SMALLEST_ROW = 1e-12
+"""The largest value that a row of zeros is taken to have, so that its scale is none."""
+
+
+def quantise_rows(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x (rows x width) in fp8, each row's largest value as the largest of fp8, and the rows' scales in fp32."""
+    scales = x.abs().amax(-1).float().clamp(min=SMALLEST_ROW) / FP8_LARGEST
+    return (x / scales.unsqueeze(1)).to(torch.float8_e4m3fn), scales
+
+
+PLAIN = Kernels(norm_scale, gate_residual, norm_rotate, silu_product, quantise_rows)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
+from consumer.engine.runtime.forward.fp8 import Fp8Linear
+
 
 class FusedLinear:
     """Several linear layers of one input, computed as one product; what adapters add is added to each layer's part.
@@ -20,16 +22,12 @@ class FusedLinear:
         self._adapted = [
             (layer, part) for layer, part in zip(layers, _slices(sizes), strict=True) if hasattr(layer, "base_layer")
         ]
-        self.weight = torch.cat([base.weight.data for base in bases])
-        self.bias = None if bases[0].bias is None else torch.cat([base.bias.data for base in bases])
-        for base, part in zip(bases, _slices(sizes), strict=True):
-            base.weight.data = self.weight[part]
-            if self.bias is not None:
-                base.bias.data = self.bias[part]
+        self.joined = _join(bases, list(_slices(sizes)))
+        self._product = bases[0].product if isinstance(bases[0], Fp8Linear) else linear
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layers' outputs side by side."""
-        joint = linear(x, self.weight, self.bias)
+        joint = self._product(x, **self.joined)
         for layer, part in self._adapted:
             for update in _updates(layer, x):
                 joint[..., part] += update
@@ -45,6 +43,16 @@ class SeparateLinear:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layers' outputs side by side."""
         return torch.cat([layer(x) for layer in self._layers], -1)
+
+
+def _join(bases: Sequence[Any], parts: Sequence[slice]) -> dict[str, torch.Tensor]:
+    """Return the layers' parameters as joint ones by name, of which their own become views."""
+    joined = {}
+    for name, _ in bases[0].named_parameters(recurse=False):
+        joined[name] = torch.cat([getattr(base, name).data for base in bases])
+        for base, part in zip(bases, parts, strict=True):
+            getattr(base, name).data = joined[name][part]
+    return joined
 
 
 def _slices(sizes: Sequence[int]) -> Iterator[slice]:

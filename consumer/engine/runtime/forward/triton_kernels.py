@@ -1,4 +1,4 @@
-"""The formulas of `kernels` in Triton's language: one program a token, or a token's head.
+"""The formulas of `kernels` in Triton's language: one program a row, or a token's head.
 
 All but `norm_rotate` take rows of `width` numbers that lie one after the other; a table's rows lie `stride` numbers
 apart. They calculate in fp32.
@@ -68,3 +68,15 @@ def silu_product(x, out, width, BLOCK: tl.constexpr):
     first = tl.load(x + row * 2 * width + at, mask=inside, other=0.0).to(tl.float32)
     second = tl.load(x + row * 2 * width + width + at, mask=inside, other=0.0).to(tl.float32)
     tl.store(out + row * width + at, first * tl.sigmoid(first) * second, mask=inside)
+
+
+@triton.jit
+def quantise_rows(x, out, scales, width, smallest, largest, BLOCK: tl.constexpr):
+    """Scale a row so that its largest value becomes the largest of fp8, and round it to that."""
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.arange(0, BLOCK)
+    inside = at < width
+    values = tl.load(x + row * width + at, mask=inside, other=0.0).to(tl.float32)
+    scale = tl.maximum(tl.max(tl.abs(values)), smallest) / largest
+    tl.store(scales + row, scale)
+    tl.store(out + row * width + at, (values / scale).to(tl.float8e4nv), mask=inside)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from consumer.engine.weights import identify_folder, identify_model
 from consumer.engine.weights.identity import checkpoint_name, checkpoint_sha256
 from consumer.errors import Fatal
-from consumer.settings import EngineSettings
+from consumer.settings import EngineSettings, QuantizationKind
 from tests.support.checkpoints import fine_tuned, write
 
 
@@ -33,6 +34,14 @@ def test_a_checkpoint_gives_its_name_and_another_hash(tiny_model: Path, weights:
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     hashes.add(identify_model(settings).sha256)
     assert len(hashes) == 4
+
+
+def test_quantised_weights_are_a_model_of_their_own(tiny_model: Path, weights: Path) -> None:
+    """The digest stays that of the files; the identity says beside it what they are rounded to."""
+    for settings in (EngineSettings(model=tiny_model), EngineSettings(model=tiny_model, weights=weights)):
+        quantised = settings.model_copy(update={"quantization": QuantizationKind.FP8})
+        assert identify_model(settings).quantization is None
+        assert identify_model(quantised) == replace(identify_model(settings), quantization="fp8")
 
 
 def test_the_hash_is_the_one_of_sha256sum(tiny_model: Path, weights: Path, tmp_path: Path) -> None:

@@ -6,8 +6,13 @@ import pytest
 
 pytest.importorskip("triton")  # it comes with torch where there can be CUDA
 
-from consumer.dev.bench.engine.counts import COMPANIES, count_step, count_whole_step, full_transformer
-from consumer.engine.runtime.forward.fused import FUSED
+from consumer.dev.bench.engine.counts import (
+    COMPANIES,
+    count_step,
+    count_whole_step,
+    full_forward,
+    full_transformer,
+)
 from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import padded
@@ -23,7 +28,13 @@ GUIDED_BYTES = 16e9
 @pytest.fixture(scope="module")
 def full_size() -> PackedForward:
     """The full model's forward pass with fused kernels, without weights: nothing runs."""
-    return PackedForward(full_transformer(), FUSED, fused=True)
+    return full_forward()
+
+
+@pytest.fixture(scope="module")
+def full_size_fp8() -> PackedForward:
+    """The same with the large weights in fp8."""
+    return full_forward(fp8=True)
 
 
 @pytest.mark.parametrize("company", COMPANIES)
@@ -49,6 +60,16 @@ def test_the_forward_pass_takes_as_many_kernels_for_more_sequences(full_size: Pa
         count_step(full_size, COMPANIES[name]) for name in ("512x512 with guidance", "8 x 512x512 with guidance")
     )
     assert two.kernels == many.kernels
+
+
+def test_quantising_keeps_the_bounds(full_size_fp8: PackedForward) -> None:
+    """In fp8 the inputs of three products of each of the 30 main layers are quantised, in one kernel each."""
+    for company in COMPANIES.values():
+        count = count_step(full_size_fp8, company)
+        assert (count.kernels["quantise_rows"], count.kernels["_scaled_mm"]) == (90, 90)
+        assert sum(count.kernels.values()) <= KERNELS, count.kernels
+    assert count_step(full_size_fp8, COMPANIES["512x512 with guidance"]).bytes <= GUIDED_BYTES
+    assert sum(count_whole_step(full_size_fp8, 8).kernels.values()) <= KERNELS
 
 
 def test_a_step_moves_few_bytes(full_size: PackedForward) -> None:

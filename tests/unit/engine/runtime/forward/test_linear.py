@@ -23,6 +23,6 @@ def test_weights_are_in_memory_once() -> None:
     parts, x = layers(bias=True), torch.randn(5, 6)
     before = [part(x) for part in parts]
     joint = FusedLinear(parts)
-    storage = joint.weight.untyped_storage().data_ptr()
+    storage = joint.joined["weight"].untyped_storage().data_ptr()
     assert all(part.weight.untyped_storage().data_ptr() == storage for part in parts)
     assert all(torch.equal(part(x), expected) for part, expected in zip(parts, before, strict=True))
