@@ -62,7 +62,7 @@ class BusLink:
     def lost(self, error: BusError | TopicsMissing) -> None:
         """Note why they cannot be reached; who awaits a confirmation is told at once."""
         is_missing = isinstance(error, TopicsMissing)
-        self.trouble = str(error) if is_missing else f"Kafka does not answer: {error}."
+        self.trouble = str(error) if is_missing else f"Kafka does not answer ({error})."
         self.ready.clear()
         awaited, self._awaited = self._awaited, set()
         for limit in awaited:
@@ -95,13 +95,13 @@ class BusLink:
         except RecordRefused as error:
             raise Problem(413, "too_large", f"Kafka takes no record of that size: {error}.") from error
         except (TimeoutError, BusError) as error:
-            raise _unanswered(str(error) or self.trouble or "") from error
+            raise _unanswered(f"Kafka does not answer ({error})." if str(error) else self.trouble) from error
 
 
-def _unanswered(why: str) -> Problem:
+def _unanswered(why: str | None) -> Problem:
     detail = (
-        f"Kafka has not confirmed it ({why.rstrip('.')}): it may be published, now or later. Send it again with the "
-        "same Idempotency-Key, and it counts once."
+        f"It was sent and may be published, now or later. {why or NOT_TRIED} Send it again with the same "
+        "Idempotency-Key, and it counts once."
     )
     return Problem(503, "unanswered", detail)
 

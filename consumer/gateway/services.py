@@ -46,6 +46,12 @@ class Gateway:
         """Whether the board was read up to now once, and Kafka takes what is published: before, nothing is known."""
         return self.feed.link.begun and self.publisher.link.begun
 
+    async def until_begun(self) -> None:
+        """Wait until it is."""
+        for link in (self.feed.link, self.publisher.link):
+            if not link.begun:
+                await link.ready.wait()
+
     @property
     def waits_for(self) -> str | None:
         """What is missing before it is ready, in sentences for people; None if nothing is."""
@@ -67,5 +73,5 @@ async def begun_gateway(request: Request) -> Gateway:
     """Return the gateway, as a dependency. Raises `Problem` 503 while it does not know yet whose articles are whose."""
     gateway = await gateway_of(request)
     if not gateway.is_begun:
-        raise Problem(503, "starting", f"The gateway is starting. {gateway.waits_for}")
+        raise Problem(503, "starting", "The gateway is starting: its log and /readyz say what it waits for.")
     return gateway

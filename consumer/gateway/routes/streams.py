@@ -1,5 +1,7 @@
 """Server-sent events: what changes, from the last event id on without a gap."""
 
+import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -10,10 +12,13 @@ from consumer.gateway.board.position import StreamPosition, parse_position
 from consumer.gateway.event_stream import EventStream
 from consumer.gateway.following import Follower
 from consumer.gateway.problems import Problem, not_found
-from consumer.gateway.routes.images import Opened, find_image
-from consumer.gateway.services import Gateway
+from consumer.gateway.routes.images import find_image
+from consumer.gateway.services import Gateway, begun_gateway, gateway_of
 
 routes = APIRouter(prefix="/v1", tags=["events"])
+
+HELD_SECONDS = 60.0
+"""How long a stream waits for a gateway that is starting."""
 
 
 async def resume_position(
@@ -37,7 +42,22 @@ async def resume_position(
 After = Annotated[StreamPosition | None, Depends(resume_position)]
 
 
-async def make_follower(request: Request, gateway: Opened, principal: Reader) -> Follower:
+async def held_gateway(request: Request, principal: Reader) -> Gateway:
+    """Return the gateway, as a dependency, once it has begun: a browser's stream ends for good with an error.
+
+    Raises `Problem` 503 if that takes too long.
+    """
+    del principal  # who may not read does not wait
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HELD_SECONDS):
+            await (await gateway_of(request)).until_begun()
+    return await begun_gateway(request)
+
+
+Held = Annotated[Gateway, Depends(held_gateway)]
+
+
+async def make_follower(request: Request, gateway: Held, principal: Reader) -> Follower:
     """Return what makes the caller's streams, as long as they get in with the same rights."""
 
     async def is_allowed() -> bool:
@@ -55,9 +75,7 @@ Following = Annotated[Follower, Depends(make_follower)]
     response_class=EventStream,
     responses={204: {"description": "The request had its last outcome before."}},
 )
-async def image_events(
-    gateway: Opened, principal: Reader, following: Following, image_id: str, after: After
-) -> Response:
+async def image_events(gateway: Held, principal: Reader, following: Following, image_id: str, after: After) -> Response:
     """Return the state of a request now, then each change, until its last outcome.
 
     204 after that: browsers would connect again and again.

@@ -33,7 +33,7 @@ def test_what_is_waited_for_is_told_by_name() -> None:
         "There is no topic article-image-preferences, article-image-progress: run `leadart topics apply`.",
         "The topics are being read up to now.",
         None,
-        "Kafka does not answer: no answer within 5 s.",
+        "Kafka does not answer (no answer within 5 s).",
     ]
 
 
@@ -91,4 +91,4 @@ async def test_sessions_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(ValueError, match="a bug"):
         await keep_up(link, session)
-    assert troubles == ["Kafka has not answered yet.", f"Kafka does not answer: {AWAY}.", MISSING.message]
+    assert troubles == ["Kafka has not answered yet.", f"Kafka does not answer ({AWAY}).", MISSING.message]

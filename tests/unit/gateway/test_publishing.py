@@ -155,7 +155,7 @@ async def test_nothing_is_sent_while_kafka_is_known_to_be_away(bench: GatewayBen
     bench.gateway.feed.link.lost(BusError("no answer within 5 s"))
     answer = await bench.call("POST", "/v1/images", request_data("a-1"), idempotency_key="save 7")
     assert (answer.status_code, answer.json()["reason"]) == (503, "bus_unavailable")
-    assert answer.json()["detail"].startswith("Nothing was published: Kafka does not answer: no answer within 5 s")
+    assert answer.json()["detail"].startswith("Nothing was published: Kafka does not answer (no answer within 5 s).")
     assert (answer.headers["retry-after"], bench.published) == ("5", [])
 
     bench.gateway.feed.link.found()

@@ -7,6 +7,8 @@ import pytest
 
 from consumer.gateway import following
 from consumer.gateway.access.key_file import KeyFile
+from consumer.gateway.bus_link import BusLink
+from consumer.gateway.routes import streams
 from tests.support.gateway import SOURCES, GatewayBench, ready
 from tests.support.gateway_server import ServedGateway, serve_gateway
 from tests.support.harness import request_data
@@ -76,6 +78,31 @@ async def test_a_stream_outlives_its_caller_s_rate(monkeypatch: pytest.MonkeyPat
         for _ in range(4):  # what it begins with, and comments, after each of which the caller is looked up
             await stream.content.readuntil(b"\n\n")
         assert listeners(served) == 1
+        stream.close()
+
+
+async def test_a_stream_waits_for_a_gateway_that_is_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error would end a browser's for good: it is answered once the topics are read, 503 only if that takes long."""
+    async with asyncio.timeout(BOUND), serve_gateway() as served:
+        served.gateway.feed.link = BusLink()
+        client = served.client(served.key())
+        async with client.get("/v1/articles") as refused:
+            assert (refused.status, (await refused.json())["reason"]) == (503, "starting")
+        async with served.client().get("/v1/events") as stranger:
+            assert stranger.status == 401
+        held = asyncio.create_task(client.get("/v1/events"))
+        async with client.get("/healthz"):
+            assert not held.done()
+        served.gateway.feed.link.found()
+        served.gateway.feed.link.caught_up()
+        answer = await held
+        assert answer.status == 200
+        answer.close()
+
+        served.gateway.feed.link = BusLink()
+        monkeypatch.setattr(streams, "HELD_SECONDS", 0.0)
+        async with client.get("/v1/events") as given_up:
+            assert given_up.status == 503
 
 
 def listeners(served: ServedGateway) -> int:
