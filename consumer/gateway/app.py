@@ -6,6 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from consumer import __version__
 from consumer.gateway import openapi, problems
 from consumer.gateway.body_limit import BodyLimit
+from consumer.gateway.compression import Compression
 from consumer.gateway.metrics import GatewayMetrics, RequestCounting
 from consumer.gateway.routes import (
     articles,
@@ -67,6 +68,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     desk.mount(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SingleHeaders)
+    app.add_middleware(Compression)
     app.add_middleware(SecurityHeaders, headers=security_headers(gateway.picture_address))
     if gateway.settings.gateway.allowed_origins:
         _allow_origins(app, gateway.settings.gateway.allowed_origins)
