@@ -190,7 +190,7 @@ async def test_held_declined_and_failed_are_said_with_their_reason(room: Newsroo
 
 
 async def test_keys_search_move_open_and_come_back(room: Newsroom, desk: Cms, browser: Any) -> None:
-    """/ searches, arrows move between cards, Enter opens, Esc comes back to that card, ? lists the keys."""
+    """/ searches, arrows move, Enter opens, Esc comes back to that card where it was, ? lists the keys."""
     for number in range(3):
         await until_announced(
             desk, await desk.ask(story(f"a-key-{number}", f"Keyboard story {number}", section="Keys"))
@@ -208,6 +208,10 @@ async def test_keys_search_move_open_and_come_back(room: Newsroom, desk: Cms, br
         await kim.page.keyboard.press("ArrowRight")
         second = await kim.page.locator("desk-card a").nth(1).inner_text()
         assert await kim.page.evaluate("document.activeElement.textContent") == second
+        await kim.page.set_viewport_size({"width": 360, "height": 400})
+        await kim.page.locator("desk-card a").nth(1).scroll_into_view_if_needed()
+        scrolled = await kim.page.evaluate("scrollY")
+        assert scrolled > 0
         await kim.page.keyboard.press("Enter")
         await kim.state("Has a picture")
         assert await kim.page.locator("h1:focus").inner_text() == second
@@ -217,7 +221,7 @@ async def test_keys_search_move_open_and_come_back(room: Newsroom, desk: Cms, br
         await kim.page.wait_for_selector("dialog", state="detached")
         await kim.page.keyboard.press("Escape")
         await kim.page.wait_for_selector("desk-list:not([hidden])")
-        assert await kim.page.evaluate("document.activeElement.textContent") == second
+        assert await kim.page.evaluate("[document.activeElement.textContent, scrollY]") == [second, scrolled]
         assert await kim.page.locator("desk-card").count() == 3
 
 

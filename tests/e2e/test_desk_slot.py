@@ -287,7 +287,7 @@ async def test_declined_and_failed_say_why_and_what_to_do(gateway: GatewayProces
         entry = page.locator(".history li").filter(has_text="The store has no such picture any more.")
         await entry.wait_for()
         assert not await entry.locator(".quote").is_visible()
-        await entry.get_by_text("What the worker says").click()
+        await entry.get_by_text("In exact words").click()
         assert "The store has no picture with this" in await entry.locator(".quote").inner_text()
 
 

@@ -32,7 +32,6 @@ export class DeskList extends DeskElement {
   /** Show what matches; what the server filters is asked of it again. */
   async show(query) {
     this.#query = query;
-    this.#returned();
     this.search.value = this.search === document.activeElement ? this.search.value : query.q;
     this.states.value = query.state;
     const asked = JSON.stringify([query.q, query.state]);
@@ -40,6 +39,7 @@ export class DeskList extends DeskElement {
     this.#asked = asked;
     if (isKnown) this.#draw();
     else await attempt(() => this.#read());
+    this.#returned();
     if (this.#toFirst) this.#focusFirst();
   }
 
