@@ -37,8 +37,8 @@ class UnansweredState(StrEnum):
 
 _UNANSWERED = {names.IMAGE_APPROVED: UnansweredState.APPROVED, names.ARTICLE_RESTORED: UnansweredState.RESTORED}
 _LAST_MS = 253_402_300_799_000
-_WAITING = frozenset({"accepted", "started"})
-"""Stages of progress in which nothing is painted yet."""
+_WAITING = ("accepted", "started")
+"""Stages of progress in which nothing is painted yet; a tuple: what a stranger reports may be anything."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.gateway.board.article import BoardArticle
@@ -54,6 +54,7 @@ def read_all(article: BoardArticle) -> None:
 
 
 @given(kind=st.sampled_from([*OutcomeKind, "progress", "novelty"]), data=STRANGE, shown=PICTURES)
+@example(kind="progress", data={"stage": []}, shown=[])
 def test_no_announcement_stops_the_board(kind: str, data: dict[str, Any], shown: list[Any]) -> None:
     """An outcome or progress with fields of any shape is read, answered about, and does not hide a sound one."""
     topics = Topics()
