@@ -32,7 +32,9 @@ class MasterFile:
 
 
 def order_of(file: RenditionFile, options: CropOptions, master: MasterFile) -> RenditionOrder:
-    """Return what to make of the master. Raises `Rejected` for a set that the site does not have."""
+    """Return what to make of the master. Raises `Rejected` for a set that the site does not have, or without any."""
+    if not file.sets:
+        raise Rejected(Reason.INVALID_FIELD, "The rendition file has no sets: add one, there is nothing to crop.")
     known = {each.name: each for each in file.sets}
     for name in options.sets:
         if name not in known:

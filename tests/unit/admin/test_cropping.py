@@ -12,7 +12,7 @@ from consumer.admin.cropping import CropOptions, MasterFile, fetch_master, order
 from consumer.engine.swatch import MODEL
 from consumer.errors import Overloaded, Rejected
 from consumer.jobs import Focus, Master, PaintedFor, Recipe, StoredPicture
-from consumer.pictures.rendition_file import load_renditions
+from consumer.pictures.rendition_file import RenditionFile, load_renditions
 from consumer.renditions import CENTRE, FocalPoint
 from consumer.settings import Settings, StorageSettings
 from consumer.testing.store import MemoryStore
@@ -49,6 +49,12 @@ async def test_a_picture_is_found_by_either_digest(store: MemoryStore) -> None:
         found = await fetch_master(Settings(), digest)
         assert found is not None
         assert found.data == b"picture"
+
+
+def test_without_sets_there_is_nothing_to_crop() -> None:
+    """The file is to blame, not the picture, and an empty table would say nothing."""
+    with pytest.raises(Rejected, match="has no sets: add one"):
+        order_of(RenditionFile((), {}, None), CropOptions(), MasterFile(b""))
 
 
 @pytest.mark.parametrize(("choice", "focal_point"), [("found", FOUND), ("centre", CENTRE)])
