@@ -88,7 +88,7 @@ def engine(
     settings = _engine_settings(model, threads, device)
     kinds = tuple(_parsed(text, PictureShape.parse) for text in shapes.split(",") if text)
     counts = tuple(count for text in batches.split(",") if (count := _parsed(text, int)) > 0)
-    compiled = settings.compile or None if compile_ is None else compile_
+    compiled = settings.compile if compile_ is None else compile_
     plan = EnginePlan(settings, RandomModel(random) if random else None, kinds, counts, rounds, mixed, compiled)
     result = _measure_engine(plan, out, left)
     from consumer.dev.bench.engine.report import engine_report

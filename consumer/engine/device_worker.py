@@ -205,6 +205,8 @@ class DeviceWorker:
 
     def _handle(self, reply: protocol.Reply, pool: DevicePool) -> None:
         match reply:
+            case protocol.Compiled():
+                self._log_compiled(reply)
             case protocol.Running(numbers):
                 self._running = set(numbers)
             case protocol.StepDone(number, done, of):
@@ -220,6 +222,13 @@ class DeviceWorker:
                     self._deaths_in_a_row = 0
                     self._painted_at = time.monotonic()
                     pool.painted(self, request)
+
+    def _log_compiled(self, reply: protocol.Compiled) -> None:
+        """Say what the process paints with from now on, or why it paints as before."""
+        if reply.failure:
+            _log.warning("engine_not_compiled", device=self.device.name, seconds=reply.seconds, error=reply.failure)
+        else:
+            _log.info("engine_compiled", device=self.device.name, seconds=reply.seconds, parts=reply.parts)
 
     def _log_first_picture(self) -> None:
         """Say how long after its start the process had painted its first picture."""

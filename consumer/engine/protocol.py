@@ -60,6 +60,18 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """From the child, at most once: compiling in the background has ended.
+
+    It paints with compiled `parts` from now on, or as before because of a `failure`.
+    """
+
+    parts: str
+    seconds: float
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """From the child, instead of `Ready` and as its last message: the model cannot be loaded."""
 
@@ -118,7 +130,7 @@ class Failed:
 
 Command = Paint | Drop
 EngineRequest = Open | Command
-Reply = Ready | Refused | Beat | Running | StepDone | Painted | Failed
+Reply = Ready | Compiled | Refused | Beat | Running | StepDone | Painted | Failed
 
 
 def frame(message: EngineRequest | Reply) -> bytes:

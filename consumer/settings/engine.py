@@ -115,7 +115,11 @@ class EngineSettings(BaseModel):
         "an interactive request waits for one step.",
     )
     prompt_cache_mb: int = Field(256, ge=1, le=65_536, description="Memory limit of the prompt embedding cache.")
-    compile: bool = Field(False, description="Compile the transformer: minutes at start-up, then faster steps.")
+    compile: bool | None = Field(
+        None,
+        description="Compile the decoder and plain arithmetic in the background, while pictures are painted without; "
+        "default: on CUDA, where Triton and a C compiler are.",
+    )
     compile_cache: Path | None = Field(
         None,
         description="Folder that keeps compiled code for the next start; default: `leadart` in the user's cache "

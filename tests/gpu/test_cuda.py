@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from consumer.engine.runtime.background import compile_now
 from consumer.engine.runtime.model import Model, load_pipeline
 from consumer.engine.runtime.sample import Flow
 from consumer.engine.runtime.tiny import build_tiny_model
@@ -55,6 +56,15 @@ def test_pictures_in_half_precision(folder: Path) -> None:
     for number, recipe in enumerate(CORPUS):
         assert psnr(session.pictures[number], stock(half, recipe, "pil")) > ALIKE_DB
         assert psnr(session.pictures[number], stock(full, recipe, "pil")) > ALIKE_DB
+
+
+def test_compiled_parts_paint_the_same(folder: Path) -> None:
+    """What is compiled beside the painting on CUDA compiles, and each picture is that of before to 40 dB."""
+    model = Model(load_pipeline(folder, CUDA), CUDA, EngineSettings(memory=MemoryPolicy.RESIDENT))
+    usual = painted(model).pictures
+    said = compile_now(model)
+    assert (said.parts, said.failure) == ("decoder", "")
+    assert all(psnr(picture, usual[number]) > ALIKE_DB for number, picture in painted(model).pictures.items())
 
 
 def test_telling_the_focus_makes_no_step_wait(folder: Path) -> None:

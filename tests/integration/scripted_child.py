@@ -18,6 +18,7 @@ from pathlib import Path
 
 from consumer.engine.protocol import (
     Beat,
+    Compiled,
     Drop,
     EngineRequest,
     Failed,
@@ -70,6 +71,10 @@ def load(mode: str) -> None:
         os._exit(1)
     name = str(os.getpid()) if mode == "change" else "scripted"
     say(Ready(ModelIdentity(name, "0" * 64)))
+    if mode == "compile":
+        say(Compiled("decoder", 61.5))
+    if mode == "fail-to-compile":
+        say(Compiled("", 2.5, "RuntimeError: no kernel"))
     if mode == "die-idle":
         os._exit(4)
 

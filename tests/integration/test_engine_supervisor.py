@@ -83,6 +83,29 @@ async def test_the_log_says_how_long_a_start_took() -> None:
     assert 0 <= ready <= painted < 10
 
 
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("compile", {"event": "engine_compiled", "log_level": "info", "seconds": 61.5, "parts": "decoder"}),
+        (
+            "fail-to-compile",
+            {
+                "event": "engine_not_compiled",
+                "log_level": "warning",
+                "seconds": 2.5,
+                "error": "RuntimeError: no kernel",
+            },
+        ),
+    ],
+)
+async def test_the_log_says_how_compiling_went(mode: str, told: dict[str, object]) -> None:
+    """Which device paints with what from then on, or why it goes on as before; either way it paints."""
+    with capture_logs() as logs:
+        async with scripted(mode) as engine:
+            await paint(engine, "one")
+    assert [entry for entry in logs if "compiled" in entry["event"]] == [{"device": "cpu", **told}]
+
+
 async def test_poison_is_rejected_and_its_batch_is_painted() -> None:
     """A picture that ends processes that paint others is rejected; those in its batch and later ones arrive."""
     async with scripted(batch=4) as engine:

@@ -121,9 +121,9 @@ def keeping_latents(patch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
     """Keep the final latents of every picture decoded in the context, in the order of completion."""
     kept: list[torch.Tensor] = []
 
-    def keeping(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) -> Any:
+    def keeping(vae: Any, latents: Sequence[torch.Tensor], **how: Any) -> Any:
         kept.extend(held.cpu() for held in latents)
-        return decode(vae, latents, tiled=tiled)
+        return decode(vae, latents, **how)
 
     with patch.context() as patched:
         patched.setattr("consumer.engine.runtime.denoiser.decode", keeping)

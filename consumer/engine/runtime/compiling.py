@@ -1,4 +1,4 @@
-"""Compiling the arithmetic between matrix products: once for all layers, with dynamic shapes for all sizes."""
+"""What can be compiled, and with what: the decoder as one graph, and the plain arithmetic between matrix products."""
 
 import importlib
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from consumer.engine.runtime.decoder import DecodePass, decode_pass
 from consumer.engine.runtime.forward.kernels import Kernels
 from consumer.errors import Fatal
 from schemas import Reason
@@ -17,10 +18,26 @@ _BACKEND: Any = "inductor"
 _COMPILERS = {"cuda": ("CC", "gcc", "clang"), "cpu": ("CXX", "g++"), "mps": ("CXX", "clang++", "g++")}
 
 
-def compile_kernels(kernels: Kernels, device: torch.device) -> Kernels:
-    """Have the formulas compiled at their first calls. Raises Fatal if torch would find nothing to compile with."""
-    require_compiler(device.type, os.environ)
+def compile_kernels(kernels: Kernels) -> Kernels:
+    """Have the formulas compiled at their first calls: once for all layers, with dynamic shapes for all sizes."""
     return Kernels._make(torch.compile(kernel, dynamic=True, backend=_BACKEND) for kernel in kernels)
+
+
+def compile_decode_pass() -> DecodePass:
+    """Have the decoder compiled at its first calls, as one graph: once for a picture alone, once for several."""
+    return torch.compile(decode_pass, dynamic=True, fullgraph=True, backend=_BACKEND)
+
+
+def wants_compiling(configured: bool | None, device: str) -> bool:  # noqa: FBT001 - a setting's value
+    """Return whether to compile for a device as configured; None: on CUDA, if there is something to compile with.
+
+    Raises Fatal if told to compile and there is nothing to compile with.
+    """
+    if configured is None:
+        return device == "cuda" and not missing_for_triton(os.environ)
+    if configured:
+        require_compiler(device, os.environ)
+    return configured
 
 
 def require_compiler(device: str, environment: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Decoding of latents to pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,17 +17,28 @@ class Decoded(NamedTuple):
     finite: torch.Tensor
 
 
-def decode(vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False) -> Decoded:
-    """Decode pictures of one size without waiting for the device.
+DecodePass = Callable[[Any, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Takes a decoder and stacked latents, returns what `Decoded` holds: `decode_pass`, or the same compiled."""
+
+
+def decode_pass(vae: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return levels of stacked latents (pictures x channels x rows x columns), and which pictures are finite."""
+    scaled = latents.to(_dtype(vae)) / vae.config.scaling_factor + vae.config.shift_factor
+    images = vae.decode(scaled, return_dict=False)[0].float()
+    levels = (images / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous(), _finite(latents) & _finite(images)
+
+
+def decode(
+    vae: Any, latents: Sequence[torch.Tensor], *, tiled: bool = False, whole: DecodePass = decode_pass
+) -> Decoded:
+    """Decode pictures of one size without waiting for the device, `whole` or tiled.
 
     `tiled` decodes piece by piece and blends the seams, which takes much less memory.
     """
     stacked = torch.stack(list(latents))
-    scaled = stacked.to(_dtype(vae)) / vae.config.scaling_factor + vae.config.shift_factor
     _set_tiling(vae, stacked.shape[-2:], tiled=tiled)
-    images = vae.decode(scaled, return_dict=False)[0].float()
-    levels = (images / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-    return Decoded(levels.permute(0, 2, 3, 1).contiguous(), _finite(stacked) & _finite(images))
+    return Decoded(*(decode_pass if tiled else whole)(vae, stacked))
 
 
 def arrange(vae: Any) -> None:

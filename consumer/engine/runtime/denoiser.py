@@ -183,7 +183,8 @@ class Denoiser:
         def launch() -> None:
             self._model.placement.activate(PipelinePart.VAE)
             latents = [sample.latents for sample in samples]
-            decoded = decode(self._model.vae, latents, tiled=self._memory.tiled(*size))
+            tiled, whole = self._memory.tiled(*size), self._model.decode_pass
+            decoded = decode(self._model.vae, latents, tiled=tiled, whole=whole)
             acted = [sample.acted for sample in samples if sample.acted is not None]
             launched.append(HostCopies([*decoded, *acted]))
 

@@ -28,8 +28,15 @@ from schemas import Reason
 
 if TYPE_CHECKING:
     from consumer.engine.runtime.denoiser import Denoiser
+    from consumer.engine.runtime.model import Model
+    from consumer.settings import EngineSettings
 
 _PR_SET_PDEATHSIG = 1
+
+Errand = Callable[[], None]
+"""What another thread has this one do between two units of work."""
+
+Item = protocol.EngineRequest | Errand
 
 
 def main() -> NoReturn:
@@ -37,7 +44,7 @@ def main() -> NoReturn:
     _ignore_signals()
     _die_with_parent()
     requests, replies = _claim_pipes()
-    inbox: SimpleQueue[protocol.EngineRequest] = SimpleQueue()
+    inbox: SimpleQueue[Item] = SimpleQueue()
     Thread(target=_receive, args=(requests, inbox), name="inbox", daemon=True).start()
     try:
         _run(inbox, replies)
@@ -70,7 +77,7 @@ def _claim_pipes() -> tuple[int, int]:
     return requests, replies
 
 
-def _receive(requests: int, inbox: SimpleQueue[protocol.EngineRequest]) -> NoReturn:
+def _receive(requests: int, inbox: SimpleQueue[Item]) -> NoReturn:
     frames: protocol.Frames[protocol.EngineRequest] = protocol.Frames()
     try:
         while data := os.read(requests, 65_536):
@@ -81,13 +88,13 @@ def _receive(requests: int, inbox: SimpleQueue[protocol.EngineRequest]) -> NoRet
     os._exit(0)
 
 
-def _run(inbox: SimpleQueue[protocol.EngineRequest], replies: int) -> None:
+def _run(inbox: SimpleQueue[Item], replies: int) -> None:
     opening = inbox.get()
     if not isinstance(opening, protocol.Open):
         raise TypeError(f"The first message was {type(opening).__name__}, not Open")
     send = Replies(replies, opening.pictures).send
     try:
-        denoiser = _open(opening, send)
+        denoiser = _open(opening, send, inbox.put)
     except Fatal as error:
         send(protocol.Refused(error.reason, error.message))
         return
@@ -97,21 +104,29 @@ def _run(inbox: SimpleQueue[protocol.EngineRequest], replies: int) -> None:
 
 def _turn(
     denoiser: Denoiser,
-    inbox: SimpleQueue[protocol.EngineRequest],
+    inbox: SimpleQueue[Item],
     send: Callable[[protocol.Reply], None],
     beat_seconds: float,
 ) -> None:
     """Take what has arrived, then do one unit of work: what is urgent is in the next step that is launched."""
     for command in _received(inbox, 0 if denoiser.busy else beat_seconds):
-        denoiser.take(command)
+        if callable(command):
+            command()
+        else:
+            denoiser.take(command)
     if denoiser.busy:
         denoiser.work()
     else:
         send(protocol.Beat())
 
 
-def _open(request: protocol.Open, send: Callable[[protocol.Reply], None]) -> Denoiser:
-    """Load the model and send Ready. Raises Fatal."""
+def _open(
+    request: protocol.Open, send: Callable[[protocol.Reply], None], between_units: Callable[[Errand], object]
+) -> Denoiser:
+    """Load the model, send Ready, and begin to compile it if so set. Raises Fatal.
+
+    `between_units` gets what is to be run later, between two units of work.
+    """
     settings = request.settings
     if settings.model is None:
         raise Fatal(Reason.MISCONFIGURED, "LEADART_ENGINE__MODEL is not set")
@@ -135,12 +150,26 @@ def _open(request: protocol.Open, send: Callable[[protocol.Reply], None]) -> Den
     except OSError as error:
         raise unavailable(settings.model, f"cannot be read: {error}") from error
     send(protocol.Ready(loaded, model.custom.adapters, model.kernels))
+    _begin_to_compile(model, settings, send, between_units)
     return Denoiser(model, settings, send)
 
 
-def _received(inbox: SimpleQueue[Any], timeout: float) -> list[protocol.Command]:
-    """Return all waiting commands; wait up to `timeout` seconds for the first."""
-    commands: list[protocol.Command] = []
+def _begin_to_compile(
+    model: Model,
+    settings: EngineSettings,
+    send: Callable[[protocol.Reply], None],
+    between_units: Callable[[Errand], object],
+) -> None:
+    from consumer.engine.runtime.background import compile_beside  # noqa: PLC0415 - seconds of imports, as above
+    from consumer.engine.runtime.compiling import wants_compiling  # noqa: PLC0415 - as above
+
+    if wants_compiling(settings.compile, model.device.type):
+        compile_beside(model, send, between_units)
+
+
+def _received(inbox: SimpleQueue[Any], timeout: float) -> list[protocol.Command | Errand]:
+    """Return all waiting commands and errands; wait up to `timeout` seconds for the first."""
+    commands: list[protocol.Command | Errand] = []
     try:
         commands.append(inbox.get(timeout=timeout) if timeout else inbox.get_nowait())
         while True:

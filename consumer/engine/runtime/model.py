@@ -9,9 +9,11 @@ import torch
 import transformers
 
 from consumer.engine.runtime.custom_weights import CustomWeights, require_loaded, use_adapters
-from consumer.engine.runtime.decoder import arrange
+from consumer.engine.runtime.decoder import DecodePass, arrange, decode_pass
 from consumer.engine.runtime.forward.choice import Forward, choose_forward
 from consumer.engine.runtime.forward.implementation import choose_kernels
+from consumer.engine.runtime.forward.kernels import PLAIN
+from consumer.engine.runtime.forward.packed import PackedForward
 from consumer.engine.runtime.forward.stock import StockForward
 from consumer.engine.runtime.geometry import LatentGeometry
 from consumer.engine.runtime.placement import PipelinePart, Placement
@@ -33,7 +35,8 @@ class Model:
     """A pipeline on its device. Its parts are used one by one; the pipeline itself is never called.
 
     `token_seconds` is what a token costs in a step, 0 until it is measured. `custom` is what was loaded over the
-    pipeline's own transformer beforehand.
+    pipeline's own transformer beforehand. `forward` and `decode_pass` are what it paints with, until
+    `compiled` parts take their place.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Model:
         self._adapters: Sequence[Adapter] | None = ()
         self._settings = settings
         self.forward = self._choose_forward()
+        self.decode_pass: DecodePass = decode_pass
 
     @property
     def device(self) -> torch.device:
@@ -71,6 +75,12 @@ class Model:
     def kernels(self) -> str:
         """Which arithmetic it paints with between matrix products, in words for a log line."""
         return "of diffusers" if isinstance(self.forward, StockForward) else self._kernels.words
+
+    @property
+    def plain_forward(self) -> PackedForward | None:
+        """The forward pass, if it is ours with plain arithmetic, which can be compiled."""
+        forward = self.forward
+        return forward if isinstance(forward, PackedForward) and self._kernels.kernels is PLAIN else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -116,10 +126,10 @@ class Model:
         self.placement.activate(PipelinePart.TRANSFORMER)
 
     def offload(self) -> bool:
-        """Keep less on the device from now on; return False if that is impossible."""
+        """Keep less on the device from now on, without compiled parts; return False if that is impossible."""
         if not self.placement.offload():
             return False
-        self.forward = self._choose_forward()
+        self.forward, self.decode_pass = self._choose_forward(), decode_pass
         return True
 
     def _choose_forward(self) -> Forward:

@@ -2,6 +2,7 @@
 
 import torch
 
+from consumer.engine.runtime.compiling import wants_compiling
 from consumer.engine.runtime.custom_weights import load_custom_weights
 from consumer.engine.runtime.model import Model, find_device, load_pipeline, weights_dtype
 from consumer.engine.runtime.placement import first_place
@@ -29,6 +30,7 @@ def open_model(settings: EngineSettings, device: str) -> Model:
     check_folder(settings.model)
     if settings.quantization is QuantizationKind.FP8:
         require_fp8(target, weights_dtype(target))
+    wants_compiling(settings.compile, target.type)  # a missing compiler ends the start before anything is loaded
     itemsize = weights_dtype(target).itemsize
     parts = {part: count * itemsize for part, count in parameters_of(settings.model).items()}
     pipeline = load_pipeline(settings.model, target, first_place(settings.memory, parts, target))

@@ -35,8 +35,7 @@ def load_bench_model(plan: EnginePlan) -> Model:
     device = find_device(settings.devices.split(",")[0])
     # The full-size model is built on its device; judged by the memory left after that, it would be offloaded.
     policy = MemoryPolicy.RESIDENT if plan.random is RandomModel.FULL else settings.memory
-    # Compiled arithmetic is a side of its own.
-    placed = settings.model_copy(update={"memory": policy, "compile": False})
+    placed = settings.model_copy(update={"memory": policy})
     return Model(_pipeline(plan, device), device, placed)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from consumer.dev.bench.engine.corpus import BenchRequest, pictures
 from consumer.engine.protocol import Failed, Paint, Painted, Reply
-from consumer.engine.runtime.compiling import compile_kernels, require_compiler
+from consumer.engine.runtime.compiling import compile_decode_pass, compile_kernels, require_compiler
 from consumer.engine.runtime.denoiser import Denoiser
 from consumer.engine.runtime.forward.kernels import PLAIN
 from consumer.engine.runtime.forward.packed import PackedForward
@@ -90,15 +90,17 @@ def painted(replies: Sequence[Reply], wanted: int) -> list[Painted]:
 
 
 def compiled(model: Model) -> Model:
-    """Return a model that shares every weight with this one and whose arithmetic between products is compiled.
+    """Return a model that shares every weight with this one, its decoder and arithmetic between products compiled.
 
     As in the engine it is compiled once for all layers and sizes. `TORCHINDUCTOR_CACHE_DIR` keeps it. Raises Fatal for
     a model that is painted with by the forward pass of diffusers, or if there is nothing to compile with.
     """
     if not isinstance(model.forward, PackedForward):
         raise Fatal(Reason.MISCONFIGURED, "--compile needs LEADART_ENGINE__FORWARD=packed: leave one of them out.")
+    require_compiler(model.device.type, os.environ)
     faster = copy(model)
-    faster.forward = model.forward.with_kernels(compile_kernels(PLAIN, model.device))
+    faster.forward = model.forward.with_kernels(compile_kernels(PLAIN))
+    faster.decode_pass = compile_decode_pass()
     return faster
 
 

@@ -100,6 +100,7 @@ def _notes(result: EngineResult) -> list[tuple[str, str]]:
     return [
         ("device", f"{device.kind}, {device.dtype}, {device.threads} CPU threads"),
         ("kernels of the denoiser", device.kernels),
+        ("the denoiser's compiled parts", device.compiled),
         ("matrix peak", f"{device.matrix_peak / 1e12:.3g} TFLOP/s, a large product in {device.dtype}"),
         ("cost of a token", f"{result.token_seconds * 1e6:.3g} µs in a call of four pictures"),
         ("rounds", str(result.rounds)),
@@ -162,8 +163,9 @@ sense, where 0 is none. Seconds run from the prompts to 8-bit pixels in CPU memo
 - **stock, one by one**: `ZImagePipeline` of diffusers as one first writes it, one call per request.
 - **stock, as a batch**: one call of the pipeline for all pictures, where they have the same shape.
 - **stock, compiled**: the same, its blocks compiled as diffusers advises (`compile_repeated_blocks`).
-- **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn.
-- **denoiser, compiled**: the same with the arithmetic between products compiled instead of fused or plain.
+- **denoiser**: leadart's, given all pictures at once. It keeps no prompt from turn to turn. What the engine compiles
+  in the background (on a GPU: the decoder) is compiled before the first turn.
+- **denoiser, compiled**: the same with decoder and arithmetic between products compiled, instead of fused or plain.
 
 Compiled sides take part on a GPU, elsewhere with `--compile`; they paint a few steps before their first turn, which
 is the time until they are ready.

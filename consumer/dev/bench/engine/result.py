@@ -7,6 +7,8 @@ from typing import Any
 
 from consumer.dev.bench.engine.plan import EngineSide
 
+NOT_COMPILED = "none"
+
 MIXED_BAR = 1.5
 """Bar on mixed requests: the denoiser's speed as a multiple of the stock pipeline's, one request at a time."""
 
@@ -41,8 +43,8 @@ class EngineTurn:
 class BenchDevice:
     """The model's device: name, number format, matrix peak in operations per second.
 
-    `threads` are those of the CPU, `kernels` what the denoiser computes with between matrix products. `full_size` is
-    true for the model with 6.15 billion parameters.
+    `threads` are those of the CPU, `kernels` what the denoiser computes with between matrix products, `compiled` its
+    compiled parts and in how long. `full_size` is true for the model with 6.15 billion parameters.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class BenchDevice:
     matrix_peak: float
     full_size: bool
     kernels: str = ""
+    compiled: str = NOT_COMPILED
 
     @property
     def has_bars(self) -> bool:

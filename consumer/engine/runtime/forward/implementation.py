@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from consumer.engine.runtime.compiling import compile_kernels, missing_for_triton
+from consumer.engine.runtime.compiling import missing_for_triton
 from consumer.engine.runtime.forward.kernels import PLAIN, Kernels
 from consumer.errors import Fatal
 from consumer.settings import EngineSettings, KernelKind
@@ -21,7 +21,7 @@ class KernelChoice:
 
 
 def choose_kernels(settings: EngineSettings, device: torch.device) -> KernelChoice:
-    """Return fused kernels on CUDA, else the plain formulas, compiled if so set.
+    """Return fused kernels on CUDA, else the plain formulas.
 
     With `auto` the plain formulas also serve where Triton or its compiler is missing. Raises Fatal naming the setting.
     """
@@ -30,7 +30,7 @@ def choose_kernels(settings: EngineSettings, device: torch.device) -> KernelChoi
             Reason.MISCONFIGURED, f"LEADART_ENGINE__KERNELS=fused needs CUDA, but the device is {device}: use auto."
         )
     if device.type != "cuda" or settings.kernels is KernelKind.PLAIN:
-        return KernelChoice(compile_kernels(PLAIN, device), "compiled") if settings.compile else _PLAIN
+        return KernelChoice(PLAIN, "plain")
     if lack := missing_for_triton(os.environ):
         return _without_triton(settings, lack)
     from consumer.engine.runtime.forward.fused import FUSED  # noqa: PLC0415 - imports Triton
@@ -39,10 +39,7 @@ def choose_kernels(settings: EngineSettings, device: torch.device) -> KernelChoi
 
 
 def _without_triton(settings: EngineSettings, lack: str) -> KernelChoice:
-    """Return plain kernels, uncompiled: on a GPU torch compiles with Triton too. Raises Fatal if told to fuse."""
+    """Return plain kernels. Raises Fatal if told to fuse."""
     if settings.kernels is KernelKind.FUSED:
         raise Fatal(Reason.MISCONFIGURED, f"LEADART_ENGINE__KERNELS=fused needs Triton: {lack}, or use auto.")
     return KernelChoice(PLAIN, f"plain, slower than fused: {lack}")
-
-
-_PLAIN = KernelChoice(PLAIN, "plain")

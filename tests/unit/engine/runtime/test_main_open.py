@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from consumer.engine.protocol import Open, Ready, Reply
-from consumer.engine.runtime import main
+from consumer.engine.runtime import background, compiling, main
 from consumer.engine.runtime.opening import open_model
 from consumer.engine.weights import identify_model
 from consumer.engine.weights.identity import checkpoint_sha256
@@ -42,7 +43,7 @@ def settings(tiny_model: Path, tmp_path: Path) -> EngineSettings:
 def opened(settings: EngineSettings) -> list[Reply]:
     """Return the engine process's replies while it opens."""
     said: list[Reply] = []
-    main._open(Open(settings, "cpu", 1.0), said.append)
+    main._open(Open(settings, "cpu", 1.0), said.append, lambda _errand: None)
     return said
 
 
@@ -65,12 +66,28 @@ def test_the_engine_refuses_before_it_loads(settings: EngineSettings, monkeypatc
         opened(settings.model_copy(update={"overlay": False}))
 
 
+@pytest.mark.parametrize("wanted", [True, False, None])
+def test_compiling_begins_once_it_is_ready(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool | None
+) -> None:
+    """A CPU compiles only if told to, in the background, and hands over to the thread that paints."""
+    begun: list[Any] = []
+    monkeypatch.setattr(compiling, "require_compiler", lambda *_arguments: None)
+    monkeypatch.setattr(background, "compile_beside", lambda _model, *where: begun.append((list(said), *where)))
+    said: list[Reply] = []
+    later: list[Any] = []
+    send, between_units = said.append, later.append
+    main._open(Open(EngineSettings(model=tiny_model, compile=wanted), "cpu", 1.0), send, between_units)
+    assert begun == ([(said, send, between_units)] if wanted else [])
+    assert [type(reply) for reply in said] == [Ready]
+
+
 def test_missing_libraries_are_a_sentence(tiny_model: Path) -> None:
     """Where torch is not installed, the engine process starts all the same and says what to install."""
     script = (
         "import sys; sys.modules['torch'] = None; from pathlib import Path; from consumer.engine import protocol\n"
         "from consumer.engine.runtime import main; from consumer.settings import EngineSettings\n"
-        f"main._open(protocol.Open(EngineSettings(model=Path({str(tiny_model)!r})), 'cpu', 1.0), print)"
+        f"main._open(protocol.Open(EngineSettings(model=Path({str(tiny_model)!r})), 'cpu', 1.0), print, print)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own words
     assert "Fatal: The engine's libraries are not installed" in done.stderr

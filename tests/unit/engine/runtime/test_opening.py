@@ -32,6 +32,17 @@ def test_without_a_folder_the_setting_is_named() -> None:
     assert fatal.value.reason is Reason.MISCONFIGURED
 
 
+def test_a_compiler_that_is_missing_ends_the_start(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told to compile with nothing to compile with, it says so before it loads anything."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("consumer.engine.runtime.opening.load_pipeline", None)
+    with pytest.raises(Fatal, match="LEADART_ENGINE__COMPILE needs a compiler"):
+        open_model(EngineSettings(model=tiny_model, compile=True), "cpu")
+
+
 def test_the_cost_of_a_token_is_that_of_the_best_call(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quickest of a few calls of four pictures counts: the others met a busy machine or cold memory."""
     clock = itertools.accumulate([0.0, 9.0, 0.0, 0.544, 0.0, 0.6, 0.0, 7.0, 0.0, 7.0])

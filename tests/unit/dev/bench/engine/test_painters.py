@@ -59,8 +59,10 @@ def test_a_picture_that_fails_ends_the_benchmark(tiny: Model, monkeypatch: pytes
 
 def test_the_compiled_model_shares_every_weight(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second copy would not fit beside the first; and the first one stays as it is."""
-    monkeypatch.setattr(painters, "compile_kernels", lambda kernels, _device: kernels)
+    monkeypatch.setattr(painters, "compile_kernels", lambda kernels: kernels)
+    monkeypatch.setattr(painters, "require_compiler", lambda *_arguments: None)
     twin = compiled(tiny)
+    assert twin.decode_pass is not tiny.decode_pass
     assert twin.forward is not tiny.forward
     assert twin.transformer is tiny.transformer
     with torch.no_grad():
