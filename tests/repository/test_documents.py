@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,15 @@ def test_the_table_of_events_is_the_contract() -> None:
 
     assert told.keys() == carried.keys()
     assert all(topics and topics <= carried[event] for event, topics in told.items())
+
+
+def test_the_changelog_says_each_thing_once() -> None:
+    """Merging two branches that both wrote in it repeats entries."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    entries = Counter(" ".join(entry.split()) for entry in re.findall(r"^- .*(?:\n  .*)*", text, re.MULTILINE))
+
+    assert len(entries) > 100
+    assert [entry for entry, count in entries.items() if count > 1] == []
 
 
 def test_printed_programs_are_those_of_the_files() -> None:
