@@ -24,6 +24,7 @@ from consumer.cli.shared import (
     time_span,
 )
 from consumer.errors import Rejected
+from consumer.settings.time_spans import say_time_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +148,7 @@ def _effects(decision: PolicyDecision) -> Iterator[str]:
         yield f"declined; older saves {'get their pictures' if decision.older == 'finish' else 'end'}"
         return
     if decision.needs_approval:
-        yield f"held until an editor approves, for {timedelta(seconds=decision.approval_seconds)}"
+        yield f"held until an editor approves, for {say_time_span(timedelta(seconds=decision.approval_seconds))}"
     if decision.style:
         yield f"style {decision.style}"
     if decision.variants:

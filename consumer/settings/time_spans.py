@@ -16,6 +16,12 @@ _UNITS: Final = {
     "w": timedelta(weeks=1),
 }
 _TIME_SPAN: Final = re.compile(rf"([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})")
+_SPOKEN: Final = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
 _LONGEST: Final = timedelta(weeks=99_999)
 """Counted back from today it is still a date."""
 
@@ -27,6 +33,15 @@ def parse_time_span(text: str) -> timedelta:
     if span is None:
         raise ValueError(f"{text[:40]!a} is not a time span: write a number and its unit, such as {EXAMPLES}.")
     return span
+
+
+def say_time_span(span: timedelta) -> str:
+    """Return a time span in words and one unit, such as `3 days`, `36 hours` or `90 minutes`."""
+    for unit, length in _SPOKEN.items():
+        number = span / length
+        if number >= 1 and number.is_integer():
+            return f"{number:.0f} {unit}{'' if number == 1 else 's'}"
+    return f"{span.total_seconds():g} seconds"
 
 
 def parse_moment(text: str, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.settings.time_spans import parse_moment, parse_time_span
+from consumer.settings.time_spans import parse_moment, parse_time_span, say_time_span
 
 NOW = datetime(2031, 5, 17, 8, 0, tzinfo=UTC)
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -92,3 +92,19 @@ def test_any_other_moment_is_refused(text: str) -> None:
     """A time without its time zone would mean another hour on each machine, so it is not guessed."""
     with pytest.raises(ValueError, match="time zone"):
         parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(days=3), "3 days"),
+        (timedelta(hours=24), "1 day"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(seconds=1.5), "1.5 seconds"),
+    ],
+)
+def test_a_time_span_is_said_in_its_largest_whole_unit(span: timedelta, words: str) -> None:
+    """Nobody reads 1 day, 12:00:00."""
+    assert say_time_span(span) == words
