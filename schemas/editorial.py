@@ -68,6 +68,7 @@ class ArticleWithdrawn(Accepted):
     article: WholeArticle
     slot: Slot | None = Field(default=None, description="The place in the article; absent or null: all of them.")
     reason: Paragraph = Field(default=None, description="Why, for people.")
+    withdrawn_by: Name = Field(default=None, description="Who took it down, as the CMS names them.")
 
 
 class ArticleRestored(Accepted):
@@ -76,6 +77,7 @@ class ArticleRestored(Accepted):
     article: WholeArticle
     slot: Slot | None = Field(default=None, description="The place in the article; absent or null: all of them.")
     reason: Paragraph = Field(default=None, description="Why, for people.")
+    restored_by: Name = Field(default=None, description="Who opened it again, as the CMS names them.")
 
 
 class ImageApproved(Accepted):

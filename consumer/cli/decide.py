@@ -22,6 +22,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 Article = Annotated[str, typer.Argument(help="Article id.", show_default=False)]
 AnySlot = Annotated[str | None, typer.Option("--slot", help="Only this slot. [default: all of the article]")]
 Reason = Annotated[str | None, typer.Option(help="Why, for people.")]
+By = Annotated[str | None, typer.Option(help="Who decided.")]
 
 
 def choose(
@@ -65,6 +66,7 @@ def withdraw(
     article: Article,
     slot: AnySlot = None,
     reason: Reason = None,
+    by: By = None,
     timeout: Timeout = timedelta(minutes=5),
     env_file: EnvFile = None,
     execute: Execute = False,
@@ -77,7 +79,7 @@ def withdraw(
     known = asyncio.run(_slots(settings, article))
     slots = sorted(known) if slot is None else [slot]
     plan = [f"delete the pictures of {each} (revision {known.get(each, 'none')})" for each in slots]
-    data = {"article": {"id": article}, "slot": slot, "reason": reason}
+    data = {"article": {"id": article}, "slot": slot, "reason": reason, **({"withdrawn_by": by} if by else {})}
     _decide(settings, names.ARTICLE_WITHDRAWN, data, plan or ["make no pictures"], timeout, execute=execute)
 
 
@@ -85,11 +87,12 @@ def restore(
     article: Article,
     slot: AnySlot = None,
     reason: Reason = None,
+    by: By = None,
     env_file: EnvFile = None,
     execute: Execute = False,
 ) -> None:
     """Let an article that was withdrawn have pictures again: those of its next request."""
-    data = {"article": {"id": article}, "slot": slot, "reason": reason}
+    data = {"article": {"id": article}, "slot": slot, "reason": reason, **({"restored_by": by} if by else {})}
     plan = [f"open {slot or 'all slots'} to new requests"]
     _decide(settings_from(env_file), names.ARTICLE_RESTORED, data, plan, timedelta(), execute=execute)
 

@@ -15,6 +15,11 @@ SHORT_TYPES = {kind.removeprefix("org.leadart.article.").removesuffix(".v1"): ki
 """The types that a CMS publishes, by the name that people type."""
 
 _OF_A_CHOICE = frozenset({"external", "alt", "caption", "chosen_by"})
+_DECIDED_BY = {
+    "approved_by": names.IMAGE_APPROVED,
+    "withdrawn_by": names.ARTICLE_WITHDRAWN,
+    "restored_by": names.ARTICLE_RESTORED,
+}
 _OF_A_RECROP = frozenset({"focal_point", "crops", "requested_by"})
 
 
@@ -71,8 +76,9 @@ def _guess(data: Mapping[str, Any], article: Mapping[str, Any]) -> str | None:
         return _guess_about_picture(data)
     if fields & _OF_A_CHOICE:
         return names.IMAGE_CHOSEN if data.get("external") is True else None
-    if "approved_by" in fields:
-        return names.IMAGE_APPROVED
+    for field, decision in _DECIDED_BY.items():
+        if field in fields:
+            return decision
     if fields <= {"article", "slot", "reason"} and article.keys() <= {"id", "revision"}:
         is_request = fields == {"article"} and "revision" in article
         return names.IMAGE_REQUESTED if is_request else None

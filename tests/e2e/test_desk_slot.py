@@ -300,12 +300,12 @@ async def test_pictures_are_taken_down_after_a_question(gateway: GatewayProcess,
         await page.keyboard.press("w")
         await page.get_by_label("Reason").fill("A court ordered it.")
         await page.get_by_role("dialog").get_by_role("button", name="Take down").click()
-        await page.get_by_text("The pictures were taken down: A court ordered it.").wait_for()
+        await page.get_by_text("took the pictures down: A court ordered it.").wait_for()
         await page.get_by_role("heading", name="Words").wait_for(state="hidden")
         await page.get_by_text("Its picture was taken down.").wait_for()
         assert await page.locator(".history .thumbs").count() == 0
         await page.get_by_role("button", name="Open again").click()
-        await page.get_by_text("The slot was opened again").wait_for()
+        await page.get_by_text("opened the slot again").wait_for()
 
 
 @pytest.mark.parametrize(

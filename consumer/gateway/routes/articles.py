@@ -37,6 +37,8 @@ _DECIDED_BY = {
     names.IMAGE_CHOSEN: "chosen_by",
     names.IMAGE_RECROP_REQUESTED: "requested_by",
     names.IMAGE_APPROVED: "approved_by",
+    names.ARTICLE_WITHDRAWN: "withdrawn_by",
+    names.ARTICLE_RESTORED: "restored_by",
 }
 _MOST_CHARACTERS = 200
 """Of a name in the contract."""
@@ -191,8 +193,7 @@ def _check_picture(body: Any) -> None:
 
 
 def _by(principal: Principal, event_type: str) -> dict[str, Any]:
-    field = _DECIDED_BY.get(event_type)
-    return {field: principal.name[:_MOST_CHARACTERS]} if field else {}
+    return {_DECIDED_BY[event_type]: principal.name[:_MOST_CHARACTERS]}
 
 
 def _about(article: BoardArticle, event_type: str, slot: str, body: Mapping[str, Any], revision: int) -> dict[str, Any]:

@@ -94,9 +94,9 @@ def test_every_decision_is_rehearsed_first(arguments: list[str], lines: list[str
             {"article": {"id": "a-1", "revision": 7}, "slot": "hero", "picture": None},
         ),
         (
-            ["withdraw", "a-1", "--reason", "Sub judice."],
+            ["withdraw", "a-1", "--reason", "Sub judice.", "--by", "kim"],
             names.ARTICLE_WITHDRAWN,
-            {"article": {"id": "a-1"}, "slot": None, "reason": "Sub judice."},
+            {"article": {"id": "a-1"}, "slot": None, "reason": "Sub judice.", "withdrawn_by": "kim"},
         ),
         (
             ["restore", "a-1", "--slot", "hero"],

@@ -46,6 +46,8 @@ def test_an_article_id_that_no_record_can_have_is_named(article_id: bytes) -> No
         ({"article": ARTICLE, "picture": PICTURE, "crops": {}}, names.IMAGE_RECROP_REQUESTED),
         ({"article": ARTICLE, "picture": PICTURE, "requested_by": "kim"}, names.IMAGE_RECROP_REQUESTED),
         ({"article": ARTICLE, "picture": PICTURE, "chosen_by": "kim", "focal_point": POINT}, names.IMAGE_CHOSEN),
+        ({"article": ARTICLE, "withdrawn_by": "kim"}, names.ARTICLE_WITHDRAWN),
+        ({"article": ARTICLE, "slot": None, "restored_by": "kim"}, names.ARTICLE_RESTORED),
         ({"article": ARTICLE, "picture": PICTURE, "alt": "Ferries."}, names.IMAGE_CHOSEN),
         ({"article": ARTICLE, "slot": "hero", "picture": None}, names.IMAGE_CHOSEN),
         ({"article": ARTICLE, "external": True}, names.IMAGE_CHOSEN),

@@ -89,8 +89,14 @@ async def test_a_decision_is_published_about_the_slot(
     record = bench.published[-1]
     event = read(record.headers, record.value)
     revision = {} if kind in {"withdrawal", "restoration"} else {"revision": 7}
-    by = {"choice": "chosen_by", "crop": "requested_by", "approval": "approved_by"}.get(kind)
-    who = {by: bench.gateway.keys.keys[0].id} if by else {}
+    by = {
+        "choice": "chosen_by",
+        "crop": "requested_by",
+        "approval": "approved_by",
+        "withdrawal": "withdrawn_by",
+        "restoration": "restored_by",
+    }[kind]
+    who = {by: bench.gateway.keys.keys[0].id}
 
     assert (answer.status_code, answer.json()["kind"]) == (202, kind)
     assert (event.type, event.source, event.data) == (

@@ -2,10 +2,12 @@
 import { maybe, t, when } from "../messages.js";
 import { reasonWords } from "../reasons.js";
 
+const WHO = ["requested_by", "chosen_by", "approved_by", "withdrawn_by", "restored_by"];
+
 /** What was asked or decided, and by whom. */
 export function askedSentence(image) {
   const { request = {} } = image;
-  const who = request.requested_by ?? request.chosen_by ?? request.approved_by ?? null;
+  const who = WHO.map((field) => request[field]).find((name) => name != null) ?? null;
   const key = `history.${askedKey(image)}`;
   const values = { who, n: request.output?.variants ?? 1, revision: image.article.revision ?? "", reason: request.reason ?? "" };
   return (who && maybe(`${key}.by`, values)) || t(key, values);
