@@ -212,9 +212,11 @@ class Denoiser:
     def _recover(
         self, samples: Sequence[Sample], failure: StepFailure, shrink: Callable[[], bool] = lambda: False
     ) -> None:
-        """After a failure, make the next step smaller, run the pictures alone, or fail the picture."""
+        """After a failure, make the next step smaller, do without compiled parts, run alone, or fail the picture."""
         self._memory.release()
         if failure.out_of_memory and (shrink() or samples[0].retry_once() or self._offload()):
+            return
+        if not failure.out_of_memory and self._model.use_eager():  # they may be what failed
             return
         if len(samples) > 1:
             for sample in samples:

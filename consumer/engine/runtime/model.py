@@ -58,7 +58,8 @@ class Model:
         self.token_seconds = 0.0
         self._adapters: Sequence[Adapter] | None = ()
         self._settings = settings
-        self.forward = self._choose_forward()
+        self._eager_forward = self._choose_forward()
+        self.forward = self._eager_forward
         self.decode_pass: DecodePass = decode_pass
 
     @property
@@ -129,8 +130,15 @@ class Model:
         """Keep less on the device from now on, without compiled parts; return False if that is impossible."""
         if not self.placement.offload():
             return False
-        self.forward, self.decode_pass = self._choose_forward(), decode_pass
+        self._eager_forward = self._choose_forward()
+        self.use_eager()
         return True
+
+    def use_eager(self) -> bool:
+        """Paint without compiled parts from now on; return False if it does so already."""
+        compiled = self.decode_pass is not decode_pass
+        self.forward, self.decode_pass = self._eager_forward, decode_pass
+        return compiled
 
     def _choose_forward(self) -> Forward:
         policy = self.placement.policy

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -117,6 +119,27 @@ def test_a_compiled_decode_that_does_not_fit_is_tiled(model: Model, monkeypatch:
     session.finish()
     assert sorted(session.pictures) == [0, 1]
     assert tried == [2, 1]
+
+
+@pytest.mark.parametrize("part", ["decode_pass", "forward"])
+def test_compiled_parts_that_fail_are_given_up(tiny: Model, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """An error of compiled code fails no picture: the step is taken again without, and all later ones are."""
+    tried: list[str] = []
+
+    def broken(*_arguments: Any) -> Any:
+        tried.append(part)
+        raise RuntimeError("a guard that no size meets")
+
+    parts = {"decode_pass": partial(decode_pass), "forward": tiny.forward}
+    parts[part] = broken if part == "decode_pass" else SimpleNamespace(condition=tiny.forward.condition, flows=broken)
+    for name, each in parts.items():
+        monkeypatch.setattr(tiny, name, each)
+    session = DenoiserSession(tiny)
+    session.take(recipe_of(), recipe_of(seed=8))
+    session.finish()
+    assert sorted(session.pictures) == [0, 1]
+    assert tried == [part]
+    assert tiny.decode_pass is decode_pass
 
 
 def test_offloading_goes_back_to_uncompiled_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
