@@ -36,7 +36,7 @@ fast: install ## the fast unit tests alone; 90 seconds
 # Three files at a time, since many tests wait for servers; unit tests, the shortest, come last and fill the gaps.
 test: install ## every test, against real servers; under 25 minutes on 2 cores
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not alone'
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone tests/e2e tests/integration
 
 check: lint types ## lint and types; 30 seconds, the first time 90
 

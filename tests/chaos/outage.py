@@ -17,7 +17,7 @@ from tests.chaos.fleet import Fleet, running
 from tests.chaos.load import Asked, make_load, publish
 from tests.chaos.sampling import Sample, Sampler, sampled
 from tests.chaos.servers import Servers, ordinary
-from tests.chaos.site import empty, newsroom, prepare
+from tests.chaos.site import empty, newsroom
 from tests.support.harness import Cms, Site, WorkerProcess
 
 AWAY_SECONDS = 120.0
@@ -79,7 +79,7 @@ async def _stand(folder: Path, logs: Path) -> AsyncIterator[Stand]:
     empty(logs)
     async with ordinary(folder) as servers:
         site = Site.fresh(servers.kafka, servers.s3, **SETTINGS)
-        await prepare(site)
+        await site.make_ready()
         fleet = Fleet(site, (), logs)
         async with newsroom(site) as desk, running(fleet, 1):
             async with sampled(fleet.workers[0].process.pid, servers) as sampler:

@@ -20,7 +20,7 @@ from tests.chaos.matrix import Column, Row
 from tests.chaos.results import Result
 from tests.chaos.scene import Scene
 from tests.chaos.servers import Servers
-from tests.chaos.site import empty, newsroom, prepare
+from tests.chaos.site import empty, newsroom
 from tests.chaos.strikes import SESSION_SECONDS
 from tests.support.harness import Site, cms
 
@@ -64,7 +64,7 @@ async def opened(row: Row, servers: Servers, folder: Path, seed: int) -> AsyncIt
     own = {"WORKER__FAILPOINTS": str(folder)}
     site = Site.fresh(servers.kafka, servers.s3, **SETTINGS, **servers.env, **row.settings, **own)
     site = dataclasses.replace(site, command=row.command)
-    await prepare(site)
+    await site.make_ready()
     fleet = Fleet(site, servers.slots, folder)
     async with newsroom(site) as desk, cms(site, "read_uncommitted") as witness, running(fleet, row.workers):
         yield Scene(servers, site, fleet, desk, witness, folder, random.Random(seed))

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from consumer.kafka.cms_client import open_publisher, open_subscriber
-from consumer.kafka.topics import StartPosition, apply
-from consumer.storage import S3Store
 from schemas import names
 from tests.support.harness import Cms, Site
 
@@ -20,13 +18,6 @@ def empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
-
-
-async def prepare(site: Site) -> None:
-    """Do what `leadart topics apply` and `leadart store prepare` do, without two more processes to start."""
-    await apply(site.settings, StartPosition.EARLIEST)
-    async with S3Store(site.settings.storage) as store:
-        await store.prepare(create=True, public=True)
 
 
 @asynccontextmanager

@@ -78,9 +78,11 @@ def test_a_stranger_s_first_hour(gateway: GatewayProcess) -> None:
     assert f"location: /v1/images/{image['id']}" in asked
 
     shell.known["ID_OF_ANSWER"] = image["id"]
-    (follow,) = SECTIONS["Follow it"]
+    follow, held = SECTIONS["Follow it"]
     stream = shell.run(follow)  # ends by itself with the outcome
     assert '"state":"ready"' in stream
+    listed = json.loads(shell.run(held))
+    assert (listed["articles"], listed["next"]) == ([], None)
 
     slot = json.loads(shell.run(SECTIONS["Show it"][0]))
     shell.known["SHA256_OF_ANSWER"] = slot["picture"]["sha256"]

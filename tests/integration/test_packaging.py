@@ -164,7 +164,9 @@ async def test_the_installed_worker_answers_a_request(
 ) -> None:
     """From one request to one ready outcome with the swatch engine, nothing but the wheel installed."""
     site = Site.fresh(kafka, s3)
-    site = replace(site, command=(str(installation.scripts / "leadart"),), folder=installation.elsewhere).prepare()
+    site = replace(site, command=(str(installation.scripts / "leadart"),), folder=installation.elsewhere)
+    assert site.run("topics", "apply", "--start", "earliest").returncode == 0
+    site.prepare()
 
     with workers(site, tmp_path):
         async with cms(site) as desk:

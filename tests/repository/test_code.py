@@ -102,3 +102,15 @@ def test_tests_do_not_sleep_for_luck() -> None:
     ]
 
     assert guesses == []
+
+
+def test_what_runs_alone_is_found_where_it_is_looked_for() -> None:
+    """`make test` looks for tests marked `alone` in two folders, to collect the others once."""
+    marked = {
+        path.relative_to(ROOT / "tests").parts[0]
+        for path, tree in modules("tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.alone"
+    }
+
+    assert marked == {"e2e", "integration"}

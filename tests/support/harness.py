@@ -25,6 +25,7 @@ from aiokafka.structs import ConsumerRecord
 from consumer.dev.embedded.kafka import KafkaServer
 from consumer.dev.embedded.s3 import S3Server
 from consumer.kafka.cms_client import open_publisher, open_subscriber
+from consumer.kafka.topics import StartPosition, apply
 from consumer.settings import PUBLISHED, Settings
 from consumer.storage import S3Store
 from schemas import names
@@ -103,14 +104,16 @@ class Site:
 
     def prepare(self, start: str = "earliest") -> Self:
         """Create topics, starting offsets and the bucket."""
-        done = self.run("topics", "apply", "--start", start)
-        assert done.returncode == 0, done.stderr
         with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
-            thread.submit(asyncio.run, self._prepare_store()).result(BOUND)
+            thread.submit(asyncio.run, self.make_ready(StartPosition(start))).result(BOUND)
         return self
 
-    async def _prepare_store(self) -> None:
-        """Do what `leadart store prepare --public` does, without its race of writers: seconds on this store."""
+    async def make_ready(self, start: StartPosition = StartPosition.EARLIEST) -> None:
+        """Do what `leadart topics apply` and `leadart store prepare --public` do.
+
+        Without two more processes to start, and without the second one's race of writers: a second or more each.
+        """
+        await apply(self.settings, start)
         async with S3Store(self.settings.storage) as store:
             await store.prepare(create=True, public=True)
 
