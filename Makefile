@@ -34,7 +34,7 @@ fast: install ## the fast unit tests alone; 90 seconds
 	$(BIN)/python -m pytest -q -m 'not slow' tests/unit tests/repository
 
 # Three files at a time, since many tests wait for servers; unit tests, the shortest, come last and fill the gaps.
-test: install ## every test, against real servers; under 25 minutes on 2 cores
+test: install ## every test, against real servers; half an hour on 2 cores
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not alone'
 	$(BIN)/python -m pytest -m alone tests/e2e tests/integration
 
