@@ -72,7 +72,7 @@ async def run_gateway(settings: Settings, signals: GatewaySignals, on_ready: Cal
 async def _tell_ready(gateway: Gateway, listening: socket.socket, on_ready: Callable[[str, int], None]) -> None:
     host, port = gateway.settings.gateway.host, listening.getsockname()[1]
     log.info("gateway_listens", host=host, port=port)
-    for link in (gateway.feed.link, gateway.publisher.link, gateway.preferences.link):
+    for link in gateway.links:
         await link.ready.wait()
     on_ready(host, port)
 

@@ -10,6 +10,7 @@ from consumer.gateway.access.oidc import OidcIssuer
 from consumer.gateway.access.rates import CallerRates
 from consumer.gateway.board.board import Board
 from consumer.gateway.broadcast import Broadcast
+from consumer.gateway.bus_link import BusLink
 from consumer.gateway.bus_publisher import BusPublisher
 from consumer.gateway.feed import Feed
 from consumer.gateway.preferences import Preferences
@@ -53,10 +54,14 @@ class Gateway:
                 await link.ready.wait()
 
     @property
+    def links(self) -> tuple[BusLink, ...]:
+        """The links that it needs to be ready."""
+        return self.feed.link, self.preferences.link, self.publisher.link
+
+    @property
     def waits_for(self) -> str | None:
         """What is missing before it is ready, in sentences for people; None if nothing is."""
-        links = (self.feed.link, self.preferences.link, self.publisher.link)
-        return " ".join(dict.fromkeys(link.waits_for for link in links if link.waits_for)) or None
+        return " ".join(dict.fromkeys(link.waits_for for link in self.links if link.waits_for)) or None
 
     def use_keys(self, keys: KeyFile) -> None:
         """Go by these keys from now on."""

@@ -202,7 +202,7 @@ def _rows() -> list[_Row]:
 
 
 def _whole_steps() -> list[tuple[str, ...]]:
-    forward = PackedForward(full_transformer(), FUSED, fused=True)
+    forward = full_forward()
     return [(str(each), str(sum(count_whole_step(forward, each).kernels.values()))) for each in _WHOLE]
 
 
